@@ -1,0 +1,83 @@
+"""The queue: wait for one of the machine's training slots, then become the trainer.
+
+`python -m aecore.backends.slots RUN` uses the standard library alone, so that a waiting run costs a
+few megabytes. There is no scheduler: a slot is a locked file, which the trainer inherits and the
+system lets go of, however the trainer ends. The run that was queued first goes first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+POLL_SECONDS = 0.3
+
+
+def limit() -> int:
+    """How many runs train at a time on this machine: $AECORE_SLOTS, or one."""
+    try:
+        return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
+    except ValueError:
+        return 1
+
+
+def main(path: Path) -> None:
+    """Hold the run's lock while waiting; with a slot in hand, exec the trainer."""
+    with open(path / "run.lock", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        since = queued_since(path) or time.time()
+        while any_before(path, since) or (slot := free_slot(path.parent)) is None:
+            time.sleep(POLL_SECONDS)
+    os.set_inheritable(slot.fileno(), True)
+    os.execv(sys.executable, [sys.executable, "-X", "faulthandler", "-m", "aecore", "resume", str(path), "--queued"])
+
+
+def free_slot(root: Path) -> IO[bytes] | None:
+    """A slot that nobody holds, now held by this process."""
+    folder = root / ".slots"
+    folder.mkdir(exist_ok=True)
+    for i in range(limit()):
+        file = open(folder / f"{i}.lock", "ab")  # noqa: SIM115 - stays open for as long as the trainer lives
+        if try_lock(file):
+            return file
+        file.close()
+    return None
+
+
+def any_before(path: Path, since: float) -> bool:
+    """Whether a run that was queued earlier is still waiting."""
+    for state in path.parent.glob("*/state.json"):
+        if state.parent != path and (other := queued_since(state.parent)) is not None and other < since:
+            with open(state.parent / "run.lock", "ab") as lock:
+                if not try_lock(lock):
+                    return True
+    return False
+
+
+def queued_since(path: Path) -> float | None:
+    """When the run was queued; None if it is not."""
+    try:
+        state = json.loads((path / "state.json").read_text())
+        return float(state["since"]) if state["state"] == "queued" else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,204 @@
+"""Files that hold arrays, .npz first of all, and the record that every reader returns."""
+
+from __future__ import annotations
+
+import math
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from aecore.errors import DataError
+
+Kind = Literal["image", "table", "manifold"]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MAX_BYTES = 4 * 10**9
+"""The most that one data set may take once decoded."""
+
+
+class Raw(NamedTuple):
+    """What a reader found, before it is split."""
+
+    kind: Kind
+    x: Array  # (N, C, H, W) or (N, features); uint8 or float32
+    y: Array | None = None  # (N,) int64
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    train: int | None = None  # the set's own split: so many rows to train with, the rest to test
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 row`, `3 rows`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def check_bytes(count: int, what: str) -> None:
+    """Raises DataError if `count` bytes are more than a data set may take."""
+    if count > MAX_BYTES:
+        raise DataError(
+            f"{what} would take {count / 1e9:.3g} GB in memory, more than the limit of "
+            f"{MAX_BYTES / 1e9:.3g} GB. Use fewer or smaller examples."
+        )
+
+
+def index_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
+    """(N,) ints or strings -> (N,) int64 indices into the sorted class names."""
+    if labels.dtype.kind == "S":
+        labels = np.strings.decode(labels, "utf-8", "replace")
+    values, y = np.unique(labels, return_inverse=True)
+    return y.astype(np.int64), tuple(str(value) for value in values)
+
+
+def read_npz(path: Path) -> Raw:
+    """Reads `x` (N x features, N x H x W or N x C x H x W) and, where present, `y`, `x_test`, `y_test`.
+
+    Images are bytes, or floats in [0, 1]; rows keep their units. `X` does for `x`. Nothing is ever unpickled.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = _read_arrays(archive, path.name)
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path.name} is not a readable .npz file ({error}). Save it again with numpy.savez."
+        ) from error
+    return _to_raw(found, path.name)
+
+
+def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    found: dict[str, Array] = {}
+    for key in ("x", "y", "x_test", "y_test"):
+        info = members.get(key) or members.get(key.capitalize())
+        if info is not None:
+            found[key] = _read_array(archive, info, f"`{key}` in {where}")
+    if "x" not in found:
+        raise DataError(f"{where} has no array `x`; it holds {', '.join(members) or 'nothing'}. Save it as `x`.")
+    return found
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> Array:
+    with archive.open(info) as file:  # the header first: it may promise more than memory holds
+        first = npy.read_magic(file) == (1, 0)
+        shape, _, dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
+    if dtype.hasobject:
+        raise DataError(f"{what} holds Python objects, which are never loaded. Save numbers or strings.")
+    check_bytes(math.prod(shape) * dtype.itemsize, what)
+    if math.prod(shape) * dtype.itemsize > info.file_size:
+        raise DataError(f"{what} is cut short: its header promises shape {shape}. Save the file again.")
+    with archive.open(info) as file:
+        return npy.read_array(file, allow_pickle=False)
+
+
+def _to_raw(found: dict[str, Array], where: str) -> Raw:
+    x = _inputs(found["x"], f"`x` in {where}")
+    labels = found.get("y")
+    train = None
+    if "x_test" in found:
+        train, test = len(x), _inputs(found["x_test"], f"`x_test` in {where}")
+        if test.shape[1:] != x.shape[1:] or test.dtype != x.dtype:
+            raise DataError(
+                f"`x_test` in {where} holds {test.dtype} of shape {test.shape[1:]}, "
+                f"but `x` holds {x.dtype} of shape {x.shape[1:]}. Save both alike."
+            )
+        labels = _both_labels(found, where)
+        x = np.concatenate([x, test])
+    y, classes = (None, ()) if labels is None else index_labels(_labels(labels, len(x), where))
+    if x.ndim == 2:
+        return Raw("table", x, y, classes, tuple(f"x{i}" for i in range(x.shape[1])), train)
+    return Raw("image", x, y, classes, (), train)
+
+
+def _both_labels(found: dict[str, Array], where: str) -> Array | None:
+    """`y` then `y_test`: both or neither, each as long as its inputs."""
+    if ("y" in found) != ("y_test" in found):
+        has, lacks = ("y", "y_test") if "y" in found else ("y_test", "y")
+        raise DataError(f"{where} has `{has}` but no `{lacks}`. Save both or neither.")
+    if "y" not in found:
+        return None
+    parts = [_labels(found[f"y{end}"], len(found[f"x{end}"]), where) for end in ("", "_test")]
+    if (parts[0].dtype.kind in "iub") != (parts[1].dtype.kind in "iub"):
+        raise DataError(f"`y` and `y_test` in {where} must both be numbers or both be strings.")
+    return np.concatenate(parts)
+
+
+def _labels(labels: Array, count: int, where: str) -> Array:
+    if labels.shape != (count,) or labels.dtype.kind not in "iubUS":
+        raise DataError(
+            f"The labels in {where} must be {plural(count, 'whole number')} or strings, one an example; "
+            f"got {labels.dtype} of shape {labels.shape}."
+        )
+    return labels
+
+
+def _inputs(x: Array, what: str) -> Array:
+    if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
+        raise DataError(f"{what} has shape {x.shape}; it must be N x features, N x H x W or N x C x H x W.")
+    if x.dtype.kind not in "fiub":
+        raise DataError(f"{what} holds {x.dtype}; it must hold real numbers.")
+    if x.ndim == 2:
+        return _finite(x, what)
+    if x.ndim == 4 and x.shape[1] not in (1, 3):
+        hint = " Channels come second: use x.transpose(0, 3, 1, 2)." if x.shape[3] in (1, 3) else ""
+        raise DataError(f"{what} has shape {x.shape}, so {x.shape[1]} channels; images need 1 or 3.{hint}")
+    return _pixels(x if x.ndim == 4 else x[:, None], what)
+
+
+def _pixels(x: Array, what: str) -> Array:
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind != "f":
+        raise DataError(f"{what} holds images of {x.dtype}; save them as uint8 (0 to 255) or as floats in [0, 1].")
+    x = _finite(x, what)
+    low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+    if low < 0 or high > 1:
+        raise DataError(f"{what} has pixels from {low:.3g} to {high:.3g}; floats must lie in [0, 1]. Rescale them.")
+    return x
+
+
+def _finite(x: Array, what: str) -> Array:
+    """As float32, if float32 can hold every value."""
+    with np.errstate(over="ignore"):
+        single = x.astype(np.float32)
+    wrong = ~np.isfinite(single)
+    if wrong.any():
+        row, *rest = (int(i) for i in np.argwhere(wrong)[0])
+        place = f"column {rest[0]}" if len(rest) == 1 else f"position {tuple(rest)}"
+        missing = int(np.isnan(single).sum())
+        raise DataError(
+            f"{what} holds {missing} NaN and {int(wrong.sum()) - missing} infinite values, "
+            f"the first in row {row}, {place} (counted from 0). Remove or fill them."
+        )
+    return single
+
+
+def read_idx(data: bytes) -> Array:
+    """The IDX format of MNIST: bytes of any shape, the header's sizes checked against the length."""
+    dims = data[3] if len(data) >= 4 and data[:3] == b"\x00\x00\x08" else 0
+    shape = tuple(int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dims))
+    if not dims or len(data) != 4 + 4 * dims + math.prod(shape):
+        raise ValueError("an IDX file is torn or of another format")
+    return np.frombuffer(bytearray(data), np.uint8, offset=4 + 4 * dims).reshape(shape)
+
+
+def read_records(data: bytes, classes: int) -> tuple[Array, Array]:
+    """CIFAR-10's binary records, a label byte and 3 x 32 x 32 bytes -> (N, 3, 32, 32), (N,)."""
+    rows = np.frombuffer(bytearray(data), np.uint8).reshape(-1, 3073)
+    if len(rows) == 0 or rows[:, 0].max() >= classes:
+        raise ValueError("a batch is empty or a label is out of range")
+    return rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].astype(np.int64)
+
+
+def read_tar(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """The named members of a .tar.gz, in one pass and without unpacking it to disk."""
+    found: dict[str, bytes] = {}
+    with tarfile.open(path, "r|gz") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name in names else None
+            if file is not None:
+                found[member.name] = file.read()
+    return found

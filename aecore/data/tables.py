@@ -1,0 +1,179 @@
+"""Rows of numbers: your own .csv and .parquet, scikit-learn's small tables, and made-up manifolds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aecore.data.arrays import Array, Raw, check_bytes, index_labels, plural
+from aecore.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS = 2000
+"""How many points a manifold has."""
+
+BINS = 8
+"""Into how many classes the position along a rolled-up sheet is cut."""
+
+
+def read_table(path: Path, label: str | None) -> Raw:
+    """Reads a table of numbers: float32 rows in raw units, and the column `label` as classes.
+
+    Columns of a .csv are parted by comma, semicolon or tab, whichever its first line has most of. The unnamed
+    column that pandas writes for row numbers is left out, as is the index of a .parquet. Raises DataError.
+    """
+    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    frame.columns = [str(column) for column in frame.columns]
+    if len(frame) < 2:
+        raise DataError(f"{path.name} has {plural(len(frame), 'row')}; a data set needs at least 2 rows.")
+    if twins := sorted(frame.columns[frame.columns.duplicated()]):
+        raise DataError(f"{path.name} has two columns named {twins[0]!r}. Rename one.")
+    y, classes = (None, ()) if label is None else _classes(frame, label, path.name)
+    inputs = frame if label is None else frame.drop(columns=label)
+    if inputs.shape[1] == 0:
+        raise DataError(f"{path.name} has no column to use as input. Add columns of numbers.")
+    _check_numeric(inputs, label, path.name)
+    return Raw("table", _values(inputs, path.name), y, classes, tuple(inputs.columns))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        check_bytes(path.stat().st_size, path.name)
+        with path.open(encoding="utf-8-sig") as file:
+            header = file.readline(1_000_000)
+        mark = max(",;\t", key=header.count)
+        frame = pd.read_csv(path, sep=mark, encoding="utf-8-sig", low_memory=False, skipinitialspace=True)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path.name} is empty. Give it a line of column names, then rows of numbers.") from error
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path.name} is not a readable .csv file ({reason}). Save it as UTF-8 text.") from error
+    if not frame.index.equals(pd.RangeIndex(len(frame))):
+        raise DataError(f"The rows of {path.name} hold more values than its first line has names. Name every column.")
+    _check_header(list(frame.columns), path.name)
+    return _without_row_numbers(frame)
+
+
+def _check_header(columns: list[str], where: str) -> None:
+    """A first line of data shows as names that are all numbers; whole ones may be meant, as 0, 1, 2."""
+    try:
+        numbers = [float(column) for column in columns]
+    except ValueError:
+        return
+    if any("." in column for column in columns) and numbers:
+        raise DataError(
+            f"The first line of {where} holds numbers instead of column names. Put a line of names above it."
+        )
+
+
+def _without_row_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    first = frame.iloc[:, 0]
+    if str(first.name) == "Unnamed: 0" and np.array_equal(first.to_numpy(), np.arange(len(first))):
+        return frame.iloc[:, 1:]
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            check_bytes(file.metadata.num_rows * file.metadata.num_columns * 8, path.name)
+            return file.read().to_pandas()
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path.name} is not a readable .parquet file ({reason}). Save it again.") from error
+
+
+def _classes(frame: pd.DataFrame, label: str, where: str) -> tuple[Array, tuple[str, ...]]:
+    if label not in frame.columns:
+        raise DataError(f"{where} has no column {label!r} to use as label; it has {_few(list(frame.columns))}.")
+    column = frame[label]
+    if missing := int(column.isna().sum()):
+        raise DataError(f"The label column {label!r} of {where} has {plural(missing, 'missing value')}. Fill or drop.")
+    numeric = column.dtype.kind in "iub"
+    return index_labels(column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=str))
+
+
+def _check_numeric(inputs: pd.DataFrame, label: str | None, where: str) -> None:
+    from pandas.api.types import is_numeric_dtype
+
+    wrong = [column for column in inputs.columns if not is_numeric_dtype(inputs[column].dtype)]
+    if not wrong:
+        return
+    shown = _few([f"{column!r} (such as {_first_word(inputs[column])!r})" for column in wrong])
+    hint = "Encode them as numbers or drop them."
+    if label is None and len(wrong) == 1 and inputs[wrong[0]].astype(str).nunique() <= len(inputs) / 2:
+        hint = f'Drop it, or use it as the class with label="{wrong[0]}".'
+    raise DataError(
+        f"{where} has {plural(len(wrong), 'column')} that {_hold(wrong)} other than numbers: {shown}. {hint}"
+    )
+
+
+def _hold(columns: list[str]) -> str:
+    return "holds something" if len(columns) == 1 else "hold something"
+
+
+def _first_word(column: pd.Series[Any]) -> str:
+    """The first value that is no number."""
+    import pandas as pd
+
+    text = column.dropna().astype(str)
+    words = text[pd.to_numeric(text, errors="coerce").isna()]
+    return str((words if len(words) else text).iloc[0])[:40] if len(text) else "nothing"
+
+
+def _values(inputs: pd.DataFrame, where: str) -> Array:
+    """(N, columns) float32, every value finite."""
+    with np.errstate(over="ignore"):
+        wide = inputs.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = wide.astype(np.float32)
+    for what, wrong in (("missing", np.isnan(wide)), ("infinite or too large", ~np.isfinite(values))):
+        if wrong.any():
+            counts = [f"{name!r} ({n})" for name, n in zip(inputs.columns, wrong.sum(0), strict=True) if n]
+            raise DataError(f"{where} has {what} values in {_few(counts)}. Fill them or drop those rows.")
+    return values
+
+
+def _few(names: list[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def scikit_table(name: str) -> Raw:
+    """One of scikit-learn's embedded tables, raw units: breast_cancer, iris or wine."""
+    from sklearn import datasets
+
+    bunch: Any = getattr(datasets, f"load_{name}")()
+    classes = tuple(str(text) for text in bunch.target_names)
+    columns = tuple(str(text) for text in bunch.feature_names)
+    return Raw("table", bunch.data.astype(np.float32), bunch.target.astype(np.int64), classes, columns)
+
+
+def manifold(name: str) -> Raw:
+    """2000 points with light noise, always the same: moons, circles, swiss_roll or s_curve.
+
+    The class is the moon or the circle; on the two rolled-up sheets it is one of 8 stretches of the roll,
+    which hold equally many points.
+    """
+    from sklearn import datasets
+
+    noise: dict[str, dict[str, float]] = {
+        "moons": {"noise": 0.05},
+        "circles": {"noise": 0.05, "factor": 0.5},
+        "swiss_roll": {"noise": 0.1},
+        "s_curve": {"noise": 0.02},
+    }
+    x, y = getattr(datasets, f"make_{name}")(n_samples=POINTS, random_state=0, **noise[name])
+    classes = {"moons": ("upper", "lower"), "circles": ("outer", "inner")}.get(name)
+    if classes is None:
+        y = np.argsort(np.argsort(y)) * BINS // POINTS
+        classes = tuple(f"{i + 1} of {BINS}" for i in range(BINS))
+    return Raw("manifold", x.astype(np.float32), y.astype(np.int64), classes, ("x", "y", "z")[: x.shape[1]])

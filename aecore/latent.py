@@ -1,0 +1,137 @@
+"""The latent space: codes, maps of them, neighbours, paths between them, and new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aecore import metrics
+from aecore.autoencoder import Autoencoder
+from aecore.errors import ConfigError
+
+Projection = Literal["dimensions", "pca", "tsne", "umap"]
+MIXTURE = 10  # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
+DENSITY_DIMS = 64
+
+codes = metrics.encode
+decode = metrics.decode
+
+
+def project(z: Tensor, method: Projection, dims: int = 2, seed: int = 0) -> np.ndarray:
+    """Codes (N, latent_dim) -> positions (N, dims) float32, dims 2 or 3, on a map."""
+    z_np = z.numpy().astype(np.float32)
+    if method == "umap":
+        return umap(z_np, dims, seed)
+    if method == "tsne":
+        return tsne(z_np, dims, seed)
+    return pca(z_np, dims)
+
+
+def pca(z: np.ndarray, dims: int) -> np.ndarray:
+    """Principal components; a code narrower than the map is padded with zeros."""
+    from sklearn.decomposition import PCA
+
+    count = min(dims, *z.shape)
+    placed = PCA(count, random_state=0).fit_transform(z)
+    return np.pad(placed, ((0, 0), (0, dims - count))).astype(np.float32)
+
+
+def tsne(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
+    """van der Maaten & Hinton (2008), from PCA positions."""
+    from sklearn.manifold import TSNE
+
+    perplexity = min(30.0, max(2.0, (len(z) - 1) / 3))
+    method = TSNE(dims, perplexity=perplexity, init="pca" if min(z.shape) >= dims else "random", random_state=seed)
+    return method.fit_transform(z).astype(np.float32)
+
+
+def umap(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
+    """McInnes et al. (2018); reproducible by its seed. ConfigError for too few points."""
+    if len(z) < dims + 3:
+        raise ConfigError(f"UMAP needs at least {dims + 3} points, got {len(z)}. Use PCA.")
+    import umap as library
+
+    method = library.UMAP(n_components=dims, n_neighbors=min(15, len(z) - 1), random_state=seed, n_jobs=1)
+    return np.asarray(method.fit_transform(z), dtype=np.float32)
+
+
+def interpolate(start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
+    """Codes on the way from start to end (latent_dim,) each -> (steps, latent_dim), both ends included.
+
+    spherical: along the great circle, with the length changing evenly (White, 2016, Sampling
+    Generative Networks); codes far from the origin stay as far from it.
+    """
+    if steps < 2:
+        raise ConfigError(f"An interpolation needs 2 steps or more, got {steps}.")
+    t = torch.linspace(0, 1, steps, dtype=start.dtype)[:, None]
+    straight = start + t * (end - start)
+    if path != "spherical":
+        return straight
+    lengths = start.norm(), end.norm()
+    if min(lengths) < 1e-8:
+        return straight  # no direction to turn from
+    cosine = (start @ end / (lengths[0] * lengths[1])).clamp(-1, 1)
+    angle = torch.arccos(cosine)
+    if angle.sin() < 1e-6:
+        return straight
+    a, b = torch.sin((1 - t) * angle) / angle.sin(), torch.sin(t * angle) / angle.sin()
+    return (a * start / lengths[0] + b * end / lengths[1]) * (lengths[0] + t * (lengths[1] - lengths[0]))
+
+
+def walk(z: Tensor, dimension: int, values: Tensor) -> Tensor:
+    """z (latent_dim,) with one dimension set to each value: (len(values), latent_dim)."""
+    walked = z.repeat(len(values), 1)
+    walked[:, dimension] = values
+    return walked
+
+
+class Density:
+    """A Gaussian mixture over codes: what to sample from where a model has no prior."""
+
+    def __init__(self, z: Tensor, seed: int = 0):
+        from sklearn.decomposition import PCA
+        from sklearn.mixture import GaussianMixture
+
+        z_np = z.numpy().astype(np.float64)
+        self.pca = PCA(min(DENSITY_DIMS, *z_np.shape), random_state=0).fit(z_np)
+        components = max(1, min(MIXTURE, len(z_np) // 20))
+        mixture = GaussianMixture(components, reg_covar=1e-4, random_state=seed)
+        self.mixture = mixture.fit(self.pca.transform(z_np))
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """n codes (n, latent_dim)."""
+        from sklearn.utils import check_random_state
+
+        self.mixture.random_state = check_random_state(seed)
+        drawn, _ = self.mixture.sample(n)
+        order = check_random_state(seed).permutation(n)  # it draws component by component
+        return torch.from_numpy(self.pca.inverse_transform(drawn[order]).astype(np.float32))
+
+
+def fit_density(z: Tensor, seed: int = 0) -> Density:
+    """A density of codes (N, latent_dim), at most 64 principal directions of them."""
+    return Density(z[:20_000], seed)
+
+
+@torch.no_grad()
+def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None) -> Tensor:
+    """n codes: from the prior where the model has one, else from the density, as valid codes."""
+    if density is None:
+        return torch.randn(n, model.config.latent_dim, generator=torch.Generator().manual_seed(seed))
+    return model.bottleneck.snap(density.sample(n, seed).to(model.shift.device)).cpu()
+
+
+def sample(model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor]) -> tuple[Tensor, str]:
+    """n new examples (n, *input_shape), and what they were drawn from, in words.
+
+    `examples` gives training data; it is only called for models without a prior.
+    """
+    if n < 1:
+        raise ConfigError(f"The number of samples must be 1 or more, got {n}.")
+    density = None if model.config.has_prior else fit_density(codes(model, examples()[:20_000]), 0)
+    source = "the prior N(0, I)" if density is None else "a Gaussian mixture fitted to the training codes"
+    return decode(model, sample_codes(model, n, seed, density)), source

@@ -1,0 +1,131 @@
+"""Metrics: what the command line, Compare, cards and benchmarks measure, the same for every variant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from aecore.autoencoder import Autoencoder
+from aecore.data import as_float
+from aecore.errors import ConfigError
+
+CHUNK = 1000  # examples at a time
+MEMORY = 20_000_000  # decoded values at a time, for bounds with many samples
+
+DESCRIPTIONS = {
+    "se": "Squared error, summed over features, mean over examples. Lower is better.",
+    "cross_entropy": "Cross-entropy in nats per example, without the KL term. Lower is better.",
+    "nll_bound": "Upper bound on -ln p(x) in nats per example: reconstruction + KL, one sample. Lower is better.",
+    "iwae_bound": "Tighter bound on -ln p(x) from K importance samples, nats per example. Lower is better.",
+    "kl": "KL(q(z|x) || p(z)) in nats per example: what the code carries.",
+    "psnr": "Peak signal-to-noise ratio in dB, for pixels in [0, 1]. Higher is better.",
+    "active_units": "Code units whose value changes with the input (variance over 0.01).",
+    "parameters": "Weights of the model.",
+}
+
+
+@torch.no_grad()
+def evaluate(model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0) -> dict[str, float]:
+    """Metrics of a model on x (N, *input_shape).
+
+    Errors are in the units that the network works in: pixels in [0, 1], scaled columns. With
+    `samples` K > 0, `iwae_bound` is computed too, for variational models.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        sums: dict[str, float] = {}
+        for batch in chunks(model, x):
+            for name, value in batch_sums(model, batch).items():
+                sums[name] = sums.get(name, 0.0) + value
+        result = {name: value / len(x) for name, value in sums.items()}
+        if samples and is_variational(model):
+            result["iwae_bound"] = iwae_bound(model, x, samples)
+    if len(model.config.input_shape) == 3:
+        result["psnr"] = 10 * math.log10(model.config.features / max(result["se"], 1e-12))
+    result["active_units"] = active_units(encode(model, x))
+    result["parameters"] = sum(p.numel() for p in model.parameters())
+    return result
+
+
+def batch_sums(model: Autoencoder, x: Tensor) -> dict[str, float]:
+    """Sums over one batch in the network's units: the code without noise for errors, a sampled one for bounds."""
+    likelihood = model.config.likelihood
+    h = model.activate(model.encoder(x).out)
+    logits = model.decoder(model.bottleneck.snap(h[:, : model.config.latent_dim]))
+    sums = {"se": (likelihood.mean(logits) - x).square().sum().item()}
+    if likelihood.kind == "bernoulli":
+        sums["cross_entropy"] = likelihood.loss(logits, x).sum().item()
+    if is_variational(model):
+        log_weight, kl = log_weights(model, x, 1)
+        sums["kl"] = kl.sum().item()
+        sums["nll_bound"] = (kl - log_weight[0]).sum().item()
+    return sums
+
+
+def log_weights(model: Autoencoder, x: Tensor, samples: int, ratio: bool = False) -> tuple[Tensor, Tensor]:
+    """ln p(x|z_k), with ln p(z_k) - ln q(z_k|x) added if `ratio`, (samples, N); and the KL in closed form, (N,)."""
+    from aecore.parts.bottleneck import kl_to_standard_normal
+
+    likelihood, features = model.config.likelihood, model.config.features
+    mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
+    z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
+    log_likelihood = -likelihood.loss(model.decode_samples(z), x) - likelihood.constant(features)
+    return log_likelihood - log_ratio if ratio else log_likelihood, kl_to_standard_normal(mean, log_variance)
+
+
+@torch.no_grad()
+def iwae_bound(model: Autoencoder, x: Tensor, samples: int) -> float:
+    """-1/N sum ln 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), nats per example, in bounded memory.
+
+    Burda et al. (2015), eq. 8. ConfigError where the code has no distribution.
+    """
+    if not is_variational(model):
+        raise ConfigError(f"{model.config.variant} has no likelihood bound: its code is not a distribution.")
+    at_once = max(1, min(samples, MEMORY // (CHUNK * model.config.features)))
+    total = 0.0
+    for batch in chunks(model, x):
+        mass = torch.full((len(batch),), -math.inf, device=batch.device, dtype=batch.dtype)
+        for start in range(0, samples, at_once):
+            weight, _ = log_weights(model, batch, min(at_once, samples - start), ratio=True)
+            mass = torch.logaddexp(mass, weight.logsumexp(0))
+        total -= (mass - math.log(samples)).sum().item()
+    return total / len(x)
+
+
+@torch.no_grad()
+def encode(model: Autoencoder, x: Tensor) -> Tensor:
+    """Codes (N, latent_dim) of x (N, *input_shape), on the CPU, in chunks."""
+    device = model.shift.device
+    return torch.cat([model.encode(as_float(part).to(device)).cpu() for part in x.split(CHUNK)])
+
+
+@torch.no_grad()
+def reconstruct(model: Autoencoder, x: Tensor) -> Tensor:
+    """Reconstructions (N, *input_shape) of x, on the CPU, in chunks."""
+    device = model.shift.device
+    return torch.cat([model.reconstruct(as_float(part).to(device)).cpu() for part in x.split(CHUNK)])
+
+
+@torch.no_grad()
+def decode(model: Autoencoder, z: Tensor) -> Tensor:
+    """Decoded codes z (N, latent_dim), on the CPU, in chunks."""
+    device = model.shift.device
+    return torch.cat([model.decode(part.to(device)).cpu() for part in z.split(CHUNK)])
+
+
+def active_units(codes: Tensor) -> int:
+    """How many columns of codes (N, latent_dim) vary by more than 0.01 (Burda et al., 2015, section 5.2)."""
+    return int((codes.var(0, correction=0) > 0.01).sum())
+
+
+def is_variational(model: Autoencoder) -> bool:
+    return model.config.bottleneck.kind == "gaussian"
+
+
+def chunks(model: Autoencoder, x: Tensor) -> Iterator[Tensor]:
+    """x in parts, as float, on the model's device and in the network's units."""
+    for part in x.split(CHUNK):
+        yield model.to_scaled(as_float(part).to(model.shift.device))

@@ -1,0 +1,309 @@
+"""The trainer: from a run folder to the same folder with a model in it. It knows no screen.
+
+Batches and noise are a function of (seed, epoch) alone, so a run that was killed and resumed from
+the end of its last whole epoch ends with the weights of one that was not, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aecore import data, metrics
+from aecore.autoencoder import Autoencoder
+from aecore.config import RunConfig, TrainConfig
+from aecore.errors import AecoreError, CheckpointError, RunError
+from aecore.pretrain import pretrain
+from aecore.runs import Run
+from aecore.weights import MODEL, read_tensors, write_tensors
+
+RESUME = "resume.safetensors"
+RESIDENT_BYTES = 4 * 2**30  # data that fits is kept on the device as float, indexed and never decoded again
+PREVIEWED = 16
+
+Record = dict[str, Any]
+Stop = Callable[[], bool]
+
+
+def fit(run: Run, stop: Stop = lambda: False, progress: Callable[[str, float], None] | None = None) -> Iterator[Record]:
+    """Train or resume `run`; yields the records that it writes to metrics.jsonl.
+
+    Ends early when `stop()` turns true, keeping the best weights. Whatever goes wrong is told in
+    state.json and raised: an AecoreError where the user can act on it.
+    """
+    with run.lock():
+        try:
+            yield from Trainer(run, stop, progress).records()
+        except AecoreError as error:
+            run.write_state(state="failed", error=str(error))
+            raise
+        except OSError as error:  # most often a full disk: what was there before is whole
+            message = f"{run.path} cannot be written: {error.strerror or error}. The best model so far is kept."
+            with suppress(OSError):  # if even that fails, the lock, let go, says that the run is lost
+                run.write_state(state="failed", error=message)
+            raise RunError(message) from error
+        except torch.OutOfMemoryError as error:
+            message = "The device ran out of memory. Use a smaller batch or a smaller network."
+            run.write_state(state="failed", error=message)
+            raise RunError(message) from error
+
+
+class Trainer:
+    """One run on its device: model, optimiser and resident data."""
+
+    def __init__(self, run: Run, stop: Stop, progress: Callable[[str, float], None] | None):
+        self.run, self.stop = run, stop
+        self.config: RunConfig = run.config()
+        if self.config.data is None or self.config.training is None:
+            raise RunError(f"{run.id} holds a model without its data and training settings, so it cannot be trained.")
+        self.training: TrainConfig = self.config.training
+        self.device = pick_device(self.training.device)
+        run.write_state(state="running", device=describe_device(self.device), error="")
+        dataset = data.load(self.config.data, progress)
+        if dataset.input_shape != self.config.model.input_shape:
+            raise RunError(
+                f"{self.config.data.name} now has examples of shape {dataset.input_shape}, but this run was made for "
+                f"{self.config.model.input_shape}. Restore the data or start a new run."
+            )
+        train, validation = hold_out(dataset.train.x, self.config.data)
+        self.x, self.validation = self.resident(train), self.resident(validation)
+        self.test = dataset.test.x
+        torch.manual_seed(self.training.seed)
+        self.model = Autoencoder(self.config.model).to(self.device)
+        self.model.fit_scaling(data.as_float(self.x))
+        self.optimizer = make_optimizer(self.model, self.training)
+        self.epoch, self.best, self.since_best = 0, math.inf, 0
+        self.steps = math.ceil(len(self.x) / self.training.batch_size)
+        self.told = 0.0
+
+    def resident(self, x: Tensor) -> Tensor:
+        """x on the device, decoded once if there is room."""
+        return (data.as_float(x) if x.numel() * 4 <= RESIDENT_BYTES else x).to(self.device)
+
+    def records(self) -> Iterator[Record]:
+        """Train to the end, from wherever the folder stands."""
+        if (self.run.path / RESUME).exists():
+            self.restore()
+        else:
+            yield from self.begin()
+        while self.epoch < self.training.epochs and not self.stop() and not self.has_converged():
+            started = time.perf_counter()
+            sums = self.run_epoch()
+            if sums is None:
+                if self.epoch == 0:
+                    self.save_best()  # a part of an epoch is better than the weights it began with
+                break
+            record = self.finish_epoch(sums, time.perf_counter() - started)
+            yield self.keep(record)
+        finished = self.epoch >= self.training.epochs or self.has_converged()
+        if not finished:
+            self.run.write_state(state="stopped", progress=0.0)
+            return
+        yield self.keep({"kind": "test", **self.test_metrics()})
+        self.run.write_state(state="done", progress=0.0)
+
+    def begin(self) -> Iterator[Record]:
+        """A fresh start: layer-wise pretraining where asked for, then weights on disk before the first epoch."""
+        if self.training.pretrain_epochs:
+            for record in pretrain(self.model, self.x, self.training, self.stop):
+                yield self.keep(record)
+        self.save_best()
+        self.preview(0)
+
+    def has_converged(self) -> bool:
+        return 0 < self.training.early_stopping <= self.since_best
+
+    def run_epoch(self) -> Tensor | None:
+        """One pass over the data: sums of the loss and its parts, or None when stopped on the way."""
+        torch.manual_seed(self.training.seed * 1_000_003 + self.epoch + 1)
+        order = torch.randperm(len(self.x)).to(self.device)
+        kl_weight = min(1.0, (self.epoch + 1) / (self.training.kl_warmup_epochs + 1))
+        sums = torch.zeros(4, device=self.device)
+        self.model.train()
+        for step, rows in enumerate(order.split(self.training.batch_size)):
+            if self.stop():
+                return None
+            sums += self.step(rows, self.epoch * self.steps + step, kl_weight)
+            self.tell((step + 1) / self.steps)
+        return sums
+
+    def step(self, rows: Tensor, number: int, kl_weight: float) -> Tensor:
+        """One update on the examples `rows`; the loss and its parts, times the number of examples."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.training, number, self.steps)
+        loss = self.model.loss(data.as_float(self.x.index_select(0, rows)), kl_weight)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.total.backward()
+        self.optimizer.step()
+        return torch.stack(loss).detach() * len(rows)
+
+    def finish_epoch(self, sums: Tensor, seconds: float) -> Record:
+        """Measure, save, and say how it went. RunError where the loss is no number any more."""
+        means = (sums / len(self.x)).tolist()
+        number = self.epoch + 1
+        record: Record = {"kind": "epoch", "epoch": number, "seconds": round(seconds, 4)}
+        record["lr"] = learning_rate(self.training, self.epoch * self.steps, self.steps)
+        record |= dict(zip(("loss", "reconstruction", "rate", "penalty"), means, strict=True))
+        record |= self.validate()
+        watched = record.get("validation_loss", means[0])
+        if not (math.isfinite(watched) and math.isfinite(means[0])):
+            raise RunError(
+                f"The loss became {means[0]:.3g} in epoch {number}, at learning rate {record['lr']:.3g}. "
+                "The best weights before that are kept. Try a tenth of the learning rate."
+            )
+        self.epoch, self.since_best = number, self.since_best + 1
+        if watched < self.best:
+            self.best, self.since_best = watched, 0
+            self.save_best()
+        self.save_position()
+        if number in preview_epochs(self.training):
+            self.preview(number)
+        self.run.write_state(epoch=self.epoch, progress=0.0)
+        return record
+
+    @torch.no_grad()
+    def validate(self) -> Record:
+        """Loss on the examples held out, with the KL at full weight; nothing where none are."""
+        if not len(self.validation):
+            return {}
+        self.model.eval()
+        torch.manual_seed(self.training.seed)
+        total = sum(
+            self.model.loss(data.as_float(part)).total.item() * len(part)
+            for part in self.validation.split(metrics.CHUNK)
+        )
+        return {"validation_loss": total / len(self.validation)}
+
+    def test_metrics(self) -> dict[str, float]:
+        """The best weights on the test set."""
+        self.model.load_state_dict(read_tensors(self.run.path / MODEL, self.model.state_dict()))
+        self.model.eval()
+        return metrics.evaluate(self.model, self.test, seed=self.training.seed)
+
+    def keep(self, record: Record) -> Record:
+        self.run.append(record)
+        return record
+
+    def tell(self, progress: float) -> None:
+        """Let watchers see a long epoch move, at most once a second."""
+        if time.monotonic() - self.told > 1 and progress < 1:
+            self.told = time.monotonic()
+            self.run.write_state(progress=progress)
+
+    def save_best(self) -> None:
+        write_tensors(self.run.path / MODEL, self.model.state_dict())
+
+    def preview(self, epoch: int) -> None:
+        """Keep the same few test inputs as they are reconstructed now."""
+        folder = self.run.path / "previews"
+        folder.mkdir(exist_ok=True)
+        self.model.eval()
+        x = data.as_float(self.test[:PREVIEWED])
+        tensors = {"x": x, "reconstruction": metrics.reconstruct(self.model, x)}
+        write_tensors(folder / f"{epoch:05d}.safetensors", tensors)
+
+    # -- position: everything a resumed run needs to go on as if nothing had happened
+
+    def save_position(self) -> None:
+        position = {"epoch": str(self.epoch), "best": repr(self.best), "since_best": str(self.since_best)}
+        write_tensors(self.run.path / RESUME, self.snapshot(), position)
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Weights and optimiser state under flat names."""
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        for i, parameter in enumerate(self.model.parameters()):
+            for name, value in self.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{i}.{name}"] = value
+        return tensors
+
+    def restore(self) -> None:
+        """Go back to the end of the last whole epoch. CheckpointError where the file is unsound."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self.run.path / RESUME
+        self.step_without_effect()
+        expected = self.snapshot()
+        tensors = read_tensors(path, expected)
+        self.model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        for i, parameter in enumerate(self.model.parameters()):
+            for name in self.optimizer.state[parameter]:
+                if f"optimizer.{i}.{name}" in tensors:
+                    self.optimizer.state[parameter][name].copy_(tensors[f"optimizer.{i}.{name}"])
+        try:
+            with safe_open(path, "pt") as file:
+                position = file.metadata() or {}
+            self.epoch, self.since_best = int(position["epoch"]), int(position["since_best"])
+            self.best = float(position["best"])
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{path} does not say where the run stood. Start it anew.") from error
+        self.run.write_state(epoch=self.epoch)
+
+    def step_without_effect(self) -> None:
+        """Let the optimiser make its buffers, which the saved ones then replace."""
+        for parameter in self.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+def hold_out(x: Tensor, config: data.DataConfig) -> tuple[Tensor, Tensor]:
+    """Training and validation examples, divided by the data's own seed."""
+    count = round(len(x) * config.validation_fraction)
+    if not 0 < count < len(x):
+        return x, x[:0]
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(config.split_seed + 1))
+    return x[order[count:].sort().values], x[order[:count]]
+
+
+def make_optimizer(model: Autoencoder, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser, in its fused form: one pass over the weights instead of a dozen."""
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(model.parameters(), momentum=config.momentum, **options)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(model.parameters(), **options)
+
+
+def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """The rate of one step, by warm-up and schedule."""
+    done = step / max(1, config.epochs * steps_per_epoch)
+    warm = min(1.0, (step + 1) / (config.warmup_steps + 1))
+    if config.schedule == "cosine":
+        return config.lr * warm * 0.5 * (1 + math.cos(math.pi * done))
+    if config.schedule == "step":
+        return config.lr * warm * (1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
+    return config.lr * warm
+
+
+def preview_epochs(config: TrainConfig) -> set[int]:
+    """Dense at first, where most happens, and always the last: about `previews` epochs."""
+    if not config.previews:
+        return set()
+    n = min(config.previews, config.epochs)
+    return {round(config.epochs ** (i / max(1, n - 1))) for i in range(n)} | {config.epochs}
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name, or the best there is. RunError where it is not present."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    if not present[name]:
+        there = ", ".join(kind for kind, is_there in present.items() if is_there)
+        raise RunError(f"This machine has no {name} device. Choose one of: auto, {there}.")
+    return torch.device(name)
+
+
+def describe_device(device: torch.device) -> str:
+    """For people: CPU with its threads, a GPU with its name."""
+    if device.type == "cuda":
+        return f"CUDA, {torch.cuda.get_device_name(device)}"
+    threads = torch.get_num_threads()
+    return "MPS, Apple GPU" if device.type == "mps" else f"CPU, {threads} thread{'s' if threads > 1 else ''}"

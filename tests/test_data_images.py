@@ -1,0 +1,244 @@
+"""Folders and zips of images."""
+
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from aecore.config import DataConfig
+from aecore.data import Dataset, arrays, images, load
+from aecore.errors import DataError
+
+
+def picture(mode: str = "L", size: tuple[int, int] = (5, 4), color: object = 7, kind: str = "PNG") -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, size, color).save(out, kind)  # pyright: ignore[reportArgumentType]
+    return out.getvalue()
+
+
+GREY, RED = picture(), picture("RGB", color=(255, 0, 0))
+
+
+def folder(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
+    """A folder with these files; None makes an empty sub-folder."""
+    (tmp_path / "set").mkdir(parents=True)
+    for name, content in files.items():
+        path = tmp_path / "set" / name
+        (path if content is None else path.parent).mkdir(parents=True, exist_ok=True)
+        if content is not None:
+            path.write_bytes(content)
+    return tmp_path / "set"
+
+
+def packed(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
+    """A zip with these members."""
+    tmp_path.mkdir(exist_ok=True)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name + "/" * (content is None), content or b"")
+    return tmp_path / "set.zip"
+
+
+def read(path: Path, **options: object) -> Dataset:
+    return load(DataConfig.model_validate({"name": str(path), **options}))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path)
+    return str(caught.value)
+
+
+def whole(found: Dataset) -> torch.Tensor:
+    return torch.cat([found.train.x, found.test.x])
+
+
+both = pytest.mark.parametrize("make", [folder, packed])
+
+
+@both
+def test_sub_folders_are_classes_in_order_of_their_names(make, tmp_path: Path) -> None:
+    shades = {"cat": 10, "ant": 20, "bee": 30}
+    files = {f"{name}/{i}.png": picture(color=shade) for name, shade in shades.items() for i in range(4)}
+    found = read(make(tmp_path, files))
+    assert found.classes == ("ant", "bee", "cat") and found.kind == "image"
+    assert found.input_shape == (1, 4, 5) and found.train.x.dtype == torch.uint8
+    labels = torch.cat([found.train.y, found.test.y])
+    assert (whole(found)[:, 0, 0, 0] == torch.tensor([20, 30, 10])[labels]).all()
+
+
+@both
+def test_images_at_the_top_have_no_classes(make, tmp_path: Path) -> None:
+    found = read(make(tmp_path, {f"{i}.png": GREY for i in range(5)}))
+    assert found.classes == () and found.train.y is None and len(whole(found)) == 5
+
+
+@both
+def test_folders_train_and_test_are_the_splits(make, tmp_path: Path) -> None:
+    files = {"train/a/1.png": GREY, "train/b/1.png": GREY, "train/b/2.png": GREY, "test/b/3.png": RED}
+    found = read(make(tmp_path, files))
+    assert (len(found.train.x), len(found.test.x)) == (3, 1)
+    assert found.train.y.tolist() == [0, 1, 1] and found.test.y.tolist() == [1]
+    flat = read(make(tmp_path / "flat", {"train/1.png": GREY, "test/2.png": GREY}))
+    assert flat.classes == () and len(flat.test.x) == 1
+
+
+@both
+def test_a_folder_around_everything_is_looked_through(make, tmp_path: Path) -> None:
+    found = read(make(tmp_path, {f"pets/{name}/{i}.png": GREY for name in "ab" for i in range(2)}))
+    assert found.classes == ("a", "b")
+
+
+@both
+def test_what_systems_leave_behind_is_ignored(make, tmp_path: Path) -> None:
+    junk = ["Thumbs.db", "a/.DS_Store", "__MACOSX/a/._1.png", "desktop.ini", ".git/config"]
+    files = {"a/1.png": GREY, "a/2.png": GREY} | dict.fromkeys(junk, b"junk")
+    assert len(whole(read(make(tmp_path, files)))) == 2
+
+
+@both
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "holds no images. Put images in it"),
+        ({"a": None}, "holds no images"),
+        ({"a/1.png": GREY, "b": None}, "The folder b in set"),
+        ({"a/1.png": GREY, "2.png": GREY}, "images (2.png) beside folders (a)"),
+        ({"a/1.png": GREY, "b/c/2.png": GREY}, "b/c/2.png in set"),
+        ({"a/1.png": GREY, "a/notes.txt": b"hi"}, "a/notes.txt in set"),
+        (
+            {"train/1.png": GREY, "test/1.png": GREY, "val/1.png": GREY},
+            "has val beside its folders train and test",
+        ),
+        ({"train/1.png": GREY, "test/1.png": GREY, "2.png": GREY}, "has 2.png beside its folders"),
+        ({"train/a/1.png": GREY, "test/1.png": GREY}, "class folders in only one of train and test"),
+        ({"train/a/1.png": GREY, "test": None}, "test holds no images"),
+        ({"1.png": GREY, "2.png": picture(size=(6, 4))}, "is 6 x 4 pixels, but 1.png is 5 x 4"),
+        ({"1.png": GREY, "2.png": GREY[:40]}, "2.png in set"),
+        ({"1.png": GREY, "2.png": b"no image"}, "its content is not an image"),
+        ({"1.png": GREY, "2.jpg": picture(size=(99, 99), kind="JPEG")[:900]}, "2.jpg in set"),
+        ({"1.png": GREY, "2.png": b""}, "2.png in set"),
+        ({"1.png": GREY, "2.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n"}, "is not an image"),
+        ({"1.tif": picture("F", color=0.5, kind="TIFF"), "2.png": GREY}, "not 8 or 16 bits deep"),
+        ({"1.png": GREY}, "1 example, but a data set needs at least 2"),
+    ],
+)
+def test_a_set_that_cannot_be_read_is_refused_by_name(make, tmp_path: Path, files, words: str) -> None:
+    assert words in refusal(make(tmp_path, files))
+
+
+def test_a_truncated_image_is_named(tmp_path: Path) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
+    noise.save(tmp_path / "x.png")
+    content = (tmp_path / "x.png").read_bytes()
+    message = refusal(packed(tmp_path, {"1.png": content, "2.png": content[:2000]}))
+    assert message.startswith("2.png in set.zip cannot be read") and message.endswith("take it out.")
+
+
+@pytest.mark.parametrize("order", ["12", "21"])
+def test_one_colour_image_makes_the_whole_set_colour(tmp_path: Path, order: str) -> None:
+    files = {f"train/{order[0]}.png": GREY, f"train/{order[1]}.png": RED, "test/3.png": GREY}
+    found = read(folder(tmp_path, files))
+    assert found.input_shape == (3, 4, 5)
+    shown = {tuple(x[:, 0, 0].tolist()) for x in found.train.x}
+    assert shown == {(7, 7, 7), (255, 0, 0)}
+    assert (found.test.x == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix", "pixel"),
+    [
+        (picture("1", color=1), "png", [255]),
+        (picture("LA", color=(0, 51)), "png", [204]),
+        (picture("RGBA", color=(255, 0, 0, 0)), "png", [255, 255, 255]),
+        (picture("RGBA", color=(255, 0, 0, 255)), "png", [255, 0, 0]),
+        (picture("I;16", color=65535), "png", [255]),
+        (picture("I;16", color=384), "png", [1]),
+        (picture("I;16", color=386), "png", [2]),
+        (picture("I;16", color=257), "tiff", [1]),
+        (picture("P", color=0, kind="GIF"), "gif", [0, 0, 0]),
+        (picture("CMYK", color=(0, 0, 0, 0), kind="TIFF"), "tif", [255, 255, 255]),
+        (picture("L", color=9, kind="PPM"), "pgm", [9]),
+        (picture("L", color=9, kind="BMP"), "bmp", [9]),
+    ],
+)
+def test_every_mode_of_pixel_becomes_bytes(
+    tmp_path: Path, content: bytes, suffix: str, pixel: list[int]
+) -> None:
+    found = read(folder(tmp_path, {f"1.{suffix}": content, f"2.{suffix.upper()}": content}))
+    assert found.train.x[0, :, 0, 0].tolist() == pixel
+
+
+def test_pixels_are_channels_then_rows_then_columns(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    found = read(folder(tmp_path, dict.fromkeys(("1.png", "2.png"), out.getvalue())))
+    assert np.array_equal(found.train.x[0].numpy(), pixels.transpose(2, 0, 1))
+
+
+def test_reading_reports_its_progress(tmp_path: Path) -> None:
+    seen: list[float] = []
+    config = DataConfig(name=str(folder(tmp_path, {f"{i}.png": GREY for i in range(150)})))
+    load(config, lambda message, fraction: seen.append(fraction))
+    assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) == 3
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path, {"1.png": GREY, "2.png": GREY})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
+    path.write_bytes(content)
+    assert refusal(path) == "1.png in set.zip is encrypted. Make the .zip again without a password."
+
+
+def test_a_torn_or_false_zip_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path, {"1.png": GREY, "2.png": GREY})
+    whole_file = path.read_bytes()
+    for content in (b"", b"no zip", whole_file[:-30]):
+        path.write_bytes(content)
+        assert "set.zip is not a readable .zip file" in refusal(path)
+    path.write_bytes(whole_file[:60] + bytes(8) + whole_file[68:])
+    assert "1.png in set.zip cannot be read" in refusal(path)
+
+
+def test_a_zip_made_on_windows_has_folders(tmp_path: Path) -> None:
+    assert read(packed(tmp_path, {"a\\1.png": GREY, "b\\2.png": GREY})).classes == ("a", "b")
+
+
+def test_a_zip_is_never_unpacked_to_disk(tmp_path: Path) -> None:
+    names = ("../../up/1.png", "/abs/2.png", "a/3.png")
+    path = packed(tmp_path / "in", dict.fromkeys(names, GREY))
+    assert read(path).classes == ("a", "abs")
+    assert [p.name for p in tmp_path.rglob("*")] == ["in", "set.zip"]
+
+
+def test_sizes_are_checked_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{i}.png": GREY for i in range(10)}
+    path = packed(tmp_path, files)
+    monkeypatch.setattr(images, "_pixels", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(arrays, "MAX_BYTES", 10 * 3 * 20 - 1)
+    assert "set.zip unpacked would take" in refusal(path)
+    assert "10 images of 5 x 4 pixels in set would take" in refusal(folder(tmp_path, files))
+    monkeypatch.setattr(images, "MAX_FILES", 9)
+    assert "holds more than 9 files" in refusal(tmp_path / "set")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
+    for side, words in ((8000, "8000 x 8000 pixels; the limit is"), (20000, "1.png in set cannot be read")):
+        bomb = bytearray(GREY)
+        bomb[16:24] = side.to_bytes(4, "big") * 2
+        chunk = bytes(bomb[12:29])
+        bomb[29:33] = zlib.crc32(chunk).to_bytes(4, "big")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert words in refusal(folder(tmp_path / str(side), {"1.png": bytes(bomb), "2.png": GREY}))

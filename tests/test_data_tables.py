@@ -1,0 +1,184 @@
+"""Tables from .csv and .parquet files."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from aecore.config import DataConfig
+from aecore.data import Dataset, arrays, load
+from aecore.errors import DataError
+
+FLOWERS = pd.DataFrame(
+    {"width": [1.5, 2.5, 3.5, 4.5], "petals": [3, 4, 5, 6], "kind": ["rose", "iris", "rose", "iris"]}
+)
+
+
+def saved(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> Path:
+    path = tmp_path / f"table{suffix}"
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    return path
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def read(path: Path, **options: object) -> Dataset:
+    return load(DataConfig.model_validate({"name": str(path), **options}))
+
+
+def refusal(path: Path, **options: object) -> str:
+    with pytest.raises(DataError) as caught:
+        read(path, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def rows(found: Dataset) -> list[list[float]]:
+    return sorted(torch.cat([found.train.x, found.test.x]).tolist())
+
+
+both = pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+
+
+@both
+def test_the_label_is_the_class_and_never_an_input(tmp_path: Path, suffix: str) -> None:
+    found = read(saved(tmp_path, FLOWERS, suffix), label="kind")
+    assert (found.kind, found.columns, found.input_shape) == ("table", ("width", "petals"), (2,))
+    assert found.classes == ("iris", "rose") and found.train.x.dtype == torch.float32
+    assert rows(found) == [[1.5, 3], [2.5, 4], [3.5, 5], [4.5, 6]]
+    widths = torch.cat([found.train.x, found.test.x])[:, 0].tolist()
+    labels = torch.cat([found.train.y, found.test.y]).tolist()
+    assert dict(zip(widths, labels, strict=True)) == {1.5: 1, 2.5: 0, 3.5: 1, 4.5: 0}
+
+
+@both
+def test_a_label_may_be_whole_numbers_flags_or_categories(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path, FLOWERS.assign(kind=[10, 9, 10, 9]), suffix)
+    assert read(path, label="kind").classes == ("9", "10")
+    path = saved(tmp_path, FLOWERS.assign(kind=[True, False, True, True]), suffix)
+    assert read(path, label="kind").classes == ("False", "True")
+    path = saved(tmp_path, FLOWERS.assign(kind=FLOWERS.kind.astype("category")), suffix)
+    assert read(path, label="kind").classes == ("iris", "rose")
+
+
+@both
+def test_a_label_with_one_example_of_a_class_is_fine(tmp_path: Path, suffix: str) -> None:
+    path = saved(tmp_path, FLOWERS.assign(kind=["a", "b", "b", "b"]), suffix)
+    assert read(path, label="kind").classes == ("a", "b")
+
+
+@both
+def test_flags_and_constant_columns_are_numbers(tmp_path: Path, suffix: str) -> None:
+    found = read(saved(tmp_path, pd.DataFrame({"a": [True, False], "b": [1, 1]}), suffix))
+    assert rows(found) == [[0, 1], [1, 1]] and found.train.y is None and found.classes == ()
+
+
+@both
+@pytest.mark.parametrize(
+    ("frame", "label", "words"),
+    [
+        (FLOWERS, None, "'kind' (such as 'rose'). Drop it, or use it as the class with label=\"kind\"."),
+        (FLOWERS.assign(other="x"), None, "2 columns that hold something other than numbers"),
+        (FLOWERS.assign(other=["1", "?", "2", "3"]), "kind", "'other' (such as '?'). Encode them"),
+        (FLOWERS, "colour", "no column 'colour' to use as label; it has width, petals, kind."),
+        (FLOWERS.assign(kind=["a", None, None, "b"]), "kind", "'kind' of table"),
+        (FLOWERS.assign(width=[1, None, None, 2]), "kind", "missing values in 'width' (2)"),
+        (
+            FLOWERS.assign(width=[1, np.inf, -np.inf, 2]),
+            "kind",
+            "infinite or too large values in 'width' (2)",
+        ),
+        (FLOWERS.assign(width=1e300), "kind", "infinite or too large values in 'width' (4)"),
+        (FLOWERS[:1], "kind", "has 1 row; a data set needs at least 2 rows"),
+        (FLOWERS[:0], "kind", "has 0 rows; a data set needs at least 2 rows"),
+        (FLOWERS[["kind"]], "kind", "no column to use as input"),
+    ],
+)
+def test_a_table_that_no_model_could_learn_from_is_refused(
+    tmp_path: Path, suffix: str, frame: pd.DataFrame, label: str | None, words: str
+) -> None:
+    message = refusal(saved(tmp_path, frame, suffix), label=label)
+    assert words in message and f"table{suffix}" in message
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_csv_may_be_parted_by_commas_semicolons_or_tabs(tmp_path: Path, mark: str) -> None:
+    text = "\ufeffa,b\n1,2\n3,4\n".replace(",", mark)
+    found = read(written(tmp_path, text))
+    assert found.columns == ("a", "b") and rows(found) == [[1, 2], [3, 4]]
+
+
+def test_the_row_numbers_that_pandas_writes_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    FLOWERS.to_csv(path)
+    assert read(path, label="kind").columns == ("width", "petals")
+
+
+def test_whole_numbers_may_be_column_names(tmp_path: Path) -> None:
+    assert read(written(tmp_path, "0,1\n5.5,2\n3,4\n")).columns == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "table.csv is empty"),
+        ("a,b\n", "has 0 rows"),
+        ("a,b\n1,2\n3,4,5\n", "not a readable .csv file"),
+        ("a,b\n1,2,3\n3,4,5\n", "hold more values than its first line has names"),
+        ("a,b\n1,2\n3\n", "missing values in 'b' (1)"),
+        ("1.5,2.5\n1,2\n3,4\n", "first line of table.csv holds numbers"),
+        ("0,0,7\n1,2,3\n3,4,5\n", "first line of table.csv holds numbers"),
+        (b"a,b\n\xff\xfe,2\n3,4\n", "Save it as UTF-8 text"),
+        (b"\x00\x01\x02\x03\n\x00", "table.csv"),
+        ('a,b\n1,"2\n3,4\n', "table.csv"),
+    ],
+)
+def test_a_torn_csv_is_refused(tmp_path: Path, text: str | bytes, words: str) -> None:
+    assert words in refusal(written(tmp_path, text))
+
+
+def test_a_torn_or_false_parquet_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, FLOWERS, ".parquet")
+    content = path.read_bytes()
+    holed = content[:60] + bytes(90) + content[150:]
+    for torn in (b"", b"no parquet", content[:-50], b"PAR1" + bytes(200) + b"PAR1", holed):
+        path.write_bytes(torn)
+        assert "table.parquet is not a readable .parquet file" in refusal(path, label="kind")
+
+
+def test_a_parquet_column_of_lists_is_no_number(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [[1], [2]]})
+    assert "'b' (such as '[1]')" in refusal(saved(tmp_path, frame, ".parquet"))
+    assert read(tmp_path / "table.parquet", label="b").classes == ("[1]", "[2]")
+
+
+def test_a_nullable_column_with_gaps_is_refused_and_without_is_read(tmp_path: Path) -> None:
+    path = saved(tmp_path, pd.DataFrame({"a": pd.array([1, None], "Int64")}), ".parquet")
+    assert "missing values in 'a' (1)" in refusal(path)
+    assert rows(read(saved(tmp_path, pd.DataFrame({"a": pd.array([1, 2], "Int64")}), ".parquet"))) == [
+        [1],
+        [2],
+    ]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    table = pa.table([[1, 2], [3, 4]], names=["a", "a"])
+    pq.write_table(table, tmp_path / "table.parquet")
+    assert "two columns named 'a'" in refusal(tmp_path / "table.parquet")
+
+
+@both
+def test_a_table_larger_than_the_limit_is_refused_before_reading(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, pd.DataFrame({"a": range(1000)}), suffix)
+    monkeypatch.setattr(arrays, "MAX_BYTES", 1000)
+    assert "more than the limit" in refusal(path)
