@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AecoreError as error:
         print(f"aecore: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:  # the reader of a listing had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
@@ -181,8 +183,7 @@ def sample(options: argparse.Namespace) -> None:
     run = runs.find(options.run)
     model = Autoencoder.load(run.path)
     x, source = latent.sample(model, options.n, options.seed, lambda: load_for(run.config()).train.x)
-    write_examples(options.out, x)
-    print(f"{options.n} examples from {source}, in {options.out}")
+    print(f"{options.n} examples from {source}, in {write_examples(options.out, x)}")
 
 
 def interpolate(options: argparse.Namespace) -> None:
@@ -194,10 +195,9 @@ def interpolate(options: argparse.Namespace) -> None:
     if bad := [i for i in options.between if not 0 <= i < len(x)]:
         raise ConfigError(f"There are {len(x)} test examples, got number {bad[0]}. Count from 0.")
     start, end = latent.codes(model, x[list(options.between)])
-    write_examples(options.out, latent.decode(model, latent.interpolate(start, end, options.steps, options.path)))
-    print(
-        f"{options.steps} steps between test examples {options.between[0]} and {options.between[1]}, in {options.out}"
-    )
+    x = latent.decode(model, latent.interpolate(start, end, options.steps, options.path))
+    first, last = options.between
+    print(f"{options.steps} steps between test examples {first} and {last}, in {write_examples(options.out, x)}")
 
 
 def push(options: argparse.Namespace) -> None:
@@ -278,7 +278,7 @@ def show(rows: list[dict[str, Any]], as_json: bool, columns: Iterable[str] | Non
     if as_json:
         print(json.dumps(rows))
         return
-    names = list(columns or (rows[0] if rows else ()))
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
     table = [names, *([cell(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(len(line[i]) for line in table) for i in range(len(names))]
     for cells in table:
@@ -289,17 +289,19 @@ def cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def write_examples(path: Path, x: Any) -> None:
-    """Images as one PNG grid; anything else, or a .npz by name, as arrays."""
+def write_examples(path: Path, x: Any) -> Path:
+    """Images as one PNG grid; anything else, or a .npz by name, as arrays. Where they went."""
     import numpy
 
     from aecore.pictures import grid
 
     try:
         if path.suffix == ".npz" or x.dim() != 4:
-            numpy.savez(path.with_suffix(".npz"), x=x.numpy())
+            path = path.with_suffix(".npz")
+            numpy.savez(path, x=x.numpy())
         else:
             grid(x).save(path)
+        return path
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be written: {error}. Give a .png or .npz in a folder that exists.") from error
 

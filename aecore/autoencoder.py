@@ -77,7 +77,7 @@ class Autoencoder(nn.Module):
         options = self.config.bottleneck
         code = self.bottleneck(h, getattr(options, "samples", 1))
         reconstruction = self.config.likelihood.loss(self.decode_samples(code.z), x)  # (samples, N)
-        cost = kl_weight * getattr(options, "beta", 1.0) * code.cost
+        cost = code.cost * (kl_weight * options.beta if isinstance(options, GaussianCode) else 1.0)
         penalty = self.penalty(noisy, features.hidden, h, code)
         total = combine(reconstruction + cost, options).mean() + penalty
         return Loss(total, reconstruction.mean(), code.cost.mean(), penalty)

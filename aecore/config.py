@@ -16,6 +16,7 @@ from aecore.parts.penalties import BOUNDED, Contractive, KlSparsity, Penalty, un
 
 VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights: beyond a laptop's training, and a bound for strangers' configs
+MAX_FEATURES = 10_000_000  # values in one example: convolutions need few weights for a picture of any size
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -46,6 +47,10 @@ class ModelConfig(Options):
             )
         if isinstance(self.bottleneck, VectorQuantized) and self.latent_dim % self.bottleneck.dim:
             raise ValueError(f"latent_dim {self.latent_dim} must be a multiple of bottleneck.dim {self.bottleneck.dim}")
+        if self.likelihood.kind == "bernoulli" and self.scaling == "standard":
+            raise ValueError(
+                "a cross-entropy needs values between 0 and 1: use scaling minmax, or the gaussian likelihood"
+            )
         self.check_penalties()
         self.check_budget()
         return self
@@ -66,18 +71,21 @@ class ModelConfig(Options):
     def check_budget(self) -> None:
         if (count := self.weights()) > MAX_PARAMETERS:
             raise ValueError(f"the model would have {count:,} weights; the limit is {MAX_PARAMETERS:,}")
+        if self.features > MAX_FEATURES:
+            raise ValueError(f"one example would have {self.features:,} values; the limit is {MAX_FEATURES:,}")
 
     def weights(self) -> int:
         """About how many weights the networks have, counted without building them."""
         features = math.prod(self.input_shape)
         d = self.latent_dim * (2 if self.bottleneck.kind == "gaussian" else 1)
+        book = self.bottleneck.codes * self.bottleneck.dim if isinstance(self.bottleneck, VectorQuantized) else 0
         if isinstance(self.network, Mlp):
             widths = [features, *self.network.hidden, d]
-            return 2 * sum(a * b for a, b in pairwise(widths))
+            return 2 * sum(a * b for a, b in pairwise(widths)) + book
         channels = [self.input_shape[0], *self.network.channels]
         sides = [math.ceil(side / 2 ** len(self.network.channels)) for side in self.input_shape[1:]]
         convolutions = sum(9 * a * b for a, b in pairwise(channels))
-        return 2 * (convolutions + channels[-1] * math.prod(sides) * d)
+        return 2 * (convolutions + channels[-1] * math.prod(sides) * d) + book
 
     @property
     def features(self) -> int:
@@ -148,12 +156,18 @@ def parse(kind: type[Options], values: Any) -> Any:
 
 
 def sentence(error: ValidationError) -> str:
-    """The first complaint of a validation, as one sentence."""
+    """The first complaint of a validation, as one sentence, however long a stranger's words in it are."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(shortened(str(part)) for part in first["loc"])
     what = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{where}: {what}." if where else f"{what[0].upper()}{what[1:]}".rstrip(".") + "."
     if first["type"] == "extra_forbidden":
         return f"There is no option {where}."
-    return f"{where}: {what[0].lower()}{what[1:]}, got {first['input']!r}."[:500]
+    return f"{where}: {what[0].lower()}{what[1:]}, got {shortened(repr(first['input']))}."
+
+
+def shortened(text: str) -> str:
+    """At most 80 characters, and none that cannot be printed."""
+    printable = text.encode("utf-8", "backslashreplace").decode()
+    return printable if len(printable) <= 80 else f"{printable[:77]}..."

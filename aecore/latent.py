@@ -132,6 +132,8 @@ def sample(model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor]
     """
     if n < 1:
         raise ConfigError(f"The number of samples must be 1 or more, got {n}.")
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"The seed must be from 0 to 4294967295, got {seed}.")
     density = None if model.config.has_prior else fit_density(codes(model, examples()[:20_000]), 0)
     source = "the prior N(0, I)" if density is None else "a Gaussian mixture fitted to the training codes"
     return decode(model, sample_codes(model, n, seed, density)), source

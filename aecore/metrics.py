@@ -15,6 +15,17 @@ from aecore.errors import ConfigError
 CHUNK = 1000  # examples at a time
 MEMORY = 20_000_000  # decoded values at a time, for bounds with many samples
 
+LABELS = {
+    "se": "squared error",
+    "cross_entropy": "cross-entropy",
+    "nll_bound": "NLL bound",
+    "iwae_bound": "IWAE bound",
+    "kl": "KL",
+    "psnr": "PSNR",
+    "active_units": "active units",
+    "parameters": "weights",
+}
+
 DESCRIPTIONS = {
     "se": "Squared error, summed over features, mean over examples. Lower is better.",
     "cross_entropy": "Cross-entropy in nats per example, without the KL term. Lower is better.",

@@ -6,6 +6,7 @@ import io
 import math
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -48,3 +49,32 @@ def png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+DIVERGING = np.array(
+    [[33, 102, 172], [247, 247, 247], [178, 24, 43]], np.float32
+)  # blue, white, red: colour-blind safe
+
+
+def tiles(x: Tensor, limit: float | None = None) -> Tensor:
+    """Examples as images (N, 3, H, W) in [0, 1]: pictures as they are, rows of a table as coloured bars.
+
+    A row (N, features) becomes one bar a column, blue below zero and red above, full at +-`limit`.
+    """
+    if x.dim() == 4:
+        return x.clamp(0, 1).expand(-1, 3, -1, -1) if x.shape[1] == 1 else x.clamp(0, 1)
+    columns = min(x.shape[1], max(1, math.ceil(math.sqrt(x.shape[1]))))
+    rows = math.ceil(x.shape[1] / columns)
+    cells = x.new_zeros(len(x), rows * columns)
+    cells[:, : x.shape[1]] = x
+    return signed(cells.unflatten(1, (1, rows, columns)), limit)
+
+
+def signed(x: Tensor, limit: float | None = None) -> Tensor:
+    """Signed values (N, C, H, W) -> colours (N, 3, H, W): channel mean, white at zero, full at +-`limit`."""
+    value = x.mean(1).detach().cpu().numpy()
+    limit = limit or float(np.abs(value).max()) or 1.0
+    share = np.clip(value / limit, -1, 1)[..., None]
+    blue, white, red = DIVERGING
+    mixed = np.where(share < 0, white + (white - blue) * share, white + (red - white) * share) / 255
+    return torch.from_numpy(mixed.astype(np.float32)).permute(0, 3, 1, 2)

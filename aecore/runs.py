@@ -21,13 +21,13 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from aecore.config import RunConfig, TrainConfig
 from aecore.errors import CheckpointError, RunError
@@ -70,9 +70,9 @@ class Run:
         """What the folder says; `lost` where it says live but no process holds the lock."""
         try:
             state = State.model_validate_json((self.path / "state.json").read_text())
-        except (OSError, ValidationError):  # a model saved or pulled without a history
+        except (OSError, ValueError):  # a model saved or pulled without a history
             return State(state="done" if self.has_model() else "lost")
-        waiting = state.state == "queued" and time.time() - state.since < START_SECONDS
+        waiting = state.state == "queued" and time.time() - max(state.since, self.touched()) < START_SECONDS
         if state.state in LIVE and not waiting and not self.is_locked():
             return state.model_copy(update={"state": "lost", "error": "The training process was killed."})
         return state
@@ -81,7 +81,7 @@ class Run:
         """Replace state.json with the old one and these changes."""
         try:
             state = State.model_validate_json((self.path / "state.json").read_text())
-        except (OSError, ValidationError):
+        except (OSError, ValueError):
             state = State()
         state = State.model_validate({**state.model_dump(), **changes})
         write_text(self.path / "state.json", state.model_dump_json())
@@ -98,7 +98,8 @@ class Run:
 
     def epochs(self) -> list[dict[str, Any]]:
         """One record for each epoch, in order; an epoch repeated after a resume counts once."""
-        return list({row["epoch"]: row for row in self.records("epoch")}.values())
+        rows = (row for row in self.records("epoch") if isinstance(row.get("epoch"), int))
+        return list({row["epoch"]: row for row in rows}.values())
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one line to metrics.jsonl, in one write."""
@@ -115,7 +116,8 @@ class Run:
 
     def previews(self) -> list[tuple[int, Path]]:
         """(epoch, file) of the kept reconstructions, in order."""
-        return sorted((int(p.stem), p) for p in (self.path / "previews").glob("[0-9]*.safetensors"))
+        files = (self.path / "previews").glob("[0-9]*.safetensors")
+        return sorted((int(p.stem), p) for p in files if p.stem.isdecimal())
 
     def has_model(self) -> bool:
         return (self.path / MODEL).is_file()
@@ -124,6 +126,13 @@ class Run:
         """Changes when the weights do: a key for caches."""
         try:
             return (self.path / MODEL).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def touched(self) -> float:
+        """When a process last took the lock, or in the queue a slot."""
+        try:
+            return (self.path / "run.lock").stat().st_mtime
         except OSError:
             return 0.0
 
@@ -213,15 +222,16 @@ def new_id(config: RunConfig) -> str:
 def find(name: str | Path) -> Run:
     """The run of that id or folder; RunError lists what there is."""
     for path in (Path(name), root() / name, SHIPPED / name):
-        if (path / CONFIG).is_file():
-            return Run(path)
+        with suppress(OSError):  # a name too long for a file
+            if (path / CONFIG).is_file():
+                return Run(path)
     known = ", ".join(run.id for run in list_runs()[:8]) or "none yet"
-    raise RunError(f"There is no run {str(name)!r} in {root()}. Known: {known}.")
+    raise RunError(f"There is no run {str(name)[:80]!r} in {root()}. Known: {known}.")
 
 
 def list_runs() -> list[Run]:
     """Every run folder: the user's newest first, then the shipped ones by name."""
-    own = sorted(folders(root()), key=lambda p: (p / CONFIG).stat().st_mtime, reverse=True)
+    own = sorted(folders(root()), key=created, reverse=True)
     shipped = [p for p in sorted(folders(SHIPPED)) if is_shipped(p)]
     own = [p for p in own if p.resolve() not in {s.resolve() for s in shipped}]
     return [Run(path) for path in [*own, *shipped]]
@@ -229,6 +239,13 @@ def list_runs() -> list[Run]:
 
 def folders(parent: Path) -> list[Path]:
     return [p.parent for p in parent.glob(f"*/{CONFIG}")] if parent.is_dir() else []
+
+
+def created(path: Path) -> float:
+    try:
+        return (path / CONFIG).stat().st_mtime
+    except OSError:  # deleted a moment ago
+        return 0.0
 
 
 def is_shipped(path: Path) -> bool:
@@ -268,3 +285,10 @@ def readable(run: Run) -> bool:
     except CheckpointError:
         return False
     return True
+
+
+def safe_name(text: str) -> str:
+    """A run id from an address, as it may come from a stranger: a name, never a path."""
+    if text != Path(text).name or text.startswith("."):
+        raise RunError(f"{text[:80]!r} is no run id.")
+    return text

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from aecore import data, metrics
 from aecore.autoencoder import Autoencoder
+from aecore.card import card
 from aecore.config import RunConfig, TrainConfig
-from aecore.errors import AecoreError, CheckpointError, RunError
+from aecore.errors import AecoreError, CheckpointError, ConfigError, RunError
 from aecore.pretrain import pretrain
 from aecore.runs import Run
-from aecore.weights import MODEL, read_tensors, write_tensors
+from aecore.weights import MODEL, read_tensors, write_tensors, write_text
 
 RESUME = "resume.safetensors"
 RESIDENT_BYTES = 4 * 2**30  # data that fits is kept on the device as float, indexed and never decoded again
@@ -41,17 +42,25 @@ def fit(run: Run, stop: Stop = lambda: False, progress: Callable[[str, float], N
         try:
             yield from Trainer(run, stop, progress).records()
         except AecoreError as error:
-            run.write_state(state="failed", error=str(error))
+            fail(run, str(error))
             raise
         except OSError as error:  # most often a full disk: what was there before is whole
             message = f"{run.path} cannot be written: {error.strerror or error}. The best model so far is kept."
-            with suppress(OSError):  # if even that fails, the lock, let go, says that the run is lost
-                run.write_state(state="failed", error=message)
+            fail(run, message)
             raise RunError(message) from error
         except torch.OutOfMemoryError as error:
             message = "The device ran out of memory. Use a smaller batch or a smaller network."
-            run.write_state(state="failed", error=message)
+            fail(run, message)
             raise RunError(message) from error
+        except Exception as error:  # a fault of ours: who reads the folder is told too
+            fail(run, f"{type(error).__name__}: {error}")
+            raise
+
+
+def fail(run: Run, message: str) -> None:
+    """Say in state.json what went wrong."""
+    with suppress(OSError):  # if even that fails, the lock, let go, says that the run is lost
+        run.write_state(state="failed", error=message[:2000])
 
 
 class Trainer:
@@ -77,6 +86,7 @@ class Trainer:
         torch.manual_seed(self.training.seed)
         self.model = Autoencoder(self.config.model).to(self.device)
         self.model.fit_scaling(data.as_float(self.x))
+        self.check_range()
         self.optimizer = make_optimizer(self.model, self.training)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
         self.steps = math.ceil(len(self.x) / self.training.batch_size)
@@ -85,6 +95,16 @@ class Trainer:
     def resident(self, x: Tensor) -> Tensor:
         """x on the device, decoded once if there is room."""
         return (data.as_float(x) if x.numel() * 4 <= RESIDENT_BYTES else x).to(self.device)
+
+    def check_range(self) -> None:
+        """ConfigError where a cross-entropy would meet values that are no probabilities."""
+        if self.config.model.likelihood.kind == "bernoulli" and self.x.is_floating_point():
+            low, high = (bound.item() for bound in self.model.to_scaled(self.x).aminmax())
+            if low < 0 or high > 1:
+                raise ConfigError(
+                    f"A cross-entropy needs values between 0 and 1, but these go from {low:.3g} to {high:.3g}. "
+                    "Set scaling to minmax, or use the gaussian likelihood."
+                )
 
     def records(self) -> Iterator[Record]:
         """Train to the end, from wherever the folder stands."""
@@ -99,13 +119,16 @@ class Trainer:
                 if self.epoch == 0:
                     self.save_best()  # a part of an epoch is better than the weights it began with
                 break
-            record = self.finish_epoch(sums, time.perf_counter() - started)
-            yield self.keep(record)
+            yield self.finish_epoch(sums, time.perf_counter() - started)
         finished = self.epoch >= self.training.epochs or self.has_converged()
         if not finished:
             self.run.write_state(state="stopped", progress=0.0)
             return
-        yield self.keep({"kind": "test", **self.test_metrics()})
+        measured = self.test_metrics()
+        yield self.keep({"kind": "test", **measured})
+        folder = f"{self.run.path.parent.name}/{self.run.id}"
+        text = card(self.config, measured, folder=folder, history=self.run.epochs())
+        write_text(self.run.path / "README.md", text)
         self.run.write_state(state="done", progress=0.0)
 
     def begin(self) -> Iterator[Record]:
@@ -113,6 +136,8 @@ class Trainer:
         if self.training.pretrain_epochs:
             for record in pretrain(self.model, self.x, self.training, self.stop):
                 yield self.keep(record)
+            if not self.is_finite():
+                raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
         self.save_best()
         self.preview(0)
 
@@ -152,11 +177,12 @@ class Trainer:
         record |= dict(zip(("loss", "reconstruction", "rate", "penalty"), means, strict=True))
         record |= self.validate()
         watched = record.get("validation_loss", means[0])
-        if not (math.isfinite(watched) and math.isfinite(means[0])):
+        if not (math.isfinite(watched) and math.isfinite(means[0]) and self.is_finite()):
             raise RunError(
-                f"The loss became {means[0]:.3g} in epoch {number}, at learning rate {record['lr']:.3g}. "
+                f"The training diverged in epoch {number}: loss {means[0]:.3g} at learning rate {record['lr']:.3g}. "
                 "The best weights before that are kept. Try a tenth of the learning rate."
             )
+        self.keep(record)  # before the position, so that a kill in between repeats a line rather than losing it
         self.epoch, self.since_best = number, self.since_best + 1
         if watched < self.best:
             self.best, self.since_best = watched, 0
@@ -166,6 +192,9 @@ class Trainer:
             self.preview(number)
         self.run.write_state(epoch=self.epoch, progress=0.0)
         return record
+
+    def is_finite(self) -> bool:
+        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     @torch.no_grad()
     def validate(self) -> Record:
@@ -206,6 +235,8 @@ class Trainer:
         self.model.eval()
         x = data.as_float(self.test[:PREVIEWED])
         tensors = {"x": x, "reconstruction": metrics.reconstruct(self.model, x)}
+        if x.dim() == 4:  # pixels keep as bytes, in a quarter of the room
+            tensors = {name: (t.clamp(0, 1) * 255).round().byte() for name, t in tensors.items()}
         write_tensors(folder / f"{epoch:05d}.safetensors", tensors)
 
     # -- position: everything a resumed run needs to go on as if nothing had happened

@@ -197,7 +197,8 @@ def configure(
     variant = find(name)
     image = kind == "image"
     model: dict[str, Any] = {**variant.model, "variant": name, "input_shape": input_shape}
-    model["latent_dim"] = latent_dim or default_latent_dim(variant, math.prod(input_shape), kind)
+    default = default_latent_dim(variant, math.prod(input_shape), kind)
+    model["latent_dim"] = default if latent_dim is None else latent_dim
     if variant.probabilistic and image:
         model["likelihood"] = {"kind": "bernoulli"}
     elif image and "likelihood" not in model and not is_shallow_linear(model):
@@ -281,27 +282,30 @@ def assign(at: dict[str, Any], keys: list[str], value: Any, path: str) -> None:
     head, *rest = keys
     if head not in at:
         raise ConfigError(f"There is no option {path}. Here one can set: {', '.join(at)}.")
+    part = at[head]
     if not rest:
         at[head] = value
-    elif isinstance(at[head], list):
-        assign_penalty(at, rest, value, path)
-    elif rest == ["kind"] and (at[head] or {}).get("kind") != value:
+    elif head == "penalties" and isinstance(part, list):
+        assign_penalty(part, rest, value, path)
+    elif rest == ["kind"] and (part is None or (isinstance(part, dict) and part.get("kind") != value)):
         at[head] = {"kind": value}
-    elif not isinstance(at[head], dict):
-        raise ConfigError(f"{path} has no meaning while {head} is {at[head]!r}. Set {head}.kind first.")
-    elif rest[0] not in at[head] and "kind" in at[head]:
-        at[head] = {**at[head], rest[0]: value}  # a part that was just opened: its own check knows the field
+    elif part is None:
+        raise ConfigError(f"{path} has no meaning while {head} is off. Set {head}.kind first.")
+    elif not isinstance(part, dict):
+        raise ConfigError(f"There is no option {path}: {head} is a value, {part!r}.")
+    elif len(rest) == 1 and rest[0] not in part and "kind" in part:
+        part[rest[0]] = value  # a part that was just opened: its own check knows the field
     else:
-        assign(at[head], rest, value, path)
+        assign(part, rest, value, path)
 
 
-def assign_penalty(at: dict[str, Any], keys: list[str], value: Any, path: str) -> None:
+def assign_penalty(penalties: list[Any], keys: list[str], value: Any, path: str) -> None:
     """penalties.<kind>.<field>: change the penalty of that kind, or add it."""
     if len(keys) != 2:
         raise ConfigError(f"Name a penalty's field as penalties.KIND.FIELD, got {path}.")
     kind, name = keys
-    found = next((p for p in at["penalties"] if p["kind"] == kind), None)
+    found = next((p for p in penalties if isinstance(p, dict) and p.get("kind") == kind), None)
     if found is None:
-        at["penalties"].append({"kind": kind, name: value})
+        penalties.append({"kind": kind, name: value})
     else:
         found[name] = value

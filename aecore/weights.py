@@ -99,7 +99,15 @@ def check_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Replace a safetensors file in one step: whoever reads sees the old one or the new one, whole."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    replace(path, lambda draft: save_file(whole, draft, metadata={**FORMAT, **(metadata or {})}))
+
+    def write(draft: Path) -> None:
+        try:
+            save_file(whole, draft, metadata={**FORMAT, **(metadata or {})})
+        except SafetensorError as error:  # its word for a full disk
+            raise OSError(str(error)) from error
+        draft.chmod(0o644)  # it writes for the owner alone
+
+    replace(path, write)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from aecore.backends.slots import limit
+from aecore.errors import RunError
 from aecore.runs import Run
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 def submit(run: Run) -> None:
-    """Start training `run` as soon as a slot is free; returns at once."""
+    """Start or resume training `run` as soon as a slot is free; returns at once. RunError where it trains already."""
+    if run.state().state == "running":
+        raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
+    run.write_state(state="queued", error="", since=time.time())
     with open(run.path / "log.txt", "ab") as log:
         subprocess.Popen(
             [sys.executable, "-m", "aecore.backends.slots", str(run.path.resolve())],

@@ -36,6 +36,7 @@ def main(path: Path) -> None:
         since = queued_since(path) or time.time()
         while any_before(path, since) or (slot := free_slot(path.parent)) is None:
             time.sleep(POLL_SECONDS)
+        os.utime(lock.fileno())  # the lock is free until the trainer has started: this says that one is on its way
     os.set_inheritable(slot.fileno(), True)
     os.execv(sys.executable, [sys.executable, "-X", "faulthandler", "-m", "aecore", "resume", str(path), "--queued"])
 

@@ -123,7 +123,8 @@ class MlpDecoder(nn.Module):
         """The i-th affine map; tied weights are read from the encoder, so both gradients reach them."""
         if self.tied is None:
             return self.layers[i](h)
-        return F.linear(h, self.tied[i].weight.t(), self.biases[i])
+        weight = self.tied[i].weight[: h.shape[1]]  # of a variational layer, the means alone
+        return F.linear(h, weight.t(), self.biases[i])
 
 
 class ConvEncoder(nn.Module):

@@ -29,7 +29,9 @@ class Pass(NamedTuple):
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Layers = Annotated[
     tuple[int, ...],
-    Field(max_length=16, description="Encoder layers to penalise, counted from the input; -1 is the code."),
+    Field(
+        min_length=1, max_length=16, description="Encoder layers to penalise, counted from the input; -1 is the code."
+    ),
 ]
 
 
@@ -109,7 +111,8 @@ class Contractive(Options):
         """|J|_F^2 of each example, (N,)."""
         method = self.method
         if method == "auto":
-            method = "closed_form" if batch.layer else "exact" if batch.z.shape[1] <= 16 else "probes"
+            simple = batch.layer is not None and batch.kinds[-1] in SLOPES
+            method = "closed_form" if simple else "exact" if batch.z.shape[1] <= 16 else "probes"
         if method == "closed_form":
             return closed_form_jacobian(batch)
         if method == "exact":
@@ -152,26 +155,23 @@ def unit_interval(h: Tensor, kind: str) -> Tensor:
     return (h + 1) / 2 if kind == "tanh" else h
 
 
-def slope(h: Tensor, kind: str) -> Tensor:
-    """f'(a), written with h = f(a)."""
-    if kind == "sigmoid":
-        return h * (1 - h)
-    if kind == "tanh":
-        return 1 - h.square()
-    if kind == "relu":
-        return (h > 0).to(h.dtype)
-    if kind == "linear":
-        return torch.ones_like(h)
-    raise ConfigError(f"The Jacobian of a {kind} layer has no closed form here. Use method exact or probes.")
+SLOPES: dict[str, Callable[[Tensor], Tensor]] = {  # f'(a), written with h = f(a)
+    "sigmoid": lambda h: h * (1 - h),
+    "tanh": lambda h: 1 - h.square(),
+    "relu": lambda h: (h > 0).to(h.dtype),
+    "linear": torch.ones_like,
+}
 
 
 def closed_form_jacobian(batch: Pass) -> Tensor:
     """|J|_F^2 of a one-layer encoder: (N,)."""
     if batch.layer is None:
         raise ConfigError("The closed form is for an encoder of one layer. Use method auto, exact or probes.")
-    h = batch.activations[-1]
+    h, kind = batch.activations[-1], batch.kinds[-1]
+    if kind not in SLOPES:
+        raise ConfigError(f"The Jacobian of a {kind} layer has no closed form here. Use method auto, exact or probes.")
     rows = batch.layer.weight[: h.shape[1]].square().sum(1)  # of a variational layer, the means alone
-    return slope(h, batch.kinds[-1]).square() @ rows
+    return SLOPES[kind](h).square() @ rows
 
 
 def exact_jacobian(encode: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

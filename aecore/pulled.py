@@ -1,0 +1,141 @@
+"""What a run folder from elsewhere may hold: which files, how large, and how it becomes a run here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from aecore.autoencoder import Autoencoder
+from aecore.config import MAX_PARAMETERS, RunConfig
+from aecore.data import CATALOG
+from aecore.errors import CheckpointError, HubError
+from aecore.hub_client import plainly
+from aecore.runs import Run
+from aecore.weights import CONFIG, MAX_CONFIG_BYTES, MODEL, read_config, read_tensors, write_text
+
+METRICS, CARD = "metrics.jsonl", "README.md"
+LIMITS = {
+    CONFIG: MAX_CONFIG_BYTES,
+    MODEL: 4 * MAX_PARAMETERS + 20_000_000,
+    METRICS: 50_000_000,
+    CARD: 1_000_000,
+}
+PREVIEW = re.compile(r"previews/[0-9]{1,9}\.safetensors")
+MAX_PREVIEWS, MAX_PREVIEW_BYTES = 1100, 200_000_000
+
+
+def wanted(repo: str, sizes: Mapping[str, int | None]) -> list[str]:
+    """Which files of a listing to take. HubError where there is no model, or one that is too large.
+
+    Records, card and previews that are too large are left where they are.
+    """
+    if CONFIG not in sizes or MODEL not in sizes:
+        raise HubError(f"{repo} holds no aecore model (no {CONFIG} with {MODEL}). Was it pushed by aecore?")
+    for name in (CONFIG, MODEL):
+        if (size := sizes[name]) is None or size > LIMITS[name]:
+            raise HubError(f"{name} of {repo} has {size or 0:,} bytes; the limit is {LIMITS[name]:,}.")
+    names = [n for n, limit in LIMITS.items() if (size := sizes.get(n)) is not None and size <= limit]
+    previews = [name for name in sizes if PREVIEW.fullmatch(name)]
+    small = sum(sizes[name] or 0 for name in previews) <= MAX_PREVIEW_BYTES
+    return names + previews if small and len(previews) <= MAX_PREVIEWS else names
+
+
+def adopt(snapshot: Path, out: Path, repo: str) -> Path:
+    """A verified snapshot as a run of its own in `out`, put there in one step."""
+    config = without_folders(read_config(snapshot))
+    with plainly(repo):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".pull-", dir=out.parent) as name:
+            draft = Path(name) / "run"  # two levels down, where no listing of runs looks
+            draft.mkdir()
+            copy(snapshot, draft, wanted(repo, listing(snapshot)))
+            write_text(draft / CONFIG, config.model_dump_json(indent=2) + "\n")
+            rows = keep_sound_records(draft / METRICS)
+            keep_sound_previews(draft, config.model.input_shape)
+            epochs = config.training.epochs if config.training else 0
+            done = max((row["epoch"] for row in rows if row["kind"] == "epoch"), default=epochs)
+            Run(draft).write_state(state="done", epoch=done, epochs=epochs, since=time.time())
+            os.rename(draft, out)
+    return out
+
+
+def keep_sound_records(path: Path) -> list[dict[str, Any]]:
+    """Rewrite a stranger's metrics.jsonl with the lines that are flat, finite records; returns them."""
+    if not path.exists():
+        return []
+    rows = [row for line in path.read_bytes().splitlines() if (row := sound_record(line)) is not None]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    return rows
+
+
+def sound_record(line: bytes) -> dict[str, Any] | None:
+    """One record as the trainer writes them, or None."""
+    try:
+        row = json.loads(line) if len(line) < 10_000 else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(row, dict) or row.get("kind") not in ("epoch", "pretrain", "test"):
+        return None
+    numbers = {name: value for name, value in row.items() if name != "kind"}
+    if not all(type(v) in (int, float) and abs(v) < 1e300 for v in numbers.values()):  # a NaN is not either
+        return None
+    if row["kind"] == "test":
+        return row
+    epoch = row.get("epoch")
+    counted = type(epoch) is int and 0 <= epoch <= 100_000
+    return row if counted and {"loss", "seconds"} <= set(row) else None
+
+
+def keep_sound_previews(folder: Path, shape: tuple[int, ...]) -> None:
+    """Delete previews that are not a few examples of this shape with their reconstructions."""
+    for name in listing(folder):
+        if not PREVIEW.fullmatch(name):
+            continue
+        try:
+            with safe_open(folder / name, "pt") as file:
+                count = file.get_slice("x").get_shape()[0]
+            whole = torch.empty(count, *shape, device="meta")
+            read_tensors(folder / name, {"x": whole, "reconstruction": whole})
+        except (CheckpointError, SafetensorError, OSError, IndexError, RuntimeError):
+            (folder / name).unlink()
+
+
+def without_folders(config: RunConfig) -> RunConfig:
+    """The same run; data named by a path are named by its last part, never by that of a catalog's set."""
+    if config.data is None or config.data.name in CATALOG:
+        return config
+    last = re.split(r"[\\/]+", config.data.name.rstrip("\\/"))[-1].lstrip("~")
+    name = "data" if last in ("", ".", "..") else f"./{last}" if last in CATALOG else last
+    return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+def verify(folder: Path, name: str) -> None:
+    """CheckpointError, about `name`, where the folder's model does not load."""
+    try:
+        Autoencoder.load(folder)
+    except CheckpointError as error:
+        raise CheckpointError(str(error).replace(str(folder), name)) from error
+
+
+def listing(folder: Path) -> dict[str, int | None]:
+    """Each file below `folder` by its path from there, with its size."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy those of the named files that exist, as real files."""
+    for name in names:
+        if (source / name).is_file():
+            (target / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(source / name, target / name)

@@ -1,0 +1,30 @@
+"""Page set-up and navigation: what every page shares."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # pages run as scripts of their own
+    sys.path.insert(0, root)
+
+from ui import state
+
+st.set_page_config(page_title="Autoencoder Lab", page_icon=":material/compress:", layout="wide")
+page = st.navigation(
+    {
+        "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
+        "Make": [
+            st.Page("train.py", title="Train", icon=":material/model_training:", url_path="train"),
+            st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
+        ],
+        "Explore": [
+            st.Page("latent.py", title="Latent", icon=":material/scatter_plot:", url_path="latent"),
+            st.Page("generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
+        ],
+        "Share": [st.Page("hub.py", title="Hub", icon=":material/cloud_sync:", url_path="hub")],
+    }
+)
+with st.sidebar:
+    state.live_runs()
+page.run()

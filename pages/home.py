@@ -1,0 +1,89 @@
+"""What each variant is: its formula, its parts with their source, and a shipped model at work."""
+
+import inspect
+
+import streamlit as st
+
+from aecore import latent, runs
+from aecore.autoencoder import Autoencoder
+from aecore.errors import AecoreError
+from aecore.pictures import grid, tiles
+from aecore.variants import VARIANTS, configure
+from ui import cache, state
+
+SHOWN = 12
+
+st.title("Autoencoder Lab")
+st.markdown("Train any autoencoder, see what it learned, share it. **Choose a variant** and watch it rebuild digits.")
+
+families = list(dict.fromkeys(v.family for v in VARIANTS.values()))
+family = st.segmented_control(
+    "Family", families, default="Variational", key="family", bind="query-params", required=True
+)
+names = [name for name, v in VARIANTS.items() if v.family == family]
+name = st.pills("Variant", names, default=names[0], key=f"variant-{family}", required=True,
+                format_func=lambda n: VARIANTS[n].label)  # fmt: skip
+variant = VARIANTS[name]
+config = configure(name, (1, 28, 28)).model
+
+
+def show_model(run: runs.Run) -> None:
+    """Inputs, what the encoder saw, and the reconstructions of a shipped model, computed now."""
+    model, (_, remark) = cache.model(run), cache.dataset(run)
+    if remark:
+        st.caption(f":material/info: {remark}")
+    x = cache.examples(run, SHOWN, st.session_state.get("home_seed", 0))
+    rows = {"Input": x}
+    if corruption := model.config.corruption:
+        rows["What the encoder saw"] = corruption(x)
+    rows["Reconstruction"] = latent.decode(model, latent.codes(model, list(rows.values())[-1]))
+    for title, images in rows.items():
+        st.caption(title)
+        st.image(grid(tiles(images), SHOWN), width="stretch", alt=f"{title}: {len(images)} digits")
+    measured = cache.test_metrics(run)
+    st.caption(f"{run.id}: squared error {measured['se']:.3g} per test image, {measured['parameters']:,} weights")
+
+
+def other_digits() -> None:
+    st.session_state["home_seed"] = st.session_state.get("home_seed", 0) + 1
+
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    st.subheader(f"{variant.label}", anchor=False)
+    st.markdown(variant.summary)
+    st.caption(f"[{variant.paper}]({variant.url})")
+    st.page_link("train.py", label=f"Train {variant.label}", icon=":material/model_training:",
+                 query_params={"variant": name})  # fmt: skip
+with right:
+    shipped = next((r for r in runs.list_runs() if runs.is_shipped(r.path) and r.config().model.variant == name), None)
+    if shipped is None:
+        st.info(
+            f"No {variant.label} model is shipped. Training one on the digits takes seconds.", icon=":material/info:"
+        )
+    else:
+        try:
+            show_model(shipped)
+        except AecoreError as error:
+            state.show_error(error)
+        st.button("Other digits", icon=":material/casino:", on_click=other_digits)
+
+st.latex(variant.formula)
+st.subheader("Its five parts", anchor=False)
+parts = {
+    "Corruption": config.corruption,
+    "Networks": config.network,
+    "Bottleneck": config.bottleneck,
+    "Penalties": config.penalties[0] if config.penalties else None,
+    "Likelihood": config.likelihood,
+}
+with st.container(horizontal=True):
+    for title, part in parts.items():
+        box = st.container(border=True, width=180)
+        box.caption(title, help=inspect.getdoc(type(part)) if part else "This variant does without it.")
+        box.markdown(f"**{part.kind.replace('_', ' ')}**" if part else "none")
+with st.expander("The code of these parts", icon=":material/code:"):
+    for part in filter(None, parts.values()):
+        st.code(inspect.getsource(type(part)), language="python")
+with st.expander("How they are put together", icon=":material/code:"):
+    st.code(inspect.getsource(Autoencoder.loss), language="python")

@@ -1,0 +1,42 @@
+"""Train: fill in a form, start a run, watch it, stop it, resume it. The run is a process of its own."""
+
+import streamlit as st
+from aecore.card import command
+
+from aecore import runs
+from aecore.backends import local
+from aecore.errors import AecoreError
+from ui import state, training
+
+st.title("Train")
+watched = st.query_params.get("run")
+
+if watched:
+    st.markdown(
+        "**Watch the reconstructions sharpen.** The run goes on when you close this page; its address finds it."
+    )
+    try:
+        run = runs.find(runs.safe_name(watched))
+    except AecoreError as error:
+        state.show_error(error)
+        st.page_link("train.py", label="Start a new run", icon=":material/add:")
+        st.stop()
+    training.live_view(run)
+    st.stop()
+
+st.markdown("Choose a variant and data, then press **Start**. Every default is a good first try.")
+chosen = training.choose()
+if chosen is None:
+    st.stop()
+config, kind = chosen
+with st.expander("The same from a terminal", icon=":material/terminal:"):
+    st.code(command(config, kind), language="bash", wrap_lines=True)
+if st.button("Start", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter"):
+    try:
+        run = runs.create(config)
+        local.submit(run)
+    except AecoreError as error:
+        state.show_error(error)
+    else:
+        st.switch_page("train.py", query_params={"run": run.id})
+training.run_table()

@@ -1,0 +1,91 @@
+"""What several tests build on: the digits, models made by a line, runs small enough to train in a blink."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aecore import runs
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
+from aecore.data import as_float, load
+from aecore.train import fit
+
+FAST = {"epochs": 3, "batch_size": 64, "previews": 0, "device": "cpu"}
+
+
+def digits(count: int | None = None) -> Tensor:
+    """Training digits (N, 1, 8, 8), in [0, 1]."""
+    return as_float(load(DataConfig(name="digits")).train.x)[:count]
+
+
+def model(seed: int = 0, **options: Any) -> Autoencoder:
+    """An autoencoder with these options, its weights made by `seed`."""
+    torch.manual_seed(seed)
+    return Autoencoder(parse(ModelConfig, {"input_shape": (6,), "latent_dim": 3, **options}))
+
+
+def tiny(data: dict[str, Any] | None = None, training: dict[str, Any] | None = None, **options: Any) -> RunConfig:
+    """A run on 200 digits that trains in a tenth of a second."""
+    options = {"input_shape": (1, 8, 8), "latent_dim": 4, "network": {"kind": "mlp", "hidden": (16,)}, **options}
+    return RunConfig(
+        model=parse(ModelConfig, options),
+        data=DataConfig(**{"name": "digits", "limit": 200, **(data or {})}),
+        training=TrainConfig(**{**FAST, **(training or {})}),
+    )
+
+
+def trained(config: RunConfig | None = None, folder: Path | None = None) -> runs.Run:
+    """A run, trained to its end."""
+    run = runs.create(config or tiny(), folder)
+    list(fit(run))
+    return run
+
+
+def weights_of(run: runs.Run) -> bytes:
+    return (run.path / "model.safetensors").read_bytes()
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+    """What `condition` gives once it is true; fails loudly after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+def fork(work: Callable[[], Any]) -> int:
+    """`work` in a process of its own, which has imported all that this one has; its process id."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if pid := os.fork():
+        return pid
+    status = 70
+    try:
+        os.setpgid(0, 0)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        status = int(work() or 0)
+    finally:
+        os._exit(status)
+
+
+def ended(pid: int) -> int:
+    """Wait for a forked process; its exit status, or minus the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def kill_hard(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    assert ended(pid) == -signal.SIGKILL, "it had ended before it could be killed"

@@ -1,0 +1,129 @@
+"""Bottlenecks: the KL and its Monte Carlo twin, exactly k units, nearest vectors, who gets which gradient."""
+
+import math
+
+import pytest
+import torch
+
+from aecore.parts.bottleneck import GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
+
+
+def column(*values):
+    return torch.tensor([values], dtype=torch.float64)
+
+
+def test_kl_has_its_known_values():
+    assert kl_to_standard_normal(column(0), column(0)).item() == 0
+    assert kl_to_standard_normal(column(1), column(0)).item() == 0.5
+    assert kl_to_standard_normal(column(0), column(math.log(4))).item() == pytest.approx(0.806853, abs=1e-6)
+    assert kl_to_standard_normal(column(1, 0), column(0, math.log(4))).item() == pytest.approx(1.306853, abs=1e-6)
+
+
+def test_kl_is_the_mean_of_the_sampled_log_ratio():
+    torch.manual_seed(0)
+    mean, log_variance = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    _, ratio = GaussianCode().build(3).draw(mean, log_variance, 200_000)
+    error = ratio.std(0) / math.sqrt(len(ratio))
+    assert ((ratio.mean(0) - kl_to_standard_normal(mean, log_variance)).abs() < 4 * error).all()
+
+
+def test_codes_are_drawn_with_the_stated_mean_and_deviation_and_fresh_each_time():
+    torch.manual_seed(0)
+    mean, log_variance = torch.tensor([[2.0, -1.0]]), torch.tensor([[math.log(0.25), math.log(9.0)]])
+    z, _ = GaussianCode().build(2).draw(mean, log_variance, 200_000)
+    assert z.mean(0)[0].tolist() == pytest.approx([2, -1], abs=4 * 3 / math.sqrt(200_000))
+    assert z.std(0)[0].tolist() == pytest.approx([0.5, 3], rel=0.01)
+    assert z.unique(dim=0).shape[0] > 190_000
+
+
+def test_samples_of_one_example_do_not_share_their_noise_with_another():
+    z, _ = GaussianCode().build(2).draw(torch.zeros(3, 2), torch.zeros(3, 2), 5)
+    assert z.flatten().unique().numel() == 30
+
+
+@pytest.mark.parametrize("by", ["magnitude", "value"])
+def test_exactly_k_units_survive_in_each_row(by):
+    torch.manual_seed(0)
+    a = torch.randn(100, 20)
+    rank = a.abs() if by == "magnitude" else a
+    z = TopK(k=6, by=by).build(20).snap(a)
+    assert ((z != 0).sum(1) == 6).all()
+    kept = z != 0
+    assert torch.equal(z[kept], a[kept])
+    assert (rank.masked_fill(~kept, math.inf).amin(1) >= rank.masked_fill(kept, -math.inf).amax(1)).all()
+
+
+@pytest.mark.parametrize("by", ["magnitude", "value"])
+def test_exactly_k_survive_among_ties_and_outside_training(by):
+    bottleneck = TopK(k=4, by=by).build(10).eval()
+    assert ((bottleneck(torch.ones(7, 10), 1).z[0] != 0).sum(1) == 4).all()
+
+
+def test_by_value_and_by_magnitude_differ_where_large_values_are_negative():
+    a = torch.tensor([[-5.0, 1.0, 2.0, 0.5]])
+    assert TopK(k=2, by="magnitude").build(4).snap(a).tolist() == [[-5, 0, 2, 0]]
+    assert TopK(k=2, by="value").build(4).snap(a).tolist() == [[0, 1, 2, 0]]
+
+
+def test_gradient_flows_through_the_kept_units_alone():
+    a = torch.tensor([[3.0, -4.0, 1.0, 2.0]], requires_grad=True)
+    (TopK(k=2).build(4).snap(a) * torch.tensor([[10.0, 20.0, 30.0, 40.0]])).sum().backward()
+    assert a.grad.tolist() == [[10, 20, 0, 0]]
+
+
+def test_a_k_wider_than_the_code_keeps_everything():
+    a = torch.randn(3, 4)
+    assert torch.equal(TopK(k=99).build(4).snap(a), a)
+
+
+@pytest.fixture
+def quantizer():
+    torch.manual_seed(0)
+    return VectorQuantized(codes=12, dim=2, commitment=0.25).build(6).double()
+
+
+def test_each_part_goes_to_its_nearest_vector(quantizer):
+    h = torch.randn(40, 6, dtype=torch.float64)
+    brute = torch.cdist(h.reshape(-1, 2), quantizer.codebook.detach()).argmin(1).reshape(40, 3)
+    assert torch.equal(quantizer.indices(h), brute)
+    z = quantizer(h, 1).z[0]
+    assert torch.allclose(z, quantizer.codebook[brute].reshape(40, 6))
+
+
+def test_a_quantised_code_is_its_own_nearest(quantizer):
+    z = quantizer.snap(torch.randn(40, 6, dtype=torch.float64))
+    assert torch.equal(quantizer.snap(z), z)
+
+
+def test_the_decoders_gradient_goes_straight_through_and_not_to_the_codebook(quantizer):
+    h = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(5, 6, dtype=torch.float64)
+    (quantizer(h, 1).z[0] * pull).sum().backward()
+    assert torch.equal(h.grad, pull)
+    assert quantizer.codebook.grad is None
+
+
+def test_beta_weighs_the_commitment_of_the_encoder_and_not_the_codebooks_term(quantizer):
+    h = torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
+    code = quantizer(h, 1)
+    code.cost.sum().backward()
+    far = (h - code.mean).detach()
+    assert code.cost[0].tolist() == pytest.approx((1.25 * far.square().sum(1)).tolist())
+    assert torch.allclose(h.grad, 2 * 0.25 * far)
+    expected = torch.zeros_like(quantizer.codebook)
+    expected.index_add_(0, quantizer.indices(h).flatten(), (-2 * far).reshape(-1, 2))
+    assert torch.allclose(quantizer.codebook.grad, expected)
+
+
+def test_with_the_encoder_at_rest_the_codebook_learns_the_means_of_its_cells():
+    torch.manual_seed(0)
+    points = torch.cat([torch.randn(50, 2) * 0.1 + torch.tensor(c) for c in ([3.0, 0.0], [-3.0, 0.0])])
+    quantizer = VectorQuantized(codes=2, dim=2).build(2)
+    with torch.no_grad():
+        quantizer.codebook.copy_(torch.tensor([[1.0, 1.0], [-1.0, 1.0]]))
+    optimizer = torch.optim.SGD(quantizer.parameters(), lr=0.2)
+    for _ in range(50):
+        optimizer.zero_grad()
+        quantizer(points, 1).cost.mean().backward()
+        optimizer.step()
+    assert torch.allclose(quantizer.codebook, torch.stack([points[:50].mean(0), points[50:].mean(0)]), atol=1e-4)

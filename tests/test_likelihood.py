@@ -1,0 +1,77 @@
+"""Likelihood: closed forms, constants, gradients, and how they behave far out."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli as Coin
+from torch.distributions import Normal
+
+from aecore.parts.likelihood import Bernoulli, CrossEntropy, Gaussian
+
+
+@pytest.fixture
+def logits():
+    torch.manual_seed(0)
+    return torch.randn(3, 5, 2, 4, 4, dtype=torch.float64) * 3  # (samples, N, C, H, W)
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(1)
+    return torch.rand(5, 2, 4, 4, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("variance", [0.5, 1.0, 0.07])
+def test_gaussian_loss_and_constant_are_the_negative_log_density(logits, x, variance):
+    likelihood = Gaussian(variance=variance)
+    exact = -Normal(logits, math.sqrt(variance)).log_prob(x).flatten(2).sum(-1)
+    assert torch.allclose(likelihood.loss(logits, x) + likelihood.constant(32), exact, atol=1e-10)
+
+
+def test_the_gaussian_constant_of_an_mnist_image_at_unit_variance():
+    assert Gaussian(variance=1.0).constant(784) == pytest.approx(720.448, abs=5e-4)
+
+
+def test_at_the_default_variance_the_loss_is_the_squared_error(logits, x):
+    assert torch.allclose(Gaussian().loss(logits, x), (logits - x).square().flatten(2).sum(-1))
+    squashed = Gaussian(output="sigmoid")
+    assert torch.allclose(squashed.loss(logits, x), (logits.sigmoid() - x).square().flatten(2).sum(-1))
+    assert torch.equal(squashed.mean(logits), logits.sigmoid())
+
+
+def test_cross_entropy_is_the_negative_log_probability_of_binary_pixels(logits):
+    x = (torch.rand(5, 2, 4, 4) < 0.5).double()
+    exact = -Coin(logits=logits).log_prob(x.expand_as(logits)).flatten(2).sum(-1)
+    assert torch.allclose(Bernoulli().loss(logits, x), exact, atol=1e-10)
+    assert Bernoulli().constant(784) == 0
+
+
+def test_cross_entropy_has_the_gradient_that_finite_differences_give(logits, x):
+    wide = torch.linspace(-30, 30, x[0].numel(), dtype=torch.float64).reshape(1, 2, 4, 4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: CrossEntropy.apply(v, x[:1]), wide)
+    assert torch.autograd.gradcheck(lambda v: Bernoulli().loss(v, x), logits.requires_grad_())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_cross_entropy_is_finite_and_right_at_extreme_logits(dtype):
+    logits = torch.tensor([[-100.0], [100.0], [-100.0], [100.0], [1e4]], dtype=dtype, requires_grad=True)
+    x = torch.tensor([[0.0], [1.0], [1.0], [0.0], [0.25]], dtype=dtype)
+    loss = Bernoulli().loss(logits, x)
+    assert loss.tolist() == pytest.approx([0, 0, 100, 100, 7500])
+    loss.sum().backward()
+    assert logits.grad.flatten().tolist() == pytest.approx([0, 0, -1, 1, 0.75])
+
+
+def test_the_floor_of_the_cross_entropy_is_the_entropy_of_the_pixels(x):
+    floor = -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1)
+    best = Bernoulli().loss(torch.logit(x), x)
+    assert torch.allclose(best, floor, atol=1e-9)
+    assert (Bernoulli().loss(torch.logit(x) + 0.1, x) > floor).all()
+
+
+def test_losses_sum_over_features_and_keep_one_value_an_example(logits, x):
+    for likelihood in (Gaussian(), Bernoulli()):
+        assert likelihood.loss(logits, x).shape == (3, 5)
+        assert likelihood.loss(logits[0], x).shape == (5,)
+        assert likelihood.loss(logits[0].flatten(1), x.flatten(1)).shape == (5,)

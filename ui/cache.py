@@ -1,0 +1,151 @@
+"""Every cache of the app: models, data and codes, keyed by run and version of its weights."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+from torch import Tensor
+
+from aecore import data, latent, metrics, runs
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig
+from aecore.data.standin import digits_like
+from aecore.errors import AecoreError
+from aecore.runs import Run
+
+MAP_POINTS = 60_000
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def load_model(path: str, version: float) -> Autoencoder:
+    """The run's best weights; never changed by anyone, so one serves all visitors."""
+    return Autoencoder.load(path)
+
+
+def model(run: Run) -> Autoencoder:
+    return load_model(str(run.path), run.version())
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the data ...")
+def load_data(config: DataConfig) -> data.Dataset:
+    return data.load(config)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def stand_in(shape: tuple[int, ...]) -> data.Dataset:
+    return digits_like(shape)
+
+
+def dataset(run: Run) -> tuple[data.Dataset, str]:
+    """The run's data, and a remark for the page: empty, or that digits stand in for what is not at hand."""
+    config = run.config()
+    wanted = config.data or DataConfig()
+    entry = data.CATALOG.get(wanted.name)
+    at_hand = entry.local() if entry else True
+    try:
+        if at_hand and (found := load_data(wanted)).input_shape == config.model.input_shape:
+            return found, ""
+        problem = "is not on this machine" if not at_hand else "has another shape now"
+    except AecoreError:
+        problem = "is not on this machine"
+    if len(config.model.input_shape) != 3:
+        raise AecoreError(f"The data of {run.id}, {wanted.name}, {problem}, and no other data fits this model.")
+    remark = f"{wanted.name} {problem}: the embedded digits stand in, enlarged to this model's input size."
+    return stand_in(config.model.input_shape), remark
+
+
+@st.cache_data(max_entries=8, show_spinner="Encoding ...")
+def codes_of(path: str, version: float, data_name: str, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (N, latent_dim) and squared errors (N,) of the first `count` examples of a split."""
+    run = Run(runs.Path(path))
+    found, _ = dataset(run)
+    x = getattr(found, split).x[:count]
+    net = model(run)
+    z = latent.codes(net, x)
+    rebuilt = latent.decode(net, z)
+    errors = (net.to_scaled(rebuilt) - net.to_scaled(data.as_float(x))).square().flatten(1).sum(1)
+    return z.numpy(), errors.numpy()
+
+
+def codes(run: Run, split: str = "test", count: int = MAP_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    found, _ = dataset(run)
+    return codes_of(str(run.path), run.version(), found.name, split, min(count, len(getattr(found, split).x)))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Fitting a density to the codes ...")
+def load_density(path: str, version: float, data_name: str) -> latent.Density:
+    return latent.fit_density(torch.from_numpy(codes(Run(runs.Path(path)), "train", 10_000)[0]))
+
+
+def density(run: Run) -> latent.Density | None:
+    """What to sample codes from: None where the model has a prior of its own."""
+    if model(run).config.has_prior:
+        return None
+    return load_density(str(run.path), run.version(), dataset(run)[0].name)
+
+
+@st.cache_data(max_entries=64, show_spinner="Measuring ...")
+def measure(path: str, version: float, data_name: str) -> dict[str, float]:
+    run = Run(runs.Path(path))
+    return metrics.evaluate(model(run), dataset(run)[0].test.x)
+
+
+def test_metrics(run: Run) -> dict[str, float]:
+    """Test metrics: what the trainer wrote, or measured now where it was stopped before it could."""
+    return run.test_metrics() or measure(str(run.path), run.version(), dataset(run)[0].name)
+
+
+@st.cache_resource
+def jobs() -> Jobs:
+    return Jobs()
+
+
+class Jobs:
+    """Long calls that are not training: each in a thread, watched by the page that asked for it."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, Any] = {}
+        self.guard = threading.Lock()
+
+    def start(self, key: str, call: Callable[[], Any]) -> None:
+        """Begin `call` unless a job of that key is under way."""
+        with self.guard:
+            if self.results.get(key) is RUNNING:
+                return
+            self.results[key] = RUNNING
+        threading.Thread(target=self.work, args=(key, call), daemon=True).start()
+
+    def work(self, key: str, call: Callable[[], Any]) -> None:
+        try:
+            result = call()
+        except AecoreError as error:
+            result = error
+        except Exception as error:  # a fault of ours must not leave the page waiting for ever
+            result = AecoreError(f"That failed unexpectedly: {type(error).__name__}. Please report it.")
+        with self.guard:
+            self.results[key] = result
+
+    def is_running(self, key: str) -> bool:
+        return self.results.get(key) is RUNNING
+
+    def take(self, key: str) -> Any:
+        """The result, or the AecoreError, of a finished job, once; None before and after."""
+        with self.guard:
+            if self.results.get(key) is RUNNING:
+                return None
+            return self.results.pop(key, None)
+
+
+RUNNING = object()
+
+
+def examples(run: Run, count: int, seed: int = 0) -> Tensor:
+    """A few test inputs as float (count, *input_shape), chosen by seed."""
+    x = dataset(run)[0].test.x
+    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:count]
+    return data.as_float(x[rows])

@@ -1,0 +1,83 @@
+"""What outlives a page: the chosen runs, in the address; and what pages say about runs alike.
+
+Widgets whose key is also an address parameter are bound to it, so a link opens a page as it was.
+"""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from aecore import runs
+from aecore.errors import AecoreError
+from aecore.runs import LIVE, Run
+from aecore.variants import VARIANTS
+
+ICONS = {
+    "queued": ":material/hourglass_empty:",
+    "running": ":material/play_circle:",
+    "done": ":material/check_circle:",
+    "stopped": ":material/stop_circle:",
+    "failed": ":material/error:",
+    "lost": ":material/help:",
+}
+BADGES = {"queued": "gray", "running": "blue", "done": "green", "stopped": "orange", "failed": "red", "lost": "red"}
+
+
+def usable_runs() -> list[Run]:
+    """Runs whose config is sound and whose weights are there."""
+    return [run for run in runs.list_runs() if run.has_model() and runs.readable(run)]
+
+
+def choose_run(label: str = "Run") -> Run:
+    """A select box over the runs, bound to ?run=; stops the page where there are none."""
+    known = {run.id: run for run in usable_runs()}
+    if not known:
+        st.info("No run has a model yet. Train one, or pull one from the Hub.", icon=":material/info:")
+        st.page_link("train.py", label="Train a model", icon=":material/model_training:")
+        st.stop()
+    asked = st.query_params.get("run")
+    if asked and asked not in known:
+        st.warning(f"There is no run {asked[:80]!r} with a model here. Choose another.", icon=":material/search_off:")
+    ids = list(known)
+    chosen = st.selectbox(label, ids, index=ids.index(default_run(ids)), key="run", bind="query-params")
+    return known[chosen or ids[0]]
+
+
+def default_run(ids: list[str]) -> str:
+    """The newest of the user's own, else the shipped VAE: a map and samples that are worth a look."""
+    return "mnist-vae" if "mnist-vae" in ids and ids[0].startswith("mnist-") else ids[0]
+
+
+def badge(run: Run) -> str:
+    """The run's state as a coloured badge in Markdown."""
+    state = run.state().state
+    return f":{BADGES[state]}-badge[{ICONS[state]} {state}]"
+
+
+def live_runs() -> None:
+    """The runs under way, each a link, for the sidebar."""
+    live = [run for run in runs.list_runs() if run.state().state in LIVE]
+    for run in live[:5]:
+        st.page_link("train.py", label=run.id, icon=ICONS[run.state().state], query_params={"run": run.id})
+
+
+def label_of(run: Run) -> str:
+    """The variant's name for people."""
+    name = run.config().model.variant
+    return VARIANTS[name].label if name in VARIANTS else name
+
+
+def show_error(error: AecoreError) -> None:
+    """An error where its cause is."""
+    st.error(str(error), icon=":material/error:")
+
+
+def is_public() -> bool:
+    """True on a Space, where visitors are strangers: no paths on the server, a limit on runs."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+def dark() -> bool:
+    return st.context.theme.type == "dark"

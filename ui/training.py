@@ -1,0 +1,281 @@
+"""The two halves of the Train page: the form that makes a run, and the view that watches one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import streamlit as st
+import torch
+from aecore.card import command
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from aecore import data, runs
+from aecore.backends import local
+from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
+from aecore.errors import AecoreError
+from aecore.metrics import DESCRIPTIONS, LABELS
+from aecore.pictures import grid, tiles
+from aecore.runs import LIVE, Run
+from aecore.train import describe_device, pick_device
+from aecore.variants import VARIANTS, configure
+from ui import cache, controls, figures, state
+
+PRESETS = {
+    "Quick": "A fifth of the epochs: a first look.",
+    "Default": "The variant's own settings.",
+    "Thorough": "Three times the epochs, with a cosine schedule.",
+}
+POLL_SECONDS = 1.0
+LISTED = 12
+
+
+# -- the form
+
+
+def choose() -> tuple[RunConfig, str] | None:
+    """The run that the form describes and its data's kind; None, and the reason shown, where there is none."""
+    left, middle, right = st.columns(3)
+    name = left.selectbox(
+        "Variant", list(VARIANTS), list(VARIANTS).index("vae"), key="variant", bind="query-params",
+        help="A named combination of parts. Each part can be changed below.",
+    )  # fmt: skip
+    wanted = choose_data(middle)
+    preset = right.segmented_control(
+        "Preset", list(PRESETS), default="Default", required=True, key="preset", bind="query-params",
+        help=" ".join(f"**{n}**: {text}" for n, text in PRESETS.items()),
+    )  # fmt: skip
+    left.caption(VARIANTS[name].summary)
+    right.caption(f"Device: **{describe_device(pick_device('auto'))}**. {PRESETS[preset]}")
+    try:
+        shape, kind, count = describe_data(wanted, middle)
+        default = configure(name, shape, kind=kind, examples=count, data=wanted)
+        return edit(with_preset(default, preset), f"{name}-{wanted.name}-{preset}"), kind
+    except AecoreError as error:
+        state.show_error(error)
+        return None
+
+
+def choose_data(place: Any) -> DataConfig:
+    """A catalog name, or a path on this machine where the visitor is at home on it."""
+    own = "a path of your own"
+    names = [*data.CATALOG, *([] if state.is_public() else [own])]
+    name = place.selectbox(
+        "Data", names, key="data", bind="query-params",
+        help="Sets marked for download come from the network on first use. Your own: images, .npz, .csv or .parquet.",
+    )  # fmt: skip
+    if name != own:
+        return DataConfig(name=name)
+    path = place.text_input(
+        "Path", key="path", bind="query-params", placeholder="/home/me/images, faces.zip, table.csv"
+    )
+    label = place.text_input(
+        "Label column", key="label", bind="query-params", help="For tables: the class column, if any."
+    )
+    if not path:
+        place.caption("A folder or .zip of images, a .npz with `x`, a .csv or .parquet table.")
+        st.stop()
+    return DataConfig(name=os.path.abspath(os.path.expanduser(path)), label=label or None)
+
+
+def describe_data(wanted: DataConfig, place: Any) -> tuple[tuple[int, ...], str, int]:
+    """Shape, kind and number of training examples; read from the files only for a user's own."""
+    entry = data.CATALOG.get(wanted.name)
+    if entry is None:
+        found = cache.load_data(wanted)
+        place.caption(
+            f"{len(found.train.x):,} training and {len(found.test.x):,} test examples of {found.input_shape}."
+        )
+        return found.input_shape, found.kind, len(found.train.x)
+    place.caption(entry.description + ("" if entry.local() else " :material/download: Downloaded on first use."))
+    return entry.input_shape, entry.kind, entry.sizes[0]
+
+
+def with_preset(config: RunConfig, preset: str) -> RunConfig:
+    training = config.training or TrainConfig()
+    changes: dict[str, Any] = {}
+    if preset == "Quick":
+        changes = {"epochs": max(1, training.epochs // 5)}
+    if preset == "Thorough":
+        changes = {"epochs": training.epochs * 3, "schedule": "cosine"}
+    return config.model_copy(update={"training": training.model_copy(update=changes)})
+
+
+def edit(config: RunConfig, key: str) -> RunConfig:
+    """The folded form over every field; what is not touched stays at the preset's value."""
+    values = config.model_dump(mode="json")
+    model, fields = values["model"], ModelConfig.model_fields
+    with st.expander("Model", icon=":material/hub:"):
+        model.update(controls.options_form(ModelConfig, model, f"{key}.model"))
+        for name in ("network", "bottleneck", "corruption", "likelihood"):
+            model[name] = controls.part_form(name, fields[name], model[name], f"{key}.{name}")
+        model["penalties"] = controls.penalties_form(fields["penalties"], model["penalties"], f"{key}.penalties")
+    with st.expander("Training", icon=":material/tune:"):
+        values["training"] = controls.options_form(TrainConfig, values["training"], f"{key}.training")
+    with st.expander("Data", icon=":material/database:"):
+        values["data"] = controls.options_form(
+            DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit"}
+        )
+    return parse(RunConfig, values)
+
+
+# -- the list
+
+
+@st.fragment(run_every=3.0)
+def run_table() -> None:
+    """Every run, newest first; a click opens it."""
+    known = runs.list_runs()
+    st.subheader("Runs", anchor=False)
+    st.caption("One trains at a time; the others wait their turn. Choose one to watch it.")
+    for run in known[:LISTED]:
+        left, middle, right = st.columns([4, 2, 3], vertical_alignment="center")
+        left.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:", on_click=open_run,
+                    args=(run.id,))  # fmt: skip
+        middle.markdown(state.badge(run))
+        now = run.state()
+        right.caption(f"epoch {now.epoch} of {now.epochs}" if now.epochs else "")
+    if len(known) > LISTED:
+        st.caption(f"and {len(known) - LISTED} older ones, in {runs.root()}")
+
+
+def open_run(name: str) -> None:
+    st.query_params["run"] = name
+    st.rerun(scope="app")
+
+
+# -- the live view
+
+
+def live_view(run: Run) -> None:
+    """A run as it stands, redrawn while it lives; buttons to stop, resume and delete it."""
+    try:
+        config = run.config()
+    except AecoreError as error:
+        state.show_error(error)
+        return
+    alive = run.state().state in LIVE
+    st.subheader(f"{state.label_of(run)} on {config.data.name if config.data else 'unknown data'}", anchor=False)
+    buttons(run)
+    st.fragment(lambda: watch(run, config, alive), run_every=POLL_SECONDS if alive else None)()
+    with st.expander("The same from a terminal", icon=":material/terminal:"):
+        kind = cache_kind(config)
+        st.code(command(config, kind) if config.data else f"python -m aecore evaluate {run.id}", language="bash",
+                wrap_lines=True)  # fmt: skip
+    with st.expander("config.json", icon=":material/data_object:"):
+        st.json(config.model_dump(mode="json"), expanded=2)
+
+
+def cache_kind(config: RunConfig) -> str:
+    """The data's kind, without reading it."""
+    entry = data.CATALOG.get(config.data.name) if config.data else None
+    return entry.kind if entry else "image" if len(config.model.input_shape) == 3 else "table"
+
+
+def buttons(run: Run) -> None:
+    """What can be done with the run in its state."""
+    now = run.state().state
+    row = st.container(horizontal=True)
+    if now in LIVE:
+        row.button("Stop", icon=":material/stop:", on_click=stop, args=(run,), help="The best model so far is kept.")
+    elif now in ("stopped", "lost", "failed") and run.config().data:
+        row.button("Resume", icon=":material/play_arrow:", on_click=resume, args=(run,), type="primary")
+    if run.has_model():
+        row.page_link("latent.py", label="Latent map", icon=":material/scatter_plot:", query_params={"run": run.id})
+        row.page_link("generate.py", label="Generate", icon=":material/auto_awesome:", query_params={"run": run.id})
+        row.page_link("compare.py", label="Compare", icon=":material/compare:", query_params={"runs": [run.id]})
+    row.page_link("train.py", label="New run", icon=":material/add:", query_params={})
+    if now not in LIVE and not runs.is_shipped(run.path):
+        with row.popover("Delete", icon=":material/delete:"):
+            st.markdown(f"Delete **{run.id}** with its weights?")
+            st.button("Delete for good", on_click=delete, args=(run,), type="primary")
+
+
+def stop(run: Run) -> None:
+    run.stop()
+
+
+def resume(run: Run) -> None:
+    import time
+
+    run.write_state(state="queued", error="", since=time.time())
+    local.submit(run)
+
+
+def delete(run: Run) -> None:
+    try:
+        run.delete()
+        st.query_params.pop("run", None)
+        st.toast(f"{run.id} is deleted.")
+    except AecoreError as error:
+        st.toast(str(error))
+
+
+def watch(run: Run, config: RunConfig, was_alive: bool) -> None:
+    """One look at the folder: progress, curve, numbers, reconstructions."""
+    now, records = run.state(), run.epochs()
+    done = (now.epoch + now.progress) / max(1, now.epochs)
+    text = {"queued": "waiting for its turn", "running": f"epoch {min(now.epoch + 1, now.epochs)} of {now.epochs}"}
+    st.markdown(f"{state.badge(run)} {now.device}")
+    st.progress(min(1.0, done), text=text.get(now.state, f"{now.epoch} of {now.epochs} epochs"))
+    if now.error:
+        st.error(now.error, icon=":material/error:")
+    left, right = st.columns(2, gap="large")
+    with left:
+        if records:
+            spec = figures.live_curve(records, config.model.variant, now.epochs)
+            st.echarts_chart(spec, key="curve", height=320, alt="Loss by epoch, training and validation")
+            numbers(records[-1])
+        elif pretraining := run.records("pretrain"):
+            st.caption(f"Pretraining layer {pretraining[-1]['layer']}, loss {pretraining[-1]['loss']:.4g}")
+        elif now.state in LIVE:
+            st.skeleton(height=320)
+    with right:
+        previews(run)
+    results(run)
+    if was_alive and now.state not in LIVE:
+        st.rerun()  # once more, whole: the polling stops and the buttons change
+
+
+def numbers(record: dict[str, Any]) -> None:
+    """The last epoch in figures."""
+    shown = {"training loss": "loss", "validation loss": "validation_loss", "seconds an epoch": "seconds"}
+    present = [(label, record[key]) for label, key in shown.items() if key in record]
+    for column, (label, value) in zip(st.columns(len(present)), present, strict=True):
+        column.metric(label, f"{value:.4g}")
+
+
+def previews(run: Run) -> None:
+    """The same test inputs as they were rebuilt at a chosen epoch, the latest by default."""
+    kept = run.previews()
+    if not kept:
+        st.caption("Reconstructions appear after the first epoch.")
+        return
+    epochs = [epoch for epoch, _ in kept]
+    key = f"preview-{len(epochs)}"  # a new one becomes the default
+    epoch = st.select_slider("Epoch", epochs, epochs[-1], key=key) if len(epochs) > 1 else epochs[0]
+    try:
+        tensors = {name: data.as_float(t) for name, t in load_file(dict(kept)[epoch]).items()}
+        inputs, rebuilt = tensors["x"], tensors["reconstruction"]
+    except (SafetensorError, OSError, KeyError):
+        st.caption("This preview cannot be read.")
+        return
+    limit = float(inputs.abs().max())
+    pairs = torch.cat([part for i in range(0, len(inputs), 8) for part in (inputs[i : i + 8], rebuilt[i : i + 8])])
+    st.image(
+        grid(tiles(pairs, limit), 8), width="stretch", alt=f"Test inputs above their reconstructions, epoch {epoch}"
+    )
+    st.caption(f"Test inputs, each row above its reconstructions at epoch {epoch}.")
+
+
+def results(run: Run) -> None:
+    """The test metrics of a finished run."""
+    found = run.test_metrics()
+    if not found:
+        return
+    st.markdown("**On the test set**")
+    columns = st.columns(min(4, len(found)))
+    for i, (name, value) in enumerate(found.items()):
+        text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+        columns[i % len(columns)].metric(LABELS.get(name, name), text, help=DESCRIPTIONS.get(name))
