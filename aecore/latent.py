@@ -82,6 +82,25 @@ def interpolate(start: Tensor, end: Tensor, steps: int, path: str = "linear") ->
     return (a * start / lengths[0] + b * end / lengths[1]) * (lengths[0] + t * (lengths[1] - lengths[0]))
 
 
+def neighbours(z: Tensor, row: int, count: int = 8) -> Tensor:
+    """The rows of z (N, latent_dim) whose codes are nearest to that of `row`, nearest first, without itself."""
+    distances = (z - z[row]).square().sum(1)
+    distances[row] = torch.inf
+    return distances.topk(min(count, len(z) - 1), largest=False).indices
+
+
+def spread(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Dimensions of z (N, latent_dim), the most varying first, and the deviation of each dimension (latent_dim,)."""
+    deviation = z.std(0, correction=0)
+    return deviation.argsort(descending=True, stable=True), deviation
+
+
+@torch.no_grad()
+def snap(model: Autoencoder, z: Tensor) -> Tensor:
+    """The valid codes nearest to z (N, latent_dim): k active units, codebook vectors; elsewhere z itself."""
+    return model.bottleneck.snap(z.to(model.shift.device)).cpu()
+
+
 def walk(z: Tensor, dimension: int, values: Tensor) -> Tensor:
     """z (latent_dim,) with one dimension set to each value: (len(values), latent_dim)."""
     walked = z.repeat(len(values), 1)
@@ -122,7 +141,7 @@ def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None)
     """n codes: from the prior where the model has one, else from the density, as valid codes."""
     if density is None:
         return torch.randn(n, model.config.latent_dim, generator=torch.Generator().manual_seed(seed))
-    return model.bottleneck.snap(density.sample(n, seed).to(model.shift.device)).cpu()
+    return snap(model, density.sample(n, seed))
 
 
 def sample(model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor]) -> tuple[Tensor, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 GROUND = 128  # neutral grey between the tiles
@@ -78,3 +81,59 @@ def signed(x: Tensor, limit: float | None = None) -> Tensor:
     blue, white, red = DIVERGING
     mixed = np.where(share < 0, white + (white - blue) * share, white + (red - white) * share) / 255
     return torch.from_numpy(mixed.astype(np.float32)).permute(0, 3, 1, 2)
+
+
+class Block(NamedTuple):
+    """Strips of one origin, for a sheet: such as what one run made of the same examples."""
+
+    title: str
+    detail: str
+    colour: str
+    strips: Mapping[str, Image.Image]  # by the name of the row; all strips of a sheet are equally wide
+
+
+def strip(x: Tensor, width: int, gap: int = 4) -> Image.Image:
+    """x (N, 3, H, W) in [0, 1] side by side, each enlarged without blur to `width` pixels."""
+    height = max(1, round(x.shape[2] * width / x.shape[3]))
+    framed = F.pad(F.interpolate(x, size=(height, width)), (gap, 0, gap, gap), value=GROUND / 255)
+    joined = F.pad(torch.cat(list(framed), dim=2), (0, gap), value=GROUND / 255)
+    return Image.fromarray(to_bytes(joined[None])[0])
+
+
+def tile_width(shape: Sequence[int], least: int = 2 * TILE) -> int:
+    """The smallest multiple of an image's width, shape (C, H, W), that is `least` pixels or more."""
+    return shape[2] * math.ceil(least / shape[2]) if len(shape) == 3 else least
+
+
+def heat(z: Tensor) -> Tensor:
+    """Codes (N, d) -> colours (N, 3, rows, columns), about twice as wide as high; white at zero, one scale."""
+    columns = min(z.shape[1], math.ceil(math.sqrt(2 * z.shape[1])))
+    rows = math.ceil(z.shape[1] / columns)
+    cells = F.pad(z, (0, rows * columns - z.shape[1]))
+    return signed(cells.unflatten(1, (1, rows, columns)))
+
+
+def sheet(blocks: Sequence[Block], footer: str = "", size: int = 22) -> Image.Image:
+    """Blocks under each other with their names drawn in, on white: a picture that explains itself elsewhere."""
+    font, pad, bar = ImageFont.load_default(size), size, size // 3
+    rows = [(block, name, image) for block in blocks for name, image in block.strips.items()]
+    gutter = bar + pad + max(int(font.getlength(name)) for _, name, _ in rows) + pad
+    heads = [f"{block.title}  {block.detail}".strip() for block in blocks]
+    texts = [*(gutter + font.getlength(head) for head in heads), 2 * pad + font.getlength(footer)]
+    width = int(max(gutter + max(image.width for *_, image in rows), *texts)) + pad
+    line = size * 3 // 2
+    height = pad + sum(image.height for *_, image in rows) + len(blocks) * (line + pad) + (line + pad if footer else 0)
+    canvas = Image.new("RGB", (width, height), "white")
+    pen, y = ImageDraw.Draw(canvas), pad
+    for block, head in zip(blocks, heads, strict=True):
+        tall = line + sum(image.height for image in block.strips.values())
+        pen.rectangle((0, y, bar, y + tall), fill=block.colour)
+        pen.text((gutter, y), head, fill="#111111", font=font)
+        y += line
+        for name, image in block.strips.items():
+            pen.text((bar + pad, y + (image.height - size) // 2), name, fill="#555555", font=font)
+            canvas.paste(image, (gutter, y))
+            y += image.height
+        y += pad
+    pen.text((bar + pad, y), footer, fill="#555555", font=font)
+    return canvas

@@ -198,10 +198,12 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> Record:
-        """Loss on the examples held out, with the KL at full weight; nothing where none are."""
+        """Training loss on the examples held out, with the KL at full weight; nothing where none are.
+
+        The model stays in training mode: a denoising one is to be chosen by how well it denoises.
+        """
         if not len(self.validation):
             return {}
-        self.model.eval()
         torch.manual_seed(self.training.seed)
         total = sum(
             self.model.loss(data.as_float(part)).total.item() * len(part)

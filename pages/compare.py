@@ -1,3 +1,123 @@
+"""Compare: the same inputs through several runs, their curves and numbers, and what sets them apart."""
+
 import streamlit as st
 
-st.title("compare")
+from aecore.data import as_float
+from aecore.errors import AecoreError
+from aecore.metrics import DESCRIPTIONS
+from aecore.pictures import png, sheet
+from aecore.runs import Run
+from ui import cache, comparison, figures, state
+
+POINTS = 800  # of a manifold
+
+st.title("Compare")
+st.markdown("**The same inputs through every run**, on one scale: see what each keeps, loses and invents.")
+
+known = {run.id: run for run in state.usable_runs()}
+if not known:
+    st.info("No run has a model yet. Train two, and compare them here.", icon=":material/info:")
+    st.page_link("train.py", label="Train a model", icon=":material/model_training:")
+    st.stop()
+if strange := [name for name in st.query_params.get_all("runs") if name not in known]:
+    names = comparison.listed([repr(name[:80]) for name in strange[:3]])
+    st.warning(f"Not here, or without a model: {names}.", icon=":material/search_off:")
+ids = st.multiselect(
+    "Runs", list(known), comparison.first_choice(list(known.values())), key="runs", bind="query-params",
+    max_selections=comparison.MOST, help="Up to eight. The first one decides which inputs are shown.",
+)  # fmt: skip
+chosen = [known[name] for name in ids]
+if not chosen:
+    st.info("Choose a run above.", icon=":material/arrow_upward:")
+    st.stop()
+
+
+@st.fragment
+def picture() -> None:
+    """The same test inputs through all runs that take them."""
+    fits, remark = comparison.fitting(chosen)
+    try:
+        data, stand_in = cache.dataset(fits[0])
+        for text in filter(None, (stand_in, remark)):
+            st.caption(f":material/info: {text}")
+        if comparison.is_scatter(data.input_shape):
+            scatters(fits, as_float(data.test.x[:POINTS]))
+            return
+        left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+        count = left.slider("Examples", 4, 16, 8, key="examples", bind="query-params", help="One a column.")
+        seed = middle.number_input("Seed", 0, 2**31, 0, key="pick", bind="query-params",
+                                   help="Which test examples are drawn, and which noise is added to them.")  # fmt: skip
+        right.button("Other examples", icon=":material/casino:", width="stretch",
+                     on_click=lambda: st.session_state.update(pick=int(seed) + 1))  # fmt: skip
+        x = cache.examples(fits[0], count, int(seed))
+        parts, limit = comparison.blocks(data, x, [comparison.pass_through(run, x, int(seed)) for run in fits])
+    except AecoreError as error:
+        state.show_error(error)
+        return
+    st.html(comparison.as_html(parts, len(x)))
+    unit = "of the pixel range" if data.kind == "image" else "standard deviations of a column"
+    key = f"error = rebuilt - input: blue too low, red too high, full colour from {limit:g} {unit}, for all runs alike"
+    st.caption(f"{key[0].upper()}{key[1:]}. *seen*: with the run's own noise. *code*: white is zero, scaled per run.")
+    st.download_button("Picture as PNG", lambda: png(sheet(parts, key)), "comparison.png", "image/png",
+                       on_click="ignore", icon=":material/image:")  # fmt: skip
+
+
+def scatters(fits: list[Run], x) -> None:  # type: ignore[no-untyped-def]
+    """Points of a manifold, each run's in a picture of its own."""
+    columns = st.columns(min(2, len(fits)))
+    for i, run in enumerate(fits):
+        result = comparison.pass_through(run, x, 0)
+        with columns[i % len(columns)]:
+            st.markdown(f"**{state.label_of(run)}** {run.id}")
+            figure = figures.points_and_targets(x.numpy(), result.rebuilt.numpy())
+            st.plotly_chart(figure, key=f"points-{run.id}", alt=f"Inputs and reconstructions of {run.id}")
+    st.caption("Grey: test points. Red: where the run puts them. The camera of a picture saves it as PNG.")
+
+
+@st.fragment
+def curves() -> None:
+    """Loss by epoch, of all runs in one figure."""
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    key = left.segmented_control("Loss", ["validation_loss", "loss"], default="validation_loss", required=True,
+                                 format_func={"loss": "Training", "validation_loss": "Validation"}.get,
+                                 key="curve", bind="query-params", help="The whole loss: with KL and penalties.")  # fmt: skip
+    log = right.toggle("Log scale", key="log", bind="query-params", help="For losses of different orders.")
+    records = {run.id: (run.config().model.variant, run.epochs()) for run in chosen}
+    if not any(key in row for _, rows in records.values() for row in rows):
+        st.caption("None of these runs has a record of this loss.")
+        return
+    figure = figures.overlay(records, key, log)
+    st.plotly_chart(figure, key="curves", alt=f"{key.replace('_', ' ')} by epoch of {comparison.listed(ids)}")
+    if note := comparison.losses_differ({run.id: run.config() for run in chosen}):
+        st.caption(f":material/info: {note}")
+
+
+picture()
+st.subheader("Curves", anchor=False)
+curves()
+
+st.subheader("On the test set", anchor=False)
+configs = {run.id: run.config() for run in chosen}
+frame, problems = comparison.measured(chosen)
+for problem in problems:
+    st.warning(problem, icon=":material/warning:")
+marks = comparison.best(frame, list(configs.values()))
+help_on = {name: st.column_config.Column(name.replace("_", " "), help=DESCRIPTIONS[name])
+           for name in frame.columns if name in DESCRIPTIONS}  # fmt: skip
+st.dataframe(
+    comparison.styled(frame, marks, [config.model.variant for config in configs.values()]), hide_index=True,
+    column_config={"variant": st.column_config.Column(pinned=True), **help_on}, alt="Test metrics of each run",
+)  # fmt: skip
+st.caption("The best of a column is green." if marks.any(axis=None) else comparison.NO_BEST)
+
+st.subheader("What differs in their configs", anchor=False)
+apart = comparison.differences(configs)
+if apart.empty:
+    st.caption("Nothing: these configs are equal." if len(chosen) > 1 else "Choose a second run to compare with.")
+else:
+    st.dataframe(apart, alt="Options that differ between the runs")
+row = st.container(horizontal=True)
+tables = {"Metrics": frame, "Differences": apart.reset_index(), "Curves": comparison.curve_rows(chosen)}
+for name, table in tables.items():
+    row.download_button(f"{name} as CSV", lambda t=table: t.to_csv(index=False), f"{name.lower()}.csv", "text/csv",
+                        on_click="ignore", icon=":material/table:", disabled=table.empty)  # fmt: skip

@@ -20,7 +20,12 @@ DATA = {"image": "digits", "table": "iris", "manifold": "moons"}
 CONVOLUTIONAL = [name for name, v in VARIANTS.items() if v.model.get("network", {}).get("kind") == "conv"]
 APPLY = [(v, kind) for v in VARIANTS for kind in DATA if kind == "image" or v not in CONVOLUTIONAL]
 CHANGES: list[dict[str, Any]] = [
-    {"training.lr": 3e-4, "training.schedule": "step", "training.early_stopping": 3, "training.device": "cpu"},
+    {
+        "training.lr": 3e-4,
+        "training.schedule": "step",
+        "training.early_stopping": 3,
+        "training.device": "cpu",
+    },
     {"training.epochs": 7, "training.batch_size": 17, "training.seed": 12345, "training.momentum": 0.25},
     {"corruption.kind": "salt_and_pepper", "corruption.fraction": 0.1, "bottleneck.kind": "gaussian"},
     {"network.kind": "mlp", "network.hidden": [48, 16], "network.activation": "gelu", "latent_dim": 6},
@@ -96,7 +101,9 @@ def test_a_model_without_training_has_no_command() -> None:
 
 def test_the_front_matter_says_library_variant_data_and_results() -> None:
     config = configure("beta-vae", (1, 28, 28), data=DataConfig(name="mnist"))
-    values = front(card(config, {"se": 27.25, "psnr": 14.5, "active_units": 9, "parameters": 123}, repo="a/b"))
+    values = front(
+        card(config, {"se": 27.25, "psnr": 14.5, "active_units": 9, "parameters": 123}, repo="a/b")
+    )
     assert values["library_name"] == "aecore"
     assert {"autoencoder", "aecore", "variational", "aecore-variant:beta-vae"} == set(values["tags"])
     assert values["datasets"] == ["ylecun/mnist"]
@@ -136,7 +143,9 @@ def test_every_variant_has_a_whole_card(variant: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (5,)])
-def test_the_snippet_for_a_folder_runs_as_it_stands(shape: tuple[int, ...], tmp_path: Any, capsys: Any) -> None:
+def test_the_snippet_for_a_folder_runs_as_it_stands(
+    shape: tuple[int, ...], tmp_path: Any, capsys: Any
+) -> None:
     config = configure("vae", shape, kind="image" if len(shape) == 3 else "table")
     Autoencoder(config.model).save(tmp_path / 'my "run"', config)
     text = card(config, {}, folder=str(tmp_path / 'my "run"'))
@@ -177,7 +186,14 @@ def test_a_hostile_name_stays_text(text: str) -> None:
 def test_a_hostile_variant_and_hostile_metrics_stay_out(typed: Any) -> None:
     model = configure("vae", (4,), kind="table").model.model_copy(update={"variant": "<img src=x>\n# hi"})
     config = RunConfig(model=model, data=DataConfig(name="iris"), training=TrainConfig())
-    metrics = {"se": float("nan"), "kl": "<b>", "psnr": [1], "evil": 3.0, "nll_bound": 4.0, "iwae_bound": True}
+    metrics = {
+        "se": float("nan"),
+        "kl": "<b>",
+        "psnr": [1],
+        "evil": 3.0,
+        "nll_bound": 4.0,
+        "iwae_bound": True,
+    }
     text = card(config, metrics)
     rows = front(text)["model-index"][0]["results"][0]["metrics"]
     assert [row["type"] for row in rows] == ["nll_bound"]

@@ -14,7 +14,7 @@ from torch import Tensor
 from aecore import data, latent, metrics, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
-from aecore.data.standin import digits_like
+from aecore.data.standin import data_for, digits_like
 from aecore.errors import AecoreError
 from aecore.runs import Run
 
@@ -43,23 +43,10 @@ def stand_in(shape: tuple[int, ...]) -> data.Dataset:
 
 def dataset(run: Run) -> tuple[data.Dataset, str]:
     """The run's data, and a remark for the page: empty, or that digits stand in for what is not at hand."""
-    config = run.config()
-    wanted = config.data or DataConfig()
-    entry = data.CATALOG.get(wanted.name)
-    at_hand = entry.local() if entry else True
-    try:
-        if at_hand and (found := load_data(wanted)).input_shape == config.model.input_shape:
-            return found, ""
-        problem = "is not on this machine" if not at_hand else "has another shape now"
-    except AecoreError:
-        problem = "is not on this machine"
-    if len(config.model.input_shape) != 3:
-        raise AecoreError(f"The data of {run.id}, {wanted.name}, {problem}, and no other data fits this model.")
-    remark = f"{wanted.name} {problem}: the embedded digits stand in, enlarged to this model's input size."
-    return stand_in(config.model.input_shape), remark
+    return data_for(run.config(), load_data, stand_in)
 
 
-@st.cache_data(max_entries=8, show_spinner="Encoding ...")
+@st.cache_resource(max_entries=8, show_spinner="Encoding ...")  # no copies: 60,000 wide codes are large
 def codes_of(path: str, version: float, data_name: str, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (N, latent_dim) and squared errors (N,) of the first `count` examples of a split."""
     run = Run(runs.Path(path))

@@ -32,6 +32,7 @@ COLOURS = {
 }
 CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866", "#117733", "#882255")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"
 
 
@@ -74,41 +75,75 @@ def curves(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str
     return finish(figure, 340)
 
 
+def overlay(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool) -> go.Figure:
+    """`curves` with the names below, so that a narrow screen leaves the curves their width."""
+    figure = curves(runs, key)
+    figure.update_layout(height=360 + 22 * len(runs), legend={"orientation": "h", "y": -0.2, "x": 0})
+    figure.update_layout(showlegend=True, hovermode="x unified")
+    return figure.update_yaxes(type="log" if log else "linear")
+
+
+def ink(background: str) -> str:
+    """Black or white, whichever reads better on a colour #rrggbb."""
+    red, green, blue = (int(background[i : i + 2], 16) for i in (1, 3, 5))
+    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
+
+
 def latent_map(
     positions: np.ndarray,
-    colour_by: np.ndarray,
+    errors: np.ndarray,
+    groups: Mapping[str, np.ndarray],
     *,
-    names: Sequence[str] = (),
+    by_error: bool = False,
     axes: Sequence[str] = ("1", "2", "3"),
-    title: str = "",
 ) -> go.Figure:
-    """Points (N, 2 or 3) float32, coloured by class index with `names`, or else by a value."""
-    kind = go.Scatter3d if positions.shape[1] == 3 else go.Scattergl
-    figure = go.Figure()
-    size = 2.5 if positions.shape[1] == 3 else (6 if len(positions) < 3000 else 4)
-    groups = [(str(name), np.flatnonzero(colour_by == i)) for i, name in enumerate(names)] or [("", None)]
-    for i, (name, rows) in enumerate(groups):
-        rows = np.arange(len(positions)) if rows is None else rows
-        if not len(rows):
-            continue
-        at = {axis: positions[rows, j].astype(np.float32) for j, axis in enumerate("xyz"[: positions.shape[1]])}
-        marker = {"size": size, "opacity": 0.75}
-        if names:
-            marker["color"] = CLASSES[i % len(CLASSES)]
-            hover = f"{name}<br>test example %{{customdata}}<extra></extra>"
-        else:
-            value = colour_by[rows].astype(np.float32)
-            marker |= {"color": value, "colorscale": "Viridis", "colorbar": {"title": title}}
-            hover = f"{title} %{{marker.color:.3g}}<br>test example %{{customdata}}<extra></extra>"
-        figure.add_trace(
-            kind(**at, mode="markers", name=name, marker=marker, customdata=rows.astype(np.int32), hovertemplate=hover)
-        )
-    figure.update_layout(showlegend=bool(names), legend={"itemsizing": "constant"}, dragmode="lasso")
-    if positions.shape[1] == 3:
-        figure.update_layout(scene={f"{a}axis_title": axes[j] for j, a in enumerate("xyz")}, dragmode="orbit")
+    """Points (N, 2 or 3), a trace for each group {class: its rows}, coloured by class or by error (N,).
+
+    Everything is float32 or smaller, so that 60,000 points are about a megabyte in the browser.
+    """
+    d, figure = positions.shape[1], go.Figure()
+    kind = go.Scatter3d if d == 3 else go.Scattergl
+    size = 2.5 if d == 3 else 7 if len(positions) < 3000 else 5 if len(positions) < 20_000 else 3
+    for i, (name, rows) in enumerate(groups.items()):
+        at = {axis: positions[rows, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
+        tint = {"color": errors[rows].astype(np.float32), "coloraxis": "coloraxis"}
+        marker = {"size": size, "opacity": 0.75, **(tint if by_error else {"color": CLASSES[i % len(CLASSES)]})}
+        about = np.stack([rows, errors[rows]], axis=1).astype(np.float32)
+        hover = f"{name}<br>input %{{customdata[0]:.0f}}<br>squared error %{{customdata[1]:.3g}}<extra></extra>"
+        figure.add_trace(kind(**at, mode="markers", name=name, marker=marker, customdata=about, hovertemplate=hover))
+    figure.update_layout(showlegend=len(groups) > 1 and not by_error, legend=LEGEND_BELOW)
+    if by_error:
+        bar = {"title": "squared error", "orientation": "h", "y": -0.12, "yanchor": "top", "thickness": 12}
+        low, high = (float(np.quantile(errors, q)) for q in (0.01, 0.99))  # a few outliers would grey out the rest
+        figure.update_layout(coloraxis={"colorscale": "Viridis", "cmin": low, "cmax": high, "colorbar": bar})
+    if d == 3:
+        figure.update_layout(scene={f"{a}axis_title": axes[j] for j, a in enumerate("xyz")})
     else:
         figure.update_layout(xaxis_title=axes[0], yaxis_title=axes[1])
-    return finish(figure, 620)
+    return finish(figure, 600)
+
+
+def code_bars(code: np.ndarray, tint: str) -> go.Figure:
+    """One code z (latent_dim,), a bar a dimension."""
+    figure = go.Figure(go.Bar(y=code.astype(np.float32), marker={"color": tint, "line": {"width": 0}},
+                              hovertemplate="z%{x} = %{y:.3g}<extra></extra>"))  # fmt: skip
+    figure.update_layout(xaxis_title="dimension of z", bargap=0.1, showlegend=False)
+    return finish(figure, 170)
+
+
+def cloud(groups: Mapping[str, np.ndarray]) -> go.Figure:
+    """Named groups of points (N, 2 or 3): the first grey and small, as the ground for the others."""
+    figure = go.Figure()
+    for i, (name, points) in enumerate(groups.items()):
+        d = points.shape[1]
+        kind = go.Scatter3d if d == 3 else go.Scattergl
+        at = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
+        look = {"size": 4, "color": CLASSES[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
+        figure.add_trace(kind(**at, mode="markers", name=name, marker=look))
+        if d == 2:
+            figure.update_yaxes(scaleanchor="x")
+    figure.update_layout(legend=LEGEND_BELOW)
+    return finish(figure, 420)
 
 
 def points_and_targets(x: np.ndarray, rebuilt: np.ndarray, labels: np.ndarray | None = None) -> go.Figure:

@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 import torch
-from aecore.card import command
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from aecore import data, runs
 from aecore.backends import local
+from aecore.card import command
 from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
 from aecore.errors import AecoreError
 from aecore.metrics import DESCRIPTIONS, LABELS
@@ -131,18 +131,13 @@ def run_table() -> None:
     st.caption("One trains at a time; the others wait their turn. Choose one to watch it.")
     for run in known[:LISTED]:
         left, middle, right = st.columns([4, 2, 3], vertical_alignment="center")
-        left.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:", on_click=open_run,
-                    args=(run.id,))  # fmt: skip
+        if left.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"):
+            st.switch_page("train.py", query_params={"run": run.id})
         middle.markdown(state.badge(run))
         now = run.state()
         right.caption(f"epoch {now.epoch} of {now.epochs}" if now.epochs else "")
     if len(known) > LISTED:
         st.caption(f"and {len(known) - LISTED} older ones, in {runs.root()}")
-
-
-def open_run(name: str) -> None:
-    st.query_params["run"] = name
-    st.rerun(scope="app")
 
 
 # -- the live view

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor
 
-from aecore.config import DataConfig
-from aecore.data import Dataset, Split, as_float, load
+from aecore.config import DataConfig, RunConfig
+from aecore.data import CATALOG, Dataset, Split, as_float, load
+from aecore.errors import AecoreError, DataError
 
 INK = 20 / 28  # share of the side that the digit fills, as in MNIST
+
+
+def data_for(
+    config: RunConfig,
+    read: Callable[[DataConfig], Dataset] = load,
+    stand_in: Callable[[tuple[int, ...]], Dataset] | None = None,
+) -> tuple[Dataset, str]:
+    """The data of a run, and a remark: empty, or that digits stand in for what is not at hand.
+
+    Nothing is downloaded. `read` and `stand_in` may be remembering versions of `load` and
+    `digits_like`. DataError where the data is not at hand and the model takes no images.
+    """
+    wanted, shape = config.data or DataConfig(), config.model.input_shape
+    entry = CATALOG.get(wanted.name)
+    problem = "is not on this machine"
+    try:
+        if entry is None or entry.local():
+            if (found := read(wanted)).input_shape == shape:
+                return found, ""
+            problem = "has another shape now"
+    except AecoreError:
+        pass
+    if len(shape) != 3:
+        raise DataError(f"This run's data, {wanted.name}, {problem}, and no other data fits the model.")
+    remark = f"{wanted.name} {problem}: the embedded digits stand in, enlarged to this model's input size."
+    return (stand_in or digits_like)(shape), remark
 
 
 def digits_like(shape: tuple[int, ...]) -> Dataset:

@@ -1,0 +1,103 @@
+"""Pictures of every page: `python -m bench.screenshots` writes docs/pictures; `--all FOLDER` the themes and widths too.
+
+Starts a server of its own with the runs that are here. Needs Chromium and Playwright.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PROJECT = Path(__file__).resolve().parent.parent
+CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+PAGES = {
+    "home": "/",
+    "train": "/train?variant=vae",
+    "run": "/train?run=mnist-vae",
+    "compare": "/compare",
+    "latent": "/latent?run=mnist-vae",
+    "generate": "/generate?run=mnist-vae",
+    "interpolate": "/generate?run=mnist-vae&mode=Interpolate",
+    "walk": "/generate?run=mnist-vae&mode=Walk",
+    "hub": "/hub",
+}
+IDLE = '[data-testid=stApp][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
+
+
+@contextlib.contextmanager
+def server(**environment: str) -> Iterator[str]:
+    """The app on a free port of this machine; gives its address."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--server.address", "127.0.0.1"],
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/healthz", timeout=1)
+                break
+            time.sleep(0.25)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def settle(page: Page, milliseconds: int = 1500) -> None:
+    """Wait until the page's script has run and its pictures are drawn."""
+    page.locator(IDLE).wait_for(timeout=60_000)
+    page.wait_for_timeout(milliseconds)
+    page.locator(IDLE).wait_for(timeout=60_000)
+
+
+def picture(browser: Browser, address: str, path: str, file: Path, theme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(address + path)
+    settle(page, 2500)
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": min(max(height, 600), 5000)})
+    settle(page, 2500)
+    page.screenshot(path=file)
+    context.close()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--all", type=Path, metavar="FOLDER")
+    options.add_argument("pages", nargs="*", default=list(PAGES))
+    chosen = options.parse_args()
+    folder = chosen.all or PROJECT / "docs" / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    looks = [(t, w) for t in ("light", "dark") for w in (1280, 420)] if chosen.all else [("light", 1280)]
+    with server() as address, sync_playwright() as player:
+        browser = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        for name in chosen.pages:
+            for theme, width in looks:
+                file = folder / (f"{name}-{theme}-{width}.png" if chosen.all else f"{name}.png")
+                picture(browser, address, PAGES[name], file, theme, width)
+                print(file, flush=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

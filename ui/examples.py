@@ -1,0 +1,92 @@
+"""Inputs and what a model makes of them, each kind of data in its own way: pictures, rows, points."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+from PIL import Image
+from torch import Tensor
+
+from aecore.autoencoder import Autoencoder
+from aecore.data import Dataset
+from aecore.pictures import GROUND, grid, tiles
+from ui import figures
+
+DEVIATIONS = 3.0  # a bar of a scaled column is full there
+SIDE = 168  # pixels of a picture that stands alone
+BARS = "A row is a tile, a column of the table a cell: blue below its mean, red above, full at 3 deviations."
+
+
+def as_tiles(net: Autoencoder, x: Tensor) -> Tensor:
+    """Examples (N, *input_shape) as small images: pictures as they are, rows in the network's units."""
+    return tiles(x if x.dim() == 4 else net.to_scaled(x), DEVIATIONS)
+
+
+def picture(net: Autoencoder, x: Tensor, columns: int | None = None) -> Image.Image:
+    return grid(as_tiles(net, x), columns)
+
+
+def pairs(net: Autoencoder, x: Tensor, rebuilt: Tensor, columns: int = 8) -> Image.Image:
+    """Each line of inputs above the line of its reconstructions."""
+    columns = min(columns, len(x))
+    upper, lower = (fill(as_tiles(net, part), columns).split(columns) for part in (x, rebuilt))
+    return grid(torch.cat([line for pair in zip(upper, lower, strict=True) for line in pair]), columns)
+
+
+def fill(images: Tensor, columns: int) -> Tensor:
+    """Images (N, 3, h, w) with grey ones added until the last line is full."""
+    missing = -len(images) % columns
+    return torch.cat([images, images.new_full((missing, *images.shape[1:]), GROUND / 255)])
+
+
+def large(net: Autoencoder, x: Tensor) -> Tensor:
+    """Examples (N, ...) as tiles (N, 3, h, w) of about SIDE pixels, without blur."""
+    small = as_tiles(net, x)
+    scale = max(1, SIDE // max(small.shape[2:]))
+    return small.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+
+
+def choose_index(place: Any, label: str, key: str, count: int, value: int | None, help: str) -> int | None:
+    """A number input over 0..count-1, in the address; what another run left there is brought into range."""
+    if (kept := st.session_state.get(key)) is not None and not 0 <= kept < count:
+        st.session_state[key] = min(max(kept, 0), count - 1)
+    return place.number_input(label, 0, count - 1, value if value is None else min(value, count - 1), 1, key=key,
+                              bind="query-params", help=help, placeholder="none", width=180)  # fmt: skip
+
+
+def table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
+    """Named examples (features,) as a table: a line a column of the data, so that it fits a phone."""
+    names = found.columns or tuple(f"x{i}" for i in range(found.input_shape[0]))
+    return pd.DataFrame({name: row.numpy() for name, row in rows.items()}, index=pd.Index(names, name="column"))
+
+
+def show_table(frame: pd.DataFrame) -> None:
+    st.dataframe(frame, height=300, column_config={name: number() for name in frame.columns})
+
+
+def number() -> Any:
+    return st.column_config.NumberColumn(format="%.4g", width="small")
+
+
+def show(found: Dataset, net: Autoencoder, x: Tensor, alt: str, columns: int = 8) -> None:
+    """Many examples at once: a grid of tiles, with the numbers of rows under it, or a cloud on the data's own."""
+    if found.kind == "manifold" and x.shape[1] in (2, 3):
+        ground = found.train.x[:2000].numpy()
+        st.plotly_chart(figures.cloud({"training data": ground, "decoded": x.numpy()}), alt=alt, key=f"cloud-{alt}")
+        return
+    st.image(picture(net, x, columns), width="stretch", alt=alt)
+    if x.dim() == 2:
+        st.caption(BARS)
+        show_table(table(found, {str(i): row for i, row in enumerate(x[:64])}))
+
+
+def npz(**arrays: Any) -> bytes:
+    """The bytes of a .npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
