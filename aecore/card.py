@@ -54,8 +54,7 @@ def card(
     if training := how_trained(config, history):
         blocks.append("## Training\n\n" + training)
     blocks.append(
-        "## Use\n\nWith the package `aecore` of Autoencoder Lab:\n\n"
-        + fenced("python", snippet(config, repo, folder))
+        "## Use\n\nWith the package `aecore` of Autoencoder Lab:\n\n" + fenced("python", snippet(config, repo, folder))
     )
     return "\n\n".join(blocks) + "\n"
 
@@ -74,9 +73,7 @@ def front_matter(config: RunConfig, metrics: Mapping[str, float]) -> str:
     name = config.data.name if config.data else ""
     if name in ON_THE_HUB:
         values["datasets"] = [ON_THE_HUB[name]]
-    rows = [
-        {"type": key, "name": key, "value": value} for key, value in metrics.items() if key not in NO_ERROR
-    ]
+    rows = [{"type": key, "name": key, "value": value} for key, value in metrics.items() if key not in NO_ERROR]
     if rows and name:
         data = {"type": ON_THE_HUB.get(name, clean(name)), "name": data_name(config), "split": "test"}
         result = {"task": {"type": task, "name": "Reconstruction"}, "dataset": data, "metrics": rows}
@@ -158,9 +155,7 @@ def snippet(config: RunConfig, repo: str | None, folder: str | None) -> str:
     source = f"from_pretrained({quoted(repo)})" if repo else f"load({quoted(folder or '.')})"
     shape = ", ".join(map(str, config.model.input_shape))
     draw, units = (
-        ("rand", "pixels in [0, 1]")
-        if kind_of(config) == "image"
-        else ("randn", "columns in their own units")
+        ("rand", "pixels in [0, 1]") if kind_of(config) == "image" else ("randn", "columns in their own units")
     )
     return "\n".join(
         [

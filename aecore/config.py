@@ -164,7 +164,7 @@ def sentence(error: ValidationError) -> str:
         return f"{where}: {what}." if where else f"{what[0].upper()}{what[1:]}".rstrip(".") + "."
     if first["type"] == "extra_forbidden":
         return f"There is no option {where}."
-    return f"{where}: {what[0].lower()}{what[1:]}, got {shortened(repr(first['input']))}."
+    return f"{where}: {what[0].lower()}{what[1:300]}, got {shortened(repr(first['input']))}."
 
 
 def shortened(text: str) -> str:

@@ -68,7 +68,7 @@ def explain(error: Exception, repo: str, revision: str | None) -> str:
     """What went wrong and what to do, in words that hold neither a token nor a link."""
     from huggingface_hub import constants, errors
 
-    host = urlsplit(endpoint()).hostname or "the Hub"
+    host = urlsplit(endpoint()).hostname or "The Hub"
     status = getattr(getattr(error, "response", None), "status_code", 0)
     if isinstance(error, errors.OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set, so the Hub is not asked. Unset it."
@@ -85,17 +85,15 @@ def explain(error: Exception, repo: str, revision: str | None) -> str:
         return explain_status(status, repo, host, server_words(error))
     if isinstance(error, errors.LocalEntryNotFoundError) and constants.HF_HUB_OFFLINE:
         return f"{repo} is not in the Hub's cache, and HF_HUB_OFFLINE is set. Pull it once without."
+    if type(error).__name__ == "UnsupportedProtocol":
+        return "HF_ENDPOINT is no http address. Set it to that of a Hub, or unset it."
     if isinstance(error, errors.HTTPError | errors.LocalEntryNotFoundError | ConnectionError | TimeoutError):
         return f"{host} could not be reached ({type(error).__name__}). Check the network and try again."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full, so {repo} was not saved. Free some space and try again."
     if isinstance(error, OSError) and error.strerror:
-        return (
-            f"Files of {repo} cannot be kept here: {error.strerror}. Choose another folder, or set HF_HOME."
-        )
-    return (
-        f"The answer of {host} makes no sense ({type(error).__name__}). Is HF_ENDPOINT the address of a Hub?"
-    )
+        return f"Files of {repo} cannot be kept here: {error.strerror}. Choose another folder, or set HF_HOME."
+    return f"The answer of {host} makes no sense ({type(error).__name__}). Is HF_ENDPOINT the address of a Hub?"
 
 
 def explain_status(status: int, repo: str, host: str, words: str) -> str:

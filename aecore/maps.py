@@ -130,7 +130,9 @@ class MapJob:
         if not self.log.exists() or self.path.exists() or self.is_running():
             return None
         said = [line for line in self.tail() if line.startswith(ERROR)]
-        return said[-1].removeprefix(ERROR) if said else "The process that makes the map died. Try fewer points, or PCA."
+        return (
+            said[-1].removeprefix(ERROR) if said else "The process that makes the map died. Try fewer points, or PCA."
+        )
 
     def tail(self, lines: int = 20) -> list[str]:
         """The end of what the process printed."""

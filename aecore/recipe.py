@@ -90,9 +90,7 @@ def differences(new: Options | None, old: Options) -> Iterator[tuple[str, Any]]:
     """(field, JSON value) wherever `new` is not as `old`."""
     if new is not None:
         before = old.model_dump(mode="json")
-        yield from (
-            (name, value) for name, value in new.model_dump(mode="json").items() if value != before[name]
-        )
+        yield from ((name, value) for name, value in new.model_dump(mode="json").items() if value != before[name])
 
 
 def as_text(value: Any) -> str:

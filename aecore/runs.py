@@ -257,7 +257,7 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     """One record, or None for a line that was torn."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 

@@ -49,16 +49,22 @@ KL = r"\mathrm{KL}\big(q(z|x)\,\Vert\,\mathcal{N}(0, I)\big)"
 ELBO = r"-\mathbb{E}_{q(z|x)}[\ln p(x|z)]"
 COSINE = {"schedule": "cosine"}
 
+
+def lines(first: str, *rest: str) -> str:
+    """An objective in LaTeX, broken where a narrow column needs it."""
+    return r"\begin{aligned} \min\; &" + r" \\ &".join((first, *rest)) + r" \end{aligned}"
+
+
 SMALL = 10_000  # examples; below it the training is adapted
 
 VARIANTS: dict[str, Variant] = {
     "vanilla": Variant(
         "Vanilla", "Basic", "Squeezes the input through a narrow code and rebuilds it.",
-        rf"\min\; {SE},\quad \hat{{x}} = g(f(x))", *BENGIO, model={"network": {"kind": "mlp", "hidden": (400,)}},
+        lines(f"{SE},", r"\hat{x} = g(f(x))"), *BENGIO, model={"network": {"kind": "mlp", "hidden": (400,)}},
     ),
     "linear": Variant(
         "Linear", "Basic", "One matrix in, one matrix out: it finds the subspace of PCA.",
-        rf"\min\; {SE},\quad \hat{{x}} = W_2(W_1 x + b_1) + b_2",
+        lines(f"{SE},", r"\hat{x} = W_2(W_1 x + b_1) + b_2"),
         "Baldi & Hornik (1989), Neural Networks and Principal Component Analysis",
         "https://doi.org/10.1016/0893-6080(89)90014-2",
         model={"network": {"kind": "mlp", "hidden": ()}, "likelihood": {"kind": "gaussian"}},
@@ -66,17 +72,17 @@ VARIANTS: dict[str, Variant] = {
     ),
     "stacked": Variant(
         "Stacked", "Basic", "Several layers deep, optionally trained one layer at a time first.",
-        rf"\min\; {SE},\quad f = f_L \circ \dots \circ f_1", *HINTON,
+        lines(f"{SE},", r"f = f_L \circ \dots \circ f_1"), *HINTON,
         model={"network": {"kind": "mlp", "hidden": (512, 256, 128)}}, training={"epochs": 20, **COSINE},
     ),
     "overcomplete": Variant(
         "Overcomplete", "Basic", "A code wider than the input: free to copy, which is why others add a penalty.",
-        rf"\min\; {SE},\quad \dim z > \dim x", *BENGIO,
+        lines(f"{SE},", r"\dim z > \dim x"), *BENGIO,
         model={"network": {"kind": "mlp", "hidden": (), "code_activation": "relu"}}, overcomplete=1.25,
     ),
     "conv": Variant(
         "Convolutional", "Basic", "Convolutions instead of full layers: for images of any size.",
-        rf"\min\; {SE},\quad f, g \text{{ convolutional}}",
+        lines(f"{SE},", r"f, g \text{ convolutional}"),
         "Masci et al. (2011), Stacked Convolutional Auto-Encoders", "https://doi.org/10.1007/978-3-642-21735-7_7",
         model={"network": {"kind": "conv"}},
     ),
@@ -87,30 +93,30 @@ VARIANTS: dict[str, Variant] = {
     ),
     "denoising-masking": Variant(
         "Denoising, masking", "Denoising", "Fills in values that were set to zero.",
-        r"\min\; \mathbb{E}_{m} \lVert x - g(f(x \odot m)) \rVert^2,\; m_i \sim \mathrm{Bernoulli}(1-\nu)", *VINCENT,
+        lines(r"\mathbb{E}_{m} \lVert x - g(f(x \odot m)) \rVert^2,", r"m_i \sim \mathrm{Bernoulli}(1-\nu)"), *VINCENT,
         model={"network": DEEP, "corruption": {"kind": "masking", "fraction": 0.25}},
     ),
     "denoising-salt-and-pepper": Variant(
         "Denoising, salt and pepper", "Denoising", "Repairs values that were flipped to black or white.",
-        r"\min\; \mathbb{E} \lVert x - g(f(\tilde{x})) \rVert^2,\; \tilde{x}_i \in \{0, 1\} \text{ with prob. } \nu",
+        lines(r"\mathbb{E} \lVert x - g(f(\tilde{x})) \rVert^2,", r"\tilde{x}_i \in \{0, 1\} \text{ with prob. } \nu"),
         *VINCENT, model={"network": DEEP, "corruption": {"kind": "salt_and_pepper", "fraction": 0.25}},
     ),
     "k-sparse": Variant(
         "k-sparse", "Sparse", "Keeps only the k strongest code units of each example.",
-        rf"\min\; {SE},\quad \hat{{x}} = W^\top \mathrm{{top}}_k(Wx + b) + c",
+        lines(f"{SE},", r"\hat{x} = W^\top \mathrm{top}_k(Wx + b) + c"),
         "Makhzani & Frey (2013), k-Sparse Autoencoders", "https://arxiv.org/abs/1312.5663",
         model={"network": {"kind": "mlp", "hidden": (), "tied": True}, "bottleneck": {"kind": "top_k", "k": 25}},
         latent_dim=1000,
     ),
     "sparse-kl": Variant(
         "Sparse, KL", "Sparse", "Each code unit may be on only a small share rho of the time.",
-        rf"\min\; {SE} + \lambda \sum_j \mathrm{{KL}}(\rho\,\Vert\,\hat{{\rho}}_j)", *NG,
+        lines(SE, r"+ \lambda \sum_j \mathrm{KL}(\rho\,\Vert\,\hat{\rho}_j)"), *NG,
         model={"network": SIGMOID_CODE, "penalties": ({"kind": "kl_sparsity", "weight": 0.3, "rho": 0.05},)},
         training={"batch_size": 256}, latent_dim=256,
     ),
     "sparse-l1": Variant(
         "Sparse, L1", "Sparse", "Pays for every active unit by its size, so most stay at zero.",
-        rf"\min\; {SE} + \lambda \sum_j |h_j|", *NG,
+        lines(SE, r"+ \lambda \sum_j |h_j|"), *NG,
         model={
             "network": {"kind": "mlp", "hidden": (), "code_activation": "relu", "tied": True},
             "penalties": ({"kind": "l1", "weight": 0.2},),
@@ -119,7 +125,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "sparse-l2": Variant(
         "Sparse, L2", "Sparse", "Pays for activity by its square: small everywhere rather than zero.",
-        rf"\min\; {SE} + \lambda \sum_j h_j^2", *NG,
+        lines(SE, r"+ \lambda \sum_j h_j^2"), *NG,
         model={
             "network": {"kind": "mlp", "hidden": (), "code_activation": "relu", "tied": True},
             "penalties": ({"kind": "l2", "weight": 0.2},),
@@ -128,7 +134,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "contractive": Variant(
         "Contractive", "Contractive", "Punishes codes that move when the input moves a little.",
-        rf"\min\; {SE} + \lambda \left\lVert \partial f / \partial x \right\rVert_F^2",
+        lines(SE, r"+ \lambda \left\lVert \partial f / \partial x \right\rVert_F^2"),
         "Rifai et al. (2011), Contractive Auto-Encoders",
         "https://icml.cc/2011/papers/455_icmlpaper.pdf",
         model={
@@ -139,12 +145,12 @@ VARIANTS: dict[str, Variant] = {
     ),
     "vae": Variant(
         "Variational", "Variational", "Codes are distributions near N(0, I), so new examples can be drawn.",
-        rf"\min\; {ELBO} + {KL}", *KINGMA,
+        lines(ELBO, f"+ {KL}"), *KINGMA,
         model={"bottleneck": {"kind": "gaussian"}}, latent_dim=20, probabilistic=True,
     ),
     "beta-vae": Variant(
         "beta-VAE", "Variational", "A VAE that pays beta times more for its code, to keep its axes apart.",
-        rf"\min\; {ELBO} + \beta\, {KL}", "Higgins et al. (2017), beta-VAE",
+        lines(ELBO, rf"+ \beta\, {KL}"), "Higgins et al. (2017), beta-VAE",
         "https://openreview.net/forum?id=Sy2fzU9gl",
         model={"bottleneck": {"kind": "gaussian", "beta": 4.0}}, latent_dim=20, probabilistic=True,
     ),
@@ -156,18 +162,18 @@ VARIANTS: dict[str, Variant] = {
     ),
     "conv-vae": Variant(
         "Convolutional VAE", "Variational", "A VAE with convolutions: for images of any size.",
-        rf"\min\; {ELBO} + {KL},\quad f, g \text{{ convolutional}}", *KINGMA,
+        lines(ELBO, f"+ {KL},", r"f, g \text{ convolutional}"), *KINGMA,
         model={"network": {"kind": "conv"}, "bottleneck": {"kind": "gaussian"}}, latent_dim=32, probabilistic=True,
     ),
     "wae-mmd": Variant(
         "WAE-MMD", "Variational", "Only the codes as a whole are drawn towards the prior, not each one.",
-        rf"\min\; {SE} + \lambda\, \mathrm{{MMD}}^2\big(q(z),\, \mathcal{{N}}(0, I)\big)",
+        lines(SE, r"+ \lambda\, \mathrm{MMD}^2\big(q(z),\, \mathcal{N}(0, I)\big)"),
         "Tolstikhin et al. (2018), Wasserstein Auto-Encoders", "https://arxiv.org/abs/1711.01558",
         model={"network": DEEP, "penalties": ({"kind": "mmd"},)}, latent_dim=8,
     ),
     "vq-vae": Variant(
         "VQ-VAE", "Discrete", "Codes are words from a learned codebook.",
-        rf"\min\; {SE} + \lVert \mathrm{{sg}}[z_e] - e \rVert^2 + \beta \lVert z_e - \mathrm{{sg}}[e] \rVert^2",
+        lines(SE, r"+ \lVert \mathrm{sg}[z_e] - e \rVert^2 + \beta \lVert z_e - \mathrm{sg}[e] \rVert^2"),
         "van den Oord et al. (2017), Neural Discrete Representation Learning", "https://arxiv.org/abs/1711.00937",
         model={"network": DEEP, "bottleneck": {"kind": "vector_quantized"}}, latent_dim=64,
     ),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aecore.autoencoder import Autoencoder
 
 CONFIG, MODEL = "config.json", "model.safetensors"
-FORMAT = {"format": "aecore", "format_version": "1"}
+FORMAT = {"aecore_format": "1"}  # one entry: several are written in no fixed order, and equal models have equal bytes
 MAX_CONFIG_BYTES = 100_000
 
 

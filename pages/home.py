@@ -11,7 +11,7 @@ from aecore.pictures import grid, tiles
 from aecore.variants import VARIANTS, configure
 from ui import cache, state
 
-SHOWN = 12
+SHOWN = 8
 
 st.title("Autoencoder Lab")
 st.markdown("Train any autoencoder, see what it learned, share it. **Choose a variant** and watch it rebuild digits.")
@@ -48,10 +48,11 @@ def other_digits() -> None:
     st.session_state["home_seed"] = st.session_state.get("home_seed", 0) + 1
 
 
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns(2, gap="large")
 with left:
     st.subheader(f"{variant.label}", anchor=False)
     st.markdown(variant.summary)
+    st.latex(variant.formula)
     st.caption(f"[{variant.paper}]({variant.url})")
     st.page_link("train.py", label=f"Train {variant.label}", icon=":material/model_training:",
                  query_params={"variant": name})  # fmt: skip
@@ -68,7 +69,6 @@ with right:
             state.show_error(error)
         st.button("Other digits", icon=":material/casino:", on_click=other_digits)
 
-st.latex(variant.formula)
 st.subheader("Its five parts", anchor=False)
 parts = {
     "Corruption": config.corruption,
@@ -79,7 +79,7 @@ parts = {
 }
 with st.container(horizontal=True):
     for title, part in parts.items():
-        box = st.container(border=True, width=180)
+        box = st.container(border=True, width=152)
         box.caption(title, help=inspect.getdoc(type(part)) if part else "This variant does without it.")
         box.markdown(f"**{part.kind.replace('_', ' ')}**" if part else "none")
 with st.expander("The code of these parts", icon=":material/code:"):

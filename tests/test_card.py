@@ -101,9 +101,7 @@ def test_a_model_without_training_has_no_command() -> None:
 
 def test_the_front_matter_says_library_variant_data_and_results() -> None:
     config = configure("beta-vae", (1, 28, 28), data=DataConfig(name="mnist"))
-    values = front(
-        card(config, {"se": 27.25, "psnr": 14.5, "active_units": 9, "parameters": 123}, repo="a/b")
-    )
+    values = front(card(config, {"se": 27.25, "psnr": 14.5, "active_units": 9, "parameters": 123}, repo="a/b"))
     assert values["library_name"] == "aecore"
     assert {"autoencoder", "aecore", "variational", "aecore-variant:beta-vae"} == set(values["tags"])
     assert values["datasets"] == ["ylecun/mnist"]
@@ -143,9 +141,7 @@ def test_every_variant_has_a_whole_card(variant: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (5,)])
-def test_the_snippet_for_a_folder_runs_as_it_stands(
-    shape: tuple[int, ...], tmp_path: Any, capsys: Any
-) -> None:
+def test_the_snippet_for_a_folder_runs_as_it_stands(shape: tuple[int, ...], tmp_path: Any, capsys: Any) -> None:
     config = configure("vae", shape, kind="image" if len(shape) == 3 else "table")
     Autoencoder(config.model).save(tmp_path / 'my "run"', config)
     text = card(config, {}, folder=str(tmp_path / 'my "run"'))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import streamlit as st
@@ -49,8 +49,8 @@ class Map(NamedTuple):
     groups: dict[str, np.ndarray]  # the rows of each trace of the figure
 
 
-def controls(found: Dataset) -> View:
-    """One row of controls, each in the address."""
+def controls(found: Dataset, corner: Any) -> View:
+    """One row of controls and a slider in the corner, each in the address."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     about = "\n".join(f"- **{name}**: {text}" for name, text in HELP.items())
     label = row.segmented_control("Projection", list(METHODS), default="PCA", required=True, key="map",
@@ -62,9 +62,10 @@ def controls(found: Dataset) -> View:
                                    help="The class of the input, or the squared error of its reconstruction, summed "
                                    "over features.")  # fmt: skip
     split = row.segmented_control("Inputs", ["test", "train"], default="test", required=True, key="split",
-                                  bind="query-params", help="Those the model has not seen, or those it learned from.")  # fmt: skip
-    points = row.select_slider("Points", COUNTS, 5000, key="points", bind="query-params", width=220,
-                               format_func=lambda n: f"{n:,}", help="The first so many inputs of the set.")  # fmt: skip
+                                  bind="query-params",
+                                  help="Those the model has not seen, or those it learned from.")  # fmt: skip
+    points = corner.select_slider("Points", COUNTS, 5000, key="points", bind="query-params",
+                                  format_func=lambda n: f"{n:,}", help="The first so many inputs of the set.")  # fmt: skip
     count = min(points, len(getattr(found, split).x))
     return View(METHODS[label], label, int(dims[0]), colour == "error" or found.test.y is None, split, count)
 

@@ -11,6 +11,7 @@ import torch
 from aecore import data, latent
 from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset
+from aecore.pictures import grid
 from aecore.runs import Run
 from ui import cache, examples, figures
 from ui.maps import TYPED, Map, View
@@ -83,7 +84,7 @@ def single(net: Autoencoder, found: Dataset, x: torch.Tensor, shown: Map, view: 
     about = f"{view.split} input {row}" + (f", class {name}" if found.classes else "")
     st.markdown(f"**{about[0].upper()}{about[1:]}**")
     left, right = st.columns([3, 2], vertical_alignment="center")
-    left.image(examples.picture(net, pair, 2), width="stretch", alt=f"{about}, and its reconstruction")
+    left.image(grid(examples.large(net, pair), 2), width="stretch", alt=f"{about}, and its reconstruction")
     right.metric("Squared error", f"{shown.errors[row]:.3g}", help=ERROR_HELP)
     st.caption("Input, then reconstruction.")
     if pair.dim() == 2:

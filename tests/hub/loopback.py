@@ -432,7 +432,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8765, help="0 takes a free one")
     port = parser.parse_args().port
     with LoopbackHub({"hf_alice": "alice", "hf_bob": "bob"}, port=port) as hub, suppress(KeyboardInterrupt):
-        print(hub.url, flush=True)
+        print(hub.url, flush=True)  # noqa: T201
         threading.Event().wait()
 
 

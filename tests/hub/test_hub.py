@@ -204,9 +204,7 @@ def test_a_pinned_revision_gives_the_older_model(loopback: LoopbackHub, tmp_path
     assert Autoencoder.from_pretrained(REPO, revision=old).config.latent_dim == 3
 
 
-def test_folders_of_this_machine_do_not_reach_the_hub(
-    loopback: LoopbackHub, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_folders_of_this_machine_do_not_reach_the_hub(loopback: LoopbackHub, tmp_path: Path, monkeypatch: Any) -> None:
     for i, (name, shown) in enumerate(
         {
             "/home/alice/secret-project/faces.zip": "faces.zip",
@@ -223,9 +221,7 @@ def test_folders_of_this_machine_do_not_reach_the_hub(
         assert b"ylecun" not in small
 
 
-def test_a_pulled_config_cannot_point_into_this_machine(
-    loopback: LoopbackHub, run: Run, tmp_path: Path
-) -> None:
+def test_a_pulled_config_cannot_point_into_this_machine(loopback: LoopbackHub, run: Run, tmp_path: Path) -> None:
     for i, name in enumerate(("/etc/passwd.csv", "../../secrets.csv", "~root", "..", "~/.ssh")):
         values = json.loads((run.path / "config.json").read_text())
         values["data"]["name"] = name
@@ -315,9 +311,7 @@ def test_a_hostile_card_cannot_name_a_strange_variant(loopback: LoopbackHub) -> 
 # -- what is refused
 
 
-@pytest.mark.parametrize(
-    "repo", ["vae", "a/b/c", "../x", "a/..", "a b/c", "a/", "", "a/b--c", "a/b\n", "a/b.git"]
-)
+@pytest.mark.parametrize("repo", ["vae", "a/b/c", "../x", "a/..", "a b/c", "a/", "", "a/b--c", "a/b\n", "a/b.git"])
 def test_what_is_no_repository_is_refused_without_asking(repo: str, loopback: LoopbackHub) -> None:
     assert "is no repository" in refusal(lambda: hub.pull(repo))
     assert loopback.requests == []
@@ -357,9 +351,7 @@ def test_only_the_files_of_a_run_are_downloaded(loopback: LoopbackHub, run: Run,
     for name in strange:
         loopback.put_file(REPO, name, b"evil")
     out = hub.pull(REPO, out=tmp_path / "out")
-    asked = {
-        path.split("/resolve/")[1].split("/", 1)[1] for _, path in loopback.requests if "resolve" in path
-    }
+    asked = {path.split("/resolve/")[1].split("/", 1)[1] for _, path in loopback.requests if "resolve" in path}
     assert not asked & set(strange)
     assert Run(out).state().state == "done" and "pytorch_model.bin" not in content(out)
 
@@ -522,9 +514,7 @@ def test_a_folder_that_is_taken_is_left_alone(loopback: LoopbackHub, run: Run, t
     assert Run(hub.pull(REPO, out=tmp_path / "empty")).has_model()
 
 
-def test_a_full_disk_leaves_no_half_a_run(
-    loopback: LoopbackHub, run: Run, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_a_full_disk_leaves_no_half_a_run(loopback: LoopbackHub, run: Run, tmp_path: Path, monkeypatch: Any) -> None:
     hub.push(run, REPO, token=TOKEN)
 
     def full(*_: object) -> None:
@@ -535,9 +525,7 @@ def test_a_full_disk_leaves_no_half_a_run(
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_named_as_such(
-    loopback: LoopbackHub, run: Run, tmp_path: Path
-) -> None:
+def test_a_folder_that_cannot_be_made_is_named_as_such(loopback: LoopbackHub, run: Run, tmp_path: Path) -> None:
     hub.push(run, REPO, token=TOKEN)
     (tmp_path / "file").write_text("mine")
     assert "cannot be kept here" in refusal(lambda: hub.pull(REPO, out=tmp_path / "file" / "out"))
@@ -579,9 +567,7 @@ def test_what_the_hub_says_becomes_a_sentence(
     assert time.monotonic() - started < 15
 
 
-def test_an_answer_that_is_no_hubs_becomes_a_sentence(
-    loopback: LoopbackHub, run: Run, monkeypatch: Any
-) -> None:
+def test_an_answer_that_is_no_hubs_becomes_a_sentence(loopback: LoopbackHub, run: Run, monkeypatch: Any) -> None:
     from tests.hub.loopback import Reply
 
     for body in (b"<html>Log in to the guest network</html>", b"[1]", b"{}", b"null"):
@@ -615,9 +601,7 @@ def test_a_hub_that_is_not_there_is_told_within_seconds(
         assert time.monotonic() - started < 15
 
 
-def test_a_hub_that_never_answers_is_given_up(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_hub_that_never_answers_is_given_up(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path)
         assert hub_client.TIMEOUT <= 10

@@ -72,18 +72,14 @@ def test_a_pushed_folder_comes_back_with_equal_bytes(
     hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
     push(alice, folder)
-    pulled = contents(
-        Path(HfApi(endpoint=hub.url, token=False).snapshot_download(REPO, cache_dir=tmp_path / "c"))
-    )
+    pulled = contents(Path(HfApi(endpoint=hub.url, token=False).snapshot_download(REPO, cache_dir=tmp_path / "c")))
     assert pulled.pop(".gitattributes")
     assert pulled == contents(folder)
     assert sum(method == "PUT" for method, _ in hub.requests) == 1
     assert "hf_alice" not in str(hub.requests)
 
 
-def test_the_client_checks_every_pulled_file_against_the_hub(
-    alice: HfApi, folder: Path, tmp_path: Path
-) -> None:
+def test_the_client_checks_every_pulled_file_against_the_hub(alice: HfApi, folder: Path, tmp_path: Path) -> None:
     push(alice, folder)
     alice.snapshot_download(REPO, cache_dir=tmp_path / "cache")
     checked = alice.verify_repo_checksums(REPO, cache_dir=tmp_path / "cache")
@@ -109,9 +105,7 @@ def test_a_pinned_revision_gives_the_older_content(alice: HfApi, folder: Path, t
     assert old != new
 
     def pulled(revision: str) -> str:
-        return Path(
-            alice.hf_hub_download(REPO, "config.json", revision=revision, cache_dir=tmp_path)
-        ).read_text()
+        return Path(alice.hf_hub_download(REPO, "config.json", revision=revision, cache_dir=tmp_path)).read_text()
 
     assert pulled(old) == pulled("v1") == '{"latent_dim": 2}'
     assert pulled(new) == pulled("main") == '{"latent_dim": 3}'
@@ -163,9 +157,7 @@ def test_a_commit_on_an_outdated_parent_is_refused(alice: HfApi, folder: Path) -
         alice.upload_file(repo_id=REPO, path_in_repo="a", path_or_fileobj=b"a", parent_commit=old)
 
 
-def test_a_wrong_token_is_refused_everywhere(
-    hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
-) -> None:
+def test_a_wrong_token_is_refused_everywhere(hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path) -> None:
     push(alice, folder)
     wrong = HfApi(endpoint=hub.url, token="hf_wrong")
 
@@ -185,9 +177,7 @@ def test_a_good_token_tells_who_it_belongs_to(hub: LoopbackHub, bob: HfApi) -> N
     assert reader.whoami()["auth"]["accessToken"]["role"] == "read"
 
 
-def test_only_a_writing_token_of_the_owner_may_push(
-    hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path
-) -> None:
+def test_only_a_writing_token_of_the_owner_may_push(hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path) -> None:
     push(alice, folder)
     for api in (bob, HfApi(endpoint=hub.url, token="hf_reader")):
         with pytest.raises(HfHubHTTPError, match="403"):
@@ -238,9 +228,7 @@ def test_a_deleted_repository_is_gone(alice: HfApi, bob: HfApi, folder: Path) ->
     assert not alice.repo_exists(REPO)
 
 
-def test_models_are_found_by_what_their_card_says(
-    hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path
-) -> None:
+def test_models_are_found_by_what_their_card_says(hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path) -> None:
     push(alice, folder)
     bob.create_repo("bob/other")
 
@@ -258,9 +246,7 @@ def test_models_are_found_by_what_their_card_says(
     assert model.card_data.tags == ["autoencoder", "toy"]
 
 
-def test_a_broken_card_is_refused_on_push_but_can_be_planted(
-    hub: LoopbackHub, alice: HfApi, folder: Path
-) -> None:
+def test_a_broken_card_is_refused_on_push_but_can_be_planted(hub: LoopbackHub, alice: HfApi, folder: Path) -> None:
     (folder / "README.md").write_text("---\ntags: [a\n---\n")
     with pytest.raises(ValueError, match="Invalid metadata"):
         push(alice, folder)
@@ -274,9 +260,7 @@ def test_planted_content_is_served_as_it_is(hub: LoopbackHub, alice: HfApi, tmp_
     assert Path(path).read_bytes() == b"\xff" * 16
 
 
-def test_the_header_of_a_safetensors_file_is_read_by_range(
-    hub: LoopbackHub, alice: HfApi, folder: Path
-) -> None:
+def test_the_header_of_a_safetensors_file_is_read_by_range(hub: LoopbackHub, alice: HfApi, folder: Path) -> None:
     push(alice, folder)
     header = alice.get_safetensors_metadata(REPO)
     assert header.files_metadata["model.safetensors"].tensors["weight"].shape == [3_000_000]

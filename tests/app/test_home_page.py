@@ -1,0 +1,45 @@
+"""The Home page."""
+
+import pytest
+
+from aecore import runs
+from aecore.variants import VARIANTS
+
+
+def texts(app):
+    return " ".join(str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.title])
+
+
+def test_home_shows_a_shipped_model_at_work(open_page):
+    app = open_page("home.py")
+    assert not app.exception
+    assert "squared error" in texts(app)
+    assert len(app.image) >= 2
+
+
+def test_home_without_any_model_says_so_and_still_explains_the_variant(open_page, no_shipped):
+    app = open_page("home.py")
+    assert not app.exception
+    assert "No Variational model is shipped" in texts(app)
+    assert app.latex
+
+
+@pytest.mark.parametrize("family", sorted({v.family for v in VARIANTS.values()}))
+def test_home_opens_every_family_by_its_link(open_page, family):
+    app = open_page("home.py", family=family)
+    assert not app.exception
+    label = next(v.label for v in VARIANTS.values() if v.family == family)
+    assert label in [subheader.value for subheader in app.subheader]
+
+
+def test_home_says_when_digits_stand_in_for_mnist(open_page, tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    app = open_page("home.py")
+    assert not app.exception
+    assert "digits stand in" in texts(app)
+
+
+def test_every_shipped_family_has_a_model_that_loads(open_page):
+    shipped = [run for run in runs.list_runs() if runs.is_shipped(run.path)]
+    families = {VARIANTS[run.config().model.variant].family for run in shipped}
+    assert families == {v.family for v in VARIANTS.values()}

@@ -1,0 +1,106 @@
+"""The Train page: the form, the list and the live view."""
+
+import pytest
+
+from aecore import runs
+from aecore.backends import local
+from aecore.variants import VARIANTS
+
+
+def button(app, label):
+    return next(b for b in app.button if b.label == label)
+
+
+@pytest.fixture
+def submitted(monkeypatch):
+    """Runs that the page hands over, kept from starting."""
+    handed = []
+    monkeypatch.setattr(local, "submit", handed.append)
+    return handed
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_form_of_every_variant_starts_a_run_with_its_config(open_page, submitted, variant):
+    app = open_page("train.py", variant=variant)
+    assert not app.exception and not app.error
+    button(app, "Start").click().run()
+    assert not app.exception
+    assert submitted[0].config().model.variant == variant
+
+
+def test_the_form_shows_the_command_that_does_the_same(open_page, submitted):
+    app = open_page("train.py", variant="vae", preset="Quick")
+    assert "aecore train vae --data digits" in app.code[0].value
+
+
+def test_a_changed_field_reaches_the_run(open_page, submitted):
+    app = open_page("train.py", variant="vae")
+    field = next(n for n in app.number_input if n.label == "Latent dim")
+    field.set_value(3).run()
+    button(app, "Start").click().run()
+    assert submitted[0].config().model.latent_dim == 3
+
+
+def test_a_variant_that_does_not_apply_says_why_and_offers_no_start(open_page, submitted):
+    app = open_page("train.py", variant="conv", data="breast-cancer")
+    assert not app.exception
+    assert "images" in app.error[0].value
+    assert "Start" not in [b.label for b in app.button]
+
+
+def test_a_bad_width_is_named_where_it_was_typed(open_page, submitted):
+    app = open_page("train.py", variant="vae")
+    next(t for t in app.text_input if t.label == "Hidden").set_value("40, many").run()
+    assert not app.exception
+    assert "network" in app.error[0].value
+
+
+def test_the_live_view_of_a_finished_run_shows_curve_metrics_and_reconstructions(open_page, trained):
+    run = trained()
+    app = open_page("train.py", run=run.id)
+    assert not app.exception
+    assert {"squared error", "NLL bound"} <= {m.label for m in app.metric}
+    assert app.image
+
+
+def test_a_link_to_a_run_that_is_not_there_says_so(open_page):
+    app = open_page("train.py", run="no-such-run")
+    assert not app.exception
+    assert "no run" in app.error[0].value
+
+
+def test_a_link_cannot_name_a_path_outside_the_runs(open_page, tmp_path):
+    app = open_page("train.py", run="../../etc")
+    assert not app.exception
+    assert "no run id" in app.error[0].value
+
+
+def test_a_broken_run_folder_says_what_is_wrong_and_hides_no_other(open_page, trained):
+    good = trained()
+    broken = runs.root() / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{")
+    app = open_page("train.py", run="broken")
+    assert not app.exception
+    assert "config.json" in app.error[0].value
+    app = open_page("train.py")
+    assert not app.exception
+    assert good.id in [b.label for b in app.button]
+
+
+def test_a_stopped_run_can_be_resumed_from_the_page(open_page, trained, submitted):
+    run = trained()
+    run.write_state(state="stopped", epoch=1)
+    app = open_page("train.py", run=run.id)
+    button(app, "Resume").click().run()
+    assert not app.exception
+    assert submitted[0].id == run.id
+    assert run.state().state == "queued"
+
+
+def test_a_run_is_deleted_only_after_a_second_click(open_page, trained):
+    run = trained()
+    app = open_page("train.py", run=run.id)
+    button(app, "Delete for good").click().run()
+    assert not app.exception
+    assert not run.path.exists()

@@ -1,0 +1,112 @@
+"""The main job in a real browser: train, watch, compare, look around, generate, push, pull."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.screenshots import settle
+
+pytestmark = pytest.mark.browser
+
+
+def picture(page, name):
+    """A screenshot for people, where a folder for them is named."""
+    if folder := os.environ.get("AECORE_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def go(page, address):
+    page.goto(address)
+    settle(page)
+
+
+def run_of(page):
+    return re.search(r"run=([\w-]+)", page.url).group(1)
+
+
+@pytest.fixture(scope="module")
+def trained(browser, app):
+    """Train a VAE on the digits through the form; the page is reloaded in the middle. Gives the run's id."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    go(page, f"{app}/train?variant=vae&preset=Quick")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**run=**")
+    page.get_by_text("running").first.wait_for()
+    picture(page, "running")
+    page.reload()
+    settle(page)
+    page.get_by_text("On the test set").wait_for()
+    settle(page)
+    picture(page, "done")
+    run = run_of(page)
+    context.close()
+    return run
+
+
+def test_a_run_is_watched_to_its_end_across_a_reload(trained, page, app):
+    go(page, f"{app}/train?run={trained}")
+    assert page.get_by_text(re.compile(r"^(\d+) of \1 epochs$")).is_visible()
+    assert page.get_by_text("NLL bound").is_visible()
+    assert page.get_by_role("img", name=re.compile("Test inputs")).first.is_visible()
+
+
+def test_a_first_visit_on_a_deep_link_shows_the_right_page(app, page):
+    go(page, f"{app}/latent?run=mnist-vae")
+    assert page.get_by_role("heading", name="Latent space").is_visible()
+    assert not page.get_by_text("Page not found").is_visible()
+
+
+def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
+    go(page, f"{app}/compare?runs={trained}")
+    assert page.get_by_role("heading", name="On the test set").is_visible()
+    picture(page, "compare")
+    with page.expect_download() as download:
+        page.get_by_text("Metrics as CSV").click()
+    assert trained in Path(download.value.path()).read_text()
+
+
+def test_a_lasso_on_the_map_shows_the_inputs_inside(trained, page, app):
+    go(page, f"{app}/latent?run={trained}")
+    chart = page.locator("[data-testid=stPlotlyChart]").first
+    chart.locator("canvas").first.wait_for()
+    page.wait_for_timeout(1500)
+    chart.hover()
+    chart.locator("[data-val=lasso]").click()
+    box = chart.locator(".nsewdrag").first.bounding_box()
+    corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.2)]
+    for i, (x, y) in enumerate(corners):
+        page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y, steps=8)
+        if i == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.get_by_text(re.compile("selected", re.I)).first.wait_for()
+    settle(page)
+    picture(page, "lasso")
+
+
+def test_samples_and_an_interpolation_are_made_and_downloaded(trained, page, app):
+    go(page, f"{app}/generate?run={trained}")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    go(page, f"{app}/generate?run={trained}&mode=Interpolate")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="GIF").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"GIF8")
+    picture(page, "interpolate")
+
+
+def test_every_page_fits_a_narrow_dark_screen(trained, browser, app):
+    context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    for path in ("", f"train?run={trained}", "train", "compare", "latent", "generate", "hub"):
+        go(page, f"{app}/{path}")
+        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert wide <= 420, f"/{path} is {wide} pixels wide"
+        assert page.get_by_test_id("stException").count() == 0, path
+    context.close()

@@ -1,0 +1,268 @@
+"""Run folders: what they say when whole, when torn, when live and when their process is gone."""
+
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from aecore import runs
+from aecore.errors import CheckpointError, RunError
+from aecore.runs import Run, State
+from helpers import ended, fork, kill_hard, tiny, trained, wait_for
+
+
+@pytest.fixture
+def run():
+    return runs.create(tiny())
+
+
+def hold(run, seconds=60):
+    """A process that trains `run`, as far as others can tell."""
+
+    def work():
+        with run.lock():
+            run.write_state(state="running")
+            time.sleep(seconds)
+
+    pid = fork(work)
+    wait_for(lambda: run.pid() == pid and run.state().state == "running", "the lock is held")
+    return pid
+
+
+# -- create, find, list
+
+
+def test_a_new_run_is_queued_with_its_config(run, own_runs):
+    assert run.path.parent == own_runs
+    assert run.config() == tiny()
+    assert run.state() == State(state="queued", epochs=3, since=run.state().since)
+    assert abs(run.state().since - time.time()) < 10
+    assert not run.has_model() and run.version() == 0 and run.epochs() == [] and run.test_metrics() == {}
+
+
+def test_ids_differ_and_are_fit_for_paths_and_addresses():
+    config = tiny(data={"name": "digits"})
+    ids = {runs.new_id(config) for _ in range(50)}
+    assert len(ids) == 50
+    strange = config.model_copy(update={"data": config.data.model_copy(update={"name": "/a b/Größe & co..csv"})})
+    assert all(c.isascii() and (c.isalnum() or c == "-") for c in runs.new_id(strange))
+
+
+def test_a_folder_that_is_taken_or_cannot_be_is_refused(tmp_path, run):
+    with pytest.raises(RunError, match="exists already"):
+        runs.create(tiny(), run.path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be made"):
+        runs.create(tiny(), tmp_path / "file" / "run")
+
+
+def test_runs_are_found_by_id_and_by_folder(run, monkeypatch):
+    assert runs.find(run.id) == run
+    assert runs.find(run.path).path == run.path
+    monkeypatch.chdir(run.path.parent)
+    assert runs.find(run.id).id == run.id
+
+
+@pytest.mark.parametrize("name", ["nowhere", "", "..", "a" * 5000, "nul\0byte", "/etc"])
+def test_an_unknown_run_lists_the_known_ones(run, name):
+    with pytest.raises(RunError, match=run.id) as caught:
+        runs.find(name)
+    assert len(str(caught.value)) < 1000
+
+
+def test_runs_are_listed_newest_first_broken_ones_included(own_runs):
+    made = [runs.create(tiny(), own_runs / name) for name in "abc"]
+    for age, run in enumerate(made):
+        os.utime(run.path / "config.json", (1e9 + age, 1e9 + age))
+    (own_runs / "no-run").mkdir()
+    (made[1].path / "config.json").write_text("{")
+    os.utime(made[1].path / "config.json", (2e9, 2e9))
+    listed = [run for run in runs.list_runs() if run.path.parent == own_runs]
+    assert [run.id for run in listed] == ["b", "c", "a"]
+    assert [runs.readable(run) for run in listed] == [False, True, True]
+    with pytest.raises(CheckpointError):
+        listed[0].config()
+
+
+def test_a_run_from_an_address_is_a_name_and_never_a_path():
+    assert runs.safe_name("1122-vae-digits-3fa9") == "1122-vae-digits-3fa9"
+    for bad in ("../x", "a/b", ".hidden", "..", "/etc/passwd"):
+        with pytest.raises(RunError):
+            runs.safe_name(bad)
+
+
+# -- records
+
+
+def test_records_come_back_in_order_and_by_kind(run):
+    for record in ({"kind": "pretrain", "epoch": 1}, {"kind": "epoch", "epoch": 1}, {"kind": "test", "se": 2.5}):
+        run.append(record)
+    assert [r["kind"] for r in run.records()] == ["pretrain", "epoch", "test"]
+    assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
+    assert run.test_metrics() == {"se": 2.5}
+
+
+@pytest.mark.parametrize("torn", [b'{"kind": "epoch", "epo', b'{"kind": "epoch", "epoch": 2}', b"\xff\xff", b"3"])
+def test_a_torn_last_line_is_ignored_and_spoils_no_later_one(run, torn):
+    run.append({"kind": "epoch", "epoch": 1})
+    with open(run.path / "metrics.jsonl", "ab") as file:
+        file.write(torn)
+    assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
+    run.append({"kind": "epoch", "epoch": 2, "loss": 3.0})
+    assert run.epochs()[-1] == {"kind": "epoch", "epoch": 2, "loss": 3.0}
+    assert [r["epoch"] for r in run.epochs()] == [1, 2]
+
+
+def test_an_epoch_repeated_after_a_resume_counts_once_with_its_last_values(run):
+    for epoch, loss in ((1, 5.0), (2, 4.0), (2, 3.0)):
+        run.append({"kind": "epoch", "epoch": epoch, "loss": loss})
+    assert [r["loss"] for r in run.epochs()] == [5, 3]
+
+
+def test_lines_from_strangers_do_no_harm(run):
+    lines = ["null", "[]", "3", "{}", '{"kind": "epoch"}', '{"kind": "epoch", "epoch": [1]}', '{"kind": 5}', "]["]
+    (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert run.epochs() == [] and run.test_metrics() == {}
+    assert len(run.records()) == 4
+
+
+def test_a_reader_beside_a_writer_sees_whole_records_only(run):
+    record = {"kind": "epoch", "epoch": 1, "text": "x" * 3000}
+    writer = threading.Thread(target=lambda: [run.append(record) for _ in range(300)])
+    writer.start()
+    while writer.is_alive():
+        assert all(row == record for row in run.records())
+    assert len(run.records()) == 300
+
+
+def test_previews_are_sorted_by_epoch_whatever_else_lies_there(run):
+    (run.path / "previews").mkdir()
+    for name in ("00010", "00002", "00000", "12abc", "1²", ".00003.safetensors.1.tmp"):
+        (run.path / "previews" / f"{name}.safetensors").write_bytes(b"")
+    assert [epoch for epoch, _ in run.previews()] == [0, 2, 10]
+
+
+# -- state and lock
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"state": "happy"}', b'{"epoch": -1}', b"[]"])
+def test_a_torn_state_is_lost_or_done_and_can_be_written_anew(run, content):
+    (run.path / "state.json").write_bytes(content)
+    assert run.state().state == "lost"
+    (run.path / "model.safetensors").write_bytes(b"")
+    assert run.state().state == "done"
+    run.write_state(state="stopped", epoch=2)
+    assert run.state() == State(state="stopped", epoch=2)
+
+
+def test_writing_the_state_keeps_what_is_not_named(run):
+    run.write_state(state="done", epoch=3, device="CPU")
+    run.write_state(error="late")
+    assert run.state().model_dump() == {
+        **run.state().model_dump(), "state": "done", "epoch": 3, "device": "CPU", "error": "late", "epochs": 3,
+    }  # fmt: skip
+
+
+def test_a_run_whose_process_is_gone_is_lost(run):
+    pid = hold(run)
+    assert run.state().state == "running"
+    kill_hard(pid)
+    assert run.state().state == "lost" and "killed" in run.state().error
+    assert json.loads((run.path / "state.json").read_text())["state"] == "running"
+    assert run.pid() is None
+
+
+def test_a_queued_run_is_given_time_to_get_its_process(run):
+    assert run.state().state == "queued"
+    run.write_state(since=time.time() - 2 * runs.START_SECONDS)
+    assert run.state().state == "lost"
+
+
+def test_a_run_that_waited_long_for_its_slot_is_not_lost_while_its_trainer_starts(run):
+    run.write_state(since=time.time() - 2 * runs.START_SECONDS)
+    (run.path / "run.lock").write_text("")  # the queue touches it on the way out
+    assert run.state().state == "queued"
+
+
+def test_two_processes_on_one_run_the_second_is_refused(run):
+    pid = hold(run)
+    with pytest.raises(RunError, match="another process"), run.lock():
+        pass
+    with pytest.raises(RunError, match="being trained"):
+        run.delete()
+    kill_hard(pid)
+    with run.lock():
+        assert run.pid() == os.getpid()
+    run.delete()
+    assert not run.path.exists()
+
+
+def test_many_readers_do_not_keep_a_trainer_from_its_lock(run):
+    done = threading.Event()
+
+    def watch():
+        while not done.is_set():
+            run.state()
+            run.is_locked()
+
+    watchers = [threading.Thread(target=watch) for _ in range(4)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for _ in range(20):
+            with run.lock():
+                assert run.is_locked()
+    finally:
+        done.set()
+        for watcher in watchers:
+            watcher.join()
+
+
+def test_stop_ends_a_process_that_does_not_listen(run):
+    def deaf():
+        import signal
+
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with run.lock():
+            run.write_state(state="running")
+            time.sleep(60)
+
+    pid = fork(deaf)
+    wait_for(lambda: run.state().state == "running", "it runs")
+    run.stop(wait=0.3)
+    assert ended(pid) == -9
+    assert run.state().state == "stopped"
+
+
+def test_stopping_what_does_not_run_is_harmless(run):
+    run.stop()
+    assert run.state().state == "stopped"
+    done = trained()
+    done.stop()
+    assert done.state().state == "done"
+
+
+def test_a_lock_file_of_nonsense_names_no_process(run):
+    (run.path / "run.lock").write_text("12; rm -rf")
+    assert run.pid() is None and not run.is_locked()
+
+
+def test_a_model_without_a_history_is_done(tmp_path):
+    from helpers import model
+
+    model().save(tmp_path)
+    run = Run(tmp_path)
+    assert run.state().state == "done" and run.records() == [] and run.previews() == []
+
+
+def test_the_version_changes_when_the_weights_do():
+    run = trained()
+    before = run.version()
+    run.write_state(error="x")
+    assert run.version() == before
+    from aecore.autoencoder import Autoencoder
+
+    Autoencoder.load(run.path).save(run.path, run.config())
+    assert run.version() > before
