@@ -48,6 +48,7 @@ class State(Options):
     epochs: int = Field(0, ge=0)
     progress: float = Field(0.0, ge=0, le=1)  # of the epoch that is under way
     device: str = Field("", max_length=200)
+    note: str = Field("", max_length=200)  # what it is doing before the first epoch
     error: str = Field("", max_length=2000)
     since: float = 0.0  # when it was queued, seconds since 1970
 

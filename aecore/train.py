@@ -74,7 +74,9 @@ class Trainer:
         self.training: TrainConfig = self.config.training
         self.device = pick_device(self.training.device)
         run.write_state(state="running", device=describe_device(self.device), error="")
-        dataset = data.load(self.config.data, progress)
+        self.told, self.progress = 0.0, progress
+        dataset = data.load(self.config.data, self.tell_data)
+        run.write_state(note="")
         if dataset.input_shape != self.config.model.input_shape:
             raise RunError(
                 f"{self.config.data.name} now has examples of shape {dataset.input_shape}, but this run was made for "
@@ -90,7 +92,6 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, self.training)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
         self.steps = math.ceil(len(self.x) / self.training.batch_size)
-        self.told = 0.0
 
     def resident(self, x: Tensor) -> Tensor:
         """x on the device, decoded once if there is room."""
@@ -220,6 +221,14 @@ class Trainer:
     def keep(self, record: Record) -> Record:
         self.run.append(record)
         return record
+
+    def tell_data(self, what: str, share: float) -> None:
+        """Let watchers see a download move."""
+        if self.progress:
+            self.progress(what, share)
+        if time.monotonic() - self.told > 1:
+            self.told = time.monotonic()
+            self.run.write_state(note=f"{what}, {share:.0%}"[:200])
 
     def tell(self, progress: float) -> None:
         """Let watchers see a long epoch move, at most once a second."""

@@ -13,8 +13,8 @@ os.environ.update(
 )
 os.environ.pop("HF_TOKEN", None)
 
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import pytest
+import torch
 
 torch.set_num_threads(1)
 

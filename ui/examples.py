@@ -44,10 +44,10 @@ def fill(images: Tensor, columns: int) -> Tensor:
     return torch.cat([images, images.new_full((missing, *images.shape[1:]), GROUND / 255)])
 
 
-def large(net: Autoencoder, x: Tensor) -> Tensor:
-    """Examples (N, ...) as tiles (N, 3, h, w) of about SIDE pixels, without blur."""
+def large(net: Autoencoder, x: Tensor, times: int = 1) -> Tensor:
+    """Examples (N, ...) as tiles (N, 3, h, w) of about `times` SIDE pixels, without blur."""
     small = as_tiles(net, x)
-    scale = max(1, SIDE // max(small.shape[2:]))
+    scale = max(1, times * SIDE // max(small.shape[2:]))
     return small.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
 
 
@@ -56,7 +56,7 @@ def choose_index(place: Any, label: str, key: str, count: int, value: int | None
     if (kept := st.session_state.get(key)) is not None and not 0 <= kept < count:
         st.session_state[key] = min(max(kept, 0), count - 1)
     return place.number_input(label, 0, count - 1, value if value is None else min(value, count - 1), 1, key=key,
-                              bind="query-params", help=help, placeholder="none", width=180)  # fmt: skip
+                              bind="query-params", help=help, placeholder="none", required=value is not None, width=130)  # fmt: skip
 
 
 def table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
@@ -66,23 +66,32 @@ def table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
 
 
 def show_table(frame: pd.DataFrame) -> None:
-    st.dataframe(frame, height=300, column_config={name: number() for name in frame.columns})
+    st.dataframe(frame, height=min(300, 38 + 35 * len(frame)), column_config={name: number() for name in frame.columns})
 
 
 def number() -> Any:
     return st.column_config.NumberColumn(format="%.4g", width="small")
 
 
+def is_cloud(found: Dataset) -> bool:
+    """Whether examples can be shown as points in their own space."""
+    return found.kind == "manifold" and found.input_shape[0] in (2, 3)
+
+
+def show_cloud(found: Dataset, groups: dict[str, Tensor], alt: str) -> None:
+    ground = {"training data": found.train.x[:2000].numpy()}
+    st.plotly_chart(figures.cloud(ground | {name: x.numpy() for name, x in groups.items()}), alt=alt, key="cloud")
+
+
 def show(found: Dataset, net: Autoencoder, x: Tensor, alt: str, columns: int = 8) -> None:
-    """Many examples at once: a grid of tiles, with the numbers of rows under it, or a cloud on the data's own."""
-    if found.kind == "manifold" and x.shape[1] in (2, 3):
-        ground = found.train.x[:2000].numpy()
-        st.plotly_chart(figures.cloud({"training data": ground, "decoded": x.numpy()}), alt=alt, key=f"cloud-{alt}")
+    """Decoded examples: points among the data's own, or a grid of tiles, with the numbers of rows under it."""
+    if is_cloud(found):
+        show_cloud(found, {"decoded": x}, alt)
         return
     st.image(picture(net, x, columns), width="stretch", alt=alt)
     if x.dim() == 2:
         st.caption(BARS)
-        show_table(table(found, {str(i): row for i, row in enumerate(x[:64])}))
+        show_table(table(found, {str(i): row for i, row in enumerate(x)}))
 
 
 def npz(**arrays: Any) -> bytes:

@@ -171,7 +171,7 @@ def cache_kind(config: RunConfig) -> str:
 def buttons(run: Run) -> None:
     """What can be done with the run in its state."""
     now = run.state().state
-    row = st.container(horizontal=True)
+    row = st.container(horizontal=True, vertical_alignment="center")
     if now in LIVE:
         row.button("Stop", icon=":material/stop:", on_click=stop, args=(run,), help="The best model so far is kept.")
     elif now in ("stopped", "lost", "failed") and run.config().data:
@@ -180,11 +180,21 @@ def buttons(run: Run) -> None:
         row.page_link("latent.py", label="Latent map", icon=":material/scatter_plot:", query_params={"run": run.id})
         row.page_link("generate.py", label="Generate", icon=":material/auto_awesome:", query_params={"run": run.id})
         row.page_link("compare.py", label="Compare", icon=":material/compare:", query_params={"runs": [run.id]})
-    row.page_link("train.py", label="New run", icon=":material/add:", query_params={})
+    if now == "failed" and data_is_missing(run) and row.button("Train on the digits instead"):
+        st.switch_page("train.py", query_params={"variant": run.config().model.variant, "data": "digits"})
+    if row.button("New run", icon=":material/add:", type="tertiary"):
+        st.switch_page("train.py")
     if now not in LIVE and not runs.is_shipped(run.path):
         with row.popover("Delete", icon=":material/delete:"):
             st.markdown(f"Delete **{run.id}** with its weights?")
             st.button("Delete for good", on_click=delete, args=(run,), type="primary")
+
+
+def data_is_missing(run: Run) -> bool:
+    """Whether the run's data set is known, but not on this machine."""
+    config = run.config()
+    entry = data.CATALOG.get(config.data.name) if config.data else None
+    return entry is not None and not entry.local()
 
 
 def stop(run: Run) -> None:
@@ -214,6 +224,8 @@ def watch(run: Run, config: RunConfig, was_alive: bool) -> None:
     text = {"queued": "waiting for its turn", "running": f"epoch {min(now.epoch + 1, now.epochs)} of {now.epochs}"}
     st.markdown(f"{state.badge(run)} {now.device}")
     st.progress(min(1.0, done), text=text.get(now.state, f"{now.epoch} of {now.epochs} epochs"))
+    if now.note and now.state in LIVE:
+        st.caption(f":material/download: {now.note}")
     if now.error:
         st.error(now.error, icon=":material/error:")
     left, right = st.columns(2, gap="large")

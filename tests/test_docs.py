@@ -1,0 +1,49 @@
+"""What the README shows is true."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands():
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("python -m aecore")]
+
+
+def run(arguments, tmp_path):
+    environment = {**os.environ, "AECORE_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+    )
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_every_python_block_of_the_readme_runs_as_it_stands(code, tmp_path):
+    done = run(["-c", code], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", [c for c in commands() if "mnist" not in c])
+def test_every_command_of_the_readme_runs_as_it_stands(line, tmp_path):
+    done = run(shlex.split(line)[1:], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_file_that_the_readme_names_is_there():
+    named = re.findall(r"\]\((docs/[^)]+)\)", README)
+    named += re.findall(r"`((?:aecore|ui|bench|tests|pages)/[\w/.]*)`", README)
+    assert named
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing
