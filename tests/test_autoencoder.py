@@ -6,13 +6,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import digits, model
 from sklearn.datasets import load_digits
 
 from aecore import metrics
 from aecore.autoencoder import Autoencoder, combine
 from aecore.errors import ConfigError
 from aecore.parts.bottleneck import GaussianCode
-from helpers import digits, model
 
 CORRUPTIONS = [None, {"kind": "gaussian"}, {"kind": "masking"}, {"kind": "salt_and_pepper"}]
 BOTTLENECKS = [

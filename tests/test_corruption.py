@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from helpers import digits, model
 
 from aecore.parts.corruption import GaussianNoise, Masking, SaltAndPepper
-from helpers import digits, model
 
 KINDS = [GaussianNoise(sigma=0.5), Masking(fraction=0.3), SaltAndPepper(fraction=0.3)]
 

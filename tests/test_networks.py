@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import model
 from scipy.linalg import subspace_angles
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-
-from helpers import model
 
 
 @pytest.mark.parametrize(

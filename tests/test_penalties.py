@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from helpers import model
 from pydantic import ValidationError
 from torch import nn
 from torch.func import jacrev, vmap
@@ -22,7 +23,6 @@ from aecore.parts.penalties import (
     mmd,
     probed_jacobian,
 )
-from helpers import model
 
 
 def one_layer(activation, x, weight, bias):

@@ -6,11 +6,11 @@ import threading
 import time
 
 import pytest
+from helpers import ended, fork, kill_hard, tiny, trained, wait_for
 
 from aecore import runs
 from aecore.errors import CheckpointError, RunError
 from aecore.runs import Run, State
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 from safetensors.torch import load_file
 
 from aecore import runs, weights
@@ -19,7 +20,6 @@ from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig, TrainConfig
 from aecore.errors import CheckpointError, ConfigError, DataError, RunError
 from aecore.train import Trainer, fit, hold_out, learning_rate, pick_device, preview_epochs
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
@@ -48,7 +48,9 @@ def test_the_records_that_are_yielded_are_those_on_disk():
 
 
 def test_the_mean_loss_counts_a_small_last_batch_by_its_size():
-    config = tiny(data={"limit": 103, "validation_fraction": 0.0}, training={"epochs": 1, "lr": 1e-12, "batch_size": 100})
+    config = tiny(
+        data={"limit": 103, "validation_fraction": 0.0}, training={"epochs": 1, "lr": 1e-12, "batch_size": 100}
+    )
     run = trained(config)
     from aecore.data import as_float, load
 
@@ -58,7 +60,7 @@ def test_the_mean_loss_counts_a_small_last_batch_by_its_size():
 
 
 def test_the_kept_weights_are_those_of_the_best_validation_epoch():
-    run = runs.create(tiny(training={"epochs": 12, "optimizer": "sgd", "lr": 0.05, "momentum": 0.95}))
+    run = runs.create(tiny(training={"epochs": 12, "optimizer": "sgd", "lr": 0.02, "momentum": 0.95}))
     kept = {0: None}
     for record in fit(run):
         if record["kind"] == "epoch":
@@ -140,13 +142,22 @@ def test_the_kl_fades_in_over_its_warm_up_and_validation_sees_all_of_it(monkeypa
     seen, loss = [], Autoencoder.loss
 
     def spy(self, x, kl_weight=1.0):
-        seen.append((self.training, kl_weight))
+        seen.append((torch.is_grad_enabled(), kl_weight))
         return loss(self, x, kl_weight)
 
     monkeypatch.setattr(Autoencoder, "loss", spy)
     list(fit(runs.create(tiny(**VAE, training={"epochs": 5, "kl_warmup_epochs": 3, "batch_size": 1000}))))
-    assert [weight for training, weight in seen if training] == [0.25, 0.5, 0.75, 1, 1]
-    assert {weight for training, weight in seen if not training} == {1.0}
+    assert [weight for learning, weight in seen if learning] == [0.25, 0.5, 0.75, 1, 1]
+    assert [weight for learning, weight in seen if not learning] == [1.0] * 5
+
+
+def test_the_noise_of_the_validation_is_there_and_the_same_in_every_epoch():
+    noisy, clean = (
+        trained(tiny(corruption=corruption, training={"epochs": 3, "lr": 1e-12, "optimizer": "sgd"})).epochs()
+        for corruption in ({"kind": "gaussian", "sigma": 2.0}, None)
+    )
+    assert noisy[0]["validation_loss"] == pytest.approx(noisy[2]["validation_loss"], rel=1e-5)
+    assert noisy[0]["validation_loss"] > 1.1 * clean[0]["validation_loss"]
 
 
 def test_training_stops_after_so_many_epochs_without_gain():
@@ -337,7 +348,7 @@ def test_a_run_that_another_process_trains_is_refused_and_not_disturbed(tmp_path
     wait_for(lambda: run.state().epoch >= 1, "it trains")
     with pytest.raises(RunError, match="another process"):
         list(fit(run))
-    assert main(["resume", str(run.path)]) == 1
+    assert ended(fork(lambda: main(["resume", str(run.path)]))) == 1
     assert run.state().state == "running"
     run.stop()
     assert ended(pid) == 0
@@ -369,14 +380,14 @@ def finite_on_disk(run):
 
 
 def test_a_loss_that_is_no_number_fails_with_a_sentence_and_keeps_the_best_weights():
-    run, before = runs.create(tiny(training={"optimizer": "sgd", "lr": 100, "epochs": 30})), None
+    run = runs.create(tiny(training={"optimizer": "sgd", "lr": 100, "epochs": 30}))
     with pytest.raises(RunError, match="tenth of the learning rate"):
         for record in fit(run):
             assert math.isfinite(record["loss"])
     state = run.state()
     assert state.state == "failed" and "diverged" in state.error and "100" in state.error
     assert finite_on_disk(run)
-    assert Autoencoder.load(run.path).reconstruct(torch.rand(2, 1, 8, 8)).isfinite().all(), before
+    assert Autoencoder.load(run.path).reconstruct(torch.rand(2, 1, 8, 8)).isfinite().all()
     assert all(math.isfinite(value) for record in run.epochs() for value in record.values() if value != "epoch")
 
 

@@ -5,15 +5,14 @@ import math
 
 import pytest
 import torch
+from helpers import digits
 
-from aecore import data, plan
+from aecore import data, plan, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig, RunConfig, TrainConfig, parse
 from aecore.errors import ConfigError
 from aecore.train import fit
 from aecore.variants import VARIANTS, configure, find, levels, override
-from aecore import runs
-from helpers import digits
 
 EVERY = pytest.mark.parametrize("variant", VARIANTS)
 
@@ -128,7 +127,10 @@ def test_a_codebook_divides_every_code_size():
 
 
 def test_small_data_get_smaller_batches_and_more_epochs():
-    small, large = configure("vanilla", (4,), examples=120).training, configure("vanilla", (4,), examples=60_000).training
+    small, large = (
+        configure("vanilla", (4,), examples=120).training,
+        configure("vanilla", (4,), examples=60_000).training,
+    )
     assert small.epochs > large.epochs and small.batch_size < large.batch_size
     assert large == TrainConfig()
 

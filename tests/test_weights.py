@@ -8,12 +8,12 @@ import time
 
 import pytest
 import torch
+from helpers import model
 from safetensors.torch import save_file
 
 from aecore import weights
 from aecore.autoencoder import Autoencoder
 from aecore.errors import CheckpointError
-from helpers import model
 
 
 @pytest.fixture
@@ -50,8 +50,11 @@ HUGE = [
     {"network": {"kind": "mlp", "hidden": [16384] * 16}},
     {"network": {"kind": "mlp", "hidden": [2] * 10_000}},
     {"network": {"kind": "conv", "channels": [1024] * 8}, "input_shape": [3, 32, 32]},
-    {"latent_dim": 1024, "bottleneck": {"kind": "vector_quantized", "codes": 65536, "dim": 1024},
-     "network": {"kind": "mlp", "hidden": [16384, 1024]}},
+    {
+        "latent_dim": 1024,
+        "bottleneck": {"kind": "vector_quantized", "codes": 65536, "dim": 1024},
+        "network": {"kind": "mlp", "hidden": [16384, 1024]},
+    },
     {"bottleneck": {"kind": "vector_quantized", "codes": 2**62, "dim": 3}},
     {"penalties": [{"kind": "l1"}] * 1000},
 ]

@@ -55,8 +55,9 @@ def choose_index(place: Any, label: str, key: str, count: int, value: int | None
     """A number input over 0..count-1, in the address; what another run left there is brought into range."""
     if (kept := st.session_state.get(key)) is not None and not 0 <= kept < count:
         st.session_state[key] = min(max(kept, 0), count - 1)
-    return place.number_input(label, 0, count - 1, value if value is None else min(value, count - 1), 1, key=key,
-                              bind="query-params", help=help, placeholder="none", required=value is not None, width=130)  # fmt: skip
+    start = None if value is None else min(value, count - 1)
+    return place.number_input(label, 0, count - 1, start, 1, key=key, bind="query-params", help=help, width=130,
+                              placeholder="none", required=value is not None)  # fmt: skip
 
 
 def table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:

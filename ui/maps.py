@@ -24,6 +24,7 @@ HELP = {
     "UMAP": "as t-SNE, faster, and with more of the whole (McInnes et al., 2018).",
 }
 COUNTS = (500, 1000, 2000, 5000, 10_000, 20_000, 40_000, cache.MAP_POINTS)
+NAMES = {"test": "test", "train": "training"}
 POLL_SECONDS = 1.0
 TYPED = "input"  # the key of the input that is chosen by number
 
@@ -65,7 +66,8 @@ def controls(found: Dataset, corner: Any) -> View:
                                   bind="query-params",
                                   help="Those the model has not seen, or those it learned from.")  # fmt: skip
     points = corner.select_slider("Points", COUNTS, 5000, key="points", bind="query-params",
-                                  format_func=lambda n: f"{n:,}", help="The first so many inputs of the set.")  # fmt: skip
+                                  format_func=lambda n: f"{n:,}",
+                                  help="The first so many inputs of the set.")  # fmt: skip
     count = min(points, len(getattr(found, split).x))
     return View(METHODS[label], label, int(dims[0]), colour == "error" or found.test.y is None, split, count)
 
@@ -182,7 +184,7 @@ def forget_typed() -> None:
 
 def caption(run: Run, found: Dataset, view: View) -> str:
     """What is on the map, and what limits it."""
-    text = f"{view.count:,} {view.split} inputs of {found.name}, {view.label}."
+    text = f"{view.count:,} {NAMES[view.split]} inputs of {found.name}, {view.label}."
     if view.method in LIMITS and view.count == LIMITS[view.method] < len(getattr(found, view.split).x):
         text += f" {view.label} is limited to {view.count:,} points."
     return text + (" The legend hides classes: click to switch one, double-click to keep one." if found.classes else "")

@@ -14,10 +14,11 @@ from aecore.data import Dataset
 from aecore.pictures import grid
 from aecore.runs import Run
 from ui import cache, examples, figures
-from ui.maps import TYPED, Map, View
+from ui.maps import NAMES, TYPED, Map, View
 
 SHOWN = 32
 NEIGHBOURS = 8
+POINTS = 500  # of a cloud
 ERROR_HELP = "Squared error of the reconstruction, summed over features, in the network's units. Lower is better."
 
 
@@ -29,20 +30,30 @@ def panel(run: Run, found: Dataset, shown: Map, view: View, rows: Sequence[int])
         return
     if not rows:
         st.caption(HINT_3D if view.dims == 3 else HINT)
-    some = evenly(rows or range(view.count), SHOWN if rows else SHOWN // 2)
-    inputs = data.as_float(x[some])
-    rebuilt = latent.decode(net, torch.from_numpy(shown.z[some]))
-    what = f"{len(rows):,} selected inputs" if rows else f"{view.count:,} inputs"
-    part = f"{len(some)} of {what}" if len(some) < (len(rows) or view.count) else what
-    st.image(examples.pairs(net, inputs, rebuilt), width="stretch",
-             alt=f"{part}, each line above its reconstructions")  # fmt: skip
-    st.caption(f"{part}, each line above its reconstructions." + ("" if inputs.dim() == 4 else f" {examples.BARS}"))
+    several(net, found, x, shown, rows or range(view.count), SHOWN if rows else SHOWN // 2, "selected " if rows else "")
     numbers(shown, rows or range(view.count))
+    if rows:
+        download(run, shown, view, rows)
+
+
+def several(
+    net: Autoencoder, found: Dataset, x: torch.Tensor, shown: Map, rows: Sequence[int], limit: int, kind: str
+) -> None:
+    """Inputs above their reconstructions, at most `limit`, evenly spread over the rows."""
+    some = evenly(rows, POINTS if examples.is_cloud(found) else limit)
+    inputs, rebuilt = data.as_float(x[some]), latent.decode(net, torch.from_numpy(shown.z[some]))
+    what = f"{len(rows):,} {kind}inputs"
+    part = f"{len(some):,} of {what}" if len(some) < len(rows) else what
+    if examples.is_cloud(found):
+        examples.show_cloud(found, {"inputs": inputs, "reconstructions": rebuilt}, f"{part}, and reconstructions")
+        st.caption(f"{part} and their reconstructions, in the data's own space.")
+        return
+    text = f"{part}, each line above its reconstructions."
+    st.image(examples.pairs(net, inputs, rebuilt), width="stretch", alt=text)
+    st.caption(text if inputs.dim() == 4 else f"{text} {examples.BARS}")
     if inputs.dim() == 2:
         with st.expander("Their values", icon=":material/table:"):
             examples.show_table(examples.table(found, {str(i): row for i, row in zip(some, inputs, strict=True)}))
-    if rows:
-        download(run, shown, view, rows)
 
 
 def ask(view: View) -> list[int]:
@@ -79,21 +90,25 @@ def numbers(shown: Map, rows: Sequence[int]) -> None:
 def single(net: Autoencoder, found: Dataset, x: torch.Tensor, shown: Map, view: View, row: int) -> None:
     """One input, its reconstruction, its code, and the inputs with the nearest codes."""
     z = torch.from_numpy(shown.z)
-    pair = torch.cat([data.as_float(x[row : row + 1]), latent.decode(net, z[row : row + 1])])
+    near = latent.neighbours(z, row, NEIGHBOURS).tolist()
     name = next((name for name, members in shown.groups.items() if row in members), "")
-    about = f"{view.split} input {row}" + (f", class {name}" if found.classes else "")
-    st.markdown(f"**{about[0].upper()}{about[1:]}**")
-    left, right = st.columns([3, 2], vertical_alignment="center")
-    left.image(grid(examples.large(net, pair), 2), width="stretch", alt=f"{about}, and its reconstruction")
-    right.metric("Squared error", f"{shown.errors[row]:.3g}", help=ERROR_HELP)
-    st.caption("Input, then reconstruction.")
+    about = f"{NAMES[view.split].capitalize()} input {row}" + (f", class {name}" if found.classes else "")
+    st.markdown(f"**{about}**")
+    pair = torch.cat([data.as_float(x[row : row + 1]), latent.decode(net, z[row : row + 1])])
+    close = data.as_float(x[near])
+    if examples.is_cloud(found):
+        groups = {"nearest codes": close, "input": pair[:1], "reconstruction": pair[1:]}
+        examples.show_cloud(found, groups, f"{about}, its reconstruction, and its neighbours")
+    else:
+        st.image(grid(examples.large(net, pair), 2), width="stretch", alt=f"{about}, and its reconstruction")
+        st.caption("Input, then reconstruction." + ("" if pair.dim() == 4 else f" {examples.BARS}"))
+    st.metric("Squared error", f"{shown.errors[row]:.3g}", help=ERROR_HELP)
     if pair.dim() == 2:
         examples.show_table(examples.table(found, {"input": pair[0], "reconstruction": pair[1]}))
     st.plotly_chart(figures.code_bars(shown.z[row], figures.colour(net.config.variant)), key="code",
                     alt=f"The code of {about}, a bar a dimension", config={"displayModeBar": False})  # fmt: skip
-    near = latent.neighbours(z, row, NEIGHBOURS).tolist()
-    if near:
-        st.image(examples.picture(net, data.as_float(x[near]), NEIGHBOURS), width="stretch",
+    if near and not examples.is_cloud(found):
+        st.image(examples.picture(net, close, NEIGHBOURS), width="stretch",
                  alt=f"The {len(near)} inputs with the nearest codes: {near}")  # fmt: skip
         st.caption(f"The {len(near)} shown inputs whose codes are nearest, nearest first.")
 

@@ -29,6 +29,7 @@ PRESETS = {
 }
 POLL_SECONDS = 1.0
 LISTED = 12
+METRIC_WIDTH = 150  # pixels
 
 
 # -- the form
@@ -249,8 +250,9 @@ def numbers(record: dict[str, Any]) -> None:
     """The last epoch in figures."""
     shown = {"training loss": "loss", "validation loss": "validation_loss", "seconds an epoch": "seconds"}
     present = [(label, record[key]) for label, key in shown.items() if key in record]
-    for column, (label, value) in zip(st.columns(len(present)), present, strict=True):
-        column.metric(label, f"{value:.4g}")
+    row = st.container(horizontal=True)
+    for label, value in present:
+        row.metric(label, f"{value:#.4g}", width=METRIC_WIDTH)
 
 
 def previews(run: Run) -> None:
@@ -282,7 +284,7 @@ def results(run: Run) -> None:
     if not found:
         return
     st.markdown("**On the test set**")
-    columns = st.columns(min(4, len(found)))
-    for i, (name, value) in enumerate(found.items()):
-        text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-        columns[i % len(columns)].metric(LABELS.get(name, name), text, help=DESCRIPTIONS.get(name))
+    row = st.container(horizontal=True)
+    for name, value in found.items():
+        text = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}"
+        row.metric(LABELS.get(name, name), text, help=DESCRIPTIONS.get(name), width=METRIC_WIDTH)

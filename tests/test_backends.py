@@ -1,0 +1,151 @@
+"""The queue on this machine, with real processes: who trains when, and who can be stopped."""
+
+import os
+import time
+
+import pytest
+from helpers import fork, kill_hard, tiny, trained, wait_for, weights_of
+
+from aecore import runs
+from aecore.autoencoder import Autoencoder
+from aecore.backends import local, slots
+from aecore.errors import RunError
+
+LONG = {"training": {"epochs": 100_000}}
+
+
+def states(*made):
+    return [run.state().state for run in made]
+
+
+def log(run):
+    return local.log_tail(run)
+
+
+def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(monkeypatch, own_runs):
+    monkeypatch.setenv("AECORE_SLOTS", "1")
+    first, second, third = (runs.create(tiny(**options)) for options in (LONG, {}, {}))
+    local.submit(first)
+    wait_for(lambda: first.state().epoch >= 1, "the first one trains")
+    assert os.getsid(first.pid()) == first.pid() != os.getsid(0), "a session of its own"
+    for run in (second, third):
+        local.submit(run)
+        wait_for(run.pid, "it waits, with a sign of life")
+    assert states(first, second, third) == ["running", "queued", "queued"]
+    with pytest.raises(RunError, match="already"):
+        local.submit(first)
+    assert first.state().state == "running"
+
+    # one that waited for long is never taken for lost, not even while its trainer starts
+    third.write_state(since=time.time() - 10 * runs.START_SECONDS)
+    waiting = second.pid()
+    second.stop()
+    assert states(first, second) == ["running", "stopped"]
+    assert not os.path.exists(f"/proc/{waiting}") or open(f"/proc/{waiting}/stat").read().split()[2] == "Z"
+
+    first.stop()
+    assert first.state().state == "stopped"
+    Autoencoder.load(first.path)
+    seen = []
+
+    def done():
+        seen.append(third.state().state)
+        return seen[-1] == "done"
+
+    wait_for(done, "the third one is trained")
+    assert list(dict.fromkeys(seen)) in (["queued", "running", "done"], ["queued", "done"])
+    assert second.state().state == "stopped" and not second.epochs()
+    assert "Traceback" not in log(first) + log(third)
+
+    local.submit(second)  # what was stopped in the queue can be put there again
+    wait_for(lambda: second.state().state == "done", "the second one is trained")
+    assert weights_of(second) == weights_of(third) == weights_of(trained(tiny()))
+    assert "done after 3 of 3 epochs" in log(second)
+
+
+@pytest.fixture
+def waiting():
+    """Runs that wait in the queue, each held by a process, the oldest first."""
+    made, pids = [], []
+    for age in (30, 20, 10):
+        run = runs.create(tiny())
+        run.write_state(since=time.time() - age)
+
+        def hold(run=run):
+            with run.lock():
+                time.sleep(60)
+
+        pids.append(fork(hold))
+        made.append(run)
+        wait_for(run.is_locked, "it is held")
+    yield made, pids
+    for pid in pids:
+        kill_hard(pid)
+
+
+def test_the_one_that_was_queued_first_goes_first(waiting):
+    made, pids = waiting
+    since = [slots.queued_since(run.path) for run in made]
+    assert [slots.any_before(run.path, at) for run, at in zip(made, since, strict=True)] == [False, True, True]
+    kill_hard(pids.pop(0))  # who died in the queue keeps nobody waiting
+    assert not slots.any_before(made[1].path, since[1])
+    made[1].write_state(state="running")  # nor who is no longer waiting
+    assert not slots.any_before(made[2].path, since[2])
+
+
+def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):
+    for text, count in (("2", 2), ("1", 1), ("0", 1), ("-3", 1), ("many", 1), ("", 1)):
+        monkeypatch.setenv("AECORE_SLOTS", text)
+        assert slots.limit() == count
+    monkeypatch.setenv("AECORE_SLOTS", "2")
+    held = [slots.free_slot(tmp_path) for _ in range(3)]
+    assert held[0] and held[1] and held[2] is None
+    held[0].close()
+    assert slots.free_slot(tmp_path) is not None
+
+
+def test_a_killed_trainer_gives_its_slot_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_SLOTS", "1")
+
+    def hold():
+        slot = slots.free_slot(tmp_path)
+        time.sleep(60)
+        return slot
+
+    pid = fork(hold)
+
+    def taken():
+        slot = slots.free_slot(tmp_path)
+        if slot:
+            slot.close()
+        return slot is None
+
+    wait_for(taken, "the slot is taken")
+    kill_hard(pid)
+    assert slots.free_slot(tmp_path) is not None
+
+
+def test_only_a_queued_run_has_a_place_in_the_queue():
+    run = runs.create(tiny())
+    assert slots.queued_since(run.path) == run.state().since
+    for content in ("", "{", "[]", '{"state": "queued"}', '{"state": "queued", "since": null}', '{"state": "done"}'):
+        (run.path / "state.json").write_text(content)
+        assert slots.queued_since(run.path) is None
+
+
+def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):
+    monkeypatch.setenv("AECORE_SLOTS", "2")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    environment = local.environment()
+    assert environment["OMP_NUM_THREADS"] == "8"
+    assert environment["PYTHONPATH"] == f"{local.PROJECT}:/elsewhere"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert local.environment()["OMP_NUM_THREADS"] == "1"
+
+
+def test_the_end_of_a_log_is_there_for_who_asks():
+    run = runs.create(tiny())
+    assert local.log_tail(run) == ""
+    (run.path / "log.txt").write_bytes(b"\xff\n" + b"\n".join(b"%d" % i for i in range(50)))
+    assert local.log_tail(run, 2) == "48\n49"
