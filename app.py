@@ -2,12 +2,13 @@
 
 import os
 import secrets
+import threading
 
 import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-import ui.cache  # noqa: F401 - torch and the rest are imported before the first visitor waits for them
+from ui import cache
 
 
 def health(request: object) -> PlainTextResponse:
@@ -33,5 +34,6 @@ def sign_in() -> dict[str, object] | None:
     }
 
 
+threading.Thread(target=cache.warm, daemon=True).start()
 auth = sign_in()
 app = st.App("pages/_router.py", routes=[Route("/healthz", health)], secrets={"auth": auth} if auth else None)

@@ -23,7 +23,7 @@ except AecoreError as error:
 left, right = st.columns([3, 2], gap="large")
 with left:
     rows = maps.draw(run, found, shown, view)
-    st.caption(maps.caption(run, found, view))
+    st.caption(maps.caption(found, view))
 with right:
     typed = selection.ask(view)
     selection.panel(run, found, shown, view, typed or rows)

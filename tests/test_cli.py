@@ -99,7 +99,8 @@ def test_runs_are_listed_with_what_is_known_of_each_broken_ones_included(call, o
 
 def test_train_makes_a_run_with_the_options_given(call, tmp_path):
     out = call(
-        "train", "vae", "--epochs", 2, "--batch-size", 50, "--latent-dim", 3, "--lr", 0.01, "--seed", 4, "--device", "cpu",
+        "train", "vae", "--epochs", 2, "--batch-size", 50, "--latent-dim", 3, "--lr", 0.01, "--seed", 4,
+        "--device", "cpu",
         "--set", "data.limit=150", "--set", "network.hidden=[20,10]", "--set", "training.schedule=cosine",
         "--set", "bottleneck.samples=2", "--set", "corruption.kind=masking", "--out", tmp_path / "run",
     )  # fmt: skip
@@ -265,8 +266,8 @@ def test_a_process_exits_with_1_and_one_sentence_and_no_traceback():
 
 def test_training_by_the_process_gives_the_bytes_of_training_in_python_and_stops_at_ctrl_c(tmp_path):
     process = python(
-        "train", "vae", "--epochs", "100000", "--device", "cpu", "--set", "data.limit=200", "--out", str(tmp_path / "run"),
-        start_new_session=True,
+        "train", "vae", "--epochs", "100000", "--device", "cpu", "--set", "data.limit=200",
+        "--out", str(tmp_path / "run"), start_new_session=True,
     )  # fmt: skip
     for line in process.stdout:
         if line.startswith("epoch 3/"):

@@ -36,7 +36,7 @@ def test_convolutions_give_back_the_shape_they_were_given(shape, levels):
     x = torch.rand(2, *shape)
     assert made.encode(x).shape == (2, 5)
     assert made.reconstruct(x).shape == x.shape
-    assert [h.shape[1] for h in made.encoder(x).hidden][0] == 4 * math.prod(math.ceil(side / 2) for side in shape[1:])
+    assert made.encoder(x).hidden[0].shape[1] == 4 * math.prod(math.ceil(side / 2) for side in shape[1:])
 
 
 @pytest.mark.parametrize("shape", [(6,), (3, 4, 5)])

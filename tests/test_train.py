@@ -366,7 +366,7 @@ def test_a_damaged_position_is_named_and_the_model_kept(damage):
         weights.write_tensors(path, load_file(path))  # whole, but silent on where it stood
     else:
         path.write_bytes(damage)
-    with pytest.raises(CheckpointError, match="resume.safetensors"):
+    with pytest.raises(CheckpointError, match=r"resume\.safetensors"):
         list(fit(run))
     assert run.state().state == "failed" and "resume.safetensors" in run.state().error
     Autoencoder.load(run.path)
@@ -402,7 +402,8 @@ def test_weights_that_blow_up_in_the_last_step_of_an_epoch_are_not_kept():
 
 def test_a_pretraining_that_diverges_fails_with_a_sentence_and_no_broken_model():
     config = tiny(network={"kind": "mlp", "hidden": (16, 16, 16, 16), "activation": "relu", "code_activation": "relu"},
-                  likelihood={"kind": "gaussian", "variance": 1e-37}, training={"lr": 100, "pretrain_epochs": 3})  # fmt: skip
+                  likelihood={"kind": "gaussian", "variance": 1e-37},
+                  training={"lr": 100, "pretrain_epochs": 3})  # fmt: skip
     run = runs.create(config)
     with pytest.raises(RunError, match="diverged"):
         list(fit(run))
@@ -463,7 +464,7 @@ def test_a_model_without_its_history_cannot_be_trained(tmp_path):
 def test_a_device_that_is_not_there_is_named_with_those_that_are():
     assert pick_device("cpu").type == "cpu"
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
-    with pytest.raises(RunError, match="auto, .*cpu"):
+    with pytest.raises(RunError, match=r"auto, .*cpu"):
         pick_device(missing)
 
 

@@ -91,7 +91,7 @@ def test_it_says_what_it_is(variant):
 
 
 def test_an_unknown_variant_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="'vea'.*vanilla.*vae"):
+    with pytest.raises(ConfigError, match=r"'vea'.*vanilla.*vae"):
         find("vea")
 
 
@@ -117,7 +117,7 @@ def test_codes_are_narrow_where_they_must_be_and_wide_where_they_should():
 
 def test_the_code_size_asked_for_is_used_and_a_size_of_none_is_refused():
     assert configure("vae", (1, 8, 8), latent_dim=7).model.latent_dim == 7
-    with pytest.raises(ConfigError, match="latent_dim.*greater than or equal to 1, got 0"):
+    with pytest.raises(ConfigError, match=r"latent_dim.*greater than or equal to 1, got 0"):
         configure("vae", (1, 8, 8), latent_dim=0)
 
 

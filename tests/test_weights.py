@@ -190,7 +190,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(folder):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # a file may grow no further
-        with pytest.raises(OSError, match="large|space"):
+        with pytest.raises(OSError, match=r"large|space"):
             weights.write_tensors(path, {"big": torch.zeros(10_000)})
         with pytest.raises(OSError):
             weights.write_text(folder / "config.json", "x" * 2000)

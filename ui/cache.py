@@ -46,6 +46,13 @@ def dataset(run: Run) -> tuple[data.Dataset, str]:
     return data_for(run.config(), load_data, stand_in)
 
 
+def warm() -> None:
+    """Read what the first visitor will see, while the server is still waiting for one."""
+    for run in runs.list_runs():
+        if runs.is_shipped(run.path) and run.config().model.variant == "vae":
+            latent.codes(model(run), dataset(run)[0].test.x[:8])
+
+
 @st.cache_resource(max_entries=8, show_spinner="Encoding ...")  # no copies: 60,000 wide codes are large
 def codes_of(path: str, version: float, data_name: str, split: str, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (N, latent_dim) and squared errors (N,) of the first `count` examples of a split."""

@@ -56,8 +56,19 @@ def choose_index(place: Any, label: str, key: str, count: int, value: int | None
     if (kept := st.session_state.get(key)) is not None and not 0 <= kept < count:
         st.session_state[key] = min(max(kept, 0), count - 1)
     start = None if value is None else min(value, count - 1)
-    return place.number_input(label, 0, count - 1, start, 1, key=key, bind="query-params", help=help, width=130,
-                              placeholder="none", required=value is not None)  # fmt: skip
+    chosen = place.number_input(label, 0, count - 1, start, 1, key=key, bind="query-params", help=help, width=130,
+                                placeholder="none")  # fmt: skip
+    return start if chosen is None else chosen
+
+
+def choose_unit(place: Any, label: str, key: str, order: list[int], index: int, help: str) -> int:
+    """A select box over code units z0, z1, ... in this order, in the address; what is not there is forgotten."""
+    options = [f"z{j}" for j in order]
+    if st.session_state.get(key, options[0]) not in options:
+        del st.session_state[key]
+    start = min(index, len(options) - 1)
+    chosen = place.selectbox(label, options, start, key=key, bind="query-params", width=130, help=help)
+    return int((chosen or options[start])[1:])
 
 
 def table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:

@@ -127,7 +127,8 @@ def code_bars(code: np.ndarray, tint: str) -> go.Figure:
     """One code z (latent_dim,), a bar a dimension."""
     figure = go.Figure(go.Bar(y=code.astype(np.float32), marker={"color": tint, "line": {"width": 0}},
                               hovertemplate="z%{x} = %{y:.3g}<extra></extra>"))  # fmt: skip
-    figure.update_layout(xaxis_title="dimension of z", bargap=0.1, showlegend=False)
+    ticks = {"title": "dimension of z", **({"dtick": 1} if len(code) <= 12 else {})}
+    figure.update_layout(xaxis=ticks, bargap=0.1, showlegend=False)
     return finish(figure, 170)
 
 

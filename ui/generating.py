@@ -18,6 +18,7 @@ MAX_SEED = 2**31
 STRIP = 12  # tiles in one line; longer paths are broken
 OVERVIEW, STEPS = 8, 9
 REACH = 3.0  # a walk goes so many deviations to each side
+UNITS = "Code units, the most varying over the test inputs first."
 PRIOR = "The model was trained so that its codes follow N(0, I); a draw from it, decoded, is a new example."
 MIXTURE = (
     "A model without a prior leaves holes in its code space. So a mixture of up to ten Gaussians is fitted to the "
@@ -67,8 +68,8 @@ def samples(run: Run, net: Autoencoder, found: Dataset) -> None:
     row = controls()
     n = row.segmented_control("Samples", [16, 32, 64], default=32, required=True, key="samples", bind="query-params",
                               help="How many to draw.")  # fmt: skip
-    seed = row.number_input("Seed", 0, MAX_SEED, 0, 1, key="draw", bind="query-params", width=160, required=True,
-                            help="The same seed draws the same samples.")  # fmt: skip
+    seed = row.number_input("Seed", 0, MAX_SEED, 0, 1, key="draw", bind="query-params", width=160,
+                            help="The same seed draws the same samples.") or 0  # fmt: skip
     row.button("Another", icon=":material/casino:", type="primary", on_click=another, help="The next seed.")
     source(net)
     z = drawn(run, n, seed)
@@ -78,7 +79,7 @@ def samples(run: Run, net: Autoencoder, found: Dataset) -> None:
 
 
 def another() -> None:
-    st.session_state["draw"] = (st.session_state.get("draw", 0) + 1) % MAX_SEED
+    st.session_state["draw"] = ((st.session_state.get("draw") or 0) + 1) % MAX_SEED
 
 
 # -- interpolate
@@ -108,7 +109,7 @@ def chosen_ends(run: Run, net: Autoencoder, found: Dataset, between: str, row: A
     """The two end codes (2, latent_dim), and what stands for them: the inputs, or the decoded samples."""
     if between == "samples":
         seeds = [row.number_input(f"{label} seed", 0, MAX_SEED, i, 1, key=key, bind="query-params", width=130,
-                                  required=True, help="The seed of the sample at this end.")
+                                  help="The seed of the sample at this end.") or 0
                  for i, (label, key) in enumerate((("Start", "start_seed"), ("End", "end_seed")))]  # fmt: skip
         z = torch.cat([drawn(run, 1, seed) for seed in seeds])
         return z, latent.decode(net, z)
@@ -120,12 +121,12 @@ def chosen_ends(run: Run, net: Autoencoder, found: Dataset, between: str, row: A
 
 def animate(net: Autoencoder, x: Tensor, ends: Tensor) -> bytes:
     """Show the way as a moving picture between its two ends; the bytes of the GIF."""
-    moving = pictures.gif(examples.large(net, x), max(40, 2000 // len(x)))
-    still = [pictures.grid(examples.large(net, end), 1) for end in ends.split(1)]
-    beside = st.container(horizontal=True, wrap=False, width=600)
-    for image, title in ((still[0], "Start"), (moving, "On the way"), (still[1], "End")):
-        beside.image(image, title, width="stretch", alt=title)
-    return moving
+    moving, still = examples.large(net, x), examples.large(net, ends)
+    frames = torch.cat([still[:1].expand_as(moving), moving, still[1:].expand_as(moving)], dim=3)
+    animation = pictures.gif(frames, max(40, 2000 // len(x)))
+    st.container(width=560).image(animation, "Start, on the way, end", width="stretch",
+                                  alt="Start, the decoded code on its way, end")  # fmt: skip
+    return animation
 
 
 # -- walk
@@ -152,11 +153,8 @@ def walk(run: Run, net: Autoencoder, found: Dataset) -> None:
     """One dimension of a code at a time."""
     size, row = scale(run, net), controls()
     z = chosen_base(net, found, size, row)
-    unit = row.selectbox("Dimension", size.order, key="unit", bind="query-params", width=190,
-                         format_func=lambda j: f"z{j}, deviation {size.deviation[j]:.3g}",
-                         help="Code units, the most varying first, with the standard deviation of their values over "
-                         "the test inputs.")  # fmt: skip
-    offset = row.slider("Offset", -REACH, REACH, 0.0, 0.1, key="offset", bind="query-params", width=180,
+    unit = examples.choose_unit(row, "Dimension", "unit", size.order, 0, UNITS)
+    offset = row.slider("Offset", -REACH, REACH, 0.0, 0.1, key="offset", bind="query-params", width=240,
                         help="From the centre of this dimension: in standard deviations of the codes, or of the "
                         "prior where there is one.")  # fmt: skip
     value = size.centre[unit] + offset * size.unit[unit]
@@ -199,8 +197,9 @@ def lines(net: Autoencoder, z: Tensor, unit: int, size: Scale, x: Tensor) -> Non
     """The walk x (STEPS, ...) along the chosen dimension, then along the most varying ones."""
     low, high = (size.centre[unit] + side * REACH * size.unit[unit] for side in (-1, 1))
     span = f"z{unit} from {low:.3g} to {high:.3g}"
+    about = f"{span}, all else as it is; its deviation over the test inputs is {size.deviation[unit]:.3g}."
     st.image(examples.picture(net, x, STEPS), width="stretch", alt=f"Decoded codes, {span}")
-    st.caption(f"{span}, all else as it is." + ("" if x.dim() == 4 else f" {examples.BARS}"))
+    st.caption(about if x.dim() == 4 else f"{about} {examples.BARS}")
     units = size.order[:OVERVIEW]
     every = latent.decode(net, torch.cat([line(net, z, j, size) for j in units]))
     names = ", ".join(f"z{j}" for j in units)

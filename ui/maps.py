@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -14,7 +14,7 @@ from aecore.errors import AecoreError
 from aecore.latent import Projection
 from aecore.maps import LIMITS, MapJob
 from aecore.runs import Run
-from ui import cache, figures
+from ui import cache, examples, figures
 
 METHODS: dict[str, Projection] = {"PCA": "pca", "Dimensions": "dimensions", "t-SNE": "tsne", "UMAP": "umap"}
 HELP = {
@@ -83,12 +83,13 @@ def load(run: Run, found: Dataset, view: View) -> tuple[Map, View]:
             view = view._replace(method="pca", label="PCA")
     z, errors = cache.codes(run, view.split, view.count)
     if view.method == "dimensions":
-        chosen = choose_dimensions(z, view.dims)
-        positions, axes = z[:, chosen], [f"z{i}" for i in chosen]
+        chosen, axes = choose_dimensions(z, view.dims)
+        positions = z[:, chosen]
     elif view.method == "pca":
         positions = principal(str(run.path), run.version(), found.name, view.split, view.count, view.dims)
         share = positions.var(0) / max(float(z.var(0).sum()), 1e-12)
-        axes = [f"component {i + 1}, {part:.0%} of the variance" for i, part in enumerate(share)]
+        rest = " of the variance" if view.dims == 2 else ""
+        axes = [f"component {i + 1}, {part:.0%}{rest}" for i, part in enumerate(share)]
     else:
         axes = [f"{view.label} {i + 1}" for i in range(view.dims)]
     return Map(z, errors, positions, axes, groups_of(found, view)), view
@@ -110,21 +111,14 @@ def groups_of(found: Dataset, view: View) -> dict[str, np.ndarray]:
     return {name: rows for name, rows in groups.items() if len(rows)}
 
 
-def choose_dimensions(z: np.ndarray, dims: int) -> list[int]:
-    """Which code units are the axes, the most varying by default."""
-    order, deviation = latent.spread(torch.from_numpy(z))
-    options = order.tolist()
-    row = st.container(horizontal=True, gap="medium")
-    names = [f"along_{axis}" for axis in "xyz"[:dims]]
-    chosen = []
-    for i, name in enumerate(names):
-        unit = row.selectbox(
-            f"{'xyz'[i]} axis", options, min(i, len(options) - 1), key=name, bind="query-params", width=180,
-            format_func=lambda j: f"z{j}, deviation {deviation[j]:.3g}",
-            help="Code units, the most varying first, with the standard deviation over the shown inputs.",
-        )  # fmt: skip
-        chosen.append(cast(int, unit))
-    return chosen
+def choose_dimensions(z: np.ndarray, dims: int) -> tuple[list[int], list[str]]:
+    """Which code units are the axes, the most varying by default, and their titles."""
+    order, deviation = (part.tolist() for part in latent.spread(torch.from_numpy(z)))
+    row = st.container(horizontal=True, gap="small")
+    help = "Code units, the most varying over the shown inputs first."
+    chosen = [examples.choose_unit(row, f"{axis} axis", f"along_{axis}", order, i, help)
+              for i, axis in enumerate("xyz"[:dims])]  # fmt: skip
+    return chosen, [f"z{j}, deviation {deviation[j]:.3g}" for j in chosen]
 
 
 # -- slow maps
@@ -182,12 +176,14 @@ def forget_typed() -> None:
     st.session_state[TYPED] = None
 
 
-def caption(run: Run, found: Dataset, view: View) -> str:
+def caption(found: Dataset, view: View) -> str:
     """What is on the map, and what limits it."""
     text = f"{view.count:,} {NAMES[view.split]} inputs of {found.name}, {view.label}."
     if view.method in LIMITS and view.count == LIMITS[view.method] < len(getattr(found, view.split).x):
         text += f" {view.label} is limited to {view.count:,} points."
-    return text + (" The legend hides classes: click to switch one, double-click to keep one." if found.classes else "")
+    if view.by_error or not found.classes:
+        return text
+    return f"{text} In the legend, a click hides a class, a double-click all others."
 
 
 def selected(points: list[dict], traces: list[np.ndarray]) -> list[int]:

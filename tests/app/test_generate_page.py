@@ -1,0 +1,149 @@
+"""The Generate page: samples, interpolations and walks, for every kind of model and of data."""
+
+import json
+
+import pytest
+
+MODES = ["Samples", "Interpolate", "Walk"]
+
+
+def texts(app):
+    return " ".join(str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+
+
+def labels(app):
+    return [b.label for b in app.get("download_button")]
+
+
+def pictures(app):
+    return [image.proto.imgs[0].url for image in app.image]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped, mode):
+    app = open_page("generate.py", mode=mode)
+    assert not app.exception
+    assert "No run has a model yet" in app.info[0].value
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("variant", ["vanilla", "vae", "k-sparse", "vq-vae", "wae-mmd"])
+def test_every_section_shows_a_picture_for_every_kind_of_code(open_page, trained, no_shipped, mode, variant):
+    trained(variant)
+    app = open_page("generate.py", mode=mode)
+    assert not app.exception and not app.error
+    assert app.image
+    assert "PNG" in labels(app) and "NPZ" in labels(app)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_of_a_table_are_shown_under_their_column_names(open_page, trained, no_shipped, mode):
+    trained(data="breast-cancer")
+    app = open_page("generate.py", mode=mode)
+    assert not app.exception and not app.error
+    assert "mean radius" in app.dataframe[0].value.index
+    assert app.image
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_points_of_a_manifold_are_shown_among_the_training_data(open_page, trained, no_shipped, mode):
+    trained(data="swiss-roll")
+    app = open_page("generate.py", mode=mode)
+    assert not app.exception and not app.error
+    names = [trace["name"] for trace in json.loads(app.get_by_key("cloud").proto.spec)["data"]]
+    assert names[0] == "training data" and len(names) > 1
+
+
+def test_a_model_with_a_prior_is_sampled_from_it(open_page, trained, no_shipped):
+    trained("vae")
+    assert "from the prior N(0, I)" in texts(open_page("generate.py"))
+
+
+def test_a_model_without_a_prior_says_what_it_is_sampled_from(open_page, trained, no_shipped):
+    trained("vanilla")
+    assert "This model has no prior: codes are drawn from a mixture" in texts(open_page("generate.py"))
+
+
+def test_another_draws_the_next_seed_and_a_seed_repeats_its_samples(open_page, trained, no_shipped):
+    trained()
+    app = open_page("generate.py", samples="16", draw="7")
+    first = pictures(app)
+    next(b for b in app.button if b.label == "Another").click().run()
+    assert app.number_input(key="draw").value == 8
+    assert pictures(app) != first
+    app.number_input(key="draw").set_value(7).run()
+    assert pictures(app) == first
+
+
+def test_a_link_opens_the_interpolation_that_it_names(open_page, trained, no_shipped):
+    trained()
+    app = open_page("generate.py", mode="Interpolate", start="3", end="8", steps="20", path_of_z="spherical")
+    assert not app.exception
+    assert app.number_input(key="start").value == 3 and app.slider(key="steps").value == 20
+    assert app.image[0].proto.imgs[0].url.endswith(".gif")
+    assert "GIF" in labels(app)
+
+
+@pytest.mark.parametrize("steps", ["2", "64"])
+def test_interpolation_works_at_both_limits_of_the_steps(open_page, trained, no_shipped, steps):
+    trained()
+    app = open_page("generate.py", mode="Interpolate", steps=steps, between="samples")
+    assert not app.exception and not app.error
+
+
+def test_interpolating_from_an_input_to_itself_is_no_error(open_page, trained, no_shipped):
+    trained()
+    app = open_page("generate.py", mode="Interpolate", start="4", end="4", path_of_z="spherical")
+    assert not app.exception and not app.error
+
+
+def test_a_walk_offers_the_most_varying_dimension_first_and_moves_with_the_slider(open_page, trained, no_shipped):
+    trained()
+    app = open_page("generate.py", mode="Walk")
+    assert "its deviation over the test inputs is" in texts(app)
+    still = pictures(app)[0]
+    app.slider(key="offset").set_value(3.0).run()
+    assert not app.exception
+    assert pictures(app)[0] != still
+
+
+def test_a_walk_can_start_at_the_centre(open_page, trained, no_shipped):
+    trained("vanilla")
+    app = open_page("generate.py", mode="Walk", around="centre")
+    assert not app.exception and not app.error
+    assert "base" not in [n.key for n in app.number_input]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_link_with_nonsense_opens_the_defaults(open_page, trained, no_shipped, mode):
+    trained()
+    app = open_page("generate.py", mode=mode, samples="99", draw="-4", steps="1000", start="-1", end="999999",
+                    unit="z9999", offset="40", base="many", around="nowhere")  # fmt: skip
+    assert not app.exception and not app.error
+
+
+def test_another_run_with_fewer_inputs_and_units_takes_over(open_page, trained, no_shipped):
+    small, large = trained("vae", "breast-cancer"), trained("vanilla")
+    app = open_page("generate.py", mode="Walk", run=large.id, base="190")
+    app.selectbox(key="unit").set_value("z15").run()
+    app.selectbox(key="run").set_value(small.id).run()
+    assert not app.exception and not app.error
+    assert app.selectbox(key="unit").value != "z15"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_damaged_weights_are_explained(open_page, trained, no_shipped, mode):
+    run = trained()
+    (run.path / "model.safetensors").write_bytes(b"torn")
+    app = open_page("generate.py", mode=mode)
+    assert not app.exception
+    assert "torn" in app.error[0].value
+
+
+def test_digits_stand_in_where_the_runs_images_are_gone(open_page, trained, no_shipped):
+    run = trained()
+    config = run.path / "config.json"
+    config.write_text(config.read_text().replace('"name": "digits"', '"name": "/gone/away.zip"'))
+    app = open_page("generate.py", mode="Walk")
+    assert not app.exception and not app.error
+    assert "digits stand in" in texts(app)

@@ -1,0 +1,88 @@
+"""Slow maps: made by a process of their own, kept beside the run, cancelled and explained."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from helpers import trained, wait_for
+
+from aecore import latent, maps
+from aecore.maps import MapJob
+
+
+@pytest.fixture
+def job():
+    run = trained()
+    return MapJob(run, "tsne", 2, "test", 40, "digits", version=run.version())
+
+
+def test_a_map_is_made_by_a_process_and_kept_beside_the_run(job):
+    assert job.read() is None and job.failure() is None
+    job.start()
+    assert job.is_running()
+    wait_for(lambda: not job.is_running(), "the map to be made")
+    assert job.failure() is None, job.tail()
+    positions = job.read()
+    assert positions.shape == (40, 2) and positions.dtype == np.float32
+    assert job.path.parent == job.run.path / "maps"
+
+
+def test_a_cancelled_map_leaves_no_process_and_no_failure(job):
+    job.start()
+    began = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - began < 5
+    assert not job.is_running() and job.failure() is None and job.read() is None
+    job.cancel()  # and once more, harmlessly
+
+
+def test_a_second_start_does_not_begin_a_second_process(job):
+    job.start()
+    pid = job.lock.read_text()
+    job.start()
+    assert job.lock.read_text() == pid
+    job.cancel()
+
+
+def test_a_failed_map_says_why_in_a_sentence(job):
+    other = MapJob(job.run, "tsne", 2, "test", 40, "mnist", version=job.version)
+    other.start()
+    wait_for(lambda: not other.is_running(), "the process to fail")
+    assert other.failure() == "The data is digits now, not mnist. Open the page again."
+
+
+def test_a_process_that_dies_without_a_word_is_a_failure(job):
+    job.path.parent.mkdir(parents=True)
+    job.log.write_text("> Placing the points\nKilled")
+    assert "died" in job.failure()
+
+
+def test_a_torn_map_is_no_map(job):
+    job.path.parent.mkdir(parents=True)
+    job.path.write_bytes(b"torn")
+    assert job.read() is None
+
+
+def test_new_weights_have_a_new_map(job):
+    later = MapJob(job.run, job.method, job.dims, job.split, job.count, job.data_name, version=job.version + 1)
+    assert later.path != job.path
+
+
+def test_maps_of_a_run_that_cannot_be_written_go_to_a_temporary_folder(job, monkeypatch, tmp_path):
+    monkeypatch.setattr(maps.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(maps.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    assert (tmp_path / "temporary") in job.path.parents
+
+
+def test_neighbours_are_the_nearest_codes_without_the_point_itself():
+    z = torch.tensor([[0.0], [5.0], [1.0], [-0.5]])
+    assert latent.neighbours(z, 0, 2).tolist() == [3, 2]
+    assert len(latent.neighbours(z, 0, 99)) == 3
+
+
+def test_dimensions_are_ordered_by_their_spread():
+    z = torch.tensor([[0.0, 5.0, 1.0], [0.0, -5.0, 2.0]])
+    order, deviation = latent.spread(z)
+    assert order.tolist() == [1, 2, 0]
+    assert deviation.tolist() == [0.0, 5.0, 0.5]
