@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aecore import metrics
 from aecore.autoencoder import Autoencoder
+from aecore.data import as_float
 from aecore.errors import ConfigError
 
 Projection = Literal["dimensions", "pca", "tsne", "umap"]
@@ -57,6 +58,18 @@ def umap(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
 
     method = library.UMAP(n_components=dims, n_neighbors=min(15, len(z) - 1), random_state=seed, n_jobs=1)
     return np.asarray(method.fit_transform(z), dtype=np.float32)
+
+
+@torch.no_grad()
+def errors(model: Autoencoder, x: Tensor, z: Tensor) -> Tensor:
+    """Squared error (N,) of each input's decoded code, summed over features, in the network's units; in chunks."""
+
+    def part(x: Tensor, z: Tensor) -> Tensor:
+        difference = model.to_scaled(decode(model, z).to(device)) - model.to_scaled(as_float(x).to(device))
+        return difference.square().flatten(1).sum(1).cpu()
+
+    device = model.shift.device
+    return torch.cat([part(*pair) for pair in zip(x.split(metrics.CHUNK), z.split(metrics.CHUNK), strict=True)])
 
 
 def interpolate(start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:

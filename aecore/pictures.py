@@ -40,7 +40,8 @@ def to_bytes(x: Tensor) -> np.ndarray:
 
 def gif(x: Tensor, milliseconds: int = 80) -> bytes:
     """x (N, C, H, W) in [0, 1] as an animation that runs forth and back, for ever."""
-    frames = [grid(image[None]) for image in x]
+    grey = bool((x == x[:, :1]).all())  # it needs no palette to be searched for, which is what takes time
+    frames = [grid(image[None]).convert("L" if grey else "RGB") for image in x]
     frames += frames[-2:0:-1]
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=milliseconds, loop=0)

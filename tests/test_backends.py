@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers import fork, kill_hard, tiny, trained, wait_for, weights_of
+from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 
 from aecore import runs
 from aecore.autoencoder import Autoencoder
@@ -46,7 +46,9 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     assert first.state().state == "running"
 
     # one that waited for long is never taken for lost, not even while its trainer starts
-    third.write_state(since=time.time() - 10 * runs.START_SECONDS)
+    long_ago = time.time() - 10 * runs.START_SECONDS
+    third.write_state(since=long_ago)
+    os.utime(third.path / "run.lock", (long_ago, long_ago))
     waiting = second.pid()
     second.stop()
     assert states(first, second) == ["running", "stopped"]
@@ -100,6 +102,23 @@ def test_the_one_that_was_queued_first_goes_first(waiting):
     assert not slots.any_before(made[1].path, since[1])
     made[1].write_state(state="running")  # nor who is no longer waiting
     assert not slots.any_before(made[2].path, since[2])
+
+
+def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
+    _, pids = waiting
+    late = runs.create(tiny())
+
+    def enter():
+        monkeypatch.setattr(os, "execv", lambda *_: os._exit(42))
+        slots.main(late.path)
+
+    pid = fork(enter)
+    wait_for(late.is_locked, "it waits")
+    time.sleep(3 * slots.POLL_SECONDS)
+    assert late.pid() == pid and os.waitpid(pid, os.WNOHANG) == (0, 0)
+    while pids:
+        kill_hard(pids.pop())
+    assert ended(pid) == 42
 
 
 def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):

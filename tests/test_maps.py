@@ -7,7 +7,9 @@ import pytest
 import torch
 from helpers import trained, wait_for
 
-from aecore import latent, maps
+from aecore import latent, maps, metrics
+from aecore.autoencoder import Autoencoder
+from aecore.data import load
 from aecore.maps import MapJob
 
 
@@ -86,3 +88,10 @@ def test_dimensions_are_ordered_by_their_spread():
     order, deviation = latent.spread(z)
     assert order.tolist() == [1, 2, 0]
     assert deviation.tolist() == [0.0, 5.0, 0.5]
+
+
+def test_errors_of_inputs_average_to_the_measured_squared_error(job):
+    net, x = Autoencoder.load(job.run.path), load(job.run.config().data).test.x
+    each = latent.errors(net, x, latent.codes(net, x))
+    assert each.shape == (len(x),)
+    assert each.mean().item() == pytest.approx(metrics.evaluate(net, x)["se"], rel=1e-5)

@@ -320,8 +320,8 @@ def talkative(arguments):
 @pytest.mark.parametrize("arguments", LONG.values(), ids=LONG)
 def test_a_process_killed_at_three_moments_and_resumed_ends_with_the_same_bytes(arguments, tmp_path):
     """kill -9 in the first epoch, between and within later ones; the processes are forked from this one."""
-    common = ["train", *arguments, "--device", "cpu", "--epochs", "4", "--batch-size", "8", "--set",
-              "training.previews=2", "--set", "data.limit=1000"]  # fmt: skip
+    common = ["train", *arguments, "--device", "cpu", "--epochs", "6", "--batch-size", "8", "--set",
+              "training.previews=2", "--set", "data.limit=400"]  # fmt: skip
     assert ended(fork(lambda: main([*common, "--out", str(tmp_path / "whole")]))) == 0
     whole, run = runs.Run(tmp_path / "whole"), runs.Run(tmp_path / "killed")
 
@@ -329,7 +329,7 @@ def test_a_process_killed_at_three_moments_and_resumed_ends_with_the_same_bytes(
     wait_for(lambda: run.state().progress > 0, "it is in its first epoch, or pretrains")
     kill_hard(pid)
     assert run.state().state == "lost" and run.state().epoch == 0
-    for moment in (lambda: run.state().epoch == 1, lambda: run.state().epoch == 2 and run.state().progress > 0):
+    for moment in (lambda: run.state().epoch >= 1, lambda: run.state().epoch >= 2 and run.state().progress > 0):
         pid = fork(lambda: talkative(["resume", str(run.path)]))
         wait_for(moment, "the moment to kill it")
         kill_hard(pid)
@@ -392,10 +392,10 @@ def test_a_loss_that_is_no_number_fails_with_a_sentence_and_keeps_the_best_weigh
 
 
 def test_weights_that_blow_up_in_the_last_step_of_an_epoch_are_not_kept():
-    config = tiny(data={"validation_fraction": 0.0}, training={"optimizer": "sgd", "lr": 100, "batch_size": 1000},
-                  likelihood={"kind": "gaussian", "variance": 1e-37})  # fmt: skip
+    config = tiny(data={"limit": 2, "validation_fraction": 0.0}, training={"optimizer": "sgd", "lr": 100},
+                  likelihood={"kind": "gaussian", "variance": 3e-37})  # fmt: skip
     run = runs.create(config)
-    with pytest.raises(RunError, match="diverged"):
+    with pytest.raises(RunError, match=r"diverged in epoch 1: loss \d"):  # the loss before the only step is a number
         list(fit(run))
     assert finite_on_disk(run)
 

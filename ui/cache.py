@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore import data, latent, metrics, runs
+from aecore import data, latent, metrics, pictures, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
 from aecore.data.standin import data_for, digits_like
@@ -61,14 +62,32 @@ def codes_of(path: str, version: float, data_name: str, split: str, count: int) 
     x = getattr(found, split).x[:count]
     net = model(run)
     z = latent.codes(net, x)
-    rebuilt = latent.decode(net, z)
-    errors = (net.to_scaled(rebuilt) - net.to_scaled(data.as_float(x))).square().flatten(1).sum(1)
-    return z.numpy(), errors.numpy()
+    return z.numpy(), latent.errors(net, x, z).numpy()
 
 
 def codes(run: Run, split: str = "test", count: int = MAP_POINTS) -> tuple[np.ndarray, np.ndarray]:
     found, _ = dataset(run)
     return codes_of(str(run.path), run.version(), found.name, split, min(count, len(getattr(found, split).x)))
+
+
+@st.cache_resource(max_entries=16, show_spinner="Finding the principal components ...")
+def load_principal(path: str, version: float, data_name: str, split: str, count: int, dims: int) -> np.ndarray:
+    return latent.project(torch.from_numpy(codes_of(path, version, data_name, split, count)[0]), "pca", dims)
+
+
+def principal(run: Run, split: str, count: int, dims: int) -> np.ndarray:
+    """The codes of the first `count` examples on their `dims` principal components."""
+    return load_principal(str(run.path), run.version(), dataset(run)[0].name, split, count, dims)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def load_gif(digest: str, _frames: Tensor, milliseconds: int) -> bytes:
+    return pictures.gif(_frames, milliseconds)
+
+
+def gif(frames: Tensor, milliseconds: int) -> bytes:
+    """Frames (N, C, H, W) as an animation; long ones take seconds to encode."""
+    return load_gif(hashlib.sha256(frames.numpy().tobytes()).hexdigest(), frames, milliseconds)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Fitting a density to the codes ...")

@@ -117,7 +117,8 @@ def latent_map(
         low, high = (float(np.quantile(errors, q)) for q in (0.01, 0.99))  # a few outliers would grey out the rest
         figure.update_layout(coloraxis={"colorscale": "Viridis", "cmin": low, "cmax": high, "colorbar": bar})
     if d == 3:
-        figure.update_layout(scene={f"{a}axis_title": axes[j] for j, a in enumerate("xyz")})
+        titles = {f"{a}axis_title": axes[j] for j, a in enumerate("xyz")}
+        figure.update_layout(scene={**titles, "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1.0}}})
     else:
         figure.update_layout(xaxis_title=axes[0], yaxis_title=axes[1])
     return finish(figure, 600)

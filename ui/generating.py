@@ -99,9 +99,9 @@ def interpolate(run: Run, net: Autoencoder, found: Dataset) -> None:
                        help="Codes on the way, both ends included.")  # fmt: skip
     way = latent.snap(net, latent.interpolate(z[0], z[1], steps, path))
     x = latent.decode(net, way)
-    animation = animate(net, x, ends) if x.dim() == 4 else b""
-    columns = steps if steps <= STRIP else 8
+    columns, above = steps if steps <= STRIP else 8, st.container(width=560)
     examples.show(found, net, x, f"{steps} steps on the {path} way between two {between}, decoded", columns)
+    animation = animate(above, net, x, ends) if x.dim() == 4 else b""  # last, since a long one takes a second
     save(run, "interpolation", found, net, x, way, columns, animation)
 
 
@@ -119,13 +119,12 @@ def chosen_ends(run: Run, net: Autoencoder, found: Dataset, between: str, row: A
     return latent.codes(net, x), x
 
 
-def animate(net: Autoencoder, x: Tensor, ends: Tensor) -> bytes:
+def animate(place: Any, net: Autoencoder, x: Tensor, ends: Tensor) -> bytes:
     """Show the way as a moving picture between its two ends; the bytes of the GIF."""
     moving, still = examples.large(net, x), examples.large(net, ends)
     frames = torch.cat([still[:1].expand_as(moving), moving, still[1:].expand_as(moving)], dim=3)
-    animation = pictures.gif(frames, max(40, 2000 // len(x)))
-    st.container(width=560).image(animation, "Start, on the way, end", width="stretch",
-                                  alt="Start, the decoded code on its way, end")  # fmt: skip
+    animation = cache.gif(frames, max(40, 2000 // len(x)))
+    place.image(animation, "Start, on the way, end", width="stretch", alt="Start, the decoded code on its way, end")
     return animation
 
 

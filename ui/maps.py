@@ -86,19 +86,13 @@ def load(run: Run, found: Dataset, view: View) -> tuple[Map, View]:
         chosen, axes = choose_dimensions(z, view.dims)
         positions = z[:, chosen]
     elif view.method == "pca":
-        positions = principal(str(run.path), run.version(), found.name, view.split, view.count, view.dims)
+        positions = cache.principal(run, view.split, view.count, view.dims)
         share = positions.var(0) / max(float(z.var(0).sum()), 1e-12)
-        rest = " of the variance" if view.dims == 2 else ""
-        axes = [f"component {i + 1}, {part:.0%}{rest}" for i, part in enumerate(share)]
+        name, rest = ("component ", " of the variance") if view.dims == 2 else ("PC", "")  # little room in 3-D
+        axes = [f"{name}{i + 1}, {part:.0%}{rest}" for i, part in enumerate(share)]
     else:
         axes = [f"{view.label} {i + 1}" for i in range(view.dims)]
     return Map(z, errors, positions, axes, groups_of(found, view)), view
-
-
-@st.cache_resource(max_entries=16, show_spinner="Finding the principal components ...")
-def principal(path: str, version: float, data_name: str, split: str, count: int, dims: int) -> np.ndarray:
-    z, _ = cache.codes_of(path, version, data_name, split, count)
-    return latent.project(torch.from_numpy(z), "pca", dims)
 
 
 def groups_of(found: Dataset, view: View) -> dict[str, np.ndarray]:

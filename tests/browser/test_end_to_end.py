@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.screenshots import settle
+from bench.screenshots import server, settle
 
 pytestmark = pytest.mark.browser
 
@@ -55,10 +55,13 @@ def test_a_run_is_watched_to_its_end_across_a_reload(trained, page, app):
     assert page.get_by_role("img", name=re.compile("Test inputs")).first.is_visible()
 
 
-def test_a_first_visit_on_a_deep_link_shows_the_right_page(app, page):
-    go(page, f"{app}/latent?run=mnist-vae")
-    assert page.get_by_role("heading", name="Latent space").is_visible()
-    assert not page.get_by_text("Page not found").is_visible()
+@pytest.mark.parametrize("path, heading", [("latent?run=mnist-vae", "Latent space"), ("train?run=mnist-vae", "Train")])
+def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page, path, heading):
+    with server() as address:
+        go(page, f"{address}/{path}")
+        assert page.get_by_role("heading", name=heading, exact=True).is_visible()
+        assert page.get_by_role("link", name="Generate").first.is_visible()
+        assert not page.get_by_text("Page not found").is_visible()
 
 
 def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
