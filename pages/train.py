@@ -1,10 +1,10 @@
 """Train: fill in a form, start a run, watch it, stop it, resume it. The run is a process of its own."""
 
 import streamlit as st
-from aecore.card import command
 
 from aecore import runs
 from aecore.backends import local
+from aecore.card import command
 from aecore.errors import AecoreError
 from ui import state, training
 

@@ -415,12 +415,8 @@ def hand_made_npz(tmp_path: Path, header: str, body: bytes) -> Path:
         ("(2, 'a')", "not a readable"),
     ],
 )
-def test_a_header_that_promises_too_much_is_refused_before_reading(
-    tmp_path: Path, shape: str, words: str
-) -> None:
-    path = hand_made_npz(
-        tmp_path, f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}", b"\0" * 32
-    )
+def test_a_header_that_promises_too_much_is_refused_before_reading(tmp_path: Path, shape: str, words: str) -> None:
+    path = hand_made_npz(tmp_path, f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}", b"\0" * 32)
     assert words in refusal(path)
 
 

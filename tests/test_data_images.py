@@ -169,9 +169,7 @@ def test_one_colour_image_makes_the_whole_set_colour(tmp_path: Path, order: str)
         (picture("L", color=9, kind="BMP"), "bmp", [9]),
     ],
 )
-def test_every_mode_of_pixel_becomes_bytes(
-    tmp_path: Path, content: bytes, suffix: str, pixel: list[int]
-) -> None:
+def test_every_mode_of_pixel_becomes_bytes(tmp_path: Path, content: bytes, suffix: str, pixel: list[int]) -> None:
     found = read(folder(tmp_path, {f"1.{suffix}": content, f"2.{suffix.upper()}": content}))
     assert found.train.x[0, :, 0, 0].tolist() == pixel
 
@@ -220,9 +218,7 @@ def test_a_zip_is_never_unpacked_to_disk(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.rglob("*")] == ["in", "set.zip"]
 
 
-def test_sizes_are_checked_before_anything_is_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sizes_are_checked_before_anything_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = {f"{i}.png": GREY for i in range(10)}
     path = packed(tmp_path, files)
     monkeypatch.setattr(images, "_pixels", lambda image: pytest.fail("decoded"))

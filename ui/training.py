@@ -203,10 +203,10 @@ def stop(run: Run) -> None:
 
 
 def resume(run: Run) -> None:
-    import time
-
-    run.write_state(state="queued", error="", since=time.time())
-    local.submit(run)
+    try:
+        local.submit(run)
+    except AecoreError as error:
+        st.toast(str(error))
 
 
 def delete(run: Run) -> None:

@@ -1,0 +1,109 @@
+"""The Hub page, against a Hub on loopback."""
+
+import time
+
+import pytest
+
+from aecore import hub, runs
+from tests.hub.loopback import LoopbackHub
+
+TOKEN = "hf_alice"
+
+
+@pytest.fixture
+def loopback(monkeypatch):
+    with LoopbackHub(users={TOKEN: "alice"}) as made:
+        monkeypatch.setenv("HF_ENDPOINT", made.url)
+        yield made
+
+
+def button(app, label):
+    return next(b for b in app.button if b.label == label)
+
+
+def field(app, label):
+    return next(t for t in app.text_input if t.label == label)
+
+
+def finish(app, *, seconds=30):
+    """Run the page until no job is under way, as its fragment does once a second."""
+    deadline = time.monotonic() + seconds
+    while app.get("progress") and time.monotonic() < deadline:
+        time.sleep(0.2)
+        app.run()
+    assert not app.exception
+    return app
+
+
+def said(app):
+    return " ".join(str(e.value) for e in [*app.error, *app.success, *app.info, *app.caption, *app.markdown])
+
+
+def signed_in(app, token=TOKEN):
+    field(app, "Access token").set_value(token)
+    button(app, "Use this token").click().run()
+    return finish(app)
+
+
+def test_a_right_token_is_greeted_by_name(open_page, loopback):
+    app = signed_in(open_page("hub.py"))
+    assert "Signed in as **alice**" in said(app)
+
+
+def test_a_wrong_token_gives_a_sentence_and_can_be_typed_again(open_page, loopback):
+    app = signed_in(open_page("hub.py"), "hf_wrong")
+    assert "does not accept this login" in said(app)
+    app = signed_in(app.run())
+    assert "Signed in as **alice**" in said(app)
+
+
+def test_the_token_is_neither_shown_nor_in_the_address(open_page, loopback):
+    app = signed_in(open_page("hub.py"))
+    assert TOKEN not in said(app)
+    assert TOKEN not in str(app.query_params)
+
+
+def test_a_run_is_pushed_and_pulled_back(open_page, loopback, trained):
+    run = trained()
+    app = signed_in(open_page("hub.py"))
+    next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
+    button(app, "Push").click().run()
+    assert "Pushed" in said(finish(app))
+    repo = f"alice/{run.id}"
+    assert repo in loopback.repos
+    next(t for t in app.text_input if t.key == "pull_repo").set_value(repo)
+    next(b for b in app.button if b.label == "Pull").click().run()
+    assert "is here" in said(finish(app))
+    assert (runs.root() / f"alice--{run.id}" / "model.safetensors").exists()
+
+
+def test_a_missing_repository_is_named(open_page, loopback):
+    app = open_page("hub.py")
+    next(t for t in app.text_input if t.key == "pull_repo").set_value("alice/nothing")
+    button(app, "Pull").click().run()
+    assert "alice/nothing does not exist" in said(finish(app))
+
+
+def test_search_finds_what_was_pushed(open_page, loopback, trained):
+    hub.push(trained(), "alice/small-vae", token=TOKEN)
+    app = open_page("hub.py", search="small")
+    button(app, "Search").click().run()
+    assert "alice/small-vae" in said(finish(app))
+
+
+def test_without_any_run_the_page_offers_to_train_one(open_page, loopback, no_shipped):
+    app = open_page("hub.py")
+    assert not app.exception
+    assert "No run has a model yet" in said(app)
+
+
+def test_another_visitor_sees_no_result_of_the_first(open_page, loopback):
+    signed_in(open_page("hub.py"))
+    assert "alice" not in said(open_page("hub.py"))
+
+
+def test_a_hub_that_cannot_be_reached_gives_a_sentence(open_page, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    app = open_page("hub.py")
+    button(app, "Search").click().run()
+    assert "could not be reached" in said(finish(app))

@@ -1,0 +1,184 @@
+"""What the Hub page does: sign in, find and pull, push. Long calls run in threads; tokens live in the session."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from aecore import hub, runs
+from aecore.card import card
+from aecore.errors import AecoreError
+from aecore.hub_client import endpoint
+from aecore.runs import Run
+from ui import cache, state
+
+POLL_SECONDS = 1.0
+
+
+# -- jobs of one visitor
+
+
+def key(what: str) -> str:
+    """A job's name, with this session in it: no visitor sees another's."""
+    return f"{st.session_state.setdefault('visitor', uuid.uuid4().hex)}-{what}"
+
+
+def begin(what: str, call: Callable[[], Any]) -> None:
+    st.session_state.pop(f"result-{what}", None)
+    cache.jobs().start(key(what), call)
+
+
+def outcome(what: str, doing: str) -> Any:
+    """The result of a job, kept for the session; None, with a spinner that looks again, while it runs."""
+    if (result := cache.jobs().take(key(what))) is not None:
+        st.session_state[f"result-{what}"] = result
+    if cache.jobs().is_running(key(what)):
+        st.fragment(lambda: wait(what, doing), run_every=POLL_SECONDS)()
+        return None
+    result = st.session_state.get(f"result-{what}")
+    if isinstance(result, AecoreError):
+        state.show_error(result)
+        return None
+    return result
+
+
+def wait(what: str, doing: str) -> None:
+    st.progress(0.0, text=f":material/hourglass_top: {doing}")
+    if not cache.jobs().is_running(key(what)):
+        st.rerun()
+
+
+# -- sign in
+
+
+def token() -> str | bool:
+    """This visitor's token, or False; never the machine's own."""
+    if st.user.get("is_logged_in"):
+        return str(st.user.tokens["access"])
+    return st.session_state.get("token") or False
+
+
+def sign_in() -> None:
+    """Who the visitor is on the Hub; a token stays in this session's memory and nowhere else."""
+    if endpoint() != "https://huggingface.co":
+        st.caption(f"Hub: {endpoint()}")
+    if os.environ.get("OAUTH_CLIENT_ID"):
+        offer_login()
+    elif not token():
+        with st.form("token_form", border=False):
+            typed = st.text_input(
+                "Access token", type="password", key="token_field", autocomplete="off", placeholder="hf_...",
+                help="Only for pushing and for private models. It stays in this session's memory, is never written"
+                " down, and is forgotten when you close the page. Make one under Settings, Access Tokens.",
+            )  # fmt: skip
+            if st.form_submit_button("Use this token", icon=":material/key:") and typed:
+                st.session_state["token"] = typed.strip()
+                begin("whoami", lambda: hub.whoami(typed))
+                st.rerun()
+        outcome("whoami", "")
+    else:
+        name = outcome("whoami", "Asking the Hub who this is ...")
+        if name:
+            st.success(f"Signed in as **{name}**.", icon=":material/verified_user:")
+        elif isinstance(st.session_state.get("result-whoami"), AecoreError):
+            st.session_state.pop("token")
+        st.button("Forget the token", icon=":material/logout:", on_click=forget)
+
+
+def offer_login() -> None:
+    """Sign-in with Hugging Face, on a Space."""
+    if not st.user.get("is_logged_in"):
+        st.button("Sign in with Hugging Face", icon=":material/login:", on_click=st.login, args=("huggingface",))
+        return
+    st.success(f"Signed in as **{st.user.get('preferred_username')}**.", icon=":material/verified_user:")
+    st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+
+
+def forget() -> None:
+    for name in ("token", "token_field", "result-whoami"):
+        st.session_state.pop(name, None)
+
+
+def owner() -> str:
+    """The visitor's name on the Hub, where it is known."""
+    name = st.user.get("preferred_username") or st.session_state.get("result-whoami")
+    return name if isinstance(name, str) else ""
+
+
+# -- pull
+
+
+def pull(repo: str, revision: str | None) -> None:
+    """Begin to pull a model into a run of its own."""
+    name = re.sub(r"[^\w.-]+", "-", repo.replace("/", "--") + (f"@{revision}" if revision else ""))
+    out, mine = runs.root() / name, token()
+    begin("pull", lambda: hub.pull(repo, revision=revision, token=mine, out=out))
+
+
+def search() -> None:
+    """Models of this library, found by a word in their name."""
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    text = left.text_input("Search", key="search", bind="query-params", placeholder="mnist",
+                           help="Looks for models tagged aecore whose name holds this.")  # fmt: skip
+    if right.button("Search", icon=":material/search:", width="stretch"):
+        mine = token()
+        begin("search", lambda: hub.search(text, token=mine))
+    found = outcome("search", "Searching ...")
+    if found == []:
+        st.info("No model of this library has such a name.", icon=":material/search_off:")
+    for row in found or []:
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        when = f", {row.updated:%d %b %Y}" if row.updated else ""
+        left.markdown(f"**{row.repo}** :gray[{row.variant}{when}, {row.downloads:,} downloads]")
+        right.button("Pull", key=f"pull-{row.repo}", icon=":material/download:", on_click=pull, args=(row.repo, None),
+                     width="stretch")  # fmt: skip
+
+
+def pull_by_name() -> None:
+    with st.form("pull_form", border=False):
+        left, right = st.columns([2, 1])
+        repo = left.text_input("Repository", placeholder="user/name", key="pull_repo")
+        revision = right.text_input("Revision", placeholder="main", key="pull_revision",
+                                    help="A branch, a tag or a commit's id. Empty: the newest.")  # fmt: skip
+        if st.form_submit_button("Pull", icon=":material/download:", type="primary"):
+            pull(repo.strip(), revision.strip() or None)
+
+
+def pulled() -> None:
+    """What has arrived, and where to look at it."""
+    folder = outcome("pull", "Pulling ...")
+    if folder is None:
+        return
+    run = Run(folder)
+    st.success(f"**{run.id}** is here.", icon=":material/download_done:")
+    with st.container(horizontal=True):
+        for page, label, icon in (("latent", "Latent map", "scatter_plot"), ("generate", "Generate", "auto_awesome")):
+            st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params={"run": run.id})
+
+
+# -- push
+
+
+def push(known: list[Run]) -> None:
+    """Choose a run and a name, see the card, push."""
+    ids = [run.id for run in known]
+    chosen = known[ids.index(st.selectbox("Run", ids, key="push_run") or ids[0])]
+    suggested = f"{owner() or 'user'}/{chosen.id}"
+    repo = st.text_input("Repository", suggested, key=f"push_repo-{suggested}", help="It is made if need be.")
+    private = st.toggle("Private", key="push_private", help="Only you see it.")
+    with st.expander("Its card", icon=":material/description:"):
+        text = card(chosen.config(), cache.test_metrics(chosen), repo=repo)
+        st.markdown(text.split("---\n", 2)[-1])
+    if not token():
+        st.caption("Sign in first: pushing needs a token that may write.")
+    st.caption("The weights, the config, the curve and a few reconstructed test examples are published.")
+    if st.button("Push", icon=":material/upload:", type="primary", disabled=not token()):
+        mine, target = token(), repo.strip()
+        begin("push", lambda: hub.push(chosen, target, token=mine, private=private))
+    if address := outcome("push", "Pushing ..."):
+        st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
