@@ -1,10 +1,11 @@
 """Compare: the same inputs through several runs, their curves and numbers, and what sets them apart."""
 
 import streamlit as st
+from torch import Tensor
 
 from aecore.data import as_float
 from aecore.errors import AecoreError
-from aecore.metrics import DESCRIPTIONS
+from aecore.metrics import DESCRIPTIONS, LABELS
 from aecore.pictures import png, sheet
 from aecore.runs import Run
 from ui import cache, comparison, figures, state
@@ -62,7 +63,7 @@ def picture() -> None:
                        on_click="ignore", icon=":material/image:")  # fmt: skip
 
 
-def scatters(fits: list[Run], x) -> None:  # type: ignore[no-untyped-def]
+def scatters(fits: list[Run], x: Tensor) -> None:
     """Points of a manifold, each run's in a picture of its own."""
     columns = st.columns(min(2, len(fits)))
     for i, run in enumerate(fits):
@@ -70,6 +71,7 @@ def scatters(fits: list[Run], x) -> None:  # type: ignore[no-untyped-def]
         with columns[i % len(columns)]:
             st.markdown(f"**{state.label_of(run)}** {run.id}")
             figure = figures.points_and_targets(x.numpy(), result.rebuilt.numpy())
+            figure.update_layout(legend={"orientation": "h", "itemsizing": "constant"})
             st.plotly_chart(figure, key=f"points-{run.id}", alt=f"Inputs and reconstructions of {run.id}")
     st.caption("Grey: test points. Red: where the run puts them. The camera of a picture saves it as PNG.")
 
@@ -80,7 +82,7 @@ def curves() -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     key = left.segmented_control("Loss", ["validation_loss", "loss"], default="validation_loss", required=True,
                                  format_func={"loss": "Training", "validation_loss": "Validation"}.get,
-                                 key="curve", bind="query-params", help="The whole loss: with KL and penalties.")  # fmt: skip
+                                 key="curve", bind="query-params", help="With the KL and the penalties.")  # fmt: skip
     log = right.toggle("Log scale", key="log", bind="query-params", help="For losses of different orders.")
     records = {run.id: (run.config().model.variant, run.epochs()) for run in chosen}
     if not any(key in row for _, rows in records.values() for row in rows):
@@ -102,11 +104,12 @@ frame, problems = comparison.measured(chosen)
 for problem in problems:
     st.warning(problem, icon=":material/warning:")
 marks = comparison.best(frame, list(configs.values()))
-help_on = {name: st.column_config.Column(name.replace("_", " "), help=DESCRIPTIONS[name])
+help_on = {name: st.column_config.Column(LABELS[name], help=DESCRIPTIONS[name])
            for name in frame.columns if name in DESCRIPTIONS}  # fmt: skip
 st.dataframe(
     comparison.styled(frame, marks, [config.model.variant for config in configs.values()]), hide_index=True,
-    column_config={"variant": st.column_config.Column(pinned=True), **help_on}, alt="Test metrics of each run",
+    column_config={"variant": st.column_config.Column(pinned=True), **help_on}, placeholder="",
+    alt="Test metrics of each run",
 )  # fmt: skip
 st.caption("The best of a column is green." if marks.any(axis=None) else comparison.NO_BEST)
 
@@ -115,7 +118,7 @@ apart = comparison.differences(configs)
 if apart.empty:
     st.caption("Nothing: these configs are equal." if len(chosen) > 1 else "Choose a second run to compare with.")
 else:
-    st.dataframe(apart, alt="Options that differ between the runs")
+    st.dataframe(apart, height="content", alt="Options that differ between the runs")
 row = st.container(horizontal=True)
 tables = {"Metrics": frame, "Differences": apart.reset_index(), "Curves": comparison.curve_rows(chosen)}
 for name, table in tables.items():

@@ -26,7 +26,6 @@ from ui import cache, figures, state
 MOST = 8  # runs at a time
 FIRST = 4  # runs that a first visit shows
 SHARE = 0.99  # of the values lie inside a colour scale; the few beyond it are drawn at full colour
-UNITS = {"gaussian": "squared error", "bernoulli": "nats"}
 NO_BEST = "No best values are marked: with one run, or on different data, splits or scaling, there is none."
 BEST = "background-color: #22883355"
 BOUNDS = ("nll_bound", "iwae_bound")  # of a density or of a probability: comparable within a likelihood only
@@ -207,13 +206,21 @@ def direction(metric: str) -> int:
 
 def losses_differ(configs: Mapping[str, RunConfig]) -> str:
     """A sentence where the curves' heights have different units; else empty."""
-    kinds = {}
+    units: dict[str, list[str]] = {}
     for name, config in configs.items():
-        kinds.setdefault(config.model.likelihood.kind, []).append(name)
-    if len(kinds) < 2:
+        units.setdefault(loss_unit(config.model.likelihood), []).append(name)
+    if len(units) < 2:
         return ""
-    parts = [f"{UNITS.get(kind, kind)} ({listed(names)})" for kind, names in kinds.items()]
+    parts = [f"{unit} ({listed(names)})" for unit, names in units.items()]
     return f"These losses have different units: {listed(parts)}. Compare their shapes here, their sizes in the table."
+
+
+def loss_unit(likelihood: Any) -> str:
+    """What a loss counts: a decoder of another variance than 1/2 weighs the squared error."""
+    if likelihood.kind == "bernoulli":
+        return "nats"
+    weight = 1 / (2 * likelihood.variance)
+    return "squared error" if weight == 1 else f"{weight:.3g} x squared error"
 
 
 def styled(frame: pd.DataFrame, marks: pd.DataFrame, variants: Sequence[str]) -> Any:
@@ -240,11 +247,25 @@ def text(value: float) -> str:
 
 def differences(configs: Mapping[str, RunConfig]) -> pd.DataFrame:
     """The options that are not the same in all runs: a row an option by its dotted path, a column a run."""
-    flat = {name: dict(flatten(config.model_dump(mode="json"))) for name, config in configs.items()}
-    paths = dict.fromkeys(path for values in flat.values() for path in values)
-    rows = {path: [values.get(path, "") for values in flat.values()] for path in paths}
+    flat = [dict(flatten(config.model_dump(mode="json"))) for config in configs.values()]
+    paths = in_order([path for values in flat for path in values])
+    parts = {path.removesuffix(".kind") for path in paths if path.endswith(".kind")}
+    flat = [{f"{path}.kind" if path in parts else path: v for path, v in values.items()} for values in flat]
+    rows = {path: [values.get(path, "") for values in flat] for path in paths if path not in parts}
     unequal = {path: row for path, row in rows.items() if len(set(row)) > 1}
-    return pd.DataFrame.from_dict(unequal, orient="index", columns=list(flat)).rename_axis("option")
+    return pd.DataFrame.from_dict(unequal, orient="index", columns=list(configs)).rename_axis("option")
+
+
+def in_order(paths: Sequence[str]) -> list[str]:
+    """Each path once, as first met, with what is under the same heading kept together."""
+    met: dict[str, int] = {}
+
+    def places(path: str) -> list[int]:
+        words = path.split(".")
+        return [met.setdefault(".".join(words[: i + 1]), len(met)) for i in range(len(words))]
+
+    ranks = {path: places(path) for path in paths}
+    return sorted(ranks, key=ranks.__getitem__)
 
 
 def flatten(value: Any, path: str = "") -> list[tuple[str, str]]:

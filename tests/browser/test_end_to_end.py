@@ -65,8 +65,10 @@ def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page, path, headin
 
 
 def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
-    go(page, f"{app}/compare?runs={trained}")
-    assert page.get_by_role("heading", name="On the test set").is_visible()
+    go(page, f"{app}/compare?runs=mnist-vae&runs=mnist-linear")
+    assert page.get_by_role("img", name=re.compile("rebuilt.*mnist-linear")).is_visible()
+    go(page, f"{app}/compare?runs={trained}&runs=mnist-vae")
+    assert page.get_by_text("Not in the picture").is_visible()
     picture(page, "compare")
     with page.expect_download() as download:
         page.get_by_text("Metrics as CSV").click()
@@ -102,6 +104,27 @@ def test_samples_and_an_interpolation_are_made_and_downloaded(trained, page, app
         page.get_by_role("button", name="GIF").click()
     assert Path(download.value.path()).read_bytes().startswith(b"GIF8")
     picture(page, "interpolate")
+
+
+def test_a_run_is_pushed_and_pulled_back_in_the_browser(trained, page, app):
+    go(page, f"{app}/hub")
+    page.get_by_placeholder("hf_...").fill("hf_alice")
+    page.get_by_role("button", name="Use this token").click()
+    page.get_by_text("Signed in as alice").wait_for()
+    settle(page)
+    page.get_by_role("combobox", name="Run").click()
+    page.get_by_role("option", name=trained).click()
+    settle(page)
+    page.get_by_role("button", name="Push", exact=True).click()
+    page.get_by_text("Pushed:").wait_for()
+    page.get_by_placeholder("user/name").fill(f"alice/{trained}")
+    page.get_by_role("button", name="Pull", exact=True).click()
+    page.get_by_text("is here").wait_for()
+    picture(page, "hub")
+    assert "hf_alice" not in page.url
+    assert "hf_alice" not in page.locator("[data-testid=stApp]").inner_text()
+    go(page, f"{app}/generate?run=alice--{trained}")
+    assert page.get_by_role("button", name="PNG").is_visible()
 
 
 def test_every_page_fits_a_narrow_dark_screen(trained, browser, app):

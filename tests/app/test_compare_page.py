@@ -1,0 +1,91 @@
+"""The Compare page."""
+
+import json
+
+import pytest
+
+from aecore import runs
+
+
+def said(app):
+    return " ".join(str(e.value) for e in [*app.warning, *app.error, *app.info, *app.caption, *app.markdown])
+
+
+def picture(app):
+    """The grid of all runs, as HTML."""
+    return " ".join(e.proto.body for e in app.get("html"))
+
+
+def test_the_shipped_models_are_compared_at_first_sight(open_page):
+    app = open_page("compare.py")
+    assert not app.exception
+    assert picture(app).count("<section") >= 3
+    assert len(app.dataframe) == 2
+
+
+def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):
+    app = open_page("compare.py")
+    assert not app.exception
+    assert "No run has a model yet" in said(app)
+
+
+def test_two_runs_of_a_link_are_shown_with_what_differs(open_page, trained, no_shipped):
+    first, second = trained("vae"), trained("denoising-masking")
+    app = open_page("compare.py", runs=[first.id, second.id])
+    assert not app.exception
+    shown = picture(app)
+    assert first.id in shown and second.id in shown
+    assert shown.count("<figcaption>seen</figcaption>") == 1
+    metrics, apart = (table.value for table in app.dataframe)
+    assert list(metrics["run"]) == [first.id, second.id]
+    assert {"model.variant", "model.corruption.kind"} <= set(apart.index)
+    assert "different units" in said(app)
+
+
+def test_the_same_seed_gives_the_same_noise(open_page, trained, no_shipped):
+    run = trained("denoising-gaussian")
+    assert picture(open_page("compare.py", runs=run.id)) == picture(open_page("compare.py", runs=run.id))
+
+
+def test_a_run_of_another_shape_is_left_out_of_the_picture_but_not_of_the_table(open_page, trained, no_shipped):
+    image, table = trained("vanilla"), trained("vanilla", "iris")
+    app = open_page("compare.py", runs=[image.id, table.id])
+    assert not app.exception
+    assert table.id not in picture(app)
+    assert f"Not in the picture, as they do not take inputs of 1 x 8 x 8: {table.id}" in said(app)
+    assert list(app.dataframe[0].value["run"]) == [image.id, table.id]
+
+
+@pytest.mark.parametrize("data", ["breast-cancer", "swiss-roll", "moons"])
+def test_tables_and_manifolds_have_a_picture_too(open_page, trained, no_shipped, data):
+    app = open_page("compare.py", runs=trained("vanilla", data).id)
+    assert not app.exception
+    assert picture(app) or app.get("plotly_chart")
+
+
+def test_no_more_than_eight_runs_are_taken_from_a_link(open_page, trained, no_shipped):
+    many = [trained("linear", **{"training.epochs": 1}) for _ in range(9)]
+    app = open_page("compare.py", runs=[run.id for run in many])
+    assert not app.exception
+    assert len(app.multiselect[0].value) == 8
+
+
+def test_a_broken_run_and_a_foreign_name_in_a_link_are_said_and_skipped(open_page, trained, no_shipped):
+    good = trained("vanilla")
+    broken = runs.root() / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text(json.dumps({"model": {}}))
+    (broken / "model.safetensors").write_bytes(b"")
+    app = open_page("compare.py", runs=[good.id, "broken", "nowhere"])
+    assert not app.exception
+    assert "'broken'" in said(app) and "'nowhere'" in said(app)
+    assert good.id in picture(app)
+
+
+def test_torn_weights_give_a_sentence_in_place_of_the_picture(open_page, trained, no_shipped):
+    run = trained("vanilla")
+    weights = run.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:500])
+    app = open_page("compare.py", runs=run.id)
+    assert not app.exception
+    assert "torn" in said(app)
