@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -116,25 +117,24 @@ def heat(z: Tensor) -> Tensor:
 
 def sheet(blocks: Sequence[Block], footer: str = "", size: int = 22) -> Image.Image:
     """Blocks under each other with their names drawn in, on white: a picture that explains itself elsewhere."""
-    font, pad, bar = ImageFont.load_default(size), size, size // 3
-    rows = [(block, name, image) for block in blocks for name, image in block.strips.items()]
-    gutter = bar + pad + max(int(font.getlength(name)) for _, name, _ in rows) + pad
+    font, pad, bar, line = ImageFont.load_default(size), size, size // 3, size * 3 // 2
+    rows = [(name, image) for block in blocks for name, image in block.strips.items()]
+    left = bar + pad + max(int(font.getlength(name)) for name, _ in rows) + pad
     heads = [f"{block.title}  {block.detail}".strip() for block in blocks]
-    texts = [*(gutter + font.getlength(head) for head in heads), 2 * pad + font.getlength(footer)]
-    width = int(max(gutter + max(image.width for *_, image in rows), *texts)) + pad
-    line = size * 3 // 2
-    height = pad + sum(image.height for *_, image in rows) + len(blocks) * (line + pad) + (line + pad if footer else 0)
-    canvas = Image.new("RGB", (width, height), "white")
+    right = left + int(max(*(image.width for _, image in rows), *map(font.getlength, heads)))
+    notes = textwrap.wrap(footer, max(20, int((right - bar - pad) / (size * 0.53))))
+    height = sum(image.height for _, image in rows) + len(blocks) * (line + pad) + len(notes) * line + 2 * pad
+    canvas = Image.new("RGB", (right + pad, height), "white")
     pen, y = ImageDraw.Draw(canvas), pad
     for block, head in zip(blocks, heads, strict=True):
-        tall = line + sum(image.height for image in block.strips.values())
-        pen.rectangle((0, y, bar, y + tall), fill=block.colour)
-        pen.text((gutter, y), head, fill="#111111", font=font)
+        pen.rectangle((0, y, bar, y + line + sum(image.height for image in block.strips.values())), block.colour)
+        pen.text((left, y), head, fill="#111111", font=font)
         y += line
         for name, image in block.strips.items():
             pen.text((bar + pad, y + (image.height - size) // 2), name, fill="#555555", font=font)
-            canvas.paste(image, (gutter, y))
+            canvas.paste(image, (left, y))
             y += image.height
         y += pad
-    pen.text((bar + pad, y), footer, fill="#555555", font=font)
+    for i, text in enumerate(notes):
+        pen.text((bar + pad, y + i * line), text, fill="#555555", font=font)
     return canvas

@@ -51,10 +51,12 @@ def picture() -> None:
         right.button("Other examples", icon=":material/casino:", width="stretch",
                      on_click=lambda: st.session_state.update(pick=int(seed) + 1))  # fmt: skip
         x = cache.examples(fits[0], count, int(seed))
-        parts, limit = comparison.blocks(data, x, [comparison.pass_through(run, x, int(seed)) for run in fits])
     except AecoreError as error:
         state.show_error(error)
         return
+    if not (results := views(fits, x, int(seed))):
+        return
+    parts, limit = comparison.blocks(data, x, results)
     st.html(comparison.as_html(parts, len(x)))
     unit = "of the pixel range" if data.kind == "image" else "standard deviations of a column"
     key = f"error = rebuilt - input: blue too low, red too high, full colour from {limit:g} {unit}, for all runs alike"
@@ -63,11 +65,20 @@ def picture() -> None:
                        on_click="ignore", icon=":material/image:")  # fmt: skip
 
 
+def views(fits: list[Run], x: Tensor, seed: int = 0) -> list[comparison.Result]:
+    """What the runs make of x; a sentence for each that cannot be loaded."""
+    results, problems = comparison.pass_all(fits, x, seed)
+    for problem in problems:
+        st.error(problem, icon=":material/error:")
+    return results
+
+
 def scatters(fits: list[Run], x: Tensor) -> None:
     """Points of a manifold, each run's in a picture of its own."""
-    columns = st.columns(min(2, len(fits)))
-    for i, run in enumerate(fits):
-        result = comparison.pass_through(run, x, 0)
+    results = views(fits, x)
+    columns = st.columns(max(1, min(2, len(results))))
+    for i, result in enumerate(results):
+        run = result.run
         with columns[i % len(columns)]:
             st.markdown(f"**{state.label_of(run)}** {run.id}")
             figure = figures.points_and_targets(x.numpy(), result.rebuilt.numpy())

@@ -79,6 +79,17 @@ def pass_through(run: Run, x: Tensor, seed: int) -> Result:
     return Result(run, model.config.variant, saw, z, latent.decode(model, z))
 
 
+def pass_all(chosen: Sequence[Run], x: Tensor, seed: int) -> tuple[list[Result], list[str]]:
+    """The views of all runs that can be loaded, and a sentence for each that cannot."""
+    results, problems = [], []
+    for run in chosen:
+        try:
+            results.append(pass_through(run, x, seed))
+        except AecoreError as error:
+            problems.append(str(error))
+    return results, problems
+
+
 def fitting(chosen: Sequence[Run]) -> tuple[list[Run], str]:
     """The runs that take the first one's inputs, and a sentence on the others and on foreign data."""
     first, remarks = chosen[0].config(), []
@@ -271,12 +282,21 @@ def in_order(paths: Sequence[str]) -> list[str]:
 def flatten(value: Any, path: str = "") -> list[tuple[str, str]]:
     """Nested options as (dotted path, text); penalties by their kind, lists of numbers as one text."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        value = {item.get("kind", str(i)): item for i, item in enumerate(value)}
+        value = by_kind(value)
     if isinstance(value, dict):
         prefix = f"{path}." if path else ""
         return [pair for name, item in value.items() for pair in flatten(item, f"{prefix}{name}")]
     text = ", ".join(map(str, value)) if isinstance(value, list) else "none" if value is None else str(value)
     return [(path, text)]
+
+
+def by_kind(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Parts by their kind, with a number where there are several of one."""
+    named: dict[str, Any] = {}
+    for i, part in enumerate(parts):
+        kind = str(part.get("kind", i))
+        named[f"{kind} {i}" if kind in named else kind] = {name: v for name, v in part.items() if name != "kind"}
+    return named
 
 
 def curve_rows(chosen: Sequence[Run]) -> pd.DataFrame:

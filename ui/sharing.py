@@ -122,7 +122,7 @@ def pull(repo: str, revision: str | None) -> None:
 
 def search() -> None:
     """Models of this library, found by a word in their name."""
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
     text = left.text_input("Search", key="search", bind="query-params", placeholder="mnist",
                            help="Looks for models tagged aecore whose name holds this.")  # fmt: skip
     if right.button("Search", icon=":material/search:", width="stretch"):
@@ -132,7 +132,7 @@ def search() -> None:
     if found == []:
         st.info("No model of this library has such a name.", icon=":material/search_off:")
     for row in found or []:
-        left, right = st.columns([4, 1], vertical_alignment="center")
+        left, right = st.columns([2, 1], vertical_alignment="center")
         when = f", {row.updated:%d %b %Y}" if row.updated else ""
         left.markdown(f"**{row.repo}** :gray[{row.variant}{when}, {row.downloads:,} downloads]")
         right.button("Pull", key=f"pull-{row.repo}", icon=":material/download:", on_click=pull, args=(row.repo, None),

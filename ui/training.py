@@ -28,7 +28,7 @@ PRESETS = {
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
 POLL_SECONDS = 1.0
-LISTED = 12
+LISTED = 20
 METRIC_WIDTH = 150  # pixels
 
 
@@ -131,12 +131,11 @@ def run_table() -> None:
     st.subheader("Runs", anchor=False)
     st.caption("One trains at a time; the others wait their turn. Choose one to watch it.")
     for run in known[:LISTED]:
-        left, middle, right = st.columns([4, 2, 3], vertical_alignment="center")
-        if left.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"):
+        row, now = st.container(horizontal=True, vertical_alignment="center", gap="small"), run.state()
+        row.markdown(state.badge(run), width=100)
+        if row.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"):
             st.switch_page("train.py", query_params={"run": run.id})
-        middle.markdown(state.badge(run))
-        now = run.state()
-        right.caption(f"epoch {now.epoch} of {now.epochs}" if now.epochs else "")
+        row.caption(f"epoch {now.epoch} of {now.epochs}" if now.epochs else "", width="content")
     if len(known) > LISTED:
         st.caption(f"and {len(known) - LISTED} older ones, in {runs.root()}")
 

@@ -2,9 +2,13 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from aecore import runs
+from aecore.parts.likelihood import Gaussian
+from aecore.plan import plan
+from ui import comparison
 
 
 def said(app):
@@ -89,3 +93,52 @@ def test_torn_weights_give_a_sentence_in_place_of_the_picture(open_page, trained
     app = open_page("compare.py", runs=run.id)
     assert not app.exception
     assert "torn" in said(app)
+
+
+def test_a_run_with_torn_weights_does_not_take_the_picture_from_the_others(open_page, trained, no_shipped):
+    good, torn = trained("vanilla"), trained("linear")
+    (torn.path / "model.safetensors").write_bytes(b"torn")
+    app = open_page("compare.py", runs=[good.id, torn.id])
+    assert not app.exception
+    assert "torn" in said(app)
+    assert good.id in picture(app) and torn.id not in picture(app)
+
+
+def test_examples_and_seed_come_from_the_link(open_page, trained, no_shipped):
+    app = open_page("compare.py", runs=trained("vanilla").id, examples="5", pick="3")
+    assert "rebuilt, 5 examples" in picture(app)
+    assert app.number_input[0].value == 3
+
+
+def test_the_name_of_a_folder_cannot_become_html(open_page, trained, no_shipped):
+    run = trained("vanilla")
+    named = run.path.rename(run.path.with_name("<img src=x>"))
+    app = open_page("compare.py", runs=named.name)
+    assert not app.exception
+    assert "<img src=x>" not in picture(app)
+
+
+def test_options_that_differ_are_named_by_dotted_paths():
+    a = plan("sparse-kl", "digits").model_copy(update={"data": None})
+    b = plan("denoising-masking", "digits").model_copy(update={"data": None})
+    found = comparison.differences({"a": a, "b": b})
+    assert list(found.loc["model.corruption.kind"]) == ["none", "masking"]
+    assert found.loc["model.penalties.kl_sparsity.rho", "b"] == ""
+    assert comparison.differences({"a": a, "again": a}).empty
+
+
+def test_best_values_are_marked_only_where_runs_are_comparable():
+    vanilla, vae, iris = plan("vanilla", "digits"), plan("vae", "digits"), plan("vanilla", "iris")
+    frame = pd.DataFrame({"se": [2.0, 1.0], "psnr": [10.0, 12.0], "nll_bound": [3.0, 4.0], "parameters": [5, 6]})
+    marks = comparison.best(frame, [vanilla, vae])
+    assert list(marks["se"]) == list(marks["psnr"]) == [False, True]
+    assert not marks[["nll_bound", "parameters"]].any(axis=None)  # a density and a probability; no direction
+    assert not comparison.best(frame, [vanilla, iris]).any(axis=None)
+
+
+def test_a_loss_with_another_variance_is_another_unit():
+    config = plan("vanilla", "swiss-roll")
+    assert not comparison.losses_differ({"a": config, "b": config})
+    model = config.model.model_copy(update={"likelihood": Gaussian(variance=0.1)})
+    other = config.model_copy(update={"model": model})
+    assert "5 x squared error (b)" in comparison.losses_differ({"a": config, "b": other})
