@@ -119,8 +119,7 @@ help_on = {name: st.column_config.Column(LABELS[name], help=DESCRIPTIONS[name])
            for name in frame.columns if name in DESCRIPTIONS}  # fmt: skip
 st.dataframe(
     comparison.styled(frame, marks, [config.model.variant for config in configs.values()]), hide_index=True,
-    column_config={"variant": st.column_config.Column(pinned=True), **help_on}, placeholder="",
-    alt="Test metrics of each run",
+    column_config=help_on, placeholder="", alt="Test metrics of each run",
 )  # fmt: skip
 st.caption("The best of a column is green." if marks.any(axis=None) else comparison.NO_BEST)
 

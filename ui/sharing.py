@@ -18,6 +18,12 @@ from aecore.runs import Run
 from ui import cache, state
 
 POLL_SECONDS = 1.0
+PLACES = (
+    ("latent", "Latent map", "scatter_plot"),
+    ("generate", "Generate", "auto_awesome"),
+    ("compare", "Compare", "compare"),
+)
+JOBS = ("whoami", "search", "pull", "push")
 
 
 # -- jobs of one visitor
@@ -35,11 +41,11 @@ def begin(what: str, call: Callable[[], Any]) -> None:
 
 def outcome(what: str, doing: str) -> Any:
     """The result of a job, kept for the session; None, with a spinner that looks again, while it runs."""
-    if (result := cache.jobs().take(key(what))) is not None:
-        st.session_state[f"result-{what}"] = result
     if cache.jobs().is_running(key(what)):
         st.fragment(lambda: wait(what, doing), run_every=POLL_SECONDS)()
         return None
+    if (result := cache.jobs().take(key(what))) is not None:  # after the look: a job that ends now is not missed
+        st.session_state[f"result-{what}"] = result
     result = st.session_state.get(f"result-{what}")
     if isinstance(result, AecoreError):
         state.show_error(result)
@@ -87,12 +93,16 @@ def sign_in() -> None:
             st.success(f"Signed in as **{name}**.", icon=":material/verified_user:")
         elif isinstance(st.session_state.get("result-whoami"), AecoreError):
             st.session_state.pop("token")
+            st.rerun()  # to the form, with the sentence below it
         st.button("Forget the token", icon=":material/logout:", on_click=forget)
 
 
 def offer_login() -> None:
     """Sign-in with Hugging Face, on a Space."""
     if not st.user.get("is_logged_in"):
+        if "_streamlit_xsrf" not in st.context.cookies and (host := os.environ.get("SPACE_HOST")):
+            st.link_button("Open the full page to sign in", f"https://{host}/hub", icon=":material/open_in_new:")
+            return  # a frame of another site keeps no cookies, so a login could not be kept
         st.button("Sign in with Hugging Face", icon=":material/login:", on_click=st.login, args=("huggingface",))
         return
     st.success(f"Signed in as **{st.user.get('preferred_username')}**.", icon=":material/verified_user:")
@@ -100,7 +110,8 @@ def offer_login() -> None:
 
 
 def forget() -> None:
-    for name in ("token", "token_field", "result-whoami"):
+    """Clear the token, and what was found, pulled and pushed with it."""
+    for name in ("token", "token_field", "visitor", *(f"result-{what}" for what in JOBS)):
         st.session_state.pop(name, None)
 
 
@@ -115,7 +126,7 @@ def owner() -> str:
 
 def pull(repo: str, revision: str | None) -> None:
     """Begin to pull a model into a run of its own."""
-    name = re.sub(r"[^\w.-]+", "-", repo.replace("/", "--") + (f"@{revision}" if revision else ""))
+    name = re.sub(r"[^\w.@-]+", "-", repo.replace("/", "--") + (f"@{revision}" if revision else ""))
     out, mine = runs.root() / name, token()
     begin("pull", lambda: hub.pull(repo, revision=revision, token=mine, out=out))
 
@@ -157,8 +168,9 @@ def pulled() -> None:
     run = Run(folder)
     st.success(f"**{run.id}** is here.", icon=":material/download_done:")
     with st.container(horizontal=True):
-        for page, label, icon in (("latent", "Latent map", "scatter_plot"), ("generate", "Generate", "auto_awesome")):
-            st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params={"run": run.id})
+        for page, label, icon in PLACES:
+            params = {"runs": [run.id]} if page == "compare" else {"run": run.id}
+            st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
 
 
 # -- push
@@ -172,8 +184,8 @@ def push(known: list[Run]) -> None:
     repo = st.text_input("Repository", suggested, key=f"push_repo-{suggested}", help="It is made if need be.")
     private = st.toggle("Private", key="push_private", help="Only you see it.")
     with st.expander("Its card", icon=":material/description:"):
-        text = card(chosen.config(), cache.test_metrics(chosen), repo=repo)
-        st.markdown(text.split("---\n", 2)[-1])
+        text = card(chosen.config(), chosen.test_metrics(), repo=repo, history=chosen.epochs())
+        st.markdown(re.sub(r"^(#+ )", r"###\1", text.split("---\n", 2)[-1], flags=re.MULTILINE))
     if not token():
         st.caption("Sign in first: pushing needs a token that may write.")
     st.caption("The weights, the config, the curve and a few reconstructed test examples are published.")

@@ -53,7 +53,7 @@ def test_a_right_token_is_greeted_by_name(open_page, loopback):
 def test_a_wrong_token_gives_a_sentence_and_can_be_typed_again(open_page, loopback):
     app = signed_in(open_page("hub.py"), "hf_wrong")
     assert "does not accept this login" in said(app)
-    app = signed_in(app.run())
+    app = signed_in(app)
     assert "Signed in as **alice**" in said(app)
 
 
@@ -107,3 +107,41 @@ def test_a_hub_that_cannot_be_reached_gives_a_sentence(open_page, monkeypatch):
     app = open_page("hub.py")
     button(app, "Search").click().run()
     assert "could not be reached" in said(finish(app))
+
+
+def test_forgetting_the_token_takes_away_what_it_showed(open_page, loopback, trained):
+    hub.push(trained(), "alice/secret-vae", token=TOKEN, private=True)
+    app = signed_in(open_page("hub.py", search="secret"))
+    button(app, "Search").click().run()
+    assert "alice/secret-vae" in said(finish(app))
+    button(app, "Forget the token").click().run()
+    assert "alice/secret-vae" not in said(app)
+    assert "alice" not in said(app)
+    assert field(app, "Access token").value == ""
+    button(app, "Search").click().run()
+    assert "No model of this library" in said(finish(app))
+
+
+def test_a_pinned_revision_is_pulled_beside_the_newest(open_page, loopback, trained):
+    hub.push(trained(), "alice/vae", token=TOKEN)
+    pinned = loopback.repos["alice/vae"].at("main").sha
+    app = open_page("hub.py")
+    for revision in ("", pinned):
+        next(t for t in app.text_input if t.key == "pull_repo").set_value("alice/vae")
+        next(t for t in app.text_input if t.key == "pull_revision").set_value(revision)
+        next(b for b in app.button if b.label == "Pull").click().run()
+        assert "is here" in said(finish(app))
+    assert {run.id for run in runs.list_runs()} >= {"alice--vae", f"alice--vae@{pinned}"}
+
+
+def test_a_run_whose_data_is_not_here_can_be_pushed(open_page, loopback, trained, tmp_path):
+    table = tmp_path / "own.csv"
+    table.write_text("a,b,c\n" + "\n".join(f"{i},{i % 7},{i % 3}" for i in range(60)))
+    run = trained("vanilla", str(table))
+    table.unlink()
+    (run.path / "metrics.jsonl").unlink()
+    app = signed_in(open_page("hub.py"))
+    next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
+    assert not app.error
+    button(app, "Push").click().run()
+    assert "Pushed" in said(finish(app))
