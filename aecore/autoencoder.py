@@ -119,7 +119,7 @@ class Autoencoder(nn.Module):
             return x
         scaled = (x - self.shift) / self.scale
         # a cross-entropy has no meaning outside [0, 1], where new data may lie
-        return scaled.clamp(0, 1) if self.config.scaling == "minmax" else scaled
+        return scaled.clamp(0, 1) if self.config.likelihood.kind == "bernoulli" else scaled
 
     def from_scaled(self, x: Tensor) -> Tensor:
         return x if self.config.scaling == "none" else x * self.scale + self.shift

@@ -64,7 +64,7 @@ def pull(repo: str, *, revision: str | None = None, token: Token = None, out: Pa
     if revision is not None and (not REVISION.fullmatch(revision) or ".." in revision):
         raise HubError(f"{revision[:80]!r} is no revision. Give a branch, a tag or a commit's id.")
     if out is not None and os.path.lexists(out) and not is_empty_folder(out):
-        raise HubError(f"{out.name} is here already. Choose another folder, or delete that one.")
+        raise HubError(f"{out.name} exists already. Choose another folder, or delete that one.")
     snapshot = download(repo, revision, token)
     verify(snapshot, repo)
     return snapshot if out is None else adopt(snapshot, Path(out), repo)

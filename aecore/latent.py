@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from aecore.errors import ConfigError
 
 Projection = Literal["dimensions", "pca", "tsne", "umap"]
 MIXTURE = 10  # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
-DENSITY_DIMS = 64
+DENSITY_DIMS, DENSITY_ROWS = 64, 10_000
 
 codes = metrics.encode
 decode = metrics.decode
@@ -138,15 +139,21 @@ class Density:
         """n codes (n, latent_dim)."""
         from sklearn.utils import check_random_state
 
-        self.mixture.random_state = check_random_state(seed)
-        drawn, _ = self.mixture.sample(n)
+        mixture = copy(self.mixture)  # the fitted one is shared by all visitors
+        mixture.random_state = check_random_state(seed)
+        drawn, _ = mixture.sample(n)
         order = check_random_state(seed).permutation(n)  # it draws component by component
         return torch.from_numpy(self.pca.inverse_transform(drawn[order]).astype(np.float32))
 
 
 def fit_density(z: Tensor, seed: int = 0) -> Density:
     """A density of codes (N, latent_dim), at most 64 principal directions of them."""
-    return Density(z[:20_000], seed)
+    return Density(z, seed)
+
+
+def some(x: Tensor) -> Tensor:
+    """Examples to fit a density to: up to 10,000, from all over the set, which may be sorted by class."""
+    return x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:DENSITY_ROWS]]
 
 
 @torch.no_grad()
@@ -166,6 +173,6 @@ def sample(model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor]
         raise ConfigError(f"The number of samples must be 1 or more, got {n}.")
     if not 0 <= seed < 2**32:
         raise ConfigError(f"The seed must be from 0 to 4294967295, got {seed}.")
-    density = None if model.config.has_prior else fit_density(codes(model, examples()[:20_000]), 0)
+    density = None if model.config.has_prior else fit_density(codes(model, some(examples())), 0)
     source = "the prior N(0, I)" if density is None else "a Gaussian mixture fitted to the training codes"
     return decode(model, sample_codes(model, n, seed, density)), source

@@ -11,9 +11,10 @@ from torch import Tensor
 from aecore.autoencoder import Autoencoder
 from aecore.data import as_float
 from aecore.errors import ConfigError
+from aecore.parts.bottleneck import kl_to_standard_normal
 
-CHUNK = 1000  # examples at a time
-MEMORY = 20_000_000  # decoded values at a time, for bounds with many samples
+CHUNK = 1000  # examples at a time, at most
+MEMORY = 20_000_000  # decoded values at a time
 
 LABELS = {
     "se": "squared error",
@@ -54,7 +55,7 @@ def evaluate(model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0) -> 
         result = {name: value / len(x) for name, value in sums.items()}
         if samples and is_variational(model):
             result["iwae_bound"] = iwae_bound(model, x, samples)
-    if len(model.config.input_shape) == 3:
+    if len(model.config.input_shape) == 3 and model.config.scaling == "none":
         result["psnr"] = 10 * math.log10(model.config.features / max(result["se"], 1e-12))
     result["active_units"] = active_units(encode(model, x))
     result["parameters"] = sum(p.numel() for p in model.parameters())
@@ -78,8 +79,6 @@ def batch_sums(model: Autoencoder, x: Tensor) -> dict[str, float]:
 
 def log_weights(model: Autoencoder, x: Tensor, samples: int, ratio: bool = False) -> tuple[Tensor, Tensor]:
     """ln p(x|z_k), with ln p(z_k) - ln q(z_k|x) added if `ratio`, (samples, N); and the KL in closed form, (N,)."""
-    from aecore.parts.bottleneck import kl_to_standard_normal
-
     likelihood, features = model.config.likelihood, model.config.features
     mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
     z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
@@ -95,12 +94,12 @@ def iwae_bound(model: Autoencoder, x: Tensor, samples: int) -> float:
     """
     if not is_variational(model):
         raise ConfigError(f"{model.config.variant} has no likelihood bound: its code is not a distribution.")
-    at_once = max(1, min(samples, MEMORY // (CHUNK * model.config.features)))
+    few = max(1, min(samples, MEMORY // (CHUNK * model.config.features)))
     total = 0.0
     for batch in chunks(model, x):
         mass = torch.full((len(batch),), -math.inf, device=batch.device, dtype=batch.dtype)
-        for start in range(0, samples, at_once):
-            weight, _ = log_weights(model, batch, min(at_once, samples - start), ratio=True)
+        for start in range(0, samples, few):
+            weight, _ = log_weights(model, batch, min(few, samples - start), ratio=True)
             mass = torch.logaddexp(mass, weight.logsumexp(0))
         total -= (mass - math.log(samples)).sum().item()
     return total / len(x)
@@ -110,26 +109,32 @@ def iwae_bound(model: Autoencoder, x: Tensor, samples: int) -> float:
 def encode(model: Autoencoder, x: Tensor) -> Tensor:
     """Codes (N, latent_dim) of x (N, *input_shape), on the CPU, in chunks."""
     device = model.shift.device
-    return torch.cat([model.encode(as_float(part).to(device)).cpu() for part in x.split(CHUNK)])
+    return torch.cat([model.encode(as_float(part).to(device)).cpu() for part in x.split(at_once(model))])
 
 
 @torch.no_grad()
 def reconstruct(model: Autoencoder, x: Tensor) -> Tensor:
     """Reconstructions (N, *input_shape) of x, on the CPU, in chunks."""
     device = model.shift.device
-    return torch.cat([model.reconstruct(as_float(part).to(device)).cpu() for part in x.split(CHUNK)])
+    return torch.cat([model.reconstruct(as_float(part).to(device)).cpu() for part in x.split(at_once(model))])
 
 
 @torch.no_grad()
 def decode(model: Autoencoder, z: Tensor) -> Tensor:
     """Decoded codes z (N, latent_dim), on the CPU, in chunks."""
     device = model.shift.device
-    return torch.cat([model.decode(part.to(device)).cpu() for part in z.split(CHUNK)])
+    return torch.cat([model.decode(part.to(device)).cpu() for part in z.split(at_once(model))])
 
 
 def active_units(codes: Tensor) -> int:
     """How many columns of codes (N, latent_dim) vary by more than 0.01 (Burda et al., 2015, section 5.2)."""
     return int((codes.var(0, correction=0) > 0.01).sum())
+
+
+def at_once(model: Autoencoder) -> int:
+    """How many examples of this model fit into memory together, with all the codes drawn for each."""
+    samples = getattr(model.config.bottleneck, "samples", 1)
+    return max(1, min(CHUNK, MEMORY // (model.config.features * samples)))
 
 
 def is_variational(model: Autoencoder) -> bool:
@@ -138,5 +143,5 @@ def is_variational(model: Autoencoder) -> bool:
 
 def chunks(model: Autoencoder, x: Tensor) -> Iterator[Tensor]:
     """x in parts, as float, on the model's device and in the network's units."""
-    for part in x.split(CHUNK):
+    for part in x.split(at_once(model)):
         yield model.to_scaled(as_float(part).to(model.shift.device))

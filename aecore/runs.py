@@ -69,21 +69,26 @@ class Run:
 
     def state(self) -> State:
         """What the folder says; `lost` where it says live but no process holds the lock."""
-        try:
-            state = State.model_validate_json((self.path / "state.json").read_text())
-        except (OSError, ValueError):  # a model saved or pulled without a history
+        state = self.written()
+        if state is None:  # a model saved or pulled without a history
             return State(state="done" if self.has_model() else "lost")
         waiting = state.state == "queued" and time.time() - max(state.since, self.touched()) < START_SECONDS
         if state.state in LIVE and not waiting and not self.is_locked():
+            if (now := self.written()) and now.state in FINAL:  # it ended between the two looks
+                return now
             return state.model_copy(update={"state": "lost", "error": "The training process was killed."})
         return state
 
+    def written(self) -> State | None:
+        """state.json as it stands; None where it is missing or torn."""
+        try:
+            return State.model_validate_json((self.path / "state.json").read_text())
+        except (OSError, ValueError):
+            return None
+
     def write_state(self, **changes: Any) -> State:
         """Replace state.json with the old one and these changes."""
-        try:
-            state = State.model_validate_json((self.path / "state.json").read_text())
-        except (OSError, ValueError):
-            state = State()
+        state = self.written() or State()
         state = State.model_validate({**state.model_dump(), **changes})
         write_text(self.path / "state.json", state.model_dump_json())
         return state

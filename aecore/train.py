@@ -48,8 +48,8 @@ def fit(run: Run, stop: Stop = lambda: False, progress: Callable[[str, float], N
             message = f"{run.path} cannot be written: {error.strerror or error}. The best model so far is kept."
             fail(run, message)
             raise RunError(message) from error
-        except torch.OutOfMemoryError as error:
-            message = "The device ran out of memory. Use a smaller batch or a smaller network."
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            message = "The memory ran out. Use a smaller batch or network, or fewer examples (data.limit)."
             fail(run, message)
             raise RunError(message) from error
         except Exception as error:  # a fault of ours: who reads the folder is told too
@@ -87,7 +87,8 @@ class Trainer:
         self.test = dataset.test.x
         torch.manual_seed(self.training.seed)
         self.model = Autoencoder(self.config.model).to(self.device)
-        self.model.fit_scaling(data.as_float(self.x))
+        if self.config.model.scaling != "none":
+            self.model.fit_scaling(data.as_float(self.x))
         self.check_range()
         self.optimizer = make_optimizer(self.model, self.training)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
@@ -140,7 +141,8 @@ class Trainer:
             if not self.is_finite():
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
         self.save_best()
-        self.preview(0)
+        if self.training.previews:
+            self.preview(0)
 
     def has_converged(self) -> bool:
         return 0 < self.training.early_stopping <= self.since_best
@@ -185,6 +187,8 @@ class Trainer:
             )
         self.keep(record)  # before the position, so that a kill in between repeats a line rather than losing it
         self.epoch, self.since_best = number, self.since_best + 1
+        if number <= self.training.kl_warmup_epochs:  # the loss still changes its meaning: nothing to compare yet
+            self.best, self.since_best = math.inf, 0
         if watched < self.best:
             self.best, self.since_best = watched, 0
             self.save_best()
@@ -208,7 +212,7 @@ class Trainer:
         torch.manual_seed(self.training.seed)
         total = sum(
             self.model.loss(data.as_float(part)).total.item() * len(part)
-            for part in self.validation.split(metrics.CHUNK)
+            for part in self.validation.split(metrics.at_once(self.model))
         )
         return {"validation_loss": total / len(self.validation)}
 
@@ -244,7 +248,10 @@ class Trainer:
         folder = self.run.path / "previews"
         folder.mkdir(exist_ok=True)
         self.model.eval()
-        x = data.as_float(self.test[:PREVIEWED])
+        rows = torch.linspace(
+            0, len(self.test) - 1, min(PREVIEWED, len(self.test))
+        ).long()  # sets may be sorted by class
+        x = data.as_float(self.test[rows])
         tensors = {"x": x, "reconstruction": metrics.reconstruct(self.model, x)}
         if x.dim() == 4:  # pixels keep as bytes, in a quarter of the room
             tensors = {name: (t.clamp(0, 1) * 255).round().byte() for name, t in tensors.items()}

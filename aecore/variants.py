@@ -207,27 +207,30 @@ def configure(
     model["latent_dim"] = default if latent_dim is None else latent_dim
     if variant.probabilistic and image:
         model["likelihood"] = {"kind": "bernoulli"}
-    elif image and "likelihood" not in model and not is_shallow_linear(model):
+    elif image and "likelihood" not in model and not is_tied_linear(model):
         model["likelihood"] = {"kind": "gaussian", "output": "sigmoid"}
     if not image:
-        model["scaling"] = "standard"
+        salted = model.get("corruption", {}).get("kind") == "salt_and_pepper"  # its 0 and 1 must be the extremes
+        model["scaling"] = "minmax" if salted else "standard"
     if variant.probabilistic and not image:
         model["likelihood"] = {"kind": "gaussian", "variance": 0.1}
     fit_parts(model, input_shape)
     model_config = parse(ModelConfig, model)
-    training = fit_training(parse(TrainConfig, variant.training), examples)
+    training = fit_training(parse(TrainConfig, variant.training), examples, model_config)
     return RunConfig(model=model_config, data=data, training=training)
 
 
-def fit_training(training: TrainConfig, examples: int | None) -> TrainConfig:
+def fit_training(training: TrainConfig, examples: int | None, model: ModelConfig) -> TrainConfig:
     """Small data need smaller batches and more epochs for as many steps."""
     if examples is None or examples >= SMALL:
         return training
-    epochs = max(training.epochs, min(400, round(150_000 / examples)))
-    return training.model_copy(update={"epochs": epochs, "batch_size": 32})
+    # but a term that is estimated from the batch needs a large one
+    batch = training.batch_size if any(p.kind in ("kl_sparsity", "mmd") for p in model.penalties) else 32
+    epochs = max(training.epochs, min(400, round(4700 * batch / examples)))
+    return training.model_copy(update={"epochs": epochs, "batch_size": batch})
 
 
-def is_shallow_linear(model: Mapping[str, Any]) -> bool:
+def is_tied_linear(model: Mapping[str, Any]) -> bool:
     """Tied linear codes decode linearly in their papers."""
     network = model.get("network", {})
     return network.get("tied", False) and network.get("code_activation", "linear") == "linear"

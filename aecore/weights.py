@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,7 @@ def write_text(path: Path, text: str) -> None:
 
 def replace(path: Path, write: Any) -> None:
     """Write beside `path`, then rename over it; a failed write leaves the old file and no draft."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         write(draft)
         os.replace(draft, path)

@@ -4,12 +4,12 @@ import inspect
 
 import streamlit as st
 
-from aecore import latent, runs
+from aecore import runs
 from aecore.autoencoder import Autoencoder
 from aecore.errors import AecoreError
 from aecore.pictures import grid, tiles
 from aecore.variants import VARIANTS, configure
-from ui import cache, state
+from ui import cache, comparison, state
 
 SHOWN = 8
 
@@ -29,14 +29,14 @@ config = configure(name, (1, 28, 28)).model
 
 def show_model(run: runs.Run) -> None:
     """Inputs, what the encoder saw, and the reconstructions of a shipped model, computed now."""
-    model, (_, remark) = cache.model(run), cache.dataset(run)
+    _, remark = cache.dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    x = cache.examples(run, SHOWN, st.session_state.get("home_seed", 0))
-    rows = {"Input": x}
-    if corruption := model.config.corruption:
-        rows["What the encoder saw"] = corruption(x)
-    rows["Reconstruction"] = latent.decode(model, latent.codes(model, list(rows.values())[-1]))
+    seed = st.session_state.get("home_seed", 0)
+    x = cache.examples(run, SHOWN, seed)
+    result = comparison.pass_through(run, x, seed)
+    saw = {} if result.saw is None else {"What the encoder saw": result.saw}
+    rows = {"Input": x, **saw, "Reconstruction": result.rebuilt}
     for title, images in rows.items():
         st.caption(title)
         st.image(grid(tiles(images), SHOWN), width="stretch", alt=f"{title}: {len(images)} digits")

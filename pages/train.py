@@ -4,8 +4,8 @@ import streamlit as st
 
 from aecore import runs
 from aecore.backends import local
-from aecore.card import command
 from aecore.errors import AecoreError
+from aecore.recipe import command
 from ui import state, training
 
 st.title("Train")

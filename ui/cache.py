@@ -92,7 +92,8 @@ def gif(frames: Tensor, milliseconds: int) -> bytes:
 
 @st.cache_resource(max_entries=8, show_spinner="Fitting a density to the codes ...")
 def load_density(path: str, version: float, data_name: str) -> latent.Density:
-    return latent.fit_density(torch.from_numpy(codes(Run(runs.Path(path)), "train", 10_000)[0]))
+    run = Run(runs.Path(path))
+    return latent.fit_density(latent.codes(model(run), latent.some(dataset(run)[0].train.x)))
 
 
 def density(run: Run) -> latent.Density | None:

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 
 from aecore import data, runs
 from aecore.backends import local
-from aecore.card import command
 from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
 from aecore.errors import AecoreError
 from aecore.metrics import DESCRIPTIONS, LABELS
 from aecore.pictures import grid, tiles
+from aecore.recipe import command, kind_of
 from aecore.runs import LIVE, Run
 from aecore.train import describe_device, pick_device
 from aecore.variants import VARIANTS, configure
@@ -155,17 +155,14 @@ def live_view(run: Run) -> None:
     buttons(run)
     st.fragment(lambda: watch(run, config, alive), run_every=POLL_SECONDS if alive else None)()
     with st.expander("The same from a terminal", icon=":material/terminal:"):
-        kind = cache_kind(config)
+        kind = kind_of(config)
         st.code(command(config, kind) if config.data else f"python -m aecore evaluate {run.id}", language="bash",
                 wrap_lines=True)  # fmt: skip
+    if run.state().state in ("failed", "lost") and (said := local.log_tail(run)):
+        with st.expander("What the process printed", icon=":material/article:"):
+            st.code(said, language=None, wrap_lines=True)
     with st.expander("config.json", icon=":material/data_object:"):
         st.json(config.model_dump(mode="json"), expanded=2)
-
-
-def cache_kind(config: RunConfig) -> str:
-    """The data's kind, without reading it."""
-    entry = data.CATALOG.get(config.data.name) if config.data else None
-    return entry.kind if entry else "image" if len(config.model.input_shape) == 3 else "table"
 
 
 def buttons(run: Run) -> None:

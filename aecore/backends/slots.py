@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -57,7 +58,10 @@ def any_before(path: Path, since: float) -> bool:
     """Whether a run that was queued earlier is still waiting."""
     for state in path.parent.glob("*/state.json"):
         if state.parent != path and (other := queued_since(state.parent)) is not None and other < since:
-            with open(state.parent / "run.lock", "ab") as lock:
+            with (
+                suppress(OSError),
+                open(state.parent / "run.lock", "rb") as lock,
+            ):  # deleted meanwhile, or another user's
                 if not try_lock(lock):
                     return True
     return False

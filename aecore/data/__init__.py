@@ -62,7 +62,7 @@ def as_float(x: Tensor) -> Tensor:
     """Bytes become float32 in [0, 1]; floats are returned as they are."""
     import torch
 
-    return x.to(torch.float32) / 255 if x.dtype == torch.uint8 else x
+    return x.to(torch.float32).div_(255) if x.dtype == torch.uint8 else x
 
 
 def load(config: DataConfig, progress: Progress | None = None) -> Dataset:

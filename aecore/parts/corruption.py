@@ -17,7 +17,9 @@ class GaussianNoise(Options):
     """x~ = x + sigma * eps,  eps ~ N(0, I); not clipped, so that the noise keeps its variance."""
 
     kind: Literal["gaussian"] = "gaussian"
-    sigma: float = Field(0.3, ge=0, le=10, description="Standard deviation of the noise, in pixel units.")
+    sigma: float = Field(
+        0.3, ge=0, le=10, description="Standard deviation of the noise; pixels span 0 to 1, columns are scaled."
+    )
 
     def __call__(self, x: Tensor) -> Tensor:
         return x + self.sigma * torch.randn_like(x)
