@@ -13,4 +13,4 @@ RUN pip install --no-cache-dir --user -r requirements.txt
 COPY --chown=user . .
 EXPOSE 7860
 HEALTHCHECK CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=5)"
-CMD ["sh", "-c", "exec streamlit run app.py --server.port 7860 --server.address 0.0.0.0 ${SPACE_HOST:+--server.corsAllowedOrigins https://$SPACE_HOST}"]
+CMD ["sh", "-c", "exec streamlit run app.py --server.headless true --server.port 7860 --server.address 0.0.0.0 ${SPACE_HOST:+--server.corsAllowedOrigins https://$SPACE_HOST}"]

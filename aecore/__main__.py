@@ -124,13 +124,19 @@ def runs_(options: argparse.Namespace) -> None:
 
 def describe(run: Run) -> dict[str, Any]:
     """A run in one flat row; one whose config is unsound says so instead of hiding the others."""
+    from aecore.metrics import DESCRIPTIONS
+
     row: dict[str, Any] = {"id": run.id, "variant": "", "data": "", "state": "broken", "epoch": 0}
     try:
         config, state = run.config(), run.state()
     except AecoreError:
         return row
     row |= {"variant": config.model.variant, "data": config.data.name if config.data else ""}
-    row |= {"state": state.state, "epoch": state.epoch, **run.test_metrics()}
+    row |= {
+        "state": state.state,
+        "epoch": state.epoch,
+        **{n: v for n, v in run.test_metrics().items() if n in DESCRIPTIONS},
+    }
     return row
 
 

@@ -20,7 +20,7 @@ from aecore.config import MAX_PARAMETERS, RunConfig
 from aecore.data import CATALOG
 from aecore.errors import CheckpointError, HubError
 from aecore.hub_client import plainly
-from aecore.runs import Run
+from aecore.runs import Run, parse_line
 from aecore.weights import CONFIG, MAX_CONFIG_BYTES, MODEL, read_config, read_tensors, write_text
 
 METRICS, CARD = "metrics.jsonl", "README.md"
@@ -80,16 +80,8 @@ def keep_sound_records(path: Path) -> list[dict[str, Any]]:
 
 def sound_record(line: bytes) -> dict[str, Any] | None:
     """One record as the trainer writes them, or None."""
-    try:
-        row = json.loads(line) if len(line) < 10_000 else None
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(row, dict) or row.get("kind") not in ("epoch", "pretrain", "test"):
-        return None
-    numbers = {name: value for name, value in row.items() if name != "kind"}
-    if not all(type(v) in (int, float) and abs(v) < 1e300 for v in numbers.values()):  # a NaN is not either
-        return None
-    if row["kind"] == "test":
+    row = parse_line(line)
+    if row is None or row["kind"] == "test":
         return row
     epoch = row.get("epoch")
     counted = type(epoch) is int and 0 <= epoch <= 100_000

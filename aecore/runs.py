@@ -131,7 +131,8 @@ class Run:
     def version(self) -> float:
         """Changes when the weights do: a key for caches."""
         try:
-            return (self.path / MODEL).stat().st_mtime
+            file = (self.path / MODEL).stat()
+            return file.st_mtime + file.st_size  # a copy may keep the time
         except OSError:
             return 0.0
 
@@ -195,7 +196,10 @@ class Run:
         """Remove the folder. RunError while it is being trained."""
         if self.is_locked():
             raise RunError(f"{self.id} is being trained. Stop it first.")
-        shutil.rmtree(self.path)
+        try:
+            self.path.unlink() if self.path.is_symlink() else shutil.rmtree(self.path)
+        except OSError as error:
+            raise RunError(f"{self.id} cannot be deleted: {error.strerror or error}.") from error
 
 
 def root() -> Path:
@@ -236,11 +240,12 @@ def find(name: str | Path) -> Run:
 
 
 def list_runs() -> list[Run]:
-    """Every run folder: the user's newest first, then the shipped ones by name."""
+    """Every run folder: the user's newest first, then the shipped ones by name, each name once."""
     own = sorted(folders(root()), key=created, reverse=True)
     shipped = [p for p in sorted(folders(SHIPPED)) if is_shipped(p)]
     own = [p for p in own if p.resolve() not in {s.resolve() for s in shipped}]
-    return [Run(path) for path in [*own, *shipped]]
+    taken = {p.name for p in own}
+    return [Run(path) for path in [*own, *(p for p in shipped if p.name not in taken)]]
 
 
 def folders(parent: Path) -> list[Path]:
@@ -260,12 +265,15 @@ def is_shipped(path: Path) -> bool:
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """One record, or None for a line that was torn."""
+    """One record: a kind and finite numbers; None for a line that was torn or that no trainer wrote."""
     try:
-        row = json.loads(line)
+        row = json.loads(line) if len(line) < 10_000 else None
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) else None
+    if not isinstance(row, dict) or row.get("kind") not in ("epoch", "pretrain", "test"):
+        return None
+    numbers = (value for name, value in row.items() if name != "kind")
+    return row if all(type(v) in (int, float) and abs(v) < 1e300 for v in numbers) else None  # a NaN is not either
 
 
 def ends_with_newline(file: Any) -> bool:

@@ -71,7 +71,7 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
     try:
         with safe_open(path, "pt") as file:
             check_header(path, file, expected)
-            tensors = {name: file.get_tensor(name) for name in expected}
+            tensors = {name: file.get_tensor(name).clone() for name in expected}  # not the file's own pages
     except FileNotFoundError as error:
         raise CheckpointError(f"{path.parent} has no {path.name}. Was the run stopped before it began?") from error
     except (SafetensorError, OSError) as error:

@@ -43,7 +43,7 @@ def server(**environment: str) -> Iterator[str]:
         port = s.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     process = subprocess.Popen(
-        [*command, "--server.address", "127.0.0.1"],
+        [*command, "--server.address", "127.0.0.1", "--server.headless", "true"],
         cwd=PROJECT,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from aecore import data, latent, metrics, pictures, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
 from aecore.data.standin import data_for, digits_like
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, CheckpointError
 from aecore.runs import Run
 
 MAP_POINTS = 60_000
@@ -50,7 +50,7 @@ def dataset(run: Run) -> tuple[data.Dataset, str]:
 def warm() -> None:
     """Read what the first visitor will see, while the server is still waiting for one."""
     for run in runs.list_runs():
-        if runs.is_shipped(run.path) and run.config().model.variant == "vae":
+        if runs.is_shipped(run.path) and runs.readable(run) and run.config().model.variant == "vae":
             latent.codes(model(run), dataset(run)[0].test.x[:8])
 
 
@@ -62,7 +62,10 @@ def codes_of(path: str, version: float, data_name: str, split: str, count: int) 
     x = getattr(found, split).x[:count]
     net = model(run)
     z = latent.codes(net, x)
-    return z.numpy(), latent.errors(net, x, z).numpy()
+    errors = latent.errors(net, x, z)
+    if not (z.isfinite().all() and errors.isfinite().all()):
+        raise CheckpointError(f"The codes of {run.id} overflow: its weights are unsound. Train it again.")
+    return z.numpy(), errors.numpy()
 
 
 def codes(run: Run, split: str = "test", count: int = MAP_POINTS) -> tuple[np.ndarray, np.ndarray]:

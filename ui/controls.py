@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from aecore.parts.base import Options
 
-HIDDEN = {"kind", "variant", "input_shape", "scaling"}
+HIDDEN = {"kind", "variant", "input_shape"}
 
 
 def options_form(kind: type[Options], values: dict[str, Any], key: str, skip: set[str] = frozenset()) -> dict[str, Any]:  # type: ignore[assignment]

@@ -42,6 +42,7 @@ def colour(variant: str) -> str:
 
 def live_curve(records: Sequence[Mapping[str, Any]], variant: str, total: int) -> dict[str, Any]:
     """Training and validation loss over epochs as an ECharts spec: it is updated in place while a run goes on."""
+    records = thin(records)
     epochs = [row["epoch"] for row in records]
 
     def series(name: str, key: str, style: str) -> dict[str, Any]:
@@ -59,6 +60,12 @@ def live_curve(records: Sequence[Mapping[str, Any]], variant: str, total: int) -
         "yAxis": {"type": "value", "name": LOSS_LABEL, "scale": True},
         "series": [series("training", "loss", "solid"), series("validation", "validation_loss", "dashed")],
     }  # fmt: skip
+
+
+def thin(records: Sequence[Mapping[str, Any]], most: int = 500) -> Sequence[Mapping[str, Any]]:
+    """Evenly spaced records, the last among them: more points than pixels only cost time."""
+    step = -(-len(records) // most) or 1
+    return [*records[:-1:step], *records[-1:]]
 
 
 def curves(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str = "loss") -> go.Figure:

@@ -75,7 +75,7 @@ def show_error(error: AecoreError) -> None:
 
 
 def is_public() -> bool:
-    """True on a Space, where visitors are strangers: no paths on the server, a limit on runs."""
+    """True on a Space, where visitors are strangers: no paths on the server, and nobody deletes."""
     return bool(os.environ.get("SPACE_ID"))
 
 

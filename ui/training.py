@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from aecore import data, runs
 from aecore.backends import local
+from aecore.backends.slots import limit
 from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
 from aecore.errors import AecoreError
 from aecore.metrics import DESCRIPTIONS, LABELS
@@ -129,7 +130,7 @@ def run_table() -> None:
     """Every run, newest first; a click opens it."""
     known = runs.list_runs()
     st.subheader("Runs", anchor=False)
-    st.caption("One trains at a time; the others wait their turn. Choose one to watch it.")
+    st.caption(f"At most {limit()} at a time; the others wait their turn. Choose one to watch it.")
     for run in known[:LISTED]:
         row, now = st.container(horizontal=True, vertical_alignment="center", gap="small"), run.state()
         row.markdown(state.badge(run), width=100)
@@ -155,14 +156,20 @@ def live_view(run: Run) -> None:
     buttons(run)
     st.fragment(lambda: watch(run, config, alive), run_every=POLL_SECONDS if alive else None)()
     with st.expander("The same from a terminal", icon=":material/terminal:"):
-        kind = kind_of(config)
-        st.code(command(config, kind) if config.data else f"python -m aecore evaluate {run.id}", language="bash",
-                wrap_lines=True)  # fmt: skip
+        st.code(same_command(run, config), language="bash", wrap_lines=True)
     if run.state().state in ("failed", "lost") and (said := local.log_tail(run)):
         with st.expander("What the process printed", icon=":material/article:"):
             st.code(said, language=None, wrap_lines=True)
     with st.expander("config.json", icon=":material/data_object:"):
         st.json(config.model_dump(mode="json"), expanded=2)
+
+
+def same_command(run: Run, config: RunConfig) -> str:
+    """What trains it again; for a model of unknown making, what measures it."""
+    try:
+        return command(config, kind_of(config))
+    except AecoreError:
+        return f"python -m aecore evaluate {run.id}"
 
 
 def buttons(run: Run) -> None:
@@ -181,7 +188,7 @@ def buttons(run: Run) -> None:
         st.switch_page("train.py", query_params={"variant": run.config().model.variant, "data": "digits"})
     if row.button("New run", icon=":material/add:", type="tertiary"):
         st.switch_page("train.py")
-    if now not in LIVE and not runs.is_shipped(run.path):
+    if now not in LIVE and not runs.is_shipped(run.path) and not state.is_public():
         with row.popover("Delete", icon=":material/delete:"):
             st.markdown(f"Delete **{run.id}** with its weights?")
             st.button("Delete for good", on_click=delete, args=(run,), type="primary")
@@ -232,7 +239,9 @@ def watch(run: Run, config: RunConfig, was_alive: bool) -> None:
             st.echarts_chart(spec, key="curve", height=320, alt="Loss by epoch, training and validation")
             numbers(records[-1])
         elif pretraining := run.records("pretrain"):
-            st.caption(f"Pretraining layer {pretraining[-1]['layer']}, loss {pretraining[-1]['loss']:.4g}")
+            st.caption(
+                f"Pretraining layer {pretraining[-1].get('layer', 1)}, loss {pretraining[-1].get('loss', 0):.4g}"
+            )
         elif now.state in LIVE:
             st.skeleton(height=320)
     with right:
@@ -261,8 +270,11 @@ def previews(run: Run) -> None:
     key = f"preview-{len(epochs)}"  # a new one becomes the default
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=key) if len(epochs) > 1 else epochs[0]
     try:
-        tensors = {name: data.as_float(t) for name, t in load_file(dict(kept)[epoch]).items()}
+        tensors = {name: data.as_float(t) for name, t in load(dict(kept)[epoch].read_bytes()).items()}
         inputs, rebuilt = tensors["x"], tensors["reconstruction"]
+        shape = run.config().model.input_shape
+        if inputs.shape != rebuilt.shape or tuple(inputs.shape[1:]) != shape or not len(inputs):
+            raise KeyError("x")
     except (SafetensorError, OSError, KeyError):
         st.caption("This preview cannot be read.")
         return

@@ -111,7 +111,7 @@ def _check_numeric(inputs: pd.DataFrame, label: str | None, where: str) -> None:
     shown = _few([f"{column!r} (such as {_first_word(inputs[column])!r})" for column in wrong])
     hint = "Encode them as numbers or drop them."
     if label is None and len(wrong) == 1 and inputs[wrong[0]].astype(str).nunique() <= len(inputs) / 2:
-        hint = f'Drop it, or use it as the class with label="{wrong[0]}".'
+        hint = f"Drop it, or name it as the label column, that is the class (data.label={wrong[0]})."
     raise DataError(
         f"{where} has {plural(len(wrong), 'column')} that {_hold(wrong)} other than numbers: {shown}. {hint}"
     )
