@@ -281,7 +281,7 @@ def override(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     values = config.model_dump(mode="json")
     for path, value in settings.items():
         head, *rest = path.split(".")
-        if path.removeprefix("model.").split(".")[0] in ("variant", "input_shape"):
+        if path.removeprefix("model.") in ("variant", "input_shape"):
             raise ConfigError(f"{path} cannot be set: choose another variant, or other data.")
         at = values if head in ("model", "training", "data") else values["model"]
         assign(at, [head, *rest], value, path)

@@ -85,7 +85,7 @@ def test_flags_and_constant_columns_are_numbers(tmp_path: Path, suffix: str) -> 
 @pytest.mark.parametrize(
     ("frame", "label", "words"),
     [
-        (FLOWERS, None, "'kind' (such as 'rose'). Drop it, or use it as the class with label=\"kind\"."),
+        (FLOWERS, None, "'kind' (such as 'rose'). Drop it, or name it as the label column"),
         (FLOWERS.assign(other="x"), None, "2 columns that hold something other than numbers"),
         (FLOWERS.assign(other=["1", "?", "2", "3"]), "kind", "'other' (such as '?'). Encode them"),
         (FLOWERS, "colour", "no column 'colour' to use as label; it has width, petals, kind."),

@@ -125,11 +125,11 @@ def test_lines_from_strangers_do_no_harm(run):
     lines = ["null", "[]", "3", "{}", '{"kind": "epoch"}', '{"kind": "epoch", "epoch": [1]}', '{"kind": 5}', "]["]
     (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     assert run.epochs() == [] and run.test_metrics() == {}
-    assert len(run.records()) == 4
+    assert run.records() == [{"kind": "epoch"}]
 
 
 def test_a_reader_beside_a_writer_sees_whole_records_only(run):
-    record = {"kind": "epoch", "epoch": 1, "text": "x" * 3000}
+    record = {"kind": "epoch", "epoch": 1, **{f"metric_{i:03}": i / 7 for i in range(100)}}
     writer = threading.Thread(target=lambda: [run.append(record) for _ in range(300)])
     writer.start()
     while writer.is_alive():

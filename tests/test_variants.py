@@ -196,6 +196,8 @@ def test_naming_the_same_kind_keeps_the_options_of_a_part(config):
         ("network.hidden.0.1", 5, "no option network.hidden.0.1"),
         ("input_shape.a.b", 5, "no option input_shape.a.b"),
         ("variant.kind", "vae", "no option variant.kind"),
+        ("variant", "vae", "choose another variant"),
+        ("model.input_shape", [1, 2, 3], "other data"),
         ("latent_dim.kind", 3, "no option latent_dim.kind"),
         ("corruption.sigma", 1, "Set corruption.kind first"),
         ("penalties.l1", 1, "penalties.KIND.FIELD"),

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from aecore import weights
 from aecore.autoencoder import Autoencoder
+from aecore.config import ModelConfig
 from aecore.errors import CheckpointError
 
 
@@ -220,3 +221,12 @@ def test_saving_the_same_model_twice_gives_the_same_bytes(folder, tmp_path):
     Autoencoder.load(folder).save(again)
     for name in ("config.json", "model.safetensors"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_weights_that_are_cut_short_after_loading_leave_the_model_whole(tmp_path):
+    model = Autoencoder(ModelConfig(input_shape=(1, 28, 28)))
+    model.save(tmp_path)
+    loaded, x = Autoencoder.load(tmp_path), torch.rand(2, 1, 28, 28)
+    before = loaded.reconstruct(x)
+    os.truncate(tmp_path / "model.safetensors", 100)
+    assert torch.equal(loaded.reconstruct(x), before)

@@ -1,6 +1,10 @@
 """The Train page: the form, the list and the live view."""
 
+import shutil
+
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from aecore import runs
 from aecore.backends import local
@@ -103,3 +107,34 @@ def test_a_run_is_deleted_only_after_a_second_click(open_page, trained):
     button(app, "Delete for good").click().run()
     assert not app.exception
     assert not run.path.exists()
+
+
+def test_records_and_previews_that_no_trainer_wrote_do_no_harm(open_page, trained):
+    run = trained()
+    lines = [
+        '{"kind":"epoch","epoch":1,"loss":"abc"}',
+        '{"kind":"epoch","epoch":2,"loss":NaN}',
+        '{"kind":"test","se":"x"}',
+    ]
+    (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    for _, file in run.previews():
+        save_file({"x": torch.zeros(4, 1, 8, 8), "reconstruction": torch.zeros(2, 3, 5, 5)}, file)
+    app = open_page("train.py", run=run.id)
+    assert not app.exception
+    assert "This preview cannot be read." in [c.value for c in app.caption]
+
+
+def test_a_run_of_an_unknown_variant_can_be_looked_at(open_page, trained):
+    run = trained()
+    config = run.path / "config.json"
+    config.write_text(config.read_text().replace('"variant": "vae"', '"variant": "weird"'))
+    app = open_page("train.py", run=run.id)
+    assert not app.exception and not app.error
+
+
+def test_a_run_with_the_name_of_a_shipped_one_takes_its_place(open_page):
+    copy = runs.root() / "mnist-vae"
+    shutil.copytree(runs.SHIPPED / "mnist-vae", copy)
+    app = open_page("train.py")
+    assert not app.exception
+    assert [run.path for run in runs.list_runs() if run.id == "mnist-vae"] == [copy]
