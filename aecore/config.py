@@ -158,13 +158,20 @@ def parse(kind: type[Options], values: Any) -> Any:
 def sentence(error: ValidationError) -> str:
     """The first complaint of a validation, as one sentence, however long a stranger's words in it are."""
     first = error.errors()[0]
-    where = ".".join(shortened(str(part)) for part in first["loc"])
+    where = option_path(first["loc"])
     what = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{where}: {what}." if where else f"{what[0].upper()}{what[1:]}".rstrip(".") + "."
     if first["type"] == "extra_forbidden":
         return f"There is no option {where}."
     return f"{where}: {what[0].lower()}{what[1:300]}, got {shortened(repr(first['input']))}."
+
+
+def option_path(loc: tuple[int | str, ...]) -> str:
+    """Where a validation failed, as `--set` takes it: without list positions and the kinds of parts."""
+    names = [shortened(str(part)) for part in loc if isinstance(part, str)]
+    parts = ("corruption", "network", "bottleneck", "likelihood")
+    return ".".join(name for i, name in enumerate(names) if i == 0 or names[i - 1] not in parts)
 
 
 def shortened(text: str) -> str:

@@ -81,7 +81,7 @@ def scatters(fits: list[Run], x: Tensor) -> None:
         run = result.run
         with columns[i % len(columns)]:
             st.markdown(f"**{state.label_of(run)}** {run.id}")
-            figure = figures.points_and_targets(x.numpy(), result.rebuilt.numpy())
+            figure = figures.cloud({"input": x.numpy(), "reconstruction": result.rebuilt.numpy()})
             figure.update_layout(legend={"orientation": "h", "itemsizing": "constant"})
             st.plotly_chart(figure, key=f"points-{run.id}", alt=f"Inputs and reconstructions of {run.id}")
     st.caption("Grey: test points. Red: where the run puts them. The camera of a picture saves it as PNG.")
@@ -99,7 +99,7 @@ def curves() -> None:
     if not any(key in row for _, rows in records.values() for row in rows):
         st.caption("None of these runs has a record of this loss.")
         return
-    figure = figures.overlay(records, key, log)
+    figure = figures.curves(records, key, log)
     st.plotly_chart(figure, key="curves", alt=f"{key.replace('_', ' ')} by epoch of {comparison.listed(ids)}")
     if note := comparison.losses_differ({run.id: run.config() for run in chosen}):
         st.caption(f":material/info: {note}")

@@ -68,26 +68,23 @@ def thin(records: Sequence[Mapping[str, Any]], most: int = 500) -> Sequence[Mapp
     return [*records[:-1:step], *records[-1:]]
 
 
-def curves(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str = "loss") -> go.Figure:
-    """Curves of several runs, {id: (variant, records)}; runs of one variant differ in dash."""
+def curves(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool) -> go.Figure:
+    """Curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
+
+    The names stand below, so that a narrow screen leaves the curves their width.
+    """
     figure, used = go.Figure(), dict[str, int]()
     for name, (variant, records) in runs.items():
         dash = DASHES[used.get(variant, 0) % len(DASHES)]
         used[variant] = used.get(variant, 0) + 1
-        rows = [row for row in records if key in row]
+        rows = thin([row for row in records if key in row])
         x, y = [row["epoch"] for row in rows], [row[key] for row in rows]
         figure.add_scatter(x=x, y=y, name=name, mode="lines+markers" if len(x) < 15 else "lines",
                            line={"color": colour(variant), "dash": dash})  # fmt: skip
-    figure.update_layout(xaxis_title="epoch", yaxis_title=LOSS_LABEL)
-    return finish(figure, 340)
-
-
-def overlay(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool) -> go.Figure:
-    """`curves` with the names below, so that a narrow screen leaves the curves their width."""
-    figure = curves(runs, key)
-    figure.update_layout(height=360 + 22 * len(runs), legend={"orientation": "h", "y": -0.2, "x": 0})
-    figure.update_layout(showlegend=True, hovermode="x unified")
-    return figure.update_yaxes(type="log" if log else "linear")
+    figure.update_layout(xaxis_title="epoch", yaxis_title=LOSS_LABEL, showlegend=True, hovermode="x unified")
+    figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0})
+    figure.update_yaxes(type="log" if log else "linear")
+    return finish(figure, 360 + 22 * len(runs))
 
 
 def ink(background: str) -> str:
@@ -152,18 +149,6 @@ def cloud(groups: Mapping[str, np.ndarray]) -> go.Figure:
         if d == 2:
             figure.update_yaxes(scaleanchor="x")
     figure.update_layout(legend=LEGEND_BELOW)
-    return finish(figure, 420)
-
-
-def points_and_targets(x: np.ndarray, rebuilt: np.ndarray, labels: np.ndarray | None = None) -> go.Figure:
-    """A manifold's points (N, 2 or 3) and where the model puts them."""
-    figure, d = go.Figure(), x.shape[1]
-    kind = go.Scatter3d if d == 3 else go.Scattergl
-    for name, points, tint, opacity in (("input", x, "#999999", 0.5), ("reconstruction", rebuilt, "#ee6677", 0.9)):
-        at = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
-        figure.add_trace(kind(**at, mode="markers", name=name, marker={"size": 3, "color": tint, "opacity": opacity}))
-    if d == 2:
-        figure.update_yaxes(scaleanchor="x")
     return finish(figure, 420)
 
 
