@@ -1,0 +1,1 @@
+"""The fidelity suite: each variant held against its paper. `python -m bench.fidelity E3`, --all or --quick."""
