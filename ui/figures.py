@@ -29,6 +29,7 @@ COLOURS = {
     "conv-vae": "#dd77aa",
     "wae-mmd": "#cc6633",
     "vq-vae": "#44bb99",
+    "fsq": "#227788",
 }
 CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866", "#117733", "#882255")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

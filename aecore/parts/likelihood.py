@@ -30,6 +30,10 @@ class Gaussian(Options):
         """The reconstruction, in the units that the network works in."""
         return logits.sigmoid() if self.output == "sigmoid" else logits
 
+    def logits(self, mean: Tensor) -> Tensor:
+        """What the decoder must give for this reconstruction."""
+        return inverse_sigmoid(mean) if self.output == "sigmoid" else mean
+
     def loss(self, logits: Tensor, x: Tensor) -> Tensor:
         """(..., *shape), (*shape) -> (...): squared error / (2 variance), the constant left out."""
         return (self.mean(logits) - x).square().flatten(-x.dim() + 1).sum(-1) / (2 * self.variance)
@@ -50,6 +54,10 @@ class Bernoulli(Options):
     def mean(self, logits: Tensor) -> Tensor:
         """The reconstruction: a probability for each pixel."""
         return logits.sigmoid()
+
+    def logits(self, mean: Tensor) -> Tensor:
+        """What the decoder must give for these probabilities."""
+        return inverse_sigmoid(mean)
 
     def loss(self, logits: Tensor, x: Tensor) -> Tensor:
         """(..., *shape), (*shape) in [0, 1] -> (...) nats."""
@@ -77,6 +85,11 @@ class CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         logits, x = ctx.saved_tensors
         return (logits.sigmoid() - x) * gradient, None
+
+
+def inverse_sigmoid(p: Tensor) -> Tensor:
+    """ln p / (1 - p), for p kept off 0 and 1."""
+    return p.clamp(1e-3, 1 - 1e-3).logit()
 
 
 Likelihood = Annotated[Gaussian | Bernoulli, Field(discriminator="kind")]
