@@ -43,7 +43,7 @@ def k_sparse(lab: Lab, k: int) -> Trained:
     """1000 tied linear units of which the k largest are kept, k falling from 100 in the first half."""
     return lab.trained(
         f"k{k}", "k-sparse", "mnist", latent_dim=1000, bottleneck__k=k, bottleneck__start=100, bottleneck__by="value",
-        training__epochs=100, training__batch_size=250, training__lr=1e-3, training__schedule="cosine",
+        training__epochs=70, training__batch_size=250, training__lr=1e-3, training__schedule="cosine",
         training__precision="bfloat16",
     )  # fmt: skip
 

@@ -20,9 +20,9 @@ TRAINING = {
 def full(lab: Lab) -> Result:
     thirty = deep(Lab("E3", lab.folder))  # the same run, trained once
     two = lab.trained("two", "stacked", "mnist", latent_dim=2, network__hidden=[1000, 500, 250], **TRAINING,
-                      training__epochs=80)  # fmt: skip
+                      training__epochs=60)  # fmt: skip
     bits = lab.trained("bits", "fsq", "mnist", latent_dim=16, network__hidden=[1000, 500], **TRAINING,
-                       training__epochs=60)  # fmt: skip
+                       training__epochs=40)  # fmt: skip
     sets = data.load(thirty.run.config().data)
     found = search(thirty, sets)
     z = metrics.encode(two.model, sets.test.x)
