@@ -200,13 +200,11 @@ class Trainer:
                 "The best weights before that are kept. Try a tenth of the learning rate."
             )
         self.keep(record)  # before the position, so that a kill in between repeats a line rather than losing it
+        annealing = self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.epoch, self.since_best = number, self.since_best + 1
-        annealing = self.model.bottleneck.anneal(number / self.training.epochs)
-        if annealing or number <= self.training.kl_warmup_epochs:
-            # the loss still changes its meaning: nothing to compare yet
-            self.best, self.since_best = math.inf, 0
-        if watched < self.best:
-            self.best, self.since_best = watched, 0
+        if annealing or number <= self.training.kl_warmup_epochs or watched < self.best:
+            # while the loss changes its meaning there is nothing to compare with: the latest is the best
+            self.best, self.since_best = (math.inf if annealing else watched), 0
             self.save_best()
         self.save_position()
         if number in preview_epochs(self.training):
@@ -238,6 +236,7 @@ class Trainer:
         """The best weights on the test set."""
         self.model.load_state_dict(read_tensors(self.run.path / MODEL, self.model.state_dict()))
         self.model.eval()
+        self.model.bottleneck.anneal(1.0)
         return metrics.evaluate(self.model, self.test, seed=self.training.seed)
 
     def keep(self, record: Record) -> Record:

@@ -10,12 +10,12 @@ from aecore import data, metrics, pictures
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
 
 NETWORK = {"network__hidden": [200, 200], "network__activation": "tanh", "data__binarise": "dynamic"}
-BOUNDS = (1, 5, 50, 5000)
+BOUNDS = (1, 5, 50, 1000)
 
 
 def full(lab: Lab) -> Result:
     training = {
-        "training__epochs": 300,  # the paper's eight stages are 3280 epochs
+        "training__epochs": 200,  # the paper's eight stages are 3280 epochs
         "training__batch_size": 100,
         "training__lr": 2e-3,
         "training__schedule": "cosine",
@@ -28,12 +28,12 @@ def full(lab: Lab) -> Result:
     units = {t: t.run.test_metrics()["active_units"] for t in (vae, iwae)}
     return Result(
         [
-            Check("NLL (5000 samples), VAE", bounds["vae"][-1], at_most(88.2), at_most(86.76), paper=86.76),
-            Check("NLL (5000 samples), IWAE, K = 5", bounds["iwae"][-1], at_most(86.7), at_most(85.54), paper=85.54),
+            Check("NLL (1000 samples), VAE", bounds["vae"][-1], at_most(88.2), at_most(86.76), paper=86.76),
+            Check("NLL (1000 samples), IWAE, K = 5", bounds["iwae"][-1], at_most(86.7), at_most(85.54), paper=85.54),
             Check("IWAE better than VAE by, nats", bounds["vae"][-1] - bounds["iwae"][-1], (0.6, 2.0), paper=1.22),
             Check("active units, VAE", units[vae], (16, 22), paper=19),
             Check("active units more, IWAE", units[iwae] - units[vae], at_least(1), paper=3),
-            Check("smallest fall of the bound from K = 1 to 5 to 50 to 5000", least_fall(bounds["vae"]), at_least(0.0)),
+            Check("smallest fall of the bound from K = 1 to 5 to 50 to 1000", least_fall(bounds["vae"]), at_least(0.0)),
         ],
         curves={
             "x": "epoch", "y": "training loss of the examples held out, nats",
@@ -41,10 +41,10 @@ def full(lab: Lab) -> Result:
             "marks": {"paper, VAE": 86.76, "paper, IWAE": 85.54},
         },
         pictures=[("Drawn from the IWAE's prior.", pictures.grid(iwae.model.sample(40), columns=10))],
-        notes="Bounds on the NLL of the VAE for K = 1, 5, 50, 5000: "
+        notes="Bounds on the NLL of the VAE for K = 1, 5, 50, 1000: "
         + ", ".join(f"{value:.2f}" for value in bounds["vae"])
         + "; of the IWAE: " + ", ".join(f"{value:.2f}" for value in bounds["iwae"])
-        + ". All 10,000 test images, binarised once.",
+        + ". All 10,000 test images, binarised once. The paper takes 5000 samples, which can only lower a bound.",
     )  # fmt: skip
 
 
