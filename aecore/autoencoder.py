@@ -74,7 +74,7 @@ class Autoencoder(nn.Module):
         x = self.to_scaled(x)
         noisy = self.config.corruption(x) if self.training and self.config.corruption else x
         features = self.encoder(noisy)
-        h = self.activate(features.out)
+        h = self.activate(features.out.to(x.dtype))  # under autocast layers give half precision: too coarse for losses
         options = self.config.bottleneck
         code = self.bottleneck(h, getattr(options, "samples", 1))
         reconstruction = self.likelihood.loss(self.decode_samples(code.z), x)  # (samples, N)
@@ -111,7 +111,7 @@ class Autoencoder(nn.Module):
 
     def decode_samples(self, z: Tensor) -> Tensor:
         """(samples, N, latent_dim) -> logits (samples, N, *input_shape)."""
-        return self.decoder(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        return self.decoder(z.flatten(0, 1)).to(z.dtype).unflatten(0, z.shape[:2])
 
     # -- between the two
 
@@ -134,6 +134,16 @@ class Autoencoder(nn.Module):
         scale = x.std(0, correction=0) if standard else high - low
         self.shift.copy_(x.mean(0) if standard else low)
         self.scale.copy_(torch.where(scale > 1e-12, scale, torch.ones_like(scale)))  # a constant column stays
+
+    @torch.no_grad()
+    def fit_output(self, mean: Tensor) -> None:
+        """Begin with reconstructions equal to the data's mean (*input_shape), in the network's units.
+
+        Training then need not first learn what all examples share (Burda et al., 2015, section 5).
+        """
+        bias = self.decoder.output_bias
+        logits = self.likelihood.logits(mean)
+        bias.copy_(logits.flatten() if bias.numel() == logits.numel() else logits.flatten(1).mean(1))
 
     def checked(self, x: Tensor) -> Tensor:
         if tuple(x.shape[1:]) != self.config.input_shape:

@@ -67,6 +67,8 @@ class ModelConfig(Options):
                     raise ValueError(unbounded(kinds[i]))
             if isinstance(penalty, Contractive) and penalty.method == "closed_form" and hidden:
                 raise ValueError("contractive: the closed form is for an encoder without hidden layers")
+            if isinstance(penalty, Contractive) and getattr(self.network, "norm", "none") == "batch":
+                raise ValueError("contractive: an example's Jacobian must not depend on the batch; use norm layer")
 
     def check_budget(self) -> None:
         if (count := self.weights()) > MAX_PARAMETERS:
@@ -109,6 +111,10 @@ class DataConfig(Options):
     )
     split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
     limit: int | None = Field(None, ge=2, description="Use at most this many training and test examples.")
+    binarise: Literal["none", "static", "dynamic"] = Field(
+        "none",
+        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at every training step.",
+    )
 
 
 class TrainConfig(Options):
@@ -128,6 +134,10 @@ class TrainConfig(Options):
     early_stopping: int = Field(0, ge=0, le=100_000, description="Stop after so many epochs without gain; 0 never.")
     pretrain_epochs: int = Field(0, ge=0, le=10_000, description="Epochs of greedy pretraining for each layer.")
     previews: int = Field(20, ge=0, le=1000, description="At about how many epochs reconstructions are kept.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do not.",
+    )
     seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
 
@@ -142,8 +152,12 @@ class RunConfig(Options):
 
     @model_validator(mode="after")
     def check(self) -> "RunConfig":
-        if self.training and self.training.pretrain_epochs and not isinstance(self.model.network, Mlp):
-            raise ValueError("layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0")
+        network = self.model.network
+        if self.training and self.training.pretrain_epochs:
+            if not isinstance(network, Mlp):
+                raise ValueError("layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0")
+            if network.norm != "none":
+                raise ValueError("layer-wise pretraining needs network.norm none; set that, or pretrain_epochs to 0")
         return self
 
 

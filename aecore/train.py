@@ -84,12 +84,14 @@ class Trainer:
             )
         train, validation = hold_out(dataset.train.x, self.config.data)
         self.x, self.validation = self.resident(train), self.resident(validation)
+        self.binarises = self.config.data.binarise == "dynamic"  # the other kind was done by data.load
         self.test = dataset.test.x
         torch.manual_seed(self.training.seed)
         self.model = Autoencoder(self.config.model).to(self.device)
         if self.config.model.scaling != "none":
             self.model.fit_scaling(data.as_float(self.x))
         self.check_range()
+        self.model.fit_output(self.mean())
         self.optimizer = make_optimizer(self.model, self.training)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
         self.steps = math.ceil(len(self.x) / self.training.batch_size)
@@ -97,6 +99,11 @@ class Trainer:
     def resident(self, x: Tensor) -> Tensor:
         """x on the device, decoded once if there is room."""
         return (data.as_float(x) if x.numel() * 4 <= RESIDENT_BYTES else x).to(self.device)
+
+    def mean(self) -> Tensor:
+        """Of the training examples, in the network's units: (*input_shape)."""
+        sums = sum(self.model.to_scaled(data.as_float(part)).sum(0, dtype=torch.float64) for part in self.x.split(4096))
+        return (sums / len(self.x)).float()
 
     def check_range(self) -> None:
         """ConfigError where a cross-entropy would meet values that are no probabilities."""
@@ -153,6 +160,7 @@ class Trainer:
         order = torch.randperm(len(self.x)).to(self.device)
         kl_weight = min(1.0, (self.epoch + 1) / (self.training.kl_warmup_epochs + 1))
         sums = torch.zeros(4, device=self.device)
+        self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.model.train()
         for step, rows in enumerate(order.split(self.training.batch_size)):
             if self.stop():
@@ -165,11 +173,17 @@ class Trainer:
         """One update on the examples `rows`; the loss and its parts, times the number of examples."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.training, number, self.steps)
-        loss = self.model.loss(data.as_float(self.x.index_select(0, rows)), kl_weight)
+        x = data.as_float(self.x.index_select(0, rows))
+        with self.precision():
+            loss = self.model.loss(torch.bernoulli(x) if self.binarises else x, kl_weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total.backward()
         self.optimizer.step()
         return torch.stack(loss).detach() * len(rows)
+
+    def precision(self) -> torch.autocast:
+        """Half precision for the layers' products where the run asks for it; weights stay in float32."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16")
 
     def finish_epoch(self, sums: Tensor, seconds: float) -> Record:
         """Measure, save, and say how it went. RunError where the loss is no number any more."""
@@ -186,11 +200,11 @@ class Trainer:
                 "The best weights before that are kept. Try a tenth of the learning rate."
             )
         self.keep(record)  # before the position, so that a kill in between repeats a line rather than losing it
+        annealing = self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.epoch, self.since_best = number, self.since_best + 1
-        if number <= self.training.kl_warmup_epochs:  # the loss still changes its meaning: nothing to compare yet
-            self.best, self.since_best = math.inf, 0
-        if watched < self.best:
-            self.best, self.since_best = watched, 0
+        if annealing or number <= self.training.kl_warmup_epochs or watched < self.best:
+            # while the loss changes its meaning there is nothing to compare with: the latest is the best
+            self.best, self.since_best = (math.inf if annealing else watched), 0
             self.save_best()
         self.save_position()
         if number in preview_epochs(self.training):
@@ -210,16 +224,19 @@ class Trainer:
         if not len(self.validation):
             return {}
         torch.manual_seed(self.training.seed)
-        total = sum(
-            self.model.loss(data.as_float(part)).total.item() * len(part)
-            for part in self.validation.split(metrics.at_once(self.model))
-        )
+        freeze_statistics(self.model)
+        total = 0.0
+        for part in self.validation.split(metrics.at_once(self.model)):
+            x = data.as_float(part)
+            with self.precision():
+                total += self.model.loss(torch.bernoulli(x) if self.binarises else x).total.item() * len(part)
         return {"validation_loss": total / len(self.validation)}
 
     def test_metrics(self) -> dict[str, float]:
         """The best weights on the test set."""
         self.model.load_state_dict(read_tensors(self.run.path / MODEL, self.model.state_dict()))
         self.model.eval()
+        self.model.bottleneck.anneal(1.0)
         return metrics.evaluate(self.model, self.test, seed=self.training.seed)
 
     def keep(self, record: Record) -> Record:
@@ -300,6 +317,13 @@ class Trainer:
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def freeze_statistics(model: Autoencoder) -> None:
+    """Batch normalisation as it will be used, though the rest stays in training mode."""
+    for part in model.modules():
+        if isinstance(part, torch.nn.BatchNorm1d):
+            part.eval()
 
 
 def hold_out(x: Tensor, config: data.DataConfig) -> tuple[Tensor, Tensor]:

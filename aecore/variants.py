@@ -177,6 +177,13 @@ VARIANTS: dict[str, Variant] = {
         "van den Oord et al. (2017), Neural Discrete Representation Learning", "https://arxiv.org/abs/1711.00937",
         model={"network": DEEP, "bottleneck": {"kind": "vector_quantized"}}, latent_dim=64,
     ),
+    "fsq": Variant(
+        "Finite scalar quantised", "Discrete", "Each code unit is rounded to one of a few levels: the code is bits.",
+        lines(f"{SE},", r"z_i = \mathrm{round}_L(\tanh f(x)_i)"),
+        "Mentzer et al. (2023), Finite Scalar Quantization", "https://arxiv.org/abs/2309.15505",
+        model={"network": {**DEEP, "code_activation": "tanh"}, "bottleneck": {"kind": "finite_scalar"}},
+        latent_dim=16,
+    ),
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ PAGES = {
     "generate": "/generate?run=mnist-vae",
     "interpolate": "/generate?run=mnist-vae&mode=Interpolate",
     "walk": "/generate?run=mnist-vae&mode=Walk",
+    "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }
 IDLE = '[data-testid=stApp][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'

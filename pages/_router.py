@@ -22,6 +22,7 @@ page = st.navigation(
             st.Page("latent.py", title="Latent", icon=":material/scatter_plot:", url_path="latent"),
             st.Page("generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
         ],
+        "Trust": [st.Page("evidence.py", title="Evidence", icon=":material/verified:", url_path="evidence")],
         "Share": [st.Page("hub.py", title="Hub", icon=":material/cloud_sync:", url_path="hub")],
     }
 )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from aecore.parts.bottleneck import GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
+from aecore.parts.bottleneck import FiniteScalar, GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
 
 
 def column(*values):
@@ -127,3 +127,29 @@ def test_with_the_encoder_at_rest_the_codebook_learns_the_means_of_its_cells():
         quantizer(points, 1).cost.mean().backward()
         optimizer.step()
     assert torch.allclose(quantizer.codebook, torch.stack([points[:50].mean(0), points[50:].mean(0)]), atol=1e-4)
+
+
+# -- annealed k, and rounded codes
+
+
+def test_k_falls_evenly_to_its_end_in_the_first_half_of_the_training():
+    code = TopK(k=20, start=100).build(200)
+    assert code.k == 20  # a model that is loaded is at its end
+    seen = [(code.anneal(done), code.k) for done in (0.0, 0.25, 0.499, 0.5, 1.0)]
+    assert seen == [(True, 100), (True, 60), (False, 20), (False, 20), (False, 20)]
+
+
+def test_rounded_codes_are_on_the_grid_and_stay_there():
+    code = FiniteScalar(levels=5).build(3)
+    z = code.snap(torch.tensor([[-3.0, -0.2, 0.3], [0.26, 0.9, 2.0]]))
+    assert z.tolist() == [[-1.0, 0.0, 0.5], [0.5, 1.0, 1.0]]
+    assert torch.equal(code.snap(z), z)
+
+
+def test_the_gradient_passes_a_rounded_code_unchanged():
+    h = torch.tensor([[0.1, -0.7]], requires_grad=True)
+    made = FiniteScalar(levels=4).build(2)(h, 1)
+    (made.z[0] * torch.tensor([2.0, -3.0])).sum().backward()
+    assert h.grad.tolist() == [[2.0, -3.0]]
+    assert made.cost.tolist() == [[0.0]]
+    assert torch.equal(made.z[0].detach(), made.mean)

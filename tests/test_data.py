@@ -234,8 +234,8 @@ def test_a_set_that_is_neither_here_nor_reachable_is_refused_at_once(
 
 def test_every_download_has_a_checksum_and_a_mirror() -> None:
     files = [file for entry in CATALOG.values() for file in entry.files]
-    assert len(files) == 16
-    assert all(len(file.md5) == 32 and file.urls and file.unpacked for file in files)
+    assert len(files) == 19
+    assert all(len(file.checksum) in (32, 64) and file.urls and file.unpacked for file in files)
 
 
 @pytest.fixture
@@ -423,3 +423,47 @@ def test_a_header_that_promises_too_much_is_refused_before_reading(tmp_path: Pat
 def test_the_memory_limit_is_told_in_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrays, "MAX_BYTES", 100)
     assert "1.57e-06 GB in memory, more than the limit of 1e-07 GB" in refusal(npz(tmp_path, x=np.eye(14)))
+
+
+# -- binarised MNIST
+
+
+def amat(folder, name, rows, matlab):
+    from scipy.io import savemat
+
+    path = folder / "binarized_mnist" / f"binarized_mnist_{name}.amat"
+    path.parent.mkdir(exist_ok=True)
+    if matlab:
+        savemat(path, {"X": rows}, appendmat=False)
+    else:
+        path.write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+
+
+@pytest.mark.parametrize("matlab", [False, True])
+def test_binarised_mnist_is_read_from_text_and_from_matlab_files(matlab, tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    rows = np.random.default_rng(0).integers(0, 2, (9, 784), dtype=np.uint8)
+    for name, part in (("train", rows[:4]), ("valid", rows[4:6]), ("test", rows[6:])):
+        amat(tmp_path, name, part, matlab)
+    found = load(DataConfig(name="binarized-mnist"))
+    assert np.array_equal(found.train.x.flatten(1).numpy(), rows[:6] * 255)
+    assert np.array_equal(found.test.x.flatten(1).numpy(), rows[6:] * 255)
+    assert found.train.y is None
+
+
+def test_a_torn_binarised_mnist_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    for name in ("train", "valid", "test"):
+        amat(tmp_path, name, np.ones((2, 783), np.uint8), matlab=False)
+    with pytest.raises(DataError, match=r"binarized-mnist .* cannot be read"):
+        load(DataConfig(name="binarized-mnist"))
+
+
+def test_grey_pixels_are_drawn_with_their_value_as_the_chance_and_the_same_each_time():
+    grey, drawn = (load(DataConfig(name="digits", binarise=how)) for how in ("none", "static"))
+    assert set(drawn.train.x.unique().tolist()) == {0, 255}
+    assert (as_float(drawn.train.x).mean(0) - as_float(grey.train.x).mean(0)).abs().max() < 0.06
+    fresh = load(DataConfig(name="digits", binarise="dynamic"))
+    assert (fresh.train.x == grey.train.x).all() and (fresh.test.x == drawn.test.x).float().mean() > 0.5
+    assert set(fresh.test.x.unique().tolist()) == {0, 255}
+    assert (load(DataConfig(name="digits", binarise="dynamic")).test.x == fresh.test.x).all()

@@ -148,3 +148,49 @@ def test_a_linear_autoencoder_finds_the_error_and_the_subspace_of_pca(rows, is_t
     assert best - 1e-9 <= error < best + 1.5e-3
     directions = (made.decode(torch.eye(8, dtype=torch.float64)) - made.decode(torch.zeros(8, 8).double())).detach()
     assert np.degrees(subspace_angles(directions.numpy().T, pca.components_.T).max()) < 3
+
+
+# -- normalisation
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_hidden_units_are_normalised_over_the_batch_or_over_the_layer(norm):
+    made = model(input_shape=(20,), network={"kind": "mlp", "hidden": (50,), "norm": norm, "activation": "linear"})
+    (hidden,) = made.encoder(5 + 9 * torch.randn(400, 20)).hidden
+    over = 0 if norm == "batch" else 1
+    assert hidden.mean(over).abs().max() < 1e-4
+    assert (hidden.std(over, correction=0) - 1).abs().max() < 1e-2
+
+
+def test_outside_training_an_example_is_normalised_without_the_others():
+    made = model(input_shape=(20,), network={"kind": "mlp", "hidden": (8,), "norm": "batch"})
+    x = torch.randn(32, 20)
+    made.train().loss(x)
+    made.eval()
+    torch.testing.assert_close(made.reconstruct(x)[:1], made.reconstruct(x[:1]))
+
+
+def test_batch_normalisation_takes_a_last_batch_of_one_example():
+    made = model(input_shape=(20,), network={"kind": "mlp", "hidden": (8,), "norm": "batch"}).train()
+    made.loss(torch.randn(32, 20))
+    before = made.encoder.norms[0].running_mean.clone()
+    assert made.loss(torch.randn(1, 20)).total.isfinite()
+    assert torch.equal(made.encoder.norms[0].running_mean, before)
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 8, 8)])
+@pytest.mark.parametrize("tied", [False, True])
+def test_before_training_a_model_can_be_made_to_reconstruct_the_mean(shape, tied):
+    mean = torch.rand(shape)
+    for likelihood in ({"kind": "gaussian"}, {"kind": "gaussian", "output": "sigmoid"}, {"kind": "bernoulli"}):
+        made = model(input_shape=shape, network={"kind": "mlp", "hidden": (5,), "tied": tied}, likelihood=likelihood)
+        made.fit_output(mean)
+        nothing = made.likelihood.mean(made.decoder.output_bias).detach()
+        torch.testing.assert_close(nothing.view(shape), mean.clamp(1e-3, 1 - 1e-3) if "sigmoid" in likelihood.values()
+                                   or likelihood["kind"] == "bernoulli" else mean)  # fmt: skip
+
+
+def test_a_convolutional_decoder_begins_with_the_mean_of_each_channel():
+    made = model(input_shape=(2, 8, 8), network={"kind": "conv", "channels": (4,)})
+    made.fit_output(torch.stack([torch.full((8, 8), 0.25), torch.full((8, 8), 0.75)]))
+    assert made.decoder.output_bias.tolist() == [0.25, 0.75]

@@ -29,6 +29,7 @@ COLOURS = {
     "conv-vae": "#dd77aa",
     "wae-mmd": "#cc6633",
     "vq-vae": "#44bb99",
+    "fsq": "#227788",
 }
 CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866", "#117733", "#882255")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -85,6 +86,52 @@ def curves(runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str
     figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0})
     figure.update_yaxes(type="log" if log else "linear")
     return finish(figure, 360 + 22 * len(runs))
+
+
+VERDICT_MARKS = {  # name: symbol, colour, size; the shapes tell apart without the colours
+    "moonshot": ("star", "#4477aa", 17),
+    "pass": ("circle", "#228833", 13),
+    "miss": ("x", "#cc3311", 13),
+    "told": ("circle-open", "#999999", 11),
+}
+VERDICT_NAMES = {"moonshot": "beyond the paper", "pass": "bar reached", "miss": "missed", "told": "for information"}
+
+
+def verdicts(checks: Mapping[str, Sequence[tuple[str, str]]]) -> go.Figure:
+    """A row of marks for each experiment, {id: [(state, what was measured), ...]}, the first at the top."""
+    figure, ids = go.Figure(), list(checks)
+    for state, (symbol, tint, size) in VERDICT_MARKS.items():
+        points = [
+            (i + 1, name, what) for name, row in checks.items() for i, (found, what) in enumerate(row) if found == state
+        ]
+        if points:
+            x, y, what = zip(*points, strict=True)
+            marker = {"symbol": symbol, "color": tint, "size": size}
+            figure.add_scatter(x=x, y=y, mode="markers", marker=marker, name=VERDICT_NAMES[state], customdata=what,
+                               hovertemplate="%{y}: %{customdata}<extra></extra>")  # fmt: skip
+    figure.update_yaxes(categoryorder="array", categoryarray=ids[::-1], showgrid=True)
+    figure.update_xaxes(title="figure", dtick=1, zeroline=False, showgrid=False)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    return finish(figure, 120 + 27 * len(ids))
+
+
+def evidence_curves(
+    x: str, y: str, lines: Mapping[str, Sequence[tuple[float, float]]], marks: Mapping[str, float]
+) -> go.Figure:
+    """Measured curves, {name: [(x, y), ...]}, and the values of papers as dashed lines."""
+    figure = go.Figure()
+    for i, (name, points) in enumerate(lines.items()):
+        if points:
+            across, up = zip(*points, strict=True)
+            figure.add_scatter(x=across, y=up, name=name, line={"color": CLASSES[i % len(CLASSES)]})
+    for name, value in marks.items():
+        figure.add_hline(y=value, line={"dash": "dash", "color": "#888888"}, annotation_text=name)
+    known = [value for points in lines.values() for _, value in points[len(points) // 20 :]] + list(marks.values())
+    low, high = min(known), max(known)  # without the first epochs, which would flatten all others
+    figure.update_yaxes(title=y, range=[low - 0.05 * (high - low), high + 0.05 * (high - low)])
+    figure.update_xaxes(title=x)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
+    return finish(figure, 380)
 
 
 def ink(background: str) -> str:

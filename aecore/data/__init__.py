@@ -121,7 +121,7 @@ def _fetch(file: File, name: str, root: Path, report: Progress) -> None:
     reasons: list[str] = []
     for url in file.urls:
         try:
-            return download(url, root / file.path, file.md5, report)
+            return download(url, root / file.path, file.checksum, report)
         except DataError as error:
             reasons.append(str(error))
     reason = "; ".join(dict.fromkeys(reasons))
@@ -131,16 +131,20 @@ def _fetch(file: File, name: str, root: Path, report: Progress) -> None:
     )
 
 
-def download(url: str, target: Path, md5: str, report: Progress) -> None:
-    """Fetches `url` into `target`, which appears only when complete and right. Raises DataError."""
+def download(url: str, target: Path, checksum: str, report: Progress) -> None:
+    """Fetches `url` into `target`, which appears only when complete and right. Raises DataError.
+
+    `checksum` is an MD5, or by its length a SHA-256, in hexadecimal.
+    """
     part: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as out:
             part = Path(out.name)
-            digest = _stream(url, out, partial(report, f"Downloading {target.name}"))
-        if digest != md5:
-            raise DataError(f"{url} sent a file whose checksum is {digest}, not {md5}")
+            digest = hashlib.sha256() if len(checksum) == 64 else hashlib.md5(usedforsecurity=False)
+            _stream(url, out, digest, partial(report, f"Downloading {target.name}"))
+        if digest.hexdigest() != checksum:
+            raise DataError(f"{url} sent a file whose checksum is {digest.hexdigest()}, not {checksum}")
         part.chmod(0o644)
         part.replace(target)
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -150,9 +154,9 @@ def download(url: str, target: Path, md5: str, report: Progress) -> None:
             part.unlink(missing_ok=True)
 
 
-def _stream(url: str, out: IO[bytes], report: Callable[[float], None]) -> str:
-    """Copies the body to `out` and returns its MD5."""
-    digest, done = hashlib.md5(usedforsecurity=False), 0
+def _stream(url: str, out: IO[bytes], digest: hashlib._Hash, report: Callable[[float], None]) -> None:
+    """Copies the body to `out` and into `digest`."""
+    done = 0
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         total = int(answer.headers.get("Content-Length") or 0)
         while block := answer.read(1 << 18):
@@ -160,7 +164,6 @@ def _stream(url: str, out: IO[bytes], report: Callable[[float], None]) -> str:
             digest.update(block)
             done += len(block)
             report(min(done / total, 1.0) if total else 0.0)
-    return digest.hexdigest()
 
 
 def _reason(error: Exception, url: str) -> str:
@@ -180,6 +183,8 @@ def _make_dataset(name: str, raw: Raw, config: DataConfig) -> Dataset:
     """Splits (by a seeded permutation, unless the set brings its own split) and applies `config.limit`."""
     train, test = _own_split(name, raw) if raw.train is not None else _random_split(name, raw, config)
     train, test = _limited(train, config), _limited(test, config)
+    if config.binarise != "none":
+        train, test = _binarised(name, raw, train, test, config)
     return Dataset(name, raw.kind, train, test, raw.classes, raw.columns)
 
 
@@ -214,6 +219,22 @@ def _random_split(name: str, raw: Raw, config: DataConfig) -> tuple[Split, Split
     held_out = min(max(round(count * config.test_fraction), 1), count - 1)
     whole = _tensors(raw)
     return _take(whole, order[held_out:]), _take(whole, order[:held_out])
+
+
+def _binarised(name: str, raw: Raw, train: Split, test: Split, config: DataConfig) -> tuple[Split, Split]:
+    """Pixels drawn as 0 or 1; training ones only where they are drawn once, else the trainer draws them each time."""
+    import torch
+
+    if raw.kind != "image":
+        raise DataError(f"{name} has no pixels to draw as 0 or 1. Set data.binarise to none.")
+    generator = torch.Generator().manual_seed(config.split_seed)
+
+    def drawn(split: Split) -> Split:
+        parts = [torch.bernoulli(as_float(x), generator=generator).mul_(255).byte() for x in split.x.split(4096)]
+        return split._replace(x=torch.cat(parts))
+
+    test = drawn(test)
+    return (drawn(train) if config.binarise == "static" else train), test
 
 
 def _limited(split: Split, config: DataConfig) -> Split:

@@ -27,7 +27,7 @@ class File:
     """A file to download, in torchvision's layout under the data folder."""
 
     path: str
-    md5: str
+    checksum: str  # MD5, or SHA-256
     urls: tuple[str, ...]  # mirrors, tried in order
     unpacked: tuple[str, ...]  # what does as well, all together
 
@@ -81,6 +81,26 @@ def _emnist(root: Path) -> Raw:
         with zipfile.ZipFile(raw_folder / "gzip.zip") as archive:
             raw = _idx_set(lambda name: gzip.decompress(archive.read(f"gzip/{name}.gz")), parts, EMNIST_CLASSES)
     return raw._replace(x=raw.x.swapaxes(2, 3))  # the files hold every image transposed
+
+
+def _binarized_mnist(root: Path) -> Raw:
+    """Lines of 784 zeros and ones, or the MATLAB files that also go by these names. No labels came with it."""
+    parts = [read_amat(root / name) for name in BINARIZED]
+    if any(part.ndim != 2 or part.shape[1] != 784 or part.max() > 1 for part in parts):
+        raise ValueError("they do not hold rows of 784 zeros and ones")
+    x = np.concatenate(parts).reshape(-1, 1, 28, 28) * np.uint8(255)
+    return Raw("image", x, train=len(x) - len(parts[-1]))
+
+
+def read_amat(path: Path) -> arrays.Array:
+    """(N, 784) uint8."""
+    data = path.read_bytes()
+    if data.startswith(b"MATLAB"):
+        from scipy.io import loadmat
+
+        return loadmat(path, appendmat=False)["X"].astype(np.uint8)
+    digits = np.frombuffer(data, np.uint8)
+    return (digits[(digits == ord("0")) | (digits == ord("1"))] - ord("0")).reshape(-1, 784)
 
 
 def _cifar10(root: Path) -> Raw:
@@ -175,6 +195,19 @@ EMNIST_URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 EMNIST_FILES = (File("EMNIST/raw/gzip.zip", "58c8d27c78d21e728a6bc7b3cc06412e", (EMNIST_URL,), EMNIST_UNPACKED),)
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CIFAR_FILES = (File("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530", (CIFAR_URL,), CIFAR_UNPACKED),)
+BINARIZED = tuple(f"binarized_mnist/binarized_mnist_{part}.amat" for part in ("train", "valid", "test"))
+BINARIZED_FILES = tuple(
+    File(name, checksum, (f"http://www.cs.toronto.edu/~larocheh/public/datasets/{name}",), (name,))
+    for name, checksum in zip(
+        BINARIZED,
+        (
+            "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
+            "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
+            "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
+        ),
+        strict=True,
+    )
+)
 SVHN_FILES = tuple(
     File(name, md5, (f"http://ufldl.stanford.edu/housenumbers/{name}",), (name,))
     for name, md5 in (
@@ -189,6 +222,9 @@ _IMAGES = (
     Entry("mnist", "MNIST", "image", (1, 28, 28), (60000, 10000), 10,
           "Handwritten digits, the set that most papers report.",
           partial(_mnist, folder="MNIST", classes=DIGITS), MNIST_FILES),
+    Entry("binarized-mnist", "MNIST, binarised", "image", (1, 28, 28), (60000, 10000), 0,
+          "MNIST in pure black and white, as drawn once by Larochelle: what likelihoods are reported on.",
+          _binarized_mnist, BINARIZED_FILES),
     Entry("fashion-mnist", "Fashion-MNIST", "image", (1, 28, 28), (60000, 10000), 10,
           "Clothes in grey, as large as MNIST and harder.",
           partial(_mnist, folder="FashionMNIST", classes=FASHION_CLASSES), FASHION_FILES),

@@ -32,11 +32,15 @@ class TopK(Options):
     """z_i = a_i where |a_i| is among the k largest, else 0; gradient through the kept ones alone.
 
     `by="value"` keeps the k largest a_i themselves, as in Makhzani & Frey (2013), k-Sparse
-    Autoencoders. Exactly k survive, also among ties and outside training.
+    Autoencoders. Exactly k survive, also among ties and outside training. A small k from the first
+    step on leaves units that are never among the k; the paper lets k fall (section 4.2.1): `start`.
     """
 
     kind: Literal["top_k"] = "top_k"
     k: int = Field(25, ge=1, le=16384, description="How many code units stay on for one example.")
+    start: int | None = Field(
+        None, ge=1, le=16384, description="k at first, falling evenly to k in the first half of the training."
+    )
     by: Literal["magnitude", "value"] = Field("magnitude", description="Rank by |a| or, as the paper, by a.")
 
     def build(self, latent_dim: int) -> "Bottleneck":
@@ -76,7 +80,23 @@ class VectorQuantized(Options):
         return Quantizer(self, latent_dim)
 
 
-BottleneckOptions = Annotated[Deterministic | TopK | GaussianCode | VectorQuantized, Field(discriminator="kind")]
+class FiniteScalar(Options):
+    """z_i = the nearest of `levels` even steps from -1 to 1; straight-through gradient. No cost.
+
+    Mentzer et al. (2023), Finite Scalar Quantization: a codebook that needs no learning. The code
+    takes latent_dim * log2(levels) bits. Use code_activation tanh, which keeps codes in range.
+    """
+
+    kind: Literal["finite_scalar"] = "finite_scalar"
+    levels: int = Field(16, ge=2, le=65536, description="Values that one code unit can take.")
+
+    def build(self, latent_dim: int) -> "Bottleneck":
+        return FiniteScalarCode(self, latent_dim)
+
+
+BottleneckOptions = Annotated[
+    Deterministic | TopK | GaussianCode | VectorQuantized | FiniteScalar, Field(discriminator="kind")
+]
 
 
 class Bottleneck(nn.Module):
@@ -95,11 +115,21 @@ class Bottleneck(nn.Module):
         """The valid code nearest to z (N, latent_dim)."""
         return z
 
+    def anneal(self, done: float) -> bool:
+        """Be as it should at this share of the training; True while the loss is not yet that of the end."""
+        return False
+
 
 class TopKCode(Bottleneck):
     def __init__(self, options: TopK, latent_dim: int):
         super().__init__(latent_dim)
-        self.k, self.by_magnitude = min(options.k, latent_dim), options.by == "magnitude"
+        self.k = self.last = min(options.k, latent_dim)
+        self.first = min(options.start or options.k, latent_dim)
+        self.by_magnitude = options.by == "magnitude"
+
+    def anneal(self, done: float) -> bool:
+        self.k = round(self.first + (self.last - self.first) * min(1.0, 2 * done))
+        return self.k != self.last
 
     def snap(self, z: Tensor) -> Tensor:
         kept = (z.abs() if self.by_magnitude else z).topk(self.k, dim=1).indices
@@ -146,6 +176,20 @@ class Quantizer(Bottleneck):
         parts = z.detach().unflatten(1, (-1, self.codebook.shape[1]))
         book = self.codebook.detach()
         return (book.square().sum(1) - 2 * parts @ book.T).argmin(-1)
+
+
+class FiniteScalarCode(Bottleneck):
+    def __init__(self, options: FiniteScalar, latent_dim: int):
+        super().__init__(latent_dim)
+        self.steps = options.levels - 1
+
+    def forward(self, h: Tensor, samples: int) -> Code:
+        z = self.snap(h)
+        through = h + (z - h).detach()
+        return Code(through[None], z.new_zeros(1, len(z)), z)
+
+    def snap(self, z: Tensor) -> Tensor:
+        return ((z.clamp(-1, 1) + 1) / 2 * self.steps).round() / self.steps * 2 - 1
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -53,6 +53,10 @@ class Likelihood(nn.Module):
         """The reconstruction, in the units that the network works in: here a probability for each pixel."""
         return logits.sigmoid()
 
+    def logits(self, mean: Tensor) -> Tensor:
+        """What the decoder must give for these probabilities."""
+        return inverse_sigmoid(mean)
+
     def loss(self, logits: Tensor, x: Tensor) -> Tensor:
         """(..., *shape), (*shape) -> (...): nats, but for a constant."""
         return CrossEntropy.apply(logits, x).flatten(-x.dim() + 1).sum(-1)  # type: ignore[no-any-return]
@@ -71,6 +75,9 @@ class FixedGaussian(Likelihood):
 
     def mean(self, logits: Tensor) -> Tensor:
         return logits.sigmoid() if self.squashed else logits
+
+    def logits(self, mean: Tensor) -> Tensor:
+        return inverse_sigmoid(mean) if self.squashed else mean
 
     def loss(self, logits: Tensor, x: Tensor) -> Tensor:
         return self.squared_error(logits, x) / (2 * self.variance)
@@ -114,3 +121,8 @@ class CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         logits, x = ctx.saved_tensors
         return (logits.sigmoid() - x) * gradient, None
+
+
+def inverse_sigmoid(p: Tensor) -> Tensor:
+    """ln p / (1 - p), for p kept off 0 and 1."""
+    return p.clamp(1e-3, 1 - 1e-3).logit()

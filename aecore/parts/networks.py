@@ -22,6 +22,8 @@ ACTIVATIONS = {
     "linear": lambda a: a,
 }
 
+Norm = Literal["none", "batch", "layer"]
+
 Width = Annotated[int, Field(ge=1, le=16384)]
 Channels = Annotated[int, Field(ge=1, le=1024)]
 
@@ -46,6 +48,7 @@ class Mlp(Options):
     )
     activation: Activation = Field("relu", description="Non-linearity of the hidden layers.")
     code_activation: Activation = Field("linear", description="Non-linearity of the code layer.")
+    norm: Norm = Field("none", description="Normalise hidden units, over the batch or over each example's layer.")
     tied: bool = Field(False, description="The decoder uses the encoder's weights, transposed.")
 
     def build(self, input_shape: Sequence[int], outputs: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
@@ -89,13 +92,14 @@ class MlpEncoder(nn.Module):
         super().__init__()
         self.f = ACTIVATIONS[options.activation]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, [*widths[1:], outputs], strict=True))
+        self.norms = normalisers(options.norm, widths[1:])
         initialise(self.layers[:-1], options.activation)
         initialise(self.layers[-1:], options.code_activation)
 
     def forward(self, x: Tensor) -> Features:
         h, hidden = x.flatten(1), []
-        for layer in self.layers[:-1]:
-            h = self.f(layer(h))
+        for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
+            h = self.f(norm(layer(h)))
             hidden.append(h)
         return Features(self.layers[-1](h), tuple(hidden))
 
@@ -105,6 +109,7 @@ class MlpDecoder(nn.Module):
         super().__init__()
         self.f, self.shape = ACTIVATIONS[options.activation], tuple(shape)
         pairs = list(pairwise(widths))
+        self.norms = normalisers(options.norm, widths[1:-1])
         self.tied = None if tied_to is None else tuple(reversed(list(tied_to)))  # a tuple: not parameters twice
         if self.tied is None:
             self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
@@ -114,10 +119,14 @@ class MlpDecoder(nn.Module):
             self.biases = nn.ParameterList(torch.zeros(b) for _, b in pairs)
 
     def forward(self, z: Tensor) -> Tensor:
-        last = (len(self.layers) if self.tied is None else len(self.biases)) - 1
-        for i in range(last):
-            z = self.f(self.layer(i, z))
-        return self.layer(last, z).unflatten(1, self.shape)
+        for i, norm in enumerate(self.norms):
+            z = self.f(norm(self.layer(i, z)))
+        return self.layer(len(self.norms), z).unflatten(1, self.shape)
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """(features,): what is decoded where nothing else is said."""
+        return self.biases[-1] if self.tied is not None else self.layers[-1].bias
 
     def layer(self, i: int, h: Tensor) -> Tensor:
         """The i-th affine map; tied weights are read from the encoder, so both gradients reach them."""
@@ -163,6 +172,26 @@ class ConvDecoder(nn.Module):
         for layer in self.layers[:-1]:
             h = self.f(layer(h))
         return self.layers[-1](h)
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """(channels,): what is decoded where nothing else is said."""
+        return self.layers[-1].bias
+
+
+def normalisers(kind: Norm, widths: Sequence[int]) -> nn.ModuleList:
+    """One for each hidden layer: Ioffe & Szegedy (2015) over the batch, Ba et al. (2016) over the layer, or none."""
+    kinds = {"none": lambda _: nn.Identity(), "batch": BatchNorm, "layer": nn.LayerNorm}
+    return nn.ModuleList(kinds[kind](width) for width in widths)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation that takes an epoch's last batch of a single example by the running statistics."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if len(x) > 1 or not self.training:
+            return super().forward(x)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
 def initialise(layers: Sequence[nn.Module] | nn.ModuleList, activation: str) -> None:

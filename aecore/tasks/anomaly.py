@@ -1,0 +1,121 @@
+"""Anomalies: a denoising autoencoder is fitted to normal examples, and what it would move far is anomalous.
+
+Trained with Gaussian noise of variance sigma^2, the best reconstruction is r(x) = x + sigma^2 grad ln p_sigma(x)
+(Vincent, 2011, A Connection Between Score Matching and Denoising Autoencoders; Alain & Bengio, 2014). The score
+
+    s(x) = |x - r(x)|^2 = sigma^4 |grad ln p_sigma(x)|^2,      x and r(x) in the network's units: scaled columns
+
+is therefore the squared step back to where the training data are dense. No noise is added when scoring.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from aecore import data, metrics
+from aecore import plan as planning
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig, RunConfig, parse
+from aecore.errors import ConfigError, DataError
+
+VARIANT = "denoising-gaussian"
+STEPS = 1500  # of training, for a table of any length
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A trained model and the scores of the normal examples that it is calibrated on."""
+
+    model: Autoencoder
+    normal: Tensor  # (M,) ascending
+
+    def score(self, x: Tensor) -> Tensor:
+        """x (N, *input_shape), in the data's units -> (N,): higher is more anomalous."""
+        return score(self.model, x)
+
+    def p_values(self, x: Tensor) -> Tensor:
+        """(N, *input_shape) -> (N,): the share of normal examples that score as high, itself counted: conformal.
+
+        p(x) = (1 + #{i: s_i >= s(x)}) / (1 + M). Where x is normal and the M were not trained on, P(p <= a) <= a
+        (Vovk et al., 2005). Examples of the training set score low, which makes p too small.
+        """
+        below = torch.searchsorted(self.normal, self.score(x))
+        return (1 + len(self.normal) - below) / (1 + len(self.normal))
+
+    def threshold(self, false_alarms: float = 0.05) -> float:
+        """The score that this share of normal examples exceeds."""
+        if not 0 < false_alarms < 1:
+            raise ConfigError(f"The share of false alarms must lie between 0 and 1, got {false_alarms}.")
+        return torch.quantile(self.normal, 1 - false_alarms).item()
+
+
+def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
+    """The run that makes a detector of the normal examples in the data set or path `name`: one for every table.
+
+    Wide enough to learn the data by heart, so it is the noise that keeps it from copying; and as many steps
+    for a short table as for a long one. `settings` replace these, as in aecore.plan.
+    """
+    wanted = parse(DataConfig, {"name": planning.resolve(name), "validation_fraction": 0})
+    rows = len(data.load(wanted).train.x)
+    batch = max(1, min(64, rows // 8))  # the small batches of short tables keep their epochs few
+    chosen = {
+        "network.hidden": (256,),
+        "latent_dim": 128,
+        "corruption.sigma": 0.25,
+        "training.batch_size": batch,
+        "training.epochs": math.ceil(STEPS / math.ceil(rows / batch)),
+        "training.schedule": "cosine",
+        "data.validation_fraction": 0,  # normal examples are few, and the last epoch is the best
+    }
+    return planning.plan(VARIANT, name, settings={**chosen, **(settings or {})})
+
+
+def fit(model: Autoencoder, normal: Tensor) -> Detector:
+    """A detector from a trained model and normal examples (M, *input_shape), best ones it was not trained on."""
+    return Detector(model, score(model, normal).sort().values)
+
+
+def score(model: Autoencoder, x: Tensor) -> Tensor:
+    """|x - r(x)|^2 in the network's units: x (N, *input_shape) -> (N,), on the CPU; higher is more anomalous."""
+    return residuals(model, x).square().flatten(1).sum(1)
+
+
+def residuals(model: Autoencoder, x: Tensor) -> Tensor:
+    """x - r(x) in the network's units, (N, *input_shape): which columns make an example anomalous, and which way."""
+    x = data.as_float(check(model, x))
+    model.eval()  # a layer that normalises must use what it learned, not this batch
+    return (x - metrics.reconstruct(model, x)) / model.scale.cpu()
+
+
+def check(model: Autoencoder, x: Tensor) -> Tensor:
+    """x, or a DataError where it cannot be scored."""
+    shape = model.config.input_shape
+    if tuple(x.shape[1:]) != shape:
+        raise DataError(f"This detector takes examples of shape {shape}, got {tuple(x.shape[1:])}.")
+    if not len(x):
+        raise DataError("There are no examples to score. Give at least one.")
+    if x.is_floating_point() and not x.isfinite().all():
+        row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise DataError(f"Example {row} (counted from 0) holds NaN or infinite values. Remove or fill them.")
+    return x
+
+
+def auroc(scores: Tensor, anomalous: Tensor) -> float:
+    """The chance that an anomaly scores above a normal example, a tie counting half: (N,), bool (N,) -> [0, 1].
+
+    (R - n1 (n1 + 1) / 2) / (n0 n1) with R the sum of the anomalies' ranks (Mann & Whitney, 1947).
+    """
+    anomalous = anomalous.bool()
+    n1 = int(anomalous.sum())
+    n0 = len(anomalous) - n1
+    if not n0 or not n1:
+        raise DataError(f"AUROC needs normal and anomalous examples, got {n0} and {n1}.")
+    _, inverse, counts = scores.unique(return_inverse=True, return_counts=True)
+    rank = counts.cumsum(0) - (counts.double() - 1) / 2  # the mean rank of those that tie
+    return (rank[inverse][anomalous].sum().item() - n1 * (n1 + 1) / 2) / (n0 * n1)

@@ -1,0 +1,111 @@
+"""E12: what codes are good for: image search, a map of two dimensions, compression to bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aecore import data, metrics
+from bench.fidelity.e03_deep import RECIPE, deep, rebuilt
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+
+TRAINING = {
+    **RECIPE,
+    "training__batch_size": 250,
+    "training__precision": "bfloat16",
+}
+
+
+def full(lab: Lab) -> Result:
+    thirty = deep(Lab("E3", lab.folder))  # the same run, trained once
+    two = lab.trained("two", "stacked", "mnist", latent_dim=2, network__hidden=[1000, 500, 250], **TRAINING,
+                      training__epochs=60)  # fmt: skip
+    bits = lab.trained("bits", "fsq", "mnist", latent_dim=16, network__hidden=[1000, 500], **TRAINING,
+                       training__epochs=40)  # fmt: skip
+    sets = data.load(thirty.run.config().data)
+    found = search(thirty, sets)
+    z = metrics.encode(two.model, sets.test.x)
+    accuracy = leave_one_out(z, sets.test.y)
+    return Result(
+        [
+            Check("1-NN error from 30-D codes, %", 100 * found[0], at_most(2.82), at_most(2.3), paper=2.82),
+            Check("precision at 10 from 30-D codes", found[1], at_least(0.956), paper=0.956),
+            Check("2-D codes, leave-one-out accuracy of 10 neighbours", accuracy, at_least(0.86), at_least(0.92),
+                  paper=0.8715),
+            Check("test SE, 2-D code", two.run.test_metrics()["se"], at_most(27.5), paper=26.9),
+            Check("test SE, 64-bit codes", bits.run.test_metrics()["se"], at_most(14.69), at_most(10.0), paper=14.69),
+        ],
+        curves={
+            "x": "epoch", "y": "SE of the examples held out", "lines": {"2-D": two.curve(), "64 bits": bits.curve()},
+            "marks": {"64 bits by product quantisation": 14.69},
+        },
+        pictures=[("The test set in two dimensions, coloured by class.", scatter(z, sets.test.y)),
+                  rebuilt(bits, sets.test.x)],
+        notes="The reference for search is PCA with as many numbers, that for two dimensions the plain autoencoder of "
+        "Moor et al. (2020), that for 64 bits product quantisation of PCA codes. 64 bits: 16 units of 16 levels.",
+    )  # fmt: skip
+
+
+def search(trained: Trained, sets: data.Dataset) -> tuple[float, float]:
+    """Every test image looked up among the training images: (error of the nearest, precision at 10)."""
+    codes = metrics.encode(trained.model, sets.train.x)
+    queries = metrics.encode(trained.model, sets.test.x)
+    near = torch.cat([torch.cdist(part, codes).topk(10, largest=False).indices for part in queries.split(500)])
+    right = sets.train.y[near] == sets.test.y[:, None]
+    return 1 - right[:, 0].float().mean().item(), right.float().mean().item()
+
+
+def leave_one_out(z: Tensor, y: Tensor, k: int = 10) -> float:
+    """Accuracy of the majority among the k nearest other points."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    near = KNeighborsClassifier(k).fit(z.numpy(), y.numpy()).kneighbors(return_distance=False)
+    votes = np.eye(int(y.max()) + 1)[y.numpy()[near]].sum(1)
+    return float((votes.argmax(1) == y.numpy()).mean())
+
+
+def scatter(z: Tensor, y: Tensor, side: int = 480) -> object:
+    """Points (N, 2) as a picture, one colour a class."""
+    from PIL import Image, ImageColor
+
+    low, high = z.quantile(0.002, 0), z.quantile(0.998, 0)
+    at = ((z - low) / (high - low) * (side - 3)).clamp(0, side - 3).long().numpy()
+    colours = np.array([ImageColor.getrgb(c) for c in CLASSES], np.uint8)[y.numpy() % len(CLASSES)]
+    canvas = np.full((side, side, 3), 255, np.uint8)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            canvas[side - 2 - at[:, 1] + dy, at[:, 0] + dx] = colours
+    return Image.fromarray(canvas)
+
+
+CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866", "#117733", "#882255")
+
+
+def quick(lab: Lab) -> Result:
+    two = lab.trained("two", "stacked", "digits", latent_dim=2, network__hidden=[128, 64], **RECIPE,
+                      training__epochs=60, training__batch_size=64)  # fmt: skip
+    bits = lab.trained("bits", "fsq", "digits", latent_dim=8, network__hidden=[128], **RECIPE, training__epochs=60,
+                       training__batch_size=64)  # fmt: skip
+    book = lab.trained("book", "vq-vae", "digits", latent_dim=16, network__hidden=[128], training__epochs=60,
+                       training__batch_size=64)  # fmt: skip
+    sets = data.load(two.run.config().data)
+    accuracy = leave_one_out(metrics.encode(two.model, sets.test.x), sets.test.y, k=5)
+    return Result(
+        [
+            Check("2-D codes, digits, leave-one-out accuracy", accuracy, at_least(0.65)),
+            Check("test SE, digits, 32-bit codes", bits.run.test_metrics()["se"], at_most(1.4)),
+            Check("test SE, digits, four words of a codebook", book.run.test_metrics()["se"], at_most(1.6)),
+        ]
+    )
+
+
+EXPERIMENT = Experiment(
+    "E12",
+    "Codes for search, maps and compression",
+    "Codes of a deep autoencoder find like images, draw a map and pack a picture into bits better than linear ones.",
+    "PCA and product quantisation as measured here; Moor et al. (2020), Topological Autoencoders",
+    "https://arxiv.org/abs/1906.00722",
+    full,
+    quick,
+)

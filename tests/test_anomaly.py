@@ -1,0 +1,152 @@
+"""Anomaly detection: what scores high, what is refused, and that the score is the formula."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from aecore import runs
+from aecore.autoencoder import Autoencoder
+from aecore.errors import AecoreError, ConfigError, DataError
+from aecore.tasks import anomaly
+from aecore.train import fit
+from tests.helpers import model
+
+
+def line(count: int, seed: int = 0) -> torch.Tensor:
+    """(count, 4) points near a line, columns of very different units."""
+    generator = torch.Generator().manual_seed(seed)
+    t = torch.randn(count, 1, generator=generator)
+    noise = 0.05 * torch.randn(count, 4, generator=generator)
+    return (t * torch.tensor([1.0, -1.0, 1.0, 0.5]) + noise) * torch.tensor([1.0, 10.0, 100.0, 1000.0]) + 5
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    """Trained on 240 points near a line, calibrated on 200 others."""
+    folder = tmp_path_factory.mktemp("anomaly")
+    np.savez(folder / "line.npz", x=line(240).numpy(), x_test=line(50, 1).numpy())
+    config = anomaly.plan(str(folder / "line.npz"), {"training.epochs": 60, "training.device": "cpu"})
+    run = runs.create(config, folder / "run")
+    list(fit(run))
+    return anomaly.fit(Autoencoder.load(run.path), line(200, 2))
+
+
+def test_scores_rank_a_far_point_above_every_normal_one(detector):
+    far = torch.full((1, 4), 5.0)
+    far[0, 0] += 8  # eight deviations in one column, the others at their means
+    assert detector.score(far) > detector.score(line(200, 3)).max()
+
+
+def test_a_row_that_breaks_the_relation_between_columns_scores_high_though_each_value_is_common(detector):
+    broken = line(100, 4)
+    broken[:, 1] = 10 - broken[:, 1]  # mirrored about its mean
+    labels = torch.arange(200) >= 100
+    assert anomaly.auroc(detector.score(torch.cat([line(100, 5), broken])), labels) > 0.8
+
+
+def test_the_score_is_the_squared_residual_in_scaled_columns(detector):
+    x, m = line(7, 6), detector.model
+    expected = ((m.to_scaled(x) - m.to_scaled(m.reconstruct(x))) ** 2).sum(1)
+    torch.testing.assert_close(detector.score(x), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_unit_of_a_column_does_not_matter():
+    small, large = (model(scaling="standard") for _ in range(2))
+    x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+    units = torch.tensor([1.0, 1e3, 1e-3, 1.0, 10.0, 1.0])
+    small.fit_scaling(x)
+    large.fit_scaling(x * units)
+    torch.testing.assert_close(anomaly.score(small, x), anomaly.score(large, x * units), rtol=1e-3, atol=1e-4)
+
+
+def test_scoring_adds_no_noise_though_training_does():
+    m = model(corruption={"kind": "gaussian", "sigma": 5.0}).train()
+    x = torch.randn(20, 6)
+    assert torch.equal(anomaly.score(m, x), anomaly.score(m, x))
+    assert not m.training
+
+
+def test_scoring_leaves_the_random_numbers_alone(detector):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    detector.score(line(5))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_an_example_scores_the_same_alone_and_in_company(detector):
+    x = line(30, 7)
+    torch.testing.assert_close(detector.score(x)[3:4], detector.score(x[3:4]))
+
+
+def test_residuals_point_at_the_column_that_is_wrong(detector):
+    x = line(1, 8)
+    x[0, 2] += 600  # six deviations
+    residual = anomaly.residuals(detector.model, x)[0]
+    assert residual.abs().argmax() == 2 and residual[2] > 0
+
+
+def test_p_values_of_new_normal_rows_are_about_uniform_and_of_anomalies_least(detector):
+    p = detector.p_values(line(400, 9))
+    assert p.min() > 0 and p.max() <= 1 and abs(p.mean().item() - 0.5) < 0.1
+    assert detector.p_values(torch.full((1, 4), 1e4)).item() == pytest.approx(1 / 201)
+
+
+def test_the_threshold_lets_so_many_normal_rows_through(detector):
+    share = (detector.score(line(2000, 10)) > detector.threshold(0.1)).float().mean().item()
+    assert 0.03 < share < 0.2
+    with pytest.raises(ConfigError, match="between 0 and 1, got 1"):
+        detector.threshold(1)
+
+
+def test_any_variant_makes_a_detector_images_too():
+    pictures = torch.randint(0, 256, (9, 1, 8, 8), dtype=torch.uint8)
+    vae = model(input_shape=(1, 8, 8), bottleneck={"kind": "gaussian"}, likelihood={"kind": "bernoulli"})
+    assert anomaly.fit(vae, pictures).score(pictures[:4]).shape == (4,)
+
+
+def test_every_table_gets_about_as_many_steps_of_training(tmp_path):
+    for rows in (5, 34, 1000, 5000):
+        np.savez(tmp_path / "t.npz", x=np.random.rand(rows, 3), x_test=np.random.rand(2, 3))
+        training = anomaly.plan(str(tmp_path / "t.npz")).training
+        steps = training.epochs * math.ceil(rows / training.batch_size)
+        assert anomaly.STEPS <= steps < anomaly.STEPS + math.ceil(rows / training.batch_size)
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        (torch.zeros(3, 5), r"shape \(4,\), got \(5,\)"),
+        (torch.zeros(4), r"shape \(4,\), got \(\)"),
+        (torch.zeros(0, 4), "no examples"),
+        (torch.tensor([[0.0] * 4, [0.0, math.nan, 0.0, 0.0]]), "Example 1 .* NaN"),
+        (torch.full((1, 4), math.inf), "Example 0 .* infinite"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_in_a_sentence(detector, x, says):
+    for refuse in (detector.score, detector.p_values, lambda x: anomaly.fit(detector.model, x)):
+        with pytest.raises(DataError, match=says):
+            refuse(x)
+
+
+def test_auroc_is_the_chance_that_an_anomaly_scores_higher_ties_counting_half():
+    labels = torch.tensor([False, False, True, True])
+    assert anomaly.auroc(torch.tensor([1.0, 2.0, 3.0, 4.0]), labels) == 1
+    assert anomaly.auroc(torch.tensor([4.0, 3.0, 2.0, 1.0]), labels) == 0  # never turned round
+    assert anomaly.auroc(torch.ones(4), labels) == 0.5
+    assert anomaly.auroc(torch.tensor([1.0, 3.0, 2.0, 3.0]), labels) == pytest.approx(2.5 / 4)
+
+
+def test_auroc_agrees_with_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    scores, labels = rng.integers(0, 20, 500).astype(np.float32), rng.random(500) < 0.2
+    ours = anomaly.auroc(torch.from_numpy(scores), torch.from_numpy(labels))
+    assert ours == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
+
+
+def test_auroc_needs_both_kinds():
+    with pytest.raises(AecoreError, match="got 3 and 0"):
+        anomaly.auroc(torch.ones(3), torch.zeros(3))

@@ -1,0 +1,62 @@
+"""Jacobians and tangents, against differences and against surfaces whose tangents are known."""
+
+import pytest
+import torch
+from helpers import model
+
+from aecore import manifold
+from aecore.parts.penalties import Contractive, Pass
+
+
+def sigmoid_layer(**options):
+    network = {"kind": "mlp", "hidden": (), "code_activation": "sigmoid"}
+    return model(network=network, **options).double().requires_grad_(False)
+
+
+def test_jacobians_are_those_of_differences():
+    made = model(input_shape=(1, 2, 3), network={"kind": "mlp", "hidden": (5,), "activation": "tanh"}).double()
+    made.requires_grad_(False)
+    x, step = torch.rand(4, 1, 2, 3, dtype=torch.float64), 1e-6
+    jacobian = manifold.encoder_jacobians(made, x)
+    assert jacobian.shape == (4, 3, 6)
+    for i in range(6):
+        move = (step * torch.eye(6, dtype=torch.float64)[i]).view(1, 1, 2, 3)
+        torch.testing.assert_close(jacobian[:, :, i], (made.encode(x + move) - made.encode(x - move)) / (2 * step))
+
+
+def test_the_norm_is_the_one_that_the_penalty_contracts():
+    made, x = sigmoid_layer(), torch.rand(30, 6, dtype=torch.float64)
+    h = made.encode(x)
+    batch = Pass(x, (h,), ("sigmoid",), h, made.encode_scaled, made.encoder.layers[0])
+    torch.testing.assert_close(manifold.jacobian_norms(made, x).square(), Contractive().squared_norm(batch))
+
+
+def test_tangents_are_orthonormal_and_lead_with_what_moves_the_code_most():
+    made, x = sigmoid_layer(), torch.rand(3, 6, dtype=torch.float64)
+    found, jacobian = manifold.tangents(made, x, 3), manifold.encoder_jacobians(made, x)
+    torch.testing.assert_close(found @ found.mT, torch.eye(3, dtype=torch.float64).expand(3, 3, 3))
+    stretch = (jacobian @ found.mT).norm(dim=1)
+    torch.testing.assert_close(stretch, torch.linalg.svdvals(jacobian)[:, :3])
+
+
+def test_the_tangents_of_a_linear_code_span_its_weights():
+    made = model(network={"kind": "mlp", "hidden": ()}).double().requires_grad_(False)
+    found = manifold.tangents(made, torch.rand(2, 6, dtype=torch.float64), 3)
+    rows = made.encoder.layers[0].weight.expand(2, 3, 6)
+    torch.testing.assert_close(manifold.captured(rows, found), torch.ones(2, dtype=torch.float64))
+    assert (manifold.captured(rows, found[:, :1]) < 0.99).all()
+
+
+def test_a_shift_of_an_image_is_its_first_tangent():
+    blob = torch.exp(-(torch.arange(12.0) - 5).square() / 6)
+    x = (blob[:, None] * blob)[None, None]
+    moved = (x.roll(1, 3) - x.roll(-1, 3)).flatten()
+    first = manifold.image_tangents(x)[0, 0]
+    assert abs(torch.dot(first, moved / moved.norm())) > 0.99
+    assert manifold.image_tangents(x).shape == (1, 6, 144)
+
+
+def test_the_share_captured_is_one_inside_the_span_none_outside_and_a_half_between():
+    basis = torch.eye(4)[None, :2]
+    for direction, share in (([1.0, 2, 0, 0], 1.0), ([0.0, 0, 3, 1], 0.0), ([1.0, 0, 1, 0], 0.5)):
+        assert manifold.captured(torch.tensor([[direction]]), basis).item() == pytest.approx(share)
