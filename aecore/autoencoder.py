@@ -29,15 +29,18 @@ class Autoencoder(nn.Module):
     """x -> corruption -> encoder -> bottleneck -> decoder -> likelihood, with penalties.
 
     `encode`, `decode` and `reconstruct` take and give tensors (N, ...) in the data's own units:
-    pixels in [0, 1], columns as they are in the table. They add no noise.
+    pixels in [0, 1], columns as they are in the table. They add no noise. Where the config says that cells
+    may be missing, they are NaN in x: the encoder gets zero, the mean, and the loss leaves them out.
     """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
         self.bottleneck = config.bottleneck.build(config.latent_dim)
-        self.likelihood = config.likelihood.build()
-        self.encoder, self.decoder = config.network.build(config.input_shape, self.bottleneck.inputs, config.latent_dim)
+        self.likelihood = config.likelihood.build(config.features)
+        self.encoder, self.decoder = config.network.build(
+            config.input_shape, self.bottleneck.inputs, config.latent_dim, config.likelihood.outputs
+        )
         self.register_buffer("shift", torch.zeros(config.input_shape if config.scaling != "none" else ()))
         self.register_buffer("scale", torch.ones(config.input_shape if config.scaling != "none" else ()))
 
@@ -71,13 +74,13 @@ class Autoencoder(nn.Module):
 
     def loss(self, x: Tensor, kl_weight: float = 1.0) -> Loss:
         """The training loss of x (N, *input_shape), in the data's units; noise only in training mode."""
-        x = self.to_scaled(x)
+        observed, x = self.observed(x), self.to_scaled(x)
         noisy = self.config.corruption(x) if self.training and self.config.corruption else x
         features = self.encoder(noisy)
         h = self.activate(features.out.to(x.dtype))  # under autocast layers give half precision: too coarse for losses
         options = self.config.bottleneck
         code = self.bottleneck(h, getattr(options, "samples", 1))
-        reconstruction = self.likelihood.loss(self.decode_samples(code.z), x)  # (samples, N)
+        reconstruction = self.likelihood.loss(self.decode_samples(code.z), x, observed)  # (samples, N)
         cost = code.cost * (kl_weight * options.beta if isinstance(options, GaussianCode) else 1.0)
         penalty = self.penalty(noisy, features.hidden, h, code)
         total = combine(reconstruction + cost, options).mean() + penalty
@@ -119,8 +122,14 @@ class Autoencoder(nn.Module):
         if self.config.scaling == "none":
             return x
         scaled = (x - self.shift) / self.scale
+        if self.config.missing:
+            return scaled.masked_fill(x.isnan(), 0)
         # a cross-entropy has no meaning outside [0, 1], where new data may lie
         return scaled.clamp(0, 1) if self.config.likelihood.kind == "bernoulli" else scaled
+
+    def observed(self, x: Tensor) -> Tensor | None:
+        """Where x (N, *input_shape) has values; None stands for everywhere."""
+        return ~x.isnan() if self.config.missing else None
 
     def from_scaled(self, x: Tensor) -> Tensor:
         return x if self.config.scaling == "none" else x * self.scale + self.shift
@@ -129,10 +138,14 @@ class Autoencoder(nn.Module):
         """Take shift and scale of each column from training data x (N, *input_shape)."""
         if self.config.scaling == "none":
             return
-        low, high = x.amin(0), x.amax(0)
-        standard = self.config.scaling == "standard"
-        scale = x.std(0, correction=0) if standard else high - low
-        self.shift.copy_(x.mean(0) if standard else low)
+        if self.config.missing:  # of the cells that are there; a column without any stays as it is
+            shift = x.nanmean(0).nan_to_num(0)
+            scale = (x - shift).square().nanmean(0).sqrt()
+        elif self.config.scaling == "standard":
+            shift, scale = x.mean(0), x.std(0, correction=0)
+        else:
+            shift, scale = x.amin(0), x.amax(0) - x.amin(0)
+        self.shift.copy_(shift)
         self.scale.copy_(torch.where(scale > 1e-12, scale, torch.ones_like(scale)))  # a constant column stays
 
     @torch.no_grad()

@@ -30,6 +30,9 @@ class ModelConfig(Options):
     scaling: Literal["none", "standard", "minmax"] = Field(
         "none", description="How columns are scaled on their way in: not, to unit variance, or to 0..1."
     )
+    missing: bool = Field(
+        False, description="Cells of a table may be missing (NaN): their column's mean to the encoder, no loss."
+    )
     corruption: Corruption | None = Field(None, description="What is done to the input in training.")
     network: Network = Field(default_factory=Mlp, description="Encoder and decoder.")
     bottleneck: BottleneckOptions = Field(default_factory=Deterministic, description="How the code is made.")
@@ -51,6 +54,10 @@ class ModelConfig(Options):
             raise ValueError(
                 "a cross-entropy needs values between 0 and 1: use scaling minmax, or the gaussian likelihood"
             )
+        if self.missing and self.scaling != "standard":
+            raise ValueError("cells may be missing in tables only, and with scaling standard, where zero is the mean")
+        if self.likelihood.outputs > 1 and (len(self.input_shape) > 1 or getattr(self.network, "tied", False)):
+            raise ValueError(f"a {self.likelihood.kind} likelihood is for tables, and for networks that are not tied")
         self.check_penalties()
         self.check_budget()
         return self
@@ -109,6 +116,9 @@ class DataConfig(Options):
     validation_fraction: float = Field(
         0.05, ge=0, lt=1, description="Share of the training examples that choose the best epoch."
     )
+    missing: Literal["refuse", "keep"] = Field(
+        "refuse", description="Missing cells of a table: refused, or kept for the model to leave out of its loss."
+    )
     split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
     limit: int | None = Field(None, ge=2, description="Use at most this many training and test examples.")
     binarise: Literal["none", "static", "dynamic"] = Field(
@@ -153,11 +163,15 @@ class RunConfig(Options):
     @model_validator(mode="after")
     def check(self) -> "RunConfig":
         network = self.model.network
+        if self.data and self.data.missing == "keep" and not self.model.missing:
+            raise ValueError("data.missing keep needs a model that allows for it: set missing to true")
         if self.training and self.training.pretrain_epochs:
             if not isinstance(network, Mlp):
                 raise ValueError("layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0")
             if network.norm != "none":
                 raise ValueError("layer-wise pretraining needs network.norm none; set that, or pretrain_epochs to 0")
+            if self.model.missing:
+                raise ValueError("layer-wise pretraining needs whole examples; set pretrain_epochs to 0")
         return self
 
 

@@ -14,6 +14,7 @@ from aecore import metrics
 from aecore.autoencoder import Autoencoder
 from aecore.data import as_float
 from aecore.errors import ConfigError
+from aecore.parts.likelihood import summed
 
 Projection = Literal["dimensions", "pca", "tsne", "umap"]
 MIXTURE = 10  # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
@@ -66,8 +67,9 @@ def errors(model: Autoencoder, x: Tensor, z: Tensor) -> Tensor:
     """Squared error (N,) of each input's decoded code, summed over features, in the network's units; in chunks."""
 
     def part(x: Tensor, z: Tensor) -> Tensor:
-        difference = model.to_scaled(decode(model, z).to(device)) - model.to_scaled(as_float(x).to(device))
-        return difference.square().flatten(1).sum(1).cpu()
+        x = as_float(x).to(device)
+        difference = model.to_scaled(decode(model, z).to(device)) - model.to_scaled(x)
+        return summed(difference.square(), x, model.observed(x)).cpu()
 
     device = model.shift.device
     return torch.cat([part(*pair) for pair in zip(x.split(metrics.CHUNK), z.split(metrics.CHUNK), strict=True)])

@@ -12,6 +12,7 @@ from aecore.autoencoder import Autoencoder
 from aecore.data import as_float
 from aecore.errors import ConfigError
 from aecore.parts.bottleneck import kl_to_standard_normal
+from aecore.parts.likelihood import summed
 
 CHUNK = 1000  # examples at a time, at most
 MEMORY = 20_000_000  # decoded values at a time
@@ -43,14 +44,15 @@ DESCRIPTIONS = {
 def evaluate(model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0) -> dict[str, float]:
     """Metrics of a model on x (N, *input_shape).
 
-    Errors are in the units that the network works in: pixels in [0, 1], scaled columns. With
-    `samples` K > 0, `iwae_bound` is computed too, for variational models.
+    Errors are in the units that the network works in: pixels in [0, 1], scaled columns; missing cells,
+    where the model allows for them, count for nothing. With `samples` K > 0, `iwae_bound` is computed
+    too, for variational models.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sums: dict[str, float] = {}
-        for batch in chunks(model, x):
-            for name, value in batch_sums(model, batch).items():
+        for batch, observed in chunks(model, x):
+            for name, value in batch_sums(model, batch, observed).items():
                 sums[name] = sums.get(name, 0.0) + value
         result = {name: value / len(x) for name, value in sums.items()}
         if samples and is_variational(model):
@@ -62,27 +64,30 @@ def evaluate(model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0) -> 
     return result
 
 
-def batch_sums(model: Autoencoder, x: Tensor) -> dict[str, float]:
+def batch_sums(model: Autoencoder, x: Tensor, observed: Tensor | None) -> dict[str, float]:
     """Sums over one batch in the network's units: the code without noise for errors, a sampled one for bounds."""
     likelihood = model.likelihood
     h = model.activate(model.encoder(x).out)
     logits = model.decoder(model.bottleneck.snap(h[:, : model.config.latent_dim]))
-    sums = {"se": (likelihood.mean(logits) - x).square().sum().item()}
+    sums = {"se": summed((likelihood.mean(logits) - x).square(), x, observed).sum().item()}
     if model.config.likelihood.kind == "bernoulli":
-        sums["cross_entropy"] = likelihood.loss(logits, x).sum().item()
+        sums["cross_entropy"] = likelihood.loss(logits, x, observed).sum().item()
     if is_variational(model):
-        log_weight, kl = log_weights(model, x, 1)
+        log_weight, kl = log_weights(model, x, 1, observed=observed)
         sums["kl"] = kl.sum().item()
         sums["nll_bound"] = (kl - log_weight[0]).sum().item()
     return sums
 
 
-def log_weights(model: Autoencoder, x: Tensor, samples: int, ratio: bool = False) -> tuple[Tensor, Tensor]:
+def log_weights(
+    model: Autoencoder, x: Tensor, samples: int, ratio: bool = False, observed: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """ln p(x|z_k), with ln p(z_k) - ln q(z_k|x) added if `ratio`, (samples, N); and the KL in closed form, (N,)."""
-    likelihood, features = model.likelihood, model.config.features
+    likelihood = model.likelihood
+    features = model.config.features if observed is None else observed.flatten(1).sum(1, dtype=x.dtype)
     mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
     z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
-    log_likelihood = -likelihood.loss(model.decode_samples(z), x) - likelihood.constant(features)
+    log_likelihood = -likelihood.loss(model.decode_samples(z), x, observed) - likelihood.constant(features)
     return log_likelihood - log_ratio if ratio else log_likelihood, kl_to_standard_normal(mean, log_variance)
 
 
@@ -96,10 +101,10 @@ def iwae_bound(model: Autoencoder, x: Tensor, samples: int) -> float:
         raise ConfigError(f"{model.config.variant} has no likelihood bound: its code is not a distribution.")
     few = max(1, min(samples, MEMORY // (CHUNK * model.config.features)))
     total = 0.0
-    for batch in chunks(model, x):
+    for batch, observed in chunks(model, x):
         mass = torch.full((len(batch),), -math.inf, device=batch.device, dtype=batch.dtype)
         for start in range(0, samples, few):
-            weight, _ = log_weights(model, batch, min(few, samples - start), ratio=True)
+            weight, _ = log_weights(model, batch, min(few, samples - start), True, observed)
             mass = torch.logaddexp(mass, weight.logsumexp(0))
         total -= (mass - math.log(samples)).sum().item()
     return total / len(x)
@@ -141,7 +146,8 @@ def is_variational(model: Autoencoder) -> bool:
     return model.config.bottleneck.kind == "gaussian"
 
 
-def chunks(model: Autoencoder, x: Tensor) -> Iterator[Tensor]:
-    """x in parts, as float, on the model's device and in the network's units."""
+def chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """x in parts, as float, on the model's device and in the network's units, and where it has values."""
     for part in x.split(at_once(model)):
-        yield model.to_scaled(as_float(part).to(model.shift.device))
+        part = as_float(part).to(model.shift.device)
+        yield model.to_scaled(part), model.observed(part)

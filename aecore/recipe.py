@@ -50,6 +50,8 @@ def settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any]]:
     model, plain = config.model, base.model
     if model.scaling != plain.scaling:
         yield "scaling", model.scaling
+    if model.missing != plain.missing:
+        yield "missing", model.missing
     for name in PARTS:
         yield from part_settings(name, getattr(model, name), getattr(plain, name))
     yield from penalty_settings(model.penalties, plain.penalties)

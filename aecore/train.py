@@ -269,6 +269,8 @@ class Trainer:
             0, len(self.test) - 1, min(PREVIEWED, len(self.test))
         ).long()  # sets may be sorted by class
         x = data.as_float(self.test[rows])
+        if self.config.model.missing:  # a picture shows the mean in their place
+            x = self.model.from_scaled(self.model.to_scaled(x.to(self.device))).cpu()
         tensors = {"x": x, "reconstruction": metrics.reconstruct(self.model, x)}
         if x.dim() == 4:  # pixels keep as bytes, in a quarter of the room
             tensors = {name: (t.clamp(0, 1) * 255).round().byte() for name, t in tensors.items()}

@@ -219,6 +219,7 @@ def configure(
     if not image:
         salted = model.get("corruption", {}).get("kind") == "salt_and_pepper"  # its 0 and 1 must be the extremes
         model["scaling"] = "minmax" if salted else "standard"
+    model["missing"] = data is not None and data.missing == "keep"
     if variant.probabilistic and not image:
         model["likelihood"] = {"kind": "gaussian", "variance": 0.1}
     fit_parts(model, input_shape)

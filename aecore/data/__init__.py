@@ -83,23 +83,23 @@ def load(config: DataConfig, progress: Progress | None = None) -> Dataset:
             f"There is no data set or path {config.name!r}. Known sets: {', '.join(CATALOG)}. "
             "Your own: a folder or .zip of images, a .npz, .csv or .parquet file."
         )
-    return _make_dataset(path.name, _read_path(path, config.label, report), config)
+    return _make_dataset(path.name, _read_path(path, config, report), config)
 
 
 def _silent(message: str, fraction: float) -> None:
     """The progress of who does not ask."""
 
 
-def _read_path(path: Path, label: str | None, report: Progress) -> Raw:
+def _read_path(path: Path, config: DataConfig, report: Progress) -> Raw:
     from aecore.data import images, tables
 
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == ".zip":
         return images.read_images(path, report)
     if suffix == ".npz":
-        return read_npz(path)
+        return read_npz(path, config.missing == "keep")
     if suffix in (".csv", ".parquet"):
-        return tables.read_table(path, label)
+        return tables.read_table(path, config.label, config.missing == "keep")
     raise DataError(f"{path.name} cannot be read as data: give a folder, or a .zip, .npz, .csv or .parquet file.")
 
 

@@ -54,10 +54,11 @@ def index_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
     return y.astype(np.int64), tuple(str(value) for value in values)
 
 
-def read_npz(path: Path) -> Raw:
+def read_npz(path: Path, missing: bool = False) -> Raw:
     """Reads `x` (N x features, N x H x W or N x C x H x W) and, where present, `y`, `x_test`, `y_test`.
 
-    Images are bytes, or floats in [0, 1]; rows keep their units. `X` does for `x`. Nothing is ever unpickled.
+    Images are bytes, or floats in [0, 1]; rows keep their units, and NaN if `missing` allows for it. `X` does for
+    `x`. Nothing is ever unpickled.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -66,7 +67,7 @@ def read_npz(path: Path) -> Raw:
         raise DataError(
             f"{path.name} is not a readable .npz file ({error}). Save it again with numpy.savez."
         ) from error
-    return _to_raw(found, path.name)
+    return _to_raw(found, path.name, missing)
 
 
 def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
@@ -94,12 +95,12 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> A
         return npy.read_array(file, allow_pickle=False)
 
 
-def _to_raw(found: dict[str, Array], where: str) -> Raw:
-    x = _inputs(found["x"], f"`x` in {where}")
+def _to_raw(found: dict[str, Array], where: str, missing: bool) -> Raw:
+    x = _inputs(found["x"], f"`x` in {where}", missing)
     labels = found.get("y")
     train = None
     if "x_test" in found:
-        train, test = len(x), _inputs(found["x_test"], f"`x_test` in {where}")
+        train, test = len(x), _inputs(found["x_test"], f"`x_test` in {where}", missing)
         if test.shape[1:] != x.shape[1:] or test.dtype != x.dtype:
             raise DataError(
                 f"`x_test` in {where} holds {test.dtype} of shape {test.shape[1:]}, "
@@ -135,13 +136,13 @@ def _labels(labels: Array, count: int, where: str) -> Array:
     return labels
 
 
-def _inputs(x: Array, what: str) -> Array:
+def _inputs(x: Array, what: str, missing: bool) -> Array:
     if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
         raise DataError(f"{what} has shape {x.shape}; it must be N x features, N x H x W or N x C x H x W.")
     if x.dtype.kind not in "fiub":
         raise DataError(f"{what} holds {x.dtype}; it must hold real numbers.")
     if x.ndim == 2:
-        return _finite(x, what)
+        return _finite(x, what, missing)
     if x.ndim == 4 and x.shape[1] not in (1, 3):
         hint = " Channels come second: use x.transpose(0, 3, 1, 2)." if x.shape[3] in (1, 3) else ""
         raise DataError(f"{what} has shape {x.shape}, so {x.shape[1]} channels; images need 1 or 3.{hint}")
@@ -160,18 +161,19 @@ def _pixels(x: Array, what: str) -> Array:
     return x
 
 
-def _finite(x: Array, what: str) -> Array:
-    """As float32, if float32 can hold every value."""
+def _finite(x: Array, what: str, missing: bool = False) -> Array:
+    """As float32, if float32 can hold every value; NaN passes if `missing` allows for it."""
     with np.errstate(over="ignore"):
         single = x.astype(np.float32)
-    wrong = ~np.isfinite(single)
+    wrong = np.isinf(single) if missing else ~np.isfinite(single)
     if wrong.any():
         row, *rest = (int(i) for i in np.argwhere(wrong)[0])
         place = f"column {rest[0]}" if len(rest) == 1 else f"position {tuple(rest)}"
-        missing = int(np.isnan(single).sum())
+        empty = int(np.isnan(single).sum())
+        hint = ", or set data.missing to keep" if empty and x.ndim == 2 and not missing else ""
         raise DataError(
-            f"{what} holds {missing} NaN and {int(wrong.sum()) - missing} infinite values, "
-            f"the first in row {row}, {place} (counted from 0). Remove or fill them."
+            f"{what} holds {empty} NaN and {int(np.isinf(single).sum())} infinite values, "
+            f"the first in row {row}, {place} (counted from 0). Remove or fill them{hint}."
         )
     return single
 

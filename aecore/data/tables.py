@@ -20,11 +20,12 @@ BINS = 8
 """Into how many classes the position along a rolled-up sheet is cut."""
 
 
-def read_table(path: Path, label: str | None) -> Raw:
+def read_table(path: Path, label: str | None, missing: bool = False) -> Raw:
     """Reads a table of numbers: float32 rows in raw units, and the column `label` as classes.
 
-    Columns of a .csv are parted by comma, semicolon or tab, whichever its first line has most of. The unnamed
-    column that pandas writes for row numbers is left out, as is the index of a .parquet. Raises DataError.
+    Missing cells are NaN, if `missing` allows for them. Columns of a .csv are parted by comma, semicolon or tab,
+    whichever its first line has most of. The unnamed column that pandas writes for row numbers is left out, as is
+    the index of a .parquet. Raises DataError.
     """
     frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     frame.columns = [str(column) for column in frame.columns]
@@ -37,7 +38,7 @@ def read_table(path: Path, label: str | None) -> Raw:
     if inputs.shape[1] == 0:
         raise DataError(f"{path.name} has no column to use as input. Add columns of numbers.")
     _check_numeric(inputs, label, path.name)
-    return Raw("table", _values(inputs, path.name), y, classes, tuple(inputs.columns))
+    return Raw("table", _values(inputs, path.name, missing), y, classes, tuple(inputs.columns))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -130,15 +131,18 @@ def _first_word(column: pd.Series[Any]) -> str:
     return str((words if len(words) else text).iloc[0])[:40] if len(text) else "nothing"
 
 
-def _values(inputs: pd.DataFrame, where: str) -> Array:
-    """(N, columns) float32, every value finite."""
+def _values(inputs: pd.DataFrame, where: str, missing: bool) -> Array:
+    """(N, columns) float32, every value finite or, if `missing` allows it, NaN."""
     with np.errstate(over="ignore"):
         wide = inputs.to_numpy(dtype=np.float64, na_value=np.nan)
         values = wide.astype(np.float32)
-    for what, wrong in (("missing", np.isnan(wide)), ("infinite or too large", ~np.isfinite(values))):
+    for what, wrong, hint in (
+        ("missing", np.isnan(wide) & (not missing), ", or set data.missing to keep"),
+        ("infinite or too large", np.isinf(values), ""),
+    ):
         if wrong.any():
             counts = [f"{name!r} ({n})" for name, n in zip(inputs.columns, wrong.sum(0), strict=True) if n]
-            raise DataError(f"{where} has {what} values in {_few(counts)}. Fill them or drop those rows.")
+            raise DataError(f"{where} has {what} values in {_few(counts)}. Fill them or drop those rows{hint}.")
     return values
 
 

@@ -1,9 +1,10 @@
 """Likelihood: how far a reconstruction is from its input. Sums over features, one value an example."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -27,7 +28,9 @@ class Gaussian(Options):
     )
     learned: bool = Field(False, description="The noise variance is learned too, starting from the one above.")
 
-    def build(self) -> "Likelihood":
+    outputs: ClassVar[int] = 1  # values that the decoder gives for each feature
+
+    def build(self, features: int) -> "Likelihood":
         return LearnedGaussian(self) if self.learned else FixedGaussian(self)
 
 
@@ -39,11 +42,27 @@ class Bernoulli(Options):
 
     kind: Literal["bernoulli"] = "bernoulli"
 
-    def build(self) -> "Likelihood":
+    outputs: ClassVar[int] = 1
+
+    def build(self, features: int) -> "Likelihood":
         return Likelihood()
 
 
-LikelihoodOptions = Annotated[Gaussian | Bernoulli, Field(discriminator="kind")]
+class StudentT(Options):
+    """-log p(x|z) = -sum ln St(x; location, scale, df): columns with outliers, which a Gaussian would chase.
+
+    The decoder gives each value's location and scale; df > 3 is learned, one for each column.
+    """
+
+    kind: Literal["student_t"] = "student_t"
+
+    outputs: ClassVar[int] = 2
+
+    def build(self, features: int) -> "Likelihood":
+        return StudentTLikelihood(features)
+
+
+LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT, Field(discriminator="kind")]
 
 
 class Likelihood(nn.Module):
@@ -57,13 +76,17 @@ class Likelihood(nn.Module):
         """What the decoder must give for these probabilities."""
         return inverse_sigmoid(mean)
 
-    def loss(self, logits: Tensor, x: Tensor) -> Tensor:
-        """(..., *shape), (*shape) -> (...): nats, but for a constant."""
-        return CrossEntropy.apply(logits, x).flatten(-x.dim() + 1).sum(-1)  # type: ignore[no-any-return]
+    def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        """(..., *shape), (N, *shape) -> (..., N): nats, but for a constant; of the `observed` cells where given."""
+        return summed(CrossEntropy.apply(logits, x), x, observed)
 
-    def constant(self, features: int) -> float:
-        """What `loss` leaves out, in nats."""
+    def constant(self, features: float | Tensor) -> float | Tensor:
+        """What `loss` leaves out of so many observed cells, in nats."""
         return 0.0
+
+    def sample(self, logits: Tensor) -> Tensor:
+        """A draw of p(x|z), like `mean`."""
+        return self.mean(logits).bernoulli()
 
 
 class FixedGaussian(Likelihood):
@@ -79,14 +102,15 @@ class FixedGaussian(Likelihood):
     def logits(self, mean: Tensor) -> Tensor:
         return inverse_sigmoid(mean) if self.squashed else mean
 
-    def loss(self, logits: Tensor, x: Tensor) -> Tensor:
-        return self.squared_error(logits, x) / (2 * self.variance)
+    def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        return summed((self.mean(logits) - x).square(), x, observed) / (2 * self.variance)
 
-    def constant(self, features: int) -> float:
+    def constant(self, features: float | Tensor) -> float | Tensor:
         return features / 2 * math.log(2 * math.pi * self.variance)
 
-    def squared_error(self, logits: Tensor, x: Tensor) -> Tensor:
-        return (self.mean(logits) - x).square().flatten(-x.dim() + 1).sum(-1)
+    def sample(self, logits: Tensor) -> Tensor:
+        mean = self.mean(logits)
+        return mean + math.sqrt(self.variance) * torch.randn_like(mean)
 
 
 class LearnedGaussian(FixedGaussian):
@@ -96,12 +120,53 @@ class LearnedGaussian(FixedGaussian):
         super().__init__(options)
         self.log_variance = nn.Parameter(torch.tensor(math.log(options.variance)))
 
-    def loss(self, logits: Tensor, x: Tensor) -> Tensor:
-        volume = x[0].numel() / 2 * (math.log(2 * math.pi) + self.log_variance)
-        return self.squared_error(logits, x) / (2 * self.log_variance.exp()) + volume
+    def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        cells = x[0].numel() if observed is None else observed.flatten(1).sum(1, dtype=x.dtype)
+        volume = cells / 2 * (math.log(2 * math.pi) + self.log_variance)
+        return summed((self.mean(logits) - x).square(), x, observed) / (2 * self.log_variance.exp()) + volume
 
-    def constant(self, features: int) -> float:
+    def constant(self, features: float | Tensor) -> float | Tensor:
         return 0.0
+
+    def sample(self, logits: Tensor) -> Tensor:
+        mean = self.mean(logits)
+        return mean + (0.5 * self.log_variance).exp() * torch.randn_like(mean)
+
+
+class StudentTLikelihood(Likelihood):
+    """Logits (..., 2 features): locations, then what becomes the scales."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.freedom = nn.Parameter(torch.full((features,), 2.0))
+
+    def mean(self, logits: Tensor) -> Tensor:
+        return logits.chunk(2, dim=-1)[0]
+
+    def logits(self, mean: Tensor) -> Tensor:
+        return torch.cat([mean, torch.zeros_like(mean)], dim=-1)
+
+    def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        location, scale, df = self.parameters_of(logits)
+        volume = torch.lgamma(df / 2) - torch.lgamma((df + 1) / 2) + 0.5 * (df * math.pi).log() + scale.log()
+        distance = ((x - location) / scale).square()
+        return summed(volume + (df + 1) / 2 * (distance / df).log1p(), x, observed)
+
+    def sample(self, logits: Tensor) -> Tensor:
+        location, scale, df = self.parameters_of(logits)
+        return torch.distributions.StudentT(df, location, scale).sample()
+
+    def parameters_of(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Location, scale and df; scales and df keep off where the density has a pole or no variance."""
+        location, scale = logits.chunk(2, dim=-1)
+        return location, F.softplus(scale) + 1e-3, 3 + F.softplus(self.freedom)
+
+
+def summed(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
+    """(..., N, *shape) -> (..., N): the sum of each example's cells, or of those `observed` (N, *shape)."""
+    if observed is not None:
+        cells = cells.masked_fill(~observed, 0)
+    return cells.flatten(-x.dim() + 1).sum(-1)
 
 
 class CrossEntropy(torch.autograd.Function):

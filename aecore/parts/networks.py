@@ -51,12 +51,18 @@ class Mlp(Options):
     norm: Norm = Field("none", description="Normalise hidden units, over the batch or over each example's layer.")
     tied: bool = Field(False, description="The decoder uses the encoder's weights, transposed.")
 
-    def build(self, input_shape: Sequence[int], outputs: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
-        """Encoder (N, *input_shape) -> Features of `outputs` values; decoder (N, latent_dim) -> logits."""
+    def build(
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, decoded: int = 1
+    ) -> tuple[nn.Module, nn.Module]:
+        """Encoder (N, *input_shape) -> Features of `outputs` values; decoder (N, latent_dim) -> logits.
+
+        Logits have the input's shape, but (decoded * features,) where a row has several for each feature.
+        """
         features = math.prod(input_shape)
         encoder = MlpEncoder(self, [features, *self.hidden], outputs)
         layers = encoder.layers if self.tied else None
-        return encoder, MlpDecoder(self, [latent_dim, *reversed(self.hidden), features], input_shape, layers)
+        shape = input_shape if decoded == 1 else (decoded * features,)
+        return encoder, MlpDecoder(self, [latent_dim, *reversed(self.hidden), decoded * features], shape, layers)
 
 
 class Conv(Options):
@@ -72,7 +78,9 @@ class Conv(Options):
     activation: Activation = Field("relu", description="Non-linearity of the convolutions.")
     code_activation: Activation = Field("linear", description="Non-linearity of the code layer.")
 
-    def build(self, input_shape: Sequence[int], outputs: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+    def build(
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, decoded: int = 1
+    ) -> tuple[nn.Module, nn.Module]:
         """Encoder (N, C, H, W) -> Features of `outputs` values; decoder (N, latent_dim) -> logits."""
         sizes = [tuple(input_shape[1:])]
         for _ in self.channels:

@@ -1,0 +1,250 @@
+"""Missing cells: what they do to the loss and the metrics, and how they are filled in."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from helpers import model, tiny, trained
+
+from aecore import data, latent, metrics, plan
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig
+from aecore.errors import ConfigError, DataError
+from aecore.recipe import command
+from aecore.tasks.impute import impute, impute_many
+
+HOLES = {"missing": True, "scaling": "standard"}
+VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "gaussian", "variance": 0.3}}
+
+
+@pytest.fixture
+def x():
+    """(40, 6), in float64, about a third of it missing."""
+    torch.manual_seed(2)
+    x = torch.randn(40, 6, dtype=torch.float64) * 3 + 5
+    x[torch.rand(40, 6) < 0.35] = math.nan
+    return x
+
+
+def holed(**options):
+    return model(**HOLES, **options).double().eval()
+
+
+# -- the loss
+
+
+@pytest.mark.parametrize(
+    "likelihood", [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}]
+)
+@pytest.mark.parametrize("bottleneck", [{"kind": "deterministic"}, {"kind": "gaussian", "bound": "iwae", "samples": 4}])
+def test_what_stands_in_a_missing_cell_changes_neither_loss_nor_gradient(x, likelihood, bottleneck):
+    made = holed(likelihood=likelihood, bottleneck=bottleneck)
+    torch.manual_seed(0)
+    loss = made.loss(x).total
+    loss.backward()
+    gradients = [p.grad.clone() for p in made.parameters()]
+    assert loss.isfinite() and all(g.isfinite().all() for g in gradients)
+    observed, scaled = made.observed(x), made.to_scaled(x)
+    logits = made.decode_samples(torch.randn(4, 40, 3, dtype=torch.float64))
+    wild = torch.where(observed, scaled, 1e3)
+    assert torch.equal(made.likelihood.loss(logits, scaled, observed), made.likelihood.loss(logits, wild, observed))
+
+
+@pytest.mark.parametrize(
+    "likelihood", [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}]
+)
+def test_a_mask_that_hides_nothing_changes_nothing(x, likelihood):
+    made, whole = holed(likelihood=likelihood), torch.randn(9, 6, dtype=torch.float64)
+    logits = made.decoder(torch.randn(9, 3, dtype=torch.float64))
+    everywhere = torch.ones(9, 6, dtype=torch.bool)
+    masked = made.likelihood.loss(logits, whole, everywhere)
+    assert torch.allclose(masked, made.likelihood.loss(logits, whole), rtol=1e-12)
+    plain = model(scaling="standard", likelihood=likelihood).double()
+    plain.load_state_dict(made.state_dict())
+    assert made.loss(whole).total.item() == pytest.approx(plain.loss(whole).total.item(), rel=1e-12)
+
+
+def test_the_loss_is_the_sum_over_the_observed_cells_of_each_example(x):
+    made = holed(likelihood={"kind": "gaussian"})
+    rebuilt = made.to_scaled(made.reconstruct(x))
+    by_hand = [(rebuilt - made.to_scaled(x))[i][~x[i].isnan()].square().sum() for i in range(len(x))]
+    assert made.loss(x).total.item() == pytest.approx(torch.stack(by_hand).mean().item(), rel=1e-12)
+    assert metrics.evaluate(made, x)["se"] == pytest.approx(made.loss(x).total.item(), rel=1e-12)
+    assert latent.errors(made, x, made.encode(x)).tolist() == pytest.approx([v.item() for v in by_hand])
+
+
+def test_scaling_is_fitted_to_the_observed_cells(x):
+    made = holed()
+    x[:, 4] = math.nan  # a column that was never measured
+    x[:, 5] = 7
+    made.fit_scaling(x)
+    scaled, observed = made.to_scaled(x), made.observed(x)
+    assert (scaled[~observed] == 0).all()
+    for column in range(4):
+        seen = scaled[observed[:, column], column]
+        assert seen.mean().item() == pytest.approx(0, abs=1e-6) and seen.std(correction=0).item() == pytest.approx(1)
+    assert made.scale[4] == 1 and made.shift[4] == 0 and made.scale[5] == 1
+
+
+def test_the_bounds_count_the_observed_cells_alone(x):
+    made = holed(**VAE)
+    few = x.clone()
+    few[:, 3:] = math.nan
+    narrow = few[:, :3]
+    values, count = metrics.evaluate(made, few, samples=4), (~narrow.isnan()).sum().item() / len(x)
+    torch.manual_seed(0)
+    loss = made.loss(few)
+    assert values["kl"] == pytest.approx(loss.rate.item())
+    constant = count / 2 * math.log(2 * math.pi * 0.3)
+    draws = torch.tensor([made.loss(few).reconstruction.item() for _ in range(200)])
+    assert values["nll_bound"] == pytest.approx(
+        draws.mean().item() + constant + values["kl"], abs=5 * draws.std().item()
+    )
+    assert metrics.evaluate(made, torch.full((3, 6), math.nan))["nll_bound"] == pytest.approx(
+        made.loss(torch.full((3, 6), math.nan)).rate.item()
+    )
+
+
+# -- imputation of what is known exactly
+
+
+def gaussian_table(n=60, q=2, d=5, noise=0.3):
+    """A linear VAE that is the true model of its data, with its exact posterior, and rows of it."""
+    torch.manual_seed(4)
+    weight, mean = torch.randn(d, q, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
+    made = model(
+        input_shape=(d,), latent_dim=q, network={"kind": "mlp", "hidden": ()}, bottleneck={"kind": "gaussian"},
+        likelihood={"kind": "gaussian", "variance": noise},
+    ).double().eval()  # fmt: skip
+    inverse = torch.linalg.inv(weight.T @ weight + noise * torch.eye(q, dtype=torch.float64))
+    back = inverse @ weight.T
+    state = {
+        "encoder.layers.0.weight": torch.cat([back, torch.zeros(q, d, dtype=torch.float64)]),
+        "encoder.layers.0.bias": torch.cat([-back @ mean, (noise * inverse.diagonal() * 16).log()]),  # wide: it covers
+        "decoder.layers.0.weight": weight,
+        "decoder.layers.0.bias": mean,
+    }
+    made.load_state_dict(state, strict=False)
+    x = mean + torch.randn(n, q, dtype=torch.float64) @ weight.T
+    x = x + math.sqrt(noise) * torch.randn(n, d, dtype=torch.float64)
+    covariance = weight @ weight.T + noise * torch.eye(d, dtype=torch.float64)
+    return made, x, mean, covariance
+
+
+def conditional(row, mean, covariance):
+    """Mean and covariance of a Gaussian's missing cells, given the others."""
+    gone = row.isnan()
+    gain = covariance[gone][:, ~gone] @ torch.linalg.inv(covariance[~gone][:, ~gone])
+    spread = covariance[gone][:, gone] - gain @ covariance[~gone][:, gone]
+    return mean[gone] + gain @ (row[~gone] - mean[~gone]), spread
+
+
+def test_the_weighted_mean_is_the_conditional_expectation_of_a_gaussian():
+    made, x, mean, covariance = gaussian_table()
+    x[:, 1], x[:, 3] = math.nan, math.nan
+    found = impute(made, x, draws=20_000)
+    exact = torch.stack([conditional(row, mean, covariance)[0] for row in x])
+    assert (found[:, [1, 3]] - exact).abs().max() < 0.15
+    assert (found[:, [1, 3]] - exact).square().mean().sqrt() < 0.03
+    unweighted = made.reconstruct(x.nan_to_num(0))[:, [1, 3]]
+    assert (unweighted - exact).square().mean().sqrt() > 0.2, "without weights the test would show nothing"
+
+
+def test_many_imputations_have_the_conditional_mean_and_spread_of_a_gaussian():
+    made, x, mean, covariance = gaussian_table(n=3)
+    x[:, 1], x[:, 3] = math.nan, math.nan
+    found = impute_many(made, x, count=20_000, draws=20_000)[:, :, [1, 3]]
+    for i, row in enumerate(x):
+        exact, spread = conditional(row, mean, covariance)
+        assert torch.allclose(found[:, i].mean(0), exact, atol=0.1)
+        assert torch.allclose(torch.cov(found[:, i].T), spread, atol=0.15 * spread.abs().max().item())
+
+
+@pytest.mark.parametrize(
+    "options", [VAE, {}, {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "student_t"}}]
+)
+def test_observed_cells_come_back_untouched_and_the_rest_are_numbers(x, options, monkeypatch):
+    made = holed(**options)
+    made.fit_scaling(x)
+    found = impute(made, x, draws=50)
+    seen = ~x.isnan()
+    assert torch.equal(found[seen], x[seen]) and found.isfinite().all()
+    assert torch.equal(found, impute(made, x, draws=50))
+    if options:
+        many = impute_many(made, x, count=3, draws=50)
+        assert many.shape == (3, 40, 6) and many.isfinite().all()
+        assert torch.equal(many[:, seen], x[seen].expand(3, -1)) and (many[0] != many[1])[~seen].all()
+    monkeypatch.setattr(metrics, "MEMORY", 1)  # a row at a time
+    assert impute(made, x, draws=50).shape == x.shape
+
+
+def test_a_model_without_a_distribution_fills_in_its_reconstruction_and_gives_no_draws(x):
+    made = holed()
+    made.fit_scaling(x)
+    once = impute(made, x)
+    assert torch.allclose(once[x.isnan()], made.reconstruct(x)[x.isnan()])
+    assert torch.allclose(impute(made, x, rounds=2)[x.isnan()], made.reconstruct(once)[x.isnan()])
+    with pytest.raises(ConfigError, match="variational"):
+        impute_many(made, x)
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ConfigError, match=r"\(6,\), got \(5,\)"):
+        impute(model(**VAE), torch.zeros(2, 5))
+
+
+# -- data, training and the folder
+
+
+@pytest.fixture
+def table(tmp_path, x):
+    path = tmp_path / "table.csv"
+    pd.DataFrame(x.numpy(), columns=list("abcdef")).to_csv(path, index=False)
+    return path
+
+
+def test_missing_cells_are_refused_unless_they_are_asked_for(table, x):
+    with pytest.raises(DataError, match=r"missing values in .*set data\.missing to keep"):
+        data.load(DataConfig(name=str(table)))
+    found = data.load(DataConfig(name=str(table), missing="keep"))
+    assert torch.cat([found.train.x, found.test.x]).isnan().sum() == x.isnan().sum()
+
+
+def test_arrays_keep_missing_cells_of_tables_and_never_of_images(tmp_path, x):
+    path = tmp_path / "rows.npz"
+    np.savez(path, x=x.numpy())
+    with pytest.raises(DataError, match=r"Remove or fill them, or set data\.missing to keep"):
+        data.load(DataConfig(name=str(path)))
+    assert data.load(DataConfig(name=str(path), missing="keep")).train.x.isnan().any()
+    np.savez(path, x=np.where(np.isnan(x.numpy()), np.inf, x.numpy()))
+    with pytest.raises(DataError, match="infinite values"):
+        data.load(DataConfig(name=str(path), missing="keep"))
+    np.savez(path, x=np.full((4, 8, 8), np.nan))
+    with pytest.raises(DataError, match=r"Remove or fill them\.$"):
+        data.load(DataConfig(name=str(path), missing="keep"))
+
+
+@pytest.mark.parametrize("variant", ["vanilla", "vae", "iwae", "denoising-masking", "wae-mmd"])
+def test_a_run_with_missing_cells_trains_to_its_end_and_is_measured(table, variant, tmp_path):
+    config = plan.plan(variant, str(table), settings={"data.missing": "keep", "training.epochs": 2})
+    assert config.model.missing
+    run = trained(config, tmp_path / "run")
+    assert run.state().state == "done" and all(math.isfinite(v) for v in run.test_metrics().values())
+    made, x = Autoencoder.load(run.path), data.load(config.data).test.x
+    assert impute(made, x, draws=10).isfinite().all()
+    assert "data.missing=keep" in command(config, "table")
+
+
+def test_what_missing_cells_cannot_be_combined_with_is_named():
+    for options, words in (
+        ({"missing": True}, "scaling standard"),
+        ({"missing": True, "scaling": "minmax"}, "scaling standard"),
+        ({"likelihood": {"kind": "student_t"}, "input_shape": (1, 8, 8)}, "is for tables"),
+        ({"likelihood": {"kind": "student_t"}, "network": {"kind": "mlp", "tied": True}}, "not tied"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            model(**options)
+    with pytest.raises(ValueError, match="set missing to true"):
+        tiny(data={"missing": "keep"})
