@@ -36,6 +36,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.bottleneck = config.bottleneck.build(config.latent_dim)
+        self.likelihood = config.likelihood.build()
         self.encoder, self.decoder = config.network.build(config.input_shape, self.bottleneck.inputs, config.latent_dim)
         self.register_buffer("shift", torch.zeros(config.input_shape if config.scaling != "none" else ()))
         self.register_buffer("scale", torch.ones(config.input_shape if config.scaling != "none" else ()))
@@ -50,7 +51,7 @@ class Autoencoder(nn.Module):
         """z (N, latent_dim) -> x^ (N, *input_shape)."""
         if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
             raise ConfigError(f"Codes must have shape (N, {self.config.latent_dim}), got {tuple(z.shape)}.")
-        return self.from_scaled(self.config.likelihood.mean(self.decoder(z)))
+        return self.from_scaled(self.likelihood.mean(self.decoder(z)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """x (N, *input_shape) -> x^ (N, *input_shape)."""
@@ -76,7 +77,7 @@ class Autoencoder(nn.Module):
         h = self.activate(features.out.to(x.dtype))  # under autocast layers give half precision: too coarse for losses
         options = self.config.bottleneck
         code = self.bottleneck(h, getattr(options, "samples", 1))
-        reconstruction = self.config.likelihood.loss(self.decode_samples(code.z), x)  # (samples, N)
+        reconstruction = self.likelihood.loss(self.decode_samples(code.z), x)  # (samples, N)
         cost = code.cost * (kl_weight * options.beta if isinstance(options, GaussianCode) else 1.0)
         penalty = self.penalty(noisy, features.hidden, h, code)
         total = combine(reconstruction + cost, options).mean() + penalty
@@ -141,7 +142,7 @@ class Autoencoder(nn.Module):
         Training then need not first learn what all examples share (Burda et al., 2015, section 5).
         """
         bias = self.decoder.output_bias
-        logits = self.config.likelihood.logits(mean)
+        logits = self.likelihood.logits(mean)
         bias.copy_(logits.flatten() if bias.numel() == logits.numel() else logits.flatten(1).mean(1))
 
     def checked(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from aecore.errors import ConfigError
 from aecore.parts.base import Options
 from aecore.parts.bottleneck import BottleneckOptions, Deterministic, VectorQuantized
 from aecore.parts.corruption import Corruption
-from aecore.parts.likelihood import Gaussian, Likelihood
+from aecore.parts.likelihood import Gaussian, LikelihoodOptions
 from aecore.parts.networks import Conv, Mlp, Network
 from aecore.parts.penalties import BOUNDED, Contractive, KlSparsity, Penalty, unbounded
 
@@ -34,7 +34,7 @@ class ModelConfig(Options):
     network: Network = Field(default_factory=Mlp, description="Encoder and decoder.")
     bottleneck: BottleneckOptions = Field(default_factory=Deterministic, description="How the code is made.")
     penalties: tuple[Penalty, ...] = Field((), max_length=8, description="Terms added to the loss.")
-    likelihood: Likelihood = Field(default_factory=Gaussian, description="The reconstruction loss.")
+    likelihood: LikelihoodOptions = Field(default_factory=Gaussian, description="The reconstruction loss.")
 
     @model_validator(mode="after")
     def check(self) -> "ModelConfig":

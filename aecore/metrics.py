@@ -64,11 +64,11 @@ def evaluate(model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0) -> 
 
 def batch_sums(model: Autoencoder, x: Tensor) -> dict[str, float]:
     """Sums over one batch in the network's units: the code without noise for errors, a sampled one for bounds."""
-    likelihood = model.config.likelihood
+    likelihood = model.likelihood
     h = model.activate(model.encoder(x).out)
     logits = model.decoder(model.bottleneck.snap(h[:, : model.config.latent_dim]))
     sums = {"se": (likelihood.mean(logits) - x).square().sum().item()}
-    if likelihood.kind == "bernoulli":
+    if model.config.likelihood.kind == "bernoulli":
         sums["cross_entropy"] = likelihood.loss(logits, x).sum().item()
     if is_variational(model):
         log_weight, kl = log_weights(model, x, 1)
@@ -79,7 +79,7 @@ def batch_sums(model: Autoencoder, x: Tensor) -> dict[str, float]:
 
 def log_weights(model: Autoencoder, x: Tensor, samples: int, ratio: bool = False) -> tuple[Tensor, Tensor]:
     """ln p(x|z_k), with ln p(z_k) - ln q(z_k|x) added if `ratio`, (samples, N); and the KL in closed form, (N,)."""
-    likelihood, features = model.config.likelihood, model.config.features
+    likelihood, features = model.likelihood, model.config.features
     mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
     z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
     log_likelihood = -likelihood.loss(model.decode_samples(z), x) - likelihood.constant(features)

@@ -79,5 +79,5 @@ class Layer:
         noisy = config.corruption(h) if config.corruption else h
         logits = self.model.decoder.layer(self.last - self.depth, self.encode(noisy))
         if self.depth == 0:
-            return config.likelihood.loss(logits, h).mean()
+            return self.model.likelihood.loss(logits, h).mean()
         return (self.below(logits) - h).square().sum(1).mean()

@@ -37,7 +37,11 @@ NETWORKS = [
     {"kind": "mlp", "hidden": (7,), "tied": True},
     {"kind": "conv", "channels": (3,)},
 ]
-LIKELIHOODS = [{"kind": "gaussian"}, {"kind": "gaussian", "output": "sigmoid"}, {"kind": "bernoulli"}]
+LIKELIHOODS = [
+    {"kind": "gaussian"},
+    {"kind": "gaussian", "output": "sigmoid", "learned": True},
+    {"kind": "bernoulli"},
+]
 
 
 def name(part):
@@ -155,7 +159,7 @@ def test_the_bounds_of_a_linear_vae_with_its_exact_posterior_are_the_likelihood(
     for samples in (1, 7):  # every weight is p(x), so each bound is exact and none depends on the samples
         assert -metrics.iwae_bound(made.eval(), x, samples) == pytest.approx(exact, abs=1e-8)
     torch.manual_seed(0)
-    elbos = torch.tensor([-(made.loss(x).total.item() + made.config.likelihood.constant(64)) for _ in range(20)])
+    elbos = torch.tensor([-(made.loss(x).total.item() + made.likelihood.constant(64)) for _ in range(20)])
     assert elbos.mean().item() == pytest.approx(exact, abs=4 * elbos.std().item() / math.sqrt(20) + 1e-9)
 
 
@@ -164,8 +168,25 @@ def test_the_training_loss_of_iwae_is_exact_there_too():
     made, exact, _ = linear_vae(8, rows)
     iwae = Autoencoder(made.config.model_copy(update={"bottleneck": GaussianCode(bound="iwae", samples=3)})).double()
     iwae.load_state_dict(made.state_dict())
-    loss = iwae.loss(torch.from_numpy(rows)).total.item() + made.config.likelihood.constant(64)
+    loss = iwae.loss(torch.from_numpy(rows)).total.item() + made.likelihood.constant(64)
     assert -loss == pytest.approx(exact, abs=1e-8)
+
+
+@pytest.mark.parametrize("bottleneck", [{"kind": "gaussian"}, {"kind": "gaussian", "bound": "iwae", "samples": 3}])
+def test_a_learned_noise_changes_what_is_learned_and_not_what_the_bounds_are(bottleneck):
+    rows = torch.from_numpy(load_digits().data / 16)
+    made, exact, noise = linear_vae(8, rows.numpy())
+    likelihood = {"kind": "gaussian", "variance": noise, "learned": True}
+    learned = model(
+        input_shape=(64,), latent_dim=8, network={"kind": "mlp", "hidden": ()}, bottleneck=bottleneck,
+        likelihood=likelihood,
+    ).double()  # fmt: skip
+    learned.load_state_dict(made.state_dict() | {"likelihood.log_variance": torch.tensor(math.log(noise))})
+    assert -metrics.iwae_bound(learned, rows, 3) == pytest.approx(exact, abs=1e-8)
+    loss = learned.loss(rows)  # with its constant, as that moves with the noise
+    assert -loss.total.item() == pytest.approx(exact, abs=1e-8 if len(bottleneck) > 1 else 0.5)
+    loss.total.backward()
+    assert learned.likelihood.log_variance.grad.abs().item() < 2  # of 64 features: the noise is at its optimum
 
 
 def test_a_worse_posterior_lowers_the_bound_and_more_samples_win_it_back():

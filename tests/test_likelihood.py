@@ -24,18 +24,18 @@ def x():
 
 @pytest.mark.parametrize("variance", [0.5, 1.0, 0.07])
 def test_gaussian_loss_and_constant_are_the_negative_log_density(logits, x, variance):
-    likelihood = Gaussian(variance=variance)
+    likelihood = Gaussian(variance=variance).build()
     exact = -Normal(logits, math.sqrt(variance)).log_prob(x).flatten(2).sum(-1)
     assert torch.allclose(likelihood.loss(logits, x) + likelihood.constant(32), exact, atol=1e-10)
 
 
 def test_the_gaussian_constant_of_an_mnist_image_at_unit_variance():
-    assert Gaussian(variance=1.0).constant(784) == pytest.approx(720.448, abs=5e-4)
+    assert Gaussian(variance=1.0).build().constant(784) == pytest.approx(720.448, abs=5e-4)
 
 
 def test_at_the_default_variance_the_loss_is_the_squared_error(logits, x):
-    assert torch.allclose(Gaussian().loss(logits, x), (logits - x).square().flatten(2).sum(-1))
-    squashed = Gaussian(output="sigmoid")
+    assert torch.allclose(Gaussian().build().loss(logits, x), (logits - x).square().flatten(2).sum(-1))
+    squashed = Gaussian(output="sigmoid").build()
     assert torch.allclose(squashed.loss(logits, x), (logits.sigmoid() - x).square().flatten(2).sum(-1))
     assert torch.equal(squashed.mean(logits), logits.sigmoid())
 
@@ -43,21 +43,21 @@ def test_at_the_default_variance_the_loss_is_the_squared_error(logits, x):
 def test_cross_entropy_is_the_negative_log_probability_of_binary_pixels(logits):
     x = (torch.rand(5, 2, 4, 4) < 0.5).double()
     exact = -Coin(logits=logits).log_prob(x.expand_as(logits)).flatten(2).sum(-1)
-    assert torch.allclose(Bernoulli().loss(logits, x), exact, atol=1e-10)
-    assert Bernoulli().constant(784) == 0
+    assert torch.allclose(Bernoulli().build().loss(logits, x), exact, atol=1e-10)
+    assert Bernoulli().build().constant(784) == 0
 
 
 def test_cross_entropy_has_the_gradient_that_finite_differences_give(logits, x):
     wide = torch.linspace(-30, 30, x[0].numel(), dtype=torch.float64).reshape(1, 2, 4, 4).requires_grad_()
     assert torch.autograd.gradcheck(lambda v: CrossEntropy.apply(v, x[:1]), wide)
-    assert torch.autograd.gradcheck(lambda v: Bernoulli().loss(v, x), logits.requires_grad_())
+    assert torch.autograd.gradcheck(lambda v: Bernoulli().build().loss(v, x), logits.requires_grad_())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_cross_entropy_is_finite_and_right_at_extreme_logits(dtype):
     logits = torch.tensor([[-100.0], [100.0], [-100.0], [100.0], [1e4]], dtype=dtype, requires_grad=True)
     x = torch.tensor([[0.0], [1.0], [1.0], [0.0], [0.25]], dtype=dtype)
-    loss = Bernoulli().loss(logits, x)
+    loss = Bernoulli().build().loss(logits, x)
     assert loss.tolist() == pytest.approx([0, 0, 100, 100, 7500])
     loss.sum().backward()
     assert logits.grad.flatten().tolist() == pytest.approx([0, 0, -1, 1, 0.75])
@@ -65,13 +65,33 @@ def test_cross_entropy_is_finite_and_right_at_extreme_logits(dtype):
 
 def test_the_floor_of_the_cross_entropy_is_the_entropy_of_the_pixels(x):
     floor = -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1)
-    best = Bernoulli().loss(torch.logit(x), x)
+    best = Bernoulli().build().loss(torch.logit(x), x)
     assert torch.allclose(best, floor, atol=1e-9)
-    assert (Bernoulli().loss(torch.logit(x) + 0.1, x) > floor).all()
+    assert (Bernoulli().build().loss(torch.logit(x) + 0.1, x) > floor).all()
 
 
 def test_losses_sum_over_features_and_keep_one_value_an_example(logits, x):
-    for likelihood in (Gaussian(), Bernoulli()):
+    for likelihood in (Gaussian().build(), Gaussian(learned=True).build(), Bernoulli().build()):
         assert likelihood.loss(logits, x).shape == (3, 5)
         assert likelihood.loss(logits[0], x).shape == (5,)
         assert likelihood.loss(logits[0].flatten(1), x.flatten(1)).shape == (5,)
+
+
+def test_a_learned_variance_gives_the_whole_negative_log_density_from_the_variance_it_starts_at(logits, x):
+    likelihood = Gaussian(variance=0.07, learned=True).build().double()
+    exact = -Normal(logits, math.sqrt(0.07)).log_prob(x).flatten(2).sum(-1)
+    assert torch.allclose(likelihood.loss(logits, x) + likelihood.constant(32), exact, atol=1e-4)
+    assert [name for name, _ in likelihood.named_parameters()] == ["log_variance"]
+
+
+def test_the_best_learned_variance_is_the_mean_squared_error(logits, x):
+    likelihood = Gaussian(learned=True).build().double()
+    with torch.no_grad():
+        likelihood.log_variance.copy_((logits - x).square().mean().log())
+    likelihood.loss(logits, x).mean().backward()
+    assert likelihood.log_variance.grad.abs().item() < 1e-10
+
+
+@pytest.mark.parametrize("options", [Gaussian(), Gaussian(output="sigmoid"), Bernoulli()])
+def test_a_likelihood_that_learns_nothing_adds_nothing_to_the_weights(options):
+    assert not options.build().state_dict()

@@ -185,7 +185,7 @@ def test_before_training_a_model_can_be_made_to_reconstruct_the_mean(shape, tied
     for likelihood in ({"kind": "gaussian"}, {"kind": "gaussian", "output": "sigmoid"}, {"kind": "bernoulli"}):
         made = model(input_shape=shape, network={"kind": "mlp", "hidden": (5,), "tied": tied}, likelihood=likelihood)
         made.fit_output(mean)
-        nothing = made.config.likelihood.mean(made.decoder.output_bias).detach()
+        nothing = made.likelihood.mean(made.decoder.output_bias).detach()
         torch.testing.assert_close(nothing.view(shape), mean.clamp(1e-3, 1 - 1e-3) if "sigmoid" in likelihood.values()
                                    or likelihood["kind"] == "bernoulli" else mean)  # fmt: skip
 

@@ -228,6 +228,18 @@ def test_stop_keeps_the_best_model_and_resume_goes_on_to_the_same_end():
     assert [r["loss"] for r in run.epochs()] == [r["loss"] for r in whole.epochs()]
 
 
+def test_a_learned_noise_variance_is_trained_kept_and_resumed():
+    learned = {"likelihood": {"kind": "gaussian", "learned": True}, "training": {"epochs": 6, "lr": 1e-2}}
+    whole, run = trained(tiny(**learned)), runs.create(tiny(**learned))
+    seen = []
+    for record in fit(run, lambda: len(seen) >= 2):
+        seen.append(record)
+    list(fit(run))
+    assert weights_of(run) == weights_of(whole)
+    noise = Autoencoder.load(run.path).likelihood.log_variance.exp().item()
+    assert 0.01 < noise < 0.47, "it began at 0.5, and the digits' pixels vary by 0.14 at most"
+
+
 def test_stop_within_the_first_epoch_leaves_a_model_that_has_learned_something():
     calls = iter(range(10_000))
     run = runs.create(tiny(training={"batch_size": 1, "lr": 1e-2}))

@@ -228,7 +228,7 @@ def losses_differ(configs: Mapping[str, RunConfig]) -> str:
 
 def loss_unit(likelihood: Any) -> str:
     """What a loss counts: a decoder of another variance than 1/2 weighs the squared error."""
-    if likelihood.kind == "bernoulli":
+    if likelihood.kind == "bernoulli" or likelihood.learned:
         return "nats"
     weight = 1 / (2 * likelihood.variance)
     return "squared error" if weight == 1 else f"{weight:.3g} x squared error"

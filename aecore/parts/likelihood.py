@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from aecore.parts.base import Options
@@ -25,22 +25,10 @@ class Gaussian(Options):
     output: Literal["linear", "sigmoid"] = Field(
         "linear", description="sigmoid keeps reconstructions between 0 and 1, as pixels are."
     )
+    learned: bool = Field(False, description="The noise variance is learned too, starting from the one above.")
 
-    def mean(self, logits: Tensor) -> Tensor:
-        """The reconstruction, in the units that the network works in."""
-        return logits.sigmoid() if self.output == "sigmoid" else logits
-
-    def logits(self, mean: Tensor) -> Tensor:
-        """What the decoder must give for this reconstruction."""
-        return inverse_sigmoid(mean) if self.output == "sigmoid" else mean
-
-    def loss(self, logits: Tensor, x: Tensor) -> Tensor:
-        """(..., *shape), (*shape) -> (...): squared error / (2 variance), the constant left out."""
-        return (self.mean(logits) - x).square().flatten(-x.dim() + 1).sum(-1) / (2 * self.variance)
-
-    def constant(self, features: int) -> float:
-        """What `loss` leaves out, in nats."""
-        return features / 2 * math.log(2 * math.pi * self.variance)
+    def build(self) -> "Likelihood":
+        return LearnedGaussian(self) if self.learned else FixedGaussian(self)
 
 
 class Bernoulli(Options):
@@ -51,8 +39,18 @@ class Bernoulli(Options):
 
     kind: Literal["bernoulli"] = "bernoulli"
 
+    def build(self) -> "Likelihood":
+        return Likelihood()
+
+
+LikelihoodOptions = Annotated[Gaussian | Bernoulli, Field(discriminator="kind")]
+
+
+class Likelihood(nn.Module):
+    """The cross-entropy; the others replace what differs."""
+
     def mean(self, logits: Tensor) -> Tensor:
-        """The reconstruction: a probability for each pixel."""
+        """The reconstruction, in the units that the network works in: here a probability for each pixel."""
         return logits.sigmoid()
 
     def logits(self, mean: Tensor) -> Tensor:
@@ -60,11 +58,49 @@ class Bernoulli(Options):
         return inverse_sigmoid(mean)
 
     def loss(self, logits: Tensor, x: Tensor) -> Tensor:
-        """(..., *shape), (*shape) in [0, 1] -> (...) nats."""
+        """(..., *shape), (*shape) -> (...): nats, but for a constant."""
         return CrossEntropy.apply(logits, x).flatten(-x.dim() + 1).sum(-1)  # type: ignore[no-any-return]
 
     def constant(self, features: int) -> float:
-        """Nothing is left out."""
+        """What `loss` leaves out, in nats."""
+        return 0.0
+
+
+class FixedGaussian(Likelihood):
+    """Squared error / (2 variance): its constant has no gradient and would only hide the error."""
+
+    def __init__(self, options: Gaussian):
+        super().__init__()
+        self.variance, self.squashed = options.variance, options.output == "sigmoid"
+
+    def mean(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid() if self.squashed else logits
+
+    def logits(self, mean: Tensor) -> Tensor:
+        return inverse_sigmoid(mean) if self.squashed else mean
+
+    def loss(self, logits: Tensor, x: Tensor) -> Tensor:
+        return self.squared_error(logits, x) / (2 * self.variance)
+
+    def constant(self, features: int) -> float:
+        return features / 2 * math.log(2 * math.pi * self.variance)
+
+    def squared_error(self, logits: Tensor, x: Tensor) -> Tensor:
+        return (self.mean(logits) - x).square().flatten(-x.dim() + 1).sum(-1)
+
+
+class LearnedGaussian(FixedGaussian):
+    """The whole negative log density: with the variance learned, nothing in it is constant."""
+
+    def __init__(self, options: Gaussian):
+        super().__init__(options)
+        self.log_variance = nn.Parameter(torch.tensor(math.log(options.variance)))
+
+    def loss(self, logits: Tensor, x: Tensor) -> Tensor:
+        volume = x[0].numel() / 2 * (math.log(2 * math.pi) + self.log_variance)
+        return self.squared_error(logits, x) / (2 * self.log_variance.exp()) + volume
+
+    def constant(self, features: int) -> float:
         return 0.0
 
 
@@ -90,6 +126,3 @@ class CrossEntropy(torch.autograd.Function):
 def inverse_sigmoid(p: Tensor) -> Tensor:
     """ln p / (1 - p), for p kept off 0 and 1."""
     return p.clamp(1e-3, 1 - 1e-3).logit()
-
-
-Likelihood = Annotated[Gaussian | Bernoulli, Field(discriminator="kind")]
