@@ -178,7 +178,7 @@ def average(figures: Figures, what: str) -> tuple[float, float]:
 
 
 def notes(published: Mapping[str, Mapping[str, str]], drawn: Figures, once: Figures) -> str:
-    return "\n".join([*TRIED, "", *per_set(published, drawn, once)])
+    return "\n".join([PROTOCOL, "", TRIED, "", *per_set(published, drawn, once)])
 
 
 def per_set(published: Mapping[str, Mapping[str, str]], drawn: Figures, once: Figures) -> Iterator[str]:
@@ -195,7 +195,21 @@ def per_set(published: Mapping[str, Mapping[str, str]], drawn: Figures, once: Fi
     yield f"| mean | {' | '.join(f'{value:.2f}' for value in means)} |"
 
 
-TRIED = ("",)
+PROTOCOL = """The published protocol draws 1000 rows with replacement from each of the 8 sets that have fewer, before
+the split: half to nearly all of their normal test rows are then copies of training rows, and the nearest neighbour
+alone, kNN(1), beats all twelve published methods. With the draws of seeds 0, 1, 2, 3 and 6 all 23 published kNN
+figures come out to within 0.005, so the comparison is exact; *once* is the same without the draw, and is what to
+expect of new data. PCA has 74.42 in the paper."""
+
+TRIED = """The default was chosen by its mean over the sets, with one seed of a prototype, among these (once /
+published protocol). Plain autoencoder with 64 hidden units and a quarter as many codes as columns 75.0 / 79.7, VAE of
+that shape 72.9 / 77.9. Denoising with 256 hidden and 128 code units: sigma 0.1 78.4 / 85.1, **0.25 78.2 / 85.2**, 0.5
+77.7 / 83.8, random up to 1 78.0 / 84.4, 0.25 with tanh for ReLU 77.6 / 85.0. Other scores of the model with 0.25:
+absolute for squared residuals 77.5 / 84.6, residuals over their deviation in training 78.0 / 85.0, mean over 16 noisy
+copies 77.6 / 84.2, hidden columns 73.9 / 78.9, the nearest training row in whitened code and residual 77.8 / 85.6.
+As the choice was made on these sets, others count: on scikit-learn's breast tumours and its digits without 4 or
+without 8 the prototype has a mean of 87.7 (kNN(5) 87.1, kNN(1) 90.3); on the first of them alone 94.4, where kNN(5)
+has 96.5. It is weakest on tables of few columns with long tails (mammography), where far rows are copied too."""
 
 EXPERIMENT = Experiment(
     "E9",
