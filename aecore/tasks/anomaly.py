@@ -88,7 +88,7 @@ def score(model: Autoencoder, x: Tensor) -> Tensor:
 
 def residuals(model: Autoencoder, x: Tensor) -> Tensor:
     """x - r(x) in the network's units, (N, *input_shape): which columns make an example anomalous, and which way."""
-    x = data.as_float(check(model, x))
+    x = data.as_float(check(model, x)).to("cpu", model.scale.dtype)
     model.eval()  # a layer that normalises must use what it learned, not this batch
     return (x - metrics.reconstruct(model, x)) / model.scale.cpu()
 
