@@ -42,13 +42,18 @@ def full(lab: Lab) -> Result:
     mean, spread = average(drawn, "ours")
     honest, honest_spread = average(once, "ours")
     paper = {method: float(np.mean([float(row[method]) for row in published.values()])) for method in ("VAE", "KNN")}
+    whole = [name for name in published if drawn[name] is once[name]]
+    alike, alike_spread = average({name: once[name] for name in whole}, "ours")
+    theirs = {method: float(np.mean([float(published[name][method]) for name in whole])) for method in ("VAE", "KNN")}
     k5, k1 = average(once, "kNN(5)")[0], average(once, "kNN(1)")[0]
     return Result(
         [
             Check("mean AUROC, %, published protocol (VAE's there)", mean, at_least(75.29), at_least(81.2),
                   paper=paper["VAE"], spread=spread),
             Check("mean AUROC, %, each row used once", honest, at_least(k5), at_least(k1), spread=honest_spread),
-            Check("the same without noise in training, seed 0", average(once, "no noise")[0]),
+            Check(f"mean AUROC, %, the {len(whole)} sets that have no copies (VAE's there)", alike,
+                  at_least(theirs["VAE"]), at_least(theirs["KNN"]), paper=theirs["VAE"], spread=alike_spread),
+            Check("each row used once, no noise in training, seed 0", average(once, "no noise")[0]),
             Check("kNN(5), published protocol", average(drawn, "kNN(5)")[0], (81.22, 81.24), paper=paper["KNN"]),
             Check("kNN(1), published protocol", average(drawn, "kNN(1)")[0]),
             Check("kNN(5), each row used once", k5),
@@ -209,7 +214,8 @@ absolute for squared residuals 77.5 / 84.6, residuals over their deviation in tr
 copies 77.6 / 84.2, hidden columns 73.9 / 78.9, the nearest training row in whitened code and residual 77.8 / 85.6.
 As the choice was made on these sets, others count: on scikit-learn's breast tumours and its digits without 4 or
 without 8 the prototype has a mean of 87.7 (kNN(5) 87.1, kNN(1) 90.3); on the first of them alone 94.4, where kNN(5)
-has 96.5. It is weakest on tables of few columns with long tails (mammography), where far rows are copied too."""
+has 96.5. It is weakest on tables of few columns with long tails (mammography, annthyroid), where far rows are copied
+too; vertebral and wilt, whose anomalies lie among the normal rows, make up all of its lead over kNN(5)."""
 
 EXPERIMENT = Experiment(
     "E9",
