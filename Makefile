@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check clean
+.PHONY: run test check fidelity clean
 
 run: $(VENV)/run.done  ## install what the app needs, then open it
 	$(BIN)/streamlit run app.py
@@ -13,6 +13,9 @@ test: $(VENV)/test.done  ## install what the tests need, then run them
 check: $(VENV)/test.done  ## what CI checks besides the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+fidelity: $(VENV)/test.done  ## hold every formula and variant against its paper, in minutes
+	$(BIN)/python -m bench.fidelity --quick
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -17,6 +17,7 @@ from aecore.hub_client import LIBRARY
 from aecore.metrics import DESCRIPTIONS
 from aecore.parts.base import Options
 from aecore.recipe import PARTS, command, kind_of
+from aecore.references import references
 from aecore.variants import VARIANTS
 
 VARIANT_TAG = "aecore-variant:"
@@ -119,13 +120,19 @@ def options(part: Options) -> str:
 
 
 def results(config: RunConfig, metrics: Mapping[str, float]) -> str:
-    """The test metrics, with what they are and their units."""
+    """The test metrics, with what they are, their units, and published figures to hold them against."""
     where = f"the test split of {escape(data_name(config))}" if config.data else "test data"
     units = "pixels in [0, 1]" if config.model.scaling == "none" else "scaled columns"
     lines = [f"| {name} | {number(value)} | {description(name)} |" for name, value in metrics.items()]
     table = "\n".join(["| metric | value | what it is |", "|---|---|---|", *lines])
+    published = [
+        f"- {name} {number(metrics[name])}; {escape(reference.source)}: {number(reference.value)}"
+        for name, reference in references(config).items()
+        if name in metrics
+    ]
+    compared = "\n\nFor comparison:\n\n" + "\n".join(published) if published else ""
     tail = ", of PSNR higher" if "psnr" in metrics else ""
-    return f"Measured on {where}, in {units}. Of errors and bounds lower is better{tail}.\n\n{table}"
+    return f"Measured on {where}, in {units}. Of errors and bounds lower is better{tail}.\n\n{table}{compared}"
 
 
 def description(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -50,8 +51,16 @@ def pretrain(model: Autoencoder, x: Tensor, config: TrainConfig, stop: Callable[
                 "loss": total / len(below),
                 "seconds": seconds,
             }
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(model):
             below = torch.cat([layer.encode(part) for part in below.split(CHUNK)])
+
+
+@contextmanager
+def evaluating(model: Autoencoder) -> Iterator[None]:
+    """Statistics of batches as they were learned, not as they come."""
+    model.eval()
+    yield
+    model.train()
 
 
 class Layer:
@@ -67,11 +76,18 @@ class Layer:
         """Both layers' weights, each once where they are tied."""
         decoder, mirror = self.model.decoder, self.last - self.depth
         own = list(self.model.encoder.layers[self.depth].parameters())
-        return own + ([decoder.biases[mirror]] if decoder.tied else list(decoder.layers[mirror].parameters()))
+        own += [decoder.biases[mirror]] if decoder.tied else list(decoder.layers[mirror].parameters())
+        if self.depth < self.last:
+            own += self.model.encoder.norms[self.depth].parameters()
+        if self.depth > 0:
+            own += decoder.norms[mirror].parameters()
+        return own
 
     def encode(self, h: Tensor) -> Tensor:
         out = self.model.encoder.layers[self.depth](h)
-        return self.f(out[:, : self.model.config.latent_dim] if self.depth == self.last else out)
+        if self.depth == self.last:
+            return self.f(out[:, : self.model.config.latent_dim])
+        return self.f(self.model.encoder.norms[self.depth](out))
 
     def loss(self, h: Tensor) -> Tensor:
         """Reconstruction loss of h (N, width below), mean over the batch."""
@@ -80,4 +96,5 @@ class Layer:
         logits = self.model.decoder.layer(self.last - self.depth, self.encode(noisy))
         if self.depth == 0:
             return self.model.likelihood.loss(logits, h).mean()
-        return (self.below(logits) - h).square().sum(1).mean()
+        rebuilt = self.below(self.model.decoder.norms[self.last - self.depth](logits))
+        return (rebuilt - h).square().sum(1).mean()

@@ -45,9 +45,9 @@ HINTON = (
 )
 SIGMOID_CODE = {"hidden": (), "code_activation": "sigmoid"}
 DEEP = {"kind": "mlp", "hidden": (512, 256)}
+NORMALISED = {**DEEP, "norm": "batch"}
 KL = r"\mathrm{KL}\big(q(z|x)\,\Vert\,\mathcal{N}(0, I)\big)"
 ELBO = r"-\mathbb{E}_{q(z|x)}[\ln p(x|z)]"
-COSINE = {"schedule": "cosine"}
 
 
 def lines(first: str, *rest: str) -> str:
@@ -68,12 +68,12 @@ VARIANTS: dict[str, Variant] = {
         "Baldi & Hornik (1989), Neural Networks and Principal Component Analysis",
         "https://doi.org/10.1016/0893-6080(89)90014-2",
         model={"network": {"kind": "mlp", "hidden": ()}, "likelihood": {"kind": "gaussian"}},
-        training={"epochs": 40, "batch_size": 256, **COSINE},
+        training={"epochs": 40, "batch_size": 256},
     ),
     "stacked": Variant(
         "Stacked", "Basic", "Several layers deep, optionally trained one layer at a time first.",
         lines(f"{SE},", r"f = f_L \circ \dots \circ f_1"), *HINTON,
-        model={"network": {"kind": "mlp", "hidden": (512, 256, 128)}}, training={"epochs": 20, **COSINE},
+        model={"network": {"kind": "mlp", "hidden": (512, 256, 128), "norm": "batch"}}, training={"epochs": 20},
     ),
     "overcomplete": Variant(
         "Overcomplete", "Basic", "A code wider than the input: free to copy, which is why others add a penalty.",
@@ -89,17 +89,17 @@ VARIANTS: dict[str, Variant] = {
     "denoising-gaussian": Variant(
         "Denoising, Gaussian", "Denoising", "Rebuilds the clean input from one with Gaussian noise.",
         r"\min\; \mathbb{E}_{\varepsilon} \lVert x - g(f(x + \sigma\varepsilon)) \rVert^2", *VINCENT,
-        model={"network": DEEP, "corruption": {"kind": "gaussian", "sigma": 0.5}},
+        model={"network": NORMALISED, "corruption": {"kind": "gaussian", "sigma": 0.5}},
     ),
     "denoising-masking": Variant(
         "Denoising, masking", "Denoising", "Fills in values that were set to zero.",
         lines(r"\mathbb{E}_{m} \lVert x - g(f(x \odot m)) \rVert^2,", r"m_i \sim \mathrm{Bernoulli}(1-\nu)"), *VINCENT,
-        model={"network": DEEP, "corruption": {"kind": "masking", "fraction": 0.25}},
+        model={"network": NORMALISED, "corruption": {"kind": "masking", "fraction": 0.25}},
     ),
     "denoising-salt-and-pepper": Variant(
         "Denoising, salt and pepper", "Denoising", "Repairs values that were flipped to black or white.",
         lines(r"\mathbb{E} \lVert x - g(f(\tilde{x})) \rVert^2,", r"\tilde{x}_i \in \{0, 1\} \text{ with prob. } \nu"),
-        *VINCENT, model={"network": DEEP, "corruption": {"kind": "salt_and_pepper", "fraction": 0.25}},
+        *VINCENT, model={"network": NORMALISED, "corruption": {"kind": "salt_and_pepper", "fraction": 0.25}},
     ),
     "k-sparse": Variant(
         "k-sparse", "Sparse", "Keeps only the k strongest code units of each example.",

@@ -13,19 +13,18 @@ from aecore.train import RESUME
 
 SMALL = {
     "linear": ["--latent-dim", "30"],
-    "vanilla": ["--epochs", "20", "--set", "network.hidden=[128]", "--set", "training.schedule=cosine"],
-    "stacked": ["--epochs", "20", "--set", "network.hidden=[128,48]", "--latent-dim", "16"],
-    "conv": ["--epochs", "10", "--set", "network.channels=[16,32]", "--set", "training.schedule=cosine"],
-    "denoising-gaussian": ["--epochs", "20", "--set", "network.hidden=[128]", "--set", "training.schedule=cosine"],
-    "denoising-masking": ["--epochs", "20", "--set", "network.hidden=[128]", "--set", "training.schedule=cosine"],
-    "k-sparse": ["--epochs", "20", "--latent-dim", "256", "--set", "training.schedule=cosine"],
-    "sparse-kl": ["--epochs", "20", "--latent-dim", "128", "--set", "training.schedule=cosine"],
-    "contractive": ["--epochs", "20", "--latent-dim", "200", "--set", "training.schedule=cosine"],
-    "vae": ["--epochs", "25", "--set", "network.hidden=[256]", "--set", "training.schedule=cosine"],
-    "conv-vae": ["--epochs", "12", "--latent-dim", "16", "--set", "network.channels=[16,32]",
-                 "--set", "training.schedule=cosine"],
-    "wae-mmd": ["--epochs", "20", "--set", "network.hidden=[128]", "--set", "training.schedule=cosine"],
-    "vq-vae": ["--epochs", "20", "--set", "network.hidden=[128]", "--set", "training.schedule=cosine"],
+    "vanilla": ["--epochs", "40", "--set", "network.hidden=[128]"],
+    "stacked": ["--epochs", "40", "--set", "network.hidden=[128,48]", "--latent-dim", "16"],
+    "conv": ["--epochs", "10", "--set", "network.channels=[16,32]"],
+    "denoising-gaussian": ["--epochs", "40", "--set", "network.hidden=[128]"],
+    "denoising-masking": ["--epochs", "40", "--set", "network.hidden=[128]"],
+    "k-sparse": ["--epochs", "30", "--latent-dim", "256", "--set", "bottleneck.start=100"],
+    "sparse-kl": ["--epochs", "20", "--latent-dim", "128"],
+    "contractive": ["--epochs", "20", "--latent-dim", "200"],
+    "vae": ["--epochs", "60", "--set", "network.hidden=[256]"],
+    "conv-vae": ["--epochs", "12", "--latent-dim", "16", "--set", "network.channels=[16,32]"],
+    "wae-mmd": ["--epochs", "40", "--set", "network.hidden=[128]"],
+    "vq-vae": ["--epochs", "40", "--set", "network.hidden=[128]"],
 }  # fmt: skip
 
 
@@ -35,6 +34,7 @@ def main() -> None:
         if folder.exists():
             continue
         arguments = ["train", variant, "--data", "mnist", *options, "--set", "training.previews=4"]
+        arguments += ["--set", "training.precision=bfloat16"]
         if status := aecore([*arguments, "--out", str(folder)]):
             sys.exit(status)
         for name in (RESUME, "run.lock"):

@@ -71,6 +71,7 @@ def tutorial(device: torch.device) -> Callable[[], None]:
 
 def ours(device: torch.device) -> Callable[[], None]:
     settings = {"data.validation_fraction": 0, "training.device": device.type, "training.epochs": 1000}
+    settings["network.activation"] = "relu"  # as the tutorial's
     config = plan.plan("vae", "mnist", settings=settings)
     trainer = Trainer(runs.create(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
 

@@ -80,6 +80,11 @@ def test_an_example_scores_the_same_alone_and_in_company(detector):
     torch.testing.assert_close(detector.score(x)[3:4], detector.score(x[3:4]))
 
 
+def test_doubles_are_scored_as_floats_are(detector):
+    x = line(3, 7)
+    assert torch.equal(detector.score(x.double()), detector.score(x))
+
+
 def test_residuals_point_at_the_column_that_is_wrong(detector):
     x = line(1, 8)
     x[0, 2] += 600  # six deviations

@@ -206,3 +206,15 @@ def test_text_that_looks_like_json_is_quoted() -> None:
     config = configure("vae", (4,), kind="table", data=DataConfig(name="x.csv", label="5"))
     (word,) = [w for w in shlex.split(command(config, "table")) if w.startswith("data.label=")]
     assert json.loads(word.partition("=")[2]) == "5"
+
+
+def test_a_published_figure_stands_beside_ours_where_there_is_one():
+    shape = (1, 28, 28)
+    linear = configure("linear", shape, data=DataConfig(name="mnist"), latent_dim=30)
+    assert "se 13.9; PCA with 30 components: 13.9" in card(linear, {"se": 13.87}).replace("\\", "")
+    vae = configure("vae", shape, data=DataConfig(name="mnist"), latent_dim=20)
+    assert "Kingma & Welling".replace("&", "&amp;") in card(vae, {"nll_bound": 101.0})
+    for other in (configure("beta-vae", shape, data=DataConfig(name="mnist"), latent_dim=20),
+                  configure("vae", shape, data=DataConfig(name="mnist", binarise="static"), latent_dim=20),
+                  configure("vae", shape, data=DataConfig(name="kmnist"), latent_dim=20)):  # fmt: skip
+        assert "Kingma &amp; Welling (2013), Fig" not in card(other, {"nll_bound": 101.0}).replace("\\", "")

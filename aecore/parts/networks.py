@@ -46,7 +46,7 @@ class Mlp(Options):
     hidden: tuple[Width, ...] = Field(
         (400,), max_length=16, description="Widths of the encoder's hidden layers; the decoder mirrors them."
     )
-    activation: Activation = Field("relu", description="Non-linearity of the hidden layers.")
+    activation: Activation = Field("gelu", description="Non-linearity of the hidden layers.")
     code_activation: Activation = Field("linear", description="Non-linearity of the code layer.")
     norm: Norm = Field("none", description="Normalise hidden units, over the batch or over each example's layer.")
     tied: bool = Field(False, description="The decoder uses the encoder's weights, transposed.")

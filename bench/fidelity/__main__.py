@@ -16,6 +16,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from aecore import runs
 from bench.fidelity.experiment import RESULTS, ROOT, Check, Experiment, Lab, Result, write
 from bench.fidelity.report import figure, table
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = list(MODULES) if chosen.all or (chosen.quick and not chosen.names) else chosen.names
     if not names and not chosen.table:
         options.error(f"name experiments ({', '.join(MODULES)}), or give --all, --quick or --table")
+    if chosen.quick:  # small models: a second thread costs more than it gives, most of all on a busy machine
+        torch.set_num_threads(1)
     missed = [name for name in names if not (quick(load(name)) if chosen.quick else full(load(name), chosen.commit))]
     if not chosen.quick:
         table()

@@ -13,7 +13,8 @@ HELD_OUT = 1 / 6  # 10,000 of the 60,000 that are no test images, as in the lite
 
 def full(lab: Lab) -> Result:
     published = lab.trained(
-        "published", "vae", DATA, latent_dim=40, network__hidden=[400], data__validation_fraction=HELD_OUT,
+        "published", "vae", DATA, latent_dim=40, network__hidden=[400], network__activation="relu",
+        data__validation_fraction=HELD_OUT,
         training__epochs=120, training__batch_size=100, training__lr=1e-3, training__schedule="cosine",
         training__precision="bfloat16",
     )  # fmt: skip

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from aecore.data import data_folder
 from aecore.tasks import anomaly
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
 
 SEEDS = (0, 1, 2, 3, 6)  # those whose draws give the published kNN figure of every small set
 ENOUGH = 1000  # rows below which the authors' loader draws with replacement
@@ -42,13 +42,18 @@ def full(lab: Lab) -> Result:
     mean, spread = average(drawn, "ours")
     honest, honest_spread = average(once, "ours")
     paper = {method: float(np.mean([float(row[method]) for row in published.values()])) for method in ("VAE", "KNN")}
+    whole = [name for name in published if drawn[name] is once[name]]
+    alike, alike_spread = average({name: once[name] for name in whole}, "ours")
+    theirs = {method: float(np.mean([float(published[name][method]) for name in whole])) for method in ("VAE", "KNN")}
     k5, k1 = average(once, "kNN(5)")[0], average(once, "kNN(1)")[0]
     return Result(
         [
             Check("mean AUROC, %, published protocol (VAE's there)", mean, at_least(75.29), at_least(81.2),
                   paper=paper["VAE"], spread=spread),
             Check("mean AUROC, %, each row used once", honest, at_least(k5), at_least(k1), spread=honest_spread),
-            Check("the same without noise in training, seed 0", average(once, "no noise")[0]),
+            Check(f"mean AUROC, %, the {len(whole)} sets that have no copies (VAE's there)", alike,
+                  at_least(theirs["VAE"]), at_least(theirs["KNN"]), paper=theirs["VAE"], spread=alike_spread),
+            Check("each row used once, no noise in training, seed 0", average(once, "no noise")[0]),
             Check("kNN(5), published protocol", average(drawn, "kNN(5)")[0], (81.22, 81.24), paper=paper["KNN"]),
             Check("kNN(1), published protocol", average(drawn, "kNN(1)")[0]),
             Check("kNN(5), each row used once", k5),
@@ -60,12 +65,33 @@ def full(lab: Lab) -> Result:
 
 
 def quick(lab: Lab) -> Result:
-    """Breast tumours: malignant ones are the anomalies."""
+    """Breast tumours, where malignant ones are the anomalies; and Gaussian data, where the score is known."""
     from sklearn.datasets import load_breast_cancer
 
     found = load_breast_cancer()
     table = divide("breast", found.data, found.target == 0)
-    return Result([Check("AUROC, %, breast tumours", scored(lab, table, 0), at_least(99.0))])
+    return Result(
+        [
+            Check("AUROC, %, breast tumours", scored(lab, table, 0), at_least(92.5)),
+            Check("correlation with the exact score, Gaussian data", against_exact(lab), at_least(0.8)),
+        ]
+    )
+
+
+def against_exact(lab: Lab) -> float:
+    """Correlation of the logarithms of our scores and of |x - r*(x)|^2 on new Gaussian rows.
+
+    For x ~ N(0, S) the optimum is known:  x - r*(x) = sigma^2 (S + sigma^2 I)^-1 x.
+    """
+    covariance = torch.full((6, 6), 0.8, dtype=torch.float64).fill_diagonal_(1.0)
+    draw = torch.randn(6000, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = draw @ torch.linalg.cholesky(covariance).T
+    table = Table("gaussian", x[:4000].float(), x[4000:].float(), torch.zeros(2000, dtype=torch.bool))
+    trained = train(lab, table, 0)
+    variance = trained.run.config().model.corruption.sigma ** 2
+    exact = variance * torch.linalg.solve(covariance + variance * torch.eye(6), x[4000:].T).T
+    ours = anomaly.score(trained.model, table.test).double()
+    return torch.corrcoef(torch.stack([ours.log(), exact.square().sum(1).log()]))[0, 1].item()
 
 
 def measure(lab: Lab, name: str, draw: bool) -> dict[str, list[float]]:
@@ -83,14 +109,18 @@ def measure(lab: Lab, name: str, draw: bool) -> dict[str, list[float]]:
 
 
 def scored(lab: Lab, table: Table, seed: int, settings: Mapping[str, object] | None = None) -> float:
-    """AUROC in % of the default detector, trained as a user would: from a file, in a run folder."""
+    """AUROC in % of the default detector."""
+    return percent(anomaly.score(train(lab, table, seed, settings).model, table.test), table)
+
+
+def train(lab: Lab, table: Table, seed: int, settings: Mapping[str, object] | None = None) -> Trained:
+    """The default detector's model, trained as a user would: from a file, in a run folder."""
     lab.folder.mkdir(parents=True, exist_ok=True)
     file = lab.folder / f"{lab.id.lower()}-{table.name}.npz"
     np.savez(file, x=table.train.numpy(), x_test=table.test.numpy())
-    ablation = "-".join(f"{value:g}" for value in (settings or {}).values())
+    ablation = "".join(f"-{value:g}" for value in (settings or {}).values())
     config = anomaly.plan(str(file), {"training.previews": 0, "training.seed": seed, **(settings or {})})
-    trained = lab.finish(f"{table.name}-{seed}{ablation and '-' + ablation}", config)
-    return percent(anomaly.score(trained.model, table.test), table)
+    return lab.finish(f"{table.name}-{seed}{ablation}", config)
 
 
 def percent(scores: Tensor, table: Table) -> float:
@@ -153,7 +183,7 @@ def average(figures: Figures, what: str) -> tuple[float, float]:
 
 
 def notes(published: Mapping[str, Mapping[str, str]], drawn: Figures, once: Figures) -> str:
-    return "\n".join([*TRIED, "", *per_set(published, drawn, once)])
+    return "\n".join([PROTOCOL, "", TRIED, "", *per_set(published, drawn, once)])
 
 
 def per_set(published: Mapping[str, Mapping[str, str]], drawn: Figures, once: Figures) -> Iterator[str]:
@@ -170,7 +200,22 @@ def per_set(published: Mapping[str, Mapping[str, str]], drawn: Figures, once: Fi
     yield f"| mean | {' | '.join(f'{value:.2f}' for value in means)} |"
 
 
-TRIED = ("",)
+PROTOCOL = """The published protocol draws 1000 rows with replacement from each of the 8 sets that have fewer, before
+the split: half to nearly all of their normal test rows are then copies of training rows, and the nearest neighbour
+alone, kNN(1), beats all twelve published methods. With the draws of seeds 0, 1, 2, 3 and 6 all 23 published kNN
+figures come out to within 0.005, so the comparison is exact; *once* is the same without the draw, and is what to
+expect of new data. PCA has 74.42 in the paper."""
+
+TRIED = """The default was chosen by its mean over the sets, with one seed of a prototype, among these (once /
+published protocol). Plain autoencoder with 64 hidden units and a quarter as many codes as columns 75.0 / 79.7, VAE of
+that shape 72.9 / 77.9. Denoising with 256 hidden and 128 code units: sigma 0.1 78.4 / 85.1, **0.25 78.2 / 85.2**, 0.5
+77.7 / 83.8, random up to 1 78.0 / 84.4, 0.25 with tanh for ReLU 77.6 / 85.0. Other scores of the model with 0.25:
+absolute for squared residuals 77.5 / 84.6, residuals over their deviation in training 78.0 / 85.0, mean over 16 noisy
+copies 77.6 / 84.2, hidden columns 73.9 / 78.9, the nearest training row in whitened code and residual 77.8 / 85.6.
+As the choice was made on these sets, others count: on scikit-learn's breast tumours and its digits without 4 or
+without 8 the prototype has a mean of 87.7 (kNN(5) 87.1, kNN(1) 90.3); on the first of them alone 94.4, where kNN(5)
+has 96.5. It is weakest on tables of few columns with long tails (mammography, annthyroid), where far rows are copied
+too; vertebral and wilt, whose anomalies lie among the normal rows, make up all of its lead over kNN(5)."""
 
 EXPERIMENT = Experiment(
     "E9",

@@ -85,8 +85,9 @@ def protocol(name: str) -> Check:
 def weighted(lab: Lab, name: str, seed: int, **settings: object) -> Trained:
     """Their networks: two hidden layers of 128, Student's t, 20 codes a row."""
     recipe = {
-        "network__hidden": (128, 128), "likelihood__kind": "student_t", "bottleneck__samples": 20,
-        "training__epochs": 600, "training__batch_size": 64, "training__lr": 1e-3,
+        "network__hidden": (128, 128), "network__activation": "relu", "likelihood__kind": "student_t",
+        "bottleneck__samples": 20, "training__epochs": 600, "training__batch_size": 64, "training__lr": 1e-3,
+        "training__schedule": "constant",
     }  # fmt: skip
     return trained(lab, name, f"miwae-{seed}", "iwae", seed, **(recipe | settings))
 
