@@ -172,11 +172,11 @@ def tied_gradient() -> tuple[str, float]:
 def likelihoods() -> tuple[str, float]:
     """Gaussian with its constant, and the cross-entropy of grey pixels, against torch.distributions."""
     logits, x = torch.randn(5, 6, dtype=torch.float64), torch.rand(5, 6, dtype=torch.float64)
-    gaussian = Gaussian(variance=0.3).build(1)
+    gaussian = Gaussian(variance=0.3).build(6)
     normal = torch.distributions.Normal(logits, math.sqrt(0.3)).log_prob(x).sum(1)
     off = distance(gaussian.loss(logits, x) + gaussian.constant(6), -normal)
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
-    return "likelihoods", off + distance(Bernoulli().build().loss(logits, x), entropy)
+    return "likelihoods", off + distance(Bernoulli().build(6).loss(logits, x), entropy)
 
 
 def unbiased_mmd() -> tuple[str, float]:
