@@ -96,7 +96,8 @@ def denoising(lab: Lab, name: str, seed: int) -> Trained:
     """A denoiser that hides half of the observed cells anew at every step."""
     return trained(
         lab, name, f"denoising-{seed}", "denoising-masking", seed, network__hidden=(128, 128),
-        network__activation="relu", network__norm="none", corruption__fraction=0.5, training__epochs=600, training__batch_size=64, training__lr=1e-3,
+        network__activation="relu", network__norm="none",
+        corruption__fraction=0.5, training__epochs=600, training__batch_size=64, training__lr=1e-3,
         training__schedule="cosine",
     )  # fmt: skip
 
