@@ -18,7 +18,7 @@ def encoder_jacobians(model: Autoencoder, x: Tensor) -> Tensor:
     In the network's units, without noise, by reverse mode.
     """
     jacobian = vmap(jacrev(lambda one: model.encode_scaled(one[None])[0]))
-    parts = [jacobian(part).flatten(2) for batch in chunks(model, x) for part in batch.split(FEW)]
+    parts = [jacobian(part).flatten(2) for batch, _ in chunks(model, x) for part in batch.split(FEW)]
     return torch.cat(parts)
 
 

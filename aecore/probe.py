@@ -71,7 +71,7 @@ def fine_tune(
     check_classes(x, y)
     torch.manual_seed(seed)
     classifier = Classifier(model, int(y.max()) + 1, dropout)
-    inputs, test = (torch.cat(list(chunks(model, part))) for part in (x, test_x))
+    inputs, test = (torch.cat([batch for batch, _ in chunks(model, part)]) for part in (x, test_x))
     y, test_y = y.to(inputs.device), test_y.to(inputs.device)
     kept, held = (rows.to(inputs.device) for rows in hold_out(len(x), seed))
     optimizer = torch.optim.Adam(classifier.parameters(), lr=lr, fused=True)
