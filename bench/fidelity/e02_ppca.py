@@ -30,7 +30,7 @@ class Bounds(NamedTuple):
 def full(lab: Lab) -> Result:
     seeds, found = (0, 1, 2), {}
     for q in (2, 8):
-        runs = [trained(lab, q, seed, epochs=1500, lr=1e-2) for seed in seeds]
+        runs = [trained(lab, q, seed, epochs=150) for seed in seeds]
         found[q] = [bounds(run, q) for run in runs]
     x, exact = rows(runs[0]), {q: ppca(rows(runs[0]), q)[0] for q in found}
     curve = {f"seed {seed}": [[e, -v] for e, v in run.curve("loss")] for seed, run in zip(seeds, runs, strict=True)}
@@ -44,7 +44,7 @@ def full(lab: Lab) -> Result:
 
 
 def quick(lab: Lab) -> Result:
-    run = trained(lab, 8, 0, epochs=200, lr=2e-2)
+    run = trained(lab, 8, 0, epochs=20)
     return Result(checks([bounds(run, 8, draws=400)], 8, ppca(rows(run), 8)[0], moonshot=False))
 
 
@@ -66,7 +66,7 @@ def checks(found: list[Bounds], q: int, exact: float, moonshot: bool = True) -> 
     ]  # fmt: skip
 
 
-def trained(lab: Lab, q: int, seed: int, epochs: int, lr: float) -> Trained:
+def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
     """A linear VAE with learned noise on all digits: 64 columns of x/16, centred, which moves no likelihood."""
     path = lab.folder / "digits16.npz"
     if not path.exists():
@@ -75,16 +75,17 @@ def trained(lab: Lab, q: int, seed: int, epochs: int, lr: float) -> Trained:
         x = load_digits().data / 16
         x = (x - x.mean(0)).astype(np.float32)  # what has a mean is slow to learn for a network of one layer
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, x=x, x_test=x)  # the claim is of the training likelihood
+        # ten passes an epoch, so that its mean loss, which chooses the best one, has little noise
+        np.savez(path, x=np.tile(x, (10, 1)), x_test=x)
     return lab.trained(
         f"{q}-units-{seed}", "vae", str(path), latent_dim=q, scaling="none", network__hidden=(),
         likelihood__learned=True, data__validation_fraction=0, training__epochs=epochs, training__batch_size=128,
-        training__lr=lr, training__schedule="cosine", training__seed=seed, bottleneck__samples=8,
+        training__lr=1e-2, training__schedule="cosine", training__seed=seed, bottleneck__samples=8,
     )  # fmt: skip
 
 
 def rows(run: Trained) -> Tensor:
-    return data.load(run.run.config().data).train.x.double()  # type: ignore[arg-type]
+    return data.load(run.run.config().data).test.x.double()  # type: ignore[arg-type]
 
 
 @torch.no_grad()
