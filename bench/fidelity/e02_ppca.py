@@ -68,7 +68,7 @@ def checks(found: list[Bounds], q: int, exact: float, moonshot: bool = True) -> 
 
 def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
     """A linear VAE with learned noise on all digits: 64 columns of x/16, centred, which moves no likelihood."""
-    path = lab.folder / "digits16.npz"
+    path = lab.folder / "digits-ten-times.npz"
     if not path.exists():
         from sklearn.datasets import load_digits
 

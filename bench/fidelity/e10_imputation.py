@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import stdev
+from statistics import mean, stdev
 
 import numpy as np
 import torch
@@ -43,8 +43,8 @@ def full(lab: Lab) -> Result:
                 for name in CODES
             ],
             *[
-                Check(f"MSE of missing cells, {name}, MIWAE, worst single model", max(found[name, "MIWAE"][1]),
-                      at_most(FOREST[name]))
+                Check(f"MSE of missing cells, {name}, MIWAE, mean of single models", mean(found[name, "MIWAE"][1]),
+                      paper=PUBLISHED[name])
                 for name in CODES
             ],
             *[protocol(name) for name in CODES],
@@ -75,8 +75,8 @@ def judged(name: str, mse: float, each: list[float]) -> Check:
 def protocol(name: str) -> Check:
     """The error of the observed cells' means, which the notebooks report too."""
     x, observed = table(name)
-    mean = holed(x, observed).nanmean(0)
-    return Check(f"MSE of column means, {name}", error(mean.expand_as(x), x, observed), MEANS[name])
+    means = holed(x, observed).nanmean(0)
+    return Check(f"MSE of column means, {name}", error(means.expand_as(x), x, observed), MEANS[name])
 
 
 # -- the two models
