@@ -28,7 +28,7 @@ st.plotly_chart(figures.ladder(evidence.rungs(rows)), key="verdicts", config=FIX
 st.caption("Right is better, whatever was measured. *Bar*: what a correct implementation reaches. *Moonshot*: a much "
            "harder one, mostly the paper's own figure or better. Small marks are further figures; a mark on the edge "
            "lies beyond it.")  # fmt: skip
-right = {name: st.column_config.TextColumn(alignment="right") for name in ("Ours", "Paper", "Bar", "Time")}
+right = {name: st.column_config.TextColumn(alignment="right", width=76) for name in ("Ours", "Paper", "Bar", "Time")}
 st.dataframe(evidence.overview(rows), hide_index=True, height="content", alt="Ours and the paper's figures",
              column_config={"": st.column_config.TextColumn(pinned=True), **right})  # fmt: skip
 

@@ -188,9 +188,9 @@ def overview(rows: Sequence[Experiment]) -> Any:
             "Ours": [number(check.ours) for check in firsts],
             "Paper": [number(check.paper) for check in firsts],
             "Bar": [span(check.bar) for check in firsts],
+            "Time": [duration(row.seconds) for row in rows],
             "Claim": [row.title for row in rows],
             "Figure": [check.what for check in firsts],
-            "Time": [duration(row.seconds) for row in rows],
         }
     )
     fills = [f"background-color: {VERDICTS[row.verdict][1]}44" for row in rows]
