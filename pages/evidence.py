@@ -2,9 +2,7 @@
 
 import streamlit as st
 
-from ui import evidence, figures
-
-FIXED = {"displayModeBar": False}
+from ui import evidence, figures, state
 
 st.title("Evidence")
 st.markdown("**Is each autoencoder here what its paper says?** Every claim was put to the test; this came out.")
@@ -23,11 +21,12 @@ if (asked := st.query_params.get("experiment")) and asked not in by_id:
 verdicts = [row.verdict for row in rows]
 counted = (f"**{len(rows) - verdicts.count('miss')} of {len(rows)}** experiments reach every bar, "
            f"**{verdicts.count('moonshot')}** of them the moonshot.")  # fmt: skip
-st.markdown(counted)
-st.plotly_chart(figures.ladder(evidence.rungs(rows)), key="verdicts", config=FIXED, alt=counted.replace("*", ""))
+st.markdown(f"{counted} [Look closer](#closer) at one.")
+st.plotly_chart(figures.ladder(evidence.rungs(rows), state.dark()), key="verdicts", config={"displayModeBar": False},
+                alt=counted.replace("*", ""))  # fmt: skip
 st.caption("Right is better, whatever was measured. *Bar*: what a correct implementation reaches. *Moonshot*: a much "
-           "harder one, mostly the paper's own figure or better. Small marks are further figures; a mark on the edge "
-           "lies beyond it.")  # fmt: skip
+           "harder one, mostly the paper's own figure or better. One missed bar, of all that an experiment has, is a "
+           "miss. Small marks are further figures; a mark on the edge lies beyond it.")  # fmt: skip
 right = {name: st.column_config.TextColumn(alignment="right", width=76) for name in ("Ours", "Paper", "Bar", "Time")}
 st.dataframe(evidence.overview(rows), hide_index=True, height="content", alt="Ours and the paper's figures",
              column_config={"": st.column_config.TextColumn(pinned=True), **right})  # fmt: skip

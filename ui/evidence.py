@@ -18,7 +18,7 @@ BADGES = {  # the icons are the symbols of the picture
     "moonshot": ":blue-badge[:material/star: moonshot]",
     "pass": ":green-badge[:material/circle: pass]",
     "miss": ":red-badge[:material/close: miss]",
-    "told": "",
+    "told": ":gray-badge[:material/info: no bar]",
 }
 MOST_BYTES = 1_000_000
 ROOM = 50  # letters of a title that a narrow screen takes
@@ -201,12 +201,11 @@ def details(row: Experiment) -> pd.DataFrame:
     """A line for each figure of an experiment."""
     return pd.DataFrame(
         {
-            "Figure": [check.what for check in row.checks],
+            "Figure": [f"{BADGES[check.state]} {check.what}" for check in row.checks],
             "Ours": [number(c.ours) + (f" ± {number(c.spread)}" if c.spread is not None else "") for c in row.checks],
             "Paper": [number(check.paper) for check in row.checks],
             "Bar": [span(check.bar) for check in row.checks],
             "Moonshot": [span(check.moonshot) for check in row.checks],
-            "Reached": [BADGES[check.state] for check in row.checks],
         }
     )
 

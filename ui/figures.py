@@ -114,7 +114,7 @@ class Rung(NamedTuple):
     standings: Sequence[Standing]
 
 
-def ladder(rungs: Sequence[Rung]) -> go.Figure:
+def ladder(rungs: Sequence[Rung], dark: bool = False) -> go.Figure:
     """Experiments from the top down, right is better; what lies beyond an edge is drawn on it."""
     figure, low, high, height = go.Figure(), -0.75, 2.0, 40
     for left, right, state in ((low, 0, "miss"), (0, 1, "pass"), (1, high, "moonshot")):
@@ -136,7 +136,8 @@ def ladder(rungs: Sequence[Rung]) -> go.Figure:
             if standing.paper is not None and not i:
                 paper = min(max(standing.paper, low), high)
                 marks["paper"].append((paper, y, 12, standing.text))
-                figure.add_shape(type="line", x0=paper, x1=ours, y0=y, y1=y, line={"color": "#888888", "width": 2})
+                line = {"color": "#888888", "width": 2}
+                figure.add_shape(type="line", x0=paper, x1=ours, y0=y, y1=y, line=line, layer="below")
     for name, points in marks.items():
         if points:
             x, y, size, text = zip(*points, strict=True)
@@ -147,6 +148,7 @@ def ladder(rungs: Sequence[Rung]) -> go.Figure:
     bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(range=[low, high], **bare)
     figure.update_yaxes(range=[len(rungs) - 0.6, -0.75], **bare)
+    figure.update_annotations(font_color="#fafafa" if dark else "#31333f")  # the theme's own grey is faint on a tint
     figure.update_layout(legend=LEGEND_BELOW | {"y": 0}, showlegend=True)
     return finish(figure, 80 + height * len(rungs))
 

@@ -46,6 +46,7 @@ def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page,
     overview, details = app.dataframe[0].value, app.table[0].value
     assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == ["★ moonshot", "✕ miss"]
     assert list(details["Ours"]) == ["2.90 ± 0.02", "2.90 ± 0.02"] and list(details["Bar"]) == ["≤ 3.30", ""]
+    assert "moonshot" in details["Figure"][0] and "no bar" in details["Figure"][1]
     assert "E3 Deep" in texts(app) and "A note." in texts(app) and "https://example.org/x%2889%291" in texts(app)
     assert len(app.get("plotly_chart")) == 2 and len(app.image) == 1
     assert app.code[0].value == "python -m bench.fidelity E3"
