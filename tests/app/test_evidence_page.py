@@ -72,7 +72,7 @@ def test_a_link_to_an_experiment_without_a_row_says_so_and_opens_the_first(open_
         lambda path: path.write_text(path.read_text()[:200]),
         lambda path: path.write_text("[1, 2]"),
         lambda path: path.write_text(path.read_text().replace('"E3"', '"E4"')),
-        lambda path: path.write_text(" " * 2_000_000),
+        lambda path: path.write_text(path.read_text() + " " * 2_000_000),
         lambda path: path.write_bytes(b"\xff\xfe\x00"),
         lambda path: path.write_text(path.read_text().replace("2.9", "NaN")),
         lambda path: path.write_text(path.read_text().replace("E3-0.png", "../../secret.png")),
