@@ -21,7 +21,7 @@ SMALL = {
     "k-sparse": ["--epochs", "30", "--latent-dim", "256", "--set", "bottleneck.start=100"],
     "sparse-kl": ["--epochs", "20", "--latent-dim", "128"],
     "contractive": ["--epochs", "20", "--latent-dim", "200"],
-    "vae": ["--epochs", "60", "--set", "network.hidden=[256]"],
+    "vae": ["--epochs", "40", "--set", "network.hidden=[256]"],
     "conv-vae": ["--epochs", "12", "--latent-dim", "16", "--set", "network.channels=[16,32]"],
     "wae-mmd": ["--epochs", "40", "--set", "network.hidden=[128]"],
     "vq-vae": ["--epochs", "40", "--set", "network.hidden=[128]"],

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import pandas as pd
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "results" / "fidelity"
-COMMAND = "python -m bench.fidelity --all"
-VERDICTS = {
-    "moonshot": ":material/star: better than the paper",
-    "pass": ":material/check_circle: as the paper says",
-    "miss": ":material/cancel: missed",
-}
-STATES = {"moonshot": "★ beyond", "pass": "✓ reached", "miss": "✕ missed", "told": ""}
-MOST_BYTES = 1_000_000
+from ui.figures import VERDICTS, Rung, Standing
 
-Range = tuple[float | None, float | None]
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "results" / "fidelity"
+COMMAND = "python -m bench.fidelity"
+BADGES = {  # the icons are the symbols of the picture
+    "moonshot": ":blue-badge[:material/star: moonshot]",
+    "pass": ":green-badge[:material/circle: pass]",
+    "miss": ":red-badge[:material/close: miss]",
+    "told": ":gray-badge[:material/info: no bar]",
+}
+MOST_BYTES = 1_000_000
+ROOM = 50  # letters of a title that a narrow screen takes
+
+Range = tuple[float | None, float | None]  # least and most; None where that side is open
 
 
 class Row(BaseModel):
@@ -27,7 +31,7 @@ class Row(BaseModel):
 
 
 class Check(Row):
-    """One figure and its bars, as bench.fidelity wrote it down."""
+    """One figure, what the paper has for it, and the bars it is held against."""
 
     what: str = Field(max_length=300)
     ours: float
@@ -35,16 +39,24 @@ class Check(Row):
     moonshot: Range | None
     paper: float | None
     spread: float | None
-    passed: bool
-    beyond: bool
 
     @property
     def state(self) -> str:
+        """Judged anew, so that words and numbers agree; told: there is no bar."""
         if self.bar is None:
             return "told"
-        if not self.passed:
+        if not within(self.ours, self.bar):
             return "miss"
-        return "moonshot" if self.moonshot and self.beyond else "pass"
+        return "moonshot" if self.moonshot and within(self.ours, self.moonshot) else "pass"
+
+    def place(self, value: float) -> float | None:
+        """A value on the way from the bar (0) to the moonshot (1), where both point the same way."""
+        match self.bar, self.moonshot:
+            case (None, float(bar)), (None, float(aim)) if aim < bar:
+                return (value - bar) / (aim - bar)
+            case (float(bar), None), (float(aim), None) if aim > bar:
+                return (value - bar) / (aim - bar)
+        return None
 
 
 class Curves(Row):
@@ -66,8 +78,7 @@ class Experiment(Row):
     title: str = Field(max_length=200)
     claim: str = Field(max_length=500)
     paper: str = Field(max_length=300)
-    url: str = Field(pattern=r"^https://[^\s)]+$")
-    verdict: Literal["moonshot", "pass", "miss"]
+    url: str = Field(pattern=r"^https://[^\s<>]+$")
     checks: list[Check] = Field(min_length=1)
     curves: Curves | None
     pictures: list[Picture]
@@ -80,54 +91,132 @@ class Experiment(Row):
     commit: str
     date: str
 
+    @property
+    def link(self) -> str:
+        """The paper in Markdown; a bracket in an address would end it."""
+        return f"[{self.paper}]({self.url.replace('(', '%28').replace(')', '%29')})"
+
+    @property
+    def judged(self) -> list[str]:
+        """The state of each figure that has a bar."""
+        return [check.state for check in self.checks if check.bar]
+
+    @property
+    def verdict(self) -> str:
+        """miss where a bar is missed, moonshot where every check that has one reaches it."""
+        if "miss" in self.judged:
+            return "miss"
+        aims = [check.state for check in self.checks if check.bar and check.moonshot]
+        return "moonshot" if aims and set(aims) == {"moonshot"} else "pass"
+
+    @property
+    def first(self) -> Check:
+        """The figure that stands for the experiment: the first that can be placed, else the first."""
+        return next((check for check in self.checks if check.place(check.ours) is not None), self.checks[0])
+
+
+def within(value: float, allowed: Range) -> bool:
+    low, high = allowed
+    return (low is None or low <= value) and (high is None or value <= high)
+
 
 def read(folder: Path | None = None) -> tuple[list[Experiment], list[str]]:
     """Every sound row, E0 first, and a sentence for each file that is not one."""
     found, problems = [], []
-    for path in (folder or FOLDER).glob("E*.json"):
+    for path in sorted((folder or FOLDER).glob("E*.json")):
         try:
-            text = path.read_text(encoding="utf-8") if path.stat().st_size < MOST_BYTES else ""
-            found.append(Experiment.model_validate_json(text))
+            found.append(parse(path))
         except (OSError, ValueError) as error:
             why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            problems.append(f"{path.name} cannot be shown ({why[:200]}). Run `{COMMAND}` again.")
+            problems.append(f"{path.name} cannot be shown ({why[:200]}). `{COMMAND} {path.stem[:9]}` makes it anew.")
     return sorted(found, key=lambda row: int(row.id[1:])), problems
 
 
-def overview(rows: Sequence[Experiment]) -> pd.DataFrame:
-    """A line for each experiment, by its first figure."""
-    return pd.DataFrame(
+def parse(path: Path) -> Experiment:
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(f"it has {size:,} bytes, more than {MOST_BYTES:,}")
+    row = Experiment.model_validate_json(path.read_bytes())
+    if row.id != path.stem:
+        raise ValueError(f"it holds {row.id}")
+    return row
+
+
+def picture(file: str) -> Image.Image | None:
+    """A picture of a row, or None where it is missing or torn."""
+    try:
+        with Image.open(FOLDER / file) as opened:
+            return opened.convert("RGB")
+    except (OSError, ValueError):
+        return None
+
+
+def rungs(rows: Sequence[Experiment]) -> list[Rung]:
+    """The rows as the overview picture takes them."""
+    return [Rung(row.verdict, short(f"{row.id} {row.title}"), reached(row), standings(row)) for row in rows]
+
+
+def standings(row: Experiment) -> list[Standing]:
+    found = []
+    for check in row.checks:
+        if (ours := check.place(check.ours)) is not None:
+            paper = None if check.paper is None else check.place(check.paper)
+            found.append(Standing(check.state, ours, paper, f"{row.id} {described(check)}"))
+    return found
+
+
+def described(check: Check) -> str:
+    """A figure and what it is held against, for the pointer that rests on it."""
+    paper = "" if check.paper is None else f", paper {number(check.paper)}"
+    return f"{check.what}<br>ours {number(check.ours)}{paper}<br>bar {span(check.bar)}, moonshot {span(check.moonshot)}"
+
+
+def short(text: str) -> str:
+    return text if len(text) <= ROOM else f"{text[: ROOM - 1].rstrip()}…"
+
+
+def reached(row: Experiment) -> str:
+    return f"{len(row.judged) - row.judged.count('miss')} of {len(row.judged)} bars"
+
+
+def overview(rows: Sequence[Experiment]) -> Any:
+    """A line for each experiment, by the figure that stands for it; what a narrow screen shows comes first."""
+    firsts = [row.first for row in rows]
+    frame = pd.DataFrame(
         {
             "": [row.id for row in rows],
-            "Experiment": [row.title for row in rows],
-            "Verdict": [VERDICTS[row.verdict].split(": ")[1] for row in rows],
-            "Figure": [row.checks[0].what for row in rows],
-            "Ours": [number(row.checks[0].ours) for row in rows],
-            "Paper": [number(row.checks[0].paper) for row in rows],
+            "Verdict": [f"{VERDICTS[row.verdict][2]} {row.verdict}" for row in rows],
+            "Ours": [number(check.ours) for check in firsts],
+            "Paper": [number(check.paper) for check in firsts],
+            "Bar": [span(check.bar) for check in firsts],
             "Time": [duration(row.seconds) for row in rows],
+            "Claim": [row.title for row in rows],
+            "Figure": [check.what for check in firsts],
         }
     )
+    fills = [f"background-color: {VERDICTS[row.verdict][1]}44" for row in rows]
+    return frame.style.apply(lambda _: fills, subset=["Verdict"])
 
 
 def details(row: Experiment) -> pd.DataFrame:
     """A line for each figure of an experiment."""
     return pd.DataFrame(
         {
-            "Figure": [check.what for check in row.checks],
+            "Figure": [f"{BADGES[check.state]} {check.what}" for check in row.checks],
             "Ours": [number(c.ours) + (f" ± {number(c.spread)}" if c.spread is not None else "") for c in row.checks],
             "Paper": [number(check.paper) for check in row.checks],
             "Bar": [span(check.bar) for check in row.checks],
-            "Beyond": [span(check.moonshot) for check in row.checks],
-            "": [STATES[check.state] for check in row.checks],
+            "Moonshot": [span(check.moonshot) for check in row.checks],
         }
     )
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, more where a paper prints more."""
+    """Digits as papers print them: 0.206, 2.86, 86.76; whole numbers as such."""
     if value is None:
         return ""
-    return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    if abs(value) < 1:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.2f}"
 
 
 def span(allowed: Range | None) -> str:
@@ -140,4 +229,6 @@ def span(allowed: Range | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -52,9 +52,9 @@ def full(lab: Lab) -> Result:
         seeds=SEEDS,
         curves={"x": "epoch", "y": "training loss, nats per row", "lines": lines},
         notes="Half of all cells hidden, with the mask of the authors' notebooks. Each figure is of the mean of "
-        f"{len(SEEDS)} models' imputations; the paper's are of one model. One recipe for both sets: codes, widths, rate "
-        "and draws are the notebooks', and changes to it were judged on a tenth of the observed cells, the denoiser's "
-        "on Boston's. On the same cells: kNN 0.638 / 0.538, MICE 0.706 / 0.333, missForest 0.535 / 0.313.",
+        f"{len(SEEDS)} models' imputations; the paper's are of one model. One recipe for both sets: codes, widths, "
+        "rate and draws are the notebooks', and changes to it were judged on a tenth of the observed cells, "
+        "the denoiser's on Boston's. Same cells: kNN 0.638 / 0.538, MICE 0.706 / 0.333, missForest 0.535 / 0.313.",
     )  # fmt: skip
 
 

@@ -5,15 +5,14 @@ import json
 import pytest
 from PIL import Image
 
-from ui import evidence
+from ui import evidence, figures
 
-CHECK = {
-    "what": "test SE", "ours": 2.9, "bar": [None, 3.3], "moonshot": [None, 3.0], "paper": 3.0, "spread": None,
-    "passed": True, "beyond": True,
-}  # fmt: skip
+CHECK = {"what": "test SE", "ours": 2.9, "bar": [None, 3.3], "moonshot": [None, 3.0], "paper": 3.0, "spread": 0.02}
+MISSED = {**CHECK, "ours": 3.5}
+TOLD = {**CHECK, "what": "told", "bar": None, "moonshot": None}
 ROW = {
-    "id": "E3", "title": "Deep", "claim": "A claim.", "paper": "A paper", "url": "https://example.org/x",
-    "verdict": "moonshot", "checks": [CHECK, {**CHECK, "what": "told", "bar": None, "moonshot": None}],
+    "id": "E3", "title": "Deep", "claim": "A claim.", "paper": "A paper", "url": "https://example.org/x(89)1",
+    "checks": [CHECK, TOLD],
     "curves": {"x": "epoch", "y": "SE", "lines": {"a": [[1, 5.0], [2, 3.0]]}, "marks": {"paper": 3.0}},
     "pictures": [{"file": "E3-0.png", "caption": "What it rebuilds."}], "notes": "A note.",
     "seeds": [0], "seconds": 300,
@@ -39,23 +38,32 @@ def texts(app):
 
 
 def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page, rows):
-    rows("E10", title="Ten", verdict="miss")
+    rows("E10", title="Ten", checks=[CHECK, MISSED])
     rows("E3")
     app = open_page("evidence.py")
     assert not app.exception
-    assert "**1 of 2** experiments reach the paper, **1** go beyond it" in texts(app)
-    overview, details = (frame.value for frame in app.dataframe)
-    assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == ["better than the paper", "missed"]
-    assert list(details["Ours"]) == ["2.90", "2.90"] and list(details["Bar"]) == ["≤ 3.30", ""]
-    assert "E3 Deep" in texts(app) and "A note." in texts(app)
+    assert "**1 of 2** experiments reach every bar, **1** of them the moonshot" in texts(app)
+    overview, details = app.dataframe[0].value, app.table[0].value
+    assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == ["★ moonshot", "✕ miss"]
+    assert list(details["Ours"]) == ["2.90 ± 0.02", "2.90 ± 0.02"] and list(details["Bar"]) == ["≤ 3.30", ""]
+    assert "moonshot" in details["Figure"][0] and "no bar" in details["Figure"][1]
+    assert "E3 Deep" in texts(app) and "A note." in texts(app) and "https://example.org/x%2889%291" in texts(app)
+    assert len(app.get("plotly_chart")) == 2 and len(app.image) == 1
     assert app.code[0].value == "python -m bench.fidelity E3"
 
 
-def test_a_link_opens_its_experiment_and_one_to_nothing_the_first(open_page, rows):
+def test_a_link_opens_its_experiment(open_page, rows):
     rows("E3")
     rows("E10", title="Ten")
-    assert "E10 Ten" in texts(open_page("evidence.py", experiment="E10"))
-    assert "E3 Deep" in texts(open_page("evidence.py", experiment="E77"))
+    app = open_page("evidence.py", experiment="E10")
+    assert "E10 Ten" in texts(app) and "no result" not in texts(app)
+
+
+def test_a_link_to_an_experiment_without_a_row_says_so_and_opens_the_first(open_page, rows):
+    rows("E3")
+    app = open_page("evidence.py", experiment="E77")
+    assert not app.exception
+    assert "no result of 'E77'" in texts(app) and "E3 Deep" in texts(app)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +71,8 @@ def test_a_link_opens_its_experiment_and_one_to_nothing_the_first(open_page, row
     [
         lambda path: path.write_text(path.read_text()[:200]),
         lambda path: path.write_text("[1, 2]"),
+        lambda path: path.write_text(path.read_text().replace('"E3"', '"E4"')),
+        lambda path: path.write_text(path.read_text() + " " * 2_000_000),
         lambda path: path.write_bytes(b"\xff\xfe\x00"),
         lambda path: path.write_text(path.read_text().replace("2.9", "NaN")),
         lambda path: path.write_text(path.read_text().replace("E3-0.png", "../../secret.png")),
@@ -75,6 +85,42 @@ def test_a_torn_or_hostile_row_is_named_and_the_others_shown(open_page, rows, da
     app = open_page("evidence.py")
     assert not app.exception
     assert "E3.json cannot be shown" in texts(app) and "E10 Ten" in texts(app)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\x89PNG, torn")])
+def test_a_picture_that_is_missing_or_torn_is_named(open_page, rows, damage):
+    damage(rows("E3").with_name("E3-0.png"))
+    app = open_page("evidence.py")
+    assert not app.exception
+    assert "E3-0.png is missing or torn" in texts(app) and "A note." in texts(app)
+
+
+@pytest.mark.parametrize(
+    "bar, moonshot, paper, place",
+    [
+        ([None, 3.3], [None, 3.0], 3.0, 1.0),
+        ([1.0, None], [3.0, None], 2.0, 0.5),  # higher is better
+        ([1.0, None], [3.0, None], 0.0, -0.5),  # missed
+        ([88.9, 90.4], None, 89.0, None),
+        ([88.9, 90.4], [None, 88.7], 89.0, None),
+        ([1.0, None], [0.5, None], 0.7, None),  # the moonshot is no higher
+        (None, None, 3.0, None),
+    ],
+)
+def test_a_figure_is_placed_between_bar_and_moonshot_whichever_way_is_better(bar, moonshot, paper, place):
+    check = evidence.Check.model_validate({**CHECK, "bar": bar, "moonshot": moonshot})
+    assert check.place(paper) == (None if place is None else pytest.approx(place))
+
+
+def test_the_overview_draws_each_figure_by_its_verdict_and_keeps_the_far_ones_on_the_edge(rows):
+    rows("E3", checks=[CHECK, {**CHECK, "ours": 3.1}, {**CHECK, "ours": 99.0}])
+    rows("E0", checks=[{**CHECK, "moonshot": None}])
+    drawn = figures.ladder(evidence.rungs(evidence.read()[0]))
+    assert {trace.name: trace.x[0] for trace in drawn.data} == pytest.approx(
+        {"paper": 1.0, "moonshot": 4 / 3, "pass": 2 / 3, "miss": drawn.layout.xaxis.range[0]}
+    )
+    assert len({trace.marker.symbol for trace in drawn.data}) == len({trace.marker.color for trace in drawn.data}) == 4
+    assert {"1 of 1 bars", "2 of 3 bars", "no moonshot"} <= {note.text for note in drawn.layout.annotations}
 
 
 def test_without_any_row_the_command_that_makes_them_is_told(open_page, rows):
