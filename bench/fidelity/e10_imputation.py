@@ -50,7 +50,7 @@ def full(lab: Lab) -> Result:
             *[protocol(name) for name in CODES],
         ],
         seeds=SEEDS,
-        curves={"x": "epoch", "y": "training loss, nats per row", "lines": lines},
+        curves={"x": "epoch", "y": "training loss, nats per row", "lines": lines, "marks": {}},
         notes="Half of all cells hidden, with the mask of the authors' notebooks. Each figure is of the mean of "
         f"{len(SEEDS)} models' imputations; the paper's are of one model. One recipe for both sets: codes, widths, "
         "rate and draws are the notebooks', and changes to it were judged on a tenth of the observed cells, "
