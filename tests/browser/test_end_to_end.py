@@ -50,25 +50,25 @@ def trained(browser, app):
 
 def test_a_run_is_watched_to_its_end_across_a_reload(trained, page, app):
     go(page, f"{app}/train?run={trained}")
-    assert page.get_by_text(re.compile(r"^(\d+) of \1 epochs$")).is_visible()
-    assert page.get_by_text("NLL bound").is_visible()
-    assert page.get_by_role("img", name=re.compile("Test inputs")).first.is_visible()
+    page.get_by_text(re.compile(r"^(\d+) of \1 epochs$")).wait_for()
+    page.get_by_text("NLL bound").wait_for()
+    page.get_by_role("img", name=re.compile("Test inputs")).first.wait_for()
 
 
 @pytest.mark.parametrize("path, heading", [("latent?run=mnist-vae", "Latent space"), ("train?run=mnist-vae", "Train")])
 def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page, path, heading):
     with server() as address:
         go(page, f"{address}/{path}")
-        assert page.get_by_role("heading", name=heading, exact=True).is_visible()
-        assert page.get_by_role("link", name="Generate").first.is_visible()
+        page.get_by_role("heading", name=heading, exact=True).wait_for()
+        page.get_by_role("link", name="Generate").first.wait_for()
         assert not page.get_by_text("Page not found").is_visible()
 
 
 def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
     go(page, f"{app}/compare?runs=mnist-vae&runs=mnist-linear")
-    assert page.get_by_role("img", name=re.compile("rebuilt.*mnist-linear")).is_visible()
+    page.get_by_role("img", name=re.compile("rebuilt.*mnist-linear")).wait_for()
     go(page, f"{app}/compare?runs={trained}&runs=mnist-vae")
-    assert page.get_by_text("Not in the picture").is_visible()
+    page.get_by_text("Not in the picture").wait_for()
     picture(page, "compare")
     with page.expect_download() as download:
         page.get_by_text("Metrics as CSV").click()
@@ -124,7 +124,7 @@ def test_a_run_is_pushed_and_pulled_back_in_the_browser(trained, page, app):
     assert "hf_alice" not in page.url
     assert "hf_alice" not in page.locator("[data-testid=stApp]").inner_text()
     go(page, f"{app}/generate?run=alice--{trained}")
-    assert page.get_by_role("button", name="PNG").is_visible()
+    page.get_by_role("button", name="PNG").wait_for()
 
 
 def test_every_page_fits_a_narrow_dark_screen(trained, browser, app):
