@@ -76,12 +76,16 @@ def tiles(x: Tensor, limit: float | None = None) -> Tensor:
 
 
 def signed(x: Tensor, limit: float | None = None) -> Tensor:
-    """Signed values (N, C, H, W) -> colours (N, 3, H, W): channel mean, white at zero, full at +-`limit`."""
+    """Signed values (N, C, H, W) -> colours (N, 3, H, W): channel mean, white at zero, full at +-`limit`.
+
+    What is not known, NaN, is grey.
+    """
     value = x.mean(1).detach().cpu().numpy()
-    limit = limit or float(np.abs(value).max()) or 1.0
+    limit = limit or float(np.abs(value[~np.isnan(value)]).max(initial=0.0)) or 1.0
     share = np.clip(value / limit, -1, 1)[..., None]
     blue, white, red = DIVERGING
     mixed = np.where(share < 0, white + (white - blue) * share, white + (red - white) * share) / 255
+    mixed = np.where(np.isnan(share), GROUND / 255, mixed)
     return torch.from_numpy(mixed.astype(np.float32)).permute(0, 3, 1, 2)
 
 

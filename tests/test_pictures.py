@@ -76,3 +76,10 @@ def test_pictures_as_tiles_are_themselves():
     assert torch.equal(pictures.tiles(x), x.clamp(0, 1).expand(3, 3, 4, 4))
     colour = torch.rand(3, 3, 4, 4)
     assert torch.equal(pictures.tiles(colour), colour)
+
+
+def test_a_cell_that_is_not_known_is_grey_and_leaves_the_others_their_colours():
+    x = torch.tensor([[1.0, -0.5, float("nan"), 0.0]])
+    shown = pictures.tiles(x)
+    assert torch.equal(shown[0, :, 1, 0], torch.full((3,), pictures.GROUND / 255))
+    assert torch.equal(shown[0, :, 0], pictures.tiles(x.nan_to_num())[0, :, 0])

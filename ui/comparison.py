@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -133,13 +134,17 @@ def column_spread(data: Dataset) -> tuple[Tensor | float, Tensor | float]:
     """What to subtract and divide by for display: nothing for pixels, mean and deviation of a table's columns."""
     if data.kind == "image":
         return 0.0, 1.0
-    x = as_float(data.test.x)
-    return x.mean(0), x.std(0).clamp(min=1e-12)
+    x = as_float(data.test.x).numpy()
+    with warnings.catch_warnings():  # a column of which no cell is known has no mean
+        warnings.simplefilter("ignore", RuntimeWarning)
+        mean, std = (torch.from_numpy(np.nan_to_num(f(x, axis=0))) for f in (np.nanmean, np.nanstd))
+    return mean, std.clamp(min=1e-12)
 
 
 def reach(values: Sequence[Tensor]) -> float:
-    """Where a colour scale ends: two digits, above nearly all values."""
-    return float(f"{np.quantile(torch.cat(list(values)).abs().numpy(), SHARE):.2g}") or 1.0
+    """Where a colour scale ends: two digits, above nearly all values that are known."""
+    known = torch.cat([v[~v.isnan()] for v in values]).abs().numpy()
+    return (float(f"{np.quantile(known, SHARE):.2g}") if len(known) else 0.0) or 1.0
 
 
 STYLE = """<style>

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -149,3 +150,17 @@ def test_a_loss_with_another_variance_is_another_unit():
     model = config.model.model_copy(update={"likelihood": Gaussian(variance=0.1)})
     other = config.model_copy(update={"model": model})
     assert "5 x squared error (b)" in comparison.losses_differ({"a": config, "b": other})
+
+
+@pytest.mark.parametrize("page", ["compare.py", "latent.py", "generate.py"])
+def test_a_run_on_a_table_with_holes_opens_on_every_page(open_page, trained, tmp_path, no_shipped, page):
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    rows[np.random.default_rng(1).random((60, 4)) < 0.3] = np.nan
+    rows[:, 3] = np.nan
+    rows[:6, 3] = 1.0
+    table = tmp_path / "holes.csv"
+    pd.DataFrame(rows, columns=list("abcd")).to_csv(table, index=False)
+    run = trained("vae", str(table), **{"data.missing": "keep"})
+    app = open_page(page, runs=run.id) if page == "compare.py" else open_page(page, run=run.id)
+    assert not app.exception and not app.error
+    assert "nan" not in said(app)
