@@ -10,30 +10,29 @@ from aecore import data, metrics, pictures
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
 
 NETWORK = {"network__hidden": [200, 200], "network__activation": "tanh", "data__binarise": "dynamic"}
-BOUNDS = (1, 5, 50, 1000)
+TRAINING = {
+    "training__epochs": 450,  # the paper's eight stages are 3280 epochs
+    "training__batch_size": 100,
+    "training__lr": 3e-3,
+    "training__schedule": "cosine",
+    "training__precision": "bfloat16",
+}
+BOUNDS = (1, 5, 50, 5000)
 
 
 def full(lab: Lab) -> Result:
-    training = {
-        "training__epochs": 200,  # the paper's eight stages are 3280 epochs
-        "training__batch_size": 100,
-        "training__lr": 2e-3,
-        "training__schedule": "cosine",
-        "training__precision": "bfloat16",
-    }
-    vae = lab.trained("vae", "vae", "mnist", latent_dim=50, **NETWORK, **training)
-    iwae = lab.trained("iwae", "iwae", "mnist", latent_dim=50, bottleneck__samples=5, **NETWORK, **training)
+    vae, iwae = (model(lab, variant) for variant in ("vae", "iwae"))
     x = data.load(vae.run.config().data).test.x
     bounds = {name: [metrics.iwae_bound(t.model, x, k) for k in BOUNDS] for name, t in (("vae", vae), ("iwae", iwae))}
     units = {t: t.run.test_metrics()["active_units"] for t in (vae, iwae)}
     return Result(
         [
-            Check("NLL (1000 samples), VAE", bounds["vae"][-1], at_most(88.2), at_most(86.76), paper=86.76),
-            Check("NLL (1000 samples), IWAE, K = 5", bounds["iwae"][-1], at_most(86.7), at_most(85.54), paper=85.54),
+            Check("NLL (5000 samples), VAE", bounds["vae"][-1], at_most(88.2), at_most(86.76), paper=86.76),
+            Check("NLL (5000 samples), IWAE, K = 5", bounds["iwae"][-1], at_most(86.7), at_most(85.54), paper=85.54),
             Check("IWAE better than VAE by, nats", bounds["vae"][-1] - bounds["iwae"][-1], (0.6, 2.0), paper=1.22),
             Check("active units, VAE", units[vae], (16, 22), paper=19),
             Check("active units more, IWAE", units[iwae] - units[vae], at_least(1), paper=3),
-            Check("smallest fall of the bound from K = 1 to 5 to 50 to 1000", least_fall(bounds["vae"]), at_least(0.0)),
+            Check("smallest fall of the bound from K = 1 to 5 to 50 to 5000", least_fall(bounds["vae"]), at_least(0.0)),
         ],
         curves={
             "x": "epoch", "y": "training loss of the examples held out, nats",
@@ -41,11 +40,16 @@ def full(lab: Lab) -> Result:
             "marks": {"paper, VAE": 86.76, "paper, IWAE": 85.54},
         },
         pictures=[("Drawn from the IWAE's prior.", pictures.grid(iwae.model.sample(40), columns=10))],
-        notes="Bounds on the NLL of the VAE for K = 1, 5, 50, 1000: "
+        notes="Bounds on the NLL of the VAE for K = 1, 5, 50, 5000: "
         + ", ".join(f"{value:.2f}" for value in bounds["vae"])
         + "; of the IWAE: " + ", ".join(f"{value:.2f}" for value in bounds["iwae"])
-        + ". All 10,000 test images, binarised once. The paper takes 5000 samples, which can only lower a bound.",
+        + ". All 10,000 test images, binarised once. 450 epochs with a cosine schedule stand in for the paper's 3280.",
     )  # fmt: skip
+
+
+def model(lab: Lab, variant: str) -> Trained:
+    samples = {"bottleneck__samples": 5} if variant == "iwae" else {}
+    return lab.trained(variant, variant, "mnist", latent_dim=50, **samples, **NETWORK, **TRAINING)
 
 
 def least_fall(bounds: list[float]) -> float:
