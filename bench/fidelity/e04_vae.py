@@ -11,20 +11,27 @@ DATA = "binarized-mnist"
 HELD_OUT = 1 / 6  # 10,000 of the 60,000 that are no test images, as in the literature
 
 
-def full(lab: Lab) -> Result:
-    published = lab.trained(
+def published(lab: Lab) -> Trained:
+    return lab.trained(
         "published", "vae", DATA, latent_dim=40, network__hidden=[400], network__activation="relu",
         data__validation_fraction=HELD_OUT,
-        training__epochs=120, training__batch_size=100, training__lr=1e-3, training__schedule="cosine",
+        training__epochs=500, training__batch_size=100, training__lr=4e-3, training__schedule="cosine",
         training__precision="bfloat16",
     )  # fmt: skip
-    best = lab.trained(
-        "best", "iwae", DATA, latent_dim=50, network__hidden=[200, 200], network__activation="tanh",
-        bottleneck__samples=5, data__validation_fraction=0.02, training__epochs=100, training__batch_size=100,
-        training__lr=2e-3, training__schedule="cosine", training__precision="bfloat16",
+
+
+def ours(lab: Lab) -> Trained:
+    return lab.trained(
+        "ours", "iwae", DATA, latent_dim=50, network__hidden=[200, 200], network__activation="tanh",
+        bottleneck__samples=5, data__validation_fraction=0.02, training__epochs=300, training__batch_size=100,
+        training__lr=3e-3, training__schedule="cosine", training__precision="bfloat16",
     )  # fmt: skip
-    x = data.load(published.run.config().data).test.x
-    rounds = torch.tensor([metrics.iwae_bound(published.model, x, 200) for _ in range(5)])
+
+
+def full(lab: Lab) -> Result:
+    theirs, best = published(lab), ours(lab)
+    x = data.load(theirs.run.config().data).test.x
+    rounds = torch.tensor([metrics.iwae_bound(theirs.model, x, 200) for _ in range(5)])
     return Result(
         [
             Check("NLL (200 samples), published network", rounds.mean().item(), (88.9, 90.4), paper=89.78,
@@ -34,13 +41,13 @@ def full(lab: Lab) -> Result:
         ],
         curves={
             "x": "epoch", "y": "training loss of the examples held out, nats",
-            "lines": {"784-400-40": published.curve(), "our recipe": best.curve()}, "marks": {"published NLL": 89.78},
+            "lines": {"784-400-40": theirs.curve(), "our recipe": best.curve()}, "marks": {"published NLL": 89.78},
         },
-        pictures=[("Drawn from the prior.", pictures.grid(published.model.sample(40), columns=10))],
-        notes="Published network: 784-400-40, ReLU, batches of 100; Adam with a cosine schedule from 1e-3 "
-        "in 120 epochs stands in for its 500 epochs at 1e-4. The spread is over five "
+        pictures=[("Drawn from the prior.", pictures.grid(theirs.model.sample(40), columns=10))],
+        notes="Published network: 784-400-40, ReLU, batches of 100; 500 epochs of Adam with a cosine "
+        "schedule from 4e-3 in place of steps from 1e-4. The spread is over five "
         "rounds of the estimate, as in the published table. Our recipe: 784-200-200-50, tanh, trained on the "
-        "importance-weighted bound with K = 5 for 100 epochs; 88.71 is the VAE of Burda et al. (2015) on these data.",
+        "importance-weighted bound with K = 5 for 300 epochs; 88.71 is the VAE of Burda et al. (2015) on these data.",
     )  # fmt: skip
 
 
