@@ -24,7 +24,7 @@ def ours(lab: Lab) -> Trained:
     return lab.trained(
         "ours", "iwae", DATA, latent_dim=50, network__hidden=[200, 200], network__activation="tanh",
         bottleneck__samples=5, data__validation_fraction=0.02, training__epochs=300, training__batch_size=100,
-        training__lr=3e-3, training__schedule="cosine", training__precision="bfloat16",
+        training__lr=2e-3, training__schedule="cosine", training__precision="bfloat16",
     )  # fmt: skip
 
 

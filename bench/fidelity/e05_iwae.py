@@ -13,7 +13,7 @@ NETWORK = {"network__hidden": [200, 200], "network__activation": "tanh", "data__
 TRAINING = {
     "training__epochs": 450,  # the paper's eight stages are 3280 epochs
     "training__batch_size": 100,
-    "training__lr": 3e-3,
+    "training__lr": 2e-3,
     "training__schedule": "cosine",
     "training__precision": "bfloat16",
 }
