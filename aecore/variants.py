@@ -68,7 +68,7 @@ VARIANTS: dict[str, Variant] = {
         "Baldi & Hornik (1989), Neural Networks and Principal Component Analysis",
         "https://doi.org/10.1016/0893-6080(89)90014-2",
         model={"network": {"kind": "mlp", "hidden": ()}, "likelihood": {"kind": "gaussian"}},
-        training={"epochs": 40, "batch_size": 256},
+        training={"epochs": 40, "batch_size": 256, "lr": 5e-3},
     ),
     "stacked": Variant(
         "Stacked", "Basic", "Several layers deep, optionally trained one layer at a time first.",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aecore.data import data_folder
-from aecore.tasks.impute import impute
+from aecore.tasks.impute import impute, plan
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
 
 PUBLISHED = {"Boston": 0.4919, "Breast": 0.2867}  # MIWAE with this very mask, the authors' notebooks
@@ -83,35 +83,31 @@ def protocol(name: str) -> Check:
 
 
 def weighted(lab: Lab, name: str, seed: int, **settings: object) -> Trained:
-    """Their networks: two hidden layers of 128, Student's t, 20 codes a row."""
-    recipe = {
-        "network__hidden": (128, 128), "network__activation": "relu", "likelihood__kind": "student_t",
-        "bottleneck__samples": 20, "training__epochs": 600, "training__batch_size": 64, "training__lr": 1e-3,
-        "training__schedule": "constant",
-    }  # fmt: skip
-    return trained(lab, name, f"miwae-{seed}", "iwae", seed, **(recipe | settings))
+    """The imputation task's own recipe: the notebooks' two hidden layers of 128, Student's t, 20 codes a row."""
+    wanted = {"latent_dim": CODES[name], "training.seed": seed, "training.previews": 0}
+    wanted |= {key.replace("__", "."): value for key, value in settings.items()}
+    return lab.finish(f"{name.lower()}-miwae-{seed}", plan(str(rows(lab, name)), wanted))
 
 
 def denoising(lab: Lab, name: str, seed: int) -> Trained:
     """A denoiser that hides a quarter of the observed cells anew at every step."""
-    return trained(
-        lab, name, f"denoising-{seed}", "denoising-masking", seed, network__hidden=(128, 128),
-        network__activation="relu", network__norm="none",
-        corruption__fraction=0.25, training__epochs=600, training__batch_size=64, training__lr=1e-3,
-        training__schedule="cosine",
+    return lab.trained(
+        f"{name.lower()}-denoising-{seed}", "denoising-masking", str(rows(lab, name)), latent_dim=CODES[name],
+        data__missing="keep", data__validation_fraction=0,
+        network__hidden=(128, 128), network__activation="relu", network__norm="none", corruption__fraction=0.25,
+        training__epochs=600, training__batch_size=64, training__lr=1e-3, training__schedule="cosine",
+        training__seed=seed,
     )  # fmt: skip
 
 
-def trained(lab: Lab, name: str, run: str, variant: str, seed: int, **settings: object) -> Trained:
+def rows(lab: Lab, name: str) -> Path:
+    """The table with its holes, as a file."""
     path = lab.folder / f"{name.lower()}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         x = holed(*table(name)).numpy()
         np.savez(path, x=x, x_test=x)  # imputation is of the very rows trained with
-    return lab.trained(
-        f"{name.lower()}-{run}", variant, str(path), latent_dim=CODES[name], data__missing="keep",
-        data__validation_fraction=0, training__seed=seed, **settings,
-    )  # fmt: skip
+    return path
 
 
 # -- the protocol of the authors' notebooks

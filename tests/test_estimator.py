@@ -1,0 +1,136 @@
+"""The scikit-learn face."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from aecore.errors import AecoreError, CheckpointError
+from aecore.estimator import AutoencoderDetector, AutoencoderImputer, AutoencoderTransformer
+
+QUICK = {"epochs": 3, "random_state": 0, "device": "cpu"}
+KINDS = [AutoencoderTransformer, AutoencoderDetector, AutoencoderImputer]
+
+
+@pytest.fixture
+def iris():
+    return load_iris(as_frame=True, return_X_y=True)
+
+
+@parametrize_with_checks([AutoencoderTransformer(**QUICK), AutoencoderDetector(**QUICK), AutoencoderImputer(**QUICK)])
+def test_the_estimators_keep_scikit_learns_contract_without_exception(estimator, check):
+    check(estimator)
+
+
+def test_a_linear_transformer_keeps_the_variance_that_principal_components_explain(iris):
+    x, _ = iris
+    found = AutoencoderTransformer("linear", 2, random_state=0).fit(x)
+    explained = PCA(2).fit(StandardScaler().fit_transform(x)).explained_variance_ratio_.sum()
+    assert found.score(x) == pytest.approx(explained, abs=1e-3)
+    assert found.inverse_transform(found.transform(x)).shape == x.shape
+
+
+def test_pandas_go_in_and_out_with_their_names(iris):
+    x, _ = iris
+    codes = AutoencoderTransformer("vae", 3, **QUICK).set_output(transform="pandas").fit_transform(x)
+    assert list(codes.columns) == [f"autoencodertransformer{i}" for i in range(3)] and codes.index.equals(x.index)
+    x.iloc[::7, 1] = np.nan
+    filled = AutoencoderImputer(**QUICK).set_output(transform="pandas").fit(x).transform(x)
+    assert list(filled.columns) == list(x.columns) and not filled.isna().any(axis=None)
+
+
+def test_a_grid_search_over_a_pipeline_chooses_the_size_of_the_code(iris):
+    x, y = iris
+    pipeline = make_pipeline(AutoencoderTransformer("linear", **{**QUICK, "epochs": 60}), LogisticRegression())
+    search = GridSearchCV(pipeline, {"autoencodertransformer__latent_dim": [1, 3]}, cv=3).fit(x, y)
+    assert search.best_params_ == {"autoencodertransformer__latent_dim": 3} and search.best_score_ > 0.85
+
+
+def test_a_detector_finds_malignant_tumours_with_as_many_false_alarms_as_allowed():
+    x, benign = load_breast_cancer(return_X_y=True)
+    normal = np.random.default_rng(0).permutation(x[benign == 1])
+    detector = AutoencoderDetector(random_state=0, false_alarms=0.1).fit(normal[:250])
+    assert (detector.predict(x[benign == 0]) == -1).mean() > 0.8
+    assert 0.02 < (detector.predict(normal[250:]) == -1).mean() < 0.2
+    strict = AutoencoderDetector(random_state=0, false_alarms=0.1, calibrate=False).fit(normal[:250])
+    assert np.array_equal(strict.score_samples(x), detector.score_samples(x)) and strict.offset_ > detector.offset_
+
+
+def test_an_imputer_beats_column_means_and_leaves_known_cells_alone(iris):
+    x = iris[0].to_numpy()
+    holes = np.random.default_rng(0).random(x.shape) < 0.2
+    given = np.where(holes, np.nan, x)
+    imputer = AutoencoderImputer(epochs=100, random_state=0, n_draws=200).fit(given)
+    filled = imputer.transform(given)
+    assert np.array_equal(filled[~holes], x[~holes])
+    spread = x.std(0)
+
+    def error(guess):
+        return np.square((guess - x) / spread)[holes].mean()
+
+    assert error(filled) < 0.5 * error(np.where(holes, np.nanmean(given, 0), x))
+    draws = imputer.sample(given, 20)
+    assert draws.shape == (20, *x.shape) and draws[:, holes].std(0).min() > 0 and (draws[:, ~holes] == x[~holes]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_saved_is_loaded_without_pickle_and_answers_alike(kind, iris, tmp_path):
+    x, _ = iris
+    fitted = kind(**QUICK, settings={"network.hidden": (9,)}).fit(x)
+    fitted.save(tmp_path / "kept")
+    assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".json", ".safetensors"}
+    loaded = kind.load(tmp_path / "kept")
+    assert list(loaded.feature_names_in_) == list(x.columns) and loaded.epochs == 3
+    method = "predict" if kind is AutoencoderDetector else "transform"
+    assert np.array_equal(getattr(loaded, method)(x), getattr(fitted, method)(x))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: state.pop("offset_"), "not what save wrote"),
+        (lambda state: state.update(parameters={"command": "rm"}), "not what save wrote"),
+        (lambda state: state.update(parameters=[]), "not what save wrote"),
+        (lambda state: state.update(n_features_in_=7), "7 columns"),
+        (lambda state: state.update(estimator="AutoencoderImputer"), "Load it with AutoencoderImputer.load"),
+    ],
+)
+def test_a_folder_that_is_not_what_it_should_be_is_refused(change, words, iris, tmp_path):
+    AutoencoderDetector(**QUICK).fit(iris[0]).save(tmp_path)
+    state = json.loads((tmp_path / "estimator.json").read_text())
+    change(state)
+    (tmp_path / "estimator.json").write_text(json.dumps(state))
+    with pytest.raises(CheckpointError, match=words):
+        AutoencoderDetector.load(tmp_path)
+
+
+def test_a_folder_without_an_estimator_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="not what save wrote"):
+        AutoencoderTransformer.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"variant": "nonsense"}, AecoreError, "nonsense"),
+        ({"settings": {"network.nonsense": 1}}, AecoreError, "nonsense"),
+        ({"false_alarms": 1.5}, AecoreError, "between 0 and 1, got 1.5"),
+    ],
+)
+def test_wrong_options_are_named_in_a_sentence(options, error, words, iris):
+    with pytest.raises(error, match=words):
+        AutoencoderDetector(**{**QUICK, **options}).fit(iris[0])
+
+
+def test_the_index_of_a_table_survives_detection(iris):
+    x = iris[0].sample(frac=1, random_state=0)
+    scores = AutoencoderDetector(**QUICK).fit(x).score_samples(x)
+    assert pd.Series(scores, x.index).notna().all()
