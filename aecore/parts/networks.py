@@ -111,6 +111,11 @@ class MlpEncoder(nn.Module):
             hidden.append(h)
         return Features(self.layers[-1](h), tuple(hidden))
 
+    @property
+    def head(self) -> nn.Linear:
+        """The layer that gives the code."""
+        return self.layers[-1]
+
 
 class MlpDecoder(nn.Module):
     def __init__(self, options: Mlp, widths: list[int], shape: Sequence[int], tied_to: nn.ModuleList | None):
@@ -160,6 +165,11 @@ class ConvEncoder(nn.Module):
             x = self.f(layer(x))
             hidden.append(x.flatten(1))
         return Features(self.to_code(x.flatten(1)), tuple(hidden))
+
+    @property
+    def head(self) -> nn.Linear:
+        """The layer that gives the code."""
+        return self.to_code
 
 
 class ConvDecoder(nn.Module):
