@@ -72,7 +72,7 @@ def layer(lab: Lab, name: str, variant: str, **settings: Any) -> Trained:
 def tune(trained: Trained, sets: data.Dataset) -> probe.Probe:
     x, test = (data.as_float(part.x) for part in (sets.train, sets.test))
     return probe.fine_tune(
-        trained.model, x, sets.train.y, test, sets.test.y, epochs=20, lr=3e-3, batch_size=100, dropout=0.5
+        trained.model, x, sets.train.y, test, sets.test.y, epochs=50, lr=3e-3, batch_size=100, dropout=0.5
     )
 
 
