@@ -15,7 +15,7 @@ def published(lab: Lab) -> Trained:
     return lab.trained(
         "published", "vae", DATA, latent_dim=40, network__hidden=[400], network__activation="relu",
         data__validation_fraction=HELD_OUT,
-        training__epochs=500, training__batch_size=100, training__lr=4e-3, training__schedule="cosine",
+        training__epochs=200, training__batch_size=100, training__lr=3e-3, training__schedule="cosine",
         training__precision="bfloat16",
     )  # fmt: skip
 
@@ -23,7 +23,7 @@ def published(lab: Lab) -> Trained:
 def ours(lab: Lab) -> Trained:
     return lab.trained(
         "ours", "iwae", DATA, latent_dim=50, network__hidden=[200, 200], network__activation="tanh",
-        bottleneck__samples=5, data__validation_fraction=0.02, training__epochs=300, training__batch_size=100,
+        bottleneck__samples=5, data__validation_fraction=0.02, training__epochs=200, training__batch_size=100,
         training__lr=2e-3, training__schedule="cosine", training__precision="bfloat16",
     )  # fmt: skip
 
@@ -44,10 +44,12 @@ def full(lab: Lab) -> Result:
             "lines": {"784-400-40": theirs.curve(), "our recipe": best.curve()}, "marks": {"published NLL": 89.78},
         },
         pictures=[("Drawn from the prior.", pictures.grid(theirs.model.sample(40), columns=10))],
-        notes="Published network: 784-400-40, ReLU, batches of 100; 500 epochs of Adam with a cosine "
-        "schedule from 4e-3 in place of steps from 1e-4. The spread is over five "
-        "rounds of the estimate, as in the published table. Our recipe: 784-200-200-50, tanh, trained on the "
-        "importance-weighted bound with K = 5 for 300 epochs; 88.71 is the VAE of Burda et al. (2015) on these data.",
+        notes="Published network: 784-400-40, ReLU, batches of 100; 200 epochs of Adam with a cosine schedule from "
+        "3e-3 in place of 500 epochs in steps from 1e-4, which at epoch 186 were 3 nats behind. It overfits: 500 epochs "
+        "from 4e-3 lower the training loss by 2 nats and this figure not at all; weight decay of 0.1 and 0.2 and "
+        "PyTorch's own initial weights were tried over 40 epochs and end within 2 nats of it, all above. The spread is "
+        "over five rounds of the estimate, as in the published table. Our recipe: 784-200-200-50, tanh, trained on the "
+        "importance-weighted bound with K = 5 for 200 epochs; 88.71 is the VAE of Burda et al. (2015) on these data.",
     )  # fmt: skip
 
 

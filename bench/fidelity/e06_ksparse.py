@@ -12,7 +12,7 @@ from aecore.config import DataConfig
 from aecore.pictures import grid
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
 
-ALPHAS = (1, 2, 3)  # so many times k units are kept for the classifier
+ALPHAS = (1, 2, 3, 4)  # so many times k units are kept for the classifier
 STRENGTHS = (0.1, 1.0)  # inverse penalties of the logistic regression
 FEW = 20_000  # training examples by which alpha is chosen
 
@@ -44,7 +44,7 @@ def k_sparse(lab: Lab, k: int) -> Trained:
     """1000 tied linear units of which the k largest are kept, k falling from 100 in the first half."""
     return lab.trained(
         f"k{k}", "k-sparse", "mnist", latent_dim=1000, bottleneck__k=k, bottleneck__start=100, bottleneck__by="value",
-        training__epochs=70, training__batch_size=250, training__lr=1e-3, training__schedule="cosine",
+        training__epochs=30, training__batch_size=250, training__lr=1e-3, training__schedule="cosine",
         training__precision="bfloat16",
     )  # fmt: skip
 
