@@ -45,8 +45,8 @@ def full(lab: Lab) -> Result:
         },
         pictures=[("Drawn from the prior.", pictures.grid(theirs.model.sample(40), columns=10))],
         notes="Published network: 784-400-40, ReLU, batches of 100; 200 epochs of Adam with a cosine schedule from "
-        "3e-3 in place of 500 epochs in steps from 1e-4, which at epoch 186 were 3 nats behind. It overfits: 500 epochs "
-        "from 4e-3 lower the training loss by 2 nats and this figure not at all; weight decay of 0.1 and 0.2 and "
+        "3e-3 in place of 500 epochs in steps from 1e-4, which at epoch 186 were 3 nats behind. It overfits: 500 "
+        "epochs from 4e-3 lower the training loss by 2 nats and this figure not at all; weight decay and "
         "PyTorch's own initial weights were tried over 40 epochs and end within 2 nats of it, all above. The spread is "
         "over five rounds of the estimate, as in the published table. Our recipe: 784-200-200-50, tanh, trained on the "
         "importance-weighted bound with K = 5 for 200 epochs; 88.71 is the VAE of Burda et al. (2015) on these data.",
