@@ -102,6 +102,7 @@ BottleneckOptions = Annotated[
 class Bottleneck(nn.Module):
     """The deterministic code; the others replace `forward`, and `snap` where not every z is a code."""
 
+    levels: int | None = None  # how many values a part of the code can take, where they are countable
     head_scale = 1.0  # how far from zero the weights begin that give the code, against other layers
 
     def __init__(self, latent_dim: int):
@@ -116,6 +117,14 @@ class Bottleneck(nn.Module):
     def snap(self, z: Tensor) -> Tensor:
         """The valid code nearest to z (N, latent_dim)."""
         return z
+
+    def indices(self, z: Tensor) -> Tensor:
+        """Which of the `levels` each part of z (N, latent_dim) takes: (N, parts), int64."""
+        raise NotImplementedError(f"{type(self).__name__} has codes that cannot be counted")
+
+    def values(self, indices: Tensor) -> Tensor:
+        """The codes (N, latent_dim) of `indices` (N, parts)."""
+        raise NotImplementedError(f"{type(self).__name__} has codes that cannot be counted")
 
     def anneal(self, done: float) -> bool:
         """Be as it should at this share of the training; True while the loss is not yet that of the end."""
@@ -168,7 +177,7 @@ class GaussianBottleneck(Bottleneck):
 class Quantizer(Bottleneck):
     def __init__(self, options: VectorQuantized, latent_dim: int):
         super().__init__(latent_dim)
-        self.commitment = options.commitment
+        self.commitment, self.levels = options.commitment, options.codes
         self.codebook = nn.Parameter(torch.empty(options.codes, options.dim))
         nn.init.normal_(self.codebook, std=1 / math.sqrt(options.dim))
 
@@ -179,7 +188,10 @@ class Quantizer(Bottleneck):
         return Code(through[None], cost.sum(1)[None], z)
 
     def snap(self, z: Tensor) -> Tensor:
-        return F.embedding(self.indices(z), self.codebook).flatten(1)
+        return self.values(self.indices(z))
+
+    def values(self, indices: Tensor) -> Tensor:
+        return F.embedding(indices, self.codebook).flatten(1)
 
     def indices(self, z: Tensor) -> Tensor:
         """(N, latent_dim) -> (N, latent_dim / dim): the nearest codebook vector of each part."""
@@ -191,7 +203,7 @@ class Quantizer(Bottleneck):
 class FiniteScalarCode(Bottleneck):
     def __init__(self, options: FiniteScalar, latent_dim: int):
         super().__init__(latent_dim)
-        self.steps = options.levels - 1
+        self.levels, self.steps = options.levels, options.levels - 1
 
     def forward(self, h: Tensor, samples: int) -> Code:
         z = self.snap(h)
@@ -199,7 +211,13 @@ class FiniteScalarCode(Bottleneck):
         return Code(through[None], z.new_zeros(1, len(z)), z)
 
     def snap(self, z: Tensor) -> Tensor:
-        return ((z.clamp(-1, 1) + 1) / 2 * self.steps).round() / self.steps * 2 - 1
+        return self.values(self.indices(z).to(z.dtype))
+
+    def indices(self, z: Tensor) -> Tensor:
+        return ((z.clamp(-1, 1) + 1) / 2 * self.steps).round().long()
+
+    def values(self, indices: Tensor) -> Tensor:
+        return indices / self.steps * 2 - 1
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -1,0 +1,123 @@
+"""Compression: bytes that open to the same picture, and what they cost."""
+
+import math
+import zlib
+
+import pytest
+import torch
+
+from aecore import data
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig
+from aecore.errors import ConfigError, DataError
+from aecore.tasks import compress
+from tests.helpers import digits, model, tiny, trained
+
+IMAGE = {"input_shape": (1, 8, 8), "network": {"kind": "mlp", "hidden": (16,)}}
+CODES = {
+    "plain": {},
+    "variational": {"bottleneck": {"kind": "gaussian"}},
+    "k-sparse": {"bottleneck": {"kind": "top_k", "k": 3}, "latent_dim": 12},
+    "codebook": {"bottleneck": {"kind": "vector_quantized", "codes": 16, "dim": 2}, "latent_dim": 8},
+    "rounded": {
+        "bottleneck": {"kind": "finite_scalar", "levels": 5},
+        "network": {**IMAGE["network"], "code_activation": "tanh"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    """A model of the digits, trained for a moment."""
+    run = trained(tiny(training={"epochs": 30}), tmp_path_factory.mktemp("runs") / "net")
+    return Autoencoder.load(run.path)
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_a_file_opens_to_what_its_codes_decode_to_and_again_to_the_same(kind):
+    net, x = model(**{**IMAGE, **CODES[kind]}).eval(), digits(50)
+    file = compress.compress(net, x, 0.01)
+    back = compress.expand(net, file)
+    assert torch.equal(back, compress.expand(net, file))
+    exact = kind in ("codebook", "rounded")
+    assert torch.allclose(back, net.reconstruct(x).detach(), atol=1e-6 if exact else 0.01)
+
+
+def test_countable_codes_take_the_bits_that_their_levels_need():
+    net = model(**{**IMAGE, **CODES["codebook"]}).eval()
+    few, many = (len(compress.compress(net, digits(n))) for n in (100, 500))
+    assert 8 * (many - few) == pytest.approx(400 * 4 * math.log2(16), rel=0.01)
+
+
+def test_a_finer_step_costs_a_bit_a_unit_and_halves_what_rounding_adds(net):
+    x = digits(200)
+    coarse, fine = compress.curve(net, x, [0.2, 0.1])
+    assert (fine.bits - coarse.bits) * 64 == pytest.approx(net.config.latent_dim, rel=0.1)
+    finest = compress.curve(net, x, [0.001])[0]
+    assert coarse.se - finest.se == pytest.approx(4 * 0.2**2 / 12, rel=0.5)
+    assert finest.se == pytest.approx((net.reconstruct(x) - x).flatten(1).square().sum(1).mean().item(), rel=1e-3)
+
+
+def test_the_coder_is_within_a_few_percent_of_the_entropy_of_normal_levels():
+    torch.manual_seed(0)
+    z = torch.randn(4000, 8) * torch.tensor([1.0, 2, 4, 8, 16, 1, 1, 1]) + 3
+    file = compress.pack(z, torch.ones(8) / 4)
+    entropy = sum(0.5 * math.log2(2 * math.pi * math.e * (4 * s) ** 2) for s in (1, 2, 4, 8, 16, 1, 1, 1))
+    assert 8 * len(file) / 4000 == pytest.approx(entropy, rel=0.02)
+    assert (compress.unpack(file) - z).abs().max() <= 0.125 + 1e-5
+
+
+def test_a_single_example_is_a_small_file(net):
+    assert len(compress.compress(net, digits(1))) < 100
+
+
+def test_principal_components_go_through_the_same_coder():
+    sets = data.load(DataConfig(name="digits"))
+    points = compress.pca_curve(sets.train.x, sets.test.x, 8, [1.0, 0.25])
+    assert points[0].bits < points[1].bits and points[0].se > points[1].se
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_picture_files_are_counted_whole(kind):
+    low, high = compress.picture_curve(torch.rand(3, 3, 16, 16), kind, [10, 95])
+    assert low.bits < high.bits and low.se > high.se
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda f: b"", "no compressed file"),
+        (lambda f: b"PK\3\4" + f[4:], "no compressed file"),
+        (lambda f: f[:-3], "damaged or cut short"),
+        (lambda f: f[:40] + bytes([f[40] ^ 1]) + f[41:], "damaged or cut short"),
+    ],
+)
+def test_a_harmed_file_is_refused_with_a_sentence(net, harm, words):
+    with pytest.raises(DataError, match=words):
+        compress.expand(net, harm(compress.compress(net, digits(5))))
+
+
+def test_another_models_file_is_refused(net):
+    other = model(seed=1, **IMAGE, latent_dim=4).eval()
+    with pytest.raises(DataError, match="another model"):
+        compress.expand(other, compress.compress(net, digits(5)))
+
+
+def test_a_file_that_promises_more_than_memory_holds_is_refused(net):
+    body = compress.HEAD.pack(2**32 - 1, 4, 0) + bytes(24)
+    file = compress.FRAME.pack(compress.MAGIC, compress.fingerprint(net), zlib.crc32(body)) + body
+    with pytest.raises(DataError, match="GB in memory"):
+        compress.expand(net, file)
+
+
+@pytest.mark.parametrize(("step", "error"), [(0, ConfigError), (-1, ConfigError), (math.nan, ConfigError)])
+def test_a_step_that_is_none_is_refused(net, step, error):
+    with pytest.raises(error, match="step must be above 0"):
+        compress.compress(net, digits(5), step)
+
+
+def test_nothing_to_compress_is_said(net):
+    with pytest.raises(DataError, match="Give at least one"):
+        compress.compress(net, digits(5)[:0])
+    with pytest.raises(DataError, match="NaN"):
+        compress.compress(net, digits(5) * math.nan)
