@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 from PIL import Image
 
 from aecore import runs
@@ -92,19 +91,3 @@ def test_every_experiment_has_its_number_and_its_claim():
     for name in command.MODULES:
         found = command.load(name)
         assert found.id == name and found.claim.endswith(".") and found.url.startswith("https://")
-
-
-def test_the_exact_linear_denoiser_is_the_one_that_least_squares_finds():
-    from bench.fidelity.e08_denoising import NOISES, linear_optimum
-
-    torch.manual_seed(0)
-    x = (torch.rand(400, 5) @ torch.rand(5, 8) / 4).clamp(0, 1)
-    for noise in NOISES.values():
-        from aecore.config import ModelConfig, parse
-
-        corrupt = parse(ModelConfig, {"input_shape": (8,), "latent_dim": 2, "corruption": noise}).corruption
-        clean = x.repeat(400, 1)
-        noisy = torch.cat([corrupt(clean), torch.ones(len(clean), 1)], 1).double()
-        fit = torch.linalg.lstsq(noisy, clean.double()).solution
-        truth = (noisy @ fit - clean).square().sum(1).mean().item()
-        assert linear_optimum(x, x, noise) == pytest.approx(truth, rel=0.02)

@@ -1,0 +1,156 @@
+"""Denoising: what a model makes of a corrupted input, beside what a filter makes of it.
+
+The filters are those that a user would otherwise take: a 3 x 3 median, non-local means (Buades et al., 2005), and the
+best linear denoiser, which is exact: with training mean m and covariance C, and a corruption that keeps a value with
+chance k, else sets it to one with chance s / (1 - k), and adds noise of variance v,
+
+    x^ = m + W (x~ - k m - s),      W = k C (k^2 C + D)^-1
+
+(Wiener, 1949, for Gaussian noise), D diagonal: what the corruption adds to the variance of each value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aecore import metrics
+from aecore.autoencoder import Autoencoder
+from aecore.data import as_float
+from aecore.errors import ConfigError, DataError
+from aecore.parts.corruption import Corruption, GaussianNoise, SaltAndPepper
+
+SSIM_SIDE = 7  # pixels: the window of Wang et al. (2004) as scikit-image has it
+
+
+@dataclass(frozen=True)
+class LinearDenoiser:
+    """The affine map that is best for the training moments under one corruption; values (N, d)."""
+
+    weight: Tensor  # (d, d), in float64
+    mean: Tensor  # (d,) of the training values
+    keep: float  # the chance that a value stays
+    shift: float  # the mean that is set in place of those that do not
+
+    def __call__(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1).double()
+        cleaned = self.mean + (flat - self.keep * self.mean - self.shift) @ self.weight.T
+        return cleaned.to(x.dtype).unflatten(1, x.shape[1:])
+
+    def expected_se(self, x: Tensor, noise: Corruption) -> float:
+        """Squared error summed over values, its mean over clean examples x (N, ...) and all noise there could be."""
+        x = x.flatten(1).double()
+        bias = (x - self.mean) - self.keep * (x - self.mean) @ self.weight.T
+        return (bias.square().sum(1) + added_variance(x, noise) @ self.weight.square().sum(0)).mean().item()
+
+
+def best_linear(train: Tensor, noise: Corruption) -> LinearDenoiser:
+    """Fitted to clean training examples (N, ...), in float64."""
+    train = train.flatten(1).double()
+    keep, shift = moments(noise)
+    mean, covariance = train.mean(0), torch.cov(train.T, correction=0)
+    between = keep**2 * covariance + torch.diag(added_variance(train, noise).mean(0))
+    weight = keep * torch.linalg.lstsq(between, covariance, driver="gelsd").solution.T
+    return LinearDenoiser(weight, mean, keep, shift)
+
+
+def moments(noise: Corruption) -> tuple[float, float]:
+    """The chance that a value is kept, and the mean of what is set in its place, times the chance of that."""
+    if isinstance(noise, GaussianNoise):
+        return 1.0, 0.0
+    return 1 - noise.fraction, noise.fraction / 2 if isinstance(noise, SaltAndPepper) else 0.0
+
+
+def added_variance(x: Tensor, noise: Corruption) -> Tensor:
+    """Variance of each corrupted value, given the clean one: like x (N, d)."""
+    if isinstance(noise, GaussianNoise):
+        return torch.full_like(x, noise.sigma**2)
+    keep, shift = moments(noise)
+    return keep * x.square() + shift - (keep * x + shift).square()
+
+
+# -- side by side
+
+
+class Cleaned(NamedTuple):
+    """Examples as one denoiser leaves them, and how near they are to the clean ones."""
+
+    name: str
+    x: Tensor  # (N, *input_shape)
+    se: float  # summed over values, mean over examples
+    psnr: float  # dB, mean over examples
+    ssim: float | None  # at most 1; of images with sides of 7 pixels or more
+
+
+def corrupt(x: Tensor, noise: Corruption, seed: int = 0) -> Tensor:
+    """x (N, *input_shape) with noise that is the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return noise(as_float(x))
+
+
+def compare(
+    models: Mapping[str, Autoencoder], x: Tensor, noise: Corruption, linear: LinearDenoiser | None = None, seed: int = 0
+) -> list[Cleaned]:
+    """Clean images x (N, C, H, W), corrupted once: left as they are, through each filter, and through each model."""
+    if x.dim() != 4:
+        raise DataError(f"Filters are for images (N, C, H, W), got {tuple(x.shape)}.")
+    clean, noisy = as_float(x), corrupt(x, noise, seed)
+    found = [("noisy", noisy), ("median 3 x 3", median(noisy)), ("non-local means", non_local_means(noisy, noise))]
+    if linear:
+        found.append(("best linear", linear(noisy)))
+    found += [(name, cleaned(model, noisy)) for name, model in models.items()]
+    return [judged(name, result.clamp(0, 1), clean) for name, result in found]
+
+
+def sweep(
+    models: Mapping[str, Autoencoder], x: Tensor, noises: Sequence[Corruption], train: Tensor | None = None
+) -> list[list[Cleaned]]:
+    """`compare` for each of several strengths: where each denoiser breaks. The linear one is the best for each."""
+    best = [None if train is None else best_linear(as_float(train), noise) for noise in noises]
+    return [compare(models, x, noise, linear) for noise, linear in zip(noises, best, strict=True)]
+
+
+def cleaned(model: Autoencoder, x: Tensor) -> Tensor:
+    """What a model makes of noisy x (N, *input_shape)."""
+    if tuple(x.shape[1:]) != model.config.input_shape:
+        raise ConfigError(f"This model takes examples of {model.config.input_shape}, got {tuple(x.shape[1:])}.")
+    return metrics.reconstruct(model, x)
+
+
+def judged(name: str, x: Tensor, clean: Tensor) -> Cleaned:
+    se = (x - clean).flatten(1).square().sum(1)
+    psnr = (10 * (clean[0].numel() / se.clamp(min=1e-12)).log10()).mean().item()
+    return Cleaned(name, x, se.mean().item(), psnr, ssim(x, clean))
+
+
+def ssim(x: Tensor, clean: Tensor) -> float | None:
+    """Structural similarity of images in [0, 1], its mean: Wang et al. (2004). None where they are too small."""
+    from skimage.metrics import structural_similarity
+
+    if min(x.shape[2:]) < SSIM_SIDE:
+        return None
+    pairs = zip(x.numpy(), clean.numpy(), strict=True)
+    return float(np.mean([structural_similarity(a, b, data_range=1.0, channel_axis=0) for a, b in pairs]))
+
+
+def median(x: Tensor) -> Tensor:
+    """Each pixel by the median of the nine around it, channel by channel."""
+    from scipy.ndimage import median_filter
+
+    return torch.from_numpy(median_filter(x.numpy(), size=(1, 1, 3, 3), mode="nearest"))
+
+
+def non_local_means(x: Tensor, noise: Corruption) -> Tensor:
+    """Each pixel by those whose 5 x 5 surroundings look alike, told how strong the noise is."""
+    from skimage.restoration import denoise_nl_means
+
+    sigma = float(added_variance(x.flatten(1), noise).mean().sqrt())
+    options = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * sigma, "sigma": sigma, "channel_axis": 0}
+    found = [denoise_nl_means(image, **options).reshape(image.shape) for image in x.numpy()]  # it drops one channel
+    return torch.from_numpy(np.stack(found)).to(x.dtype)
