@@ -1,0 +1,92 @@
+"""Search by example: the items of a collection whose codes are nearest to a query's. Exact, no index to build.
+
+|q - c|^2 = |q|^2 - 2 q.c + |c|^2, the last term kept: one matrix-vector product a query.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from aecore import metrics
+from aecore.autoencoder import Autoencoder
+from aecore.data import as_float
+from aecore.errors import DataError
+
+AT_ONCE = 500  # queries
+
+
+class Found(NamedTuple):
+    """The nearest of each query, nearest first."""
+
+    rows: Tensor  # (Q, k) int64, in the collection
+    distances: Tensor  # (Q, k) Euclidean, between codes
+
+
+@dataclass(frozen=True)
+class Index:
+    """A collection by its vectors."""
+
+    vectors: Tensor  # (M, d) float32
+    norms: Tensor  # (M,) squared lengths, after `centre` was taken away
+    centre: Tensor  # (d,): far from zero the differences of large squares would lose digits
+
+    def nearest(self, queries: Tensor, k: int = 10) -> Found:
+        """Of queries (Q, d), at most M found."""
+        if queries.dim() != 2 or queries.shape[1] != self.vectors.shape[1]:
+            raise DataError(f"Queries must have shape (N, {self.vectors.shape[1]}), got {tuple(queries.shape)}.")
+        if not queries.isfinite().all():
+            raise DataError("The query holds NaN or infinite values. Choose another.")
+        k = min(k, len(self.vectors))
+        found = [self.part(part - self.centre, k) for part in queries.float().split(AT_ONCE)]
+        return Found(torch.cat([rows for rows, _ in found]), torch.cat([distances for _, distances in found]))
+
+    def part(self, queries: Tensor, k: int) -> Found:
+        squared = torch.addmm(self.norms[None], queries, self.vectors.T, alpha=-2)
+        values, rows = squared.topk(k, dim=1, largest=False)
+        return Found(rows, (values + queries.square().sum(1, keepdim=True)).clamp(min=0).sqrt())
+
+
+def index(vectors: Tensor) -> Index:
+    """Of vectors (M, d): codes, pixels, or whatever is to be compared by distance."""
+    if vectors.dim() != 2 or not len(vectors):
+        raise DataError(f"A collection must have shape (N, features) with N of 1 or more, got {tuple(vectors.shape)}.")
+    if not vectors.isfinite().all():
+        raise DataError("The collection holds NaN or infinite values. Remove or fill them.")
+    vectors = vectors.float()
+    centre = vectors.mean(0)
+    vectors = (vectors - centre).contiguous()
+    return Index(vectors, vectors.square().sum(1), centre)
+
+
+def codes(model: Autoencoder, x: Tensor) -> Tensor:
+    """What x (N, *input_shape) is compared by: (N, latent_dim)."""
+    return metrics.encode(model, x)
+
+
+class Score(NamedTuple):
+    """How often what is found is of the query's class."""
+
+    first: float  # share of queries whose nearest is
+    precision: float  # mean share of the k nearest that are
+    k: int
+
+
+def score(vectors: Tensor, y: Tensor, queries: Tensor, query_y: Tensor, k: int = 10) -> Score:
+    """Search with queries (Q, d) of classes (Q,) in a collection (M, d) of classes (M,)."""
+    found = index(vectors).nearest(queries, k).rows
+    right = (y[found] == query_y[:, None]).float()
+    return Score(right[:, 0].mean().item(), right.mean().item(), found.shape[1])
+
+
+def baselines(train: Tensor, test: Tensor, units: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """What else one could compare by: raw values, and as many principal components as the model has units."""
+    from sklearn.decomposition import PCA
+
+    flat = [as_float(part).flatten(1) for part in (train, test)]
+    pca = PCA(min(units, *flat[0].shape), random_state=0).fit(flat[0].numpy())
+    components = tuple(torch.from_numpy(pca.transform(part.numpy())).float() for part in flat)
+    return {"raw values": (flat[0], flat[1]), f"PCA, {pca.n_components_}": components}

@@ -1,0 +1,55 @@
+"""Search by example: exactly the nearest, and how often they are of the right class."""
+
+import pytest
+import torch
+
+from aecore import data
+from aecore.config import DataConfig
+from aecore.errors import DataError
+from aecore.tasks import search
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+def test_the_nearest_are_those_that_all_distances_say(shift):
+    torch.manual_seed(0)
+    vectors, queries = torch.randn(700, 5) + shift, torch.randn(600, 5) + shift
+    exact = torch.cdist(queries.double(), vectors.double()).topk(4, largest=False)
+    found = search.index(vectors).nearest(queries, 4)
+    assert torch.equal(found.rows, exact.indices)
+    assert torch.allclose(found.distances.double(), exact.values, atol=2e-3)
+
+
+def test_an_item_finds_itself_and_a_small_collection_gives_all_it_has():
+    vectors = torch.eye(3)
+    found = search.index(vectors).nearest(vectors, 10)
+    assert found.rows.shape == (3, 3) and found.rows[:, 0].tolist() == [0, 1, 2]
+    assert found.distances[:, 0].abs().max() < 1e-3
+
+
+def test_precision_counts_the_class_of_what_is_found():
+    vectors, y = torch.tensor([[0.0], [1.0], [10.0], [11.0]]), torch.tensor([0, 0, 1, 0])
+    found = search.score(vectors, y, torch.tensor([[0.1], [10.1]]), torch.tensor([0, 1]), k=2)
+    assert found == search.Score(1.0, 0.75, 2)
+
+
+def test_digits_are_found_by_raw_pixels_and_by_principal_components():
+    sets = data.load(DataConfig(name="digits"))
+    ways = search.baselines(sets.train.x, sets.test.x, 16)
+    assert list(ways) == ["raw values", "PCA, 16"]
+    for train, test in ways.values():
+        found = search.score(train, sets.train.y, test, sets.test.y)
+        assert found.first > 0.95 and found.precision > 0.9
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: search.index(torch.zeros(0, 3)), "N of 1 or more"),
+        (lambda: search.index(torch.full((2, 3), torch.nan)), "collection holds NaN"),
+        (lambda: search.index(torch.eye(3)).nearest(torch.zeros(1, 2)), r"shape \(N, 3\)"),
+        (lambda: search.index(torch.eye(3)).nearest(torch.full((1, 3), torch.nan)), "query holds NaN"),
+    ],
+)
+def test_what_cannot_be_searched_is_said(make, words):
+    with pytest.raises(DataError, match=words):
+        make()
