@@ -12,7 +12,7 @@ from aecore.config import DataConfig
 from aecore.pictures import grid
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
 
-ALPHAS = (1, 2, 3, 4, 6)  # so many times k units are kept for the classifier
+ALPHAS = (1, 2, 3, 4)  # so many times k units are kept for the classifier
 STRENGTHS = (0.03, 0.1, 0.3)  # inverse penalties of the logistic regression
 FEW = 20_000  # training examples by which alpha is chosen
 
@@ -36,9 +36,9 @@ def full(lab: Lab) -> Result:
         },
         pictures=[("Weights of 60 units, k = 25.", units(trained[25]))],
         notes=f"Chosen on training examples held out: {found[25].alpha} times 25 units kept for the classifier, "
-        f"{found[10].alpha} times 10. 100 epochs of Adam in place of 5000 of SGD. The classifier reads each unit over "
-        "the root of its deviation. Weights that begin at a tenth of Glorot's scale help most: with 30 epochs and a "
-        "third of the examples, 2.2 % in place of 2.7.",
+        f"{found[10].alpha} times 10. 30 epochs of Adam in place of 5000 of SGD; 60 and 100 lower the SE but "
+        "not the classifier's on examples held out, and end at 1.85 and 1.86 %, where the standard error is 0.13. "
+        "Weights that begin at a tenth of Glorot's scale help most: 2.2 % in place of 2.7 with a third of the data.",
     )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def k_sparse(lab: Lab, k: int) -> Trained:
     """1000 tied linear units of which the k largest are kept, k falling from 100 in the first half."""
     return lab.trained(
         f"k{k}", "k-sparse", "mnist", latent_dim=1000, bottleneck__k=k, bottleneck__start=100, bottleneck__by="value",
-        training__epochs=100, training__batch_size=250, training__lr=1e-3, training__schedule="cosine",
+        training__epochs=30, training__batch_size=250, training__lr=1e-3, training__schedule="cosine",
         training__precision="bfloat16",
     )  # fmt: skip
 
@@ -62,8 +62,6 @@ def best_alpha(trained: Trained, sets: data.Dataset) -> Choice:
 
     def probed(alpha: int, strengths: tuple[float, ...], count: int) -> probe.Probe:
         codes = [sparse_codes(trained, part.x, alpha) for part in (sets.train, sets.test)]
-        root = codes[0].std(0).clamp(min=1e-3).sqrt()  # halfway to unit variance: rare units count, but less
-        codes = [z / root for z in codes]
         return probe.linear_probe(codes[0][:count], sets.train.y[:count], codes[1], sets.test.y, strengths=strengths)
 
     tried = {alpha: probed(alpha, (0.1,), FEW) for alpha in ALPHAS}
