@@ -58,8 +58,8 @@ def full(lab: Lab) -> Result:
         "training examples held out. Tangent energy: share of six analytic tangents (shifts, rotation, scaling, two "
         "hyperbolic) in the span of the leading directions; .255 is global PCA, .599 local PCA. "
         + "; ".join(f"{name}: {100 * t.error:.2f} %" for name, t in tuned.items()) + " after fine-tuning. "
-        "Tried: 50 epochs of fine-tuning, 1.47 %; a fifth of the pixels dropped too, 1.39 and 1.51 % with batches of 100 and 250. The "
-        "standard error is 0.12.",
+        "Tried: 50 epochs of fine-tuning, 1.47 %; a fifth of the pixels dropped too, 1.39 and 1.51 % with batches of "
+        "100 and 250. The standard error is 0.12.",
     )  # fmt: skip
 
 
