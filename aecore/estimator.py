@@ -151,7 +151,6 @@ class AutoencoderEstimator(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._holes
-        tags.non_deterministic = False
         return tags
 
 
