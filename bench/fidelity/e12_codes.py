@@ -7,6 +7,7 @@ from torch import Tensor
 
 from aecore import data, metrics
 from aecore.tasks import search
+from aecore.tasks.features import leave_one_out
 from bench.fidelity.e03_deep import RECIPE, deep, rebuilt
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
 
@@ -46,15 +47,6 @@ def full(lab: Lab) -> Result:
         notes="The reference for search is PCA with as many numbers, that for two dimensions the plain autoencoder of "
         "Moor et al. (2020), that for 64 bits product quantisation of PCA codes. 64 bits: 16 units of 16 levels.",
     )  # fmt: skip
-
-
-def leave_one_out(z: Tensor, y: Tensor, k: int = 10) -> float:
-    """Accuracy of the majority among the k nearest other points."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    near = KNeighborsClassifier(k).fit(z.numpy(), y.numpy()).kneighbors(return_distance=False)
-    votes = np.eye(int(y.max()) + 1)[y.numpy()[near]].sum(1)
-    return float((votes.argmax(1) == y.numpy()).mean())
 
 
 def scatter(z: Tensor, y: Tensor, side: int = 480) -> object:
