@@ -210,6 +210,8 @@ def root() -> Path:
 def create(config: RunConfig, folder: Path | None = None) -> Run:
     """A new run folder, queued. RunError where `folder` is taken."""
     path = folder or root() / new_id(config)
+    while folder is None and path.exists():  # many runs of one minute may draw the same letters
+        path = root() / new_id(config)
     try:
         path.mkdir(parents=True, exist_ok=False)
     except FileExistsError as error:

@@ -266,3 +266,9 @@ def test_the_version_changes_when_the_weights_do():
 
     Autoencoder.load(run.path).save(run.path, run.config())
     assert run.version() > before
+
+
+def test_a_new_run_never_takes_the_folder_of_another(monkeypatch):
+    names = iter(["run-3fa9", "run-3fa9", "run-77b0"])
+    monkeypatch.setattr(runs, "new_id", lambda config: next(names))
+    assert [runs.create(tiny()).id for _ in range(2)] == ["run-3fa9", "run-77b0"]
