@@ -50,12 +50,17 @@ class Check(Row):
         return "moonshot" if self.moonshot and within(self.ours, self.moonshot) else "pass"
 
     def place(self, value: float) -> float | None:
-        """A value on the way from the bar (0) to the moonshot (1), where both point the same way."""
+        """A value on the way from the bar (0) to the moonshot (1), where both point the same way.
+
+        Below zero, by its distance in widths, where it lies outside a bar with two ends.
+        """
         match self.bar, self.moonshot:
             case (None, float(bar)), (None, float(aim)) if aim < bar:
                 return (value - bar) / (aim - bar)
             case (float(bar), None), (float(aim), None) if aim > bar:
                 return (value - bar) / (aim - bar)
+            case (float(low), float(high)), _ if high > low and not low <= value <= high:
+                return -max(low - value, value - high) / (high - low)
         return None
 
 
@@ -111,8 +116,10 @@ class Experiment(Row):
 
     @property
     def first(self) -> Check:
-        """The figure that stands for the experiment: the first that can be placed, else the first."""
-        return next((check for check in self.checks if check.place(check.ours) is not None), self.checks[0])
+        """The figure that stands for the experiment: one that missed, else the first that can be placed or at all."""
+        missed = [check for check in self.checks if check.state == "miss"]
+        placed = [check for check in self.checks if check.place(check.ours) is not None]
+        return (missed or placed or self.checks)[0]
 
 
 def within(value: float, allowed: Range) -> bool:
@@ -157,7 +164,7 @@ def rungs(rows: Sequence[Experiment]) -> list[Rung]:
 
 def standings(row: Experiment) -> list[Standing]:
     found = []
-    for check in row.checks:
+    for check in sorted(row.checks, key=lambda check: check is not row.first):  # that one is drawn large
         if (ours := check.place(check.ours)) is not None:
             paper = None if check.paper is None else check.place(check.paper)
             found.append(Standing(check.state, ours, paper, f"{row.id} {described(check)}"))

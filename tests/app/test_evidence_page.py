@@ -52,6 +52,17 @@ def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page,
     assert app.code[0].value == "python -m bench.fidelity E3"
 
 
+def test_a_figure_that_missed_stands_for_its_experiment(open_page, rows):
+    between = {**CHECK, "what": "NLL", "ours": 92.0, "bar": [89.0, 91.0], "moonshot": None}
+    rows("E4", checks=[CHECK, between])
+    overview = open_page("evidence.py").dataframe[0].value
+    assert overview["Figure"][0] == "NLL" and overview["Ours"][0] == "92"
+    (row,), _ = evidence.read()
+    drawn = evidence.standings(row)[0]
+    assert (drawn.state, drawn.ours) == ("miss", -0.5)
+    assert evidence.Check(**{**between, "ours": 90.0}).place(90.0) is None
+
+
 def test_a_link_opens_its_experiment(open_page, rows):
     rows("E3")
     rows("E10", title="Ten")
