@@ -27,7 +27,8 @@ st.plotly_chart(figures.ladder(evidence.rungs(rows), state.dark()), key="verdict
 st.caption("Right is better, whatever was measured. *Bar*: what a correct implementation reaches. *Moonshot*: a much "
            "harder one, mostly the paper's own figure or better. One missed bar, of all that an experiment has, is a "
            "miss. Small marks are further figures; a mark on the edge lies beyond it.")  # fmt: skip
-right = {name: st.column_config.TextColumn(alignment="right", width=76) for name in ("Ours", "Paper", "Bar", "Time")}
+widths = {"Ours": 76, "Paper": 76, "Bar": 116, "Time": 76}
+right = {name: st.column_config.TextColumn(alignment="right", width=width) for name, width in widths.items()}
 st.dataframe(evidence.overview(rows), hide_index=True, height="content", alt="Ours and the paper's figures",
              column_config={"": st.column_config.TextColumn(pinned=True), **right})  # fmt: skip
 
