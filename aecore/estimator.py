@@ -38,6 +38,7 @@ from aecore.weights import write_text
 Rows = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 STATE = "estimator.json"
+MAX_STATE_BYTES = 10_000_000  # the names of a million columns
 HELD_OUT = 5  # one row in so many sets the threshold
 
 
@@ -50,6 +51,7 @@ class AutoencoderEstimator(BaseEstimator):
     """
 
     _holes: ClassVar[bool] = False  # whether cells may be missing
+    _task: ClassVar[Any] = None  # the module whose VARIANT and plan are the default
     _kept: ClassVar[tuple[str, ...]] = ()  # fitted numbers that `save` keeps
 
     def __init__(
@@ -72,14 +74,20 @@ class AutoencoderEstimator(BaseEstimator):
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Train on rows X (N, features)."""
         x = self._rows(X, fitting=True)
+        self._check()
         self.model_ = self._trained(x)
         self._finish(x)
         return self
+
+    def _check(self) -> None:
+        """Refuse what would only show after the training."""
 
     def _finish(self, x: Rows) -> None:
         """What is to be measured once the model is trained."""
 
     def _plan(self, name: str, settings: dict[str, Any]) -> RunConfig:
+        if self._task and self.variant == self._task.VARIANT:
+            return self._task.plan(name, settings)
         return plan.plan(self.variant, name, settings=settings)
 
     def _rows(self, X: ArrayLike, fitting: bool = False) -> Rows:
@@ -125,24 +133,28 @@ class AutoencoderEstimator(BaseEstimator):
             "feature_names_in_": None if names is None else list(names),
             **{name: getattr(self, name) for name in self._kept},
         }
-        write_text(folder / STATE, json.dumps(state, indent=2) + "\n")
+        write_text(folder / STATE, json.dumps(state, indent=2, default=plain) + "\n")
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """The estimator that `save` wrote. CheckpointError where the folder is unsound or of another kind."""
         path = Path(folder) / STATE
         try:
+            if path.stat().st_size > MAX_STATE_BYTES:
+                raise ValueError(f"{path.stat().st_size:,} bytes")
             state = json.loads(path.read_text(encoding="utf-8"))
-            found, self = state["estimator"], cls(**state["parameters"])
+            if (found := str(state["estimator"])[:80]) != cls.__name__:
+                raise CheckpointError(f"{path} holds an {found}, not an {cls.__name__}. Load it with {found}.load.")
+            self = cls(**state["parameters"])
             self.n_features_in_ = int(state["n_features_in_"])
-            for name in cls._kept if found == cls.__name__ else ():
-                setattr(self, name, float(state[name]))
+            for name in cls._kept:
+                setattr(self, name, finite(state[name]))
             if names := state["feature_names_in_"]:
+                if len(names) != self.n_features_in_ or not all(isinstance(name, str) for name in names):
+                    raise ValueError("its names are not one a column")
                 self.feature_names_in_ = np.array(names, dtype=object)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CheckpointError(f"{path} is not what save wrote ({error}). Save the estimator again.") from error
-        if found != cls.__name__:
-            raise CheckpointError(f"{path} holds an {found}, not an {cls.__name__}. Load it with {found}.load.")
         self.model_ = Autoencoder.load(folder).double()
         if self.model_.config.input_shape != (self.n_features_in_,):
             raise CheckpointError(f"{path} tells of {self.n_features_in_} columns, its model of other inputs.")
@@ -152,6 +164,19 @@ class AutoencoderEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._holes
         return tags
+
+
+def plain(value: Any) -> Any:
+    """What JSON makes of NumPy's numbers, as a grid search gives them."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be kept as JSON")
+
+
+def finite(value: Any) -> float:
+    if not np.isfinite(number := float(value)):
+        raise ValueError(f"{value} is not finite")
+    return number
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
@@ -194,6 +219,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
     """
 
     _kept = ("offset_",)
+    _task = anomaly
 
     def __init__(
         self,
@@ -213,8 +239,8 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         self.false_alarms = false_alarms
         self.calibrate = calibrate
 
-    def _plan(self, name: str, settings: dict[str, Any]) -> RunConfig:
-        return anomaly.plan(name, settings) if self.variant == anomaly.VARIANT else super()._plan(name, settings)
+    def _check(self) -> None:
+        anomaly.check_share(self.false_alarms)
 
     def _finish(self, x: Rows) -> None:
         model, rows = self.model_, x
@@ -245,6 +271,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
     """
 
     _holes = True
+    _task = impute
 
     def __init__(
         self,
@@ -261,9 +288,6 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
             variant, latent_dim, epochs=epochs, device=device, random_state=random_state, settings=settings
         )
         self.n_draws = n_draws
-
-    def _plan(self, name: str, settings: dict[str, Any]) -> RunConfig:
-        return impute.plan(name, settings) if self.variant == impute.VARIANT else super()._plan(name, settings)
 
     def transform(self, X: ArrayLike) -> Rows:
         """X (N, features) with its missing cells filled by their mean given the others."""

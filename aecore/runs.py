@@ -210,11 +210,11 @@ def root() -> Path:
 def create(config: RunConfig, folder: Path | None = None) -> Run:
     """A new run folder, queued. RunError where `folder` is taken."""
     path = folder or root() / new_id(config)
-    while folder is None and path.exists():  # many runs of one minute may draw the same letters
-        path = root() / new_id(config)
     try:
         path.mkdir(parents=True, exist_ok=False)
     except FileExistsError as error:
+        if folder is None and path.is_dir():  # many runs of one minute may draw the same letters
+            return create(config)
         raise RunError(f"{path} exists already. Choose another folder, or resume that run.") from error
     except OSError as error:
         raise RunError(f"{path} cannot be made: {error.strerror}. Choose another folder.") from error

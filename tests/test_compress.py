@@ -1,5 +1,6 @@
 """Compression: bytes that open to the same picture, and what they cost."""
 
+import contextlib
 import math
 import zlib
 
@@ -95,6 +96,44 @@ def test_picture_files_are_counted_whole(kind):
 def test_a_harmed_file_is_refused_with_a_sentence(net, harm, words):
     with pytest.raises(DataError, match=words):
         compress.expand(net, harm(compress.compress(net, digits(5))))
+
+
+def forged(net, change):
+    """A file whose checksum is right and whose body is not."""
+    body = change(compress.compress(net, digits(5))[compress.FRAME.size :])
+    return compress.FRAME.pack(compress.MAGIC, compress.fingerprint(net), zlib.crc32(body)) + body
+
+
+HEAD, UNITS = compress.HEAD.size, 4
+FORGERIES = {
+    "short": lambda b: b[:20],
+    "no codes": lambda b: b[: HEAD + 6 * UNITS],
+    "odd": lambda b: b[:-3],
+    "a longer length": lambda b: compress.HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD:],
+    "steps of zero": lambda b: b[:HEAD] + bytes(2 * UNITS) + b[HEAD + 2 * UNITS :],
+    "means of NaN": lambda b: b[: HEAD + 2 * UNITS] + b"\xff" * 2 * UNITS + b[HEAD + 4 * UNITS :],
+    "deviations of zero": lambda b: b[: HEAD + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD + 6 * UNITS :],
+}
+
+
+@pytest.mark.parametrize("change", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_file_is_refused_with_a_sentence(net, change):
+    with pytest.raises(DataError, match=r"fit the model's code|cannot be decoded"):
+        compress.expand(net, forged(net, change))
+
+
+def test_codes_that_no_coder_wrote_decode_or_are_refused(net):
+    for seed in range(20):
+        noise = torch.Generator().manual_seed(seed)
+        words = bytes(torch.randint(0, 256, (400,), dtype=torch.uint8, generator=noise).numpy())
+        file = forged(net, lambda b, words=words: compress.HEAD.pack(500, UNITS, 400) + b[HEAD : HEAD + 24] + words)
+        with contextlib.suppress(DataError):
+            assert len(compress.expand(net, file)) == 500
+
+
+def test_a_step_too_small_for_the_coder_is_refused_rather_than_cut_off(net):
+    with pytest.raises(ConfigError, match="too small"):
+        compress.compress(net, digits(5), 1e-5)
 
 
 def test_another_models_file_is_refused(net):

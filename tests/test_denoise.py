@@ -83,3 +83,10 @@ def test_what_cannot_be_cleaned_is_said():
     with pytest.raises(ConfigError, match="takes examples of"):
         denoise.compare({"table": model()}, digits(3), NOISES[0])
     assert math.isfinite(denoise.compare({}, digits(3), Masking(fraction=0.0))[2].psnr)
+
+
+def test_nothing_to_clean_and_a_linear_denoiser_beyond_memory_are_refused():
+    with pytest.raises(DataError, match="Give at least one"):
+        denoise.compare({}, torch.rand(0, 1, 8, 8), GaussianNoise(sigma=0.1))
+    with pytest.raises(ConfigError, match="4,107 values"):
+        denoise.best_linear(torch.rand(3, 3, 37, 37), GaussianNoise(sigma=0.1))

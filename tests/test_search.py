@@ -53,3 +53,8 @@ def test_digits_are_found_by_raw_pixels_and_by_principal_components():
 def test_what_cannot_be_searched_is_said(make, words):
     with pytest.raises(DataError, match=words):
         make()
+
+
+def test_classes_that_do_not_fit_are_named():
+    with pytest.raises(DataError, match="3 have 2, 3 queries 3"):
+        search.score(torch.eye(3), torch.tensor([0, 1]), torch.eye(3), torch.tensor([0, 1, 2]))

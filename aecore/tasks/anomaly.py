@@ -51,9 +51,14 @@ class Detector:
 
     def threshold(self, false_alarms: float = 0.05) -> float:
         """The score that this share of normal examples exceeds."""
-        if not 0 < false_alarms < 1:
-            raise ConfigError(f"The share of false alarms must lie between 0 and 1, got {false_alarms}.")
+        check_share(false_alarms)
         return torch.quantile(self.normal, 1 - false_alarms).item()
+
+
+def check_share(false_alarms: float) -> None:
+    """ConfigError unless it is a share."""
+    if not 0 < false_alarms < 1:
+        raise ConfigError(f"The share of false alarms must lie between 0 and 1, got {false_alarms}.")
 
 
 def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:

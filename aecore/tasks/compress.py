@@ -67,12 +67,17 @@ def expand(model: Autoencoder, data: bytes) -> Tensor:
         raise DataError("This compressed file is damaged or cut short. Fetch it again.")
     if owner != fingerprint(model):
         raise DataError("This file was compressed with another model. Open it with the run that wrote it.")
-    count, units, _ = HEAD.unpack_from(body)
-    check_bytes(4 * count * model.config.features, "What this file holds")
+    count, units, length = HEAD.unpack_from(body)
+    check_bytes(count * (4 * model.config.features + 24 * units), "What this file holds")
     countable = model.bottleneck.levels is not None
-    if not count or units != (model.config.latent_dim if not countable else parts(model)):
+    table = 0 if countable else 6 * units
+    fits = units == (parts(model) if countable else model.config.latent_dim)
+    if not (count and fits and length % 4 == 0 and HEAD.size + table + length == len(body)):
         raise DataError("This compressed file does not fit the model's code. Fetch it again.")
-    z = unpack_countable(model, body) if countable else unpack(body)
+    try:
+        z = unpack_countable(model, body) if countable else unpack(body)
+    except (AssertionError, ValueError) as error:  # the decoder's words for bits that no encoder wrote
+        raise DataError(f"This compressed file cannot be decoded ({error}). Fetch it again.") from error
     return metrics.decode(model, z)
 
 
@@ -109,7 +114,10 @@ def pack(z: Tensor, steps: Tensor) -> bytes:
         grid = steps.numpy().astype(np.float16)
     if not np.isfinite(grid).all() or (grid <= 0).any():
         raise ConfigError("The step is too small or too large for these codes. Choose one nearer to their errors.")
-    levels = np.rint(z.numpy() / grid.astype(np.float32)).clip(-LIMIT, LIMIT).astype(np.int32)
+    scaled = np.rint(z.numpy() / grid.astype(np.float32))
+    if np.abs(scaled).max(initial=0) > LIMIT:
+        raise ConfigError(f"The step is too small: codes lie more than {LIMIT:,} steps from zero. Choose a larger one.")
+    levels = scaled.astype(np.int32)
     mean, spread = levels.mean(0).astype(np.float16), levels.std(0).clip(0.05, 6e4).astype(np.float16)
     coder = stream.queue.RangeEncoder()
     coder.encode(levels.ravel(), normal(), *spelled(mean, spread, len(z)))
@@ -124,6 +132,8 @@ def unpack(data: bytes) -> Tensor:
 
     count, units, length = HEAD.unpack_from(data)
     grid, mean, spread = np.frombuffer(data, "<f2", 3 * units, HEAD.size).reshape(3, units)
+    if not np.isfinite([grid, mean, spread]).all() or (grid <= 0).any() or (spread <= 0).any():
+        raise ValueError("its steps or deviations are no numbers above zero")
     words = np.frombuffer(data, "<u4", length // 4, HEAD.size + 6 * units).astype(np.uint32)
     levels = stream.queue.RangeDecoder(words).decode(normal(), *spelled(mean, spread, count))
     return torch.from_numpy(levels.reshape(count, units).astype(np.float32) * grid.astype(np.float32))

@@ -25,6 +25,7 @@ from aecore.data import as_float
 from aecore.errors import ConfigError, DataError
 from aecore.parts.corruption import Corruption, GaussianNoise, SaltAndPepper
 
+LINEAR_SIZE = 4096  # values of an example: its weights are the square of that, 134 MB in float64
 SSIM_SIDE = 7  # pixels: the window of Wang et al. (2004) as scikit-image has it
 
 
@@ -51,6 +52,9 @@ class LinearDenoiser:
 
 def best_linear(train: Tensor, noise: Corruption) -> LinearDenoiser:
     """Fitted to clean training examples (N, ...), in float64."""
+    if train[0].numel() > LINEAR_SIZE:
+        raise ConfigError(f"The best linear denoiser of {train[0].numel():,} values needs too much memory; the limit "
+                          f"is {LINEAR_SIZE:,}. Use smaller images, or leave it out.")  # fmt: skip
     train = train.flatten(1).double()
     keep, shift = moments(noise)
     mean, covariance = train.mean(0), torch.cov(train.T, correction=0)
@@ -100,6 +104,8 @@ def compare(
     """Clean images x (N, C, H, W), corrupted once: left as they are, through each filter, and through each model."""
     if x.dim() != 4:
         raise DataError(f"Filters are for images (N, C, H, W), got {tuple(x.shape)}.")
+    if not len(x):
+        raise DataError("There are no images to clean. Give at least one.")
     clean, noisy = as_float(x), corrupt(x, noise, seed)
     found = [("noisy", noisy), ("median 3 x 3", median(noisy)), ("non-local means", non_local_means(noisy, noise))]
     if linear:

@@ -11,8 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aecore import metrics
-from aecore.autoencoder import Autoencoder
 from aecore.data import as_float
 from aecore.errors import DataError
 
@@ -62,11 +60,6 @@ def index(vectors: Tensor) -> Index:
     return Index(vectors, vectors.square().sum(1), centre)
 
 
-def codes(model: Autoencoder, x: Tensor) -> Tensor:
-    """What x (N, *input_shape) is compared by: (N, latent_dim)."""
-    return metrics.encode(model, x)
-
-
 class Score(NamedTuple):
     """How often what is found is of the query's class."""
 
@@ -77,6 +70,10 @@ class Score(NamedTuple):
 
 def score(vectors: Tensor, y: Tensor, queries: Tensor, query_y: Tensor, k: int = 10) -> Score:
     """Search with queries (Q, d) of classes (Q,) in a collection (M, d) of classes (M,)."""
+    if len(y) != len(vectors) or len(query_y) != len(queries):
+        raise DataError(
+            f"Every vector needs a class: {len(vectors)} have {len(y)}, {len(queries)} queries {len(query_y)}."
+        )
     found = index(vectors).nearest(queries, k).rows
     right = (y[found] == query_y[:, None]).float()
     return Score(right[:, 0].mean().item(), right.mean().item(), found.shape[1])

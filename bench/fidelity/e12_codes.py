@@ -25,7 +25,7 @@ def full(lab: Lab) -> Result:
     bits = lab.trained("bits", "fsq", "mnist", latent_dim=16, network__hidden=[1000, 500], **TRAINING,
                        training__epochs=40)  # fmt: skip
     sets = data.load(thirty.run.config().data)
-    train, test = (search.codes(thirty.model, part.x) for part in (sets.train, sets.test))
+    train, test = (metrics.encode(thirty.model, part.x) for part in (sets.train, sets.test))
     found = search.score(train, sets.train.y, test, sets.test.y, k=10)
     z = metrics.encode(two.model, sets.test.x)
     accuracy = leave_one_out(z, sets.test.y)
