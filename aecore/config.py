@@ -119,6 +119,17 @@ class DataConfig(Options):
     missing: Literal["refuse", "keep"] = Field(
         "refuse", description="Missing cells of a table: refused, or kept for the model to leave out of its loss."
     )
+    unusable: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="What cannot be read as it is, an odd file among images or a column of words: refused; or left out "
+        "with a note, and words of few kinds become a column each.",
+    )
+    side: int | None = Field(
+        None, ge=4, le=1024, description="Images of a folder or .zip are cropped to a square and resized to this."
+    )
+    train_class: str | None = Field(
+        None, max_length=256, description="Train with this class alone, the normal one; the test set keeps all."
+    )
     split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
     limit: int | None = Field(None, ge=2, description="Use at most this many training and test examples.")
     binarise: Literal["none", "static", "dynamic"] = Field(

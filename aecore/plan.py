@@ -25,9 +25,8 @@ def plan(
 
     Reads the data once, to know its shape. Raises DataError or ConfigError.
     """
-    settings = dict(settings or {})
-    options = {key.removeprefix("data."): settings.pop(key) for key in list(settings) if key.startswith("data.")}
-    wanted = parse(DataConfig, {"name": resolve(name), **options})
+    wanted = data_config(name, settings)
+    settings = {key: value for key, value in (settings or {}).items() if not key.startswith("data.")}
     dataset = data.load(wanted, tell)
     config = configure(
         variant,
@@ -38,6 +37,17 @@ def plan(
         latent_dim=latent_dim,
     )
     return override(config, settings)
+
+
+def data_config(name: str, settings: Mapping[str, Any] | None = None) -> DataConfig:
+    """The data set or path `name`, read as the settings `data.*` say."""
+    options = {key.removeprefix("data."): v for key, v in (settings or {}).items() if key.startswith("data.")}
+    return parse(DataConfig, {"name": resolve(name), **options})
+
+
+def training_rows(name: str, settings: Mapping[str, Any] | None = None) -> int:
+    """How many examples there are to train with."""
+    return len(data.load(data_config(name, settings)).train.x)
 
 
 def resolve(name: str) -> str:

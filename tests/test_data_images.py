@@ -1,6 +1,8 @@
 """Folders and zips of images."""
 
 import io
+import json
+import struct
 import warnings
 import zipfile
 import zlib
@@ -8,10 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
 
+from aecore import data
 from aecore.config import DataConfig
 from aecore.data import Dataset, arrays, images, load
 from aecore.errors import DataError
@@ -211,10 +216,10 @@ def test_a_zip_made_on_windows_has_folders(tmp_path: Path) -> None:
     assert read(packed(tmp_path, {"a\\1.png": GREY, "b\\2.png": GREY})).classes == ("a", "b")
 
 
-def test_a_zip_is_never_unpacked_to_disk(tmp_path: Path) -> None:
-    names = ("../../up/1.png", "/abs/2.png", "a/3.png")
-    path = packed(tmp_path / "in", dict.fromkeys(names, GREY))
-    assert read(path).classes == ("a", "abs")
+@pytest.mark.parametrize("name", ["../../up/1.png", "/abs/2.png", "a\\..\\..\\3.png"])
+def test_a_zip_that_points_out_of_itself_is_refused_and_nothing_is_unpacked(tmp_path: Path, name: str) -> None:
+    path = packed(tmp_path / "in", {name: GREY, "a/3.png": GREY})
+    assert "points out of the archive" in refusal(path)
     assert [p.name for p in tmp_path.rglob("*")] == ["in", "set.zip"]
 
 
@@ -238,3 +243,43 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert words in refusal(folder(tmp_path / str(side), {"1.png": bytes(bomb), "2.png": GREY}))
+
+
+def test_odd_files_are_left_out_with_a_note_each_where_that_is_asked_for(tmp_path: Path) -> None:
+    files = {f"a/{i}.png": GREY for i in range(4)} | {"a/5.png": picture(size=(9, 9)), "a/6.png": b"torn"}
+    path = packed(tmp_path, files | {"a/notes.txt": b"hello", "b/7.png": GREY})
+    found = read(path, unusable="leave_out")
+    assert len(whole(found)) == 5 and found.classes == ("a", "b")
+    assert [note.split(" in set.zip ")[0] for note in found.notes] == ["a/notes.txt", "a/5.png", "a/6.png"]
+    with pytest.raises(DataError, match="can be read"):
+        read(packed(tmp_path, {"1.png": b"torn", "2.png": b""}), unusable="leave_out")
+
+
+def test_images_of_any_size_are_cropped_and_resized_to_one(tmp_path: Path) -> None:
+    wide = Image.fromarray(np.repeat(np.uint8([[0, 255, 255, 0]]), 2, 0).repeat(8, 0).repeat(8, 1))
+    out = io.BytesIO()
+    wide.save(out, "PNG")
+    found = read(packed(tmp_path, {"1.png": out.getvalue(), "2.png": picture(size=(5, 5), color=255)}), side=4)
+    assert found.input_shape == (1, 4, 4) and (whole(found) > 230).all()
+
+
+def test_a_picture_of_60000_by_60000_pixels_is_refused_by_its_header(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    said = refusal(packed(tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"}))
+    assert "3600000000 pixels" in said
+
+
+def test_examples_keep_their_order_and_file_names_where_they_are_not_divided(tmp_path: Path) -> None:
+    raw = data.read(DataConfig(name=str(packed(tmp_path, {f"b{i}.png": picture(color=i) for i in range(5)}))))
+    assert raw.names == tuple(f"b{i}.png" for i in range(5)) and raw.x[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_images_of_the_hub_are_read_from_parquet_with_their_classes(tmp_path: Path) -> None:
+    encoded = pa.array([{"bytes": GREY, "path": None}, {"bytes": RED, "path": "x"}, {"bytes": None, "path": None}])
+    about = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "a/b"]}}}}
+    table = pa.table({"image": encoded, "label": [0, 1, 0]})
+    path = tmp_path / "pets.parquet"
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(about)}), path)
+    found = read(path, unusable="leave_out")
+    assert found.classes == ("a-b", "cat") and found.input_shape == (3, 4, 5) and len(found.notes) == 1

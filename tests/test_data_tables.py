@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from aecore import data
 from aecore.config import DataConfig
-from aecore.data import Dataset, arrays, load
+from aecore.data import Dataset, arrays, load, tables
 from aecore.errors import DataError
 
 FLOWERS = pd.DataFrame(
@@ -182,3 +183,46 @@ def test_a_table_larger_than_the_limit_is_refused_before_reading(
     path = saved(tmp_path, pd.DataFrame({"a": range(1000)}), suffix)
     monkeypatch.setattr(arrays, "MAX_BYTES", 1000)
     assert "more than the limit" in refusal(path)
+
+
+MIXED = """city,age,income,note,one,empty
+Rome,31,12.5,a long story,1,
+Oslo,?,?,another,1,
+,47,8,third,1,
+Rome,25,9,fourth one,1,
+"""
+
+
+def test_words_become_columns_and_columns_without_use_are_left_out_with_a_note(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "WORDS", 3)
+    (tmp_path / "people.csv").write_text(MIXED)
+    raw = data.read(DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out", missing="keep"))
+    assert raw.columns == ("city=Oslo", "city=Rome", "age", "income")
+    assert raw.x[:2, :2].tolist() == [[0, 1], [1, 0]] and np.isnan(raw.x[2, :2]).all() and np.isnan(raw.x[1, 2:]).all()
+    said = " ".join(raw.notes)
+    for words in ("'city' holds 2 words", "1 cell of 'age' such as '?' is taken as missing", "4 different texts",
+                  "'one' has one value only", "'empty' is empty"):  # fmt: skip
+        assert words in said
+    with pytest.raises(DataError, match="missing values"):
+        data.read(DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out"))
+
+
+def test_another_table_is_matched_by_the_names_of_columns():
+    frame = pd.DataFrame({"income": ["3", "x"], "extra": [1, 2], "city": ["Oslo", "Paris"]})
+    got = tables.match(frame, ("city=Oslo", "city=Rome", "income"))
+    assert got[0].tolist() == [1, 0, 3] and got[1, :2].tolist() == [0, 0] and np.isnan(got[1, 2])
+    with pytest.raises(DataError, match="lacks 1 column that the model knows: 'age'"):
+        tables.match(frame, ("age", "income"))
+
+
+def test_a_table_of_words_alone_is_refused_with_the_reason(tmp_path):
+    pd.DataFrame({"a": [f"text {i}" for i in range(50)]}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="'a' holds 50 different texts"):
+        data.read(DataConfig(name=str(tmp_path / "t.csv"), unusable="leave_out"))
+
+
+def test_training_with_one_class_keeps_all_classes_in_the_test_set():
+    found = data.load(DataConfig(name="breast-cancer", train_class="benign"))
+    assert found.train.y.unique().tolist() == [1] and found.test.y.unique().tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"no class 'healthy'.*malignant, benign"):
+        data.load(DataConfig(name="breast-cancer", train_class="healthy"))

@@ -9,8 +9,9 @@ import os
 
 import streamlit as st
 
-from aecore import runs
+from aecore import own, runs
 from aecore.errors import AecoreError
+from aecore.own import Own
 from aecore.runs import LIVE, Run
 from aecore.variants import VARIANTS
 
@@ -27,7 +28,7 @@ BADGES = {"queued": "gray", "running": "blue", "done": "green", "stopped": "oran
 
 def usable_runs() -> list[Run]:
     """Runs whose config is sound and whose weights are there."""
-    return [run for run in runs.list_runs() if run.has_model() and runs.readable(run)]
+    return [run for run in runs.list_runs() if run.has_model() and runs.readable(run) and is_mine(run)]
 
 
 def choose_run(label: str = "Run") -> Run:
@@ -48,6 +49,31 @@ def choose_run(label: str = "Run") -> Run:
 def default_run(ids: list[str]) -> str:
     """The newest of the user's own, else the shipped VAE: a map and samples that are worth a look."""
     return "mnist-vae" if "mnist-vae" in ids and ids[0].startswith("mnist-") else ids[0]
+
+
+def own_sets() -> list[Own]:
+    """The data that this visitor brought; on a machine of one's own, all that was brought."""
+    if not is_public():
+        return own.listing()
+    known = [st.query_params.get(key, "") for key in ("own", "inputs", "data")]
+    tokens = dict.fromkeys([*st.session_state.get("own_tokens", []), *known])
+    return [one for token in tokens if (one := own.find(token)) is not None and one.source]
+
+
+def remember(one: Own) -> None:
+    """That a set is this visitor's."""
+    tokens = st.session_state.setdefault("own_tokens", [])
+    if one.token not in tokens:
+        tokens.append(one.token)
+
+
+def is_mine(run: Run) -> bool:
+    """Whether a run may be shown: not where it was trained on data that another visitor brought."""
+    if not is_public():
+        return True
+    config = run.config()
+    brought = own.owner(config.data.name) if config.data else None
+    return brought is None or brought in own_sets()
 
 
 def badge(run: Run) -> str:

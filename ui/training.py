@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -120,6 +121,41 @@ def edit(config: RunConfig, key: str) -> RunConfig:
             DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit"}
         )
     return parse(RunConfig, values)
+
+
+# -- a task's own recipe
+
+
+def offer(label: str, plan: Callable[[str, Mapping[str, Any]], RunConfig], kind: str | None = None,
+          normal: bool = False) -> None:  # fmt: skip
+    """A folded form that starts a run by a task's own recipe on data of the visitor's choosing.
+
+    `kind` admits only images or only tables of the catalog; with `normal` one class can be chosen to train with.
+    """
+    with st.popover(label, icon=":material/model_training:"):
+        sets = {one.token: one for one in state.own_sets()}
+        known = [e.name for e in data.CATALOG.values() if e.local() and (kind is None or e.kind == kind)]
+        chosen = st.selectbox("Data", [*sets, *known], key=f"offer-{label}",
+                              format_func=lambda token: sets[token].name if token in sets else token)  # fmt: skip
+        wanted = sets[chosen].config() if chosen in sets else DataConfig(name=chosen)
+        try:
+            classes = cache.load_data(wanted).classes if normal else ()
+            if classes and (
+                one := st.selectbox(
+                    "Normal class",
+                    classes,
+                    key=f"normal-{chosen}",
+                    help="It alone is trained with; the others are there to be found.",
+                )
+            ):
+                wanted = wanted.model_copy(update={"train_class": one})  # fmt: skip
+            if st.button("Start", type="primary", icon=":material/play_arrow:", key=f"start-{label}"):
+                changes = wanted.model_dump(exclude={"name"}, exclude_unset=True)
+                run = runs.create(plan(wanted.name, {f"data.{name}": value for name, value in changes.items()}))
+                local.submit(run)
+                st.switch_page("train.py", query_params={"run": run.id})
+        except AecoreError as error:
+            state.show_error(error)
 
 
 # -- the list

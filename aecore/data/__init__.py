@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch is imported where it is used, so that listing the cat
 
     from aecore.config import DataConfig
 
-__all__ = ["CATALOG", "MAX_BYTES", "Dataset", "Entry", "Split", "as_float", "data_folder", "download", "load"]
+__all__ = ["CATALOG", "MAX_BYTES", "Dataset", "Entry", "Split", "as_float", "data_folder", "download", "load", "read"]
 
 Progress = Callable[[str, float], None]
 
@@ -51,6 +51,7 @@ class Dataset:
     test: Split
     classes: tuple[str, ...] = ()  # index = label
     columns: tuple[str, ...] = ()  # of tables and manifolds
+    notes: tuple[str, ...] = ()  # what the reader left out, and why
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -73,17 +74,23 @@ def load(config: DataConfig, progress: Progress | None = None) -> Dataset:
 
     Raises DataError, in a sentence fit to show, for whatever is wrong with the data.
     """
+    name = config.name if config.name in CATALOG else Path(config.name).name
+    return _make_dataset(name, read(config, progress), config)
+
+
+def read(config: DataConfig, progress: Progress | None = None) -> Raw:
+    """All examples of `config.name` in their own order, undivided; as `load` otherwise."""
     report = progress or _silent
     entry = CATALOG.get(config.name)
     if entry is not None:
-        return _make_dataset(entry.name, _read_entry(entry, report), config)
+        return _read_entry(entry, report)
     path = Path(os.path.expanduser(config.name))
     if not config.name or not os.path.exists(path):
         raise DataError(
             f"There is no data set or path {config.name!r}. Known sets: {', '.join(CATALOG)}. "
             "Your own: a folder or .zip of images, a .npz, .csv or .parquet file."
         )
-    return _make_dataset(path.name, _read_path(path, config, report), config)
+    return _read_path(path, config, report)
 
 
 def _silent(message: str, fraction: float) -> None:
@@ -93,13 +100,13 @@ def _silent(message: str, fraction: float) -> None:
 def _read_path(path: Path, config: DataConfig, report: Progress) -> Raw:
     from aecore.data import images, tables
 
-    suffix = path.suffix.lower()
-    if path.is_dir() or suffix == ".zip":
-        return images.read_images(path, report)
+    suffix, leave_out = path.suffix.lower(), config.unusable == "leave_out"
+    if path.is_dir() or suffix == ".zip" or (suffix == ".parquet" and images.in_parquet(path)):
+        return images.read_images(path, report, config.side, leave_out)
     if suffix == ".npz":
         return read_npz(path, config.missing == "keep")
     if suffix in (".csv", ".parquet"):
-        return tables.read_table(path, config.label, config.missing == "keep")
+        return tables.read_table(path, config.label, config.missing == "keep", leave_out)
     raise DataError(f"{path.name} cannot be read as data: give a folder, or a .zip, .npz, .csv or .parquet file.")
 
 
@@ -182,10 +189,12 @@ def _reason(error: Exception, url: str) -> str:
 def _make_dataset(name: str, raw: Raw, config: DataConfig) -> Dataset:
     """Splits (by a seeded permutation, unless the set brings its own split) and applies `config.limit`."""
     train, test = _own_split(name, raw) if raw.train is not None else _random_split(name, raw, config)
+    if config.train_class is not None:
+        train = _one_class(name, raw, train, config.train_class)
     train, test = _limited(train, config), _limited(test, config)
     if config.binarise != "none":
         train, test = _binarised(name, raw, train, test, config)
-    return Dataset(name, raw.kind, train, test, raw.classes, raw.columns)
+    return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
 
 
 def _tensors(raw: Raw) -> Split:
@@ -235,6 +244,18 @@ def _binarised(name: str, raw: Raw, train: Split, test: Split, config: DataConfi
 
     test = drawn(test)
     return (drawn(train) if config.binarise == "static" else train), test
+
+
+def _one_class(name: str, raw: Raw, split: Split, wanted: str) -> Split:
+    if wanted not in raw.classes or split.y is None:
+        known = ", ".join(raw.classes[:20]) or "none"
+        raise DataError(f"{name} has no class {wanted!r} to train with; its classes: {known}.")
+    rows = split.y == raw.classes.index(wanted)
+    if int(rows.sum()) < 2:
+        raise DataError(
+            f"{name} has {plural(int(rows.sum()), 'training example')} of the class {wanted!r}; 2 are needed."
+        )
+    return Split(split.x[rows], split.y[rows])
 
 
 def _limited(split: Split, config: DataConfig) -> Split:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tarfile
 import zipfile
 import zlib
@@ -17,7 +18,7 @@ from aecore.errors import DataError
 Kind = Literal["image", "table", "manifold"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_BYTES = 4 * 10**9
+MAX_BYTES = int(float(os.environ.get("AECORE_MAX_DATA_GB") or 4) * 10**9)
 """The most that one data set may take once decoded."""
 
 
@@ -30,6 +31,8 @@ class Raw(NamedTuple):
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     train: int | None = None  # the set's own split: so many rows to train with, the rest to test
+    names: tuple[str, ...] = ()  # of files, one an example
+    notes: tuple[str, ...] = ()  # what was left out or changed, and why
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,17 +1,18 @@
-"""Your own images: a folder or a .zip, with a sub-folder for each class or none at all."""
+"""Your own images: a folder, a .zip or a .parquet of the Hub, with a sub-folder for each class or none at all."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from aecore.data import arrays
 from aecore.data.arrays import Array, Raw
@@ -54,6 +55,9 @@ class Archive:
     def __init__(self, archive: zipfile.ZipFile, where: str) -> None:
         self.archive = archive
         self.members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
+        astray = next((name for name in self.members if name.startswith("/") or ".." in name.split("/")), None)
+        if astray is not None:
+            raise DataError(f"{astray[:80]} in {where} points out of the archive. Make it again without.")
         locked = next((name for name, info in self.members.items() if info.flag_bits & 1), None)
         if locked is not None:
             raise DataError(f"{locked} in {where} is encrypted. Make the .zip again without a password.")
@@ -66,6 +70,47 @@ class Archive:
         return self.archive.read(self.members[name])
 
 
+class Rows:
+    """A .parquet of encoded images, as data sets on the Hub have them: a column {bytes, path}, and one of classes."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(path).read()
+        column = next(name for name in table.column_names if _holds_images(table.schema.field(name).type))
+        self.images = table[column].combine_chunks().field("bytes")
+        about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = about.get("info", {}).get("features", {})
+        label = next((name for name, kind in features.items() if kind.get("_type") == "ClassLabel"), None)
+        words = features[label]["names"] if label else []
+        labels = [words[i] if 0 <= i < len(words) else "none" for i in table[label].to_pylist()] if label else None
+        folders = [f"{word.replace('/', '-')}/" for word in labels] if labels else [""] * len(table)
+        self.members = {f"{folder}{i}.png": i for i, folder in enumerate(folders)}
+
+    def names(self) -> Iterator[str]:
+        return iter(self.members)
+
+    def read(self, name: str) -> bytes:
+        return self.images[self.members[name]].as_py() or b""
+
+
+def in_parquet(path: Path) -> bool:
+    """Whether a .parquet holds encoded images."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return any(_holds_images(kind) for kind in pq.read_schema(path).types)
+    except (pa.ArrowException, OSError):
+        return False  # the reader of tables says what is wrong with it
+
+
+def _holds_images(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind) and {"bytes", "path"} == {field.name for field in kind}
+
+
 class Found(NamedTuple):
     """An image of the set and its class, if the set has classes."""
 
@@ -73,46 +118,80 @@ class Found(NamedTuple):
     label: str | None
 
 
-def read_images(path: Path, report: Callable[[str, float], None]) -> Raw:
+def read_images(
+    path: Path, report: Callable[[str, float], None], side: int | None = None, leave_out: bool = False
+) -> Raw:
     """Reads every image into one array (N, C, H, W) of bytes.
 
     Images in sub-folders take the sub-folder's name as their class; top-level folders `train` and `test` are
     the splits. Grey images have 1 channel (16 bits are rounded to 8), anything else has 3; one colour image
     makes the whole set 3. Transparency is laid on white, only the first frame counts, EXIF rotation is not
-    applied. Raises DataError.
+    applied. With a `side` every image is cropped to a square around its middle and resized to that. With
+    `leave_out` files that are no images, or not of the first one's size, are left out with a note. Raises DataError.
     """
+    reading = Reading(path.name, report, side, leave_out, [])
     if path.is_dir():
-        return _read(Folder(path), path.name, report)
+        return _read(Folder(path), reading)
+    if path.suffix.lower() == ".parquet":
+        try:
+            rows = Rows(path)
+        except Exception as error:  # its metadata is a stranger's
+            raise DataError(f"{path.name} is not a readable .parquet of images ({error}).") from error
+        return _read(rows, reading)
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise DataError(f"{path.name} is not a readable .zip file ({error}). Make it again.") from error
     with archive:
-        return _read(Archive(archive, path.name), path.name, report)
+        return _read(Archive(archive, path.name), reading)
 
 
-def _read(source: Source, where: str, report: Callable[[str, float], None]) -> Raw:
-    files, folders = _listing(source.names(), where)
+class Reading(NamedTuple):
+    """How a set is read, and what became known on the way."""
+
+    where: str
+    report: Callable[[str, float], None]
+    side: int | None
+    leave_out: bool
+    notes: list[str]
+
+    def complain(self, text: str) -> None:
+        """Raise, or leave the thing out with a note."""
+        if not self.leave_out:
+            raise DataError(text)
+        self.notes.append(text)
+
+
+def _read(source: Source, reading: Reading) -> Raw:
+    where = reading.where
+    files, folders = _listing(source.names(), reading)
     if not files:
         raise DataError(f"{where} holds no images. Put images in it ({', '.join(SUFFIXES)}).")
     train, test = _layout(files, folders, where)
     found = train + test
-    x = _decode_all(source, [image.name for image in found], where, report)
-    count = len(train) if test else None
+    x, kept = _decode_all(source, [image.name for image in found], reading)
+    count = sum(i < len(train) for i in kept) if test else None
+    names, notes = tuple(found[i].name for i in kept), shortened(reading.notes)
     if found[0].label is None:
-        return Raw("image", x, train=count)
-    y, classes = arrays.index_labels(np.array([image.label for image in found]))
-    return Raw("image", x, y, classes, train=count)
+        return Raw("image", x, train=count, names=names, notes=notes)
+    y, classes = arrays.index_labels(np.array([found[i].label for i in kept]))
+    return Raw("image", x, y, classes, train=count, names=names, notes=notes)
+
+
+def shortened(notes: list[str], most: int = 10) -> tuple[str, ...]:
+    """The first of many notes, and how many more there are."""
+    return (*notes[:most], *([f"And {len(notes) - most:,} more were left out."] if len(notes) > most else []))
 
 
 def _is_junk(part: str) -> bool:
     return part.startswith(".") or part.lower() in JUNK
 
 
-def _listing(names: Iterable[str], where: str) -> tuple[dict[Parts, str], set[Parts]]:
+def _listing(names: Iterable[str], reading: Reading) -> tuple[dict[Parts, str], set[Parts]]:
     """The images and the folders of the set, without what operating systems leave behind."""
     files: dict[Parts, str] = {}
     folders: set[Parts] = set()
+    where = reading.where
     for count, name in enumerate(names):
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if count >= MAX_FILES:
@@ -122,7 +201,7 @@ def _listing(names: Iterable[str], where: str) -> tuple[dict[Parts, str], set[Pa
         if name.endswith("/"):
             folders.add(parts)
         elif not name.lower().endswith(SUFFIXES):
-            raise DataError(f"{'/'.join(parts)} in {where} is not an image ({', '.join(SUFFIXES)}). Take it out.")
+            reading.complain(f"{'/'.join(parts)} in {where} is not an image ({', '.join(SUFFIXES)}). Take it out.")
         else:
             files[parts] = name
             folders.update(parts[:depth] for depth in range(1, len(parts)))
@@ -176,27 +255,55 @@ def _classes(root: Parts, files: dict[Parts, str], folders: set[Parts], where: s
     return [Found(name, parts[0] if len(parts) == 2 else None) for parts, name in inside.items()]
 
 
-def _decode_all(source: Source, names: list[str], where: str, report: Callable[[str, float], None]) -> Array:
-    """(N, C, H, W) uint8; every image's size is known from its header before it is decoded."""
+def _decode_all(source: Source, names: list[str], reading: Reading) -> tuple[Array, list[int]]:
+    """(N, C, H, W) uint8 and which of the names they are; an image's size is known before it is decoded."""
     out: Array | None = None
-    size: tuple[int, int] | None = None
+    size = None if reading.side is None else (reading.side, reading.side)
+    kept: list[int] = []
     for i, name in enumerate(names):
-        with _naming(name, where):
-            image = Image.open(io.BytesIO(source.read(name)), formats=FORMATS)
-        size = size or _first_size(image, len(names), name, where)
-        if image.size != size:
-            raise DataError(
-                f"{name} in {where} is {image.width} x {image.height} pixels, but {names[0]} is "
-                f"{size[0]} x {size[1]}. All images must share one size: resize or crop them first."
-            )
-        with _naming(name, where):
-            pixels = _pixels(image)
+        try:
+            pixels = _decoded(source, name, names[kept[0]] if kept else name, size, len(names), reading)
+        except DataError as error:
+            reading.complain(str(error))
+            continue
+        size = size or (pixels.shape[2], pixels.shape[1])
         out = _room(out, pixels, len(names))
-        out[i] = pixels
+        out[len(kept)] = pixels
+        kept.append(i)
         if i % 100 == 0 or i + 1 == len(names):
-            report(f"Reading {len(names)} images", (i + 1) / len(names))
-    assert out is not None
-    return out
+            reading.report(f"Reading {len(names)} images", (i + 1) / len(names))
+    if out is None:
+        raise DataError(f"No image of {reading.where} can be read. {reading.notes[0]}")
+    return out[: len(kept)], kept
+
+
+def _decoded(
+    source: Source, name: str, first: str, size: tuple[int, int] | None, count: int, reading: Reading
+) -> Array:
+    """One image (C, H, W) of this (width, height), or any where there is none yet. DataError."""
+    where = reading.where
+    with _naming(name, where):
+        image = Image.open(io.BytesIO(source.read(name)), formats=FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{name} in {where} is {width} x {height} pixels; the limit is {MAX_PIXELS:,} in all.")
+    if reading.side is None and size is not None and image.size != size:
+        raise DataError(
+            f"{name} in {where} is {width} x {height} pixels, but {first} is "
+            f"{size[0]} x {size[1]}. All images must share one size: crop them, or set data.side to resize them."
+        )
+    width, height = size or image.size
+    arrays.check_bytes(count * 3 * width * height, f"{count} images of {width} x {height} pixels in {where}")
+    with _naming(name, where):
+        pixels = _pixels(image)
+    return pixels if reading.side is None else _resized(pixels, reading.side)
+
+
+def _resized(pixels: Array, side: int) -> Array:
+    """The square in the middle of (C, H, W), at (C, side, side)."""
+    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    square = np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
+    return square[None] if square.ndim == 2 else square.transpose(2, 0, 1)
 
 
 @contextmanager
@@ -213,14 +320,6 @@ def _room(out: Array | None, pixels: Array, count: int) -> Array:
     if out is None:
         return np.empty((count, *pixels.shape), np.uint8)
     return np.repeat(out, 3, axis=1) if out.shape[1] < pixels.shape[0] else out
-
-
-def _first_size(image: Image.Image, count: int, name: str, where: str) -> tuple[int, int]:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise DataError(f"{name} in {where} is {width} x {height} pixels; the limit is {MAX_PIXELS} in all.")
-    arrays.check_bytes(count * 3 * width * height, f"{count} images of {width} x {height} pixels in {where}")
-    return image.size
 
 
 def _pixels(image: Image.Image) -> Array:

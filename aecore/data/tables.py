@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +21,103 @@ BINS = 8
 """Into how many classes the position along a rolled-up sheet is cut."""
 
 
-def read_table(path: Path, label: str | None, missing: bool = False) -> Raw:
+WORDS = 20
+"""A column of so many different words or fewer becomes a column of zeros and ones for each."""
+
+
+def read_table(path: Path, label: str | None, missing: bool = False, leave_out: bool = False) -> Raw:
     """Reads a table of numbers: float32 rows in raw units, and the column `label` as classes.
 
     Missing cells are NaN, if `missing` allows for them. Columns of a .csv are parted by comma, semicolon or tab,
     whichever its first line has most of. The unnamed column that pandas writes for row numbers is left out, as is
-    the index of a .parquet. Raises DataError.
+    the index of a .parquet. With `leave_out`, words of few kinds become a column each, named `colour=red`; in columns
+    that are mostly numbers words count as missing; columns without use are left out, each with a note. Otherwise
+    words are refused. Raises DataError.
     """
+    frame = read_frame(path)
+    y, classes = (None, ()) if label is None else _classes(frame, label, path.name)
+    inputs = frame if label is None else frame.drop(columns=label)
+    if inputs.shape[1] == 0:
+        raise DataError(f"{path.name} has no column to use as input. Add columns of numbers.")
+    notes: list[str] = []
+    if leave_out:
+        inputs = _usable(inputs, notes)
+        if inputs.shape[1] == 0:
+            raise DataError(f"{path.name} has no column of use. {' '.join(notes[:3])}")
+    _check_numeric(inputs, label, path.name)
+    return Raw("table", _values(inputs, path.name, missing), y, classes, tuple(inputs.columns), notes=tuple(notes))
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """A .csv or .parquet as it stands, its columns named and of different names. Raises DataError."""
     frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     frame.columns = [str(column) for column in frame.columns]
     if len(frame) < 2:
         raise DataError(f"{path.name} has {plural(len(frame), 'row')}; a data set needs at least 2 rows.")
     if twins := sorted(frame.columns[frame.columns.duplicated()]):
         raise DataError(f"{path.name} has two columns named {twins[0]!r}. Rename one.")
-    y, classes = (None, ()) if label is None else _classes(frame, label, path.name)
-    inputs = frame if label is None else frame.drop(columns=label)
-    if inputs.shape[1] == 0:
-        raise DataError(f"{path.name} has no column to use as input. Add columns of numbers.")
-    _check_numeric(inputs, label, path.name)
-    return Raw("table", _values(inputs, path.name, missing), y, classes, tuple(inputs.columns))
+    return frame
+
+
+def _usable(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Columns of numbers made of what can be, and for each other one a note that says why it is missing."""
+    import pandas as pd
+
+    found: dict[str, pd.Series[Any]] = {}
+    for name in frame.columns:
+        column, known = frame[name], int(frame[name].notna().sum())
+        if column.dtype.kind == "O":  # also lists and the like, which cannot be counted as they are
+            column = column.astype(str).where(column.notna())
+        numbers = as_numbers(column)
+        if known == 0:
+            notes.append(f"{name!r} is empty and left out.")
+        elif column.nunique() == 1 and known == len(column):
+            notes.append(f"{name!r} has one value only and is left out.")
+        elif (count := int(numbers.notna().sum())) >= known / 2:
+            if count < known:
+                text = f"{plural(known - count, 'cell')} of {name!r} such as {_first_word(column)!r}"
+                notes.append(f"{text} {'is' if known - count == 1 else 'are'} taken as missing.")
+            found[name] = numbers
+        elif column.astype(str).nunique() <= WORDS and column.dtype.kind in "OUT":
+            words = sorted(column.dropna().astype(str).unique())
+            notes.append(f"{name!r} holds {plural(len(words), 'word')}: a column for each.")
+            found |= {f"{name}={word}": _is_word(column, word) for word in words}
+        else:
+            notes.append(f"{name!r} holds {column.nunique():,} different texts or dates and is left out.")
+    return pd.DataFrame(found, index=frame.index)
+
+
+def as_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Float64 where a cell is a finite number, NaN elsewhere."""
+    import pandas as pd
+
+    if column.dtype.kind == "M":
+        return pd.Series(np.nan, column.index)
+    return pd.to_numeric(column, errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
+
+
+def _is_word(column: pd.Series[Any], word: str) -> pd.Series[Any]:
+    return (column.astype(str) == word).astype(np.float64).where(column.notna())
+
+
+def match(frame: pd.DataFrame, columns: Sequence[str], where: str = "This table") -> Array:
+    """Rows of a table as `read_table` gave them for another that has these columns: (N, len(columns)) float32.
+
+    What is no number is NaN. Columns are found by name, `colour=red` in the column `colour`. DataError names those
+    that are not there.
+    """
+    lacking, found = [], []
+    for column in columns:
+        name = next((name for name in frame.columns if column.startswith(f"{name}=")), None)
+        if column in frame.columns:
+            found.append(as_numbers(frame[column]))
+        elif name is not None:
+            found.append(_is_word(frame[name], column.removeprefix(f"{name}=")))
+        else:
+            lacking.append(repr(column))
+    if lacking:
+        raise DataError(f"{where} lacks {plural(len(lacking), 'column')} that the model knows: {_few(lacking)}.")
+    return np.stack([column.to_numpy(dtype=np.float32) for column in found], axis=1)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from torch import Tensor
 from aecore import data, metrics
 from aecore import plan as planning
 from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig, RunConfig, parse
+from aecore.config import RunConfig
 from aecore.errors import ConfigError, DataError
 
 VARIANT = "denoising-gaussian"
@@ -67,8 +67,7 @@ def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
     Wide enough to learn the data by heart, so it is the noise that keeps it from copying; and as many steps
     for a short table as for a long one. `settings` replace these, as in aecore.plan.
     """
-    wanted = parse(DataConfig, {"name": planning.resolve(name), "validation_fraction": 0})
-    rows = len(data.load(wanted).train.x)
+    rows = planning.training_rows(name, settings)
     batch = max(1, min(64, rows // 8))  # the small batches of short tables keep their epochs few
     chosen = {
         "network.hidden": (256,),

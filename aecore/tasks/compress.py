@@ -14,7 +14,7 @@ import hashlib
 import io
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,17 +23,45 @@ from PIL import Image
 from torch import Tensor
 
 from aecore import metrics
+from aecore import plan as planning
 from aecore.autoencoder import Autoencoder
+from aecore.config import RunConfig
 from aecore.data import as_float
 from aecore.data.arrays import check_bytes
 from aecore.errors import ConfigError, DataError
 from aecore.pictures import to_bytes
+from aecore.variants import SMALL
 
 MAGIC = b"AEZ1"
 FRAME = struct.Struct("<4s8sI")  # magic, whose model, CRC-32 of what follows
 HEAD = struct.Struct("<IHI")  # examples, units, bytes of the codes
 LIMIT = 1 << 14  # levels on either side of zero
 PROBED = 256  # examples by which the units' effects are measured
+
+
+VARIANT = "stacked"
+UNITS = 30
+
+
+def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
+    """The run that packs the data `name` best, and whose codes search best: that of bench/fidelity/e03_deep.py.
+
+    `settings` replace these, as in aecore.plan.
+    """
+    chosen = {
+        "network.hidden": (1000, 500, 250),
+        "network.norm": "batch",
+        "network.activation": "gelu",
+        "training.lr": 3e-3,
+        "training.schedule": "cosine",
+        "training.warmup_steps": 300,
+    }
+    if planning.training_rows(name, settings) >= SMALL:  # smaller sets get their epochs and batches by their size
+        chosen |= {"training.epochs": 100, "training.batch_size": 250}
+    made = planning.plan(VARIANT, name, settings={**chosen, **(settings or {})})
+    if "latent_dim" in (settings or {}) or made.model.latent_dim < UNITS:
+        return made
+    return planning.plan(VARIANT, name, latent_dim=UNITS, settings={**chosen, **(settings or {})})
 
 
 class Point(NamedTuple):

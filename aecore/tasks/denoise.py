@@ -13,20 +13,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from aecore import metrics
+from aecore import plan as planning
 from aecore.autoencoder import Autoencoder
+from aecore.config import RunConfig
 from aecore.data import as_float
 from aecore.errors import ConfigError, DataError
 from aecore.parts.corruption import Corruption, GaussianNoise, SaltAndPepper
+from aecore.variants import SMALL
 
 LINEAR_SIZE = 4096  # values of an example: its weights are the square of that, 134 MB in float64
 SSIM_SIDE = 7  # pixels: the window of Wang et al. (2004) as scikit-image has it
+
+
+VARIANT = "denoising-gaussian"
+
+
+def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
+    """The run that makes a denoiser of the images `name`: the recipe of bench/fidelity/e08_denoising.py.
+
+    `settings` replace these, as in aecore.plan; `corruption.kind` and its strength say which noise it undoes.
+    """
+    chosen = {
+        "latent_dim": 1000,
+        "network.hidden": (1000,),
+        "network.code_activation": "gelu",
+        "network.norm": "batch",
+        "training.lr": 2e-3,
+    }
+    if planning.training_rows(name, settings) >= SMALL:  # smaller sets get their epochs and batches by their size
+        chosen |= {"training.epochs": 40, "training.batch_size": 250}
+    return planning.plan(VARIANT, name, settings={**chosen, **(settings or {})})
 
 
 @dataclass(frozen=True)

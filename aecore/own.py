@@ -1,0 +1,149 @@
+"""A visitor's own data: each set in a folder of its own beside the runs, whose name is hard to guess.
+
+<runs>/.own/<token>/<the file>         a .zip, .npz, .csv or .parquet
+<runs>/.own/<token>/images/<files>     pictures that came one by one
+<runs>/.own/<token>/.set.json          how it is read: a DataConfig
+
+Who knows the token may use the set; there is no other permission. Files arrive whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from aecore import runs
+from aecore.config import DataConfig
+from aecore.data.images import SUFFIXES as PICTURES
+from aecore.errors import DataError
+from aecore.weights import write_text
+
+MAX_UPLOAD = int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)  # bytes of one set
+SUFFIXES = (".zip", ".csv", ".parquet", ".npz", *PICTURES)
+SETTINGS = ".set.json"
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Own:
+    """One set, by its folder."""
+
+    path: Path
+
+    @property
+    def token(self) -> str:
+        return self.path.name
+
+    @property
+    def source(self) -> Path | None:
+        """What the reader is given: the file, or the folder of pictures; None while nothing has come."""
+        if (self.path / "images").is_dir():
+            return self.path / "images"
+        files = sorted(self.path.glob("[!.]*"))
+        return files[0] if files else None
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        source = self.source
+        if source is None:
+            return "nothing yet"
+        return source.name if source.is_file() else f"{len(list(source.iterdir())):,} pictures"
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+
+    def config(self) -> DataConfig:
+        """How it is read: as it was last saved, or leaving out what cannot be used."""
+        source = str((self.source or self.path).resolve())
+        try:
+            kept = DataConfig.model_validate_json((self.path / SETTINGS).read_text())
+            return kept.model_copy(update={"name": source})
+        except (OSError, ValueError, ValidationError):
+            return DataConfig(name=source, unusable="leave_out")
+
+    def save(self, config: DataConfig) -> None:
+        write_text(self.path / SETTINGS, config.model_dump_json())
+
+    def delete(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @contextmanager
+    def receiving(self, name: str) -> Iterator[IO[bytes]]:
+        """A file to write `name` to; it is there when the block ends well, else nothing is. DataError."""
+        name = checked_name(name)
+        folder = self.path / "images" if name.lower().endswith(PICTURES) else self.path
+        draft = self.path / f".{secrets.token_hex(8)}.part"
+        try:
+            with open(draft, "wb") as file:
+                yield file
+            folder.mkdir(exist_ok=True)
+            os.replace(draft, folder / name)
+        except OSError as error:
+            raise DataError(f"{name} cannot be kept here: {error.strerror or error}.") from error
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def folder() -> Path:
+    return runs.root() / ".own"
+
+
+def new() -> Own:
+    """An empty set, to be filled. Sets that nothing came to are cleared away. DataError where nothing can be kept."""
+    sweep()
+    path = folder() / secrets.token_urlsafe(12)
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise DataError(f"Data cannot be kept in {folder()}: {error.strerror or error}.") from error
+    return Own(path)
+
+
+def find(token: str) -> Own | None:
+    """The set of that token; None for one that is not there or is no token."""
+    path = folder() / token if re.fullmatch(r"[\w-]{16}", token, re.ASCII) else None
+    return Own(path) if path is not None and path.is_dir() else None
+
+
+def owner(name: str) -> Own | None:
+    """The set that a data set's name, a path, lies in; None for any other data."""
+    inside = Path(name)
+    root = folder().resolve()
+    return find(inside.relative_to(root).parts[0]) if inside.is_relative_to(root) and inside != root else None
+
+
+def listing() -> list[Own]:
+    """Every set with something in it, the newest first."""
+    found = [Own(path) for path in folder().glob("*") if path.is_dir()]
+    return sorted((own for own in found if own.source), key=lambda own: own.path.stat().st_mtime, reverse=True)
+
+
+def sweep(idle: float = HOUR, keep: float | None = None) -> None:
+    """Remove sets that nothing came to for so many seconds, and, where `keep` is given, all older than that."""
+    for path in folder().glob("*"):
+        with suppress(OSError):
+            age = time.time() - path.stat().st_mtime
+            if (keep is not None and age > keep) or (age > idle and Own(path).source is None):
+                Own(path).delete()
+
+
+def checked_name(name: str) -> str:
+    """A file name from a stranger: a name and no path, of a kind that is read. DataError."""
+    name = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rsplit("/", 1)[-1]).strip()
+    if not name or name.startswith(".") or len(name.encode()) > 200:
+        raise DataError(f"{name[:60]!r} is no name for a file of data.")
+    if not name.lower().endswith(SUFFIXES):
+        raise DataError(f"{name[:60]} is of no kind that is read here: give a {', '.join(SUFFIXES[:4])}, or pictures.")
+    return name

@@ -1,0 +1,124 @@
+"""Which inputs a task works on: the run's own test set, or data that the visitor brought, made to fit the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from aecore import data
+from aecore.config import DataConfig
+from aecore.data import Dataset, tables
+from aecore.errors import AecoreError, DataError
+from aecore.runs import Run
+from ui import state
+
+TEST = "test set"
+
+
+class Inputs(NamedTuple):
+    """Examples that fit a model, in the order in which they were given."""
+
+    name: str  # for captions: "the test set of mnist", "faces.zip"
+    x: Tensor  # (N, *input_shape): uint8 or float32, NaN where a cell of a table is missing
+    y: Tensor | None  # (N,) indices into classes
+    classes: tuple[str, ...]
+    names: tuple[str, ...]  # of files, one an example; empty where there are none
+    frame: pd.DataFrame | None  # the rows of a table as they were brought, with all their columns
+    remark: str  # what was done to make them fit; empty where nothing was
+
+    def label(self, row: int) -> str:
+        """What an example is called."""
+        return self.names[row] if self.names else f"{self.name.split(' of ')[0]} {row}"
+
+
+def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes: bool = False) -> Inputs:
+    """A select box over the test set and the visitor's own sets, in the address; what was chosen, made to fit.
+
+    Missing cells become their column's training mean, unless `holes` are wanted. Shows what was done. Where a set
+    does not fit, says why and gives the test set.
+    """
+    sets = {one.token: one for one in state.own_sets()}
+    options = [TEST, *sets]
+    if st.session_state.get(key, TEST) not in options:
+        st.session_state[key] = TEST
+    chosen = place.selectbox("Inputs", options, key=key, bind="query-params",
+                             format_func=lambda token: sets[token].name if token in sets else TEST,
+                             help="What to work on: the run's own test examples, or data of yours. "
+                             "Bring some on the page **Data**.")  # fmt: skip
+    result = Inputs(f"{TEST} of {found.name}", found.test.x, found.test.y, found.classes, (), None, "")
+    if chosen in sets:
+        try:
+            result = load_fitted(run, found.columns, sets[chosen].config(), sets[chosen].name)
+        except AecoreError as error:
+            state.show_error(error)
+            st.caption("The test set is shown instead.")
+    if not holes:
+        result = without_holes(result, found)
+    if result.remark:
+        st.caption(f":material/info: {result.remark}")
+    return result
+
+
+def without_holes(inputs: Inputs, found: Dataset) -> Inputs:
+    """Missing cells as their column's mean in training."""
+    if not inputs.x.is_floating_point() or not (empty := int(inputs.x.isnan().sum())):
+        return inputs
+    mean = found.train.x.nanmean(0).nan_to_num(0)
+    remark = f"{empty:,} missing cells are taken as their column's mean."
+    return inputs._replace(x=torch.where(inputs.x.isnan(), mean, inputs.x), remark=f"{inputs.remark} {remark}".strip())
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading your data ...")
+def load_fitted(run: Run, columns: tuple[str, ...], config: DataConfig, name: str) -> Inputs:
+    """A visitor's set as this run takes it. DataError where it cannot."""
+    shape = run.config().model.input_shape
+    if len(shape) == 1 and config.name.lower().endswith((".csv", ".parquet")):
+        return fitted_rows(config, name, columns)
+    raw = data.read(config.model_copy(update={"missing": "keep"}))
+    x = torch.from_numpy(np.ascontiguousarray(raw.x))
+    remark = " ".join(raw.notes)
+    if len(shape) == 3 and raw.kind == "image":
+        x, how = resized(x, shape)
+        remark = f"{how} {remark}".strip()
+    if (got := tuple(x.shape[1:])) != shape:
+        raise DataError(f"{name} holds examples of {got}, but this run takes {shape}. Choose another run.")
+    y = None if raw.y is None else torch.from_numpy(raw.y)
+    return Inputs(name, x, y, raw.classes, raw.names, None, remark)
+
+
+def fitted_rows(config: DataConfig, name: str, columns: tuple[str, ...]) -> Inputs:
+    """Rows of a .csv or .parquet, their columns found by name."""
+    frame = tables.read_frame(Path(config.name))
+    x = torch.from_numpy(tables.match(frame, columns, name))
+    y, classes = None, ()
+    if config.label in frame.columns:
+        classes = tuple(sorted(frame[config.label].astype(str).unique()))
+        y = torch.tensor([classes.index(word) for word in frame[config.label].astype(str)])
+    return Inputs(name, x, y, classes, (), frame, "")
+
+
+def resized(x: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
+    """Images (N, C, H, W) as a model of (C', H', W') takes them, and what was done, in a sentence."""
+    if tuple(x.shape[1:]) == shape:
+        return x, ""
+    before, parts = tuple(x.shape[1:]), []
+    for part in x.split(1024):
+        part = data.as_float(part)
+        if shape[0] == 1 and part.shape[1] == 3:
+            part = (part * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+        if part.shape[2:] != shape[1:]:
+            part = F.interpolate(part, size=shape[1:], mode="bilinear", antialias=True, align_corners=False)
+        parts.append(part.clamp(0, 1).mul(255).round().byte().expand(-1, shape[0], -1, -1))
+    return torch.cat(parts), f"Pictures of {spelled(before)} were made to fit this run's {spelled(shape)}."
+
+
+def spelled(shape: tuple[int, ...]) -> str:
+    """(C, H, W) for people."""
+    return f"{shape[2]} x {shape[1]} pixels in {'grey' if shape[0] == 1 else 'colour'}"
