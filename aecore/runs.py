@@ -37,6 +37,7 @@ from aecore.weights import CONFIG, MODEL, read_config, write_text
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE, FINAL = ("queued", "running"), ("done", "stopped", "failed")
 START_SECONDS = 60  # a queued run may take this long to get its process and its lock
+SHIPPED_DATA = ("mnist-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")  # as in .gitignore
 SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
 
@@ -263,7 +264,7 @@ def created(path: Path) -> float:
 
 def is_shipped(path: Path) -> bool:
     """Shipped runs come with the code; their names begin with what they were trained on."""
-    return path.parent.resolve() == SHIPPED and path.name.startswith("mnist-")
+    return path.parent.resolve() == SHIPPED and path.name.startswith(SHIPPED_DATA)
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:

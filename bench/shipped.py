@@ -1,15 +1,19 @@
 """Train the shipped checkpoints: `python -m bench.shipped` makes those that are missing.
 
-One small model for each idea, all on MNIST, together under 12 MB. Needs MNIST ($AECORE_DATA or a download).
+One small model for each idea on MNIST, three on curved sheets, and a detector and an imputer of tables: together
+under 13 MB. Needs MNIST ($AECORE_DATA or a download).
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+from aecore import runs
 from aecore.__main__ import main as aecore
 from aecore.runs import SHIPPED
-from aecore.train import RESUME
+from aecore.tasks import anomaly, impute
+from aecore.train import RESUME, fit
 
 SMALL = {
     "linear": ["--latent-dim", "30"],
@@ -28,19 +32,49 @@ SMALL = {
 }  # fmt: skip
 
 
+CURVED = ["--set", "network.hidden=[128,128]", "--set", "network.norm=none", "--epochs", "600"]
+OTHERS = {
+    "swiss-roll-vanilla": ["vanilla", "--data", "swiss-roll", *CURVED],
+    "s-curve-vae": ["vae", "--data", "s-curve", *CURVED, "--set", "likelihood.variance=0.01"],
+    "circles-denoising": ["denoising-gaussian", "--data", "circles", *CURVED, "--latent-dim", "16",
+                          "--set", "corruption.sigma=0.2"],
+}  # fmt: skip
+TASKS = {
+    "breast-cancer-detector": lambda: anomaly.plan("breast-cancer", {"data.train_class": "benign"}),
+    "breast-cancer-imputer": lambda: impute.plan("breast-cancer"),
+}
+
+
 def main() -> None:
     for variant, options in SMALL.items():
-        folder = SHIPPED / f"mnist-{variant}"
-        if folder.exists():
-            continue
-        arguments = ["train", variant, "--data", "mnist", *options, "--set", "training.previews=4"]
-        arguments += ["--set", "training.precision=bfloat16"]
-        if status := aecore([*arguments, "--out", str(folder)]):
-            sys.exit(status)
-        for name in (RESUME, "run.lock"):
-            (folder / name).unlink(missing_ok=True)
-    total = sum(f.stat().st_size for f in SHIPPED.glob("mnist-*/**/*") if f.is_file())
+        make(f"mnist-{variant}", [variant, "--data", "mnist", *options, "--set", "training.precision=bfloat16"])
+    for name, options in OTHERS.items():
+        make(name, options)
+    for name, plan in TASKS.items():
+        if not (SHIPPED / name).exists():
+            config = plan()
+            training = config.training.model_copy(update={"previews": 4})
+            run = runs.create(config.model_copy(update={"training": training}), SHIPPED / name)
+            for _ in fit(run):
+                pass
+            tidy(SHIPPED / name)
+    folders = [folder for folder in SHIPPED.iterdir() if runs.is_shipped(folder)]
+    total = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
     print(f"{total / 1e6:.1f} MB in {SHIPPED.name}")
+
+
+def make(name: str, options: list[str]) -> None:
+    """Train a run unless it is there."""
+    if (SHIPPED / name).exists():
+        return
+    if status := aecore(["train", *options, "--set", "training.previews=4", "--out", str(SHIPPED / name)]):
+        sys.exit(status)
+    tidy(SHIPPED / name)
+
+
+def tidy(folder: Path) -> None:
+    for name in (RESUME, "run.lock"):
+        (folder / name).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

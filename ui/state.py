@@ -6,6 +6,7 @@ Widgets whose key is also an address parameter are bound to it, so a link opens 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -31,9 +32,12 @@ def usable_runs() -> list[Run]:
     return [run for run in runs.list_runs() if run.has_model() and runs.readable(run) and is_mine(run)]
 
 
-def choose_run(label: str = "Run") -> Run:
-    """A select box over the runs, bound to ?run=; stops the page where there are none."""
-    known = {run.id: run for run in usable_runs()}
+def choose_run(fits: Callable[[Run], bool] = lambda run: True, first: str = "mnist-vae", label: str = "Run") -> Run:
+    """A select box over the runs that fit, bound to ?run=; stops the page where there are none.
+
+    It begins with the newest of the user's own, else with the shipped run `first`.
+    """
+    known = {run.id: run for run in usable_runs() if fits(run)}
     if not known:
         st.info("No run has a model yet. Train one, or pull one from the Hub.", icon=":material/info:")
         st.page_link("train.py", label="Train a model", icon=":material/model_training:")
@@ -42,13 +46,15 @@ def choose_run(label: str = "Run") -> Run:
     if asked and asked not in known:
         st.warning(f"There is no run {asked[:80]!r} with a model here. Choose another.", icon=":material/search_off:")
     ids = list(known)
-    chosen = st.selectbox(label, ids, index=ids.index(default_run(ids)), key="run", bind="query-params")
+    if st.session_state.get("run", ids[0]) not in ids:  # the last page took other runs
+        del st.session_state["run"]
+    chosen = st.selectbox(label, ids, index=ids.index(default_run(ids, first)), key="run", bind="query-params")
     return known[chosen or ids[0]]
 
 
-def default_run(ids: list[str]) -> str:
-    """The newest of the user's own, else the shipped VAE: a map and samples that are worth a look."""
-    return "mnist-vae" if "mnist-vae" in ids and ids[0].startswith("mnist-") else ids[0]
+def default_run(ids: list[str], first: str) -> str:
+    """The newest of the user's own, else the shipped one that has something to show there."""
+    return first if first in ids and runs.is_shipped(runs.SHIPPED / ids[0]) else ids[0]
 
 
 def own_sets() -> list[Own]:
