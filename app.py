@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ui import cache
+from ui import cache, uploader
 
 
 def health(request: object) -> PlainTextResponse:
@@ -36,4 +36,5 @@ def sign_in() -> dict[str, object] | None:
 
 threading.Thread(target=cache.warm, daemon=True).start()
 auth = sign_in()
-app = st.App("pages/_router.py", routes=[Route("/healthz", health)], secrets={"auth": auth} if auth else None)
+routes = [Route("/healthz", health), uploader.ROUTE]
+app = st.App("pages/_router.py", routes=routes, secrets={"auth": auth} if auth else None)

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from aecore import runs
 from aecore.config import DataConfig
+from aecore.data import images, tables
 from aecore.data.images import SUFFIXES as PICTURES
 from aecore.errors import DataError
 from aecore.weights import write_text
@@ -32,6 +33,9 @@ MAX_UPLOAD = int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)  
 SUFFIXES = (".zip", ".csv", ".parquet", ".npz", *PICTURES)
 SETTINGS = ".set.json"
 HOUR = 3600.0
+LABELS = ("class", "label", "target", "species", "category", "diagnosis", "y")
+MAX_CLASSES = 100
+SIDES = (16, 28, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Own:
         """A file to write `name` to; it is there when the block ends well, else nothing is. DataError."""
         name = checked_name(name)
         folder = self.path / "images" if name.lower().endswith(PICTURES) else self.path
+        if (source := self.source) is not None and source != folder:
+            raise DataError(f"{source.name} is here already. Bring one file at a time, or pictures alone.")
         draft = self.path / f".{secrets.token_hex(8)}.part"
         try:
             with open(draft, "wb") as file:
@@ -94,6 +100,28 @@ class Own:
             raise DataError(f"{name} cannot be kept here: {error.strerror or error}.") from error
         finally:
             draft.unlink(missing_ok=True)
+
+
+def guessed(one: Own) -> DataConfig:
+    """How a set that has just come is best read: small squares where pictures differ, classes by a telling name.
+
+    DataError where it cannot be read at all.
+    """
+    config = one.config()
+    suffix = Path(config.name).suffix.lower()
+    if suffix in (".csv", ".parquet") and not images.in_parquet(Path(config.name)):
+        frame = tables.read_frame(Path(config.name))
+        label = next((name for name in frame.columns if name.strip().lower() in LABELS), None)
+        if label is not None and (frame[label].isna().any() or frame[label].nunique() > MAX_CLASSES):
+            label = None
+        return config.model_copy(update={"label": label, "missing": "keep"})
+    if suffix == ".npz":
+        return config
+    sizes = images.sizes(Path(config.name))
+    least = min(min(size) for size in sizes)
+    if len(sizes) == 1 and max(*sizes) <= 64:
+        return config
+    return config.model_copy(update={"side": max([side for side in SIDES if side <= least], default=SIDES[0])})
 
 
 def folder() -> Path:

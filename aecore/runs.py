@@ -245,7 +245,7 @@ def find(name: str | Path) -> Run:
 def list_runs() -> list[Run]:
     """Every run folder: the user's newest first, then the shipped ones by name, each name once."""
     own = sorted(folders(root()), key=created, reverse=True)
-    shipped = [p for p in sorted(folders(SHIPPED)) if is_shipped(p)]
+    shipped = sorted((p for p in folders(SHIPPED) if is_shipped(p)), key=shipped_order)
     own = [p for p in own if p.resolve() not in {s.resolve() for s in shipped}]
     taken = {p.name for p in own}
     return [Run(path) for path in [*own, *(p for p in shipped if p.name not in taken)]]
@@ -265,6 +265,10 @@ def created(path: Path) -> float:
 def is_shipped(path: Path) -> bool:
     """Shipped runs come with the code; their names begin with what they were trained on."""
     return path.parent.resolve() == SHIPPED and path.name.startswith(SHIPPED_DATA)
+
+
+def shipped_order(path: Path) -> tuple[int, str]:
+    return next(i for i, data in enumerate(SHIPPED_DATA) if path.name.startswith(data)), path.name
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:

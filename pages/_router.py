@@ -15,6 +15,7 @@ page = st.navigation(
     {
         "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
         "Make": [
+            st.Page("data.py", title="Data", icon=":material/database:", url_path="data"),
             st.Page("train.py", title="Train", icon=":material/model_training:", url_path="train"),
             st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         ],

@@ -61,13 +61,17 @@ def choose() -> tuple[RunConfig, str] | None:
 
 
 def choose_data(place: Any) -> DataConfig:
-    """A catalog name, or a path on this machine where the visitor is at home on it."""
-    own = "a path of your own"
-    names = [*data.CATALOG, *([] if state.is_public() else [own])]
+    """A catalog name, a set that the visitor brought, or a path on this machine where they are at home on it."""
+    own, sets = "a path of your own", {one.token: one for one in state.own_sets()}
+    names = [*data.CATALOG, *sets, *([] if state.is_public() else [own])]
     name = place.selectbox(
         "Data", names, key="data", bind="query-params",
-        help="Sets marked for download come from the network on first use. Your own: images, .npz, .csv or .parquet.",
+        format_func=lambda name: f"{sets[name].name} (yours)" if name in sets else name,
+        help="Sets marked for download come from the network on first use. Your own come by the page **Data**.",
     )  # fmt: skip
+    if name in sets:
+        state.remember(sets[name])
+        return sets[name].config()
     if name != own:
         return DataConfig(name=name)
     path = place.text_input(

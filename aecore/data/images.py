@@ -6,8 +6,9 @@ import io
 import json
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -129,21 +130,39 @@ def read_images(
     applied. With a `side` every image is cropped to a square around its middle and resized to that. With
     `leave_out` files that are no images, or not of the first one's size, are left out with a note. Raises DataError.
     """
-    reading = Reading(path.name, report, side, leave_out, [])
+    with _opened(path) as source:
+        return _read(source, Reading(path.name, report, side, leave_out, []))
+
+
+def sizes(path: Path) -> Counter[tuple[int, int]]:
+    """How many images of the set have which (width, height), as far as their headers can be read. Raises DataError."""
+    found: Counter[tuple[int, int]] = Counter()
+    with _opened(path) as source:
+        for name in _listing(source.names(), Reading(path.name, lambda text, share: None, None, True, []))[0].values():
+            with suppress(DataError), _naming(name, path.name):
+                found[Image.open(io.BytesIO(source.read(name)), formats=FORMATS).size] += 1
+    if not found:
+        raise DataError(f"{path.name} holds no images that can be read. Put images in it ({', '.join(SUFFIXES)}).")
+    return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Source]:
     if path.is_dir():
-        return _read(Folder(path), reading)
-    if path.suffix.lower() == ".parquet":
+        yield Folder(path)
+    elif path.suffix.lower() == ".parquet":
         try:
             rows = Rows(path)
         except Exception as error:  # its metadata is a stranger's
             raise DataError(f"{path.name} is not a readable .parquet of images ({error}).") from error
-        return _read(rows, reading)
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path.name} is not a readable .zip file ({error}). Make it again.") from error
-    with archive:
-        return _read(Archive(archive, path.name), reading)
+        yield rows
+    else:
+        try:
+            archive = zipfile.ZipFile(path)
+        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path.name} is not a readable .zip file ({error}). Make it again.") from error
+        with archive:
+            yield Archive(archive, path.name)
 
 
 class Reading(NamedTuple):
@@ -159,7 +178,7 @@ class Reading(NamedTuple):
         """Raise, or leave the thing out with a note."""
         if not self.leave_out:
             raise DataError(text)
-        self.notes.append(text)
+        self.notes.append(text.rsplit(". ", 1)[0] + ".")  # without what to do about it
 
 
 def _read(source: Source, reading: Reading) -> Raw:

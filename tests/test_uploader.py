@@ -1,0 +1,162 @@
+"""What strangers send: refused in a sentence, in bounded memory, and nothing is left behind."""
+
+import io
+import struct
+import tracemalloc
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from aecore import data, own
+from aecore.errors import DataError
+from ui import uploader
+
+
+@pytest.fixture(autouse=True)
+def _own_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_RUNS", str(tmp_path))
+
+
+@pytest.fixture
+def client():
+    return TestClient(Starlette(routes=[uploader.ROUTE]))
+
+
+def put(client, one, name, body, **headers):
+    return client.put(f"/own/{one.token}/{name}", content=body, headers=headers)
+
+
+def zipped(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def png(width, height):
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    start = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    return b"\x89PNG\r\n\x1a\n" + start + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", 0)
+
+
+def npz(**arrays):
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
+
+
+def bomb():
+    """Ten megabytes that say they are five gigabytes."""
+    body = bytearray(zipped({"1.png": bytes(10**7)}))
+    at = body.rindex(b"PK\1\2")
+    body[at + 24 : at + 28] = struct.pack("<I", 4_200_000_000)
+    return bytes(body)
+
+
+def liar():
+    """Ten megabytes that say they are a hundred bytes."""
+    body = bytearray(zipped({"1.png": bytes(10**7)}))
+    at = body.rindex(b"PK\1\2")
+    body[at + 24 : at + 28] = struct.pack("<I", 100)
+    return bytes(body)
+
+
+HOSTILE = {
+    "a zip bomb": ("x.zip", bomb(), "unpacked would take 4.2 GB"),
+    "a zip that lies about its size": ("x.zip", liar(), "no images that can be read"),
+    "a zip that points elsewhere": ("x.zip", zipped({"../../etc/1.png": png(4, 4)}), "points out of the archive"),
+    "a picture of 60000 x 60000": ("x.png", png(60_000, 60_000), "no images that can be read"),
+    "such a picture in a zip": ("x.zip", zipped({"1.png": png(60_000, 60_000)}), "no images that can be read"),
+    "a table with ragged rows": ("x.csv", b"a,b\n1,2\n3,4,5\n6,7\n", "Expected 2 fields in line 3, saw 3"),
+    "pickled objects": ("x.npz", npz(x=np.array([{"a": 1}, None], dtype=object)), "Python objects"),
+    "pictures named as a table": ("x.csv", png(4, 4), "not a readable .csv"),
+    "a table named as a zip": ("x.zip", b"a,b\n1,2\n", "not a readable .zip"),
+    "words named as parquet": ("x.parquet", b"PAR1 not", "not a readable .parquet"),
+    "an array of 8 GB in a few bytes": ("x.npz", npz(x=np.zeros(3)).replace(b"(3,), }", b"(10**9,)"), "not a readable"),
+    "zeros": ("x.npz", bytes(1000), "not a readable"),
+    "one row": ("x.csv", b"a,b\n1,2\n", "at least 2 rows"),
+    "a table of free text": ("x.csv", b"t\n" + b"".join(b"text %d\n" % i for i in range(60)), "no column of use"),
+}
+
+
+@pytest.mark.parametrize(("name", "body", "words"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_data_is_refused_in_a_sentence_and_in_little_memory(client, name, body, words):
+    one = own.new()
+    assert put(client, one, name, body).status_code == 200
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError) as caught:
+            one.save(own.guessed(one))
+            data.load(one.config())
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
+    assert words in str(caught.value) and "Traceback" not in str(caught.value)
+    one.delete()
+    assert list(own.folder().iterdir()) == []
+
+
+def left(one):
+    return list(one.path.rglob("*"))
+
+
+def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent_and_while_it_comes(client, monkeypatch):
+    one = own.new()
+    answer = put(client, one, "x.zip", b"PK", **{"content-length": "2000000000"})
+    assert answer.status_code == 400 and "limit is 512 MB" in answer.json()["error"] and left(one) == []
+    monkeypatch.setattr(uploader, "MAX_UPLOAD", 10**6)
+    answer = put(client, one, "x.zip", (bytes(100_000) for _ in range(20)))
+    assert answer.status_code == 400 and "too large" in answer.json()["error"] and left(one) == []
+
+
+def test_many_files_together_keep_the_limit(client, monkeypatch):
+    monkeypatch.setattr(uploader, "MAX_UPLOAD", 1000)
+    one = own.new()
+    assert put(client, one, "1.png", bytes(600)).status_code == 200
+    assert "too large" in put(client, one, "2.png", bytes(600)).json()["error"]
+    assert [p.name for p in (one.path / "images").iterdir()] == ["1.png"]
+
+
+@pytest.mark.parametrize("name", ["x.exe", "run.pkl", "model.pth"])
+def test_a_wrong_extension_is_named(client, name):
+    one = own.new()
+    answer = put(client, one, name, b"MZ")
+    assert answer.status_code == 400 and "no kind that is read" in answer.json()["error"] and left(one) == []
+    put(client, one, "..%2F..%2Fx.csv", b"a,b\n1,2\n")
+    assert [p for p in own.folder().parent.rglob("x.csv") if p.parent != one.path] == []
+
+
+def test_an_empty_file_is_refused(client):
+    one = own.new()
+    assert "x.csv is empty" in put(client, one, "x.csv", b"").json()["error"] and left(one) == []
+
+
+def test_a_second_table_is_not_put_beside_the_first(client):
+    one = own.new()
+    put(client, one, "x.csv", b"a,b\n1,2\n3,4\n")
+    assert "is here already" in put(client, one, "y.csv", b"a\n1\n").json()["error"]
+    assert one.name == "x.csv"
+
+
+def test_nothing_is_taken_without_the_token_of_a_set(client):
+    own.new()
+    assert client.put("/own/AAAAAAAAAAAAAAAA/x.csv", content=b"a").status_code == 403
+    assert client.put("/own/..%2Fx/x.csv", content=b"a").status_code in (403, 404)
+
+
+def test_a_table_and_pictures_are_read_as_is_best(client):
+    one = own.new()
+    put(client, one, "people.csv", b"age,class\n" + b"".join(b"%d,%s\n" % (i, b"ab"[i % 2 :][:1]) for i in range(50)))
+    config = own.guessed(one)
+    assert config.label == "class" and config.missing == "keep" and config.unusable == "leave_out"
+    from tests.test_data_images import picture
+
+    two = own.new()
+    for i, size in enumerate([(200, 120), (90, 90), (300, 100)]):
+        put(client, two, f"{i}.png", picture("RGB", size))
+    assert own.guessed(two).side == 64 and data.load(own.guessed(two)).input_shape == (3, 64, 64)

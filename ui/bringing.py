@@ -1,0 +1,231 @@
+"""What the Data page is made of: two ways to bring data, and what was understood of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from aecore import data, hub_data, own
+from aecore.config import DataConfig
+from aecore.data import Dataset, images, tables
+from aecore.errors import AecoreError
+from aecore.own import MAX_UPLOAD, Own
+from aecore.pictures import grid
+from ui import cache, sharing, state
+
+SHOWN = 32  # pictures
+POLL_SECONDS = 0.5
+
+
+# -- bringing
+
+
+def bring() -> None:
+    """The two ways: from this computer, or from the Hub."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**From your computer**", help="A .zip may hold a folder for each class. Nothing is unpacked.")
+        from_disk()
+    with right:
+        st.markdown("**From the Hugging Face Hub**", help="Its Parquet copy is read; nothing of it is run.")
+        from_hub()
+    if problem := st.session_state.pop("own_problem", None):
+        st.error(problem, icon=":material/error:")
+    where = "of this session, and of whoever has its link" if state.is_public() else "of this machine"
+    st.caption(f"Limits: {MAX_UPLOAD / 1e6:,.0f} MB a set, {data.MAX_BYTES / 1e9:.3g} GB once decoded. It stays a set "
+               f"{where} until you delete it{', for a day at most' if state.is_public() else ''}.")  # fmt: skip
+
+
+def from_disk() -> None:
+    from ui import uploader
+
+    one = own.find(st.session_state.get("own_pending", ""))
+    if one is None or st.session_state.get("own_taken") == one.token:
+        try:
+            one = own.new()
+        except AecoreError as error:
+            state.show_error(error)
+            return
+        st.session_state["own_pending"] = one.token
+    if uploader.ask(one):
+        take(one)
+
+
+def take(one: Own) -> None:
+    """A set has come: read it as is best, or remove it and say why it cannot be read."""
+    st.session_state["own_taken"] = one.token
+    try:
+        with st.spinner(f"Reading {one.name} ..."):
+            one.save(own.guessed(one))
+            cache.load_data(one.config())
+    except AecoreError as error:
+        st.session_state["own_problem"] = str(error)
+        one.delete()
+    else:
+        state.remember(one)
+        st.session_state["own"] = one.token
+    st.rerun()
+
+
+def from_hub() -> None:
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    repo = row.text_input("Data set", key="hub_data", placeholder="user/name", label_visibility="collapsed")
+    split = row.text_input("Split", "train", key="hub_split", width=90, label_visibility="collapsed")
+    token = sharing.token()
+    key = f"own-hub-{repo}-{split}"
+    if row.button("Fetch", icon=":material/cloud_download:", disabled=not repo or cache.jobs().is_running(key)):
+        cache.jobs().start(key, lambda: fetched(repo.strip(), split.strip() or "train", token))
+    if cache.jobs().is_running(key):
+        st.fragment(wait, run_every=POLL_SECONDS)(key, repo)
+    elif (result := cache.jobs().take(key)) is not None:
+        if isinstance(result, AecoreError):
+            state.show_error(result)
+        else:
+            take(result)
+    st.caption(f"Its first {hub_data.ROWS:,} rows: pictures or a table, such as `ylecun/mnist` or `scikit-learn/iris`.")
+
+
+def fetched(repo: str, split: str, token: str | bool) -> Own:
+    """A new set with the first rows of a data set of the Hub; no set where that fails."""
+    one = own.new()
+    try:
+        hub_data.fetch(repo, one, split, token)
+    except AecoreError:
+        one.delete()
+        raise
+    return one
+
+
+def wait(key: str, repo: str) -> None:
+    if not cache.jobs().is_running(key):
+        st.rerun()
+    st.status(f"Fetching {repo}")
+
+
+def nothing_yet() -> None:
+    st.info("Nothing yet. Bring a zip of pictures, a table or arrays, and its preview appears here.",
+            icon=":material/arrow_upward:")  # fmt: skip
+
+
+# -- what was understood
+
+
+def show(one: Own) -> None:
+    """The set as it is read: how that can be changed, what it is used for, what it looks like."""
+    config = one.config()
+    source = Path(config.name)
+    is_table = source.suffix.lower() in (".csv", ".parquet") and not images.in_parquet(source)
+    try:
+        config = changed(one, config, is_table)
+        found = cache.load_data(config)
+    except AecoreError as error:
+        state.show_error(error)
+        remove(one)
+        return
+    numbers(found)
+    actions(one)
+    if found.notes:
+        st.markdown("**Left out or changed**\n\n" + "\n".join(f"- {escaped(note)}" for note in found.notes))
+    if is_table:
+        st.dataframe(columns(tables.read_frame(source), found, config), hide_index=True, alt="The columns of the table")
+        st.dataframe(tables.read_frame(source).head(8), hide_index=True, alt="The first rows of the table")
+    elif found.kind == "image":
+        x = data.as_float(found.train.x[:SHOWN])
+        st.image(grid(x, 8 if len(x) > 8 else None), width="stretch" if len(x) > 8 else "content",
+                 alt=f"{len(x)} of {len(found.train.x):,} training pictures")  # fmt: skip
+    else:
+        st.dataframe(pd.DataFrame(found.train.x[:8].numpy(), columns=list(found.columns)), alt="The first rows")
+
+
+def changed(one: Own, config: DataConfig, is_table: bool) -> DataConfig:
+    """Controls of how a set is read, kept with it."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    changes: dict[str, Any] = {}
+    if is_table:
+        names = list(tables.read_frame(Path(config.name)).columns)
+        options = ["none", *names]
+        chosen = row.selectbox("Class column", options, options.index(config.label) if config.label in names else 0,
+                               key=f"label-{one.token}", width=260,
+                               help="Never an input; colours maps and judges what is found.")  # fmt: skip
+        changes["label"] = None if chosen == "none" else chosen
+    elif Path(config.name).suffix.lower() != ".npz":
+        sides = ["as they are", *own.SIDES]
+        chosen = row.selectbox("Size", sides, sides.index(config.side) if config.side in sides else 0,
+                               key=f"side-{one.token}", width=200,
+                               format_func=lambda side: side if side == sides[0] else f"{side} x {side} pixels",
+                               help="The square in the middle of each picture, resized.")  # fmt: skip
+        changes["side"] = None if chosen == sides[0] else chosen
+    if any(getattr(config, name) != value for name, value in changes.items()):
+        config = config.model_copy(update=changes)
+        one.save(config)
+    return config
+
+
+def numbers(found: Dataset) -> None:
+    """How many, how large, which classes."""
+    row = st.container(horizontal=True)
+    row.metric("To train with", f"{len(found.train.x):,}", width=150)
+    row.metric("To test with", f"{len(found.test.x):,}", width=150)
+    shape = found.input_shape
+    row.metric("One example", f"{shape[2]} x {shape[1]}" if len(shape) == 3 else f"{shape[0]} columns", width=150,
+               help=("In grey." if shape[0] == 1 else "In colour.") if len(shape) == 3 else None)  # fmt: skip
+    row.metric("Classes", len(found.classes) or "none", width=150, help=", ".join(found.classes[:50]) or None)
+    if found.train.x.is_floating_point():
+        empty = float(found.train.x.isnan().float().mean())
+        row.metric("Missing cells", f"{empty:.2%}" if empty else "none", width=150)
+
+
+def actions(one: Own) -> None:
+    """Train on it, look at it on other pages, delete it."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if row.button("Train on this", type="primary", icon=":material/model_training:"):
+        st.switch_page("train.py", query_params={"data": one.token})
+    remove(one, row)
+    st.caption("Or choose it as *Inputs* on a page under **Apply**: to clean, compress, search, score or fill it in.")
+
+
+def remove(one: Own, place: Any = st) -> None:
+    with place.popover("Delete", icon=":material/delete:"):
+        st.markdown(f"Delete **{one.name}** from this server? Runs that were trained on it stay.")
+        st.button("Delete for good", on_click=delete, args=(one,), type="primary", key="delete_own")
+
+
+def delete(one: Own) -> None:
+    one.delete()
+    st.session_state.pop("own", None)
+    st.toast(f"{one.name if one.source else 'Your data'} is deleted.")
+
+
+def escaped(text: str) -> str:
+    """A stranger's words as they are, in Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$:~])", r"\\\1", text)
+
+
+def columns(frame: pd.DataFrame, found: Dataset, config: DataConfig) -> pd.DataFrame:
+    """Each column of a table: what it holds and what became of it."""
+    rows = []
+    for name in frame.columns:
+        column = frame[name]
+        values = tables.as_numbers(column)
+        rows.append({
+            "column": name,
+            "used as": used_as(name, found, config),
+            "missing": int(column.isna().sum()),
+            "different": int(column.astype(str).nunique()),
+            "least": values.min(), "mean": values.mean(), "most": values.max(),
+            "such as": str(next(iter(column.dropna()), ""))[:40],
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def used_as(name: str, found: Dataset, config: DataConfig) -> str:
+    if name == config.label:
+        return "class"
+    if name in found.columns:
+        return "number"
+    words = sum(column.startswith(f"{name}=") for column in found.columns)
+    return f"{words} words" if words else "left out"
