@@ -30,6 +30,7 @@ from aecore.errors import DataError
 from aecore.weights import write_text
 
 MAX_UPLOAD = int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)  # bytes of one set
+PACKED = ".aez"  # what aecore.tasks.compress writes
 SUFFIXES = (".zip", ".csv", ".parquet", ".npz", *PICTURES)
 SETTINGS = ".set.json"
 HOUR = 3600.0
@@ -155,7 +156,8 @@ def owner(name: str) -> Own | None:
 def listing() -> list[Own]:
     """Every set with something in it, the newest first."""
     found = [Own(path) for path in folder().glob("*") if path.is_dir()]
-    return sorted((own for own in found if own.source), key=lambda own: own.path.stat().st_mtime, reverse=True)
+    kept = [own for own in found if own.source and own.source.suffix != PACKED]
+    return sorted(kept, key=lambda own: own.path.stat().st_mtime, reverse=True)
 
 
 def sweep(idle: float = HOUR, keep: float | None = None) -> None:
@@ -172,6 +174,6 @@ def checked_name(name: str) -> str:
     name = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rsplit("/", 1)[-1]).strip()
     if not name or name.startswith(".") or len(name.encode()) > 200:
         raise DataError(f"{name[:60]!r} is no name for a file of data.")
-    if not name.lower().endswith(SUFFIXES):
+    if not name.lower().endswith((*SUFFIXES, PACKED)):
         raise DataError(f"{name[:60]} is of no kind that is read here: give a {', '.join(SUFFIXES[:4])}, or pictures.")
     return name

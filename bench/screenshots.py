@@ -30,6 +30,9 @@ PAGES = {
     "generate": "/generate?run=mnist-vae",
     "interpolate": "/generate?run=mnist-vae&mode=Interpolate",
     "walk": "/generate?run=mnist-vae&mode=Walk",
+    "data": "/data",
+    "denoise": "/denoise",
+    "compress": "/compress",
     "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }

@@ -23,6 +23,10 @@ page = st.navigation(
             st.Page("latent.py", title="Latent", icon=":material/scatter_plot:", url_path="latent"),
             st.Page("generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
         ],
+        "Apply": [
+            st.Page("apply_denoise.py", title="Denoise", icon=":material/blur_off:", url_path="denoise"),
+            st.Page("apply_compress.py", title="Compress", icon=":material/compress:", url_path="compress"),
+        ],
         "Trust": [st.Page("evidence.py", title="Evidence", icon=":material/verified:", url_path="evidence")],
         "Share": [st.Page("hub.py", title="Hub", icon=":material/cloud_sync:", url_path="hub")],
     }

@@ -72,9 +72,9 @@ def test_a_single_example_is_a_small_file(net):
     assert len(compress.compress(net, digits(1))) < 100
 
 
-def test_principal_components_go_through_the_same_coder():
+def test_principal_components_go_through_the_same_coder(net):
     sets = data.load(DataConfig(name="digits"))
-    points = compress.pca_curve(sets.train.x, sets.test.x, 8, [1.0, 0.25])
+    points = compress.pca_curve(net, sets.train.x, sets.test.x, [1.0, 0.25])
     assert points[0].bits < points[1].bits and points[0].se > points[1].se
 
 
@@ -160,3 +160,11 @@ def test_nothing_to_compress_is_said(net):
         compress.compress(net, digits(5)[:0])
     with pytest.raises(DataError, match="NaN"):
         compress.compress(net, digits(5) * math.nan)
+
+
+def test_a_columns_unit_does_not_decide_how_finely_it_is_kept():
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 1000, 1e-3])
+    net = model(input_shape=(3,), latent_dim=3, scaling="standard", network={"kind": "mlp", "hidden": ()}).eval()
+    net.fit_scaling(x)
+    error = (compress.expand(net, compress.compress(net, x, 0.1)) - net.reconstruct(x)).detach() / x.std(0)
+    assert error.square().mean(0).max() < 20 * error.square().mean(0).min() and error.abs().max() < 0.2

@@ -90,3 +90,12 @@ def test_nothing_to_clean_and_a_linear_denoiser_beyond_memory_are_refused():
         denoise.compare({}, torch.rand(0, 1, 8, 8), GaussianNoise(sigma=0.1))
     with pytest.raises(ConfigError, match="4,107 values"):
         denoise.best_linear(torch.rand(3, 3, 37, 37), GaussianNoise(sigma=0.1))
+
+
+def test_non_local_means_leaves_a_grey_picture_where_it_is():
+    x = torch.zeros(1, 1, 24, 24)
+    x[0, 0, 4:8, 2:22] = 1  # a bar that its transpose would not cover
+    noisy = denoise.corrupt(x, GaussianNoise(sigma=0.1))
+    assert (denoise.non_local_means(noisy, GaussianNoise(sigma=0.1)) - x).square().mean() < (
+        noisy - x
+    ).square().mean() / 3

@@ -15,7 +15,7 @@ from aecore.data import Dataset, images, tables
 from aecore.errors import AecoreError
 from aecore.own import MAX_UPLOAD, Own
 from aecore.pictures import grid
-from ui import cache, sharing, state
+from ui import cache, sharing, state, uploader
 
 SHOWN = 32  # pictures
 POLL_SECONDS = 0.5
@@ -41,23 +41,15 @@ def bring() -> None:
 
 
 def from_disk() -> None:
-    from ui import uploader
-
-    one = own.find(st.session_state.get("own_pending", ""))
-    if one is None or st.session_state.get("own_taken") == one.token:
-        try:
-            one = own.new()
-        except AecoreError as error:
-            state.show_error(error)
-            return
-        st.session_state["own_pending"] = one.token
-    if uploader.ask(one):
-        take(one)
+    try:
+        if one := uploader.ask():
+            take(one)
+    except AecoreError as error:
+        state.show_error(error)
 
 
 def take(one: Own) -> None:
     """A set has come: read it as is best, or remove it and say why it cannot be read."""
-    st.session_state["own_taken"] = one.token
     try:
         with st.spinner(f"Reading {one.name} ..."):
             one.save(own.guessed(one))

@@ -244,3 +244,44 @@ def cloud(groups: Mapping[str, np.ndarray]) -> go.Figure:
 def finish(figure: go.Figure, height: int) -> go.Figure:
     figure.update_layout(height=height, margin={"l": 10, "r": 10, "t": 20, "b": 10})
     return figure
+
+
+def strengths(lines: Mapping[str, Sequence[tuple[float, float]]], tints: Mapping[str, str], x: str) -> go.Figure:
+    """PSNR by strength of noise, {denoiser: [(strength, dB), ...]}: runs in their colours, filters in broken grey."""
+    figure, filters = go.Figure(), 0
+    for name, points in lines.items():
+        across, up = zip(*points, strict=True)
+        line = {"color": tints.get(name, "#888888"), "width": 3 if name in tints else 2}
+        if name not in tints:
+            filters += 1
+            line["dash"] = DASHES[filters % len(DASHES)]
+        figure.add_scatter(x=across, y=up, name=name, line=line, mode="lines+markers")
+    figure.update_layout(xaxis_title=x, yaxis_title="PSNR, dB", legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    return finish(figure, 420)
+
+
+def rate_distortion(lines: Mapping[str, Sequence[Any]], now: Any, tints: Mapping[str, str], unit: str) -> go.Figure:
+    """Squared error over bits, {coder: points with .bits, .se and .setting}; `now` is the point that is in use."""
+    figure = go.Figure()
+    for i, (name, points) in enumerate(lines.items()):
+        at = sorted(points, key=lambda point: point.bits)
+        line = {"color": tints.get(name, "#888888"), "width": 2 + (name in tints), "dash": DASHES[i % len(DASHES)]}
+        hover = f"%{{x:.3g}} bits a {unit}<br>squared error %{{y:.3g}}<br>setting %{{customdata}}<extra></extra>"
+        figure.add_scatter(x=[p.bits for p in at], y=[p.se for p in at], customdata=[p.setting for p in at], name=name,
+                           mode="lines+markers", line=line, hovertemplate=hover)  # fmt: skip
+    mark = {"symbol": "diamond", "size": 14, "color": next(iter(tints.values())), "line": {"width": 2}}
+    figure.add_scatter(x=[now.bits], y=[now.se], name="this file", mode="markers", marker=mark)
+    figure.update_xaxes(title=f"bits a {unit}", **decades())
+    figure.update_yaxes(title="squared error", **decades())
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    return finish(figure, 440)
+
+
+def decades() -> dict[str, Any]:
+    """A log axis that names 1, 2 and 5 of each power of ten, all in one size."""
+    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in (1, 2, 5)]
+    return {
+        "type": "log",
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks],
+    }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -50,6 +51,23 @@ def choose_run(fits: Callable[[Run], bool] = lambda run: True, first: str = "mni
         del st.session_state["run"]
     chosen = st.selectbox(label, ids, index=ids.index(default_run(ids, first)), key="run", bind="query-params")
     return known[chosen or ids[0]]
+
+
+def takes_pictures(run: Run) -> bool:
+    return len(run.config().model.input_shape) == 3
+
+
+def choose_runs(fits: Callable[[Run], bool], first: list[str], most: int = 4, place: Any = st) -> list[Run]:
+    """Several runs that fit, bound to ?runs=; the newest of the user's own to begin with, else the shipped `first`."""
+    known = {run.id: run for run in usable_runs() if fits(run)}
+    if not known:
+        st.info("No run fits this page. Train one.", icon=":material/info:")
+        st.page_link("train.py", label="Train a model", icon=":material/model_training:")
+        st.stop()
+    ids = list(known)
+    start = [name for name in first if name in known] if runs.is_shipped(known[ids[0]].path) else ids[:1]
+    chosen = place.multiselect("Runs", ids, start or ids[:1], key="runs", bind="query-params", max_selections=most)
+    return [known[name] for name in chosen or start or ids[:1]]
 
 
 def default_run(ids: list[str], first: str) -> str:

@@ -6,6 +6,7 @@ cookie from it. Here a file streams to disk, whatever its size, and the token of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -98,12 +99,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
 component = st.components.v2.component("own_data", html=HTML, css=CSS, js=JS)
 
 
-def ask(into: Own) -> bool:
-    """A drop zone that fills a set; True in the run after everything has come."""
-    hint = f"Pictures, .zip, .csv, .parquet or .npz; up to {MAX_UPLOAD / 1e6:,.0f} MB in all"
-    data = {"token": into.token, "limit": MAX_UPLOAD, "accept": list(SUFFIXES), "hint": hint}
-    answer: Any = component(data=data, key="own_data", on_done_change=lambda: None)
-    return bool(answer.done) and into.source is not None
+def ask(accept: Sequence[str] = SUFFIXES, what: str = "Pictures, .zip, .csv, .parquet or .npz") -> Own | None:
+    """A drop zone; in the run after everything has come, the set that it fills. DataError where nothing can be kept."""
+    key = f"own_pending_{'_'.join(accept)}"
+    one = own.find(st.session_state.get(key, "")) or own.new()
+    st.session_state[key] = one.token
+    hint = f"{what}; up to {MAX_UPLOAD / 1e6:,.0f} MB in all"
+    data = {"token": one.token, "limit": MAX_UPLOAD, "accept": list(accept), "hint": hint}
+    answer: Any = component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
+    if not (answer.done and one.source):
+        return None
+    del st.session_state[key]  # the next files are another set's
+    return one
 
 
 async def receive(request: Request) -> JSONResponse:

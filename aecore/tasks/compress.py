@@ -2,7 +2,9 @@
 
 A unit z_i is rounded to a multiple of its step, which is chosen so that rounding moves every reconstruction alike:
 
-    step_i = step / rms |d x^ / d z_i|,      added squared error  ~  sum_i step^2 / 12      (in the data's units)
+    step_i = step / rms |d x^ / d z_i|,      added squared error  ~  sum_i step^2 / 12
+
+both in the network's units: pixels as they are, columns of a table scaled, so that none counts more for its unit.
 
 Levels are coded by ranges (Martin, 1979) under a normal distribution for each unit, whose mean and deviation the file
 holds; codes that are countable to begin with (a codebook's, rounded ones) in log2(levels) bits a part.
@@ -69,11 +71,11 @@ class Point(NamedTuple):
 
     setting: float  # step, or quality
     bits: float  # a pixel, or a cell of a table; everything that the file holds is counted
-    se: float  # squared error, summed over features, mean over examples
+    se: float  # squared error in the network's units, summed over features, mean over examples
 
 
 def compress(model: Autoencoder, x: Tensor, step: float = 0.5) -> bytes:
-    """Examples x (N, *input_shape) as one file that `expand` opens; `step` in the data's units."""
+    """Examples x (N, *input_shape) as one file that `expand` opens; `step` in the network's units."""
     if not 0 < step < float("inf"):
         raise ConfigError(f"The step must be above 0, got {step}.")
     if not len(x):
@@ -119,13 +121,13 @@ def fingerprint(model: Autoencoder) -> bytes:
 
 @torch.no_grad()
 def effects(model: Autoencoder, z: Tensor) -> Tensor:
-    """rms |d x^ / d z_i| over some codes z (N, d), in the data's units: (d,), by central differences."""
+    """rms |d x^ / d z_i| over some codes z (N, d), in the network's units: (d,), by central differences."""
     some = z[torch.linspace(0, len(z) - 1, min(len(z), PROBED)).long()]
     found = []
     for i in range(z.shape[1]):
         shift = torch.zeros_like(some)
         shift[:, i] = 0.05 * max(z[:, i].std(correction=0).item(), 1e-3)
-        moved = metrics.decode(model, some + shift) - metrics.decode(model, some - shift)
+        moved = (metrics.decode(model, some + shift) - metrics.decode(model, some - shift)) / model.scale.cpu()
         found.append(moved.flatten(1).square().sum(1).mean().sqrt() / (2 * shift[0, i]))
     largest = torch.stack(found).max().clamp(min=1e-12)
     return torch.stack(found).clamp(min=1e-3 * largest)  # a unit that says nothing is rounded coarsely, not to nothing
@@ -142,10 +144,10 @@ def pack(z: Tensor, steps: Tensor) -> bytes:
         grid = steps.numpy().astype(np.float16)
     if not np.isfinite(grid).all() or (grid <= 0).any():
         raise ConfigError("The step is too small or too large for these codes. Choose one nearer to their errors.")
-    scaled = np.rint(z.numpy() / grid.astype(np.float32))
-    if np.abs(scaled).max(initial=0) > LIMIT:
+    levels = np.rint(z.numpy() / grid.astype(np.float32))
+    if np.abs(levels).max(initial=0) > LIMIT:
         raise ConfigError(f"The step is too small: codes lie more than {LIMIT:,} steps from zero. Choose a larger one.")
-    levels = scaled.astype(np.int32)
+    levels = levels.astype(np.int32)
     mean, spread = levels.mean(0).astype(np.float16), levels.std(0).clip(0.05, 6e4).astype(np.float16)
     coder = stream.queue.RangeEncoder()
     coder.encode(levels.ravel(), normal(), *spelled(mean, spread, len(z)))
@@ -209,21 +211,29 @@ def parts(model: Autoencoder) -> int:
 def curve(model: Autoencoder, x: Tensor, steps: Sequence[float]) -> list[Point]:
     """The model's files of x (N, *input_shape) at these steps; a countable code has one point."""
     chosen = steps if model.bottleneck.levels is None else steps[:1]
-    x = as_float(x)
-    return [measured(step, data := compress(model, x, step), x, expand(model, data)) for step in chosen]
+    files = [(step, compress(model, x, step)) for step in chosen]
+    truth = scaled(model, x)
+    return [measured(step, data, truth, scaled(model, expand(model, data))) for step, data in files]
 
 
-def pca_curve(train: Tensor, x: Tensor, units: int, steps: Sequence[float]) -> list[Point]:
+def scaled(model: Autoencoder, x: Tensor) -> Tensor:
+    """x (N, *input_shape) in the network's units, on the CPU."""
+    return ((as_float(x) - model.shift.cpu()) / model.scale.cpu()).float()
+
+
+def pca_curve(model: Autoencoder, train: Tensor, x: Tensor, steps: Sequence[float]) -> list[Point]:
     """Principal components of `train`, as many as the model has units, through the very same coder."""
     from sklearn.decomposition import PCA
 
-    train, flat = as_float(train).flatten(1), as_float(x).flatten(1)
-    pca = PCA(min(units, *train.shape), random_state=0).fit(train.numpy())
+    train, x = scaled(model, train).flatten(1), scaled(model, x)
+    flat = x.flatten(1)
+    pca = PCA(min(model.config.latent_dim, *train.shape), random_state=0).fit(train.numpy())
     z = torch.from_numpy(pca.transform(flat.numpy())).float()
     points = []
     for step in steps:
         data = pack(z, torch.full((z.shape[1],), step))
-        points.append(measured(step, data, flat, torch.from_numpy(pca.inverse_transform(unpack(data).numpy()))))
+        back = torch.from_numpy(pca.inverse_transform(unpack(data).numpy())).view_as(x)
+        points.append(measured(step, data, x, back))
     return points
 
 

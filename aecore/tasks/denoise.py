@@ -82,7 +82,8 @@ def best_linear(train: Tensor, noise: Corruption) -> LinearDenoiser:
     keep, shift = moments(noise)
     mean, covariance = train.mean(0), torch.cov(train.T, correction=0)
     between = keep**2 * covariance + torch.diag(added_variance(train, noise).mean(0))
-    weight = keep * torch.linalg.lstsq(between, covariance, driver="gelsd").solution.T
+    between.diagonal().add_(1e-12 * between.diagonal().mean())  # values that never vary
+    weight = keep * torch.cholesky_solve(covariance, torch.linalg.cholesky(between)).T
     return LinearDenoiser(weight, mean, keep, shift)
 
 
@@ -180,6 +181,8 @@ def non_local_means(x: Tensor, noise: Corruption) -> Tensor:
     from skimage.restoration import denoise_nl_means
 
     sigma = float(added_variance(x.flatten(1), noise).mean().sqrt())
-    options = {"patch_size": 5, "patch_distance": 6, "h": 0.8 * sigma, "sigma": sigma, "channel_axis": 0}
-    found = [denoise_nl_means(image, **options).reshape(image.shape) for image in x.numpy()]  # it drops one channel
-    return torch.from_numpy(np.stack(found)).to(x.dtype)
+    options = {"patch_size": 5, "patch_distance": 6, "h": 0.6 * sigma, "sigma": sigma}
+    grey = x.shape[1] == 1  # as (H, W): of a single channel the library gives the transpose
+    found = [denoise_nl_means(image[0] if grey else image, **options, channel_axis=None if grey else 0)
+             for image in x.numpy()]  # fmt: skip
+    return torch.from_numpy(np.stack(found)).reshape(x.shape).to(x.dtype)
