@@ -54,7 +54,7 @@ def parquet_files(repo: str, split: str, token: Token) -> tuple[str, list[str]]:
     for config, parts in found.items():
         if addresses := [a for a in parts.get(split, []) if isinstance(a, str)]:
             return config, addresses
-    known = sorted({name for parts in found.values() for name in parts})
+    known = list(dict.fromkeys(name for parts in found.values() for name in parts))
     raise HubError(f"{repo} has no split {split[:40]!r}; it has {', '.join(known[:8]) or 'none'}.")
 
 

@@ -10,7 +10,5 @@ bringing.bring()
 if not (sets := {one.token: one for one in state.own_sets()}):
     bringing.nothing_yet()
     st.stop()
-if st.session_state.get("own") not in sets:
-    st.session_state.pop("own", None)
-token = st.selectbox("Your data", list(sets), key="own", bind="query-params", format_func=lambda t: sets[t].name)
+token = state.select_linked(st, "Your data", list(sets), "own", state.own_names())
 bringing.show(sets[token])

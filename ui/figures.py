@@ -280,8 +280,5 @@ def rate_distortion(lines: Mapping[str, Sequence[Any]], now: Any, tints: Mapping
 def decades() -> dict[str, Any]:
     """A log axis that names 1, 2 and 5 of each power of ten, all in one size."""
     ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in (1, 2, 5)]
-    return {
-        "type": "log",
-        "tickvals": ticks,
-        "ticktext": [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks],
-    }
+    texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
+    return {"type": "log", "tickvals": ticks, "ticktext": texts}

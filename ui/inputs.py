@@ -44,14 +44,10 @@ def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes
     Missing cells become their column's training mean, unless `holes` are wanted. Shows what was done. Where a set
     does not fit, says why and gives the test set.
     """
-    sets = {one.token: one for one in state.own_sets()}
-    options = [TEST, *sets]
-    if st.session_state.get(key, TEST) not in options:
-        st.session_state[key] = TEST
-    chosen = place.selectbox("Inputs", options, key=key, bind="query-params",
-                             format_func=lambda token: sets[token].name if token in sets else TEST,
-                             help="What to work on: the run's own test examples, or data of yours. "
-                             "Bring some on the page **Data**.")  # fmt: skip
+    sets, names = {one.token: one for one in state.own_sets()}, state.own_names()
+    chosen = state.select_linked(place, "Inputs", [TEST, *sets], key, names,
+                                 "What to work on: the run's own test examples, or data of yours. Bring some on the "
+                                 "page **Data**.")  # fmt: skip
     result = Inputs(f"{TEST} of {found.name}", found.test.x, found.test.y, found.classes, (), None, "")
     if chosen in sets:
         try:

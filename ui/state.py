@@ -6,7 +6,7 @@ Widgets whose key is also an address parameter are bound to it, so a link opens 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -73,6 +73,30 @@ def choose_runs(fits: Callable[[Run], bool], first: list[str], most: int = 4, pl
 def default_run(ids: list[str], first: str) -> str:
     """The newest of the user's own, else the shipped one that has something to show there."""
     return first if first in ids and runs.is_shipped(runs.SHIPPED / ids[0]) else ids[0]
+
+
+def select_linked(place: Any, label: str, options: Sequence[str], key: str, names: Mapping[str, str], help: str = "",
+                  first: str | None = None) -> str:  # fmt: skip
+    """A select box that shows names and keeps the options themselves in the address, which `bind` would not."""
+    if st.session_state.get(key, options[0]) not in options:
+        del st.session_state[key]
+    asked = st.query_params.get(key, "")
+    start = asked if asked in options else first if first in options else options[0]
+    index = 0 if key in st.session_state else options.index(start)
+    chosen = place.selectbox(label, options, index, key=key, help=help or None,
+                             format_func=lambda option: names.get(option, option))  # fmt: skip
+    if chosen != (first or options[0]):
+        st.query_params[key] = chosen
+    else:
+        st.query_params.pop(key, None)
+    return chosen
+
+
+def own_names() -> dict[str, str]:
+    """What each of the visitor's sets is called, by its token; two of one name are told apart."""
+    sets = own_sets()
+    names = [one.name for one in sets]
+    return {one.token: one.name if names.count(one.name) == 1 else f"{one.name}, {one.token[:4]}" for one in sets}
 
 
 def own_sets() -> list[Own]:

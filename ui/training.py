@@ -64,10 +64,10 @@ def choose_data(place: Any) -> DataConfig:
     """A catalog name, a set that the visitor brought, or a path on this machine where they are at home on it."""
     own, sets = "a path of your own", {one.token: one for one in state.own_sets()}
     names = [*data.CATALOG, *sets, *([] if state.is_public() else [own])]
-    name = place.selectbox(
-        "Data", names, key="data", bind="query-params",
-        format_func=lambda name: f"{sets[name].name} (yours)" if name in sets else name,
-        help="Sets marked for download come from the network on first use. Your own come by the page **Data**.",
+    shown = {token: f"{name} (yours)" for token, name in state.own_names().items()}
+    name = state.select_linked(
+        place, "Data", names, "data", shown,
+        "Sets marked for download come from the network on first use. Your own come by the page **Data**.",
     )  # fmt: skip
     if name in sets:
         state.remember(sets[name])

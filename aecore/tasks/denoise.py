@@ -82,7 +82,7 @@ def best_linear(train: Tensor, noise: Corruption) -> LinearDenoiser:
     keep, shift = moments(noise)
     mean, covariance = train.mean(0), torch.cov(train.T, correction=0)
     between = keep**2 * covariance + torch.diag(added_variance(train, noise).mean(0))
-    between.diagonal().add_(1e-12 * between.diagonal().mean())  # values that never vary
+    between.diagonal().add_(1e-12 * (1 + between.diagonal().mean()))  # where values never vary, or none is kept
     weight = keep * torch.cholesky_solve(covariance, torch.linalg.cholesky(between)).T
     return LinearDenoiser(weight, mean, keep, shift)
 

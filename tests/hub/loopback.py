@@ -1,6 +1,6 @@
 """A Hugging Face Hub on 127.0.0.1, in memory: enough of its HTTP for the real huggingface_hub client.
 
-Models only, plain LFS only (run the client with HF_HUB_DISABLE_XET=1). In a test:
+Models, and the Parquet copies of data sets; plain LFS only (run the client with HF_HUB_DISABLE_XET=1). In a test:
 
     with LoopbackHub(users={"hf_alice": "alice"}) as hub:
         HfApi(endpoint=hub.url, token="hf_alice").create_repo("alice/ae")
@@ -162,6 +162,8 @@ class LoopbackHub:
         self.read_only = read_only  # tokens that may not write
         self.repos: dict[str, Repo] = {}
         self.requests: list[tuple[str, str]] = []
+        self.datasets: dict[str, dict[str, list[bytes]]] = {}  # the Parquet files of each split, by repository
+        self.private_datasets: set[str] = set()
         self.lfs_threshold = 10_000_000  # bytes; any larger file goes to LFS, and so does every *.safetensors
         self.lock = threading.Lock()
         self._server = Server(("127.0.0.1", port), type("BoundHandler", (Handler,), {"hub": self}))
@@ -407,6 +409,23 @@ class Handler(BaseHTTPRequestHandler):
             repo.change(files, line["key"], line["value"]["path"], line["value"])
         sha = repo.commit(branch, files).sha
         return as_json({"commitOid": sha, "commitUrl": f"{self.hub.url}/{repo_id}/commit/{sha}"})
+
+    def dataset(self, repo_id: str) -> dict[str, list[bytes]]:
+        hidden = repo_id in self.hub.private_datasets and repo_id.split("/")[0] != self.user
+        if hidden or repo_id not in self.hub.datasets:
+            raise HubError(404 if self.user else 401, "Repository not found", "RepoNotFound")
+        return self.hub.datasets[repo_id]
+
+    @route("GET", "/api/datasets/{repo}/parquet")
+    def parquet(self, repo_id: str) -> Reply:
+        """Where the files of each split lie, under the one configuration that there is here."""
+        base = f"{self.hub.url}/api/datasets/{repo_id}/parquet/default"
+        splits = self.dataset(repo_id).items()
+        return as_json({"default": {name: [f"{base}/{name}/{i}" for i in range(len(files))] for name, files in splits}})
+
+    @route("GET", "/api/datasets/{repo}/parquet/default/{name}/{rev}")
+    def parquet_file(self, repo_id: str, split: str, number: str) -> Reply:
+        return Reply(self.dataset(repo_id)[split][int(number)])
 
     @route("GET", "/{repo}/resolve/{rev}/{path}")
     def resolve(self, repo_id: str, revision: str, path: str) -> Reply:

@@ -1,0 +1,113 @@
+"""The Compress page: a file that opens to what is shown, of the size that is said."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from aecore import data
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig
+from aecore.tasks import compress
+from tests.app.test_data_page import brought, texts
+from ui import compressing
+
+
+def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
+    app = open_page("apply_compress.py")
+    assert not app.exception and not app.error
+    assert app.image and "bytes" in app.metric[0].value
+    lines = curves(app)
+    ours, pca = (next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA"))
+    for bits, se in pca:
+        at = np.interp(np.log(bits), *np.log([sorted(p) for p in ours]).T.tolist()[:2]) if len(ours) > 1 else None
+        assert at is None or np.exp(at) < se * 1.05 or bits < min(b for b, _ in ours)
+    assert {"JPEG", "WebP", "this file"} <= set(lines)
+
+
+def curves(app):
+    """{coder: [(bits, squared error), ...]} as they were drawn."""
+    figure = json.loads(app.get_by_key("curve").proto.spec)
+    return {trace["name"]: list(zip(values(trace["x"]), values(trace["y"]), strict=True)) for trace in figure["data"]}
+
+
+def values(part):
+    from base64 import b64decode
+
+    return np.frombuffer(b64decode(part["bdata"]), part["dtype"]).tolist() if isinstance(part, dict) else part
+
+
+def test_the_file_is_as_large_as_its_curve_says_and_opens_to_what_is_shown(open_page, trained, no_shipped):
+    run = trained("vanilla")
+    app = open_page("apply_compress.py", count="64", step="0.25")
+    x = data.as_float(data.load(run.config().data).test.x[:64])
+    made = compressing.packed(run, 0.25, x)
+    assert app.metric[0].value == f"{len(made.file):,} bytes"
+    bits = 8 * len(made.file) / x.numel()
+    lines = curves(app)
+    assert lines["this file"][0][0] == pytest.approx(bits)
+    assert min(abs(b - bits) for b, _ in lines[f"{run.id}, {run.config().model.latent_dim} units"]) < 1e-9
+    assert torch.equal(compress.expand(Autoencoder.load(run.path), made.file), made.opened)
+
+
+def test_a_file_is_opened_by_the_run_that_made_it_and_no_other(open_page, trained, no_shipped):
+    run, other = trained("vanilla"), trained("vae")
+    file = compress.compress(Autoencoder.load(run.path), data.load(run.config().data).test.x[:20])
+    app = open_page("apply_compress.py", run=run.id)
+    app.session_state["packed_file"] = file
+    assert "It holds 20 examples" in texts(app.run())
+    app = open_page("apply_compress.py", run=other.id)
+    app.session_state["packed_file"] = file
+    app.run()
+    assert not app.exception and "another model" in app.error[0].value
+    app.session_state["packed_file"] = file[:-4]
+    assert "damaged or cut short" in app.run().error[0].value
+
+
+@pytest.mark.parametrize("variant", ["vq-vae", "k-sparse"])
+def test_countable_and_sparse_codes_have_a_file_too(open_page, trained, no_shipped, variant):
+    trained(variant)
+    app = open_page("apply_compress.py")
+    assert not app.exception and not app.error and app.metric
+
+
+def test_rows_of_a_table_and_points_are_packed_as_well(open_page, trained, no_shipped):
+    for name in ("wine", "swiss-roll"):
+        run = trained("vanilla", name)
+        app = open_page("apply_compress.py", run=run.id)
+        assert not app.exception and not app.error
+        assert "bits" in app.metric[3].value
+
+
+def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(open_page, trained, no_shipped):
+    lines = ["a,b,c,class"] + [f"{i},{i * i % 17 if i % 5 else ''},{i % 7},x" for i in range(80)]
+    one = brought("own.csv", "\n".join(lines).encode())
+    run = trained("vanilla", "wine")
+    app = open_page("apply_compress.py", run=run.id, inputs=one.token)
+    assert not app.exception and "lacks 13 columns" in app.error[0].value
+    from aecore import runs
+    from aecore.plan import plan
+    from aecore.train import fit
+
+    settings = {f"data.{k}": v for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()}
+    mine = runs.create(plan("vanilla", one.config().name, settings={"training.epochs": 2, **settings}))
+    list(fit(mine))
+    app = open_page("apply_compress.py", run=mine.id, inputs=one.token)
+    assert not app.exception and not app.error
+    assert "16 missing cells are taken as their column's mean" in texts(app)
+
+
+def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
+    trained()
+    app = open_page("apply_compress.py", count="many", step="-1", run="none")
+    assert not app.exception and app.metric
+
+
+def test_the_recipe_for_large_sets_is_that_of_the_deep_autoencoder(monkeypatch):
+    assert compress.plan("iris").model.latent_dim == 2
+    found = data.load(DataConfig(name="digits"))
+    big = found.train.x.repeat(8, 1, 1, 1)
+    monkeypatch.setattr(data, "load", lambda *_: data.Dataset("digits", "image", data.Split(big, None), found.test))
+    made = compress.plan("digits")
+    assert made.training.epochs == 100 and made.training.batch_size == 250

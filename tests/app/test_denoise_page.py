@@ -1,0 +1,83 @@
+"""The Denoise page: the same pictures through noise, filters and runs."""
+
+import base64
+import re
+
+import pytest
+
+from tests.app.test_data_page import brought, texts
+from tests.test_data_images import packed, picture
+
+
+def blocks(app):
+    """The names of the lines in the picture, and their figures."""
+    page = " ".join(element.proto.body for element in app.get("html"))
+    return dict(re.findall(r"<header><strong>(.*?)</strong> <span>(.*?)</span>", page))
+
+
+def test_a_first_visit_shows_filters_and_shipped_runs_on_the_same_noise(open_page):
+    app = open_page("apply_denoise.py")
+    assert not app.exception and not app.error
+    shown = blocks(app)
+    assert list(shown)[:5] == ["Clean", "Noisy", "Median 3 x 3", "Non-local means", "Best linear"]
+    assert "Denoising, Gaussian" in shown
+    found = {name: float(re.search(r"PSNR ([\d.]+)", text)[1]) for name, text in shown.items() if name != "Clean"}
+    assert found["Denoising, Gaussian"] > found["Best linear"] > found["Noisy"]
+    assert app.get_by_key("strengths").proto.spec
+
+
+@pytest.mark.parametrize("noise", ["Masking", "Salt and pepper"])
+def test_a_link_opens_the_noise_that_it_names(open_page, trained, no_shipped, noise):
+    run = trained("denoising-masking")
+    app = open_page("apply_denoise.py", runs=run.id, noise=noise, strength="0.3", count="5")
+    assert not app.exception and not app.error
+    assert noise.lower() in app.get_by_key("strengths").proto.spec
+
+
+def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
+    run = trained()
+    app = open_page(
+        "apply_denoise.py", runs=[run.id, "none"], noise="loud", strength="9", count="-3", pick="x", inputs="?"
+    )
+    assert not app.exception and not app.error and "Noisy" in blocks(app)
+
+
+def test_runs_of_tables_are_not_offered(open_page, trained, no_shipped):
+    trained(data="iris")
+    assert "No run fits this page" in open_page("apply_denoise.py").info[0].value
+
+
+def test_runs_of_another_size_are_left_out_with_a_word(open_page, trained):
+    run = trained()
+    app = open_page("apply_denoise.py", runs=[run.id, "mnist-vanilla"])
+    assert not app.exception
+    assert "Left out, since they take pictures of another size: mnist-vanilla" in texts(app)
+
+
+def test_ones_own_colour_pictures_are_made_to_fit(open_page, trained, no_shipped, tmp_path):
+    trained()
+    files = {f"{i}.png": picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(9)}
+    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
+    app = open_page("apply_denoise.py", inputs=one.token)
+    assert not app.exception and not app.error
+    assert "20 x 20 pixels in colour were made to fit this run's 8 x 8 pixels in grey" in texts(app)
+    assert blocks(app)["Clean"] == "pets.zip"
+
+
+def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(open_page, trained, no_shipped, tmp_path):
+    trained()
+    one = brought("pets.zip", packed(tmp_path, {"1.png": picture(), "2.png": picture()}).read_bytes())
+    one.source.write_bytes(b"torn")
+    app = open_page("apply_denoise.py", inputs=one.token)
+    assert not app.exception and "not a readable .zip" in app.error[0].value
+    assert blocks(app)["Clean"] == "test set of digits"
+
+
+def test_the_picture_is_the_same_for_the_same_seed_and_another_for_another(open_page, trained, no_shipped):
+    trained()
+
+    def picture_of(seed):
+        page = open_page("apply_denoise.py", pick=seed).get("html")[0].proto.body
+        return base64.b64decode(re.search(r'base64,([^"]+)"', page)[1])
+
+    assert picture_of("1") == picture_of("1") != picture_of("2")
