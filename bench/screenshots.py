@@ -33,6 +33,7 @@ PAGES = {
     "data": "/data",
     "denoise": "/denoise",
     "compress": "/compress",
+    "search": "/search",
     "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }

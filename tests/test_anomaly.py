@@ -155,3 +155,21 @@ def test_auroc_agrees_with_scikit_learn():
 def test_auroc_needs_both_kinds():
     with pytest.raises(AecoreError, match="got 3 and 0"):
         anomaly.auroc(torch.ones(3), torch.zeros(3))
+
+
+def test_counts_at_a_threshold_are_those_of_the_truth():
+    found = anomaly.confusion(torch.tensor([1.0, 2, 3, 4, 5]), torch.tensor([0, 0, 1, 0, 1]), 2.5)
+    assert found == (2, 0, 1, 2) and found.recall == 1 and found.precision == 2 / 3
+
+
+def test_the_curves_pass_through_what_each_threshold_gives():
+    torch.manual_seed(0)
+    truth = torch.rand(300) < 0.2
+    scores = torch.randn(300) + truth
+    found = anomaly.curves(scores, truth)
+    assert found.auroc == pytest.approx(anomaly.auroc(scores, truth))
+    assert np.trapezoid(found.found, found.false_alarms) == pytest.approx(found.auroc)
+    at = anomaly.confusion(scores, truth, 0.5)
+    assert np.isclose(found.recall, at.recall).any() and np.isclose(found.precision, at.precision).any()
+    with pytest.raises(DataError, match="0 and 300"):
+        anomaly.curves(scores, torch.ones(300, dtype=torch.bool))

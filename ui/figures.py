@@ -282,3 +282,14 @@ def decades() -> dict[str, Any]:
     ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in (1, 2, 5)]
     texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
     return {"type": "log", "tickvals": ticks, "ticktext": texts}
+
+
+def grouped_bars(names: Sequence[str], series: Mapping[str, Sequence[float]], y: str, x: str = "") -> go.Figure:
+    """Bars side by side, {series: a height for each name}, with their values on top."""
+    figure = go.Figure()
+    for i, (name, heights) in enumerate(series.items()):
+        figure.add_bar(x=list(names), y=list(heights), name=name, marker={"color": CLASSES[i % len(CLASSES)]},
+                       text=[f"{h:.3g}" for h in heights], textposition="outside", cliponaxis=False)  # fmt: skip
+    figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2})
+    return finish(figure, 340)

@@ -14,8 +14,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -126,3 +127,49 @@ def auroc(scores: Tensor, anomalous: Tensor) -> float:
     _, inverse, counts = scores.unique(return_inverse=True, return_counts=True)
     rank = counts.cumsum(0) - (counts.double() - 1) / 2  # the mean rank of those that tie
     return (rank[inverse][anomalous].sum().item() - n1 * (n1 + 1) / 2) / (n0 * n1)
+
+
+class Confusion(NamedTuple):
+    """Counts at one threshold; positive is anomalous."""
+
+    found: int  # anomalies above it
+    missed: int
+    false_alarms: int  # normal examples above it
+    passed: int
+
+    @property
+    def precision(self) -> float:
+        return self.found / max(1, self.found + self.false_alarms)
+
+    @property
+    def recall(self) -> float:
+        return self.found / max(1, self.found + self.missed)
+
+
+def confusion(scores: Tensor, anomalous: Tensor, threshold: float) -> Confusion:
+    """Scores (N,) above the threshold against the truth, bool (N,)."""
+    above, anomalous = scores > threshold, anomalous.bool()
+    counts = ((above & anomalous), (~above & anomalous), (above & ~anomalous), (~above & ~anomalous))
+    return Confusion(*(int(count.sum()) for count in counts))
+
+
+class Curves(NamedTuple):
+    """What every threshold gives: each point of a curve, and the areas under them."""
+
+    false_alarms: np.ndarray  # of the ROC curve
+    found: np.ndarray
+    recall: np.ndarray  # of the precision-recall curve
+    precision: np.ndarray
+    auroc: float
+    average_precision: float
+
+
+def curves(scores: Tensor, anomalous: Tensor) -> Curves:
+    """ROC and precision-recall of scores (N,) against the truth, bool (N,). DataError where one kind is missing."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+
+    area = auroc(scores, anomalous)
+    truth, given = anomalous.numpy().astype(int), scores.numpy()
+    false_alarms, found, _ = roc_curve(truth, given)
+    precision, recall, _ = precision_recall_curve(truth, given)
+    return Curves(false_alarms, found, recall, precision, area, float(average_precision_score(truth, given)))

@@ -1,0 +1,89 @@
+"""The Search page: the nearest of a collection, by code and otherwise."""
+
+import json
+
+import pytest
+import torch
+
+from aecore import data, metrics
+from aecore.autoencoder import Autoencoder
+from tests.app.test_data_page import brought, texts
+from tests.test_data_images import packed, picture
+from ui import drawing
+
+
+def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
+    app = open_page("apply_search.py")
+    assert not app.exception and not app.error
+    assert app.metric[0].value.endswith("ms") and "60,000 of the training set of mnist" in texts(app)
+    assert len(app.image) == 4 and app.get_by_key("precision").proto.spec
+    assert "are of its class" in texts(app)
+
+
+def test_the_nearest_are_those_of_the_smallest_distance(trained, no_shipped, open_page):
+    run = trained("vanilla")
+    app = open_page("apply_search.py", number="3")
+    sets = data.load(run.config().data)
+    net = Autoencoder.load(run.path)
+    z, query = metrics.encode(net, sets.train.x), metrics.encode(net, sets.test.x[3:4])
+    rows = torch.cdist(query, z)[0].topk(16, largest=False).indices
+    right = int((sets.train.y[rows] == sets.test.y[3]).sum())
+    assert f"{right} of 16 are of its class" in texts(app)
+
+
+def test_a_query_does_not_find_itself(trained, no_shipped, open_page):
+    trained("vanilla")
+    for place in ("test set", "the inputs"):
+        app = open_page("apply_search.py", collection=place, number="0")
+        assert not app.exception and "16 are of its class" in texts(app)
+
+
+def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
+    trained("vanilla")
+    app = open_page("apply_search.py", query="drawn")
+    assert not app.exception and "Draw something" in app.info[0].value
+    ink = [0] * 784
+    for row in range(6, 22):
+        ink[row * 28 + 13] = ink[row * 28 + 14] = 255
+    states = app._tree.get_widget_states()
+    state = states.widgets.add()
+    state.id = app.get_by_key("drawing").proto.id
+    state.json_value = json.dumps({"ink": ink})
+    app = app._run(states)
+    assert not app.exception and not app.info and len(app.image) == 4
+
+
+@pytest.mark.parametrize("ink", ["x", [1, 2], [256] * 783 + ["a"], None])
+def test_hostile_ink_is_no_drawing(ink, monkeypatch):
+    monkeypatch.setattr(drawing, "component", lambda **_: type("Answer", (), {"ink": ink}))
+    assert drawing.ask() is None
+
+
+def test_ink_is_placed_in_the_middle_at_the_size_of_mnist():
+    drawn = torch.zeros(28, 28)
+    drawn[2:7, 20:23] = 1
+    placed = drawing.placed(drawn)
+    rows = (placed > 0.5).any(1).nonzero().flatten()
+    assert placed.shape == (28, 28) and len(rows) == 20 and abs(rows.float().mean() - 13.5) <= 1
+
+
+def test_ones_own_pictures_are_searched_with_their_names(trained, no_shipped, open_page, tmp_path):
+    trained("vanilla")
+    files = {f"pet{i}.png": picture("L", (8, 8), i * 20) for i in range(12)}
+    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
+    app = open_page("apply_search.py", inputs=one.token, collection="the inputs", number="4")
+    assert not app.exception and not app.error
+    assert "Query: pet2.png" in texts(app) and "among the 12 of the pets.zip" in texts(app)
+
+
+@pytest.mark.parametrize("name", ["wine", "swiss-roll"])
+def test_rows_and_points_are_searched_too(trained, no_shipped, open_page, name):
+    trained("vanilla", name)
+    app = open_page("apply_search.py")
+    assert not app.exception and not app.error and app.metric
+
+
+def test_nonsense_in_the_link_opens_the_default(trained, no_shipped, open_page):
+    trained()
+    app = open_page("apply_search.py", number="99999", collection="the sea", query="sung", inputs="x")
+    assert not app.exception and app.metric
