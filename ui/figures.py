@@ -293,3 +293,53 @@ def grouped_bars(names: Sequence[str], series: Mapping[str, Sequence[float]], y:
     figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2})
     return finish(figure, 340)
+
+
+def histogram(groups: Mapping[str, np.ndarray], limit: float, bins: int = 40) -> go.Figure:
+    """Scores of each group on a log axis, with a threshold; {name: (N,)}."""
+    every = np.concatenate(list(groups.values()))
+    low, high = (float(np.log10(max(v, 1e-9))) for v in (min(every.min(), limit), max(every.max(), limit)))
+    edges = np.linspace(low - 0.02, high + 0.02, bins + 1)
+    middles, figure = 10 ** ((edges[1:] + edges[:-1]) / 2), go.Figure()
+    for i, (name, scores) in enumerate(groups.items()):
+        counts, _ = np.histogram(np.log10(np.maximum(scores, 1e-9)), edges)
+        figure.add_bar(x=middles, y=counts, width=np.diff(10**edges), name=name, opacity=0.75,
+                       marker={"color": CLASSES[i], "line": {"width": 0}})  # fmt: skip
+    figure.add_vline(limit, line={"color": "#888888", "dash": "dash", "width": 2}, annotation_text="threshold")
+    figure.update_xaxes(title="score", **decades())
+    figure.update_layout(barmode="overlay", yaxis_title="examples", legend=LEGEND_BELOW | {"y": -0.25})
+    return finish(figure, 340)
+
+
+def confusion(found: int, missed: int, false_alarms: int, passed: int) -> go.Figure:
+    """Counts as a square of four, darker where a share of the row is larger."""
+    counts = np.array([[found, missed], [false_alarms, passed]])
+    names = np.array([["found", "missed"], ["false alarms", "passed"]])
+    text = [[f"{n:,}<br>{name}" for n, name in zip(*pair, strict=True)]
+            for pair in zip(counts.tolist(), names.tolist(), strict=True)]  # fmt: skip
+    look = {"colorscale": [[0, "#dde5f0"], [1, "#7fa6d6"]], "showscale": False, "xgap": 3, "ygap": 3,
+            "textfont": {"color": "#1a1a1a", "size": 14}}  # fmt: skip
+    figure = go.Figure(go.Heatmap(z=counts / np.maximum(counts.sum(1, keepdims=True), 1), text=text, hoverinfo="skip",
+                                  x=["called anomalous", "called normal"], y=["anomalous", "normal"],
+                                  texttemplate="%{text}", **look))  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    return finish(figure, 300)
+
+
+def path(x: np.ndarray, y: np.ndarray, now: tuple[float, float], x_title: str, y_title: str) -> go.Figure:
+    """A curve of shares (N,) against shares, with the point that is in use."""
+    figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", line={"color": CLASSES[0], "width": 3}, showlegend=False))
+    mark = {"symbol": "diamond", "size": 14, "color": CLASSES[1], "line": {"width": 2}}
+    figure.add_scatter(x=[now[0]], y=[now[1]], mode="markers", marker=mark, showlegend=False, cliponaxis=False)
+    figure.update_xaxes(title=x_title, range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(title=y_title, range=[-0.02, 1.02], tickformat=".0%")
+    return finish(figure, 320)
+
+
+def signed_bars(names: Sequence[str], values: np.ndarray, x: str) -> go.Figure:
+    """A bar to the left or right for each name, the first on top: blue below zero, red above."""
+    tints = ["#b2182b" if value > 0 else "#2166ac" for value in values]
+    figure = go.Figure(go.Bar(x=values, y=list(names), orientation="h", marker={"color": tints}))
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title=x, zeroline=True)
+    return finish(figure, 60 + 26 * len(names))
