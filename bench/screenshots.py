@@ -35,6 +35,7 @@ PAGES = {
     "compress": "/compress",
     "search": "/search",
     "anomaly": "/anomaly",
+    "impute": "/impute",
     "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }

@@ -204,11 +204,11 @@ def columns(found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tensor) -> Non
     left.plotly_chart(figures.signed_bars(names, residual[order].numpy(), "deviations from what the model expects"),
                       key="why", alt=f"The columns that count most: {', '.join(names[:5])}")  # fmt: skip
     share = (residual.square() / residual.square().sum().clamp(min=1e-12))[order]
-    values = {"value": x[order], "expected": rebuilt[order], "share of the score": 100 * share}
+    values = {"value": x[order], "expected": rebuilt[order], "share": 100 * share}
     table = pd.DataFrame({name: part.numpy() for name, part in values.items()}, index=pd.Index(names, name="column"))
     with right:
         config = {name: examples.number() for name in ("value", "expected")}
-        config["share of the score"] = st.column_config.NumberColumn(format="%.0f %%")
+        config["share"] = st.column_config.NumberColumn(format="%.0f %%", help="Of the score.")
         st.dataframe(table, column_config=config, alt="Values beside what the model expects")
 
 

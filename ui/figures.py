@@ -305,8 +305,9 @@ def histogram(groups: Mapping[str, np.ndarray], limit: float, bins: int = 40) ->
         counts, _ = np.histogram(np.log10(np.maximum(scores, 1e-9)), edges)
         figure.add_bar(x=middles, y=counts, width=np.diff(10**edges), name=name, opacity=0.75,
                        marker={"color": CLASSES[i], "line": {"width": 0}})  # fmt: skip
-    figure.add_vline(limit, line={"color": "#888888", "dash": "dash", "width": 2}, annotation_text="threshold")
-    figure.update_xaxes(title="score", **decades())
+    figure.add_vline(limit, line={"color": "#888888", "dash": "dash", "width": 2})
+    figure.add_annotation(x=np.log10(limit), y=1, yref="paper", yanchor="bottom", text="threshold", showarrow=False)
+    figure.update_xaxes(title="score", **decades(), range=[edges[0], edges[-1]], tickangle=0)
     figure.update_layout(barmode="overlay", yaxis_title="examples", legend=LEGEND_BELOW | {"y": -0.25})
     return finish(figure, 340)
 
@@ -343,3 +344,30 @@ def signed_bars(names: Sequence[str], values: np.ndarray, x: str) -> go.Figure:
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title=x, zeroline=True)
     return finish(figure, 60 + 26 * len(names))
+
+
+def bars(values: Mapping[str, float], tints: Mapping[str, str], y: str) -> go.Figure:
+    """A bar for each name, grey unless it has a colour, with its value on top."""
+    figure = go.Figure(go.Bar(x=list(values), y=list(values.values()), text=[f"{v:.3g}" for v in values.values()],
+                              textposition="outside", cliponaxis=False,
+                              marker={"color": [tints.get(name, "#9aa0a6") for name in values]}))  # fmt: skip
+    figure.update_layout(yaxis_title=y, showlegend=False)
+    return finish(figure, 340)
+
+
+def truth(
+    x: np.ndarray, guess: np.ndarray, ends: tuple[np.ndarray, np.ndarray] | None, name: str, tint: str
+) -> go.Figure:  # fmt: skip
+    """Fillings (N,) over the truth (N,), with intervals where there are such, and the line where both are equal."""
+    figure = go.Figure()
+    low, high = float(min(x.min(), guess.min())), float(max(x.max(), guess.max()))
+    figure.add_scatter(x=[low, high], y=[low, high], mode="lines", line={"color": "#888888", "dash": "dash"},
+                       hoverinfo="skip", showlegend=False)  # fmt: skip
+    error = None
+    if ends is not None:
+        above, below = np.maximum(ends[1] - guess, 0), np.maximum(guess - ends[0], 0)
+        error = {"type": "data", "array": above, "arrayminus": below, "thickness": 1, "width": 0, "color": tint}
+    figure.add_scatter(x=x, y=guess, mode="markers", error_y=error, marker={"color": tint, "size": 7},
+                       showlegend=False)  # fmt: skip
+    figure.update_layout(xaxis_title=f"{name}: truth", yaxis_title=f"{name}: filled")
+    return finish(figure, 320)

@@ -21,7 +21,7 @@ def test_a_first_visit_finds_malignant_tumours_among_benign_ones(open_page):
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
     shown = metrics(app)
-    assert float(shown["AUROC"]) > 0.9 and float(shown["Found"].rstrip("%")) > 60
+    assert float(shown["AUROC"]) > 0.9 and float(shown["Found"].rstrip("%")) > 40
     for chart in ("histogram", "confusion", "roc", "pr", "why"):
         assert app.get_by_key(chart).proto.spec
     assert "normal test examples, which are not scored" in texts(app)
