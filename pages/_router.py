@@ -24,6 +24,7 @@ page = st.navigation(
             st.Page("generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
         ],
         "Apply": [
+            st.Page("apply_features.py", title="Features", icon=":material/dataset:", url_path="features"),
             st.Page("apply_denoise.py", title="Denoise", icon=":material/blur_off:", url_path="denoise"),
             st.Page("apply_compress.py", title="Compress", icon=":material/compress:", url_path="compress"),
             st.Page("apply_search.py", title="Search", icon=":material/image_search:", url_path="search"),

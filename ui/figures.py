@@ -371,3 +371,31 @@ def truth(
                        showlegend=False)  # fmt: skip
     figure.update_layout(xaxis_title=f"{name}: truth", yaxis_title=f"{name}: filled")
     return finish(figure, 320)
+
+
+def small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> go.Figure:
+    """Points (N, 2) without axes, a trace for each group {class: its rows}."""
+    figure = go.Figure()
+    for i, (name, rows) in enumerate(groups.items()):
+        at = positions[rows].astype(np.float32)
+        figure.add_trace(go.Scattergl(x=at[:, 0], y=at[:, 1], mode="markers", name=name, hoverinfo="name",
+                                      marker={"size": 5, "opacity": 0.75, "color": CLASSES[i % len(CLASSES)]}))  # fmt: skip
+    figure.update_xaxes(showticklabels=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.02}, showlegend=len(groups) > 1)
+    return finish(figure, 380)
+
+
+def size_against_error(curve: np.ndarray, runs: Sequence[tuple[str, str, int, float]]) -> go.Figure:
+    """PCA's error by its number of components (index), and runs (id, variant, size of the code, error)."""
+    most = max([*(size for _, _, size, _ in runs), 64])
+    sizes = [n for n in range(1, len(curve)) if n <= most and curve[n] > 1e-9]
+    figure = go.Figure(go.Scatter(x=sizes, y=[curve[n] for n in sizes], mode="lines", name="PCA",
+                                  line={"color": "#888888", "width": 3}))  # fmt: skip
+    for name, variant, size, error in runs:
+        figure.add_scatter(x=[size], y=[error], mode="markers", name=name, marker={"size": 12, "color": colour(variant)},
+                           hovertemplate=f"{name}<br>{size} units<br>squared error {error:.3g}<extra></extra>")  # fmt: skip
+    figure.update_xaxes(title="size of the code", **decades())
+    figure.update_yaxes(title="squared error", **decades())
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    return finish(figure, 460)
