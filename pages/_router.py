@@ -22,6 +22,7 @@ page = st.navigation(
         "Explore": [
             st.Page("latent.py", title="Latent", icon=":material/scatter_plot:", url_path="latent"),
             st.Page("generate.py", title="Generate", icon=":material/auto_awesome:", url_path="generate"),
+            st.Page("manifold.py", title="Manifold", icon=":material/layers:", url_path="manifold"),
         ],
         "Apply": [
             st.Page("apply_features.py", title="Features", icon=":material/dataset:", url_path="features"),

@@ -1,4 +1,4 @@
-"""The sections of the Features page: codes as a table, maps of them, what they are worth, and how large they must be."""
+"""The sections of the Features page: codes as a table, maps of them, what they are worth, how large they must be."""
 
 from __future__ import annotations
 

@@ -379,7 +379,7 @@ def small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> go.Fig
     for i, (name, rows) in enumerate(groups.items()):
         at = positions[rows].astype(np.float32)
         figure.add_trace(go.Scattergl(x=at[:, 0], y=at[:, 1], mode="markers", name=name, hoverinfo="name",
-                                      marker={"size": 5, "opacity": 0.75, "color": CLASSES[i % len(CLASSES)]}))  # fmt: skip
+                                      marker={"size": 5, "opacity": 0.75, "color": CLASSES[i % 10]}))  # fmt: skip
     figure.update_xaxes(showticklabels=False, zeroline=False)
     figure.update_yaxes(showticklabels=False, zeroline=False)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.02}, showlegend=len(groups) > 1)
@@ -393,9 +393,85 @@ def size_against_error(curve: np.ndarray, runs: Sequence[tuple[str, str, int, fl
     figure = go.Figure(go.Scatter(x=sizes, y=[curve[n] for n in sizes], mode="lines", name="PCA",
                                   line={"color": "#888888", "width": 3}))  # fmt: skip
     for name, variant, size, error in runs:
-        figure.add_scatter(x=[size], y=[error], mode="markers", name=name, marker={"size": 12, "color": colour(variant)},
-                           hovertemplate=f"{name}<br>{size} units<br>squared error {error:.3g}<extra></extra>")  # fmt: skip
+        mark, hover = {"size": 12, "color": colour(variant)}, f"{name}<br>{size} units<br>squared error {error:.3g}"
+        figure.add_scatter(x=[size], y=[error], mode="markers", name=name, marker=mark,
+                           hovertemplate=f"{hover}<extra></extra>")  # fmt: skip
     figure.update_xaxes(title="size of the code", **decades())
     figure.update_yaxes(title="squared error", **decades())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
     return finish(figure, 460)
+
+
+def spectra(lines: Mapping[str, np.ndarray], tints: Mapping[str, str]) -> go.Figure:
+    """Singular values (k,) of each Jacobian on a log axis: encoders broken, decoders whole."""
+    figure = go.Figure()
+    for name, values in lines.items():
+        values = values[values > 1e-6 * values.max(initial=1e-12)]
+        line = {"color": tints[name], "dash": "dash" if name.endswith("encoder") else "solid", "width": 2}
+        figure.add_scatter(x=np.arange(1, len(values) + 1), y=values, name=name, mode="lines+markers", line=line)
+    figure.update_xaxes(title="number of the direction")
+    figure.update_yaxes(title="singular value", **decades())
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
+    return finish(figure, 380)
+
+
+def coloured_map(positions: np.ndarray, values: np.ndarray, name: str) -> go.Figure:
+    """Points (N, 2) coloured by a value (N,)."""
+    bar = {"title": name, "orientation": "h", "y": -0.05, "yanchor": "top", "thickness": 12}
+    marker = {"size": 7, "color": values, "colorscale": "Viridis", "showscale": True, "colorbar": bar}
+    figure = go.Figure(go.Scattergl(x=positions[:, 0], y=positions[:, 1], mode="markers", marker=marker, text=values,
+                                    hovertemplate=f"{name} %{{text:.2f}}<extra></extra>"))  # fmt: skip
+    figure.update_xaxes(showticklabels=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False)
+    return finish(figure, 440)
+
+
+def manifold(
+    x: np.ndarray, sheet: np.ndarray | None, points: np.ndarray, arrows: np.ndarray, at: np.ndarray,
+    tangents: np.ndarray | None, tint: str,
+) -> go.Figure:  # fmt: skip
+    """Data (N, 2 or 3), the decoded curve or surface, arrows (M, d) at points (M, d), tangents (d, k) at a point."""
+    figure, d = go.Figure(), x.shape[1]
+    kind = go.Scatter3d if d == 3 else go.Scatter
+
+    def axes(values: np.ndarray) -> dict[str, np.ndarray]:
+        return {axis: values[..., i].astype(np.float32) for i, axis in enumerate("xyz"[:d])}
+
+    figure.add_trace(
+        kind(**axes(x), mode="markers", name="data", marker={"size": 2 if d == 3 else 4, "color": "#999999"})
+    )
+    if sheet is not None and sheet.ndim == 3:
+        figure.add_trace(go.Surface(**axes(sheet), opacity=0.55, showscale=False, colorscale=[[0, tint], [1, tint]],
+                                    name="surface", showlegend=True))  # fmt: skip
+    elif sheet is not None:
+        figure.add_trace(kind(**axes(sheet), mode="lines", name="curve", line={"color": tint, "width": 5}))
+    longest = np.linalg.norm(arrows, axis=1)
+    if d == 3:
+        near = longest < np.quantile(longest, 0.9)
+        cones = {axis: arrows[near, i] for i, axis in enumerate("uvw")}
+        figure.add_trace(go.Cone(**axes(points[near]), **cones, sizemode="scaled", sizeref=1.2, showscale=False,
+                                 colorscale=["#ccbb44", "#ccbb44"], name="pull", showlegend=True))  # fmt: skip
+    else:
+        ends = points + arrows
+        gaps = np.full(len(points), np.nan)
+        line = {axis: np.stack([points[:, i], ends[:, i], gaps], 1).ravel() for i, axis in enumerate("xy")}
+        figure.add_trace(go.Scatter(**line, mode="lines", name="pull", line={"color": "#ccbb44", "width": 1.5}))
+        figure.add_trace(go.Scatter(**axes(ends), mode="markers", marker={"color": "#ccbb44", "size": 4},
+                                    showlegend=False, hoverinfo="skip"))  # fmt: skip
+        figure.update_yaxes(scaleanchor="x")
+    if tangents is not None:
+        size = 0.25 * float(np.ptp(x, axis=0).max())
+        directions = tangents / np.linalg.norm(tangents, axis=0) * size
+        corners = [at - directions[:, 0], at + directions[:, 0]]
+        if d == 3 and directions.shape[1] == 2:
+            a, b = directions.T
+            plane = np.stack([at - a - b, at + a - b, at + a + b, at - a + b])
+            figure.add_trace(go.Mesh3d(**axes(plane), i=[0, 0], j=[1, 2], k=[2, 3], color="#ee6677", opacity=0.6,
+                                       name="tangents", showlegend=True))  # fmt: skip
+        else:
+            figure.add_trace(kind(**axes(np.stack(corners)), mode="lines", name="tangent",
+                                  line={"color": "#ee6677", "width": 5}))  # fmt: skip
+    mark = {"symbol": "diamond", "size": 6 if d == 3 else 12, "color": "#ee6677"}
+    figure.add_trace(kind(**axes(at[None]), mode="markers", name="the point", marker=mark))
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.05}, showlegend=True)
+    return finish(figure, 560)
