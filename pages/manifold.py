@@ -34,7 +34,7 @@ try:
     if mode == "Dimension":
         tangents.dimension(runs, found, chosen)
     else:
-        where, what = st.columns([2, 5], gap="large")
+        where, what = st.columns([1, 3], gap="large")
         with where:
             row = tangents.choose_point(run, found, chosen)
         x = data.as_float(chosen.x[row : row + 1])

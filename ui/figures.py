@@ -291,8 +291,8 @@ def grouped_bars(names: Sequence[str], series: Mapping[str, Sequence[float]], y:
         figure.add_bar(x=list(names), y=list(heights), name=name, marker={"color": CLASSES[i % len(CLASSES)]},
                        text=[f"{h:.3g}" for h in heights], textposition="outside", cliponaxis=False)  # fmt: skip
     figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
-    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2})
-    return finish(figure, 340)
+    figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
+    return finish(figure, 380)
 
 
 def histogram(groups: Mapping[str, np.ndarray], limit: float, bins: int = 40) -> go.Figure:
@@ -380,8 +380,8 @@ def small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> go.Fig
         at = positions[rows].astype(np.float32)
         figure.add_trace(go.Scattergl(x=at[:, 0], y=at[:, 1], mode="markers", name=name, hoverinfo="name",
                                       marker={"size": 5, "opacity": 0.75, "color": CLASSES[i % 10]}))  # fmt: skip
-    figure.update_xaxes(showticklabels=False, zeroline=False)
-    figure.update_yaxes(showticklabels=False, zeroline=False)
+    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.02}, showlegend=len(groups) > 1)
     return finish(figure, 380)
 
@@ -408,7 +408,8 @@ def spectra(lines: Mapping[str, np.ndarray], tints: Mapping[str, str]) -> go.Fig
     for name, values in lines.items():
         values = values[values > 1e-6 * values.max(initial=1e-12)]
         line = {"color": tints[name], "dash": "dash" if name.endswith("encoder") else "solid", "width": 2}
-        figure.add_scatter(x=np.arange(1, len(values) + 1), y=values, name=name, mode="lines+markers", line=line)
+        mode = "lines" if len(values) > 40 else "lines+markers"
+        figure.add_scatter(x=np.arange(1, len(values) + 1), y=values, name=name, mode=mode, line=line)
     figure.update_xaxes(title="number of the direction")
     figure.update_yaxes(title="singular value", **decades())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
@@ -421,8 +422,8 @@ def coloured_map(positions: np.ndarray, values: np.ndarray, name: str) -> go.Fig
     marker = {"size": 7, "color": values, "colorscale": "Viridis", "showscale": True, "colorbar": bar}
     figure = go.Figure(go.Scattergl(x=positions[:, 0], y=positions[:, 1], mode="markers", marker=marker, text=values,
                                     hovertemplate=f"{name} %{{text:.2f}}<extra></extra>"))  # fmt: skip
-    figure.update_xaxes(showticklabels=False, zeroline=False)
-    figure.update_yaxes(showticklabels=False, zeroline=False)
+    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False)
     return finish(figure, 440)
 
 
@@ -445,19 +446,12 @@ def manifold(
                                     name="surface", showlegend=True))  # fmt: skip
     elif sheet is not None:
         figure.add_trace(kind(**axes(sheet), mode="lines", name="curve", line={"color": tint, "width": 5}))
-    longest = np.linalg.norm(arrows, axis=1)
-    if d == 3:
-        near = longest < np.quantile(longest, 0.9)
-        cones = {axis: arrows[near, i] for i, axis in enumerate("uvw")}
-        figure.add_trace(go.Cone(**axes(points[near]), **cones, sizemode="scaled", sizeref=1.2, showscale=False,
-                                 colorscale=["#ccbb44", "#ccbb44"], name="pull", showlegend=True))  # fmt: skip
-    else:
-        ends = points + arrows
-        gaps = np.full(len(points), np.nan)
-        line = {axis: np.stack([points[:, i], ends[:, i], gaps], 1).ravel() for i, axis in enumerate("xy")}
-        figure.add_trace(go.Scatter(**line, mode="lines", name="pull", line={"color": "#ccbb44", "width": 1.5}))
-        figure.add_trace(go.Scatter(**axes(ends), mode="markers", marker={"color": "#ccbb44", "size": 4},
-                                    showlegend=False, hoverinfo="skip"))  # fmt: skip
+    line = {axis: np.stack([points[:, i], points[:, i] + arrows[:, i], np.full(len(points), np.nan)], 1).ravel()
+            for i, axis in enumerate("xyz"[:d])}  # fmt: skip
+    figure.add_trace(kind(**line, mode="lines", name="pull", line={"color": "#ccbb44", "width": 3 if d == 3 else 1.5}))
+    tips = {"color": "#ccbb44", "size": 2 if d == 3 else 4}
+    figure.add_trace(kind(**axes(points + arrows), mode="markers", marker=tips, showlegend=False, hoverinfo="skip"))
+    if d == 2:
         figure.update_yaxes(scaleanchor="x")
     if tangents is not None:
         size = 0.25 * float(np.ptp(x, axis=0).max())

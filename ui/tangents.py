@@ -6,6 +6,7 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 import torch
 from torch import Tensor
@@ -14,13 +15,14 @@ from aecore import data, latent, manifold, metrics
 from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset
 from aecore.manifold import Frame
-from aecore.pictures import grid, signed
+from aecore.pictures import grid, signed, tiles
 from aecore.runs import Run
 from ui import cache, examples, figures, maps, state
 from ui.inputs import Inputs
 
 MAPPED = 400  # points of the map, and of the local dimensions
-DIRECTIONS, STEPS = 4, 9
+DIRECTIONS, STEPS = 5, 7
+PULLED = 250  # points with an arrow
 COUNTABLE = (
     "The codes of this run are countable: between two of them there is nothing, so its manifold is a set of points and "
     "has no tangents."
@@ -98,46 +100,58 @@ def tangents(runs: list[Run], found: Dataset, x: Tensor) -> None:
             if is_countable(run):
                 st.info(COUNTABLE, icon=":material/grid_on:")
                 continue
-            point, net = at(run, x), cache.model(run)
-            for i in range(min(DIRECTIONS, len(point.frame.strengths))):
-                walk(net, found, point, i, reach)
-            about(point, x)
+            walks(cache.model(run), found, at(run, x), reach)
+    about(runs, x)
     spectra(runs, x)
 
 
-def walk(net: Autoencoder, found: Dataset, point: Point, i: int, reach: float) -> None:
-    """The picture on the way along one direction: decoded codes z + t v / s."""
-    way = torch.linspace(-reach, reach, STEPS)[:, None] / point.frame.strengths[i]
-    x = metrics.decode(net, point.z + way * point.frame.codes[i])
-    name = f"Direction {i + 1}, strength {point.frame.strengths[i]:.3g}"
+def walks(net: Autoencoder, found: Dataset, point: Point, reach: float) -> None:
+    """A line for each of the strongest directions, then decoded codes z + t v / s on the way along it."""
+    strengths = point.frame.strengths[:DIRECTIONS]
+    said = ", ".join(f"{strength:.3g}" for strength in strengths)
     if examples.is_cloud(found):
-        st.caption(f"{name}: see *Surface*.")
+        st.caption(f"Directions of strength {said}: see *Surface*.")
         return
-    direction = point.frame.inputs[:, i].view(1, *point.x.shape[1:])
-    arrow = signed(direction) if direction.dim() == 4 else examples.as_tiles(net, direction * net.scale + net.shift)
-    tiles = examples.as_tiles(net, x)
-    if arrow.shape == tiles[:1].shape:
-        tiles = torch.cat([arrow, tiles])
-    st.image(grid(tiles, STEPS + 1), width="stretch", alt=f"{name}, then decoded codes along it")
-    st.caption(f"{name}: the direction (red grows, blue shrinks), then the way along it.")
+    lines = []
+    for i, strength in enumerate(strengths):
+        way = torch.linspace(-reach, reach, STEPS)[:, None] / strength
+        drawn = examples.as_tiles(net, metrics.decode(net, point.z + way * point.frame.codes[i]))
+        direction = point.frame.inputs[:, i].view(1, *point.x.shape[1:])
+        arrow = signed(direction) if direction.dim() == 4 else tiles(direction)
+        lines.append(torch.cat([arrow, drawn]))
+    st.image(
+        grid(torch.cat(lines), STEPS + 1), width="stretch", alt=f"{len(lines)} directions, and decoded codes along each"
+    )
+    st.caption(f"A line a direction, of strength {said}: first itself, red where it grows and blue where it shrinks, "
+               "then the way along it.")  # fmt: skip
 
 
-def about(point: Point, x: Tensor) -> None:
-    """Norms and dimension at the point."""
-    row = st.container(horizontal=True)
-    row.metric("|df/dx|", f"{point.encoder.norm():.3g}", width=120,
-               help="Frobenius norm of the encoder's Jacobian: how much the code moves with the input. A contractive "
-               "penalty keeps it small (Rifai et al., 2011).")  # fmt: skip
-    row.metric("|dg/dz|", f"{point.frame.strengths.norm():.3g}", width=120,
-               help="Frobenius norm of the decoder's Jacobian: how much the picture moves with the code.")  # fmt: skip
-    row.metric("Local dimension", f"{manifold.local_dimension(point.frame.strengths):.2f}", width=150,
-               help="(sum s^2)^2 / sum s^4 over the decoder's singular values s: how many directions share the "
-               "variance.")  # fmt: skip
-    if x.dim() == 4 and min(x.shape[2:]) >= 8:
-        share = manifold.captured(manifold.image_tangents(x), point.frame.inputs.T[None]).item()
-        row.metric("Shifts and turns", f"{share:.0%}", width=150,
-                   help="Share of what shifting, turning, scaling and shearing the picture changes that the tangent "
-                   "space holds.")  # fmt: skip
+def about(runs: list[Run], x: Tensor) -> None:
+    """Norms and dimension at the point, a row a run."""
+    rows = {}
+    for run in runs:
+        point = at(run, x)
+        row = {"|df/dx|": point.encoder.norm().item()}
+        if not is_countable(run):
+            strengths = point.frame.strengths
+            row |= {"|dg/dz|": strengths.norm().item(), "local dimension": manifold.local_dimension(strengths).item()}
+            if x.dim() == 4 and min(x.shape[2:]) >= 8:
+                share = manifold.captured(manifold.image_tangents(x), point.frame.inputs.T[None]).item()
+                row["shifts and turns, %"] = 100 * share
+        rows[run.id] = row
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
+    config = {name: st.column_config.NumberColumn(name, help=HELP[name], format="%.3g") for name in table.columns}
+    st.dataframe(table, column_config=config, alt="Norms of the Jacobians and the dimension at the point")
+
+
+HELP = {
+    "|df/dx|": "Frobenius norm of the encoder's Jacobian: how much the code moves with the input. A contractive "
+    "penalty keeps it small (Rifai et al., 2011).",
+    "|dg/dz|": "Frobenius norm of the decoder's Jacobian: how much the picture moves with the code.",
+    "local dimension": "(sum s²)² / sum s⁴ over the decoder's singular values s: how many share the variance.",
+    "shifts and turns, %": "Share of what shifting, turning, scaling and shearing the picture changes that the tangent "
+    "space holds.",
+}
 
 
 def spectra(runs: list[Run], x: Tensor) -> None:
@@ -275,12 +289,17 @@ def load_sheet(path: str, version: float, name: str, _run: Run, _found: Dataset)
     if z.shape[1] == 1:
         sheet = metrics.decode(net, torch.linspace(0, 1, 200)[:, None] * (high - low) + low).numpy()
     elif z.shape[1] == 2 and x.shape[1] == 3:
-        u = torch.linspace(0, 1, 40)
-        z_grid = torch.cartesian_prod(u, u) * (high - low) + low
-        sheet = metrics.decode(net, z_grid).view(40, 40, 3).numpy()
-    side = 14 if x.shape[1] == 2 else 7
-    margin = 0.2 * x.std(0)
-    ends = [torch.linspace(float(a), float(b), side)
-            for a, b in zip(x.amin(0) - margin, x.amax(0) + margin, strict=True)]  # fmt: skip
-    points = torch.cartesian_prod(*ends)
+        u = torch.linspace(0, 1, 60)
+        codes = torch.cartesian_prod(u, u) * (high - low) + low
+        near = torch.cdist((codes - low) / (high - low), (z - low) / (high - low)).amin(1) < 0.06
+        drawn = torch.where(near[:, None], metrics.decode(net, codes), torch.nan)  # only where there are codes
+        sheet = drawn.view(60, 60, 3).numpy()
+    if x.shape[1] == 2:
+        margin = 0.2 * x.std(0)
+        ends = [torch.linspace(float(a), float(b), 14)
+                for a, b in zip(x.amin(0) - margin, x.amax(0) + margin, strict=True)]  # fmt: skip
+        points = torch.cartesian_prod(*ends)
+    else:
+        noise = torch.randn(PULLED, x.shape[1], generator=torch.Generator().manual_seed(0))
+        points = x[:PULLED] + 0.3 * x.std(0) * noise
     return Sheet(sheet, points.numpy(), manifold.pull(net, points).numpy())
