@@ -32,7 +32,7 @@ PAGES = {
     "walk": "/generate?run=mnist-vae&mode=Walk",
     "data": "/data",
     "manifold": "/manifold",
-    "surface": "/manifold?mode=Surface&beside=s-curve-vae",
+    "surface": "/manifold?mode=Surface&run=s-curve-vae",
     "field": "/manifold?mode=Surface&run=circles-denoising",
     "dimension": "/manifold?mode=Dimension",
     "features": "/features",

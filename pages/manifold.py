@@ -5,6 +5,7 @@ import streamlit as st
 from aecore import data
 from aecore.errors import AecoreError
 from ui import cache, inputs, state, tangents
+from ui.comparison import same_inputs
 
 SECTIONS = {
     "Tangents": "**Where can one go from here and still meet data?** The directions in which each decoder moves most.",
@@ -19,13 +20,13 @@ mode = st.segmented_control("What to see", list(SECTIONS), default="Tangents", r
 st.markdown(SECTIONS[mode])
 left, middle, right = st.columns(3)
 with left:
-    run = state.choose_run(first="swiss-roll-vanilla" if mode == "Surface" else "mnist-vae")
+    run = state.choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
 try:
     found, remark = cache.dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    alike = [one.id for one in state.usable_runs()
-             if one.id != run.id and one.config().model.input_shape == run.config().model.input_shape]  # fmt: skip
+    ours = run.config()
+    alike = [one.id for one in state.usable_runs() if one.id != run.id and same_inputs(one.config(), ours)]
     with middle:
         other = state.select_linked(st, "Beside", ["no other", *alike], "beside", {}, "The same input in a second run.",
                                     "mnist-contractive" if run.id == "mnist-vae" else None)  # fmt: skip

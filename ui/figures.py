@@ -460,12 +460,12 @@ def manifold(
         if d == 3 and directions.shape[1] == 2:
             a, b = directions.T
             plane = np.stack([at - a - b, at + a - b, at + a + b, at - a + b])
-            figure.add_trace(go.Mesh3d(**axes(plane), i=[0, 0], j=[1, 2], k=[2, 3], color="#ee6677", opacity=0.6,
+            figure.add_trace(go.Mesh3d(**axes(plane), i=[0, 0], j=[1, 2], k=[2, 3], color="#228833", opacity=0.6,
                                        name="tangents", showlegend=True))  # fmt: skip
         else:
             figure.add_trace(kind(**axes(np.stack(corners)), mode="lines", name="tangent",
-                                  line={"color": "#ee6677", "width": 5}))  # fmt: skip
-    mark = {"symbol": "diamond", "size": 6 if d == 3 else 12, "color": "#ee6677"}
+                                  line={"color": "#228833", "width": 5}))  # fmt: skip
+    mark = {"symbol": "diamond", "size": 6 if d == 3 else 12, "color": "#228833"}
     figure.add_trace(kind(**axes(at[None]), mode="markers", name="the point", marker=mark))
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.05}, showlegend=True)
     return finish(figure, 560)
