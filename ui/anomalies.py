@@ -65,7 +65,7 @@ def normal_classes(run: Run, found: Dataset, chosen: Inputs) -> list[str]:
 
 def divided(found: Dataset, chosen: Inputs, normal: list[str]) -> tuple[Tensor, Tensor, str]:
     """Normal examples to calibrate on (M, ...), and which inputs are scored: (N,) rows."""
-    ours = inputs.without_holes(Inputs("", found.test.x, None, (), (), None, ""), found).x
+    ours = inputs.filled(found.test.x, found)
     is_test = chosen.frame is None and chosen.name == f"{inputs.TEST} of {found.name}"
     kinds = [i for i, name in enumerate(found.classes) if name in normal]
     rows = torch.arange(len(ours))
@@ -77,7 +77,7 @@ def divided(found: Dataset, chosen: Inputs, normal: list[str]) -> tuple[Tensor, 
         return ours[held], every[~torch.isin(every, held)], f"{len(held):,} normal test examples, which are not scored"
     if not is_test and len(rows) >= FEWEST:
         return ours[rows], every, f"the {len(rows):,} normal examples of the run's test set"
-    train = inputs.without_holes(Inputs("", found.train.x, None, (), (), None, ""), found).x[:COLLECTED]
+    train = inputs.filled(found.train.x, found)[:COLLECTED]
     return train, every, f"{len(train):,} training examples, which score too low: the threshold is strict"
 
 
@@ -217,7 +217,7 @@ def nearest(run: Run, found: Dataset, x: Tensor) -> None:
     net = cache.model(run)
     index = load_index(str(run.path), run.version(), found.name, run, found)
     rows = index.nearest(metrics.encode(net, x), NEAR).rows[0].tolist()
-    near = inputs.without_holes(Inputs("", found.train.x, None, (), (), None, ""), found).x[rows]
+    near = inputs.filled(found.train.x[rows], found)
     st.markdown("**The nearest normal examples**, from the training set")
     if found.kind == "image":
         st.image(examples.picture(net, data.as_float(near), NEAR), width="stretch", alt="The nearest training examples")

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
-import torch
 from torch import Tensor
 
 from aecore import data, own
@@ -19,7 +18,7 @@ from aecore.runs import Run
 from aecore.tasks import compress
 from aecore.tasks.compress import Point
 from ui import cache, examples, figures, state, uploader
-from ui.inputs import Inputs
+from ui.inputs import Inputs, filled
 
 STEPS = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0)
 QUALITIES = (1, 10, 30, 50, 75, 90)
@@ -161,8 +160,7 @@ def load_curves(
 ) -> dict[str, Sequence[Point]]:
     net = cache.model(_run)
     lines = {f"{_run.id}, {net.config.latent_dim} units": compress.curve(net, _x, STEPS)}
-    train = data.as_float(_found.train.x[:TRAINED])
-    train = torch.where(train.isnan(), train.nanmean(0), train) if train.isnan().any() else train
+    train = data.as_float(filled(_found.train.x[:TRAINED], _found))
     lines[f"PCA, {min(net.config.latent_dim, *train.flatten(1).shape)}"] = compress.pca_curve(net, train, _x, STEPS)
     if _x.dim() == 4:
         for kind in ("JPEG", "WEBP"):

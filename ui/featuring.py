@@ -18,7 +18,7 @@ from aecore.runs import Run
 from aecore.tasks import features
 from aecore.tasks.features import Honesty, Worth
 from ui import cache, figures, state
-from ui.inputs import Inputs
+from ui.inputs import Inputs, filled
 
 POINTS = 1000  # on each map
 TRAINED, TESTED = 2000, 2000  # examples behind the classifiers
@@ -176,15 +176,15 @@ def same_data(one: Run, other: Run) -> bool:
 
 @st.cache_data(max_entries=16, show_spinner="Training classifiers on codes, values and components ...")
 def load_worth(versions: object, name: str, _runs: list[Run], _found: Dataset) -> list[Worth]:
-    mean = _found.train.x.float().nanmean(0)
-
-    def whole(split: Split, count: int) -> Split:
-        rows = torch.randperm(len(split.x), generator=torch.Generator().manual_seed(1))[:count]
-        x = split.x[rows]
-        return Split(torch.where(x.isnan(), mean, x) if x.is_floating_point() else x, split.y[rows])
-
+    train, test = (sampled(part._replace(x=filled(part.x, _found)), count)
+                   for part, count in ((_found.train, TRAINED), (_found.test, TESTED)))  # fmt: skip
     models = {run.id: cache.model(run) for run in _runs}
-    return features.worth(models, whole(_found.train, TRAINED), whole(_found.test, TESTED), TRAINED)
+    return features.worth(models, train, test, TRAINED)
+
+
+def sampled(split: Split, count: int) -> Split:
+    rows = torch.randperm(len(split.x), generator=torch.Generator().manual_seed(1))[:count]
+    return Split(split.x[rows], split.y[rows])
 
 
 # -- size
@@ -210,8 +210,7 @@ def load_pca(path: str, version: float, name: str, _run: Run, _found: Dataset) -
     net = cache.model(_run)
 
     def scaled(x: Tensor) -> Tensor:
-        x = data.as_float(x).flatten(1)
-        x = torch.where(x.isnan(), data.as_float(_found.train.x[:FITTED]).flatten(1).nanmean(0), x)
+        x = data.as_float(filled(x, _found)).flatten(1)
         return x if net.config.scaling == "none" else (x - net.shift.flatten()) / net.scale.flatten()
 
     return features.pca_errors(scaled(_found.train.x[:FITTED]), scaled(_found.test.x[:FITTED])).numpy()

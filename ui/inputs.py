@@ -63,12 +63,19 @@ def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes
 
 
 def without_holes(inputs: Inputs, found: Dataset) -> Inputs:
-    """Missing cells as their column's mean in training."""
-    if not inputs.x.is_floating_point() or not (empty := int(inputs.x.isnan().sum())):
+    """Missing cells as their column's mean in training, and a remark on how many."""
+    x = filled(inputs.x, found)
+    if x is inputs.x:
         return inputs
-    mean = found.train.x.nanmean(0).nan_to_num(0)
-    remark = f"{empty:,} missing cells are taken as their column's mean."
-    return inputs._replace(x=torch.where(inputs.x.isnan(), mean, inputs.x), remark=f"{inputs.remark} {remark}".strip())
+    remark = f"{int(inputs.x.isnan().sum()):,} missing cells are taken as their column's mean."
+    return inputs._replace(x=x, remark=f"{inputs.remark} {remark}".strip())
+
+
+def filled(x: Tensor, found: Dataset) -> Tensor:
+    """x (N, *input_shape) with missing cells as their column's mean in training; x itself where none is missing."""
+    if not x.is_floating_point() or not x.isnan().any():
+        return x
+    return torch.where(x.isnan(), found.train.x.nanmean(0).nan_to_num(0), x)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading your data ...")

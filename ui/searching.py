@@ -17,7 +17,7 @@ from aecore.runs import Run
 from aecore.tasks import search
 from aecore.tasks.search import Found, Index, Score
 from ui import cache, drawing, examples, figures
-from ui.inputs import Inputs, resized
+from ui.inputs import Inputs, filled, resized
 
 SHOWN, BESIDE = 16, 8
 QUERIES, COLLECTED = 500, 10_000  # behind precision
@@ -91,6 +91,7 @@ def asked(run: Run, found: Dataset, inputs: Inputs, way: str, place: str, row: A
 def collected(run: Run, found: Dataset, inputs: Inputs, place: str) -> Collection:
     if place in SPLITS:
         split = getattr(found, SPLITS[place])
+        split = split._replace(x=filled(split.x, found))
         index = load_index(str(run.path), run.version(), found.name, SPLITS[place], run)
         return Collection(split, found.classes, (), index, f"{place} of {found.name}")
     index = search.index(metrics.encode(cache.model(run), inputs.x))
@@ -186,7 +187,8 @@ def precision(run: Run, found: Dataset) -> None:
 @st.cache_data(max_entries=16, show_spinner="Searching with many queries ...")
 def load_scores(path: str, version: float, name: str, _run: Run, _found: Dataset) -> dict[str, Score]:
     net = cache.model(_run)
-    train, test = sampled(_found.train, COLLECTED), sampled(_found.test, QUERIES)
+    train, test = (sampled(part._replace(x=filled(part.x, _found)), count)
+                   for part, count in ((_found.train, COLLECTED), (_found.test, QUERIES)))  # fmt: skip
     ways = {f"code, {net.config.latent_dim}": (metrics.encode(net, train.x), metrics.encode(net, test.x))}
     ways |= search.baselines(train.x, test.x, net.config.latent_dim)
     return {way: search.score(a, train.y, b, test.y) for way, (a, b) in ways.items()}
@@ -194,5 +196,4 @@ def load_scores(path: str, version: float, name: str, _run: Run, _found: Dataset
 
 def sampled(split: Split, count: int) -> Split:
     rows = torch.randperm(len(split.x), generator=torch.Generator().manual_seed(0))[:count]
-    x = split.x[rows]
-    return Split(x.nan_to_num(0) if x.is_floating_point() else x, split.y[rows])
+    return Split(split.x[rows], split.y[rows])
