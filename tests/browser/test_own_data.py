@@ -164,7 +164,7 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
     page.get_by_role("combobox", name="Data").click()
     page.get_by_role("option", name="cancer.csv").first.click()
     settle(page)
-    page.get_by_role("combobox", name="Normal class").wait_for()
+    page.get_by_role("combobox", name="Normal class", exact=True).wait_for()
     page.get_by_role("button", name="Start").first.click()
     page.wait_for_url("**run=**")
     page.get_by_text("On the test set").wait_for(timeout=240_000)
