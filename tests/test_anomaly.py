@@ -173,3 +173,38 @@ def test_the_curves_pass_through_what_each_threshold_gives():
     assert np.isclose(found.recall, at.recall).any() and np.isclose(found.precision, at.precision).any()
     with pytest.raises(DataError, match="0 and 300"):
         anomaly.curves(scores, torch.ones(300, dtype=torch.bool))
+
+
+def test_half_of_the_normal_examples_calibrate_and_no_other():
+    normal = torch.arange(101) % 3 > 0
+    rows = anomaly.calibration_rows(normal)
+    assert len(rows) == int(normal.sum()) // 2 and normal[rows].all() and len(rows.unique()) == len(rows)
+    assert torch.equal(rows, anomaly.calibration_rows(normal))
+    assert not torch.equal(rows, anomaly.calibration_rows(normal, seed=1))
+
+
+def test_p_values_follow_from_scores_alone(detector):
+    x = line(20, 11)
+    assert torch.equal(detector.p_of(detector.score(x)), detector.p_values(x))
+
+
+@pytest.mark.parametrize("miss", [0.2, 1.0, 30.0])
+def test_no_other_threshold_costs_less(miss):
+    torch.manual_seed(0)
+    truth = torch.rand(60) < 0.3
+    scores = (torch.randn(60) + truth).mul(4).round() / 4  # with ties
+
+    def cost(threshold):
+        counts = anomaly.confusion(scores, truth, threshold)
+        return miss * counts.missed + counts.false_alarms
+
+    tried = [cost(t) for t in [scores.min() - 1, *scores.unique()]]
+    assert cost(anomaly.cheapest(scores, truth, miss)) == min(tried)
+
+
+def test_where_nothing_is_to_be_found_the_cheapest_threshold_raises_no_alarm():
+    scores = torch.tensor([1.0, 2.0, 3.0])
+    assert not (scores > anomaly.cheapest(scores, torch.zeros(3), 5)).any()
+    assert (scores > anomaly.cheapest(scores, torch.ones(3), 5)).all()
+    with pytest.raises(ConfigError, match="more than 0, got -1"):
+        anomaly.cheapest(scores, torch.ones(3), -1)

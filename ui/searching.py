@@ -81,9 +81,7 @@ def asked(run: Run, found: Dataset, inputs: Inputs, way: str, place: str, row: A
         drawn = drawing.ask()
         x = None if drawn is None else data.as_float(resized(drawn, found.input_shape)[0])
         return None if x is None else Query(x, "drawn", None, None)
-    at = (
-        examples.choose_index(row, "Number", "number", len(inputs.x), 0, "Counted from 0.") or 0
-    )
+    at = examples.choose_index(row, "Number", "number", len(inputs.x), 0, "Counted from 0.") or 0
     own_test = inputs.frame is None and inputs.name.startswith("test set")
     itself = at if place == "the inputs" or (own_test and SPLITS.get(place) == "test") else None
     kind = None if inputs.y is None else int(inputs.y[at])

@@ -47,7 +47,11 @@ class Detector:
         p(x) = (1 + #{i: s_i >= s(x)}) / (1 + M). Where x is normal and the M were not trained on, P(p <= a) <= a
         (Vovk et al., 2005). Examples of the training set score low, which makes p too small.
         """
-        below = torch.searchsorted(self.normal, self.score(x))
+        return self.p_of(self.score(x))
+
+    def p_of(self, scores: Tensor) -> Tensor:
+        """Scores (N,) -> p-values (N,)."""
+        below = torch.searchsorted(self.normal, scores)
         return (1 + len(self.normal) - below) / (1 + len(self.normal))
 
     def threshold(self, false_alarms: float = 0.05) -> float:
@@ -87,6 +91,16 @@ def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
 def fit(model: Autoencoder, normal: Tensor) -> Detector:
     """A detector from a trained model and normal examples (M, *input_shape), best ones it was not trained on."""
     return Detector(model, score(model, normal).sort().values)
+
+
+def calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
+    """Of examples that are normal or not, bool (N,): half of the normal ones, ascending; the others are to be scored.
+
+    So none that is scored has also set the threshold.
+    """
+    rows = normal.nonzero().flatten()
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return rows[order[: len(rows) // 2]].sort().values
 
 
 def score(model: Autoencoder, x: Tensor) -> Tensor:
@@ -173,3 +187,23 @@ def curves(scores: Tensor, anomalous: Tensor) -> Curves:
     false_alarms, found, _ = roc_curve(truth, given)
     precision, recall, _ = precision_recall_curve(truth, given)
     return Curves(false_alarms, found, recall, precision, area, float(average_precision_score(truth, given)))
+
+
+def cheapest(scores: Tensor, anomalous: Tensor, miss: float, false_alarm: float = 1.0) -> float:
+    """The threshold that costs least on scores (N,) of known truth, bool (N,), at so much a miss and a false alarm.
+
+    Chosen on what it is then judged by, it looks better than it is where examples are few.
+    """
+    if not (0 < miss < math.inf and 0 < false_alarm < math.inf):
+        raise ConfigError(f"A miss and a false alarm must cost more than 0, got {miss} and {false_alarm}.")
+    values, place = scores.unique(return_inverse=True)
+    count = torch.bincount(place, weights=anomalous.double(), minlength=len(values))
+    normal = torch.bincount(place, weights=(~anomalous.bool()).double(), minlength=len(values))
+    below = torch.cat(
+        [count.new_zeros(1), count.cumsum(0)]
+    )  # anomalies missed with 0, 1, ... values below the threshold
+    above = torch.cat([normal.flip(0).cumsum(0).flip(0), count.new_zeros(1)])
+    best = int((miss * below + false_alarm * above).argmin())
+    if best in (0, len(values)):
+        return float(values[0] - 1 if best == 0 else values[-1])
+    return float((values[best - 1] + values[best]) / 2)
