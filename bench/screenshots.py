@@ -34,6 +34,7 @@ PAGES = {
     "denoise": "/denoise",
     "compress": "/compress",
     "search": "/search",
+    "anomaly": "/anomaly",
     "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }

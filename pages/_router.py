@@ -27,6 +27,7 @@ page = st.navigation(
             st.Page("apply_denoise.py", title="Denoise", icon=":material/blur_off:", url_path="denoise"),
             st.Page("apply_compress.py", title="Compress", icon=":material/compress:", url_path="compress"),
             st.Page("apply_search.py", title="Search", icon=":material/image_search:", url_path="search"),
+            st.Page("apply_anomaly.py", title="Anomaly", icon=":material/troubleshoot:", url_path="anomaly"),
         ],
         "Trust": [st.Page("evidence.py", title="Evidence", icon=":material/verified:", url_path="evidence")],
         "Share": [st.Page("hub.py", title="Hub", icon=":material/cloud_sync:", url_path="hub")],

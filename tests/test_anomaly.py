@@ -208,3 +208,14 @@ def test_where_nothing_is_to_be_found_the_cheapest_threshold_raises_no_alarm():
     assert (scores > anomaly.cheapest(scores, torch.ones(3), 5)).all()
     with pytest.raises(ConfigError, match="more than 0, got -1"):
         anomaly.cheapest(scores, torch.ones(3), -1)
+
+
+def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():
+    torch.manual_seed(0)
+    given = [anomaly.Detector(None, torch.rand(36).sort().values) for _ in range(4000)]
+    shares = torch.tensor([1 - one.threshold(0.1) for one in given])  # of uniform scores, the share above t is 1 - t
+    assert abs(shares.mean().item() - 0.1) < 0.003
+    low, high = given[0].alarms_between(0.1)
+    assert abs(((shares > low) & (shares < high)).float().mean().item() - 0.9) < 0.02
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        given[0].alarms_between(0)

@@ -117,6 +117,11 @@ def test_metrics(run: Run) -> dict[str, float]:
     return run.test_metrics() or measure(str(run.path), run.version(), dataset(run)[0].name)
 
 
+def digest(x: Tensor) -> str:
+    """A name for examples by what they are, to remember results under."""
+    return hashlib.blake2b(x.contiguous().numpy(), digest_size=16).hexdigest()
+
+
 @st.cache_resource
 def jobs() -> Jobs:
     return Jobs()

@@ -55,9 +55,25 @@ class Detector:
         return (1 + len(self.normal) - below) / (1 + len(self.normal))
 
     def threshold(self, false_alarms: float = 0.05) -> float:
-        """The score that this share of normal examples exceeds."""
+        """The score that a new normal example exceeds with this chance; the highest known where they are too few.
+
+        Of order M + 1, since the new one may lie in each of the M + 1 gaps alike.
+        """
         check_share(false_alarms)
-        return torch.quantile(self.normal, 1 - false_alarms).item()
+        return float(np.quantile(self.normal.double().numpy(), 1 - false_alarms, method="weibull"))
+
+    def alarms_between(self, false_alarms: float = 0.05, chance: float = 0.9) -> tuple[float, float]:
+        """Between which shares the false alarms of that threshold lie with this chance: the fewer normal, the wider.
+
+        The share above the j-th of M scores is Beta(M + 1 - j, j) (Vovk, 2012, Conditional validity of inductive
+        conformal predictors), and j = (M + 1) (1 - a).
+        """
+        from scipy.stats import beta
+
+        check_share(false_alarms)
+        above = (len(self.normal) + 1) * false_alarms
+        law = beta(above, len(self.normal) + 1 - above)
+        return float(law.ppf((1 - chance) / 2)), float(law.ppf((1 + chance) / 2))
 
 
 def check_share(false_alarms: float) -> None:
