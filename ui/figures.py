@@ -295,6 +295,21 @@ def grouped_bars(names: Sequence[str], series: Mapping[str, Sequence[float]], y:
     return finish(figure, 340)
 
 
+def class_dots(lines: Mapping[str, Mapping[str, float]], y: str, x: str) -> go.Figure:
+    """Shares by class, {way: {class: share}}: a dot a way, of a shape of its own, over each class."""
+    figure = go.Figure()
+    symbols = ("circle", "diamond", "x", "square", "cross")
+    for i, (name, shares) in enumerate(lines.items()):
+        marker = {"size": 10, "symbol": symbols[i % len(symbols)], "color": CLASSES[i % len(CLASSES)]}
+        hover = f"%{{x}}: %{{y:.3g}}<extra>{html.escape(name)}</extra>"
+        figure.add_scatter(x=[shortened(kind) for kind in shares], y=list(shares.values()), name=name, mode="markers",
+                           marker=marker, hovertemplate=hover)  # fmt: skip
+    figure.update_xaxes(title=x, type="category")
+    figure.update_yaxes(title=y)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    return finish(figure, 340)
+
+
 NORMAL, ANOMALOUS = CLASSES[0], CLASSES[1]
 
 
