@@ -21,6 +21,7 @@ from ui.inputs import Inputs
 
 SCORED = 10_000  # pictures at a time: a convolutional network takes a second for so many
 LEAST = 20  # normal test examples, below which the threshold is set on training examples
+RARE = 0.6  # share from which one of two classes is taken for the normal one
 SHOWN, NEAR, BARS = 16, 8, 12
 SHARES = "By false alarms", "By score", "By cost"
 WAYS_HELP = (
@@ -63,13 +64,13 @@ def scored(run: Run, found: Dataset, given: Inputs, place: Any) -> Scored:
         held = anomaly.calibration_rows(normal)
         rows = torch.ones(len(normal), dtype=torch.bool).index_fill(0, held, False).nonzero().flatten()
         reference = scores[held]
-        about = (
-            f"The threshold is set on {len(held):,} {spelled(names)}test examples, drawn by a seed; the others are "
-            "scored."
-        )
+        about = f"The threshold is set on {len(held):,} normal test examples{spelled(names)}; the others are scored."
     else:
         rows, (reference, about) = torch.arange(len(given.x)), trained_on(run, found, names)
-    place.caption(about)
+    if len(given.x) == SCORED and given.x.dim() == 4 and given.brought:
+        about += f" The first {SCORED:,} pictures are scored."
+    place.caption(about, help="Never on those that are scored, where there are enough: half of the normal ones, by a "
+                  "seed.")  # fmt: skip
     truth = None if given.y is None or not names else ~normal[rows]
     return Scored(given.x[rows], rows, scores[rows], truth, names, Detector(cache.model(run), reference.sort().values))
 
@@ -92,14 +93,20 @@ def normal_classes(run: Run, given: Inputs, place: Any) -> tuple[str, ...]:
         place.markdown(f"Normal: **{wanted}**", help="The class that the run was trained on, and no other.")
         return (wanted,)
     present = [given.classes[i] for i in given.y.unique().tolist() if i < len(given.classes)]
-    start = [max(present, key=lambda name: int((given.y == given.classes.index(name)).sum()))] if len(present) == 2 \
-        else present  # fmt: skip
+    start = usually(given.y, given.classes, present)
     if not set(st.session_state.get("normal") or []) <= set(present):
         del st.session_state["normal"]
     chosen = place.multiselect("Normal classes", present, start, key="normal", bind="query-params",
                                help="All others are there to be found. This run was trained on every class: for a "
                                "detector of one, train it with that alone.")  # fmt: skip
     return tuple(chosen or start)
+
+
+def usually(y: Tensor, classes: tuple[str, ...], present: list[str]) -> list[str]:
+    """Of two classes the common one, where the other is rare; else all: the run was trained on every class."""
+    counts = {name: int((y == classes.index(name)).sum()) for name in present}
+    common = max(counts, key=lambda name: counts[name], default="")
+    return [common] if len(present) == 2 and counts[common] >= RARE * len(y) else present
 
 
 def is_normal(y: Tensor | None, classes: tuple[str, ...], names: tuple[str, ...], count: int) -> Tensor:
@@ -116,7 +123,7 @@ def held_out(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Tensor, 
     normal = is_normal(test.y, found.classes, names, len(test.x))
     if int(normal.sum()) < LEAST // 2:
         return trained_on(run, found, names)
-    about = f"The threshold is set on {int(normal.sum()):,} {spelled(names)}examples of the {test.name}."
+    about = f"The threshold is set on {int(normal.sum()):,} normal examples{spelled(names)} of the {test.name}."
     return score(run, test.x)[normal], about
 
 
@@ -128,7 +135,7 @@ def trained_on(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Tensor
     normal = normal if normal.any() else torch.ones_like(normal)
     about = (
         "There are too few normal test examples: the threshold is set on "
-        f"{int(normal.sum()):,} {spelled(names)}training examples. These score low, so expect more false alarms than "
+        f"{int(normal.sum()):,} training examples{spelled(names)}. These score low, so expect more false alarms than "
         "you ask for."
     )
     return score(run, train.x)[normal], about
@@ -150,7 +157,13 @@ def is_own(run: Run) -> bool:
 
 
 def spelled(names: tuple[str, ...]) -> str:
-    return "" if not names or len(names) > 3 else f"{' or '.join(names)} "
+    """After what are of these classes."""
+    return "" if not names or len(names) > 3 else f", {' or '.join(classed(name) for name in names)}"
+
+
+def classed(name: str) -> str:
+    """A class as it is called in a sentence: a bare number would be taken for one."""
+    return f"class {name}" if name.isdigit() else name
 
 
 def score(run: Run, x: Tensor) -> Tensor:
@@ -172,7 +185,7 @@ def threshold(judged: Scored, place: Any) -> float:
         del st.session_state["threshold"]
     way = place.segmented_control("Threshold", ways, default=ways[0], required=True, key="threshold",
                                   bind="query-params", help=WAYS_HELP)  # fmt: skip
-    usual = judged.detector.threshold(0.05)
+    usual = judged.detector.threshold(0.1)
     if way == SHARES[1]:
         given = place.number_input("Score", 0.0, value=None, key="score", bind="query-params", format="%.4g", width=160,
                                    placeholder=f"{usual:.3g}")  # fmt: skip
@@ -181,7 +194,7 @@ def threshold(judged: Scored, place: Any) -> float:
         miss = place.slider("A miss costs so many false alarms", 0.1, 100.0, 5.0, 0.1, key="miss", bind="query-params",
                             width=280)  # fmt: skip
         return anomaly.cheapest(judged.scores, judged.anomalous, miss)
-    share = place.slider("False alarms, %", 0.5, 50.0, 5.0, 0.5, key="alarms", bind="query-params", width=280,
+    share = place.slider("False alarms, %", 0.5, 50.0, 10.0, 0.5, key="alarms", bind="query-params", width=280,
                          help="Of normal examples, so many in a hundred are to be above the threshold.")  # fmt: skip
     low, high = judged.detector.alarms_between(share / 100)
     st.caption(f"Set by {len(judged.detector.normal):,} normal examples, it gives alarms on {low:.1%} to {high:.1%} of "
@@ -293,9 +306,11 @@ def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) 
     x = data.as_float(judged.x[top])
     if examples.is_cloud(found):
         above = judged.scores > at
-        parts = {"below the threshold": judged.x[~above], "above": judged.x[above]}
-        st.plotly_chart(figures.cloud({"training data": found.train.x[:2000].numpy()} | {n: p.numpy() for n, p in
-                        parts.items()}), key="found", alt="Examples above and below the threshold")  # fmt: skip
+        parts = {"training data": found.train.x[:2000], "below the threshold": judged.x[~above],
+                 "above": judged.x[above]}  # fmt: skip
+        tints = (figures.NORMAL, figures.NORMAL, figures.ANOMALOUS)
+        figure = figures.cloud({name: part.numpy() for name, part in parts.items()}, tints)
+        st.plotly_chart(figure, key="found", alt="Examples above and below the threshold")
     else:
         details = [f"{score:.3g}{kind}" for score, kind in zip(judged.scores[top].tolist(), kinds(given, judged, top),
                                                                strict=True)]  # fmt: skip
@@ -317,7 +332,7 @@ def kinds(given: Inputs, judged: Scored, at: Tensor) -> list[str]:
     """The class of each, with a comma before it; nothing where there is none."""
     if given.y is None or not given.classes:
         return [""] * len(at)
-    return [f", {given.classes[int(given.y[row])]}" for row in judged.rows[at]]
+    return [f", {classed(given.classes[int(given.y[row])])}" for row in judged.rows[at]]
 
 
 def named(given: Inputs, judged: Scored, i: int) -> str:
@@ -374,7 +389,7 @@ def nearest(run: Run, found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tens
     near = index.nearest(metrics.encode(net, x), NEAR if x.dim() == 4 else 3)
     at = rows[near.rows[0]]
     close = inputs.of(found, "train").x[at]
-    what = f"the {len(at)} nearest {spelled(names)}training examples"
+    what = f"the {len(at)} nearest normal training examples"
     if examples.is_cloud(found):
         examples.show_cloud(found, {"nearest": close, "input": x, "expected": rebuilt}, f"The input, and {what}")
         return

@@ -226,14 +226,15 @@ def code_bars(code: np.ndarray, tint: str) -> go.Figure:
     return finish(figure, 170)
 
 
-def cloud(groups: Mapping[str, np.ndarray]) -> go.Figure:
-    """Named groups of points (N, 2 or 3): the first grey and small, as the ground for the others."""
+def cloud(groups: Mapping[str, np.ndarray], tints: Sequence[str] = CLASSES) -> go.Figure:
+    """Named groups of points (N, 2 or 3): the first grey and small, as the ground for the others; a lone one large."""
     figure = go.Figure()
     for i, (name, points) in enumerate(groups.items()):
         d = points.shape[1]
         kind = go.Scatter3d if d == 3 else go.Scattergl
         at = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
-        look = {"size": 4, "color": CLASSES[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
+        look = {"size": 4, "color": tints[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
+        look |= {"size": 10, "symbol": "diamond"} if i and len(points) == 1 else {}
         figure.add_trace(kind(**at, mode="markers", name=name, marker=look))
         if d == 2:
             figure.update_yaxes(scaleanchor="x")
@@ -277,9 +278,9 @@ def rate_distortion(lines: Mapping[str, Sequence[Any]], now: Any, tints: Mapping
     return finish(figure, 440)
 
 
-def decades() -> dict[str, Any]:
+def decades(named: Sequence[int] = (1, 2, 5)) -> dict[str, Any]:
     """A log axis that names 1, 2 and 5 of each power of ten, all in one size."""
-    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in (1, 2, 5)]
+    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in named]
     texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
     return {"type": "log", "tickvals": ticks, "ticktext": texts}
 
@@ -330,7 +331,9 @@ def score_histogram(groups: Mapping[str, np.ndarray], threshold: float) -> go.Fi
         figure.add_vline(threshold, line={"color": "#888888", "dash": "dash", "width": 2})
         figure.add_annotation(x=np.log10(threshold), y=1, yref="paper", yanchor="bottom", showarrow=False,
                               text=f"threshold {threshold:.3g}")  # fmt: skip
-    figure.update_xaxes(title="score: squared residual, in scaled units", **decades())
+    figure.update_xaxes(
+        title="score: squared residual, in scaled units", **decades((1, 2, 5) if edges[-1] < 2000 * edges[0] else (1,))
+    )
     figure.update_yaxes(title="share of the group, %", rangemode="tozero")
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
     return finish(figure, 340)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from aecore import data, metrics
+from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset
 from aecore.pictures import grid
 from aecore.runs import Run
@@ -19,7 +20,7 @@ from aecore.tasks.search import Found, Index, Principal
 from ui import cache, drawing, examples, figures, inputs
 from ui.inputs import Inputs, resized
 
-SHOWN, BESIDE, ROWS = 16, 8, 5
+SHOWN, BESIDE, ROWS = 16, 8, 3
 QUERIES = 500  # behind precision
 VALUES = 50_000_000  # of the collection behind it: MNIST as a whole
 FITTED = 20_000  # examples behind PCA
@@ -62,16 +63,17 @@ def look(run: Run, found: Dataset, given: Inputs) -> None:
     place = choose(row, "Collection", "collection", [*PLACES, "the inputs"],
                    "Where to search; *the inputs*: those above.")  # fmt: skip
     collection = collected(run, found, given, place)
-    query = asked(found, given, way, place, row)
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        query = asked(found, given, way, place, row)
     if query is None:
-        st.info("Draw something in the black field, and what is like it appears here.", icon=":material/draw:")
+        right.info("Draw something in the black field, and what is like it appears here.", icon=":material/draw:")
         return
     net = cache.model(run)
     started = time.perf_counter()
     near = collection.index.nearest(metrics.encode(net, query.x), SHOWN + 1)
     took = 1000 * (time.perf_counter() - started)
     near = without(near, query.itself, SHOWN)
-    left, right = st.columns([1, 3], gap="large")
     with left:
         show_query(run, found, query)
         st.metric("Found in", f"{took:.1f} ms", help="Encoding the query and comparing it with every code, exactly.")
@@ -108,9 +110,18 @@ def collected(run: Run, found: Dataset, given: Inputs, place: str) -> Collection
         index = load_index(str(run.path), run.version(), found.name, PLACES[place], run)
     else:
         part, index = given, load_own(str(run.path), run.version(), cache.digest(given.x), run, given.x)
-    key = f"{run.config().data}, {place}" if place in PLACES else cache.digest(given.x)
-    pca, components = load_components(key, len(part.x), cache.model(run).config.latent_dim, part.x)
-    return Collection(part, index, pca, components)
+    key = f"{run.path}, {run.version()}, " + (place if place in PLACES else cache.digest(given.x))
+    return Collection(part, index, *load_components(key, len(part.x), cache.model(run), part.x))
+
+
+def plain(net: Autoencoder, x: Tensor) -> Tensor:
+    """What raw values and PCA compare: pictures as they are, columns of a table scaled to be alike."""
+    return net.to_scaled(x).detach() if x.dim() == 2 else x
+
+
+def values(x: Tensor) -> str:
+    """What `plain` gives, in words."""
+    return "raw values" if x.dim() == 4 else "scaled values"
 
 
 @st.cache_resource(max_entries=8, show_spinner="Encoding the collection ...")
@@ -124,9 +135,10 @@ def load_own(path: str, version: float, examples: str, _run: Run, _x: Tensor) ->
 
 
 @st.cache_resource(max_entries=8, show_spinner="Finding the principal components ...")
-def load_components(key: str, count: int, units: int, _x: Tensor) -> tuple[Principal, Index]:
-    pca = search.principal(_x[:FITTED], units)
-    return pca, search.index(pca.encode(_x))
+def load_components(key: str, count: int, _net: Autoencoder, _x: Tensor) -> tuple[Principal, Index]:
+    x = plain(_net, _x)
+    pca = search.principal(x[:FITTED], _net.config.latent_dim)
+    return pca, search.index(pca.encode(x))
 
 
 def without(near: Found, row: int | None, count: int) -> Found:
@@ -138,7 +150,7 @@ def without(near: Found, row: int | None, count: int) -> Found:
 def show_query(run: Run, found: Dataset, query: Query) -> None:
     net = cache.model(run)
     if not examples.is_cloud(found):
-        st.image(grid(examples.large(net, query.x), 1), width=180, alt=f"The query: {query.label}")
+        st.image(grid(examples.large(net, query.x), 1), width=226, alt=f"The query: {query.label}")
     st.caption(f"Query: {query.label}" + (f", class {query.kind}" if query.kind is not None else ""))
 
 
@@ -161,7 +173,7 @@ def results(run: Run, found: Dataset, collection: Collection, near: Found, query
     far = [f"{distance:.3g}" for distance in near.distances[0].tolist()]
     st.html(examples.cards(cache.model(run), x, heads, far, [known and kind != query.kind for kind in kinds]))
     if x.dim() == 2 and name == "By code":
-        shown = {"query": query.x[0]} | {str(row): value for row, value in zip(rows[:ROWS], x, strict=False)}
+        shown = {"query": query.x[0]} | {f"No. {row}": value for row, value in zip(rows[:ROWS], x, strict=False)}
         examples.show_table(examples.table(found, shown))
     if name == "By code":
         parts = ["Under each its " + ("name" if collection.part.names else "class" if kinds[0] else "number")
@@ -197,13 +209,16 @@ def table(collection: Collection, near: Found) -> pd.DataFrame:
 def otherwise(run: Run, found: Dataset, collection: Collection, query: Query) -> None:
     """By raw values, and by as many principal components as the code has units."""
     st.subheader("The same query otherwise", anchor=False)
-    pca = collection.pca
-    raw = search.scan(collection.part.x, query.x, BESIDE + 1)
-    linear = collection.components.nearest(pca.encode(query.x), BESIDE + 1)
-    for name, near, size in (("By raw values", raw, pca.basis.shape[0]), ("By PCA", linear, pca.basis.shape[1])):
-        results(
-            run, found, collection, without(near, query.itself, BESIDE), query, name, f"{size:,} numbers an example"
-        )
+    net, pca = cache.model(run), collection.pca
+    wanted = plain(net, query.x)
+    raw = search.scan(plain(net, collection.part.x), wanted, BESIDE + 1)
+    linear = collection.components.nearest(pca.encode(wanted), BESIDE + 1)
+    names = (f"By {values(query.x)}", "By PCA")
+    places = st.columns(2) if examples.is_cloud(found) else (st, st)
+    for place, name, near, size in zip(places, names, (raw, linear), pca.basis.shape, strict=True):
+        with place.container():
+            near = without(near, query.itself, BESIDE)
+            results(run, found, collection, near, query, name, f"{size:,} numbers an example")
 
 
 # -- how well
@@ -219,7 +234,7 @@ def precision(run: Run, found: Dataset) -> None:
     names, k = list(ways), min(right.shape[1] for right in ways.values())
     series = {"the nearest": [float(right[:, 0].float().mean()) for right in ways.values()],
               f"the {k} nearest": [float(right.float().mean()) for right in ways.values()]}  # fmt: skip
-    left, right = st.columns([1, 2], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         st.plotly_chart(figures.grouped_bars(names, series, "share of the query's class"), key="precision",
                         alt=f"Precision of search by {', '.join(names)}")  # fmt: skip
@@ -245,7 +260,8 @@ def load_precision(
     most = max(1000, VALUES // net.config.features)
     train, test = sampled(inputs.of(_found, "train"), most), sampled(inputs.of(_found, "test"), QUERIES)
     ways = {f"code, {net.config.latent_dim}": (metrics.encode(net, train.x), metrics.encode(net, test.x))}
-    ways |= search.baselines(train.x, test.x, net.config.latent_dim)
+    others = search.baselines(plain(net, train.x), plain(net, test.x), net.config.latent_dim)
+    ways |= dict(zip((values(train.x), list(others)[1]), others.values(), strict=True))
     right = {way: search.alike(a, train.y, b, test.y, NEAREST) for way, (a, b) in ways.items()}
     return right, test.y, len(train.x)
 
