@@ -219,3 +219,12 @@ def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_a
     assert abs(((shares > low) & (shares < high)).float().mean().item() - 0.9) < 0.02
     with pytest.raises(ConfigError, match="between 0 and 1"):
         given[0].alarms_between(0)
+
+
+def test_over_many_draws_the_false_alarms_are_those_asked_for():
+    torch.manual_seed(1)
+    normal = torch.arange(120) < 72
+    scores = torch.where(normal, torch.randn(120), torch.randn(120) + 2)
+    found = anomaly.average(scores, normal, 0.1, draws=200)
+    assert abs(found.false_alarms - 0.1) < 0.02 and 0.5 < found.found < 1 and found.draws == 200
+    assert math.isnan(anomaly.average(scores[:72], normal[:72], 0.1, draws=2).found)

@@ -21,12 +21,17 @@ from ui.inputs import Inputs
 
 SCORED = 10_000  # pictures at a time: a convolutional network takes a second for so many
 LEAST = 20  # normal test examples, below which the threshold is set on training examples
+FEW = 500  # examples behind a threshold, up to which another draw of them matters
 RARE = 0.6  # share from which one of two classes is taken for the normal one
 SHOWN, NEAR, BARS = 16, 8, 12
 SHARES = "By false alarms", "By score", "By cost"
 WAYS_HELP = (
     "**By false alarms**: the score that this share of the normal examples exceeds. **By score**: a score of your "
     "own. **By cost**: what is cheapest on these examples, at what a miss costs beside a false alarm; needs classes."
+)
+ALL_NORMAL = (
+    "All that are scored count as normal, so each of these is a false alarm, or a find: the strangest come first. "
+    "With other classes to be found, it shows how well they are told apart."
 )
 P_HELP = "The share of the normal examples behind the threshold that score as high: small is unusual."
 
@@ -40,6 +45,7 @@ class Scored(NamedTuple):
     anomalous: Tensor | None  # (N,) bool, the truth; None where nothing is known
     normal: tuple[str, ...]  # the classes that count as normal
     detector: Detector
+    halved: tuple[Tensor, Tensor] | None  # scores and normality of all, where half of the normal ones set the threshold
 
     @property
     def known(self) -> bool:
@@ -55,13 +61,13 @@ def scored(run: Run, found: Dataset, given: Inputs, place: Any) -> Scored:
     given = limited(given)
     names = normal_classes(run, given, place)
     normal = is_normal(given.y, given.classes, names, len(given.x))
-    scores = score(run, given.x)
+    scores, halved = score(run, given.x), None
     if given.brought:
         rows, (reference, about) = torch.arange(len(given.x)), held_out(run, found, names)
         if is_own(run):
             about += " The inputs are those that the run was made of: what it was trained on scores low among them."
     elif int(normal.sum()) >= LEAST:
-        held = anomaly.calibration_rows(normal)
+        halved, held = (scores, normal), anomaly.calibration_rows(normal)
         rows = torch.ones(len(normal), dtype=torch.bool).index_fill(0, held, False).nonzero().flatten()
         reference = scores[held]
         about = f"The threshold is set on {len(held):,} normal test examples{spelled(names)}; the others are scored."
@@ -72,7 +78,8 @@ def scored(run: Run, found: Dataset, given: Inputs, place: Any) -> Scored:
     place.caption(about, help="Never on those that are scored, where there are enough: half of the normal ones, by a "
                   "seed.")  # fmt: skip
     truth = None if given.y is None or not names else ~normal[rows]
-    return Scored(given.x[rows], rows, scores[rows], truth, names, Detector(cache.model(run), reference.sort().values))
+    detector = Detector(cache.model(run), reference.sort().values)
+    return Scored(given.x[rows], rows, scores[rows], truth, names, detector, halved)
 
 
 def limited(given: Inputs) -> Inputs:
@@ -202,6 +209,19 @@ def threshold(judged: Scored, place: Any) -> float:
     return judged.detector.threshold(share / 100)
 
 
+def over_draws(judged: Scored) -> None:
+    """Where the threshold was set on few, what other draws of them would give."""
+    if (
+        judged.halved is None
+        or len(judged.detector.normal) > FEW
+        or st.session_state.get("threshold") not in (None, SHARES[0])
+    ):
+        return
+    found = anomaly.average(*judged.halved, (st.session_state.get("alarms") or 10) / 100)
+    st.caption(f"Over {found.draws} draws of the examples that set the threshold: {found.false_alarms:.1%} false "
+               f"alarms and {found.found:.1%} found, on average.")  # fmt: skip
+
+
 def verdicts(judged: Scored, at: float) -> None:
     """The scores on a line, and what the threshold makes of them."""
     left, right = st.columns([3, 2], gap="large")
@@ -210,18 +230,20 @@ def verdicts(judged: Scored, at: float) -> None:
                         alt=f"Histogram of {len(judged.scores):,} scores; the threshold is {at:.3g}")  # fmt: skip
     with right:
         above = judged.scores > at
-        if judged.anomalous is None:
+        if judged.anomalous is None or not judged.anomalous.any():
             st.metric("Above the threshold", f"{int(above.sum()):,} of {len(above):,}", f"{above.float().mean():.1%}",
                       delta_color="off", delta_arrow="off")  # fmt: skip
-            st.caption("These data have no classes, so nobody knows which of them are mistakes.")
+            st.caption("These data have no classes, so nobody knows which of them are mistakes."
+                       if judged.anomalous is None else ALL_NORMAL)  # fmt: skip
             return
         counts = anomaly.confusion(judged.scores, judged.anomalous, at)
         st.html(confusion_html(counts))
         row = st.container(horizontal=True)
         row.metric("Precision", f"{counts.precision:.1%}" if above.any() else "none",
                    help="Of the alarms, the share that is right.", width=130)  # fmt: skip
-        row.metric("Recall", f"{counts.recall:.1%}" if judged.anomalous.any() else "none",
+        row.metric("Recall", f"{counts.recall:.1%}",
                    help="Of the anomalies, the share that is found.", width=130)  # fmt: skip
+        over_draws(judged)
 
 
 def groups(judged: Scored) -> dict[str, Any]:
@@ -267,12 +289,11 @@ def said(counts: Confusion) -> str:
 
 def curves(judged: Scored, at: float) -> None:
     """ROC and precision-recall, where the truth is known."""
-    if judged.anomalous is None:
+    if judged.anomalous is None or not judged.anomalous.any():
         return
     st.subheader("How well it tells them apart", anchor=False)
     if not judged.known:
-        st.caption("None that is scored is normal: there is nothing to tell apart." if judged.anomalous.any() else
-                   "All that are scored are normal: there is nothing to tell apart.")  # fmt: skip
+        st.caption("None that is scored is normal: there is nothing to tell apart.")
         return
     found = anomaly.curves(judged.scores, judged.anomalous)
     counts = anomaly.confusion(judged.scores, judged.anomalous, at)
@@ -310,7 +331,7 @@ def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) 
                  "above": judged.x[above]}  # fmt: skip
         tints = (figures.NORMAL, figures.NORMAL, figures.ANOMALOUS)
         figure = figures.cloud({name: part.numpy() for name, part in parts.items()}, tints)
-        st.plotly_chart(figure, key="found", alt="Examples above and below the threshold")
+        st.container(width=640).plotly_chart(figure, key="found", alt="Examples above and below the threshold")
     else:
         details = [f"{score:.3g}{kind}" for score, kind in zip(judged.scores[top].tolist(), kinds(given, judged, top),
                                                                strict=True)]  # fmt: skip

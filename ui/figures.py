@@ -234,7 +234,7 @@ def cloud(groups: Mapping[str, np.ndarray], tints: Sequence[str] = CLASSES) -> g
         kind = go.Scatter3d if d == 3 else go.Scattergl
         at = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
         look = {"size": 4, "color": tints[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
-        look |= {"size": 10, "symbol": "diamond"} if i and len(points) == 1 else {}
+        look |= {"size": 10 if d == 2 else 6, "symbol": "diamond"} if i and len(points) == 1 else {}
         figure.add_trace(kind(**at, mode="markers", name=name, marker=look))
         if d == 2:
             figure.update_yaxes(scaleanchor="x")

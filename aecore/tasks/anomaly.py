@@ -119,6 +119,27 @@ def calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
     return rows[order[: len(rows) // 2]].sort().values
 
 
+class Average(NamedTuple):
+    """What a share of false alarms gives, over many draws of the examples that the threshold is set on."""
+
+    false_alarms: float
+    found: float  # of the anomalies; NaN without any
+    draws: int
+
+
+def average(scores: Tensor, normal: Tensor, false_alarms: float, draws: int = 100) -> Average:
+    """Means over as many `calibration_rows` of scores (N,), normal or not, bool (N,): one half can be a lucky one."""
+    alarms, found = [], []
+    for seed in range(draws):
+        held = calibration_rows(normal, seed)
+        rest = normal.index_fill(0, held, False)
+        values = scores[held].double().sort().values.numpy()
+        at = float(np.quantile(values, 1 - false_alarms, method="weibull"))
+        alarms.append((scores[rest] > at).float().mean())
+        found.append((scores[~normal] > at).float().mean())
+    return Average(torch.stack(alarms).mean().item(), torch.stack(found).mean().item(), draws)
+
+
 def score(model: Autoencoder, x: Tensor) -> Tensor:
     """|x - r(x)|^2 in the network's units: x (N, *input_shape) -> (N,), on the CPU; higher is more anomalous."""
     return residuals(model, x).square().flatten(1).sum(1)

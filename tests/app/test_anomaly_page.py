@@ -43,6 +43,8 @@ def test_a_first_visit_finds_the_malignant_among_the_benign(open_page):
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
     assert "Normal: **benign**" in texts(app) and "36 normal test examples, benign" in texts(app)
+    often = re.search(r"Over 100 draws .*?: ([\d.]+)% false alarms and ([\d.]+)% found", texts(app))
+    assert abs(float(often[1]) - 10) < 2 and float(often[2]) > 40
     passed, alarms, missed, found = counts(app)
     assert passed + alarms == 36 and missed + found == 42
     assert float(re.search(r"ROC\*\*: area ([\d.]+)", texts(app))[1]) > 0.75
@@ -76,7 +78,7 @@ def test_a_score_or_a_cost_can_set_the_threshold(open_page):
 def test_classes_can_be_chosen_as_normal_for_pictures_and_the_rest_is_to_be_found(open_page, trained, no_shipped):
     run = trained("vanilla")
     app = open_page("apply_anomaly.py", run=run.id)
-    assert not app.exception and "All that are scored are normal" in texts(app)
+    assert not app.exception and "All that are scored count as normal" in texts(app)
     app = open_page("apply_anomaly.py", run=run.id, normal=["0", "1"])
     assert not app.exception and not app.error
     passed, alarms, missed, found = counts(app)
@@ -110,7 +112,9 @@ def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_
     given = inputs.without_holes(inputs.fitted_rows(one.config(), "new.csv", sets.columns), sets)
     net = Autoencoder.load(run.path)
     scores = anomaly.score(net, given.x)
-    judged = anomalies.Scored(given.x, torch.arange(30), scores, None, (), anomaly.Detector(net, scores.sort().values))
+    judged = anomalies.Scored(
+        given.x, torch.arange(30), scores, None, (), anomaly.Detector(net, scores.sort().values), None
+    )
     table = anomalies.results(given, judged, float(scores.median()))
     assert list(table.columns) == ["age", "weight", "score", "city", "anomaly_score", "p_value", "is_anomaly"]
     assert np.allclose(table["score"], new["score"]) and table["city"].tolist() == new["city"].tolist()
