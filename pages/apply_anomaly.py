@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks import anomaly
-from ui import anomalies, cache, inputs, state, training
+from ui import anomalies, cache, inputs, scoring, state, training
 
 st.title("Anomaly")
 st.markdown("**Learn what is normal, find what is not:** what a model cannot rebuild is unlike all that it knows.")
@@ -16,7 +16,7 @@ try:
     if remark:
         st.caption(f":material/info: {remark}")
     given = inputs.choose(run, found, right)
-    judged = anomalies.scored(run, found, given, st)
+    judged = scoring.scored(run, found, given, st)
     at = anomalies.threshold(judged, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"))
     anomalies.verdicts(judged, at)
     anomalies.curves(judged, at)

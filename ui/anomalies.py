@@ -1,29 +1,23 @@
-"""What the Anomaly page is made of: scores against a threshold, how well they tell apart, and why one is high."""
+"""What the Anomaly page is made of: scores against a threshold, how well they tell apart, and which are the highest."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
-import torch
-from torch import Tensor
 
-from aecore import data, metrics, own
+from aecore import data
 from aecore.data import Dataset
-from aecore.pictures import grid, signed
 from aecore.runs import Run
-from aecore.tasks import anomaly, search
-from aecore.tasks.anomaly import Confusion, Detector
-from aecore.tasks.search import Index
-from ui import cache, examples, figures, inputs
+from aecore.tasks import anomaly
+from aecore.tasks.anomaly import Confusion
+from ui import cache, examples, explaining, figures
 from ui.inputs import Inputs
+from ui.scoring import Scored
 
-SCORED = 10_000  # pictures at a time: a convolutional network takes a second for so many
-LEAST = 20  # normal test examples, below which the threshold is set on training examples
+SHOWN = 16
 FEW = 500  # examples behind a threshold, up to which another draw of them matters
-RARE = 0.6  # share from which one of two classes is taken for the normal one
-SHOWN, NEAR, BARS = 16, 8, 12
 SHARES = "By false alarms", "By score", "By cost"
 WAYS_HELP = (
     "**By false alarms**: the score that this share of the normal examples exceeds. **By score**: a score of your "
@@ -33,153 +27,6 @@ ALL_NORMAL = (
     "All that are scored count as normal, so each of these is a false alarm, or a find: the strangest come first. "
     "With other classes to be found, it shows how well they are told apart."
 )
-P_HELP = "The share of the normal examples behind the threshold that score as high: small is unusual."
-
-
-class Scored(NamedTuple):
-    """Examples to judge, and what they are judged by."""
-
-    x: Tensor  # (N, *input_shape)
-    rows: Tensor  # (N,) in the inputs
-    scores: Tensor  # (N,)
-    anomalous: Tensor | None  # (N,) bool, the truth; None where nothing is known
-    normal: tuple[str, ...]  # the classes that count as normal
-    detector: Detector
-    halved: tuple[Tensor, Tensor] | None  # scores and normality of all, where half of the normal ones set the threshold
-
-    @property
-    def known(self) -> bool:
-        """Whether there are examples of both kinds."""
-        return self.anomalous is not None and bool(self.anomalous.any()) and not bool(self.anomalous.all())
-
-
-# -- what is scored, and on what the threshold is set
-
-
-def scored(run: Run, found: Dataset, given: Inputs, place: Any) -> Scored:
-    """Scores of the inputs, beside those of normal examples that are not among them."""
-    given = limited(given)
-    names = normal_classes(run, given, place)
-    normal = is_normal(given.y, given.classes, names, len(given.x))
-    scores, halved = score(run, given.x), None
-    if given.brought:
-        rows, (reference, about) = torch.arange(len(given.x)), held_out(run, found, names)
-        if is_own(run):
-            about += " The inputs are those that the run was made of: what it was trained on scores low among them."
-    elif int(normal.sum()) >= LEAST:
-        halved, held = (scores, normal), anomaly.calibration_rows(normal)
-        rows = torch.ones(len(normal), dtype=torch.bool).index_fill(0, held, False).nonzero().flatten()
-        reference = scores[held]
-        about = f"The threshold is set on {len(held):,} normal test examples{spelled(names)}; the others are scored."
-    else:
-        rows, (reference, about) = torch.arange(len(given.x)), trained_on(run, found, names)
-    if len(given.x) == SCORED and given.x.dim() == 4 and given.brought:
-        about += f" The first {SCORED:,} pictures are scored."
-    place.caption(about, help="Never on those that are scored, where there are enough: half of the normal ones, by a "
-                  "seed.")  # fmt: skip
-    truth = None if given.y is None or not names else ~normal[rows]
-    detector = Detector(cache.model(run), reference.sort().values)
-    return Scored(given.x[rows], rows, scores[rows], truth, names, detector, halved)
-
-
-def limited(given: Inputs) -> Inputs:
-    """Of many pictures the first ones; all rows of a table."""
-    if given.x.dim() == 2 or len(given.x) <= SCORED:
-        return given
-    y = None if given.y is None else given.y[:SCORED]
-    return given._replace(x=given.x[:SCORED], y=y, name=f"first {SCORED:,} of {given.name}")
-
-
-def normal_classes(run: Run, given: Inputs, place: Any) -> tuple[str, ...]:
-    """Which classes count as normal: what the run was trained on, else what the visitor says; () without classes."""
-    config = run.config().data
-    wanted = config.train_class if config else None
-    if given.y is None or not given.classes:
-        return ()
-    if wanted in given.classes:
-        place.markdown(f"Normal: **{wanted}**", help="The class that the run was trained on, and no other.")
-        return (wanted,)
-    present = [given.classes[i] for i in given.y.unique().tolist() if i < len(given.classes)]
-    start = usually(given.y, given.classes, present)
-    if not set(st.session_state.get("normal") or []) <= set(present):
-        del st.session_state["normal"]
-    chosen = place.multiselect("Normal classes", present, start, key="normal", bind="query-params",
-                               help="All others are there to be found. This run was trained on every class: for a "
-                               "detector of one, train it with that alone.")  # fmt: skip
-    return tuple(chosen or start)
-
-
-def usually(y: Tensor, classes: tuple[str, ...], present: list[str]) -> list[str]:
-    """Of two classes the common one, where the other is rare; else all: the run was trained on every class."""
-    counts = {name: int((y == classes.index(name)).sum()) for name in present}
-    common = max(counts, key=lambda name: counts[name], default="")
-    return [common] if len(present) == 2 and counts[common] >= RARE * len(y) else present
-
-
-def is_normal(y: Tensor | None, classes: tuple[str, ...], names: tuple[str, ...], count: int) -> Tensor:
-    """bool (count,): all, where nothing is known."""
-    if y is None or not names:
-        return torch.ones(count, dtype=torch.bool)
-    return torch.isin(y, torch.tensor([i for i, name in enumerate(classes) if name in names]))
-
-
-def held_out(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Tensor, str]:
-    """Scores of the run's own normal test examples."""
-    test = limited(inputs.of(found, "test"))
-    names = own_names(run, found, names)
-    normal = is_normal(test.y, found.classes, names, len(test.x))
-    if int(normal.sum()) < LEAST // 2:
-        return trained_on(run, found, names)
-    about = f"The threshold is set on {int(normal.sum()):,} normal examples{spelled(names)} of the {test.name}."
-    return score(run, test.x)[normal], about
-
-
-def trained_on(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Tensor, str]:
-    """Scores of training examples, where there are too few others."""
-    train = limited(inputs.of(found, "train"))
-    names = own_names(run, found, names)
-    normal = is_normal(train.y, found.classes, names, len(train.x))
-    normal = normal if normal.any() else torch.ones_like(normal)
-    about = (
-        "There are too few normal test examples: the threshold is set on "
-        f"{int(normal.sum()):,} training examples{spelled(names)}. These score low, so expect more false alarms than "
-        "you ask for."
-    )
-    return score(run, train.x)[normal], about
-
-
-def own_names(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The normal classes among those of the run's data."""
-    config = run.config().data
-    if config and config.train_class in found.classes:
-        return (config.train_class,)
-    return tuple(name for name in names if name in found.classes)
-
-
-def is_own(run: Run) -> bool:
-    """Whether the chosen inputs are the set that the run was trained on."""
-    config = run.config().data
-    brought = own.owner(config.name) if config else None
-    return brought is not None and brought.token == st.session_state.get("inputs")
-
-
-def spelled(names: tuple[str, ...]) -> str:
-    """After what are of these classes."""
-    return "" if not names or len(names) > 3 else f", {' or '.join(classed(name) for name in names)}"
-
-
-def classed(name: str) -> str:
-    """A class as it is called in a sentence: a bare number would be taken for one."""
-    return f"class {name}" if name.isdigit() else name
-
-
-def score(run: Run, x: Tensor) -> Tensor:
-    return torch.from_numpy(load_scores(str(run.path), run.version(), cache.digest(x), run, x))
-
-
-@st.cache_data(max_entries=24, show_spinner="Scoring ...")
-def load_scores(path: str, version: float, examples: str, _run: Run, _x: Tensor) -> Any:
-    return anomaly.score(cache.model(_run), _x).numpy()
 
 
 # -- the threshold
@@ -333,10 +180,10 @@ def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) 
         figure = figures.cloud({name: part.numpy() for name, part in parts.items()}, tints)
         st.container(width=640).plotly_chart(figure, key="found", alt="Examples above and below the threshold")
     else:
-        details = [f"{score:.3g}{kind}" for score, kind in zip(judged.scores[top].tolist(), kinds(given, judged, top),
-                                                               strict=True)]  # fmt: skip
-        st.html(examples.cards(net, x, [named(given, judged, i) for i in top.tolist()], details,
-                               (judged.scores[top] > at).tolist()))  # fmt: skip
+        kinds = explaining.kinds(given, judged, top)
+        details = [f"{score:.3g}{kind}" for score, kind in zip(judged.scores[top].tolist(), kinds, strict=True)]
+        names = [explaining.named(given, judged, i) for i in top.tolist()]
+        st.html(examples.cards(net, x, names, details, (judged.scores[top] > at).tolist()))
         st.caption("Underlined in red: above the threshold. Under each its score."
                    + ("" if x.dim() == 4 else f" {examples.BARS}"))  # fmt: skip
     row = st.container(horizontal=True, vertical_alignment="bottom")
@@ -346,93 +193,7 @@ def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) 
     row.download_button("Scores as CSV", lambda: results(given, judged, at).to_csv(index=False),
                         f"{run.id}-anomalies.csv", "text/csv", icon=":material/table:", on_click="ignore",
                         help="Every example that was scored, with score, p-value and verdict.")  # fmt: skip
-    explain(run, found, given, judged, int(order[rank]), at)
-
-
-def kinds(given: Inputs, judged: Scored, at: Tensor) -> list[str]:
-    """The class of each, with a comma before it; nothing where there is none."""
-    if given.y is None or not given.classes:
-        return [""] * len(at)
-    return [f", {classed(given.classes[int(given.y[row])])}" for row in judged.rows[at]]
-
-
-def named(given: Inputs, judged: Scored, i: int) -> str:
-    row = int(judged.rows[i])
-    return given.names[row] if given.names else f"row {row}" if given.x.dim() == 2 else f"No. {row}"
-
-
-def explain(run: Run, found: Dataset, given: Inputs, judged: Scored, i: int, at: float) -> None:
-    """One example: what was expected of it, where it differs, and the normal ones nearest to it."""
-    net, x = cache.model(run), data.as_float(judged.x[i : i + 1])
-    rebuilt, residual = metrics.reconstruct(net, x), anomaly.residuals(net, x)
-    value, p = float(judged.scores[i]), float(judged.detector.p_of(judged.scores[i : i + 1]))
-    verdict = "above" if value > at else "below"
-    kind = kinds(given, judged, torch.tensor([i]))[0]
-    st.markdown(
-        f"**{named(given, judged, i)}**{kind}: score {value:.4g}, {verdict} the threshold; p = {p:.2g}", help=P_HELP
-    )
-    places = st.columns([3, 2], gap="large") if x.dim() == 4 or examples.is_cloud(found) else (st, st)
-    with places[0].container():
-        if x.dim() == 4:
-            pixels(net, x, rebuilt, residual)
-        else:
-            columns(found, x[0], rebuilt[0], residual[0])
-    with places[1].container():
-        nearest(run, found, x, rebuilt, residual, judged.normal)
-
-
-def pixels(net: Any, x: Tensor, rebuilt: Tensor, residual: Tensor) -> None:
-    """A picture, what the model makes of it, and their difference."""
-    limit = float(residual.abs().max()) or 1.0
-    difference = examples.large(net, signed(residual, limit))
-    tiles = torch.cat([examples.large(net, x), examples.large(net, rebuilt), difference])
-    st.image(grid(tiles, 3), width="stretch", alt="The picture, what the model expected, and their difference")
-    st.caption(f"The picture, what the model expected, and their difference: red brighter, blue darker than expected, "
-               f"full at {limit:.2g}.")  # fmt: skip
-
-
-def columns(found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tensor) -> None:
-    """The columns that make the score, the largest first."""
-    names = list(found.columns) or [f"x{i}" for i in range(len(x))]
-    order = residual.abs().argsort(descending=True)[:BARS].tolist()
-    about = [f"{names[j]}: {x[j]:.4g}, expected {rebuilt[j]:.4g}" for j in order]
-    figure = figures.residual_bars([names[j] for j in order], residual[order].numpy(), about)
-    st.plotly_chart(figure, key="why", alt=f"Residuals by column. {about[0]}", config={"displayModeBar": False})
-    share = float(residual[order].square().sum() / residual.square().sum().clamp(min=1e-12))
-    st.caption(f"The {len(order)} columns that make {share:.0%} of the score; red is more than expected, blue less.")
-
-
-def nearest(run: Run, found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tensor,
-            names: tuple[str, ...]) -> None:  # fmt: skip
-    """The normal training examples of the nearest codes."""
-    net, names = cache.model(run), own_names(run, found, names)
-    index, rows = load_normal(str(run.path), run.version(), found.name, names, run, found)
-    near = index.nearest(metrics.encode(net, x), NEAR if x.dim() == 4 else 3)
-    at = rows[near.rows[0]]
-    close = inputs.of(found, "train").x[at]
-    what = f"the {len(at)} nearest normal training examples"
-    if examples.is_cloud(found):
-        examples.show_cloud(found, {"nearest": close, "input": x, "expected": rebuilt}, f"The input, and {what}")
-        return
-    if x.dim() == 2:
-        shown = {"value": x[0], "expected": rebuilt[0]} | {f"nearest {i + 1}": row for i, row in enumerate(close)}
-        examples.show_table(examples.table(found, shown).iloc[residual[0].abs().argsort(descending=True).numpy()])
-        st.caption(f"In the data's units, beside {what}, by code.")
-        return
-    st.html(examples.cards(net, data.as_float(close), [f"No. {row}" for row in at.tolist()],
-                           [f"{d:.3g}" for d in near.distances[0].tolist()]))  # fmt: skip
-    st.caption(f"{what[0].upper()}{what[1:]}, by code, with the distance to each.")
-
-
-@st.cache_resource(max_entries=8, show_spinner="Encoding normal examples ...")
-def load_normal(
-    path: str, version: float, name: str, names: tuple[str, ...], _run: Run, _found: Dataset
-) -> tuple[Index, Tensor]:
-    """The codes of the normal training examples, and their rows."""
-    codes = torch.from_numpy(cache.codes(_run, "train")[0])
-    y = None if _found.train.y is None else _found.train.y[: len(codes)]
-    rows = is_normal(y, _found.classes, names, len(codes)).nonzero().flatten()
-    return search.index(codes[rows]), rows
+    explaining.explain(run, found, given, judged, int(order[rank]), at)
 
 
 def results(given: Inputs, judged: Scored, at: float) -> pd.DataFrame:

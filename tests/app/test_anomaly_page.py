@@ -12,7 +12,7 @@ from aecore.autoencoder import Autoencoder
 from aecore.tasks import anomaly
 from tests.app.test_data_page import brought, npz, texts
 from tests.test_data_images import packed, picture
-from ui import anomalies, inputs
+from ui import anomalies, inputs, scoring
 
 
 def counts(app):
@@ -112,7 +112,7 @@ def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_
     given = inputs.without_holes(inputs.fitted_rows(one.config(), "new.csv", sets.columns), sets)
     net = Autoencoder.load(run.path)
     scores = anomaly.score(net, given.x)
-    judged = anomalies.Scored(
+    judged = scoring.Scored(
         given.x, torch.arange(30), scores, None, (), anomaly.Detector(net, scores.sort().values), None
     )
     table = anomalies.results(given, judged, float(scores.median()))
