@@ -24,7 +24,7 @@ def show(run: Run, found: Dataset) -> None:
         st.caption("These data have no classes to judge a search by.")
         return
     st.subheader("How often it is right", anchor=False)
-    ways, y, size = load_precision(str(run.path), run.version(), found.name, run, found)
+    ways, y, size = measured(run, found)
     names, k = list(ways), min(right.shape[1] for right in ways.values())
     series = {"the nearest": [float(right[:, 0].float().mean()) for right in ways.values()],
               f"the {k} nearest": [float(right.float().mean()) for right in ways.values()]}  # fmt: skip
@@ -45,22 +45,35 @@ def by_class(ways: dict[str, Tensor], y: Tensor, classes: tuple[str, ...]) -> di
             for way, right in ways.items()}  # fmt: skip
 
 
-@st.cache_data(max_entries=16, show_spinner="Searching with many queries ...")
-def load_precision(
-    path: str, version: float, name: str, _run: Run, _found: Dataset
-) -> tuple[dict[str, Tensor], Tensor, int]:
+def measured(run: Run, found: Dataset) -> tuple[dict[str, Tensor], Tensor, int]:
     """Whether what is found is of the query's class, bool (Q, k) by way; the queries' classes; and among how many."""
+    net = cache.model(run)
+    train, test = sampled(found, "train", max(1000, VALUES // net.config.features)), sampled(found, "test", QUERIES)
+    key = (str(run.path), run.version(), found.name)
+    pictures = train.x.dim() == 4  # columns of a table are scaled as this run scales them
+    others = (str(run.config().data), found.name, net.config.latent_dim) if pictures else key
+    ways = {f"code, {net.config.latent_dim}": load_code(key, run, train, test)}
+    return ways | load_others(others, run, train, test), test.y, len(train.x)
+
+
+@st.cache_data(max_entries=16, show_spinner="Searching with many queries, by code ...")
+def load_code(key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs) -> Tensor:
     net = cache.model(_run)
-    most = max(1000, VALUES // net.config.features)
-    train, test = sampled(inputs.of(_found, "train"), most), sampled(inputs.of(_found, "test"), QUERIES)
-    ways = {f"code, {net.config.latent_dim}": (metrics.encode(net, train.x), metrics.encode(net, test.x))}
-    others = search.baselines(plain(net, train.x), plain(net, test.x), net.config.latent_dim)
-    ways |= dict(zip((values(train.x), list(others)[1]), others.values(), strict=True))
-    right = {way: search.alike(a, train.y, b, test.y, NEAREST) for way, (a, b) in ways.items()}
-    return right, test.y, len(train.x)
+    return search.alike(metrics.encode(net, _train.x), _train.y, metrics.encode(net, _test.x), _test.y, NEAREST)
 
 
-def sampled(part: Inputs, count: int) -> Inputs:
-    """At most so many, drawn by a seed."""
+@st.cache_data(max_entries=16, show_spinner="Searching with many queries, by raw values and PCA ...")
+def load_others(key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs) -> dict[str, Tensor]:
+    net = cache.model(_run)
+    ways = search.baselines(plain(net, _train.x), plain(net, _test.x), net.config.latent_dim)
+    right = [search.alike(a, _train.y, b, _test.y, NEAREST) for a, b in ways.values()]
+    return dict(zip((values(_train.x), list(ways)[1]), right, strict=True))
+
+
+def sampled(found: Dataset, split: str, count: int) -> Inputs:
+    """At most so many of a split, drawn by a seed."""
+    part = inputs.of(found, split)
+    if len(part.x) <= count:
+        return part  # no copy
     rows = torch.randperm(len(part.x), generator=torch.Generator().manual_seed(0))[:count]
     return part._replace(x=part.x[rows], y=None if part.y is None else part.y[rows])
