@@ -1,10 +1,17 @@
-"""The manifold that an encoder learned: its Jacobian, the directions it responds to, how many there are."""
+"""The manifold that a model learned: Jacobians, the directions that it responds to and draws, how many there are.
+
+The decoder's image g(z) is the manifold itself: at g(z) its tangent space is spanned by the columns of dg/dz. The
+encoder's Jacobian df/dx says what it notices of the input. A denoiser's r(x) - x points back to where the data are
+dense (Alain & Bengio, 2014, What Regularized Auto-Encoders Learn from the Data-Generating Distribution).
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
-from torch.func import jacrev, vmap
+from torch.func import jacfwd, jacrev, vmap
 
 from aecore.autoencoder import Autoencoder
 from aecore.metrics import chunks
@@ -62,3 +69,58 @@ def captured(directions: Tensor, basis: Tensor) -> Tensor:
     """Share of the energy of directions (N, m, d) that lies in the span of orthonormal basis (N, k, d): (N,)."""
     inside = (directions @ basis.mT).square().sum((1, 2))
     return inside / directions.square().sum((1, 2)).clamp(min=1e-12)
+
+
+@torch.no_grad()
+def decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
+    """dx^/dz of the likelihood's mean at each code z (N, latent_dim): (N, features, latent_dim), on the CPU.
+
+    In the network's units, by forward mode. Units that are off in a k-sparse code stay off: their columns are zero.
+    """
+
+    def draw(one: Tensor) -> Tensor:
+        return model.likelihood.mean(model.decoder(one[None]))[0].flatten()
+
+    few = max(1, FEW * 1024 // model.config.features)
+    parts = [vmap(jacfwd(draw))(part.to(model.shift.device)).cpu() for part in z.split(few)]
+    found = torch.cat(parts)
+    return found * (z != 0)[:, None].to(found.dtype) if model.config.bottleneck.kind == "top_k" else found
+
+
+class Frame(NamedTuple):
+    """The singular value decomposition of a decoder's Jacobian, the strongest direction first."""
+
+    inputs: Tensor  # (features, k) orthonormal: the tangent directions
+    strengths: Tensor  # (k,)
+    codes: Tensor  # (k, latent_dim) orthonormal: which change of the code draws each
+
+
+def frame(jacobian: Tensor) -> Frame:
+    """Of one Jacobian (features, latent_dim); directions that draw nothing are left out."""
+    left, strengths, right = torch.linalg.svd(jacobian, full_matrices=False)
+    kept = max(1, int((strengths > 1e-6 * strengths[0].clamp(min=1e-12)).sum()))
+    return Frame(left[:, :kept], strengths[:kept], right[:kept])
+
+
+def local_dimension(strengths: Tensor) -> Tensor:
+    """(sum s^2)^2 / sum s^4 over singular values (..., k): how many directions share the variance, from 1 to k.
+
+    The participation ratio (Gao et al., 2017, A theory of multineuronal dimensionality).
+    """
+    energy = strengths.square()
+    return energy.sum(-1).square() / energy.square().sum(-1).clamp(min=1e-30)
+
+
+def orthogonal_noise(like: Tensor, basis: Tensor, sigma: float, seed: int = 0) -> Tensor:
+    """Gaussian noise (N, d) of deviation sigma without what lies in the span of the orthonormal columns (d, k)."""
+    noise = sigma * torch.randn(like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+    return noise - (noise @ basis) @ basis.T
+
+
+@torch.no_grad()
+def pull(model: Autoencoder, x: Tensor) -> Tensor:
+    """r(x) - x in the data's units, like x (N, *input_shape): where the model moves each point.
+
+    For a denoiser of Gaussian noise about sigma^2 times the score, grad ln p(x) (Alain & Bengio, 2014).
+    """
+    return model.reconstruct(x.to(model.shift.device)).cpu() - x

@@ -40,7 +40,9 @@ OTHERS = {
                           "--set", "corruption.sigma=0.2"],
 }  # fmt: skip
 TASKS = {
-    "breast-cancer-detector": lambda: anomaly.plan("breast-cancer", {"data.train_class": "benign"}),
+    "breast-cancer-detector": lambda: anomaly.plan(
+        "breast-cancer", {"data.train_class": "benign", "data.test_fraction": 0.5}
+    ),
     "breast-cancer-imputer": lambda: impute.plan("breast-cancer"),
 }
 

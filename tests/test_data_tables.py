@@ -226,3 +226,14 @@ def test_training_with_one_class_keeps_all_classes_in_the_test_set():
     assert found.train.y.unique().tolist() == [1] and found.test.y.unique().tolist() == [0, 1]
     with pytest.raises(DataError, match=r"no class 'healthy'.*malignant, benign"):
         data.load(DataConfig(name="breast-cancer", train_class="healthy"))
+
+
+def test_a_filled_table_keeps_what_was_known_and_names_words_again():
+    frame = pd.DataFrame(
+        {"age": [30, None, 50], "city": ["Oslo", None, "Rome"], "note": ["a", None, "c"], "n": [1, 2, 3]}
+    )
+    x = np.float32([[9, 0.9, 0.1, 7], [41.5, 0.2, 0.7, 7], [9, 0.9, 0.1, 7]])
+    found = tables.filled(frame, ("age", "city=Oslo", "city=Rome", "n"), x)
+    assert found.age.tolist() == [30, 41.5, 50] and found.city.tolist() == ["Oslo", "Rome", "Rome"]
+    assert found.n.tolist() == [1, 2, 3] and found.note.isna().tolist() == [False, True, False]
+    assert list(found.columns) == list(frame.columns)

@@ -13,7 +13,7 @@ from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
 from aecore.errors import ConfigError, DataError
 from aecore.recipe import command
-from aecore.tasks.impute import impute, impute_many
+from aecore.tasks.impute import baselines, hide, impute, impute_many, rmse
 
 HOLES = {"missing": True, "scaling": "standard"}
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "gaussian", "variance": 0.3}}
@@ -248,3 +248,37 @@ def test_what_missing_cells_cannot_be_combined_with_is_named():
             model(**options)
     with pytest.raises(ValueError, match="set missing to true"):
         tiny(data={"missing": "keep"})
+
+
+def test_hidden_cells_are_known_ones_and_every_row_keeps_one():
+    x = torch.randn(400, 5, generator=torch.Generator().manual_seed(0))
+    x[:200, 1:] = torch.nan
+    hidden = hide(x, 0.5)
+    assert not (hidden & x.isnan()).any() and not hidden[:200].any()
+    assert 0.4 < hidden[200:].float().mean() < 0.55 and ((~hidden) & ~x.isnan()).any(1).all()
+    assert torch.equal(hidden, hide(x, 0.5)) and not torch.equal(hidden, hide(x, 0.5, seed=1))
+
+
+def test_the_usual_ways_fill_only_what_is_missing_and_use_the_other_columns():
+    torch.manual_seed(0)
+    t = torch.randn(300, 1)
+    x = t @ torch.tensor([[1.0, 1000, -1]]) + 0.01 * torch.randn(300, 3) * torch.tensor([1.0, 1000, 1])
+    hidden = hide(x, 0.3)
+    given = x.masked_fill(hidden, torch.nan)
+    found = baselines(given[:200], given)
+    errors = {name: rmse(filled, x, hidden, x.std(0)) for name, filled in found.items()}
+    assert all(torch.equal(filled[~hidden], x[~hidden]) for filled in found.values())
+    assert errors["column means"] > 0.8 and errors["5 nearest rows"] < 0.4 and errors["chained regressions"] < 0.4
+
+
+def test_a_column_of_which_nothing_is_known_is_filled_with_something_finite():
+    x = torch.randn(50, 3)
+    x[:, 1] = torch.nan
+    assert all(filled.isfinite().all() for filled in baselines(x, x).values())
+
+
+def test_there_is_no_error_where_nothing_was_hidden():
+    with pytest.raises(DataError, match="Hide a larger share"):
+        rmse(torch.ones(2, 2), torch.ones(2, 2), torch.zeros(2, 2, dtype=torch.bool), torch.ones(2))
+    with pytest.raises(ConfigError, match="between 0 and 1, got 2"):
+        hide(torch.ones(2, 2), 2)

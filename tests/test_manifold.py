@@ -60,3 +60,58 @@ def test_the_share_captured_is_one_inside_the_span_none_outside_and_a_half_betwe
     basis = torch.eye(4)[None, :2]
     for direction, share in (([1.0, 2, 0, 0], 1.0), ([0.0, 0, 3, 1], 0.0), ([1.0, 0, 1, 0], 0.5)):
         assert manifold.captured(torch.tensor([[direction]]), basis).item() == pytest.approx(share)
+
+
+def test_the_decoders_jacobian_is_that_of_differences():
+    made = model(input_shape=(1, 2, 3), network={"kind": "mlp", "hidden": (5,), "activation": "tanh"},
+                 likelihood={"kind": "bernoulli"}).double()  # fmt: skip
+    made.requires_grad_(False)
+    z, step = torch.randn(4, 3, dtype=torch.float64), 1e-6
+    jacobian = manifold.decoder_jacobians(made, z)
+    assert jacobian.shape == (4, 6, 3)
+    for i in range(3):
+        move = step * torch.eye(3, dtype=torch.float64)[i]
+        moved = (made.decode(z + move) - made.decode(z - move)).flatten(1) / (2 * step)
+        torch.testing.assert_close(jacobian[:, :, i], moved)
+
+
+def test_a_linear_decoders_jacobian_is_its_matrix():
+    made = model(network={"kind": "mlp", "hidden": ()}).double().requires_grad_(False)
+    jacobian = manifold.decoder_jacobians(made, torch.randn(2, 3, dtype=torch.float64))
+    weight = next(parameter for name, parameter in made.decoder.named_parameters() if parameter.dim() == 2)
+    torch.testing.assert_close(jacobian[0], weight)
+    assert torch.equal(jacobian[0], jacobian[1])
+
+
+def test_units_that_are_off_draw_nothing():
+    made = model(bottleneck={"kind": "top_k", "k": 1}, network={"kind": "mlp", "hidden": ()}).eval()
+    z = torch.tensor([[0.0, 2.0, 0.0]])
+    jacobian = manifold.decoder_jacobians(made, z)[0]
+    assert jacobian[:, 1].norm() > 0 and jacobian[:, [0, 2]].abs().max() == 0
+    assert len(manifold.frame(jacobian).strengths) == 1
+
+
+def test_a_frame_is_orthonormal_and_puts_the_jacobian_together_again():
+    jacobian = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    frame = manifold.frame(jacobian)
+    torch.testing.assert_close((frame.inputs * frame.strengths) @ frame.codes, jacobian)
+    torch.testing.assert_close(frame.inputs.T @ frame.inputs, torch.eye(4, dtype=torch.float64))
+    assert len(manifold.frame(torch.zeros(7, 4)).strengths) >= 1
+
+
+@pytest.mark.parametrize(("values", "dimension"), [([1, 1, 1], 3), ([5, 0, 0], 1), ([1, 1, 0, 0], 2), ([0, 0], 0)])
+def test_the_local_dimension_counts_equal_directions(values, dimension):
+    assert manifold.local_dimension(torch.tensor(values, dtype=torch.float64)).item() == pytest.approx(dimension)
+
+
+def test_noise_off_the_manifold_has_no_part_along_it_and_keeps_the_rest():
+    basis = torch.linalg.qr(torch.randn(40, 5, dtype=torch.float64)).Q
+    noise = manifold.orthogonal_noise(torch.zeros(2000, 40, dtype=torch.float64), basis, 0.3)
+    assert (noise @ basis).abs().max() < 1e-12
+    assert noise.square().sum(1).mean().item() == pytest.approx(0.09 * 35, rel=0.05)
+
+
+def test_the_pull_of_a_linear_autoencoder_ends_on_its_plane():
+    made = model(network={"kind": "mlp", "hidden": (), "tied": True}).double().requires_grad_(False).eval()
+    x = torch.randn(30, 6, dtype=torch.float64)
+    torch.testing.assert_close(x + manifold.pull(made, x), made.reconstruct(x))

@@ -120,6 +120,28 @@ def match(frame: pd.DataFrame, columns: Sequence[str], where: str = "This table"
     return np.stack([column.to_numpy(dtype=np.float32) for column in found], axis=1)
 
 
+def filled(frame: pd.DataFrame, columns: Sequence[str], x: Array) -> pd.DataFrame:
+    """A table with its missing cells taken from x (N, len(columns)), whose columns are those of `match`.
+
+    Known cells and columns that the model does not know stay as they are; of `colour=...` the largest wins.
+    """
+    result = frame.copy()
+    for name in frame.columns:
+        words = [(i, c.removeprefix(f"{name}=")) for i, c in enumerate(columns) if c.startswith(f"{name}=")]
+        if name in columns:
+            holes = as_numbers(frame[name]).isna().to_numpy()
+            values = x[:, list(columns).index(name)].astype(np.float64)
+        elif words:
+            holes = frame[name].isna().to_numpy()
+            values = np.array([word for _, word in words], dtype=object)[x[:, [i for i, _ in words]].argmax(1)]
+        else:
+            continue
+        if holes.any():
+            column = as_numbers(frame[name]) if name in columns else frame[name].astype(object)
+            result[name] = np.where(holes, values, column.to_numpy())
+    return result
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 

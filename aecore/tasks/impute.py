@@ -11,26 +11,30 @@ probability w_l. Any other model, a denoising one best of all, rebuilds the exam
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from aecore import metrics
+from aecore import data, metrics
 from aecore import plan as planning
 from aecore.autoencoder import Autoencoder
 from aecore.config import RunConfig
-from aecore.errors import ConfigError
+from aecore.errors import ConfigError, DataError
 
 Fill = Callable[[Tensor, Tensor], Tensor]  # (x, observed), in the network's units -> (..., *x.shape)
 
 VARIANT = "iwae"
+HIDDEN = 0.25  # of the cells, in training
 
 
 def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
     """The run that makes an imputer of the table `name`, with holes: the recipe of bench/fidelity/e10_imputation.py.
 
-    Student's t for the columns, which a few odd cells do not pull. `settings` replace these, as in aecore.plan.
+    Student's t for the columns, which a few odd cells do not pull. Where less than a quarter of the cells is missing,
+    a quarter is hidden afresh at every step: on the complete breast-cancer table that lowers the error of hidden test
+    cells from .64 to .59 deviations, and their 90 % interval holds .80 of them instead of .50.
+    `settings` replace these, as in aecore.plan.
     """
     chosen = {
         "data.missing": "keep",
@@ -44,6 +48,9 @@ def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
         "training.lr": 1e-3,
         "training.schedule": "constant",
     }
+    wanted = planning.data_config(name, {"data.missing": "keep", **(settings or {})})
+    if data.load(wanted).train.x.isnan().float().mean() < HIDDEN:
+        chosen |= {"corruption.kind": "masking", "corruption.fraction": HIDDEN}
     return planning.plan(VARIANT, name, settings={**chosen, **(settings or {})})
 
 
@@ -118,3 +125,69 @@ def weighted(model: Autoencoder, x: Tensor, observed: Tensor, draws: int) -> tup
     z, log_ratio = model.bottleneck.draw(mean, log_variance, draws)
     logits = model.decode_samples(z)
     return logits, (-model.likelihood.loss(logits, x, observed) - log_ratio).softmax(0)
+
+
+# -- how good it is
+
+
+class Interval(NamedTuple):
+    """What lies between two quantiles of many imputations, like x: (N, *input_shape) each."""
+
+    low: Tensor
+    high: Tensor
+
+
+def interval(model: Autoencoder, x: Tensor, share: float = 0.9, count: int = 100, draws: int = 500) -> Interval:
+    """The middle `share` of `count` imputations of x (N, *input_shape), NaN where nothing was observed."""
+    many = impute_many(model, x, count, draws)
+    edge = (1 - share) / 2
+    return Interval(torch.quantile(many, edge, dim=0), torch.quantile(many, 1 - edge, dim=0))
+
+
+def hide(x: Tensor, share: float, seed: int = 0) -> Tensor:
+    """Which known cells of x (N, d) to hide on purpose: bool (N, d), so many of them, each row keeping one."""
+    if not 0 < share < 1:
+        raise ConfigError(f"The share of cells to hide must lie between 0 and 1, got {share}.")
+    order = torch.rand(x.shape, generator=torch.Generator().manual_seed(seed))
+    known = ~x.isnan()
+    spared = order.masked_fill(~known, -1).argmax(1, keepdim=True)
+    return ((order < share) & known).scatter(1, spared, False)
+
+
+def rmse(filled: Tensor, x: Tensor, hidden: Tensor, deviation: Tensor) -> float:
+    """Root mean squared error over hidden cells, each in deviations (d,) of its column; all (N, d)."""
+    if not hidden.any():
+        raise DataError("No known cell was hidden, so there is no error to measure. Hide a larger share.")
+    return ((filled - x) / deviation)[hidden].square().mean().sqrt().item()
+
+
+def baselines(train: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """x (N, d) filled by column means, five nearest rows, and regressions in turn, as `train` (M, d) says.
+
+    Troyanskaya et al. (2001) for the neighbours, van Buuren & Groothuis-Oudshoorn (2011) for the chained
+    regressions. Columns are scaled for all three, so that none counts more for its unit.
+    """
+    import warnings
+
+    import numpy as np
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401 - it makes the next line possible
+    from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    ways = {
+        "column means": SimpleImputer(keep_empty_features=True),
+        "5 nearest rows": KNNImputer(keep_empty_features=True),
+        "chained regressions": IterativeImputer(max_iter=10, random_state=0, keep_empty_features=True),
+    }
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column of which nothing is known
+        for name, way in ways.items():
+            scaler = StandardScaler()
+            pipeline = make_pipeline(scaler, way).fit(train.double().numpy())
+            filled = np.nan_to_num(scaler.inverse_transform(pipeline.transform(x.double().numpy())))
+            found[name] = torch.where(x.isnan(), torch.from_numpy(filled).to(x.dtype), x)
+    return found

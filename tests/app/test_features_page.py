@@ -1,0 +1,121 @@
+"""The Features page: codes to take along, maps, classifiers on codes, size against error."""
+
+import io
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from aecore import metrics
+from aecore.autoencoder import Autoencoder
+from aecore.data import Dataset, Split
+from tests.app.test_data_page import brought, texts
+from tests.app.test_impute_page import LINES
+from ui import featuring
+from ui.inputs import Inputs
+
+
+def test_a_first_visit_shows_maps_and_how_far_they_can_be_trusted(open_page):
+    app = open_page("apply_features.py")
+    assert not app.exception and not app.error
+    assert app.get_by_key("map-0").proto.spec and app.get_by_key("map-1").proto.spec
+    assert texts(app).count("Trustworthiness 0.") == 2 and "neighbours' class right" in texts(app)
+
+
+def test_slow_maps_are_added_on_request(open_page, trained, no_shipped):
+    trained(**{"data.limit": 60})
+    app = open_page("apply_features.py")
+    next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
+    deadline = time.monotonic() + 120
+    while texts(app).count("Trustworthiness 0.") < 6 and time.monotonic() < deadline:
+        time.sleep(0.5)
+        app.run()
+    assert not app.exception and texts(app).count("Trustworthiness 0.") == 6
+    assert "The bare values, UMAP" in texts(app)
+
+
+def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
+    run = trained("vanilla", "wine")
+    x = torch.rand(6, 13)
+    frame = pd.DataFrame({"bottle": list("abcdef")})
+    table = featuring.load_table("", 0.0, "", run, Inputs("w.csv", x, None, (), (), frame, ""))
+    z = metrics.encode(Autoencoder.load(run.path), x).numpy()
+    assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
+    assert np.allclose(table.iloc[:, 1:], z)
+    back = pd.read_parquet(io.BytesIO(featuring.parquet(table)))
+    assert back.bottle.tolist() == list("abcdef")
+
+
+def test_the_table_of_codes_is_offered(open_page, trained, no_shipped):
+    trained()
+    app = open_page("apply_features.py", mode="Codes")
+    assert not app.exception and "z0" in app.dataframe[0].value.columns
+    assert {"CSV", "Parquet"} <= {b.label for b in app.get("download_button")}
+
+
+def test_codes_are_judged_beside_bare_values_and_components(open_page, trained, no_shipped):
+    one, other = trained("vanilla", **{"data.limit": None}), trained("vae", **{"data.limit": None})
+    app = open_page("apply_features.py", mode="Worth", run=one.id)
+    assert not app.exception and not app.error
+    names = json.loads(app.get_by_key("worth").proto.spec)["data"][0]["x"]
+    assert names[0] == "raw values" and any("PCA" in name for name in names)
+    assert {name.split(",")[0] for name in names} >= {one.id, other.id}
+
+
+def test_runs_on_other_examples_are_not_compared(trained, no_shipped):
+    digits, few, wine = trained(), trained(**{"data.limit": 100}), trained("vanilla", "wine")
+    assert featuring.same_data(digits, digits)
+    assert not featuring.same_data(digits, few) and not featuring.same_data(digits, wine)
+
+
+def test_data_without_classes_are_not_judged(open_page, trained, no_shipped):
+    rows = np.random.default_rng(0).random((60, 4)).round(3)
+    one = brought("rows.csv", pd.DataFrame(rows, columns=list("abcd")).to_csv(index=False).encode())
+    trained("vanilla", str(one.source.resolve()))
+    assert "these data have none" in open_page("apply_features.py", mode="Worth").info[0].value
+    app = open_page("apply_features.py", mode="Map", inputs=one.token)
+    assert not app.exception and not app.error and "class right" not in texts(app)
+
+
+def test_the_line_of_components_falls_and_every_run_is_a_point(open_page, trained, no_shipped):
+    runs = [trained("vanilla"), trained("linear")]
+    app = open_page("apply_features.py", mode="Size", run=runs[0].id)
+    assert not app.exception and not app.error
+    traces = json.loads(app.get_by_key("size").proto.spec)["data"]
+    line = traces[0]["y"]
+    assert line == sorted(line, reverse=True) and len(line) > 10
+    assert {trace["name"] for trace in traces[1:]} == {run.id for run in runs}
+
+
+def test_components_are_measured_in_the_networks_units(trained, no_shipped):
+    run = trained("linear", "wine")
+    torch.manual_seed(0)
+    net = Autoencoder.load(run.path)
+    x = torch.randn(50, 13) * net.scale + net.shift
+    curve = featuring.load_pca("", 0.0, "", run, Dataset("w", "table", Split(x, None), Split(x, None)))
+    assert curve[0] == pytest.approx(((x - x.mean(0)) / net.scale).square().sum(1).mean().item(), rel=1e-4)
+    assert curve[-1] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["Codes", "Map", "Worth", "Size"])
+def test_a_table_with_words_and_holes_goes_through_every_section(open_page, no_shipped, mode):
+    from aecore import runs
+    from aecore.plan import plan
+    from aecore.train import fit
+
+    one = brought("people.csv", "\n".join(LINES).encode())
+    settings = {f"data.{k}": v for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()}
+    run = runs.create(plan("vanilla", one.config().name, settings={"training.epochs": 2, **settings}))
+    list(fit(run))
+    app = open_page("apply_features.py", mode=mode, inputs=one.token)
+    assert not app.exception and not app.error
+
+
+def test_few_inputs_and_nonsense_in_the_link_are_borne(open_page, trained, no_shipped):
+    trained(**{"data.limit": 12})
+    for mode in ("Codes", "Map", "Worth", "Size", "Everything"):
+        app = open_page("apply_features.py", mode=mode, runs="none", inputs="?")
+        assert not app.exception and not app.error
