@@ -181,7 +181,10 @@ def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) 
         st.container(width=640).plotly_chart(figure, key="found", alt="Examples above and below the threshold")
     else:
         kinds = explaining.kinds(given, judged, top)
-        details = [f"{score:.3g}{kind}" for score, kind in zip(judged.scores[top].tolist(), kinds, strict=True)]
+        details = [
+            f"{f'{score:.3g}' if score < 1000 else f'{score:,.0f}'}{kind}"
+            for score, kind in zip(judged.scores[top].tolist(), kinds, strict=True)
+        ]
         names = [explaining.named(given, judged, i) for i in top.tolist()]
         st.html(examples.cards(net, x, names, details, (judged.scores[top] > at).tolist()))
         st.caption("Underlined in red: above the threshold. Under each its score."

@@ -20,7 +20,7 @@ from aecore.tasks.search import Found, Index, Principal
 from ui import cache, drawing, examples, figures, inputs
 from ui.inputs import Inputs, resized
 
-SHOWN, BESIDE, ROWS = 16, 8, 3
+SHOWN, BESIDE, ROWS = 15, 8, 3
 FITTED = 20_000  # examples behind PCA
 PLACES = {"training set": "train", "test set": "test"}
 
