@@ -1,13 +1,13 @@
-"""Anomaly: what a run that knows the normal finds strange, how often it is right, and why."""
+"""Anomaly: what is unlike the normal examples that a run was trained on, by how much, and why."""
 
 import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks import anomaly
-from ui import anomalies, cache, inputs, state, training
+from ui import anomalies, cache, inputs, scoring, state, training
 
 st.title("Anomaly")
-st.markdown("**Learn what is normal, score what is new:** the farther the model moves an example, the stranger it is.")
+st.markdown("**Learn what is normal, find what is not:** what a model cannot rebuild is unlike all that it knows.")
 left, right = st.columns(2)
 with left:
     run = state.choose_run(first="breast-cancer-detector")
@@ -15,9 +15,12 @@ try:
     found, remark = cache.dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    scored = anomalies.judge(run, found, inputs.choose(run, found, right))
-    limit = anomalies.threshold(scored)
-    anomalies.ranked(run, found, scored, limit)
+    given = inputs.choose(run, found, right)
+    judged = scoring.scored(run, found, given, st)
+    at = anomalies.threshold(judged, st.container(horizontal=True, vertical_alignment="bottom", gap="medium"))
+    anomalies.verdicts(judged, at)
+    anomalies.curves(judged, at)
+    anomalies.ranking(run, found, given, judged, at)
 except AecoreError as error:
     state.show_error(error)
 training.offer("Train a detector", anomaly.plan, normal=True)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks import compress
-from ui import cache, inputs, searching, state, training
+from ui import cache, inputs, precision, searching, state, training
 
 st.title("Search")
 st.markdown("**Show one, find its like:** the nearest codes of a collection, all compared, in milliseconds.")
@@ -16,7 +16,7 @@ try:
     if remark:
         st.caption(f":material/info: {remark}")
     searching.look(run, found, inputs.choose(run, found, right))
-    searching.precision(run, found)
+    precision.show(run, found)
 except AecoreError as error:
     state.show_error(error)
 training.offer("Train for search", compress.plan)

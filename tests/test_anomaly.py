@@ -173,3 +173,58 @@ def test_the_curves_pass_through_what_each_threshold_gives():
     assert np.isclose(found.recall, at.recall).any() and np.isclose(found.precision, at.precision).any()
     with pytest.raises(DataError, match="0 and 300"):
         anomaly.curves(scores, torch.ones(300, dtype=torch.bool))
+
+
+def test_half_of_the_normal_examples_calibrate_and_no_other():
+    normal = torch.arange(101) % 3 > 0
+    rows = anomaly.calibration_rows(normal)
+    assert len(rows) == int(normal.sum()) // 2 and normal[rows].all() and len(rows.unique()) == len(rows)
+    assert torch.equal(rows, anomaly.calibration_rows(normal))
+    assert not torch.equal(rows, anomaly.calibration_rows(normal, seed=1))
+
+
+def test_p_values_follow_from_scores_alone(detector):
+    x = line(20, 11)
+    assert torch.equal(detector.p_of(detector.score(x)), detector.p_values(x))
+
+
+@pytest.mark.parametrize("miss", [0.2, 1.0, 30.0])
+def test_no_other_threshold_costs_less(miss):
+    torch.manual_seed(0)
+    truth = torch.rand(60) < 0.3
+    scores = (torch.randn(60) + truth).mul(4).round() / 4  # with ties
+
+    def cost(threshold):
+        counts = anomaly.confusion(scores, truth, threshold)
+        return miss * counts.missed + counts.false_alarms
+
+    tried = [cost(t) for t in [scores.min() - 1, *scores.unique()]]
+    assert cost(anomaly.cheapest(scores, truth, miss)) == min(tried)
+
+
+def test_where_nothing_is_to_be_found_the_cheapest_threshold_raises_no_alarm():
+    scores = torch.tensor([1.0, 2.0, 3.0])
+    assert not (scores > anomaly.cheapest(scores, torch.zeros(3), 5)).any()
+    assert (scores > anomaly.cheapest(scores, torch.ones(3), 5)).all()
+    with pytest.raises(ConfigError, match="more than 0, got -1"):
+        anomaly.cheapest(scores, torch.ones(3), -1)
+
+
+def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():
+    torch.manual_seed(0)
+    given = [anomaly.Detector(None, torch.rand(36).sort().values) for _ in range(4000)]
+    shares = torch.tensor([1 - one.threshold(0.1) for one in given])  # of uniform scores, the share above t is 1 - t
+    assert abs(shares.mean().item() - 0.1) < 0.003
+    low, high = given[0].alarms_between(0.1)
+    assert abs(((shares > low) & (shares < high)).float().mean().item() - 0.9) < 0.02
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        given[0].alarms_between(0)
+
+
+def test_over_many_draws_the_false_alarms_are_those_asked_for():
+    torch.manual_seed(1)
+    normal = torch.arange(120) < 72
+    scores = torch.where(normal, torch.randn(120), torch.randn(120) + 2)
+    found = anomaly.average(scores, normal, 0.1, draws=200)
+    assert abs(found.false_alarms - 0.1) < 0.02 and 0.5 < found.found < 1 and found.draws == 200
+    assert math.isnan(anomaly.average(scores[:72], normal[:72], 0.1, draws=2).found)

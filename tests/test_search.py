@@ -32,6 +32,29 @@ def test_precision_counts_the_class_of_what_is_found():
     assert found == search.Score(1.0, 0.75, 2)
 
 
+def test_a_scan_of_bytes_finds_what_an_index_of_their_values_does():
+    sets = data.load(DataConfig(name="digits"))
+    x = (sets.train.x * 255).round().byte() if sets.train.x.is_floating_point() else sets.train.x
+    exact = search.index(data.as_float(x).flatten(1)).nearest(data.as_float(x[:1]).flatten(1), 5)
+    found = search.scan(x, x[:1], 5)
+    assert torch.equal(found.rows, exact.rows) and torch.allclose(found.distances, exact.distances, atol=1e-3)
+    assert search.scan(x[:3], x[:1], 10).rows.shape == (1, 3)
+
+
+def test_principal_components_keep_the_distances_of_what_lies_in_them():
+    torch.manual_seed(0)
+    x = torch.randn(50, 2) @ torch.randn(2, 6) + 3
+    pca = search.principal(x, 2)
+    assert torch.allclose(torch.cdist(pca.encode(x), pca.encode(x)), torch.cdist(x, x), atol=1e-2)
+    assert search.principal(x[:3], 6).basis.shape == (6, 3)
+
+
+def test_what_is_alike_is_said_of_each_query_and_place():
+    vectors, y = torch.tensor([[0.0], [1.0], [10.0]]), torch.tensor([0, 1, 0])
+    right = search.alike(vectors, y, torch.tensor([[0.1], [9.0]]), torch.tensor([0, 0]), k=2)
+    assert right.tolist() == [[True, False], [True, False]]
+
+
 def test_digits_are_found_by_raw_pixels_and_by_principal_components():
     sets = data.load(DataConfig(name="digits"))
     ways = search.baselines(sets.train.x, sets.test.x, 16)

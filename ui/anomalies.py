@@ -1,231 +1,218 @@
-"""What the Anomaly page is made of: scores, a threshold and its mistakes, and why one example stands out."""
+"""What the Anomaly page is made of: scores against a threshold, how well they tell apart, and which are the highest."""
 
 from __future__ import annotations
 
-import hashlib
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
-import torch
-from torch import Tensor
 
-from aecore import data, metrics
+from aecore import data
 from aecore.data import Dataset
-from aecore.pictures import grid, signed
 from aecore.runs import Run
-from aecore.tasks import anomaly, search
-from aecore.tasks.anomaly import Detector
-from ui import cache, examples, figures, inputs
+from aecore.tasks import anomaly
+from aecore.tasks.anomaly import Confusion
+from ui import cache, examples, explaining, figures
 from ui.inputs import Inputs
+from ui.scoring import Scored
 
-FEWEST = 10  # normal examples behind a threshold
-RANKED, NEAR, WHY = 16, 8, 12
-COLLECTED = 20_000  # training examples among which the nearest are looked for
-WIDTH = 150
-
-
-class Scored(NamedTuple):
-    """Examples, their scores, and the truth where it is known."""
-
-    inputs: Inputs
-    detector: Detector
-    scores: Tensor  # (N,)
-    truth: Tensor | None  # (N,) bool: anomalous
-    calibrated: str  # on what, in words
+SHOWN = 16
+FEW = 500  # examples behind a threshold, up to which another draw of them matters
+SHARES = "By false alarms", "By score", "By cost"
+WAYS_HELP = (
+    "**By false alarms**: the score that this share of the normal examples exceeds. **By score**: a score of your "
+    "own. **By cost**: what is cheapest on these examples, at what a miss costs beside a false alarm; needs classes."
+)
+ALL_NORMAL = (
+    "All that are scored count as normal, so each of these is a false alarm, or a find: the strangest come first. "
+    "With other classes to be found, it shows how well they are told apart."
+)
 
 
-def judge(run: Run, found: Dataset, chosen: Inputs) -> Scored:
-    """Score the inputs by a detector that is calibrated on normal examples, none of them among the scored."""
-    normal = normal_classes(run, found, chosen)
-    calibration, rest, words = divided(found, chosen, normal)
-    x = chosen.x[rest]
-    names = tuple(chosen.names[i] for i in rest.tolist()) if chosen.names else ()
-    frame = None if chosen.frame is None else chosen.frame.iloc[rest.numpy()]
-    kept = chosen._replace(x=x, y=None if chosen.y is None else chosen.y[rest], names=names, frame=frame)
-    detector, scores = load_scores(str(run.path), run.version(), digest(calibration), digest(x), run, calibration, x)
-    truth = None
-    if kept.y is not None and 0 < len(normal) < len(chosen.classes):
-        truth = ~torch.isin(kept.y, torch.tensor([chosen.classes.index(name) for name in normal]))
-        truth = truth if truth.any() and not truth.all() else None
-    return Scored(kept, detector, scores, truth, words)
+# -- the threshold
 
 
-def normal_classes(run: Run, found: Dataset, chosen: Inputs) -> list[str]:
-    """Which classes of the inputs count as normal; all of them where nothing is known."""
-    if chosen.y is None or len(chosen.classes) < 2:
-        return list(chosen.classes)
-    config = run.config().data
-    trained = config.train_class if config and config.train_class in chosen.classes else None
-    picked = st.multiselect("Normal classes", chosen.classes, [trained] if trained else list(chosen.classes),
-                            key=f"normal-{run.id}-{chosen.name}",
-                            help="The others are what should be found. Take one away to see how well.")  # fmt: skip
-    return list(picked) or list(chosen.classes)
+def threshold(judged: Scored, place: Any) -> float:
+    """The score above which an example is anomalous."""
+    ways = SHARES if judged.known else SHARES[:2]
+    if st.session_state.get("threshold", ways[0]) not in ways:
+        del st.session_state["threshold"]
+    way = place.segmented_control("Threshold", ways, default=ways[0], required=True, key="threshold",
+                                  bind="query-params", help=WAYS_HELP)  # fmt: skip
+    usual = judged.detector.threshold(0.1)
+    if way == SHARES[1]:
+        given = place.number_input("Score", 0.0, value=None, key="score", bind="query-params", format="%.4g", width=160,
+                                   placeholder=f"{usual:.3g}")  # fmt: skip
+        return usual if given is None else given
+    if way == SHARES[2] and judged.anomalous is not None:
+        miss = place.slider("A miss costs so many false alarms", 0.1, 100.0, 5.0, 0.1, key="miss", bind="query-params",
+                            width=280)  # fmt: skip
+        return anomaly.cheapest(judged.scores, judged.anomalous, miss)
+    share = place.slider("False alarms, %", 0.5, 50.0, 10.0, 0.5, key="alarms", bind="query-params", width=280,
+                         help="Of normal examples, so many in a hundred are to be above the threshold.")  # fmt: skip
+    low, high = judged.detector.alarms_between(share / 100)
+    st.caption(f"Set by {len(judged.detector.normal):,} normal examples, it gives alarms on {low:.1%} to {high:.1%} of "
+               "new ones, in nine cases of ten.")  # fmt: skip
+    return judged.detector.threshold(share / 100)
 
 
-def divided(found: Dataset, chosen: Inputs, normal: list[str]) -> tuple[Tensor, Tensor, str]:
-    """Normal examples to calibrate on (M, ...), and which inputs are scored: (N,) rows."""
-    ours = inputs.filled(found.test.x, found)
-    is_test = chosen.frame is None and chosen.name == f"{inputs.TEST} of {found.name}"
-    kinds = [i for i, name in enumerate(found.classes) if name in normal]
-    rows = torch.arange(len(ours))
-    if found.test.y is not None and kinds:
-        rows = rows[torch.isin(found.test.y, torch.tensor(kinds))]
-    every = torch.arange(len(chosen.x))
-    if is_test and len(rows) >= 2 * FEWEST:
-        held = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[: len(rows) // 2]]
-        return ours[held], every[~torch.isin(every, held)], f"{len(held):,} normal test examples, which are not scored"
-    if not is_test and len(rows) >= FEWEST:
-        return ours[rows], every, f"the {len(rows):,} normal examples of the run's test set"
-    train = inputs.filled(found.train.x, found)[:COLLECTED]
-    return train, every, f"{len(train):,} training examples, which score too low: the threshold is strict"
+def over_draws(judged: Scored) -> None:
+    """Where the threshold was set on few, what other draws of them would give."""
+    if (
+        judged.halved is None
+        or len(judged.detector.normal) > FEW
+        or st.session_state.get("threshold") not in (None, SHARES[0])
+    ):
+        return
+    found = anomaly.average(*judged.halved, (st.session_state.get("alarms") or 10) / 100)
+    st.caption(f"Over {found.draws} draws of the examples that set the threshold: {found.false_alarms:.1%} false "
+               f"alarms and {found.found:.1%} found, on average.")  # fmt: skip
 
 
-@st.cache_resource(max_entries=16, show_spinner="Scoring ...")
-def load_scores(
-    path: str, version: float, normal: str, given: str, _run: Run, _normal: Tensor, _x: Tensor
-) -> tuple[Detector, Tensor]:
-    detector = anomaly.fit(cache.model(_run), _normal)
-    return detector, detector.score(_x)
-
-
-def digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
-
-
-# -- the threshold and its mistakes
-
-
-def threshold(scored: Scored) -> float:
-    """A slider over false alarms, and what that threshold gives."""
-    share = st.slider("False alarms allowed", 0.5, 30.0, 5.0, 0.5, key="alarms", bind="query-params", format="%g %%",
-                      help="The share of normal examples that may be called anomalous. The threshold is the score that "
-                      f"so many exceed of {scored.calibrated}.")  # fmt: skip
-    limit = scored.detector.threshold(share / 100)
-    above = int((scored.scores > limit).sum())
-    row = st.container(horizontal=True)
-    row.metric("Anomalous", f"{above:,} of {len(scored.scores):,}", width=200)
-    row.metric("Threshold", f"{limit:.3g}", width=WIDTH, help="Of the score: squared distance, in the network's units, "
-               "from the example to what the model makes of it.")  # fmt: skip
-    if scored.truth is not None:
-        counts = anomaly.confusion(scored.scores, scored.truth, limit)
-        curves = anomaly.curves(scored.scores, scored.truth)
-        row.metric("Found", f"{counts.recall:.1%}", width=WIDTH, help="Share of the anomalies above the threshold.")
-        row.metric("Right", f"{counts.precision:.1%}", width=WIDTH, help="Share of anomalies above the threshold.")
-        row.metric("AUROC", f"{curves.auroc:.4f}", width=WIDTH,
-                   help="The chance that an anomaly scores above a normal example.")  # fmt: skip
-        row.metric("Average precision", f"{curves.average_precision:.4f}", width=WIDTH)
+def verdicts(judged: Scored, at: float) -> None:
+    """The scores on a line, and what the threshold makes of them."""
     left, right = st.columns([3, 2], gap="large")
     with left:
-        groups = {"scores": scored.scores.numpy()}
-        if scored.truth is not None:
-            groups = {"normal": scored.scores[~scored.truth].numpy(), "anomalous": scored.scores[scored.truth].numpy()}
-        st.plotly_chart(figures.histogram(groups, limit), key="histogram", alt="How many examples have which score")
+        st.plotly_chart(figures.score_histogram(groups(judged), at), key="scores",
+                        alt=f"Histogram of {len(judged.scores):,} scores; the threshold is {at:.3g}")  # fmt: skip
     with right:
-        if scored.truth is None:
-            st.caption("Nothing says which of these are anomalous. Where the inputs have classes, take those away "
-                       "above that are not normal, and see here how well they are found.")  # fmt: skip
-        else:
-            st.plotly_chart(figures.confusion(*counts), key="confusion", alt=f"Confusion: {counts}")
-    if scored.truth is not None:
-        at = counts.false_alarms / max(1, counts.false_alarms + counts.passed)
-        left, right = st.columns(2, gap="large")
-        left.plotly_chart(figures.path(curves.false_alarms, curves.found, (at, counts.recall), "false alarms", "found"),
-                          key="roc", alt=f"ROC curve, area {curves.auroc:.4f}")  # fmt: skip
-        here = (counts.recall, counts.precision)
-        right.plotly_chart(figures.path(curves.recall, curves.precision, here, "found", "right"), key="pr",
-                           alt=f"Precision-recall curve, average {curves.average_precision:.4f}")  # fmt: skip
-    st.caption(f"Calibrated on {scored.calibrated}. The diamond is the threshold above.")
-    return limit
+        above = judged.scores > at
+        if judged.anomalous is None or not judged.anomalous.any():
+            st.metric("Above the threshold", f"{int(above.sum()):,} of {len(above):,}", f"{above.float().mean():.1%}",
+                      delta_color="off", delta_arrow="off")  # fmt: skip
+            st.caption("These data have no classes, so nobody knows which of them are mistakes."
+                       if judged.anomalous is None else ALL_NORMAL)  # fmt: skip
+            return
+        counts = anomaly.confusion(judged.scores, judged.anomalous, at)
+        st.html(confusion_html(counts))
+        row = st.container(horizontal=True)
+        row.metric("Precision", f"{counts.precision:.1%}" if above.any() else "none",
+                   help="Of the alarms, the share that is right.", width=130)  # fmt: skip
+        row.metric("Recall", f"{counts.recall:.1%}",
+                   help="Of the anomalies, the share that is found.", width=130)  # fmt: skip
+        over_draws(judged)
 
 
-# -- the examples
+def groups(judged: Scored) -> dict[str, Any]:
+    scores = judged.scores.numpy()
+    if judged.anomalous is None:
+        return {"inputs": scores}
+    truth = judged.anomalous.numpy()
+    return {name: part for name, part in (("normal", scores[~truth]), ("anomalous", scores[truth])) if len(part)}
 
 
-def ranked(run: Run, found: Dataset, scored: Scored, limit: float) -> None:
-    """The most anomalous first; one of them explained; all of them as a file."""
-    st.subheader("The most anomalous", anchor=False)
-    net, order = cache.model(run), scored.scores.argsort(descending=True)
-    top = order[:RANKED].tolist()
-    if examples.is_cloud(found):
-        examples.show_cloud(found, {"most anomalous": data.as_float(scored.inputs.x[top])}, "The most anomalous")
-    else:
-        st.image(examples.picture(net, data.as_float(scored.inputs.x[top]), 8), width="stretch",
-                 alt=f"The {len(top)} examples with the highest scores, highest first")  # fmt: skip
-    table = as_table(scored, limit)
-    st.download_button("Results as CSV", lambda: table.to_csv(index=False), f"{run.id}-anomalies.csv", "text/csv",
-                       icon=":material/table:", on_click="ignore",
-                       help="Every example as you brought it, its score, its p-value and the verdict.")  # fmt: skip
-    rank = examples.choose_index(st, "Rank", "rank", len(order), 0, "0 is the most anomalous.") or 0
-    explain(run, found, scored, int(order[rank]), limit)
+CONFUSION = """<style>
+.conf {display: grid; grid-template-columns: auto 1fr 1fr; gap: .4rem; align-items: stretch}
+.conf div {padding: .6rem .5rem; text-align: center; border-radius: .3rem; line-height: 1.3}
+.conf .name {text-align: right; align-self: center; padding-left: 0; opacity: .8} .conf .top {opacity: .8; padding: 0}
+.conf b {font-size: 1.5rem; display: block} .conf small {opacity: .8}
+</style>"""
 
 
-def as_table(scored: Scored, limit: float) -> pd.DataFrame:
-    """The inputs' own columns, then score, p-value and verdict; a row an example, in the order given."""
-    below = torch.searchsorted(scored.detector.normal, scored.scores)
-    count = len(scored.detector.normal)
-    table = pd.DataFrame() if scored.inputs.frame is None else scored.inputs.frame.reset_index(drop=True)
-    if scored.inputs.names:
-        table["name"] = list(scored.inputs.names)
-    if scored.inputs.frame is None and scored.inputs.y is not None and scored.inputs.classes:
-        table["class"] = [scored.inputs.classes[i] for i in scored.inputs.y.tolist()]
-    verdict = {"score": scored.scores.numpy(), "p_value": ((1 + count - below) / (1 + count)).numpy(),
-               "is_anomaly": (scored.scores > limit).numpy()}  # fmt: skip
-    return pd.concat([table, pd.DataFrame(verdict)], axis=1)
+def confusion_html(counts: Confusion) -> str:
+    """The four counts, deeper in colour the larger their share: blue where right, red where wrong."""
+    rows = {
+        "normal": ((counts.passed, "passed", True), (counts.false_alarms, "false alarms", False)),
+        "anomalous": ((counts.missed, "missed", False), (counts.found, "found", True)),
+    }
+    cells = ['<div></div><div class="top">below</div><div class="top">above the threshold</div>']
+    for name, pair in rows.items():
+        total = sum(count for count, _, _ in pair)
+        cells.append(f'<div class="name">{name}<br><small>{total:,}</small></div>')
+        for count, word, right in pair:
+            share = count / total if total else 0.0
+            tint = f"rgba({'68,119,170' if right else '238,102,119'},{0.08 + 0.6 * share:.2f})"
+            cells.append(f'<div style="background:{tint}"><b>{count:,}</b>{word}<br><small>{share:.1%}</small></div>')
+    return f'{CONFUSION}<div class="conf" role="img" aria-label="{said(counts)}">{"".join(cells)}</div>'
 
 
-def explain(run: Run, found: Dataset, scored: Scored, row: int, limit: float) -> None:
-    """Which pixels or columns made one example anomalous, and the normal ones nearest to it."""
-    net, x = cache.model(run), data.as_float(scored.inputs.x[row : row + 1])
-    kind = ""
-    if scored.inputs.y is not None and scored.inputs.classes:
-        kind = f", class {scored.inputs.classes[int(scored.inputs.y[row])]}"
-    verdict = "anomalous" if scored.scores[row] > limit else "normal"
-    st.markdown(f"**Why {scored.inputs.label(row)}{kind}** scores {scored.scores[row]:.3g}: {verdict}")
-    residual, rebuilt = anomaly.residuals(net, x), metrics.reconstruct(net, x)
-    if x.dim() == 4:
-        shown = torch.cat([examples.large(net, x), examples.large(net, rebuilt)])
-        heat = signed(residual)
-        scale = shown.shape[2] // heat.shape[2]
-        heat = heat.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-        st.image(grid(torch.cat([shown, heat]), 3), alt="The example, what the model makes of it, and the difference")
-        st.caption("The example, what the model makes of it, and the difference: red is brighter than the model "
-                   "expects, blue darker.")  # fmt: skip
-    else:
-        columns(found, x[0], rebuilt[0], residual[0])
-    nearest(run, found, x)
+def said(counts: Confusion) -> str:
+    return (f"{counts.found} anomalies found, {counts.missed} missed; {counts.passed} normal examples passed, "
+            f"{counts.false_alarms} false alarms")  # fmt: skip
 
 
-def columns(found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tensor) -> None:
-    """The columns that count most, in deviations, and their values beside what the model expects."""
-    order = residual.abs().argsort(descending=True)[:WHY].tolist()
-    names = [found.columns[i] if found.columns else f"x{i}" for i in order]
+# -- how well
+
+
+def curves(judged: Scored, at: float) -> None:
+    """ROC and precision-recall, where the truth is known."""
+    if judged.anomalous is None or not judged.anomalous.any():
+        return
+    st.subheader("How well it tells them apart", anchor=False)
+    if not judged.known:
+        st.caption("None that is scored is normal: there is nothing to tell apart.")
+        return
+    found = anomaly.curves(judged.scores, judged.anomalous)
+    counts = anomaly.confusion(judged.scores, judged.anomalous, at)
+    alarms = counts.false_alarms / (counts.false_alarms + counts.passed)
+    share = float(judged.anomalous.float().mean())
     left, right = st.columns(2, gap="large")
-    left.plotly_chart(figures.signed_bars(names, residual[order].numpy(), "deviations from what the model expects"),
-                      key="why", alt=f"The columns that count most: {', '.join(names[:5])}")  # fmt: skip
-    share = (residual.square() / residual.square().sum().clamp(min=1e-12))[order]
-    values = {"value": x[order], "expected": rebuilt[order], "share": 100 * share}
-    table = pd.DataFrame({name: part.numpy() for name, part in values.items()}, index=pd.Index(names, name="column"))
+    with left:
+        st.markdown(
+            f"**ROC**: area {found.auroc:.3f}", help="The chance that an anomaly scores above a normal example."
+        )
+        axes = ("false alarms, share of the normal", "found, share of the anomalous")
+        figure = figures.rate_curve(found.false_alarms, found.found, (alarms, counts.recall), axes, ((0, 0), (1, 1)))
+        st.plotly_chart(figure, key="roc", alt=f"ROC curve, area {found.auroc:.3f}")
     with right:
-        config = {name: examples.number() for name in ("value", "expected")}
-        config["share"] = st.column_config.NumberColumn(format="%.0f %%", help="Of the score.")
-        st.dataframe(table, column_config=config, alt="Values beside what the model expects")
+        st.markdown(f"**Precision and recall**: average precision {found.average_precision:.3f}",
+                    help="Depends on how many are anomalous: guessing gives their share.")  # fmt: skip
+        axes = ("recall: found, share of the anomalous", "precision: right, share of the alarms")
+        now = (counts.recall, counts.precision)
+        figure = figures.rate_curve(found.recall, found.precision, now, axes, ((0, share), (1, share)))
+        st.plotly_chart(figure, key="pr", alt=f"Precision over recall, average precision {found.average_precision:.3f}")
 
 
-def nearest(run: Run, found: Dataset, x: Tensor) -> None:
-    """The training examples whose codes are nearest."""
-    net = cache.model(run)
-    index = load_index(str(run.path), run.version(), found.name, run, found)
-    rows = index.nearest(metrics.encode(net, x), NEAR).rows[0].tolist()
-    near = inputs.filled(found.train.x[rows], found)
-    st.markdown("**The nearest normal examples**, from the training set")
-    if found.kind == "image":
-        st.image(examples.picture(net, data.as_float(near), NEAR), width="stretch", alt="The nearest training examples")
+# -- which, and why
+
+
+def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) -> None:
+    """The most anomalous, one of them explained, and all as a file."""
+    st.subheader("The most anomalous", anchor=False)
+    order = judged.scores.argsort(descending=True)
+    top, net = order[:SHOWN], cache.model(run)
+    x = data.as_float(judged.x[top])
+    if examples.is_cloud(found):
+        above = judged.scores > at
+        parts = {"training data": found.train.x[:2000], "below the threshold": judged.x[~above],
+                 "above": judged.x[above]}  # fmt: skip
+        tints = (figures.NORMAL, figures.NORMAL, figures.ANOMALOUS)
+        figure = figures.cloud({name: part.numpy() for name, part in parts.items()}, tints)
+        st.container(width=640).plotly_chart(figure, key="found", alt="Examples above and below the threshold")
     else:
-        shown = {"this one": x[0]} | {str(row): one for row, one in zip(rows, near, strict=True)}
-        examples.show_table(examples.table(found, shown))
+        kinds = explaining.kinds(given, judged, top)
+        details = [
+            f"{f'{score:.3g}' if score < 1000 else f'{score:,.0f}'}{kind}"
+            for score, kind in zip(judged.scores[top].tolist(), kinds, strict=True)
+        ]
+        names = [explaining.named(given, judged, i) for i in top.tolist()]
+        st.html(examples.cards(net, x, names, details, (judged.scores[top] > at).tolist()))
+        st.caption("Underlined in red: above the threshold. Under each its score."
+                   + ("" if x.dim() == 4 else f" {examples.BARS}"))  # fmt: skip
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    rank = (
+        examples.choose_index(row, "Rank", "rank", len(order), 0, "Which to look into: 0 is the most anomalous.") or 0
+    )
+    row.download_button("Scores as CSV", lambda: results(given, judged, at).to_csv(index=False),
+                        f"{run.id}-anomalies.csv", "text/csv", icon=":material/table:", on_click="ignore",
+                        help="Every example that was scored, with score, p-value and verdict.")  # fmt: skip
+    explaining.explain(run, found, given, judged, int(order[rank]), at)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Encoding the training set ...")
-def load_index(path: str, version: float, name: str, _run: Run, _found: Dataset) -> search.Index:
-    return search.index(torch.from_numpy(cache.codes(_run, "train", COLLECTED)[0]))
+def results(given: Inputs, judged: Scored, at: float) -> pd.DataFrame:
+    """A line for each scored example: the visitor's own columns or its name, then the verdict."""
+    rows = judged.rows.numpy()
+    if given.frame is not None:
+        table = given.frame.iloc[rows].reset_index(drop=True)
+    else:
+        table = pd.DataFrame({"row": rows})
+        if given.names:
+            table["name"] = [given.names[row] for row in rows]
+        if given.y is not None and given.classes:
+            table["class"] = [given.classes[int(given.y[row])] for row in rows]
+    found = {"score": judged.scores, "p_value": judged.detector.p_of(judged.scores), "is_anomaly": judged.scores > at}
+    for name, values in found.items():
+        while name in table.columns:  # a column of the visitor's own is never written over
+            name = f"anomaly_{name}"
+        table[name] = values.numpy()
+    return table

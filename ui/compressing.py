@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -65,7 +64,7 @@ def pack(run: Run, found: Dataset, inputs: Inputs) -> None:
 
 
 def packed(run: Run, step: float, x: Tensor) -> Packed:
-    return load_packed(str(run.path), run.version(), step, digest(x), run, x)
+    return load_packed(str(run.path), run.version(), step, cache.digest(x), run, x)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Compressing ...")
@@ -75,10 +74,6 @@ def load_packed(path: str, version: float, step: float, examples: str, _run: Run
     opened = compress.expand(net, file)
     point = compress.measured(step, file, compress.scaled(net, _x), compress.scaled(net, opened))
     return Packed(file, opened, point)
-
-
-def digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
 
 
 def beside(net: object, found: Dataset, x: Tensor, opened: Tensor) -> None:
@@ -141,7 +136,7 @@ def curves(run: Run, found: Dataset, x: Tensor, now: Point) -> None:
     """Bits against error: this run, PCA through the same coder, JPEG and WebP."""
     st.subheader("Bits against error", anchor=False)
     net = cache.model(run)
-    lines = load_curves(str(run.path), run.version(), found.name, digest(x), run, found, x)
+    lines = load_curves(str(run.path), run.version(), found.name, cache.digest(x), run, found, x)
     name = f"{run.id}, {net.config.latent_dim} units"
     unit = "pixel" if x.dim() == 4 else "cell"
     figure = figures.rate_distortion(lines, now, {name: figures.colour(net.config.variant)}, unit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -85,7 +84,7 @@ def figures_of(one: Cleaned) -> str:
 def cleaned(chosen: Sequence[Run], found: Dataset, x: Tensor, noise: Corruption, seed: int) -> list[Cleaned]:
     """Noisy pictures through every filter and run."""
     versions = tuple((str(run.path), run.version()) for run in chosen)
-    return load_cleaned(versions, found.name, digest(x), noise.model_dump_json(), seed, x, chosen, found, noise)
+    return load_cleaned(versions, found.name, cache.digest(x), noise.model_dump_json(), seed, x, chosen, found, noise)
 
 
 @st.cache_data(max_entries=16, show_spinner="Cleaning ...")
@@ -106,10 +105,6 @@ def linear(name: str, kind: str, _found: Dataset, _noise: Corruption) -> LinearD
         return None
 
 
-def digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
-
-
 # -- where each breaks
 
 
@@ -119,7 +114,7 @@ def strengths(chosen: Sequence[Run], found: Dataset, inputs: Inputs) -> None:
     kind = st.session_state.get("noise") or "Gaussian"
     x = data.as_float(inputs.x[:SWEPT])
     versions = tuple((str(run.path), run.version()) for run in chosen)
-    lines = load_sweep(versions, found.name, digest(x), kind, x, chosen, found)
+    lines = load_sweep(versions, found.name, cache.digest(x), kind, x, chosen, found)
     tints = {run.id: figures.colour(run.config().model.variant) for run in chosen}
     st.plotly_chart(figures.strengths(lines, tints, f"strength of the noise ({kind.lower()})"), key="strengths",
                     alt=f"PSNR over the strength of {kind.lower()} noise, for each denoiser")  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ from torch import Tensor
 
 from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset
-from aecore.pictures import GROUND, grid, tiles
+from aecore.pictures import GROUND, grid, png, tiles
 from ui import figures
 
 DEVIATIONS = 3.0  # a bar of a scaled column is full there
@@ -49,6 +52,29 @@ def large(net: Autoencoder, x: Tensor, times: int = 1) -> Tensor:
     small = as_tiles(net, x)
     scale = max(1, times * SIDE // max(small.shape[2:]))
     return small.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+
+
+CARDS = """<style>
+.cards {display: grid; grid-template-columns: repeat(auto-fill, minmax(5.2rem, 1fr)); gap: .5rem}
+.cards figure {margin: 0; min-width: 0}
+.cards img {width: 100%; display: block; image-rendering: pixelated; border-bottom: .25rem solid transparent}
+.cards .marked img {border-color: #ee6677}
+.cards figcaption {font-size: .8rem; line-height: 1.3; overflow-wrap: anywhere; padding-top: .15rem}
+.cards figcaption span {opacity: .7}
+</style>"""
+
+
+def cards(net: Autoencoder, x: Tensor, heads: Sequence[str], details: Sequence[str], marked: Sequence[bool] = ()
+          ) -> str:  # fmt: skip
+    """Examples (N, ...) as HTML, as many a line as fit, each with two lines under it; the marked ones underlined."""
+    parts = []
+    for i, tile in enumerate(as_tiles(net, x)):
+        source = f"data:image/png;base64,{base64.b64encode(png(grid(tile[None], 1, 0))).decode()}"
+        head, detail = html.escape(heads[i], quote=True), html.escape(details[i])
+        kind = ' class="marked"' if i < len(marked) and marked[i] else ""
+        parts.append(f'<figure{kind}><img src="{source}" alt="{head}">'
+                     f"<figcaption>{head}<br><span>{detail}</span></figcaption></figure>")  # fmt: skip
+    return f'{CARDS}<div class="cards">{"".join(parts)}</div>'
 
 
 def choose_index(place: Any, label: str, key: str, count: int, value: int | None, help: str) -> int | None:

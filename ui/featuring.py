@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 
 import numpy as np
@@ -26,16 +25,12 @@ FITTED = 10_000  # training examples behind PCA's curve
 POLL_SECONDS = 1.0
 
 
-def digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
-
-
 # -- codes
 
 
 def codes(run: Run, found: Dataset, chosen: Inputs) -> None:
     """The code of every input, to take along."""
-    table = load_table(str(run.path), run.version(), digest(chosen.x), run, chosen)
+    table = load_table(str(run.path), run.version(), cache.digest(chosen.x), run, chosen)
     st.caption(f"{len(table):,} rows of {chosen.name}: {cache.model(run).config.latent_dim} numbers each, beside what "
                "you brought.")  # fmt: skip
     st.dataframe(table.head(200), height=420, alt="The first codes")
@@ -71,8 +66,8 @@ def maps(run: Run, found: Dataset, chosen: Inputs) -> None:
     if len(x) <= 2 * features.NEIGHBOURS:
         st.info(f"A map needs more than {2 * features.NEIGHBOURS} inputs; there are {len(x)}.", icon=":material/info:")
         return
-    quick = load_quick(str(run.path), run.version(), digest(x), run, x)
-    key = f"slow-maps-{run.id}-{run.version()}-{digest(x)}"
+    quick = load_quick(str(run.path), run.version(), cache.digest(x), run, x)
+    key = f"slow-maps-{run.id}-{run.version()}-{cache.digest(x)}"
     slow = wait_for_slow(key, run, x)
     placed = quick | slow
     groups = {"input": np.arange(len(x))}

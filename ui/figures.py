@@ -226,14 +226,15 @@ def code_bars(code: np.ndarray, tint: str) -> go.Figure:
     return finish(figure, 170)
 
 
-def cloud(groups: Mapping[str, np.ndarray]) -> go.Figure:
-    """Named groups of points (N, 2 or 3): the first grey and small, as the ground for the others."""
+def cloud(groups: Mapping[str, np.ndarray], tints: Sequence[str] = CLASSES) -> go.Figure:
+    """Named groups of points (N, 2 or 3): the first grey and small, as the ground for the others; a lone one large."""
     figure = go.Figure()
     for i, (name, points) in enumerate(groups.items()):
         d = points.shape[1]
         kind = go.Scatter3d if d == 3 else go.Scattergl
         at = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
-        look = {"size": 4, "color": CLASSES[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
+        look = {"size": 4, "color": tints[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
+        look |= {"size": 10 if d == 2 else 6, "symbol": "diamond"} if i and len(points) == 1 else {}
         figure.add_trace(kind(**at, mode="markers", name=name, marker=look))
         if d == 2:
             figure.update_yaxes(scaleanchor="x")
@@ -277,9 +278,9 @@ def rate_distortion(lines: Mapping[str, Sequence[Any]], now: Any, tints: Mapping
     return finish(figure, 440)
 
 
-def decades() -> dict[str, Any]:
+def decades(named: Sequence[int] = (1, 2, 5)) -> dict[str, Any]:
     """A log axis that names 1, 2 and 5 of each power of ten, all in one size."""
-    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in (1, 2, 5)]
+    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in named]
     texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
     return {"type": "log", "tickvals": ticks, "ticktext": texts}
 
@@ -293,57 +294,6 @@ def grouped_bars(names: Sequence[str], series: Mapping[str, Sequence[float]], y:
     figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
     figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
     return finish(figure, 380)
-
-
-def histogram(groups: Mapping[str, np.ndarray], limit: float, bins: int = 40) -> go.Figure:
-    """Scores of each group on a log axis, with a threshold; {name: (N,)}."""
-    every = np.concatenate(list(groups.values()))
-    low, high = (float(np.log10(max(v, 1e-9))) for v in (min(every.min(), limit), max(every.max(), limit)))
-    edges = np.linspace(low - 0.02, high + 0.02, bins + 1)
-    middles, figure = 10 ** ((edges[1:] + edges[:-1]) / 2), go.Figure()
-    for i, (name, scores) in enumerate(groups.items()):
-        counts, _ = np.histogram(np.log10(np.maximum(scores, 1e-9)), edges)
-        figure.add_bar(x=middles, y=counts, width=np.diff(10**edges), name=name, opacity=0.75,
-                       marker={"color": CLASSES[i], "line": {"width": 0}})  # fmt: skip
-    figure.add_vline(limit, line={"color": "#888888", "dash": "dash", "width": 2})
-    figure.add_annotation(x=np.log10(limit), y=1, yref="paper", yanchor="bottom", text="threshold", showarrow=False)
-    figure.update_xaxes(title="score", **decades(), range=[edges[0], edges[-1]], tickangle=0)
-    figure.update_layout(barmode="overlay", yaxis_title="examples", legend=LEGEND_BELOW | {"y": -0.25})
-    return finish(figure, 340)
-
-
-def confusion(found: int, missed: int, false_alarms: int, passed: int) -> go.Figure:
-    """Counts as a square of four, darker where a share of the row is larger."""
-    counts = np.array([[found, missed], [false_alarms, passed]])
-    names = np.array([["found", "missed"], ["false alarms", "passed"]])
-    text = [[f"{n:,}<br>{name}" for n, name in zip(*pair, strict=True)]
-            for pair in zip(counts.tolist(), names.tolist(), strict=True)]  # fmt: skip
-    look = {"colorscale": [[0, "#dde5f0"], [1, "#7fa6d6"]], "showscale": False, "xgap": 3, "ygap": 3,
-            "textfont": {"color": "#1a1a1a", "size": 14}}  # fmt: skip
-    figure = go.Figure(go.Heatmap(z=counts / np.maximum(counts.sum(1, keepdims=True), 1), text=text, hoverinfo="skip",
-                                  x=["called anomalous", "called normal"], y=["anomalous", "normal"],
-                                  texttemplate="%{text}", **look))  # fmt: skip
-    figure.update_yaxes(autorange="reversed")
-    return finish(figure, 300)
-
-
-def path(x: np.ndarray, y: np.ndarray, now: tuple[float, float], x_title: str, y_title: str) -> go.Figure:
-    """A curve of shares (N,) against shares, with the point that is in use."""
-    figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", line={"color": CLASSES[0], "width": 3}, showlegend=False))
-    mark = {"symbol": "diamond", "size": 14, "color": CLASSES[1], "line": {"width": 2}}
-    figure.add_scatter(x=[now[0]], y=[now[1]], mode="markers", marker=mark, showlegend=False, cliponaxis=False)
-    figure.update_xaxes(title=x_title, range=[-0.02, 1.02], tickformat=".0%")
-    figure.update_yaxes(title=y_title, range=[-0.02, 1.02], tickformat=".0%")
-    return finish(figure, 320)
-
-
-def signed_bars(names: Sequence[str], values: np.ndarray, x: str) -> go.Figure:
-    """A bar to the left or right for each name, the first on top: blue below zero, red above."""
-    tints = ["#b2182b" if value > 0 else "#2166ac" for value in values]
-    figure = go.Figure(go.Bar(x=values, y=list(names), orientation="h", marker={"color": tints}))
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title=x, zeroline=True)
-    return finish(figure, 60 + 26 * len(names))
 
 
 def bars(values: Mapping[str, float], tints: Mapping[str, str], y: str) -> go.Figure:
@@ -469,3 +419,75 @@ def manifold(
     figure.add_trace(kind(**axes(at[None]), mode="markers", name="the point", marker=mark))
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.05}, showlegend=True)
     return finish(figure, 560)
+
+
+def class_dots(lines: Mapping[str, Mapping[str, float]], y: str, x: str) -> go.Figure:
+    """Shares by class, {way: {class: share}}: a dot a way, of a shape of its own, over each class."""
+    figure = go.Figure()
+    symbols = ("circle", "diamond", "x", "square", "cross")
+    for i, (name, shares) in enumerate(lines.items()):
+        marker = {"size": 10, "symbol": symbols[i % len(symbols)], "color": CLASSES[i % len(CLASSES)]}
+        hover = f"%{{x}}: %{{y:.3g}}<extra>{html.escape(name)}</extra>"
+        figure.add_scatter(x=[shortened(kind) for kind in shares], y=list(shares.values()), name=name, mode="markers",
+                           marker=marker, hovertemplate=hover)  # fmt: skip
+    figure.update_xaxes(title=x, type="category")
+    figure.update_yaxes(title=y)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    return finish(figure, 340)
+
+
+NORMAL, ANOMALOUS = CLASSES[0], CLASSES[1]
+
+
+def score_histogram(groups: Mapping[str, np.ndarray], threshold: float) -> go.Figure:
+    """Scores of named groups (N,), each as shares of its own, on a log axis; alarms are right of the threshold."""
+    known = np.concatenate([np.asarray(scores, np.float64) for scores in groups.values()])
+    floor = max(known[known > 0].min(initial=1.0), known.max() * 1e-6, 1e-12)
+    bins = int(np.clip(2 * np.sqrt(len(known)), 8, 50))
+    edges = np.geomspace(floor, max(known.max(), floor * 1.01), bins + 1)
+    figure = go.Figure()
+    for (name, scores), tint in zip(groups.items(), (NORMAL, ANOMALOUS), strict=False):
+        counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)
+        share = 100 * counts / max(1, len(scores))
+        x, y = np.repeat(edges, 2), np.concatenate([[0], np.repeat(share, 2), [0]])
+        figure.add_scatter(x=x, y=y, name=f"{name}, {len(scores):,}", mode="lines", fill="tozeroy",
+                           line={"color": tint, "width": 1.5}, hovertemplate="%{y:.3g} %<extra></extra>")  # fmt: skip
+    if threshold > 0:
+        figure.add_vline(threshold, line={"color": "#888888", "dash": "dash", "width": 2})
+        figure.add_annotation(x=np.log10(threshold), y=1, yref="paper", yanchor="bottom", showarrow=False,
+                              text=f"threshold {threshold:.3g}")  # fmt: skip
+    figure.update_xaxes(
+        title="score: squared residual, in scaled units", **decades((1, 2, 5) if edges[-1] < 2000 * edges[0] else (1,))
+    )
+    figure.update_yaxes(title="share of the group, %", rangemode="tozero")
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
+    return finish(figure, 340)
+
+
+def rate_curve(x: np.ndarray, y: np.ndarray, now: tuple[float, float], axes: tuple[str, str],
+               chance: tuple[tuple[float, float], tuple[float, float]]) -> go.Figure:  # fmt: skip
+    """A curve of shares over shares, the point that is in use, and the broken line that guessing gives."""
+    figure = go.Figure()
+    (x0, y0), (x1, y1) = chance
+    figure.add_scatter(x=[x0, x1], y=[y0, y1], name="guessing", mode="lines", line={"color": "#888888", "dash": "dot"})
+    figure.add_scatter(x=x, y=y, name="every threshold", mode="lines", line={"color": NORMAL, "width": 2.5})
+    mark = {"symbol": "diamond", "size": 13, "color": ANOMALOUS}
+    figure.add_scatter(x=[now[0]], y=[now[1]], name="this threshold", mode="markers", marker=mark, cliponaxis=False)
+    figure.update_xaxes(title=axes[0], range=[-0.01, 1.01])
+    figure.update_yaxes(title=axes[1], range=[0, 1.02])
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.22}, showlegend=True)
+    return finish(figure, 340)
+
+
+def residual_bars(columns: Sequence[str], residuals: np.ndarray, about: Sequence[str]) -> go.Figure:
+    """Residuals of columns in deviations, from the top down: blue too low, red too high."""
+    tints = ["#b2182b" if value > 0 else "#2166ac" for value in residuals]
+    figure = go.Figure(go.Bar(x=residuals, y=[shortened(name) for name in columns], orientation="h", customdata=about,
+                              marker={"color": tints}, hovertemplate="%{customdata}<extra></extra>"))  # fmt: skip
+    figure.update_xaxes(title="deviations from what was expected")
+    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    return finish(figure, 80 + 24 * len(columns))
+
+
+def shortened(name: str, most: int = 24) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}\u2026"

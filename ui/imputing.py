@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from typing import NamedTuple
 
@@ -84,7 +83,7 @@ def deviation(found: Dataset) -> Tensor:
 
 def filled(run: Run, found: Dataset, chosen: Inputs, share: float, seed: int) -> Filled:
     x = chosen.x[:ROWS]
-    return load_filled(str(run.path), run.version(), found.name, digest(x), share, seed, run, found, x)
+    return load_filled(str(run.path), run.version(), found.name, cache.digest(x), share, seed, run, found, x)
 
 
 @st.cache_data(max_entries=16, show_spinner="Hiding cells, and filling them again ...")
@@ -97,10 +96,6 @@ def load_filled(
     ways = {_run.id: impute.impute(net, holed, DRAWS)} | impute.baselines(_found.train.x[:TRAINED], holed)
     interval = impute.interval(net, holed, SHARE) if metrics.is_variational(net) else None
     return Filled(_x, hidden, ways, interval)
-
-
-def digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
 
 
 def one_column(found: Dataset, made: Filled, run: Run) -> None:
@@ -144,7 +139,7 @@ def really_missing(run: Run, found: Dataset, chosen: Inputs) -> None:
         st.caption(f"No cell of {chosen.name} is missing. Bring a table with holes on the page **Data**, choose it "
                    "as *Inputs*, and take it away filled.")  # fmt: skip
         return
-    x = load_whole(str(run.path), run.version(), digest(chosen.x), run, chosen.x)
+    x = load_whole(str(run.path), run.version(), cache.digest(chosen.x), run, chosen.x)
     result = tables.filled(frame, found.columns, x.numpy())
     st.caption(f"{int(frame.isna().sum().sum() - result.isna().sum().sum()):,} cells are filled; all else is as it "
                "was. Filled cells are marked.")  # fmt: skip
@@ -183,7 +178,7 @@ def pictures(run: Run, found: Dataset, chosen: Inputs) -> None:
     order = torch.randperm(len(chosen.x), generator=torch.Generator().manual_seed(int(seed or 0)))[:count]
     x = data.as_float(chosen.x[order])
     hidden = hole(x, HOLES[kind], int(seed or 0))
-    lines = load_pictures(str(run.path), run.version(), digest(x), kind, int(seed or 0), run, x, hidden)
+    lines = load_pictures(str(run.path), run.version(), cache.digest(x), kind, int(seed or 0), run, x, hidden)
     width = tile_width(found.input_shape)
     grey = torch.where(hidden, 0.5, x)
     tint = figures.colour(run.config().model.variant)

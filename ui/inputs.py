@@ -32,6 +32,7 @@ class Inputs(NamedTuple):
     names: tuple[str, ...]  # of files, one an example; empty where there are none
     frame: pd.DataFrame | None  # the rows of a table as they were brought, with all their columns
     remark: str  # what was done to make them fit; empty where nothing was
+    brought: bool = False  # by the visitor: not a part of the run's own data
 
     def label(self, row: int) -> str:
         """What an example is called."""
@@ -51,7 +52,7 @@ def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes
     result = Inputs(f"{TEST} of {found.name}", found.test.x, found.test.y, found.classes, (), None, "")
     if chosen in sets:
         try:
-            result = load_fitted(run, found.columns, sets[chosen].config(), sets[chosen].name)
+            result = load_fitted(run, found.columns, sets[chosen].config(), sets[chosen].name)._replace(brought=True)
         except AecoreError as error:
             state.show_error(error)
             st.caption("The test set is shown instead.")
@@ -60,6 +61,12 @@ def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes
     if result.remark:
         st.caption(f":material/info: {result.remark}")
     return result
+
+
+def of(found: Dataset, split: str) -> Inputs:
+    """A run's own training or test examples, as inputs, missing cells as their column's mean."""
+    part, name = getattr(found, split), {"test": TEST, "train": "training set"}[split]
+    return without_holes(Inputs(f"{name} of {found.name}", part.x, part.y, found.classes, (), None, ""), found)
 
 
 def without_holes(inputs: Inputs, found: Dataset) -> Inputs:

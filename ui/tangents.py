@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +41,7 @@ class Point(NamedTuple):
 def choose_point(run: Run, found: Dataset, chosen: Inputs) -> int:
     """A map to click, or a number to type; the row of the input."""
     count = min(MAPPED, len(chosen.x))
-    z = load_codes(str(run.path), run.version(), digest(chosen.x[:count]), run, chosen.x[:count])
+    z = load_codes(str(run.path), run.version(), cache.digest(chosen.x[:count]), run, chosen.x[:count])
     groups = {"input": np.arange(count)}
     if chosen.y is not None and chosen.classes:
         groups = {name: np.flatnonzero(chosen.y[:count].numpy() == i) for i, name in enumerate(chosen.classes)}
@@ -66,12 +65,8 @@ def load_codes(path: str, version: float, given: str, _run: Run, _x: Tensor) -> 
     return metrics.encode(cache.model(_run), _x).numpy()
 
 
-def digest(x: Tensor) -> str:
-    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
-
-
 def at(run: Run, x: Tensor) -> Point:
-    return load_point(str(run.path), run.version(), digest(x), run, x)
+    return load_point(str(run.path), run.version(), cache.digest(x), run, x)
 
 
 @st.cache_resource(max_entries=32, show_spinner="Differentiating ...")
@@ -224,7 +219,7 @@ def dimension(runs: list[Run], found: Dataset, chosen: Inputs) -> None:
             if is_countable(run):
                 st.info(COUNTABLE, icon=":material/grid_on:")
                 continue
-            z, values = load_dimensions(str(run.path), run.version(), digest(x), run, x)
+            z, values = load_dimensions(str(run.path), run.version(), cache.digest(x), run, x)
             st.plotly_chart(figures.coloured_map(latent.pca(z, 2), values, "local dimension"), key=f"dim-{run.id}",
                             alt=f"Codes of {run.id} coloured by local dimension")  # fmt: skip
             st.caption(

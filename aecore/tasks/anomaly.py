@@ -47,13 +47,33 @@ class Detector:
         p(x) = (1 + #{i: s_i >= s(x)}) / (1 + M). Where x is normal and the M were not trained on, P(p <= a) <= a
         (Vovk et al., 2005). Examples of the training set score low, which makes p too small.
         """
-        below = torch.searchsorted(self.normal, self.score(x))
+        return self.p_of(self.score(x))
+
+    def p_of(self, scores: Tensor) -> Tensor:
+        """Scores (N,) -> p-values (N,)."""
+        below = torch.searchsorted(self.normal, scores)
         return (1 + len(self.normal) - below) / (1 + len(self.normal))
 
     def threshold(self, false_alarms: float = 0.05) -> float:
-        """The score that this share of normal examples exceeds."""
+        """The score that a new normal example exceeds with this chance; the highest known where they are too few.
+
+        Of order M + 1, since the new one may lie in each of the M + 1 gaps alike.
+        """
         check_share(false_alarms)
-        return torch.quantile(self.normal, 1 - false_alarms).item()
+        return float(np.quantile(self.normal.double().numpy(), 1 - false_alarms, method="weibull"))
+
+    def alarms_between(self, false_alarms: float = 0.05, chance: float = 0.9) -> tuple[float, float]:
+        """Between which shares the false alarms of that threshold lie with this chance: the fewer normal, the wider.
+
+        The share above the j-th of M scores is Beta(M + 1 - j, j) (Vovk, 2012, Conditional validity of inductive
+        conformal predictors), and j = (M + 1) (1 - a).
+        """
+        from scipy.stats import beta
+
+        check_share(false_alarms)
+        above = (len(self.normal) + 1) * false_alarms
+        law = beta(above, len(self.normal) + 1 - above)
+        return float(law.ppf((1 - chance) / 2)), float(law.ppf((1 + chance) / 2))
 
 
 def check_share(false_alarms: float) -> None:
@@ -87,6 +107,37 @@ def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
 def fit(model: Autoencoder, normal: Tensor) -> Detector:
     """A detector from a trained model and normal examples (M, *input_shape), best ones it was not trained on."""
     return Detector(model, score(model, normal).sort().values)
+
+
+def calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
+    """Of examples that are normal or not, bool (N,): half of the normal ones, ascending; the others are to be scored.
+
+    So none that is scored has also set the threshold.
+    """
+    rows = normal.nonzero().flatten()
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+    return rows[order[: len(rows) // 2]].sort().values
+
+
+class Average(NamedTuple):
+    """What a share of false alarms gives, over many draws of the examples that the threshold is set on."""
+
+    false_alarms: float
+    found: float  # of the anomalies; NaN without any
+    draws: int
+
+
+def average(scores: Tensor, normal: Tensor, false_alarms: float, draws: int = 100) -> Average:
+    """Means over as many `calibration_rows` of scores (N,), normal or not, bool (N,): one half can be a lucky one."""
+    alarms, found = [], []
+    for seed in range(draws):
+        held = calibration_rows(normal, seed)
+        rest = normal.index_fill(0, held, False)
+        values = scores[held].double().sort().values.numpy()
+        at = float(np.quantile(values, 1 - false_alarms, method="weibull"))
+        alarms.append((scores[rest] > at).float().mean())
+        found.append((scores[~normal] > at).float().mean())
+    return Average(torch.stack(alarms).mean().item(), torch.stack(found).mean().item(), draws)
 
 
 def score(model: Autoencoder, x: Tensor) -> Tensor:
@@ -173,3 +224,23 @@ def curves(scores: Tensor, anomalous: Tensor) -> Curves:
     false_alarms, found, _ = roc_curve(truth, given)
     precision, recall, _ = precision_recall_curve(truth, given)
     return Curves(false_alarms, found, recall, precision, area, float(average_precision_score(truth, given)))
+
+
+def cheapest(scores: Tensor, anomalous: Tensor, miss: float, false_alarm: float = 1.0) -> float:
+    """The threshold that costs least on scores (N,) of known truth, bool (N,), at so much a miss and a false alarm.
+
+    Chosen on what it is then judged by, it looks better than it is where examples are few.
+    """
+    if not (0 < miss < math.inf and 0 < false_alarm < math.inf):
+        raise ConfigError(f"A miss and a false alarm must cost more than 0, got {miss} and {false_alarm}.")
+    values, place = scores.unique(return_inverse=True)
+    count = torch.bincount(place, weights=anomalous.double(), minlength=len(values))
+    normal = torch.bincount(place, weights=(~anomalous.bool()).double(), minlength=len(values))
+    below = torch.cat(
+        [count.new_zeros(1), count.cumsum(0)]
+    )  # anomalies missed with 0, 1, ... values below the threshold
+    above = torch.cat([normal.flip(0).cumsum(0).flip(0), count.new_zeros(1)])
+    best = int((miss * below + false_alarm * above).argmin())
+    if best in (0, len(values)):
+        return float(values[0] - 1 if best == 0 else values[-1])
+    return float((values[best - 1] + values[best]) / 2)

@@ -70,20 +70,52 @@ class Score(NamedTuple):
 
 def score(vectors: Tensor, y: Tensor, queries: Tensor, query_y: Tensor, k: int = 10) -> Score:
     """Search with queries (Q, d) of classes (Q,) in a collection (M, d) of classes (M,)."""
+    right = alike(vectors, y, queries, query_y, k).float()
+    return Score(right[:, 0].mean().item(), right.mean().item(), right.shape[1])
+
+
+def alike(vectors: Tensor, y: Tensor, queries: Tensor, query_y: Tensor, k: int = 10) -> Tensor:
+    """bool (Q, k): whether what is found, nearest first, is of the query's class; arguments as for `score`."""
     if len(y) != len(vectors) or len(query_y) != len(queries):
         raise DataError(
             f"Every vector needs a class: {len(vectors)} have {len(y)}, {len(queries)} queries {len(query_y)}."
         )
-    found = index(vectors).nearest(queries, k).rows
-    right = (y[found] == query_y[:, None]).float()
-    return Score(right[:, 0].mean().item(), right.mean().item(), found.shape[1])
+    return y[index(vectors).nearest(queries, k).rows] == query_y[:, None]
+
+
+def scan(x: Tensor, query: Tensor, k: int = 10) -> Found:
+    """The nearest of examples (M, ...) to a query (1, ...) by raw values, without a copy of them all in memory."""
+    wanted, parts = as_float(query).flatten(1), []
+    for part in x.split(AT_ONCE * 10):
+        parts.append(torch.linalg.vector_norm(as_float(part).flatten(1) - wanted, dim=1))
+    distances, rows = torch.cat(parts).topk(min(k, len(x)), largest=False)
+    return Found(rows[None], distances[None])
+
+
+class Principal(NamedTuple):
+    """The linear code of the same size."""
+
+    mean: Tensor  # (features,)
+    basis: Tensor  # (features, units)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Examples (N, ...) -> (N, units)."""
+        return torch.cat([(as_float(part).flatten(1) - self.mean) @ self.basis for part in x.split(AT_ONCE * 10)])
+
+
+def principal(x: Tensor, units: int) -> Principal:
+    """As many principal components of examples (N, ...) as there are, at most `units`."""
+    from sklearn.decomposition import PCA
+
+    flat = as_float(x).flatten(1)
+    pca = PCA(min(units, *flat.shape), random_state=0).fit(flat.numpy())
+    return Principal(torch.from_numpy(pca.mean_).float(), torch.from_numpy(pca.components_.T.copy()).float())
 
 
 def baselines(train: Tensor, test: Tensor, units: int) -> dict[str, tuple[Tensor, Tensor]]:
     """What else one could compare by: raw values, and as many principal components as the model has units."""
-    from sklearn.decomposition import PCA
-
-    flat = [as_float(part).flatten(1) for part in (train, test)]
-    pca = PCA(min(units, *flat[0].shape), random_state=0).fit(flat[0].numpy())
-    components = tuple(torch.from_numpy(pca.transform(part.numpy())).float() for part in flat)
-    return {"raw values": (flat[0], flat[1]), f"PCA, {pca.n_components_}": components}
+    pca = principal(train, units)
+    return {
+        "raw values": (as_float(train).flatten(1), as_float(test).flatten(1)),
+        f"PCA, {pca.basis.shape[1]}": (pca.encode(train), pca.encode(test)),
+    }

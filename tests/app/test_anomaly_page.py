@@ -1,109 +1,179 @@
-"""The Anomaly page: scores, a threshold with its mistakes, and reasons."""
+"""The Anomaly page: scores, a threshold, what it finds, and why."""
+
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from aecore import data
+from aecore import data, runs
 from aecore.autoencoder import Autoencoder
 from aecore.tasks import anomaly
-from tests.app.test_data_page import brought, texts
+from tests.app.test_data_page import brought, npz, texts
 from tests.test_data_images import packed, picture
-from ui import anomalies, cache, inputs
+from ui import anomalies, inputs, scoring
 
 
 def metrics(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
-def test_a_first_visit_finds_malignant_tumours_among_benign_ones(open_page):
+def counts(app):
+    """The four counts of the picture: passed, false alarms, missed, found."""
+    page = " ".join(element.proto.body for element in app.get("html"))
+    return [int(number.replace(",", "")) for number in re.findall(r"<b>([\d,]+)</b>", page)]
+
+
+def people(rows, seed=0):
+    """A table with words, missing cells and a column that is called as one of the page's own."""
+    rng = np.random.default_rng(seed)
+    age = rng.normal(40, 9, rows).round(1)
+    frame = pd.DataFrame({"age": age, "weight": age * 2 + rng.normal(0, 1, rows), "score": rng.random(rows),
+                          "city": rng.choice(["Rome", "Oslo"], rows)})  # fmt: skip
+    frame.loc[rows // 2, "age"] = np.nan
+    return frame
+
+
+def own_run(trained, frame, **settings):
+    one = brought("people.csv", frame.to_csv(index=False).encode())
+    about = {
+        f"data.{name}": value for name, value in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+    }
+    return trained("vanilla", str(one.source.resolve()), **{**about, "data.missing": "keep", **settings}), one
+
+
+def test_a_first_visit_finds_the_malignant_among_the_benign(open_page):
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
-    shown = metrics(app)
-    assert float(shown["AUROC"]) > 0.9 and float(shown["Found"].rstrip("%")) > 40
-    for chart in ("histogram", "confusion", "roc", "pr", "why"):
-        assert app.get_by_key(chart).proto.spec
-    assert "normal test examples, which are not scored" in texts(app)
-    assert "class malignant** scores" in texts(app)
+    assert "Normal: **benign**" in texts(app) and "87 normal test examples, benign" in texts(app)
+    often = re.search(r"Over 100 draws .*?: ([\d.]+)% false alarms and ([\d.]+)% found", texts(app))
+    assert abs(float(often[1]) - 10) < 2 and float(often[2]) > 60
+    passed, alarms, missed, found = counts(app)
+    assert passed + alarms == 88 and missed + found == 109
+    assert float(re.search(r"ROC\*\*: area ([\d.]+)", texts(app))[1]) > 0.9
+    assert all(app.get_by_key(key).proto.spec for key in ("scores", "roc", "pr", "why"))
 
 
-def test_fewer_false_alarms_find_fewer(open_page):
-    strict, lax = (metrics(open_page("apply_anomaly.py", alarms=share)) for share in ("0.5", "30"))
-    assert float(strict["Threshold"]) > float(lax["Threshold"])
-    assert float(strict["Found"].rstrip("%")) <= float(lax["Found"].rstrip("%"))
+def test_the_counts_follow_the_threshold(open_page):
+    few, many = (counts(open_page("apply_anomaly.py", alarms=share)) for share in ("0.5", "40.0"))
+    assert few[1] < many[1] and few[3] < many[3] and sum(few) == sum(many)
 
 
-def test_calibration_takes_none_of_the_scored_examples(trained, no_shipped):
-    run = trained("denoising-gaussian", "breast-cancer", **{"data.train_class": "benign", "data.limit": None})
-    found, _ = cache.dataset(run)
-    given = inputs.Inputs(f"test set of {found.name}", found.test.x, found.test.y, found.classes, (), None, "")
-    calibration, rest, words = anomalies.divided(found, given, ["benign"])
-    benign = found.classes.index("benign")
-    assert len(calibration) == int((found.test.y == benign).sum()) // 2 and "not scored" in words
-    assert len(rest) == len(found.test.x) - len(calibration)
-    scored = {tuple(row) for row in found.test.x[rest].tolist()}
-    assert not any(tuple(row) in scored for row in calibration.tolist())
+def test_the_counts_are_those_of_scores_that_the_threshold_was_not_set_on(open_page):
+    app = open_page("apply_anomaly.py", alarms="10.0")
+    run = next(r for r in runs.list_runs() if r.id == "breast-cancer-detector")
+    sets, net = data.load(run.config().data), Autoencoder.load(run.path)
+    truth = sets.test.y != sets.classes.index("benign")
+    held = anomaly.calibration_rows(~truth)
+    rest = torch.tensor([i for i in range(len(truth)) if i not in held.tolist()])
+    at = anomaly.fit(net, sets.test.x[held]).threshold(0.1)
+    right = anomaly.confusion(anomaly.score(net, sets.test.x[rest]), truth[rest], at)
+    assert counts(app) == [right.passed, right.false_alarms, right.missed, right.found]
 
 
-def test_without_labels_there_is_a_ranking_and_no_claim(open_page, trained, no_shipped):
-    run = trained("denoising-gaussian", "breast-cancer")
-    found, _ = cache.dataset(run)
-    frame = pd.DataFrame(found.test.x.numpy(), columns=list(found.columns))
-    one = brought("new.csv", frame.to_csv(index=False).encode())
+def test_a_score_or_a_cost_can_set_the_threshold(open_page):
+    assert counts(open_page("apply_anomaly.py", threshold="By score", score="0.0"))[::2] == [0, 0]
+    dear = counts(open_page("apply_anomaly.py", threshold="By cost", miss="100.0"))
+    cheap = counts(open_page("apply_anomaly.py", threshold="By cost", miss="0.1"))
+    assert dear[2] <= cheap[2] and dear[1] >= cheap[1] and dear != cheap
+
+
+def test_classes_can_be_chosen_as_normal_for_pictures_and_the_rest_is_to_be_found(open_page, trained, no_shipped):
+    run = trained("vanilla")
+    app = open_page("apply_anomaly.py", run=run.id)
+    assert not app.exception and "All that are scored count as normal" in texts(app)
+    app = open_page("apply_anomaly.py", run=run.id, normal=["0", "1"])
+    assert not app.exception and not app.error
+    passed, alarms, missed, found = counts(app)
+    assert missed + found > passed + alarms > 0
+    assert app.image and "red brighter, blue darker" in texts(app)
+
+
+def test_an_example_of_any_rank_is_explained_by_its_columns(open_page):
+    first, last = open_page("apply_anomaly.py"), open_page("apply_anomaly.py", rank="196")
+    scores = [float(re.search(r": score ([\d.]+)", texts(app))[1]) for app in (first, last)]
+    assert scores[0] > scores[1]
+    frame = first.dataframe[-1].value
+    assert list(frame.columns) == ["value", "expected", "nearest 1", "nearest 2", "nearest 3"] and len(frame) == 30
+
+
+@pytest.mark.parametrize("rows", [12, 150])
+def test_ones_own_rows_with_words_and_gaps_are_scored_few_or_many(open_page, trained, no_shipped, rows):
+    run, one = own_run(trained, people(rows))
+    for params in ({}, {"inputs": one.token}):
+        app = open_page("apply_anomaly.py", run=run.id, **params)
+        assert not app.exception and not app.error
+        assert "have no classes" in texts(app) and app.metric[0].label == "Above the threshold"
+    assert app.metric[0].value.endswith(f"of {rows}") and "The inputs are those that the run was made of" in texts(app)
+    assert ("too few normal test examples" in texts(app)) == (rows == 12)
+
+
+def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_shipped):
+    run, _ = own_run(trained, people(150))
+    sets, new = data.load(run.config().data), people(30, 1)
+    one = brought("new.csv", new.to_csv(index=False).encode())
+    given = inputs.without_holes(inputs.fitted_rows(one.config(), "new.csv", sets.columns), sets)
+    net = Autoencoder.load(run.path)
+    scores = anomaly.score(net, given.x)
+    judged = scoring.Scored(
+        given.x, torch.arange(30), scores, None, (), anomaly.Detector(net, scores.sort().values), None
+    )
+    table = anomalies.results(given, judged, float(scores.median()))
+    assert list(table.columns) == ["age", "weight", "score", "city", "anomaly_score", "p_value", "is_anomaly"]
+    assert np.allclose(table["score"], new["score"]) and table["city"].tolist() == new["city"].tolist()
+    assert np.allclose(table["anomaly_score"], scores) and table["is_anomaly"].sum() == 15
+
+
+def test_ones_own_colour_pictures_are_ranked_by_their_names(open_page, trained, no_shipped, tmp_path):
+    trained("vanilla")
+    files = {f"pet{i}.png": picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(12)}
+    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
     app = open_page("apply_anomaly.py", inputs=one.token)
     assert not app.exception and not app.error
-    assert "AUROC" not in metrics(app) and "Nothing says which of these are anomalous" in texts(app)
+    assert re.search(r"\*\*pet\d+\.png\*\*: score", texts(app))
+    assert "of the test set of digits" in texts(app) and "of 12" in app.metric[0].value
 
 
-def test_results_keep_the_visitors_rows_and_columns(trained, no_shipped):
-    run = trained("denoising-gaussian", "breast-cancer")
-    found, _ = cache.dataset(run)
-    net = Autoencoder.load(run.path)
-    frame = pd.DataFrame(found.test.x[:30].numpy(), columns=list(found.columns)).assign(patient=range(30))
-    given = inputs.Inputs("new.csv", found.test.x[:30], None, (), (), frame, "")
-    detector = anomaly.fit(net, found.train.x)
-    scored = anomalies.Scored(given, detector, detector.score(given.x), None, "")
-    table = anomalies.as_table(scored, detector.threshold(0.2))
-    assert list(table.columns[-4:]) == ["patient", "score", "p_value", "is_anomaly"]
-    assert table.patient.tolist() == list(range(30))
-    assert np.allclose(table.p_value, detector.p_values(given.x)) and table.is_anomaly.dtype == bool
-
-
-def test_any_classes_can_be_the_strange_ones(open_page, trained, no_shipped):
-    run = trained("vanilla", "digits", **{"data.train_class": "1", "data.limit": None})
-    app = open_page("apply_anomaly.py", run=run.id, rank="2")
+def test_a_run_of_one_class_alone_is_told_apart_from_the_others(open_page, trained, no_shipped):
+    run = trained("vanilla", "wine", **{"data.train_class": "class_0", "data.limit": None})
+    app = open_page("apply_anomaly.py", run=run.id)
     assert not app.exception and not app.error
-    assert float(metrics(app)["AUROC"]) > 0.9 and len(app.image) == 3
-    app.multiselect[0].set_value(list("0123456789")).run()
-    assert not app.exception and "AUROC" not in metrics(app)
+    assert "Normal: **class_0**" in texts(app) and "too few normal test examples" in texts(app)
+    assert sum(counts(app)) == 36
 
 
-def test_ones_own_pictures_are_named_in_the_results(open_page, trained, no_shipped, tmp_path):
-    run = trained("vanilla")
-    files = {f"pet{i}.png": picture("L", (8, 8), i * 20) for i in range(12)}
-    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
-    app = open_page("apply_anomaly.py", run=run.id, inputs=one.token)
-    assert not app.exception and not app.error and "Why pet" in texts(app)
-
-
-def test_points_of_a_manifold_are_scored_too(open_page, trained, no_shipped):
-    trained("denoising-gaussian", "moons")
+@pytest.mark.parametrize("name", ["swiss-roll", "circles"])
+def test_points_are_shown_where_they_are(open_page, trained, no_shipped, name):
+    trained("vanilla", name)
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
+    assert app.get_by_key("found").proto.spec and app.get_by_key("cloud").proto.spec
 
 
-def test_few_examples_are_calibrated_on_training_ones_and_that_is_said(open_page, trained, no_shipped):
-    trained("vanilla", **{"data.limit": 12})
-    assert "training examples, which score too low" in texts(open_page("apply_anomaly.py"))
-
-
-@pytest.mark.parametrize("link", [{"alarms": "-3"}, {"alarms": "x", "rank": "1e9", "inputs": "no"}])
-def test_nonsense_in_the_link_opens_the_default(open_page, link):
-    app = open_page("apply_anomaly.py", **link)
+def test_pictures_without_classes_are_only_ranked(open_page, trained, no_shipped):
+    one = brought("rows.npz", npz(x=np.random.default_rng(0).random((60, 3, 8, 8)).astype(np.float32)))
+    trained("vanilla", str(one.source.resolve()))
+    app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
+    assert "have no classes" in texts(app) and app.get_by_key("scores") is not None and app.image
+
+
+def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
+    trained("vanilla")
+    app = open_page("apply_anomaly.py", threshold="By magic", alarms="900", score="x", miss="-1", rank="99999",
+                    normal=["the sea"], inputs="?")  # fmt: skip
+    assert not app.exception and not app.error and app.get_by_key("scores").proto.spec
+
+
+def test_a_chosen_threshold_that_another_run_does_not_offer_is_forgotten(open_page):
+    app = open_page("apply_anomaly.py", threshold="By cost")
+    app.selectbox(key="run").set_value("mnist-vanilla").run()
+    assert not app.exception and not app.error
+    assert app.get("button_group")[0].value in ("By false alarms", ["By false alarms"])
 
 
 def test_the_shipped_detector_never_saw_a_malignant_tumour():
-    config = next(r for r in cache.runs.list_runs() if r.id == "breast-cancer-detector").config()
-    assert data.load(config.data).train.y.unique().tolist() == [1] and torch.is_tensor(data.load(config.data).test.y)
+    run = next(r for r in runs.list_runs() if r.id == "breast-cancer-detector")
+    found = data.load(run.config().data)
+    assert [found.classes[i] for i in found.train.y.unique()] == ["benign"]

@@ -7,16 +7,31 @@ import torch
 
 from aecore import data, metrics
 from aecore.autoencoder import Autoencoder
+from aecore.tasks import search
+from aecore.tasks.search import Found
+from tests.app.test_anomaly_page import own_run, people
 from tests.app.test_data_page import brought, texts
 from tests.test_data_images import packed, picture
-from ui import drawing
+from ui import drawing, searching
+from ui.inputs import Inputs
+from ui.searching import Collection
+
+
+def cards(app):
+    """How many were found, by each way."""
+    return [element.proto.body.count("<figure") for element in app.get("html")]
 
 
 def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
     app = open_page("apply_search.py")
     assert not app.exception and not app.error
     assert app.metric[0].value.endswith("ms") and "60,000 of the training set of mnist" in texts(app)
-    assert len(app.image) == 4 and app.get_by_key("precision").proto.spec
+    assert (
+        cards(app) == [15, 8, 8]
+        and app.image
+        and app.get_by_key("by-class").proto.spec
+        and app.get_by_key("precision").proto.spec
+    )
     assert "are of its class" in texts(app)
 
 
@@ -26,16 +41,16 @@ def test_the_nearest_are_those_of_the_smallest_distance(trained, no_shipped, ope
     sets = data.load(run.config().data)
     net = Autoencoder.load(run.path)
     z, query = metrics.encode(net, sets.train.x), metrics.encode(net, sets.test.x[3:4])
-    rows = torch.cdist(query, z)[0].topk(16, largest=False).indices
+    rows = torch.cdist(query, z)[0].topk(15, largest=False).indices
     right = int((sets.train.y[rows] == sets.test.y[3]).sum())
-    assert f"{right} of 16 are of its class" in texts(app)
+    assert f"{right} of 15 are of its class" in texts(app)
 
 
 def test_a_query_does_not_find_itself(trained, no_shipped, open_page):
     trained("vanilla")
     for place in ("test set", "the inputs"):
         app = open_page("apply_search.py", collection=place, number="0")
-        assert not app.exception and "16 are of its class" in texts(app)
+        assert not app.exception and "15 are of its class" in texts(app)
 
 
 def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
@@ -50,7 +65,7 @@ def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
     state.id = app.get_by_key("drawing").proto.id
     state.json_value = json.dumps({"ink": ink})
     app = app._run(states)
-    assert not app.exception and not app.info and len(app.image) == 4
+    assert not app.exception and not app.info and cards(app) == [15, 8, 8]
 
 
 @pytest.mark.parametrize("ink", ["x", [1, 2], [256] * 783 + ["a"], None])
@@ -87,3 +102,37 @@ def test_nonsense_in_the_link_opens_the_default(trained, no_shipped, open_page):
     trained()
     app = open_page("apply_search.py", number="99999", collection="the sea", query="sung", inputs="x")
     assert not app.exception and app.metric
+
+
+def test_those_of_another_class_are_marked(trained, no_shipped, open_page):
+    trained("vanilla")
+    app = open_page("apply_search.py", number="5")
+    marked = app.get("html")[0].proto.body.count('class="marked"')
+    assert f"{15 - marked} of 15 are of its class" in texts(app)
+
+
+def test_a_drawing_gives_way_where_the_next_run_takes_no_pictures(trained, no_shipped, open_page):
+    trained("vanilla")
+    table = trained("vanilla", "wine")
+    app = open_page("apply_search.py", query="drawn", run=next(i for i in open_page("apply_search.py").selectbox(
+        key="run").options if i != table.id))  # fmt: skip
+    assert "Draw something" in app.info[0].value
+    app.selectbox(key="run").set_value(table.id).run()
+    assert not app.exception and not app.error and app.metric[0].value.endswith("ms")
+
+
+def test_ones_own_rows_with_gaps_are_searched(trained, no_shipped, open_page):
+    _, one = own_run(trained, people(40))
+    for place in ("training set", "the inputs"):
+        app = open_page("apply_search.py", inputs=one.token, collection=place)
+        assert not app.exception and not app.error and cards(app)
+    assert "no classes to judge" in texts(app)
+
+
+def test_the_file_names_what_was_found_in_its_order():
+    part = Inputs("a.zip", torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 1]), ("cat", "dog"), ("x", "y", "z"), None, "")
+    pca = search.principal(part.x, 2)
+    found = Collection(part, search.index(part.x.flatten(1)), pca, search.index(pca.encode(part.x)))
+    near = Found(torch.tensor([[2, 0]]), torch.tensor([[0.5, 0.75]]))
+    assert searching.table(found, near).to_dict("list") == {
+        "row": [2, 0], "distance": [0.5, 0.75], "name": ["z", "x"], "class": ["dog", "cat"]}  # fmt: skip
