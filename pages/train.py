@@ -9,6 +9,8 @@ from aecore.recipe import command
 from ui import state, training
 
 st.title("Train")
+if "watch" in st.query_params:
+    st.query_params.from_dict({"run": st.query_params["watch"]})
 watched = st.query_params.get("run")
 
 if watched:

@@ -79,7 +79,7 @@ def test_variants_and_data_are_listed_as_json_and_as_columns(call):
 
 
 def test_runs_are_listed_with_what_is_known_of_each_broken_ones_included(call, own_runs):
-    own = [row for row in json.loads(call("runs", "--json")) if not row["id"].startswith("mnist-")]
+    own = [row for row in json.loads(call("runs", "--json")) if not row["id"].startswith(runs.SHIPPED_DATA)]
     assert own == []
     done, queued = trained(), runs.create(tiny())
     for name, text in (("broken", "{"), ("foreign", '{"model": 5}'), ("binary", "\udcff")):

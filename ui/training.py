@@ -157,7 +157,7 @@ def offer(label: str, plan: Callable[[str, Mapping[str, Any]], RunConfig], kind:
                 changes = wanted.model_dump(exclude={"name"}, exclude_unset=True)
                 run = runs.create(plan(wanted.name, {f"data.{name}": value for name, value in changes.items()}))
                 local.submit(run)
-                st.switch_page("train.py", query_params={"run": run.id})
+                st.switch_page("train.py", query_params={"watch": run.id})  # here `run` is a widget's
         except AecoreError as error:
             state.show_error(error)
 

@@ -138,3 +138,18 @@ def test_a_run_with_the_name_of_a_shipped_one_takes_its_place(open_page):
     app = open_page("train.py")
     assert not app.exception
     assert [run.path for run in runs.list_runs() if run.id == "mnist-vae"] == [copy]
+
+
+def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(open_page, no_shipped, trained, monkeypatch):
+    started = []
+    monkeypatch.setattr("aecore.backends.local.submit", started.append)
+    trained("vanilla", "iris")
+    app = open_page("apply_anomaly.py")
+    app.selectbox(key="offer-Train a detector").set_value("breast-cancer").run()
+    app.selectbox(key="normal-breast-cancer").set_value("benign").run()
+    app = next(b for b in app.button if b.label == "Start").click().run()
+    assert not app.exception and not app.error
+    config = started[0].config()
+    assert config.data.train_class == "benign" and config.model.variant == "denoising-gaussian"
+    app = open_page("train.py", watch=started[0].id)
+    assert not app.exception and app.query_params["run"] in (started[0].id, [started[0].id])

@@ -170,10 +170,10 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
     page.get_by_text("On the test set").wait_for(timeout=240_000)
     run = run_of(page)
     go(page, f"{app}/anomaly?run={run}")
-    page.get_by_text("AUROC").first.wait_for()
+    page.get_by_text("How well it tells them apart").wait_for()
     whole(page, "cancer-anomaly")
     with page.expect_download() as download:
-        page.get_by_role("button", name="Results as CSV").click()
+        page.get_by_role("button", name="Scores as CSV").click()
     results = pd.read_csv(download.value.path())
     assert {"class", "score", "p_value", "is_anomaly"} <= set(results.columns)
     malignant = results["class"] == "malignant"
