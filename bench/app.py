@@ -1,4 +1,7 @@
-"""How soon the app answers: `python -m bench.app` writes docs/results/app.md.
+"""How soon the app answers: `python -m bench.app` writes docs/results/app.md. Needs Chromium and Playwright.
+
+Pages: each opened by its link in a new browser on a server that has just started, until it has come to rest; then
+once more, by another visitor. A page that shows an error, or nothing of its own, fails the run.
 
 Search: one image encoded and compared with 60,000 codes, through the functions that the page calls.
 """
@@ -8,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from playwright.sync_api import Browser, sync_playwright
 
 from aecore import data, metrics
 from aecore.autoencoder import Autoencoder
@@ -21,9 +26,13 @@ from aecore.runs import SHIPPED
 from aecore.tasks import search
 from aecore.weights import write_text
 from bench.fidelity.experiment import ROOT, commit
+from bench.screenshots import CHROMIUM, IDLE, PAGES, server
 
 RESULT = ROOT / "docs" / "results" / "app.md"
 QUERIES = 200
+SOMETHING = ", ".join(f"[data-testid=stMain] {what}" for what in (
+    "img", "canvas", "[data-testid=stPlotlyChart]", "[data-testid=stDataFrame]", "input"))  # fmt: skip
+ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
 def main() -> None:
@@ -33,9 +42,39 @@ def main() -> None:
         f"{processor()}, {torch.get_num_threads()} thread, commit {commit()}, "
         "`python -m bench.app`. Milliseconds.", "",
         "| what | p50 | p95 |", "|---|---|---|", *rows, "",
+        "Pages by their links, with the shipped checkpoints alone: until the page has come to rest.", "",
+        "| page | first on a fresh server | another visitor |", "|---|---|---|", *page_rows(), "",
     ])  # fmt: skip
     write_text(RESULT, text)
     print(text)
+
+
+def page_rows() -> list[str]:
+    """Every page of PAGES on a server of its own."""
+    rows = []
+    with tempfile.TemporaryDirectory() as runs, sync_playwright() as player:
+        browser = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        for name, path in PAGES.items():
+            with server(AECORE_RUNS=runs) as address:
+                first, again = (opened(browser, address + path) for _ in range(2))
+            rows.append(f"| {name} | {1000 * first:,.0f} | {1000 * again:,.0f} |")
+            print(rows[-1], flush=True)
+    return rows
+
+
+def opened(browser: Browser, address: str) -> float:
+    """Seconds from the link to a page at rest. Fails where it holds an error or no picture, table or form."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page, started = context.new_page(), time.perf_counter()
+    page.goto(address)
+    page.locator(IDLE).wait_for(timeout=120_000)
+    page.locator(SOMETHING).first.wait_for(timeout=120_000)
+    page.locator(IDLE).wait_for(timeout=120_000)
+    took = time.perf_counter() - started
+    if wrong := page.locator(ERRORS).all_inner_texts():
+        raise SystemExit(f"{address} shows an error: {wrong}")
+    context.close()
+    return took
 
 
 def processor() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,11 +92,23 @@ def load_filled(
     path: str, version: float, name: str, given: str, share: float, seed: int, _run: Run, _found: Dataset, _x: Tensor
 ) -> Filled:
     net = cache.model(_run)
-    hidden = impute.hide(_x, share, seed)
+    hidden = with_words(impute.hide(_x, share, seed), _found.columns) & ~_x.isnan()
     holed = _x.masked_fill(hidden, torch.nan)
     ways = {_run.id: impute.impute(net, holed, DRAWS)} | impute.baselines(_found.train.x[:TRAINED], holed)
     interval = impute.interval(net, holed, SHARE) if metrics.is_variational(net) else None
     return Filled(_x, hidden, ways, interval)
+
+
+def with_words(hidden: Tensor, columns: Sequence[str]) -> Tensor:
+    """Hidden cells (N, d), the columns `city=Rome`, `city=Oslo`, ... of one word all alike: one tells of the others."""
+    groups: dict[str, list[int]] = {}
+    for i, name in enumerate(columns):
+        if "=" in name:
+            groups.setdefault(name.split("=")[0], []).append(i)
+    hidden = hidden.clone()
+    for group in groups.values():
+        hidden[:, group] = hidden[:, group[:1]]
+    return hidden
 
 
 def one_column(found: Dataset, made: Filled, run: Run) -> None:

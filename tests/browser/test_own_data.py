@@ -1,6 +1,7 @@
 """A new user with data of their own: bring it, train on it, and do every job with it, in a real browser."""
 
 import io
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -78,13 +79,14 @@ def train_on_this(page, variant: str, name: str) -> str:
 
 
 def whole(page, name: str) -> None:
-    """The page has come to rest without an error; a picture of all of it."""
-    settle(page)
+    """The page has come to rest without an error; a picture of all of it, where people want one."""
+    settle(page, 200)
     assert page.locator("[data-testid=stAlertContentError], [data-testid=stException]").count() == 0
-    page.set_viewport_size({"width": 1280, "height": 1900})
-    settle(page)
-    picture(page, name)
-    page.set_viewport_size({"width": 1280, "height": 900})
+    if os.environ.get("AECORE_SCREENSHOTS"):
+        page.set_viewport_size({"width": 1280, "height": 1900})
+        settle(page)
+        picture(page, name)
+        page.set_viewport_size({"width": 1280, "height": 900})
 
 
 @pytest.mark.parametrize("size", ["16 x 16 pixels"])
@@ -191,7 +193,7 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page, app, tmp_path):
 
 
 def test_a_drawing_finds_digits_like_it(page, app):
-    go(page, f"{app}/search?query=drawn")
+    go(page, f"{app}/search?run=mnist-vae&query=drawn")
     canvas = page.locator("canvas[aria-label='Draw here']")
     canvas.wait_for()
     box = canvas.bounding_box()
