@@ -129,9 +129,12 @@ def folder() -> Path:
     return runs.root() / ".own"
 
 
-def new() -> Own:
-    """An empty set, to be filled. Sets that nothing came to are cleared away. DataError where nothing can be kept."""
-    sweep()
+def new(keep: float | None = None) -> Own:
+    """An empty set, to be filled. DataError where nothing can be kept.
+
+    Sets that nothing came to are cleared away, and all that are older than `keep` seconds where that is given.
+    """
+    sweep(keep=keep)
     path = folder() / secrets.token_urlsafe(12)
     try:
         path.mkdir(parents=True)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from aecore import runs
 from aecore.backends import local
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, RunError
 from aecore.recipe import command
 from ui import state, training
 
@@ -19,6 +19,8 @@ if watched:
     )
     try:
         run = runs.find(runs.safe_name(watched))
+        if not state.is_mine(run):
+            raise RunError(f"{run.id} was trained on data that another visitor brought.")
     except AecoreError as error:
         state.show_error(error)
         st.page_link("train.py", label="Start a new run", icon=":material/add:")

@@ -282,3 +282,13 @@ def test_there_is_no_error_where_nothing_was_hidden():
         rmse(torch.ones(2, 2), torch.ones(2, 2), torch.zeros(2, 2, dtype=torch.bool), torch.ones(2))
     with pytest.raises(ConfigError, match="between 0 and 1, got 2"):
         hide(torch.ones(2, 2), 2)
+
+
+def test_draws_without_noise_are_what_a_code_decodes_to():
+    net = model(**VAE, **HOLES).eval()
+    x = torch.randn(6, 6)
+    x[:, 3:] = torch.nan
+    many = impute_many(net, x, 3, 50, noise=False)
+    assert many.shape == (3, 6, 6) and torch.equal(many[:, :, :3], x[:, :3].expand(3, -1, -1))
+    noisy = impute_many(net, x, 300, 50)[:, :, 3:].std(0).mean()
+    assert impute_many(net, x, 300, 50, noise=False)[:, :, 3:].std(0).mean() < noisy

@@ -79,7 +79,7 @@ def test_sets_without_anything_are_cleared_away_and_on_request_old_ones():
         os.utime(one.path, (past, past))
     own.new()
     assert not empty.path.exists() and full.path.exists()
-    own.sweep(keep=3600)
+    own.new(keep=3600)
     assert not full.path.exists()
 
 

@@ -66,9 +66,11 @@ def maps(run: Run, found: Dataset, chosen: Inputs) -> None:
     if len(x) <= 2 * features.NEIGHBOURS:
         st.info(f"A map needs more than {2 * features.NEIGHBOURS} inputs; there are {len(x)}.", icon=":material/info:")
         return
-    quick = load_quick(str(run.path), run.version(), cache.digest(x), run, x)
+    net = cache.model(run)
+    seen = net.to_scaled(x).detach() if x.dim() == 2 else x  # no column counts more for its unit
+    quick = load_quick(str(run.path), run.version(), cache.digest(x), run, x, seen)
     key = f"slow-maps-{run.id}-{run.version()}-{cache.digest(x)}"
-    slow = wait_for_slow(key, run, x)
+    slow = wait_for_slow(key, metrics.encode(net, x), seen)
     placed = quick | slow
     groups = {"input": np.arange(len(x))}
     if y is not None and chosen.classes:
@@ -78,7 +80,7 @@ def maps(run: Run, found: Dataset, chosen: Inputs) -> None:
         with columns[i % 2]:
             st.markdown(f"**{name}**")
             st.plotly_chart(figures.small_map(positions, groups), key=f"map-{i}", alt=f"Map: {name}")
-            honesty = load_honesty(key, name, x, positions, y)
+            honesty = load_honesty(key, name, seen, positions, y)
             nearest = "" if honesty.accuracy is None else f", neighbours' class right {honesty.accuracy:.1%}"
             st.caption(f"Trustworthiness {honesty.trustworthiness:.3f}{nearest}")
     st.caption(f"{len(x):,} inputs. Trustworthiness: 1 where all {features.NEIGHBOURS} neighbours on the map are near "
@@ -87,13 +89,15 @@ def maps(run: Run, found: Dataset, chosen: Inputs) -> None:
 
 
 @st.cache_resource(max_entries=16, show_spinner="Placing the points ...")
-def load_quick(path: str, version: float, given: str, _run: Run, _x: Tensor) -> dict[str, np.ndarray]:
+def load_quick(
+    path: str, version: float, given: str, _run: Run, _x: Tensor, _seen: Tensor
+) -> dict[str, np.ndarray]:  # fmt: skip
     z = metrics.encode(cache.model(_run), _x)
     code = ("The code itself", z.numpy()) if z.shape[1] == 2 else ("The code, PCA", latent.pca(z.numpy(), 2))
-    return dict([code, ("The bare values, PCA", latent.pca(_x.flatten(1).numpy(), 2))])
+    return dict([code, ("The bare values, PCA", latent.pca(_seen.flatten(1).numpy(), 2))])
 
 
-def wait_for_slow(key: str, run: Run, x: Tensor) -> dict[str, np.ndarray]:
+def wait_for_slow(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
     """t-SNE and UMAP of code and values, once they were asked for and are there."""
     jobs = cache.jobs()
     if key in st.session_state:
@@ -106,9 +110,8 @@ def wait_for_slow(key: str, run: Run, x: Tensor) -> dict[str, np.ndarray]:
         st.session_state[key] = result
         return result
     else:
-        net = cache.model(run)
         st.button("Add t-SNE and UMAP", icon=":material/play_arrow:", key="slow",
-                  on_click=lambda: jobs.start(key, lambda: slow_maps(metrics.encode(net, x), x)),
+                  on_click=lambda: jobs.start(key, lambda: slow_maps(z, x)),
                   help="Of the code and of the bare values: half a minute, beside this page.")  # fmt: skip
     return {}
 

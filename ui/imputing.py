@@ -206,7 +206,7 @@ def pictures(run: Run, found: Dataset, chosen: Inputs) -> None:
     found_errors = {name: (filled - x)[hidden].square().mean().sqrt().item() for name, filled in errors.items()}
     st.caption("Error of the hidden pixels, root mean square: "
                + ", ".join(f"{name} {value:.3g}" for name, value in found_errors.items())
-               + ". *draw*: fillings as likely as any other, pixel by pixel.")  # fmt: skip
+               + (". *draw*: of a code that explains what is known." if len(lines) > 1 else "."))  # fmt: skip
     row = st.container(horizontal=True)
     row.download_button("Picture as PNG", lambda: png(sheet(parts)), f"{run.id}-filled.png", "image/png",
                         icon=":material/image:", on_click="ignore")  # fmt: skip
@@ -223,7 +223,7 @@ def load_pictures(
     holed = _x.masked_fill(_hidden, torch.nan)
     lines = {"filled": impute.impute(net, holed, PICTURE_DRAWS, rounds=10)}
     if metrics.is_variational(net):
-        many = impute.impute_many(net, holed, 2, PICTURE_DRAWS)
+        many = impute.impute_many(net, holed, 2, PICTURE_DRAWS, noise=False)
         lines |= {f"draw {i + 1}": part for i, part in enumerate(many)}
     return lines
 

@@ -117,7 +117,7 @@ def remember(one: Own) -> None:
 
 def is_mine(run: Run) -> bool:
     """Whether a run may be shown: not where it was trained on data that another visitor brought."""
-    if not is_public():
+    if not is_public() or not runs.readable(run):
         return True
     config = run.config()
     brought = own.owner(config.data.name) if config.data else None
@@ -132,7 +132,7 @@ def badge(run: Run) -> str:
 
 def live_runs() -> None:
     """The runs under way, each a link, for the sidebar."""
-    live = [run for run in runs.list_runs() if run.state().state in LIVE]
+    live = [run for run in runs.list_runs() if run.state().state in LIVE and is_mine(run)]
     for run in live[:5]:
         st.page_link("train.py", label=run.id, icon=ICONS[run.state().state], query_params={"run": run.id})
 

@@ -168,7 +168,7 @@ def offer(label: str, plan: Callable[[str, Mapping[str, Any]], RunConfig], kind:
 @st.fragment(run_every=3.0)
 def run_table() -> None:
     """Every run, newest first; a click opens it."""
-    known = runs.list_runs()
+    known = [run for run in runs.list_runs() if state.is_mine(run)]
     st.subheader("Runs", anchor=False)
     st.caption(f"At most {limit()} at a time; the others wait their turn. Choose one to watch it.")
     for run in known[:LISTED]:

@@ -17,6 +17,9 @@ from starlette.routing import Route
 from aecore import own
 from aecore.errors import DataError
 from aecore.own import MAX_UPLOAD, SUFFIXES, Own
+from ui import state
+
+DAY = 24 * 3600.0  # that a set may stay where strangers bring them
 
 CSS = """
 .zone { display: block; border: 2px dashed var(--st-border-color); border-radius: var(--st-base-radius);
@@ -102,7 +105,7 @@ component = st.components.v2.component("own_data", html=HTML, css=CSS, js=JS)
 def ask(accept: Sequence[str] = SUFFIXES, what: str = "Pictures, .zip, .csv, .parquet or .npz") -> Own | None:
     """A drop zone; in the run after everything has come, the set that it fills. DataError where nothing can be kept."""
     key = f"own_pending_{'_'.join(accept)}"
-    one = own.find(st.session_state.get(key, "")) or own.new()
+    one = own.find(st.session_state.get(key, "")) or own.new(DAY if state.is_public() else None)
     st.session_state[key] = one.token
     hint = f"{what}; up to {MAX_UPLOAD / 1e6:,.0f} MB in all"
     data = {"token": one.token, "limit": MAX_UPLOAD, "accept": list(accept), "hint": hint}

@@ -67,15 +67,18 @@ def impute(model: Autoencoder, x: Tensor, draws: int = 1000, rounds: int = 1, se
 
 
 @torch.no_grad()
-def impute_many(model: Autoencoder, x: Tensor, count: int = 5, draws: int = 1000, seed: int = 0) -> Tensor:
+def impute_many(
+    model: Autoencoder, x: Tensor, count: int = 5, draws: int = 1000, seed: int = 0, noise: bool = True
+) -> Tensor:
     """x (N, *input_shape), NaN where nothing was observed -> (count, N, *input_shape): each as likely as any other.
 
-    Between them they say how sure an imputation is (Rubin, 1987, Multiple Imputation). ConfigError for models
-    that are not variational.
+    Between them they say how sure an imputation is (Rubin, 1987, Multiple Imputation). Without `noise` each is the
+    mean given its code: for pictures, whose pixels one would not want drawn one by one. ConfigError for models that
+    are not variational.
     """
     if not metrics.is_variational(model):
         raise ConfigError(f"{model.config.variant} gives no distribution to draw from. Use a variational model.")
-    return completed(model, x, draws, seed, lambda x, observed: resampled(model, x, observed, count, draws))
+    return completed(model, x, draws, seed, lambda x, observed: resampled(model, x, observed, count, draws, noise))
 
 
 def completed(model: Autoencoder, x: Tensor, draws: int, seed: int, fill: Fill) -> Tensor:
@@ -103,11 +106,12 @@ def expected(model: Autoencoder, x: Tensor, observed: Tensor, draws: int) -> Ten
     return torch.einsum("kn,kn...->n...", weights, model.likelihood.mean(logits))
 
 
-def resampled(model: Autoencoder, x: Tensor, observed: Tensor, count: int, draws: int) -> Tensor:
+def resampled(model: Autoencoder, x: Tensor, observed: Tensor, count: int, draws: int, noise: bool) -> Tensor:
     """(count, N, *input_shape): draws of p(x_mis | x_obs), by sampling importance resampling."""
     logits, weights = weighted(model, x, observed, draws)
     picked = torch.multinomial(weights.T, count, replacement=True)  # (N, count)
-    return model.likelihood.sample(logits[picked.T, torch.arange(len(x), device=x.device)])
+    chosen = logits[picked.T, torch.arange(len(x), device=x.device)]
+    return model.likelihood.sample(chosen) if noise else model.likelihood.mean(chosen)
 
 
 def rebuilt(model: Autoencoder, x: Tensor, observed: Tensor, rounds: int) -> Tensor:

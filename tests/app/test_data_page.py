@@ -103,7 +103,9 @@ def test_a_run_trained_on_anothers_data_is_hidden_on_a_space(open_page, trained,
     assert open_page("latent.py").selectbox(key="run").options == [run.id]
     monkeypatch.setenv("SPACE_ID", "alice/lab")
     assert "No run has a model" in open_page("latent.py").info[0].value
-    assert run.id not in texts(open_page("train.py", run=run.id)) or open_page("train.py", run=run.id).error
+    app = open_page("train.py", run=run.id)
+    assert "data that another visitor brought" in app.error[0].value
+    assert run.id not in [b.label for b in open_page("train.py").button]
 
 
 def npz(**arrays):
