@@ -57,14 +57,8 @@ with left:
     st.page_link("train.py", label=f"Train {variant.label}", icon=":material/model_training:",
                  query_params={"variant": name})  # fmt: skip
 with right:
-    shipped = next(
-        (
-            r
-            for r in runs.list_runs()
-            if runs.is_shipped(r.path) and runs.readable(r) and r.config().model.variant == name
-        ),
-        None,
-    )
+    ours = (r for r in runs.list_runs() if runs.is_shipped(r.path) and runs.readable(r) and state.takes_pictures(r))
+    shipped = next((r for r in ours if r.config().model.variant == name), None)
     if shipped is None:
         st.info(
             f"No {variant.label} model is shipped. Training one on the digits takes seconds.", icon=":material/info:"

@@ -123,8 +123,9 @@ def show(one: Own) -> None:
     if found.notes:
         st.markdown("**Left out or changed**\n\n" + "\n".join(f"- {escaped(note)}" for note in found.notes))
     if is_table:
-        st.dataframe(columns(tables.read_frame(source), found, config), hide_index=True, alt="The columns of the table")
-        st.dataframe(tables.read_frame(source).head(8), hide_index=True, alt="The first rows of the table")
+        frame = cache.load_frame(config.name, source.stat().st_mtime)
+        st.dataframe(columns(config, source.stat().st_mtime, found), hide_index=True, alt="The columns of the table")
+        st.dataframe(frame.head(8), hide_index=True, alt="The first rows of the table")
     elif found.kind == "image":
         x = data.as_float(found.train.x[:SHOWN])
         st.image(grid(x, 8 if len(x) > 8 else None), width="stretch" if len(x) > 8 else "content",
@@ -138,7 +139,7 @@ def changed(one: Own, config: DataConfig, is_table: bool) -> DataConfig:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     changes: dict[str, Any] = {}
     if is_table:
-        names = list(tables.read_frame(Path(config.name)).columns)
+        names = list(cache.load_frame(config.name, Path(config.name).stat().st_mtime).columns)
         options = ["none", *names]
         chosen = row.selectbox("Class column", options, options.index(config.label) if config.label in names else 0,
                                key=f"label-{one.token}", width=260,
@@ -197,8 +198,10 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|$:~])", r"\\\1", text)
 
 
-def columns(frame: pd.DataFrame, found: Dataset, config: DataConfig) -> pd.DataFrame:
+@st.cache_data(max_entries=8, show_spinner="Counting ...")
+def columns(config: DataConfig, version: float, _found: Dataset) -> pd.DataFrame:
     """Each column of a table: what it holds and what became of it."""
+    frame, found = cache.load_frame(config.name, version), _found
     rows = []
     for name in frame.columns:
         column = frame[name]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from torch import Tensor
 from aecore import data, latent, metrics, pictures, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
+from aecore.data import tables
 from aecore.data.standin import data_for, digits_like
 from aecore.errors import AecoreError, CheckpointError
 from aecore.runs import Run
@@ -35,6 +38,12 @@ def model(run: Run) -> Autoencoder:
 @st.cache_resource(max_entries=6, show_spinner="Reading the data ...")
 def load_data(config: DataConfig) -> data.Dataset:
     return data.load(config)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Reading the table ...")
+def load_frame(path: str, version: float) -> pd.DataFrame:
+    """A .csv or .parquet as it stands; never changed by anyone."""
+    return tables.read_frame(Path(path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

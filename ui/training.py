@@ -154,7 +154,7 @@ def offer(label: str, plan: Callable[[str, Mapping[str, Any]], RunConfig], kind:
             ):
                 wanted = wanted.model_copy(update={"train_class": one})  # fmt: skip
             if st.button("Start", type="primary", icon=":material/play_arrow:", key=f"start-{label}"):
-                changes = wanted.model_dump(exclude={"name"}, exclude_unset=True)
+                changes = wanted.model_dump(exclude={"name"}, exclude_defaults=True)
                 run = runs.create(plan(wanted.name, {f"data.{name}": value for name, value in changes.items()}))
                 local.submit(run)
                 st.switch_page("train.py", query_params={"watch": run.id})  # here `run` is a widget's

@@ -43,3 +43,11 @@ def test_every_shipped_family_has_a_model_that_loads(open_page):
     shipped = [run for run in runs.list_runs() if runs.is_shipped(run.path)]
     families = {VARIANTS[run.config().model.variant].family for run in shipped}
     assert families == {v.family for v in VARIANTS.values()}
+
+
+def test_a_variant_whose_only_shipped_run_takes_a_table_is_said_to_have_none(open_page):
+    app = open_page("home.py")
+    app.session_state["variant-Variational"] = "iwae"
+    app.run()
+    assert not app.exception and not app.error
+    assert "No IWAE model is shipped" in app.info[0].value

@@ -182,6 +182,14 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
     assert results.is_anomaly[malignant].mean() > results.is_anomaly[~malignant].mean() + 0.2
 
 
+def test_inside_a_frame_of_another_site_data_are_brought_as_well(page, app, tmp_path):
+    page.set_content(f'<iframe src="{app}/data" style="width: 1200px; height: 850px"></iframe>')
+    frame = page.frame_locator("iframe")
+    frame.locator("input[type=file]").set_input_files(cancer(tmp_path / "framed.csv"))
+    frame.get_by_text("To train with").wait_for()
+    frame.get_by_text("30 columns").first.wait_for()
+
+
 def test_what_is_too_large_is_refused_before_it_is_sent(page, app, tmp_path):
     path = tmp_path / "huge.zip"
     with open(path, "wb") as file:
