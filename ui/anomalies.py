@@ -12,7 +12,7 @@ from aecore.data import Dataset
 from aecore.runs import Run
 from aecore.tasks import anomaly
 from aecore.tasks.anomaly import Confusion
-from ui import cache, examples, explaining, figures
+from ui import cache, charts, examples, explaining, figures
 from ui.inputs import Inputs
 from ui.scoring import Scored
 
@@ -73,7 +73,7 @@ def verdicts(judged: Scored, at: float) -> None:
     """The scores on a line, and what the threshold makes of them."""
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.plotly_chart(figures.score_histogram(groups(judged), at), key="scores",
+        st.plotly_chart(charts.score_histogram(groups(judged), at), key="scores",
                         alt=f"Histogram of {len(judged.scores):,} scores; the threshold is {at:.3g}")  # fmt: skip
     with right:
         above = judged.scores > at
@@ -152,14 +152,14 @@ def curves(judged: Scored, at: float) -> None:
             f"**ROC**: area {found.auroc:.3f}", help="The chance that an anomaly scores above a normal example."
         )
         axes = ("false alarms, share of the normal", "found, share of the anomalous")
-        figure = figures.rate_curve(found.false_alarms, found.found, (alarms, counts.recall), axes, ((0, 0), (1, 1)))
+        figure = charts.rate_curve(found.false_alarms, found.found, (alarms, counts.recall), axes, ((0, 0), (1, 1)))
         st.plotly_chart(figure, key="roc", alt=f"ROC curve, area {found.auroc:.3f}")
     with right:
         st.markdown(f"**Precision and recall**: average precision {found.average_precision:.3f}",
                     help="Depends on how many are anomalous: guessing gives their share.")  # fmt: skip
         axes = ("recall: found, share of the anomalous", "precision: right, share of the alarms")
         now = (counts.recall, counts.precision)
-        figure = figures.rate_curve(found.recall, found.precision, now, axes, ((0, share), (1, share)))
+        figure = charts.rate_curve(found.recall, found.precision, now, axes, ((0, share), (1, share)))
         st.plotly_chart(figure, key="pr", alt=f"Precision over recall, average precision {found.average_precision:.3f}")
 
 
@@ -176,7 +176,7 @@ def ranking(run: Run, found: Dataset, given: Inputs, judged: Scored, at: float) 
         above = judged.scores > at
         parts = {"training data": found.train.x[:2000], "below the threshold": judged.x[~above],
                  "above": judged.x[above]}  # fmt: skip
-        tints = (figures.NORMAL, figures.NORMAL, figures.ANOMALOUS)
+        tints = (charts.NORMAL, charts.NORMAL, charts.ANOMALOUS)
         figure = figures.cloud({name: part.numpy() for name, part in parts.items()}, tints)
         st.container(width=640).plotly_chart(figure, key="found", alt="Examples above and below the threshold")
     else:

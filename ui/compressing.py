@@ -16,7 +16,7 @@ from aecore.pictures import grid, png, to_bytes
 from aecore.runs import Run
 from aecore.tasks import compress
 from aecore.tasks.compress import Point
-from ui import cache, examples, figures, state, uploader
+from ui import cache, charts, examples, figures, state, uploader
 from ui.inputs import Inputs, filled
 
 STEPS = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -139,7 +139,7 @@ def curves(run: Run, found: Dataset, x: Tensor, now: Point) -> None:
     lines = load_curves(str(run.path), run.version(), found.name, cache.digest(x), run, found, x)
     name = f"{run.id}, {net.config.latent_dim} units"
     unit = "pixel" if x.dim() == 4 else "cell"
-    figure = figures.rate_distortion(lines, now, {name: figures.colour(net.config.variant)}, unit)
+    figure = charts.rate_distortion(lines, now, {name: figures.colour(net.config.variant)}, unit)
     st.plotly_chart(figure, key="curve", alt=f"Squared error over bits a {unit}, for {', '.join(lines)}")
     st.caption(f"Lower left is better. The diamond is the file above. {len(x):,} examples in one file"
                + (f"; JPEG and WebP: {min(PICTURES, len(x))} pictures, a file each." if x.dim() == 4 else ".")

@@ -17,7 +17,7 @@ from aecore.pictures import Block, png, sheet, strip, tile_width, tiles
 from aecore.runs import Run
 from aecore.tasks import denoise
 from aecore.tasks.denoise import Cleaned, LinearDenoiser
-from ui import cache, comparison, figures, state
+from ui import cache, charts, comparison, figures, state
 from ui.inputs import Inputs
 
 NOISES = {"Gaussian": GaussianNoise, "Masking": Masking, "Salt and pepper": SaltAndPepper}
@@ -116,7 +116,7 @@ def strengths(chosen: Sequence[Run], found: Dataset, inputs: Inputs) -> None:
     versions = tuple((str(run.path), run.version()) for run in chosen)
     lines = load_sweep(versions, found.name, cache.digest(x), kind, x, chosen, found)
     tints = {run.id: figures.colour(run.config().model.variant) for run in chosen}
-    st.plotly_chart(figures.strengths(lines, tints, f"strength of the noise ({kind.lower()})"), key="strengths",
+    st.plotly_chart(charts.strengths(lines, tints, f"strength of the noise ({kind.lower()})"), key="strengths",
                     alt=f"PSNR over the strength of {kind.lower()} noise, for each denoiser")  # fmt: skip
     st.caption(f"Means over {len(x)} pictures; higher is better. A run is at its best near the noise that it was "
                "trained with.")  # fmt: skip

@@ -14,7 +14,7 @@ from aecore.pictures import grid, signed
 from aecore.runs import Run
 from aecore.tasks import anomaly, search
 from aecore.tasks.search import Index
-from ui import cache, examples, figures, inputs, scoring
+from ui import cache, charts, examples, inputs, scoring
 from ui.inputs import Inputs
 from ui.scoring import Scored
 
@@ -57,7 +57,7 @@ def columns(found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tensor) -> Non
     names = list(found.columns) or [f"x{i}" for i in range(len(x))]
     order = residual.abs().argsort(descending=True)[:BARS].tolist()
     about = [f"{names[j]}: {x[j]:.4g}, expected {rebuilt[j]:.4g}" for j in order]
-    figure = figures.residual_bars([names[j] for j in order], residual[order].numpy(), about)
+    figure = charts.residual_bars([names[j] for j in order], residual[order].numpy(), about)
     st.plotly_chart(figure, key="why", alt=f"Residuals by column. {about[0]}", config={"displayModeBar": False})
     share = float(residual[order].square().sum() / residual.square().sum().clamp(min=1e-12))
     st.caption(f"The {len(order)} columns that make {share:.0%} of the score; red is more than expected, blue less.")

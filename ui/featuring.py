@@ -16,7 +16,7 @@ from aecore.errors import AecoreError
 from aecore.runs import Run
 from aecore.tasks import features
 from aecore.tasks.features import Honesty, Worth
-from ui import cache, figures, state
+from ui import cache, charts, state
 from ui.inputs import Inputs, filled
 
 POINTS = 1000  # on each map
@@ -79,7 +79,7 @@ def maps(run: Run, found: Dataset, chosen: Inputs) -> None:
     for i, (name, positions) in enumerate(placed.items()):
         with columns[i % 2]:
             st.markdown(f"**{name}**")
-            st.plotly_chart(figures.small_map(positions, groups), key=f"map-{i}", alt=f"Map: {name}")
+            st.plotly_chart(charts.small_map(positions, groups), key=f"map-{i}", alt=f"Map: {name}")
             honesty = load_honesty(key, name, seen, positions, y)
             nearest = "" if honesty.accuracy is None else f", neighbours' class right {honesty.accuracy:.1%}"
             st.caption(f"Trustworthiness {honesty.trustworthiness:.3f}{nearest}")
@@ -154,7 +154,7 @@ def worth(run: Run, found: Dataset, chosen: Inputs) -> None:
         "logistic regression": [100 * row.linear for row in rows],
         "nearest neighbour": [100 * row.nearest for row in rows],
     }
-    st.plotly_chart(figures.grouped_bars(names, series, "test error, %"), key="worth",
+    st.plotly_chart(charts.grouped_bars(names, series, "test error, %"), key="worth",
                     alt=f"Test errors of classifiers on {', '.join(names)}")  # fmt: skip
     st.caption(f"Trained on up to {TRAINED:,} examples, tested on up to {TESTED:,}; lower is better. PCA has as many "
                "numbers as the codes beside it.")  # fmt: skip
@@ -196,7 +196,7 @@ def size(run: Run, found: Dataset, chosen: Inputs) -> None:
         if (se := one.test_metrics().get("se")) is not None:
             model = one.config().model
             points.append((one.id, model.variant, model.latent_dim, se))
-    st.plotly_chart(figures.size_against_error(curve, points), key="size",
+    st.plotly_chart(charts.size_against_error(curve, points), key="size",
                     alt="Squared error over the size of the code, for PCA and for every run on these data")  # fmt: skip
     st.caption("Line: the test error of so many principal components, the best that a linear code can do. Points: runs "
                "on the same data; below the line they beat PCA. Sparse and countable codes have many units and say "

@@ -18,7 +18,7 @@ from aecore.pictures import Block, png, sheet, strip, tile_width, tiles
 from aecore.runs import Run
 from aecore.tasks import impute
 from aecore.tasks.impute import Interval
-from ui import cache, comparison, examples, figures, state
+from ui import cache, charts, comparison, examples, figures, state
 from ui.inputs import Inputs
 
 ROWS, TRAINED = 1000, 2000  # rows that are judged, and training rows behind the usual ways
@@ -53,7 +53,7 @@ def rows(run: Run, found: Dataset, chosen: Inputs) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         tints = {run.id: figures.colour(run.config().model.variant)}
-        st.plotly_chart(figures.bars(errors, tints, "error of hidden cells, in deviations"), key="errors",
+        st.plotly_chart(charts.bars(errors, tints, "error of hidden cells, in deviations"), key="errors",
                         alt=f"Error of hidden cells by {', '.join(errors)}")  # fmt: skip
         covered(made)
     with right:
@@ -121,7 +121,7 @@ def one_column(found: Dataset, made: Filled, run: Run) -> None:
     i = found.columns.index(name)
     at = made.hidden[:, i]
     ends = None if made.interval is None else (made.interval.low[at, i].numpy(), made.interval.high[at, i].numpy())
-    figure = figures.truth(made.x[at, i].numpy(), made.ways[run.id][at, i].numpy(), ends, name,
+    figure = charts.truth(made.x[at, i].numpy(), made.ways[run.id][at, i].numpy(), ends, name,
                            figures.colour(run.config().model.variant))  # fmt: skip
     st.plotly_chart(figure, key="truth", alt=f"Truth against filling of hidden cells of {name}")
 

@@ -10,7 +10,7 @@ from aecore import metrics
 from aecore.data import Dataset
 from aecore.runs import Run
 from aecore.tasks import search
-from ui import cache, figures, inputs
+from ui import cache, charts, inputs
 from ui.inputs import Inputs
 from ui.searching import plain, values
 
@@ -30,11 +30,11 @@ def show(run: Run, found: Dataset) -> None:
               f"the {k} nearest": [float(right.float().mean()) for right in ways.values()]}  # fmt: skip
     left, right = st.columns(2, gap="large")
     with left:
-        st.plotly_chart(figures.grouped_bars(names, series, "share of the query's class"), key="precision",
+        st.plotly_chart(charts.grouped_bars(names, series, "share of the query's class"), key="precision",
                         alt=f"Precision of search by {', '.join(names)}")  # fmt: skip
     with right:
         lines = by_class(ways, y, found.classes)
-        st.plotly_chart(figures.class_dots(lines, f"share of the {k} nearest, of its class", "class of the query"),
+        st.plotly_chart(charts.class_dots(lines, f"share of the {k} nearest, of its class", "class of the query"),
                         key="by-class", alt=f"Precision by class for search by {', '.join(names)}")  # fmt: skip
     st.caption(f"{len(y):,} test queries in {size:,} training examples; higher is better.")
 

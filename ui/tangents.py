@@ -16,7 +16,7 @@ from aecore.data import Dataset
 from aecore.manifold import Frame
 from aecore.pictures import grid, signed, tiles
 from aecore.runs import Run
-from ui import cache, examples, figures, maps, state
+from ui import cache, charts, examples, figures, maps, state
 from ui.inputs import Inputs
 
 MAPPED = 400  # points of the map, and of the local dimensions
@@ -46,7 +46,7 @@ def choose_point(run: Run, found: Dataset, chosen: Inputs) -> int:
     if chosen.y is not None and chosen.classes:
         groups = {name: np.flatnonzero(chosen.y[:count].numpy() == i) for i, name in enumerate(chosen.classes)}
         groups = {name: rows for name, rows in groups.items() if len(rows)}
-    figure = figures.small_map(latent.pca(z, 2), groups)
+    figure = charts.small_map(latent.pca(z, 2), groups)
     event = st.plotly_chart(figure, key="point_map", on_select=forget, selection_mode="points",
                             alt=f"{count} codes of {run.id} on their principal plane")  # fmt: skip
     st.caption(f":material/touch_app: Click a point: {count} of {chosen.name}, by their codes' principal plane.")
@@ -159,7 +159,7 @@ def spectra(runs: list[Run], x: Tensor) -> None:
             lines[f"{run.id}, decoder"] = point.frame.strengths.numpy()
     tints = {f"{run.id}, {part}": figures.colour(run.config().model.variant) for run in runs
              for part in ("encoder", "decoder")}  # fmt: skip
-    st.plotly_chart(figures.spectra(lines, tints), key="spectra", alt="Singular values of the Jacobians, largest first")
+    st.plotly_chart(charts.spectra(lines, tints), key="spectra", alt="Singular values of the Jacobians, largest first")
     st.caption("Singular values, the largest first. A code that follows a few directions of the data and ignores the "
                "rest falls steeply.")  # fmt: skip
 
@@ -220,7 +220,7 @@ def dimension(runs: list[Run], found: Dataset, chosen: Inputs) -> None:
                 st.info(COUNTABLE, icon=":material/grid_on:")
                 continue
             z, values = load_dimensions(str(run.path), run.version(), cache.digest(x), run, x)
-            st.plotly_chart(figures.coloured_map(latent.pca(z, 2), values, "local dimension"), key=f"dim-{run.id}",
+            st.plotly_chart(charts.coloured_map(latent.pca(z, 2), values, "local dimension"), key=f"dim-{run.id}",
                             alt=f"Codes of {run.id} coloured by local dimension")  # fmt: skip
             st.caption(
                 f"Mean {values.mean():.2f} of {z.shape[1]} units, from {values.min():.2f} to {values.max():.2f}."
@@ -255,7 +255,7 @@ def surface(runs: list[Run], found: Dataset, x: Tensor) -> None:
             tangent = (
                 None if is_countable(run) else point.frame.inputs[:, : min(2, x.shape[1] - 1)] * net.scale[:, None]
             )
-            figure = figures.manifold(found.train.x[:1000].numpy(), drawn.sheet, drawn.points, drawn.arrows,
+            figure = charts.manifold(found.train.x[:1000].numpy(), drawn.sheet, drawn.points, drawn.arrows,
                                       point.rebuilt[0].numpy(), None if tangent is None else tangent.numpy(),
                                       figures.colour(net.config.variant))  # fmt: skip
             st.plotly_chart(
