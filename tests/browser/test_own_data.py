@@ -12,9 +12,15 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
-from tests.browser.test_end_to_end import go, picture, run_of, settle
+from bench.screenshots import settle
+from tests.browser.test_end_to_end import picture, run_of
 
 pytestmark = pytest.mark.browser
+
+
+def go(page, address):
+    page.goto(address)
+    settle(page, 300)
 
 
 def patches(path: Path, count: int = 300, side: int = 64) -> Path:
