@@ -9,6 +9,7 @@ import torch
 from aecore import data
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
+from aecore.data import CATALOG
 from aecore.tasks import compress
 from tests.app.test_data_page import brought, texts
 from ui import compressing
@@ -19,11 +20,13 @@ def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
     assert not app.exception and not app.error
     assert app.image and "bytes" in app.metric[0].value
     lines = curves(app)
+    assert {"JPEG", "WebP", "this file"} <= set(lines)
     ours, pca = (next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA"))
+    if not CATALOG["mnist"].local():  # digits stand in: the model was trained on others
+        return
     for bits, se in pca:
         at = np.interp(np.log(bits), *np.log([sorted(p) for p in ours]).T.tolist()[:2]) if len(ours) > 1 else None
         assert at is None or np.exp(at) < se * 1.05 or bits < min(b for b, _ in ours)
-    assert {"JPEG", "WebP", "this file"} <= set(lines)
 
 
 def curves(app):

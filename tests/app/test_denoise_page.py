@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from aecore.data import CATALOG
 from tests.app.test_data_page import brought, texts
 from tests.test_data_images import packed, picture
 
@@ -22,7 +23,9 @@ def test_a_first_visit_shows_filters_and_shipped_runs_on_the_same_noise(open_pag
     assert list(shown)[:5] == ["Clean", "Noisy", "Median 3 x 3", "Non-local means", "Best linear"]
     assert "Denoising, Gaussian" in shown
     found = {name: float(re.search(r"PSNR ([\d.]+)", text)[1]) for name, text in shown.items() if name != "Clean"}
-    assert found["Denoising, Gaussian"] > found["Best linear"] > found["Noisy"]
+    assert found["Best linear"] > found["Noisy"]
+    if CATALOG["mnist"].local():  # else digits stand in, and the model was trained on others
+        assert found["Denoising, Gaussian"] > found["Best linear"]
     assert app.get_by_key("strengths").proto.spec
 
 
