@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +32,51 @@ def project(z: Tensor, method: Projection, dims: int = 2, seed: int = 0) -> np.n
     if method == "tsne":
         return tsne(z_np, dims, seed)
     return pca(z_np, dims)
+
+
+class Plane(NamedTuple):
+    """A plane in the space of codes: the point (x, y) on it is the code origin + x axes[0] + y axes[1]."""
+
+    origin: np.ndarray  # (latent_dim,) float32
+    axes: np.ndarray  # (2, latent_dim) float32, orthonormal; of a code of one unit the second is zero
+
+    def positions(self, z: np.ndarray) -> np.ndarray:
+        """Codes (N, latent_dim) -> (N, 2), their nearest points on the plane."""
+        return ((z - self.origin) @ self.axes.T).astype(np.float32)
+
+    def codes(self, positions: np.ndarray) -> np.ndarray:
+        """(N, 2) -> (N, latent_dim)."""
+        return (self.origin + positions @ self.axes).astype(np.float32)
+
+
+def principal_plane(z: np.ndarray) -> Plane:
+    """Through the mean of the codes z (N, latent_dim), along their largest variance."""
+    from sklearn.decomposition import PCA
+
+    fitted = PCA(min(2, *z.shape), random_state=0).fit(z)
+    missing = 2 - len(fitted.components_)
+    axes = np.pad(fitted.components_, ((0, missing), (0, 0)))
+    return Plane(fitted.mean_.astype(np.float32), axes.astype(np.float32))
+
+
+def unit_plane(z: np.ndarray, units: Sequence[int]) -> Plane:
+    """Along two code units: the others are at their mean over z (N, latent_dim)."""
+    origin, axes = z.mean(0), np.zeros((2, z.shape[1]), np.float32)
+    for axis, unit in zip(axes, dict.fromkeys(units), strict=False):
+        axis[unit], origin[unit] = 1, 0
+    return Plane(origin.astype(np.float32), axes)
+
+
+def preserved(z: np.ndarray, positions: np.ndarray, k: int = 10) -> np.ndarray:
+    """(N,): which share of each point's k nearest codes, of z (N, latent_dim), is among its k nearest on the map.
+
+    Low where the map lies: a neighbour on it is none in the code space.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    k = min(k, len(z) - 1)
+    near = [NearestNeighbors(n_neighbors=k).fit(part).kneighbors(return_distance=False) for part in (z, positions)]
+    return (near[0][:, :, None] == near[1][:, None, :]).any(2).mean(1).astype(np.float32)
 
 
 def pca(z: np.ndarray, dims: int) -> np.ndarray:

@@ -31,6 +31,7 @@ LIMITS = {
     CARD: 1_000_000,
 }
 PREVIEW = re.compile(r"previews/[0-9]{1,9}\.safetensors")
+DTYPES = {"U8": torch.uint8, "F32": torch.float32, "F16": torch.float16}  # of previews
 MAX_PREVIEWS, MAX_PREVIEW_BYTES = 1100, 200_000_000
 
 
@@ -89,16 +90,21 @@ def sound_record(line: bytes) -> dict[str, Any] | None:
 
 
 def keep_sound_previews(folder: Path, shape: tuple[int, ...]) -> None:
-    """Delete previews that are not a few examples of this shape with their reconstructions."""
+    """Delete previews that are not a few examples of this shape with their reconstructions, and perhaps codes."""
     for name in listing(folder):
         if not PREVIEW.fullmatch(name):
             continue
         try:
             with safe_open(folder / name, "pt") as file:
-                count = file.get_slice("x").get_shape()[0]
-            whole = torch.empty(count, *shape, device="meta")
-            read_tensors(folder / name, {"x": whole, "reconstruction": whole})
-        except (CheckpointError, SafetensorError, OSError, IndexError, RuntimeError):
+                names = list(file.keys())
+                header = {key: file.get_slice(key) for key in names}
+                shapes = {key: tuple(part.get_shape()) for key, part in header.items()}
+                dtypes = {key: DTYPES[part.get_dtype()] for key, part in header.items()}
+            if shapes["x"][1:] != shape or shapes["reconstruction"] != shapes["x"] or len(shapes.get("z", (0, 0))) != 2:
+                raise CheckpointError(f"{name} holds other examples than the config says.")
+            expected = {"x", "reconstruction"} | ({"z"} if "z" in shapes else set())
+            read_tensors(folder / name, {k: torch.empty(shapes[k], dtype=dtypes[k], device="meta") for k in expected})
+        except (CheckpointError, SafetensorError, OSError, KeyError, IndexError, RuntimeError):
             (folder / name).unlink()
 
 

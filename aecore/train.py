@@ -27,6 +27,7 @@ from aecore.weights import MODEL, read_tensors, write_tensors, write_text
 RESUME = "resume.safetensors"
 RESIDENT_BYTES = 4 * 2**30  # data that fits is kept on the device as float, indexed and never decoded again
 PREVIEWED = 16
+TRACKED = 32_000  # values of codes that each preview keeps, for the map over the epochs
 
 Record = dict[str, Any]
 Stop = Callable[[], bool]
@@ -261,7 +262,7 @@ class Trainer:
         write_tensors(self.run.path / MODEL, self.model.state_dict())
 
     def preview(self, epoch: int) -> None:
-        """Keep the same few test inputs as they are reconstructed now."""
+        """Keep the same few test inputs as they are reconstructed now, and the codes of the first of the test set."""
         folder = self.run.path / "previews"
         folder.mkdir(exist_ok=True)
         self.model.eval()
@@ -274,6 +275,7 @@ class Trainer:
         tensors = {"x": x, "reconstruction": metrics.reconstruct(self.model, x)}
         if x.dim() == 4:  # pixels keep as bytes, in a quarter of the room
             tensors = {name: (t.clamp(0, 1) * 255).round().byte() for name, t in tensors.items()}
+        tensors["z"] = metrics.encode(self.model, self.test[: max(1, TRACKED // self.config.model.latent_dim)]).half()
         write_tensors(folder / f"{epoch:05d}.safetensors", tensors)
 
     # -- position: everything a resumed run needs to go on as if nothing had happened

@@ -89,7 +89,7 @@ def check_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:
         raise CheckpointError(f"{path} lacks {missing[0]} and {len(missing) - 1} more. Does it belong to this config?")
     if extra := sorted(names - set(expected)):
         raise CheckpointError(f"{path} has {len(extra)} unexpected tensors, such as {extra[0][:80]}.")
-    dtypes = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+    dtypes = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.float16: "F16", torch.uint8: "U8"}
     for name, tensor in expected.items():
         part = file.get_slice(name)
         got, wanted = (tuple(part.get_shape()), part.get_dtype()), (tuple(tensor.shape), dtypes.get(tensor.dtype))

@@ -14,7 +14,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore import data, latent, metrics, pictures, runs
+from aecore import data, latent, metrics, packs, pictures, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig
 from aecore.data import tables
@@ -22,7 +22,7 @@ from aecore.data.standin import data_for, digits_like
 from aecore.errors import AecoreError, CheckpointError
 from aecore.runs import Run
 
-MAP_POINTS = 60_000
+MAP_POINTS = 1_000_000
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -90,6 +90,43 @@ def load_principal(path: str, version: float, data_name: str, split: str, count:
 def principal(run: Run, split: str, count: int, dims: int) -> np.ndarray:
     """The codes of the first `count` examples on their `dims` principal components."""
     return load_principal(str(run.path), run.version(), dataset(run)[0].name, split, count, dims)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def load_plane(path: str, version: float, data_name: str, split: str, count: int) -> latent.Plane:
+    return latent.principal_plane(codes_of(path, version, data_name, split, count)[0])
+
+
+def principal_plane(run: Run, split: str, count: int) -> latent.Plane:
+    """The plane of the two largest variances of the codes of the first `count` examples."""
+    return load_plane(str(run.path), run.version(), dataset(run)[0].name, split, count)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Comparing neighbours ...")
+def load_preserved(token: tuple[object, ...], _z: np.ndarray, _positions: np.ndarray) -> np.ndarray:
+    return latent.preserved(_z, _positions)
+
+
+def preserved(run: Run, shown: packs.Shown, positions: np.ndarray, method: str) -> np.ndarray:
+    """(N,): which share of each point's nearest codes is near it on the map that `method` names."""
+    token = (str(run.path), run.version(), shown.found.name, shown.split, len(shown.z), method)
+    return load_preserved(token, shown.z, positions)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def load_pack(token: str, path: str, _run: Run, _shown: packs.Shown) -> bytes:
+    return packs.model_pack(_run, model(_run), _shown, token=token)
+
+
+def model_pack(run: Run, shown: packs.Shown, token: str) -> bytes:
+    """What the explorer needs of a run besides the map; `token` names what is in it."""
+    return load_pack(token, str(run.path), run, shown)
+
+
+def epochs(run: Run) -> dict[str, np.ndarray]:
+    """What the run kept of its epochs."""
+    config = run.config().model
+    return packs.epochs_of(run, config.latent_dim, config.input_shape)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

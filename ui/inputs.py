@@ -33,6 +33,11 @@ class Inputs(NamedTuple):
     frame: pd.DataFrame | None  # the rows of a table as they were brought, with all their columns
     remark: str  # what was done to make them fit; empty where nothing was
     brought: bool = False  # by the visitor: not a part of the run's own data
+    rows: np.ndarray | None = None  # of the test set, where these are only some of it
+
+    def test_row(self, row: int) -> int | None:
+        """Which of the test set an example is; None where it is none of it."""
+        return None if self.brought else row if self.rows is None else int(self.rows[row])
 
     def label(self, row: int) -> str:
         """What an example is called."""
@@ -40,15 +45,17 @@ class Inputs(NamedTuple):
 
 
 def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes: bool = False) -> Inputs:
-    """A select box over the test set and the visitor's own sets, in the address; what was chosen, made to fit.
+    """A select box over the test set, selections of a map and the visitor's own sets; what was chosen, made to fit.
 
     Missing cells become their column's training mean, unless `holes` are wanted. Shows what was done. Where a set
     does not fit, says why and gives the test set.
     """
     sets, names = {one.token: one for one in state.own_sets()}, state.own_names()
-    chosen = state.select_linked(place, "Inputs", [TEST, *sets], key, names,
-                                 "What to work on: the run's own test examples, or data of yours. Bring some on the "
-                                 "page **Data**.")  # fmt: skip
+    parts = selections(found)
+    names |= {option: part.name for option, part in parts.items()}
+    chosen = state.select_linked(place, "Inputs", [TEST, *parts, *sets], key, names,
+                                 "What to work on: the run's own test examples, a selection that you named on the "
+                                 "page **Latent**, or data of yours. Bring some on the page **Data**.")  # fmt: skip
     result = Inputs(f"{TEST} of {found.name}", found.test.x, found.test.y, found.classes, (), None, "")
     if chosen in sets:
         try:
@@ -56,10 +63,28 @@ def choose(run: Run, found: Dataset, place: Any = st, key: str = "inputs", holes
         except AecoreError as error:
             state.show_error(error)
             st.caption("The test set is shown instead.")
+    result = parts.get(chosen, result)
     if not holes:
         result = without_holes(result, found)
     if result.remark:
         st.caption(f":material/info: {result.remark}")
+    return result
+
+
+def selections(found: Dataset) -> dict[str, Inputs]:
+    """What the visitor named on a map of this data, by what it is called in an address."""
+    result = {}
+    for split in ("test", "train"):
+        part = getattr(found, split)
+        for name, rows in state.selections(found.name, split).items():
+            if rows.max() >= len(part.x):  # data of the same name was exchanged
+                continue
+            kind = "test set" if split == "test" else "training set"
+            words = tuple(f"{kind} {row}" for row in rows.tolist())
+            y = None if part.y is None else part.y[rows]
+            result[state.selection_key(split, name)] = Inputs(
+                f"selection {name} of the {kind} of {found.name}", part.x[rows], y, found.classes, words, None, "",
+                brought=split != "test", rows=rows)  # fmt: skip
     return result
 
 

@@ -96,7 +96,7 @@ def asked(found: Dataset, given: Inputs, way: str, place: str, row: Any) -> Quer
         x = None if drawn is None else data.as_float(resized(drawn, found.input_shape)[0])
         return None if x is None else Query(x, "drawn", None, None)
     at = examples.choose_index(row, "Number", "number", len(given.x), 0, "Counted from 0.") or 0
-    itself = at if place == "the inputs" or (not given.brought and PLACES.get(place) == "test") else None
+    itself = at if place == "the inputs" else given.test_row(at) if PLACES.get(place) == "test" else None
     kind = given.classes[int(given.y[at])] if given.y is not None and given.classes else None
     return Query(data.as_float(given.x[at : at + 1]), given.label(at), kind, itself)
 

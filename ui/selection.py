@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,7 +14,7 @@ from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset
 from aecore.pictures import grid
 from aecore.runs import Run
-from ui import cache, examples, figures
+from ui import cache, examples, figures, state
 from ui.maps import NAMES, TYPED, Map, View
 
 SHOWN = 32
@@ -56,16 +57,30 @@ def several(
             examples.show_table(examples.table(found, {str(i): row for i, row in zip(some, inputs, strict=True)}))
 
 
-def ask(view: View) -> list[int]:
-    """The input that is chosen by its number, if any: for links, for keyboards, and for 3-D."""
-    row = examples.choose_index(st, "Input", TYPED, view.count, None, "Show this input, by its number in the set.")
+def ask(place: Any, view: View) -> list[int]:
+    """The input that is chosen by its number, if any: for links, and for 3-D."""
+    row = examples.choose_index(place, "Input", TYPED, view.count, None, "Show this input, by its number in the set.")
     return [] if row is None else [row]
 
 
-HINT = (
-    ":material/touch_app: Click a point, or draw a box or a lasso with the tools above the map, "
-    "to see those inputs here. Some to begin with:"
-)
+TASKS = (("apply_search", "Search", "image_search"), ("apply_anomaly", "Anomaly", "crisis_alert"),
+         ("apply_impute", "Impute", "healing"))  # fmt: skip
+
+
+def send(run: Run, found: Dataset, view: View) -> None:
+    """Links that open a named selection in the tasks; how to make one while there is none."""
+    named = state.selections(found.name, view.split)
+    if not named:
+        st.caption(":material/label: Give a selection a name, and other pages can work on it.")
+        return
+    name = st.selectbox("Work on a selection", list(named), key="sent_selection")
+    with st.container(horizontal=True):
+        for page, label, icon in TASKS:
+            params = {"run": run.id, "inputs": state.selection_key(view.split, name)}
+            st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
+
+
+HINT = ":material/touch_app: Click a point, a class, or draw round some to see those inputs here. Some to begin with:"
 HINT_3D = ":material/3d_rotation: Drag to turn. Plotly cannot select in 3-D: type an input's number, or go to 2-D."
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from aecore import own, runs
@@ -122,6 +123,21 @@ def is_mine(run: Run) -> bool:
     config = run.config()
     brought = own.owner(config.data.name) if config.data else None
     return brought is None or brought in own_sets()
+
+
+def keep_selections(data_name: str, split: str, named: Mapping[str, np.ndarray]) -> None:
+    """Remember what the visitor selected on a map: names -> rows of a split of that data."""
+    st.session_state.setdefault("selections", {})[data_name, split] = dict(named)
+
+
+def selections(data_name: str, split: str = "test") -> dict[str, np.ndarray]:
+    """What the visitor selected and named of a split, by name."""
+    return st.session_state.get("selections", {}).get((data_name, split), {})
+
+
+def selection_key(split: str, name: str) -> str:
+    """What a selection is called in an address."""
+    return f"{split}:{name}"
 
 
 def badge(run: Run) -> str:

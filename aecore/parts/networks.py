@@ -87,7 +87,7 @@ class Conv(Options):
             sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
         channels = [input_shape[0], *self.channels]
         return (
-            ConvEncoder(self, channels, sizes[-1], outputs),
+            ConvEncoder(self, channels, sizes, outputs),
             ConvDecoder(self, channels[::-1], sizes[::-1], latent_dim),
         )
 
@@ -98,7 +98,7 @@ Network = Annotated[Mlp | Conv, Field(discriminator="kind")]
 class MlpEncoder(nn.Module):
     def __init__(self, options: Mlp, widths: list[int], outputs: int):
         super().__init__()
-        self.f = ACTIVATIONS[options.activation]
+        self.kind, self.f = options.activation, ACTIVATIONS[options.activation]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, [*widths[1:], outputs], strict=True))
         self.norms = normalisers(options.norm, widths[1:])
         initialise(self.layers[:-1], options.activation)
@@ -120,7 +120,7 @@ class MlpEncoder(nn.Module):
 class MlpDecoder(nn.Module):
     def __init__(self, options: Mlp, widths: list[int], shape: Sequence[int], tied_to: nn.ModuleList | None):
         super().__init__()
-        self.f, self.shape = ACTIVATIONS[options.activation], tuple(shape)
+        self.kind, self.f, self.shape = options.activation, ACTIVATIONS[options.activation], tuple(shape)
         pairs = list(pairwise(widths))
         self.norms = normalisers(options.norm, widths[1:-1])
         self.tied = None if tied_to is None else tuple(reversed(list(tied_to)))  # a tuple: not parameters twice
@@ -150,12 +150,12 @@ class MlpDecoder(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    def __init__(self, options: Conv, channels: list[int], size: tuple[int, ...], outputs: int):
+    def __init__(self, options: Conv, channels: list[int], sizes: list[tuple[int, ...]], outputs: int):
         super().__init__()
-        self.f = ACTIVATIONS[options.activation]
+        self.kind, self.f, self.sizes = options.activation, ACTIVATIONS[options.activation], sizes
         pairs = pairwise(channels)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
-        self.to_code = nn.Linear(channels[-1] * math.prod(size), outputs)
+        self.to_code = nn.Linear(channels[-1] * math.prod(sizes[-1]), outputs)
         initialise(self.layers, options.activation)
         initialise([self.to_code], options.code_activation)
 
@@ -175,7 +175,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     def __init__(self, options: Conv, channels: list[int], sizes: list[tuple[int, ...]], latent_dim: int):
         super().__init__()
-        self.f, self.start = ACTIVATIONS[options.activation], (channels[0], *sizes[0])
+        self.kind, self.f = options.activation, ACTIVATIONS[options.activation]
+        self.sizes, self.start = sizes, (channels[0], *sizes[0])
         self.from_code = nn.Linear(latent_dim, math.prod(self.start))
         self.layers = nn.ModuleList(
             # an even side needs one more row than the transposed convolution gives

@@ -1,42 +1,51 @@
 """The Latent page: the map, what is selected in it, and the slow projections."""
 
+import base64
 import json
 
 import numpy as np
 import pytest
 import torch
 from helpers import wait_for
+from safetensors import numpy as safetensors
 
-from aecore import runs
+from aecore import latent, runs
+from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset, Split, load
 from aecore.maps import MapJob
-from ui import maps, selection
+from ui import explorer, maps, selection
 
 
 def texts(app):
     return " ".join(str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
 
 
-def select(app, points):
-    """What the browser sends when points, (trace, place in it), are selected."""
-    element, states = app.get_by_key("map2d"), app._tree.get_widget_states()
+def select(app, rows, named=None):
+    """What the browser sends when these inputs are selected on the map, and these sets of them named."""
+    element, states = app.get_by_key("explorer"), app._tree.get_widget_states()
     state = states.widgets.add()
     state.id = element.proto.id
-    chosen = [{"curve_number": trace, "point_index": i} for trace, i in points]
-    indices = [i for _, i in points]
-    state.string_value = json.dumps({"selection": {"points": chosen, "point_indices": indices, "box": [], "lasso": []}})
+    masks = {name: mask(of) for name, of in (named or {}).items()}
+    state.json_value = json.dumps({"selections": {"rows": mask(rows), "named": masks}})
     return app._run(states)
+
+
+def mask(rows):
+    """Rows as bits, lowest first, in Base64."""
+    on = np.zeros(max(rows, default=0) + 1, bool)
+    on[list(rows)] = True
+    return base64.b64encode(np.packbits(on, bitorder="little")).decode()
+
+
+def sent(app, key="explorer"):
+    """The pack that a component got: its arrays, and what is said of them."""
+    data = app.get_by_key(key).proto.bytes
+    length = int.from_bytes(data[:8], "little")
+    return safetensors.load(data), json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["explorer"])
 
 
 def button(app, label):
     return next(b for b in app.button if label in b.label)
-
-
-def row_of(run, trace, place):
-    """The test input that is the `place`-th point of a trace: traces are classes, in order."""
-    labels = load(run.config().data).test.y.numpy()
-    present = [i for i in range(10) if (labels == i).any()]
-    return int(np.flatnonzero(labels == present[trace])[place])
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):
@@ -49,21 +58,78 @@ def test_a_first_visit_shows_a_map_and_some_reconstructions(open_page, trained, 
     trained()
     app = open_page("latent.py")
     assert not app.exception and not app.error
-    assert app.get_by_key("map2d").proto.spec
     assert len(app.image) == 1
     assert "Click a point" in texts(app)
 
 
-def test_the_map_is_the_same_figure_before_and_after_a_selection(open_page, trained, no_shipped):
+def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(open_page, trained, no_shipped):
+    run = trained()
+    app = open_page("latent.py")
+    (map_, about), (model, said) = sent(app), sent(app, "explorer-model")
+    net, x = Autoencoder.load(run.path), load(run.config().data).test.x
+    z = latent.codes(net, x).numpy()
+    assert np.allclose(model["codes"], z, atol=2e-3)
+    plane = latent.Plane(map_["plane.origin"], map_["plane.axes"])
+    assert np.allclose(map_["positions"], plane.positions(z), atol=1e-5)
+    assert np.array_equal(model["inputs"], x.numpy())
+    assert about["token"] == said["token"] and about["total"] == len(x) and said["run"] == run.id
+    assert model["log_variance"].shape == z.shape
+    assert map_["epochs"].tolist() == [0, 1, 2] and map_["epochs.z"].shape == (3, len(x), z.shape[1])
+
+
+def test_nothing_is_sent_again_after_a_selection(open_page, trained, no_shipped):
     trained()
     app = open_page("latent.py")
-    before = app.get_by_key("map2d").proto.id
-    assert select(app, [(0, 0), (1, 1)]).get_by_key("map2d").proto.id == before
+    before = [app.get_by_key(key).proto.bytes for key in ("explorer", "explorer-model")]
+    app = select(app, [1, 2])
+    assert [app.get_by_key(key).proto.bytes for key in ("explorer", "explorer-model")] == before
+
+
+def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
+    run = trained()
+    app = open_page("latent.py", colour="neighbours")
+    map_, about = sent(app)
+    z = latent.codes(Autoencoder.load(run.path), load(run.config().data).test.x).numpy()
+    wanted = latent.preserved(z, map_["positions"])
+    assert about["colour"] == "neighbours" and np.allclose(map_["preserved"], wanted, atol=0.2)
+    assert 0 < map_["preserved"].mean() < 1
+
+
+def test_a_second_run_of_the_same_data_stands_beside_with_the_same_inputs(open_page, trained, no_shipped):
+    run, other = trained("vanilla"), trained("vae")
+    trained(data="swiss-roll")
+    app = open_page("latent.py", run=run.id, beside=other.id)
+    assert not app.exception and not app.error
+    assert app.selectbox(key="beside").options == [other.id]
+    assert sent(app, "explorer-beside-model")[1]["run"] == other.id
+    assert len(sent(app)[0]["positions"]) == len(sent(app, "explorer-beside")[0]["positions"])
+
+
+def test_a_named_selection_is_kept_for_the_other_pages(open_page, trained, no_shipped):
+    run = trained()
+    app = select(open_page("latent.py"), [], {"a few": [3, 5, 8]})
+    assert "Work on a selection" in [box.label for box in app.selectbox]
+    found = load(run.config().data)
+    kept = app.session_state["selections"][found.name, "test"]
+    assert kept["a few"].tolist() == [3, 5, 8]
+    app = app.switch_page("apply_search.py")
+    app.query_params["inputs"], app.query_params["collection"] = "test:a few", "the inputs"
+    app.run()
+    assert not app.exception and not app.error
+    assert "among the 3 of the selection a few of the test set of digits" in texts(app)
+
+
+@pytest.mark.parametrize("said", [3, "x", {"rows": "*"}, {"rows": "AQ==", "named": {"": 5, "b": ["x"]}}, {"named": []}])
+def test_what_a_browser_says_is_not_believed(said):
+    picked = explorer.read(said, 5)
+    assert picked.rows in ([], [0]) and picked.named == {}
 
 
 def test_selected_points_are_shown_with_their_errors_and_classes(open_page, trained, no_shipped):
     trained()
-    app = select(open_page("latent.py"), [(0, 0), (0, 1), (3, 0)])
+    labels = load(trained().config().data).test.y.numpy()
+    rows = [*np.flatnonzero(labels == 0)[:2], *np.flatnonzero(labels == 3)[:1]]
+    app = select(open_page("latent.py"), rows)
     assert not app.exception
     assert "3 selected inputs" in texts(app)
     assert "Classes: **0** 2, **3** 1" in texts(app)
@@ -73,9 +139,9 @@ def test_selected_points_are_shown_with_their_errors_and_classes(open_page, trai
 
 def test_one_clicked_point_shows_its_code_and_its_neighbours(open_page, trained, no_shipped):
     run = trained()
-    app = select(open_page("latent.py"), [(2, 1)])
+    app = select(open_page("latent.py"), [7])
     assert not app.exception
-    assert f"Test input {row_of(run, 2, 1)}, class 2" in texts(app)
+    assert f"Test input 7, class {int(load(run.config().data).test.y[7])}" in texts(app)
     assert app.get_by_key("code").proto.spec
     assert "codes are nearest" in texts(app)
 
@@ -84,7 +150,7 @@ def test_a_selection_takes_the_place_of_a_typed_input(open_page, trained, no_shi
     trained()
     app = open_page("latent.py", input="5")
     assert "Test input 5" in texts(app)
-    app = select(app, [(0, 0), (1, 0)])
+    app = select(app, [4, 9])
     assert "2 selected inputs" in texts(app) and "Test input 5" not in texts(app)
 
 
@@ -95,9 +161,11 @@ def test_a_link_opens_the_map_that_it_names(open_page, trained, no_shipped, meth
     trained()
     app = open_page("latent.py", map=method, axes=axes, colour=colour, split="train", points="500", input="3")
     assert not app.exception
-    figure = json.loads(app.get_by_key("map2d" if axes == "2-D" else "map3d").proto.spec)
-    assert figure["data"][0]["type"] == ("scattergl" if axes == "2-D" else "scatter3d")
-    assert ("coloraxis" in figure["layout"]) == (colour == "error")
+    if axes == "2-D":
+        assert sent(app)[1]["colour"] == colour and sent(app)[1]["marked"] == 3
+    else:
+        figure = json.loads(app.get_by_key("explorer-3d").proto.spec)
+        assert figure["data"][0]["type"] == "scatter3d" and ("coloraxis" in figure["layout"]) == (colour == "error")
     assert "Training input 3" in texts(app)
 
 
@@ -113,7 +181,7 @@ def test_an_unknown_run_in_the_link_is_named_and_another_shown(open_page, traine
     app = open_page("latent.py", run="no-such-run")
     assert not app.exception
     assert "no-such-run" in app.warning[0].value
-    assert app.get_by_key("map2d")
+    assert app.get_by_key("explorer")
 
 
 def test_an_input_beyond_another_runs_data_is_brought_into_range(open_page, trained, no_shipped):
@@ -155,7 +223,7 @@ def test_rows_of_a_table_are_tiles_and_numbers(open_page, trained, no_shipped):
     trained(data="breast-cancer")
     app = open_page("latent.py")
     assert not app.exception and app.image
-    app = select(app, [(0, 0)])
+    app = select(app, [0])
     assert not app.exception
     assert "mean radius" in app.dataframe[0].value.index
 
@@ -165,7 +233,7 @@ def test_points_of_a_manifold_are_shown_in_their_own_space(open_page, trained, n
     app = open_page("latent.py")
     assert not app.exception
     assert app.get_by_key("cloud").proto.spec
-    assert not select(app, [(0, 0)]).exception
+    assert not select(app, [0]).exception
 
 
 def test_a_slow_map_is_made_beside_the_page_while_pca_stays(open_page, trained, no_shipped):
@@ -208,19 +276,13 @@ def test_a_slow_map_that_failed_says_so_and_can_be_tried_again(open_page, traine
 def test_the_limit_of_tsne_is_said():
     many = Split(torch.zeros(20_000, 1), None)
     found = Dataset("many", "table", many, many)
-    view = maps.View("tsne", "t-SNE", 2, False, "train", maps.LIMITS["tsne"])
+    view = maps.View("tsne", "t-SNE", 2, "class", "train", maps.LIMITS["tsne"])
     assert maps.caption(found, view) == "10,000 training inputs of many, t-SNE. t-SNE is limited to 10,000 points."
     assert "limited" not in maps.caption(found, view._replace(count=5000))
 
 
-def test_points_of_unknown_traces_are_passed_over():
-    traces = [np.array([4, 7]), np.array([1])]
-    points = [{"curve_number": trace, "point_index": i} for trace, i in ((1, 0), (0, 1), (5, 0), (0, 9))]
-    assert maps.selected(points, traces) == [1, 7]
-
-
 def test_the_csv_holds_index_class_error_and_code():
-    shown = maps.Map(np.arange(6.0).reshape(3, 2), np.array([0.5, 1, 2]), np.zeros((3, 2)), [], {
+    shown = maps.Map(np.arange(6.0).reshape(3, 2), np.array([0.5, 1, 2]), np.zeros((3, 2)), None, [], {
         'a "quoted" one': np.array([0, 2]), "b": np.array([1])})  # fmt: skip
     lines = selection.csv(shown, [0, 1]).decode().splitlines()
     assert lines[0] == "index,class,error,z0,z1"

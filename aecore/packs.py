@@ -1,0 +1,223 @@
+"""What the latent explorer gets, as bytes in the safetensors format: a model with its codes, and a map of them.
+
+The browser reads them without a copy of what it does not need (docs/explorer.md describes the layout). The model's
+pack is sent once; a map's, with other positions or colours of the same inputs, is small beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import numpy as safetensors
+from safetensors.torch import load as load_tensors
+from torch import Tensor
+
+from aecore import metrics
+from aecore.autoencoder import Autoencoder
+from aecore.data import Dataset, as_float
+from aecore.latent import Plane
+from aecore.portable import portable
+from aecore.runs import Run
+
+CODE_BYTES, INPUT_BYTES = 32_000_000, 12_000_000  # at most so much is sent of each
+THUMB = 48  # pixels of a side, at most
+GROUND = 2000  # points of a manifold that are drawn behind a decoded one
+HALF_LIMIT = 60_000  # half precision ends at 65,504
+
+Arrays = dict[str, np.ndarray]
+
+
+def pack(tensors: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> bytes:
+    """One pack: arrays, and what JSON can say of them."""
+    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    return safetensors.save(whole, {"explorer": json.dumps(about)})
+
+
+# -- the model and its codes
+
+
+class Shown(NamedTuple):
+    """The inputs of a map, row i being input i of the split."""
+
+    found: Dataset
+    split: str
+    z: np.ndarray  # (N, latent_dim)
+    errors: np.ndarray  # (N,)
+
+    @property
+    def x(self) -> Tensor:
+        return getattr(self.found, self.split).x[: len(self.z)]
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        y = getattr(self.found, self.split).y
+        return None if y is None or len(self.found.classes) > 255 else y[: len(self.z)].numpy().astype(np.uint8)
+
+
+def model_pack(
+    run: Run, model: Autoencoder, shown: Shown, *, token: str = "", inputs: bool = True, compact: bool = False
+) -> bytes:
+    """The network, the codes of the shown inputs, and the inputs themselves as far as they fit.
+
+    Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact` and no picture
+    changes by it, float16 and one byte a value.
+    """
+    network, arrays = portable(model)
+    tensors = {f"model.{name}": array.numpy() for name, array in arrays.items()}
+    about: dict[str, Any] = {"token": token, "network": network, "run": run.id, "variant": run.config().model.variant,
+                             "kind": kind_of(shown.found), "columns": list(shown.found.columns),
+                             "classes": list(shown.found.classes), "prior": model.config.has_prior,
+                             "split": shown.split, "data": shown.found.name}  # fmt: skip
+    narrow = compact and halves_show(model, shown)
+    if narrow:
+        tensors = {name: array.astype(np.float16) for name, array in tensors.items()}
+    if 2 * shown.z.size <= CODE_BYTES:
+        tensors |= codes(model, shown, compact)
+    if inputs:
+        tensors |= inputs_of(shown)
+    if about["kind"] == "cloud":
+        tensors["ground"] = shown.found.train.x[:GROUND].numpy().astype(np.float32)
+    elif about["kind"] == "table":
+        tensors |= {"columns.low": low_high(shown)[0], "columns.high": low_high(shown)[1]}
+    return pack(tensors, about)
+
+
+def kind_of(found: Dataset) -> str:
+    """How its examples are drawn: image, cloud (points in 2 or 3 dimensions) or table."""
+    if len(found.input_shape) == 3:
+        return "image"
+    return "cloud" if found.kind == "manifold" and found.input_shape[0] in (2, 3) else "table"
+
+
+def codes(model: Autoencoder, shown: Shown, compact: bool) -> Arrays:
+    """z, and for variational codes ln sigma^2, of each input."""
+    named = {"codes": shown.z}
+    if metrics.is_variational(model):
+        named["log_variance"] = log_variances(model, shown.x)
+    result: Arrays = {}
+    for name, values in named.items():
+        narrow = bytes_of(name, values)
+        fits = compact and (name != "codes" or pictures_agree(model, values, restored(name, narrow)))
+        half = values.astype(np.float16 if np.abs(values).max(initial=0) < HALF_LIMIT else np.float32)
+        result |= narrow if fits else {name: half}
+    return result
+
+
+@torch.no_grad()
+def log_variances(model: Autoencoder, x: Tensor) -> np.ndarray:
+    """ln sigma^2 of q(z|x), (N, latent_dim)."""
+    d, parts = model.config.latent_dim, []
+    for part in x.split(metrics.CHUNK):
+        scaled = model.to_scaled(as_float(part).to(model.shift.device))
+        parts.append(model.encoder(scaled).out[:, d:].float().cpu())
+    return torch.cat(parts).numpy()
+
+
+def bytes_of(name: str, values: np.ndarray) -> Arrays:
+    """A byte a value: the number of steps from its column's lowest."""
+    low = values.min(0).astype(np.float32)
+    step = ((values.max(0) - low) / 255).astype(np.float32)
+    counted = np.round((values - low) / np.where(step > 0, step, 1)).clip(0, 255).astype(np.uint8)
+    return {name: counted, f"{name}.low": low, f"{name}.step": step}
+
+
+def restored(name: str, arrays: Arrays) -> np.ndarray:
+    return arrays[f"{name}.low"] + arrays[name] * arrays[f"{name}.step"]
+
+
+@torch.no_grad()
+def pictures_agree(model: Autoencoder, z: np.ndarray, other: np.ndarray) -> bool:
+    """Whether both codes decode to what looks the same: 98 % of values within 2 of 255 steps, in the first 500."""
+    pair = [
+        metrics.decode(model, model.bottleneck.snap(torch.from_numpy(part[:500].astype(np.float32)))).numpy()
+        for part in (z, other)
+    ]
+    span = 1.0 if len(model.config.input_shape) == 3 else np.maximum(np.ptp(pair[0], axis=0), 1e-12)
+    return bool((np.abs(pair[0] - pair[1]) / span < 2 / 255).mean() > 0.98)
+
+
+@torch.no_grad()
+def halves_show(model: Autoencoder, shown: Shown) -> bool:
+    """Whether the decoder's pictures stay the same, within half of 1/255, with weights in half precision."""
+    from copy import deepcopy
+
+    other = deepcopy(model)
+    for tensor in (*other.parameters(), *other.buffers()):
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half().float())
+    z = torch.from_numpy(shown.z[:500].astype(np.float32))
+    pair = [metrics.decode(net, net.bottleneck.snap(z)).numpy() for net in (model, other)]
+    span = 1.0 if len(model.config.input_shape) == 3 else np.maximum(np.ptp(pair[0], axis=0), 1e-12)
+    difference = np.abs(pair[0] - pair[1]) / span
+    return bool(np.isfinite(difference).all() and np.quantile(difference, 0.999) < 0.5 / 255)
+
+
+def inputs_of(shown: Shown) -> Arrays:
+    """As many inputs as fit, from the first on: pictures as bytes of at most THUMB pixels, rows as float32."""
+    x = shown.x
+    if x.dim() == 4:
+        side = max(x.shape[2:])
+        size = tuple(max(1, round(n * min(1, THUMB / side))) for n in x.shape[2:])
+        x = x[: max(1, INPUT_BYTES // (x.shape[1] * size[0] * size[1]))]
+        if size != tuple(x.shape[2:]):
+            x = F.interpolate(as_float(x), size=size, mode="area")
+        return {"inputs": (x if x.dtype == torch.uint8 else (as_float(x).clamp(0, 1) * 255).round().byte()).numpy()}
+    return {"inputs": x[: max(1, INPUT_BYTES // (4 * x.shape[1]))].numpy().astype(np.float32)}
+
+
+def low_high(shown: Shown) -> tuple[np.ndarray, np.ndarray]:
+    """Between which values the columns of a table lie, but for the outermost hundredth."""
+    x = shown.found.train.x.numpy()
+    low, high = (np.nan_to_num(np.nanquantile(x, q, axis=0)).astype(np.float32) for q in (0.01, 0.99))
+    return low, high
+
+
+# -- a map
+
+
+def map_pack(
+    shown: Shown, positions: np.ndarray, *, name: str, axes: Sequence[str], plane: Plane | None,
+    colour: str, total: int, token: str = "", preserved: np.ndarray | None = None, marked: int | None = None,
+    epochs: Arrays | None = None,
+) -> bytes:  # fmt: skip
+    """Where the points lie and what colours them: `class`, `error` or `neighbours`, whose values all are sent.
+
+    `plane` says how a position is a code; without it codes are blended between those of neighbours. `epochs` is
+    what `epochs_of` gives.
+    """
+    tensors: Arrays = {"positions": positions.astype(np.float32), "errors": shown.errors.astype(np.float32)}
+    if (labels := shown.labels) is not None:
+        tensors["labels"] = labels
+    if preserved is not None:
+        tensors["preserved"] = preserved.astype(np.float32)
+    if plane is not None:
+        tensors |= {"plane.origin": plane.origin, "plane.axes": plane.axes}
+    tensors |= epochs or {}
+    about = {"token": token, "name": name, "axes": list(axes), "colour": colour, "total": total, "marked": marked}
+    return pack(tensors, about)
+
+
+def epochs_of(run: Run, dim: int, shape: tuple[int, ...]) -> Arrays:
+    """Saved epochs: epochs (E,), their codes (E, n, latent_dim), inputs and their reconstructions; empty without."""
+    kept: list[tuple[int, dict[str, Tensor]]] = []
+    for epoch, path in run.previews():
+        try:
+            tensors = load_tensors(path.read_bytes())
+            x, rebuilt, z = (tensors[name] for name in ("x", "reconstruction", "z"))
+        except Exception:  # torn, or of a version that kept no codes: as if that epoch had not been saved
+            continue
+        if z.dim() == 2 and z.shape[1] == dim and x.shape == rebuilt.shape and tuple(x.shape[1:]) == shape:
+            kept.append((epoch, tensors))
+    if len(kept) < 2 or len({tuple(t["z"].shape) for _, t in kept}) > 1 or len({t["x"].shape for _, t in kept}) > 1:
+        return {}
+    pictures = {"epochs.x": kept[0][1]["x"], "epochs.rebuilt": torch.stack([t["reconstruction"] for _, t in kept])}
+    return {
+        "epochs": np.array([epoch for epoch, _ in kept], dtype=np.int32),
+        "epochs.z": torch.stack([t["z"].half() for _, t in kept]).numpy(),
+        **{name: (t if t.dtype == torch.uint8 else t.float()).numpy() for name, t in pictures.items()},
+    }

@@ -1,0 +1,270 @@
+"""The explorer's modules in a real browser, against PyTorch and plain NumPy."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from aecore import packs, runs, script
+from aecore.autoencoder import Autoencoder
+from aecore.config import ModelConfig
+from aecore.latent import principal_plane
+from aecore.portable import portable
+
+pytestmark = pytest.mark.browser
+
+SHIPPED = [run.id for run in runs.list_runs() if runs.is_shipped(run.path)]
+SHARED = {"latent_dim": 5, "input_shape": [1, 9, 14]}
+NETWORKS = [
+    *({"kind": "mlp", "hidden": [12, 7], "activation": f} for f in ("relu", "sigmoid", "tanh", "gelu", "linear")),
+    *({"kind": "mlp", "hidden": [12, 7], "norm": norm} for norm in ("batch", "layer")),
+    *({"kind": "mlp", "hidden": [12, 7], "norm": norm, "tied": True} for norm in ("none", "batch", "layer")),
+    {"kind": "mlp", "hidden": [], "code_activation": "sigmoid", "tied": True},
+    {"kind": "conv", "channels": [3], "activation": "gelu"},
+    {"kind": "conv", "channels": [3, 4, 6], "activation": "tanh", "code_activation": "tanh"},
+]
+PARTS = [
+    {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}},
+    {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "tied": True}},
+    {"bottleneck": {"kind": "top_k", "k": 2}},
+    {"bottleneck": {"kind": "top_k", "k": 2, "by": "value"}},
+    {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 5}},
+    {"bottleneck": {"kind": "finite_scalar", "levels": 4}, "network": {"kind": "mlp", "code_activation": "tanh"}},
+    {"likelihood": {"kind": "gaussian", "output": "sigmoid"}},
+    {"likelihood": {"kind": "gaussian", "learned": True}},
+    {"input_shape": [6], "scaling": "standard", "missing": True},
+    {"input_shape": [6], "scaling": "minmax", "likelihood": {"kind": "bernoulli"}},
+    {"input_shape": [6], "scaling": "standard", "likelihood": {"kind": "student_t"}},
+    {"input_shape": [3, 8, 8], "network": {"kind": "conv", "channels": [4, 2]}},
+]
+
+
+@pytest.fixture(scope="module")
+def modules(browser):
+    """A page that holds every module's exports, as `run(expression, argument)`; bytes arrive as Uint8Array."""
+    page = browser.new_page()
+    names = ["tensors", "network", "plane", "places", "camera", "points", "gif", "film", "selections", "ink"]
+    order: list[str] = []
+    for name in names:
+        if name not in order:
+            script.visit(name, order)
+    page.set_content("<canvas></canvas>")
+    exposed = "\n".join(f"Object.assign(globalThis, module_{name});" for name in names)
+    page.add_script_tag(content="\n".join(script.closed(name) for name in order) + exposed)
+    page.evaluate("""globalThis.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))""")
+    yield page.evaluate
+    page.close()
+
+
+def text_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def built(options) -> Autoencoder:
+    """A model with weights, statistics and scales that are not where they begin."""
+    torch.manual_seed(0)
+    model = Autoencoder(ModelConfig.model_validate({**SHARED, **options})).eval()
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.copy_(
+                    torch.rand_like(tensor) + 0.3
+                    if "var" in name or name == "scale"
+                    else tensor + 0.1 * torch.randn_like(tensor)
+                )
+    return model
+
+
+def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
+    """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size."""
+    about, tensors = portable(model)
+    data = packs.pack({f"model.{name}": t.numpy() for name, t in tensors.items()}, {"network": about})
+    with torch.no_grad():
+        z = model.encode(x)
+        free = z + 0.3 * torch.randn_like(z)
+        wanted = [z, model.bottleneck.snap(free), model.decode(model.bottleneck.snap(free))]
+    got = modules(
+        """([text, x, free]) => {
+          const { meta, tensors } = readTensors(bytes(text)), net = new Network(meta.network, tensors);
+          const rows = (f, values) => values.map((row) => Array.from(f(Float32Array.from(row, (v) => v ?? NaN))));
+          return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
+                  rows((row) => net.decode(net.snap(row)), free)];
+        }""",
+        [text_of(data), [[None if v != v else v for v in row] for row in x.flatten(1).tolist()], free.tolist()],
+    )
+    for theirs, ours in zip(wanted, got, strict=True):
+        ours, theirs = np.array(ours), theirs.flatten(1).numpy()
+        assert np.abs(ours - theirs).max() <= 1e-4 * max(1.0, np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_model_encodes_and_decodes_in_the_browser_as_in_pytorch(modules, name):
+    model = Autoencoder.load(runs.SHIPPED / name)
+    torch.manual_seed(1)
+    agree(modules, model, torch.rand(4, *model.config.input_shape))
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_every_network_runs_in_the_browser(modules, network):
+    agree(modules, built({"network": network}), torch.rand(3, *SHARED["input_shape"]))
+
+
+@pytest.mark.parametrize("parts", PARTS, ids=str)
+def test_every_part_runs_in_the_browser(modules, parts):
+    model = built(parts)
+    x = torch.rand(3, *model.config.input_shape)
+    if model.config.missing:
+        x[0, 2] = torch.nan
+    agree(modules, model, x)
+
+
+def test_arrays_of_one_two_and_four_bytes_are_read(modules):
+    values = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    values[0] = [0, 6e-6, -65504]  # zero, a subnormal, the largest
+    narrow = packs.bytes_of("c", values[1:])
+    data = packs.pack({"a": values, "b": values.astype(np.float16), **narrow}, {"x": [1, "ä"]})
+    got = modules(
+        """(text) => {
+          const { meta, tensors } = readTensors(bytes(text)), all = (name) => new Rows(tensors, name);
+          return [meta.x, ...["a", "b", "c"].map((name) =>
+            Array.from({ length: all(name).count }, (_, i) => Array.from(all(name).row(i))))];
+        }""",
+        text_of(data),
+    )
+    assert got[0] == [1, "ä"]
+    assert np.array_equal(np.float32(got[1]), values)
+    assert np.array_equal(np.float32(got[2]), values.astype(np.float16).astype(np.float32))
+    assert np.abs(np.float32(got[3]) - values[1:]).max() <= narrow["c.step"].max() / 2 + 1e-6
+
+
+def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
+    z = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    plane = principal_plane(z)
+    places, codes = modules(
+        """([origin, axes, z]) => {
+          const plane = new Plane(Float32Array.from(origin), axes.map((axis) => Float32Array.from(axis)));
+          return [z.map((row) => plane.place(row)), z.map((row) => Array.from(plane.code(row[0], row[1])))];
+        }""",
+        [plane.origin.tolist(), plane.axes.tolist(), z.tolist()],
+    )
+    assert np.allclose(places, plane.positions(z), atol=1e-5)
+    assert np.allclose(codes, plane.codes(z[:, :2]), atol=1e-5)
+
+
+def test_a_plane_through_three_codes_holds_them_and_none_goes_through_a_line(modules):
+    found = modules("""() => {
+      const points = [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]].map((row) => Float32Array.from(row));
+      const plane = Plane.through(...points);
+      const back = points.map((z) => Array.from(plane.code(...plane.place(z))));
+      const line = [[0, 0], [1, 1], [2, 2]].map((row) => Float32Array.from(row));
+      const moved = plane.movedThrough(Float32Array.from([9, 9, 9, 9]));
+      return [back, Plane.through(...line), Array.from(moved.code(...moved.place(Float32Array.from([9, 9, 9, 9]))))];
+    }""")
+    assert np.allclose(found[0], [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]], atol=1e-5)
+    assert found[1] is None
+    assert np.allclose(found[2], 9, atol=1e-5)
+
+
+def test_blended_codes_meet_each_points_own_and_lie_between(modules):
+    at, between = modules("""() => {
+      const rows = { width: 1, row: (i, out = new Float32Array(1)) => { out[0] = [10, 20][i]; return out; } };
+      const positions = Float32Array.from([0, 0, 1, 0]);
+      return [blended(1, 0, [0, 1], positions, rows)[0], blended(0.5, 0, [0, 1], positions, rows)[0]];
+    }""")
+    assert (at, between) == (20, 15)
+
+
+def test_nearest_points_and_those_inside_are_found_as_by_brute_force(modules):
+    random = np.random.default_rng(0)
+    points = np.concatenate([random.normal(size=(300, 2)), random.normal(8, 0.01, size=(40, 2))]).astype(np.float32)
+    queries = np.concatenate([points[:20], random.uniform(-20, 20, size=(60, 2))])
+    got, inside = modules(
+        """([points, queries]) => {
+          const places = new Places(Float32Array.from(points.flat()));
+          const shape = [[-1, -1], [1, -1], [1, 1], [0, 0], [-1, 1]];
+          return [queries.map(([x, y]) => places.nearest(x, y, 6)), places.inside(shape)];
+        }""",
+        [points.tolist(), queries.tolist()],
+    )
+    distance = ((queries[:, None] - points[None].astype(np.float64)) ** 2).sum(-1)
+    for row, found in zip(distance, got, strict=True):
+        assert np.allclose(np.sort(row)[:6], row[found], rtol=1e-6, atol=1e-12)
+    box = (np.abs(points) < 1).all(1)
+    notch = (points[:, 1] > 0) & (np.abs(points[:, 0]) < points[:, 1])
+    assert sorted(inside) == np.flatnonzero(box & ~notch).tolist()
+
+
+def test_zooming_keeps_what_is_under_the_pointer(modules):
+    before, after, corners = modules("""() => {
+      const camera = new Camera();
+      camera.resize(400, 300);
+      camera.fit(Float32Array.from([-1, -2, 3, 5]), 20);
+      const before = camera.toMap(100, 50);
+      const corners = [camera.toScreen(-1, -2), camera.toScreen(3, 5)];
+      camera.zoom(3, 100, 50);
+      return [before, camera.toMap(100, 50), corners];
+    }""")
+    assert np.allclose(before, after)
+    assert np.allclose([corners[0][1], corners[1][1]], [280, 20])
+
+
+def test_a_gif_holds_the_frames_that_it_was_given(modules):
+    random = np.random.default_rng(0)
+    grey = random.integers(0, 256, size=(3, 64, 96)).astype(np.uint8)  # noise fills the table of codes several times
+    colour = np.zeros((1, 40, 40, 3), np.uint8)
+    colour[0, :20], colour[0, 20:] = [255, 0, 102], [0, 255, 255]
+    for frames in (np.repeat(grey[..., None], 3, axis=3), colour):
+        flat = [np.dstack([frame, np.full(frame.shape[:2], 255)]).astype(int).ravel().tolist() for frame in frames]
+        text = modules(
+            """async ([flat, width, height]) => {
+              const blob = gif(flat.map((data) => ({ data: Uint8ClampedArray.from(data), width, height })), 60);
+              return Array.from(new Uint8Array(await blob.arrayBuffer()));
+            }""",
+            [flat, frames.shape[2], frames.shape[1]],
+        )
+        with Image.open(io.BytesIO(bytes(text))) as picture:
+            assert picture.n_frames == len(frames)
+            for i, frame in enumerate(frames):
+                picture.seek(i)
+                assert np.array_equal(np.asarray(picture.convert("RGB")), frame)
+
+
+def test_a_path_is_walked_in_even_steps(modules):
+    steps = modules("() => evenly([[0, 0], [1, 0], [1, 3]], 9)")
+    assert np.allclose(steps[0], [0, 0]) and np.allclose(steps[-1], [1, 3])
+    assert np.allclose(np.abs(np.diff(steps, axis=0)).sum(1), 0.5)
+
+
+def test_selections_are_shared_named_and_sent_as_bits(modules):
+    from ui import explorer
+
+    said = modules("""() => {
+      const mine = Selections.of("mnist:test", 20), other = Selections.of("mnist:test", 20);
+      let heard = 0;
+      other.listen(() => heard++);
+      mine.select([3, 17]);
+      mine.select([0], true);
+      mine.name("some");
+      mine.select([]);
+      return { same: mine === other, heard, none: mine.packed().rows, ...mine.packed() };
+    }""")
+    assert said["same"] and said["heard"] == 4 and said["none"] == ""
+    picked = explorer.read(said, 20)
+    assert picked.rows == [] and picked.named["some"].tolist() == [0, 3, 17]
+
+
+def test_ink_is_placed_as_mnist_places_its_digits(modules):
+    found = np.array(
+        modules("""() => {
+          const ink = new Ink(document.querySelector("canvas"), [1, 28, 28], () => {});
+          ink.pen.fillStyle = "white";
+          ink.pen.fillRect(5, 10, 20, 80);
+          return [...ink.values()];
+        }""")
+    ).reshape(28, 28)
+    rows, columns = np.nonzero(found > 0.5)
+    assert rows.min() == 4 and rows.max() == 23  # 20 pixels high, in the middle of 28
+    assert abs(columns.mean() - 13.5) <= 0.5 and found.max() == 1

@@ -1,0 +1,100 @@
+// The time machine: the map and the reconstructions as they were at saved epochs.
+
+import { element } from "./dom.js";
+import { palette } from "./points.js";
+import { Painter } from "./picture.js";
+import { floats } from "./tensors.js";
+
+const MILLISECONDS = 700;
+
+export class Epochs {
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.past = false; // whether an earlier epoch is shown
+    this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Epoch", oninput: () => this.show() });
+    this.label = element("output", {});
+    this.play = element("button", { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) }, "Play");
+    this.pictures = element("div", { class: "pairs" });
+    this.root = element("section", { class: "epochs", hidden: true, "aria-label": "Epochs" },
+                        element("div", { class: "row" }, "Epoch ", this.slider, this.label, this.play), this.pictures);
+  }
+
+  // tensors: of a map's pack.
+  set(tensors) {
+    this.stop();
+    this.past = false;
+    this.pictures.replaceChildren();
+    this.epochs = tensors.epochs?.data ?? null;
+    this.root.hidden = !this.epochs || !tensors["plane.axes"];
+    if (this.root.hidden) return;
+    this.codes = tensors["epochs.z"];
+    this.x = tensors["epochs.x"];
+    this.rebuilt = tensors["epochs.rebuilt"];
+    this.slider.max = this.epochs.length;
+    this.slider.value = this.epochs.length;
+    this.label.textContent = "now";
+  }
+
+  // The last step of the slider is the model as it is.
+  show() {
+    const { explorer } = this, step = Number(this.slider.value), now = step === this.epochs.length;
+    this.past = !now;
+    explorer.hideTip();
+    explorer.said.textContent = "";
+    this.label.textContent = now ? "now" : String(this.epochs[step]);
+    this.slider.setAttribute("aria-valuetext", now ? "now" : `epoch ${this.epochs[step]}`);
+    explorer.here.classList.toggle("past", this.past);
+    if (now) {
+      this.pictures.replaceChildren();
+      explorer.map.show(explorer.positions, explorer.shades(), palette(explorer.colour === "class" ? "class" : "scale"), true);
+      return explorer.marks();
+    }
+    const places = this.places(step), shades = explorer.shades().subarray(0, places.length / 2);
+    explorer.map.show(places, shades, palette(explorer.colour === "class" ? "class" : "scale"), true);
+    explorer.said.textContent = `Epoch ${this.epochs[step]}: the first ${(places.length / 2).toLocaleString("en")} inputs on the axes of now, and a few reconstructions`;
+    this.paint(step);
+  }
+
+  // Where the tracked inputs were, on the axes that the map has now.
+  places(step) {
+    const [, count, dim] = this.codes.shape, size = count * dim, all = (this.values ??= floats(this.codes));
+    const shown = Math.min(count, this.explorer.count), places = new Float32Array(2 * shown);
+    for (let i = 0; i < shown; i++) {
+      const from = step * size + i * dim;
+      places.set(this.explorer.plane.place(all.subarray(from, from + dim)), 2 * i);
+    }
+    return places;
+  }
+
+  // Inputs above their reconstructions; of points and tables the reconstructions alone, in one picture each.
+  paint(step) {
+    const { explorer } = this, shape = explorer.model.network.input_shape, width = shape.reduce((a, b) => a * b, 1);
+    if (explorer.model.kind !== "image") return;
+    const scale = this.x.data instanceof Uint8Array ? 255 : 1, count = Math.min(8, this.x.shape[0]);
+    const picture = (data, at) => {
+      const canvas = element("canvas");
+      Painter.prototype.paint.call({ kind: "image", shape }, canvas, Float32Array.from(data.subarray(at * width, (at + 1) * width), (v) => v / scale));
+      return canvas;
+    };
+    const inputs = Array.from({ length: count }, (_, i) => picture(this.x.data, i));
+    const rebuilt = Array.from({ length: count }, (_, i) => picture(this.rebuilt.data, step * this.x.shape[0] + i));
+    this.pictures.replaceChildren(...inputs, ...rebuilt);
+  }
+
+  start() {
+    if (Number(this.slider.value) >= this.epochs.length) this.slider.value = 0;
+    this.show();
+    this.play.textContent = "Stop";
+    this.timer = setInterval(() => {
+      this.slider.value = Number(this.slider.value) + 1;
+      this.show();
+      if (!this.past) this.stop();
+    }, MILLISECONDS);
+  }
+
+  stop() {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.play.textContent = "Play";
+  }
+}
