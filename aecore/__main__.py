@@ -68,6 +68,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--between", type=int, nargs=2, default=(0, 1), metavar=("I", "J"), help="test examples")
     one.add_argument("--steps", type=int, default=10)
     one.add_argument("--path", choices=("linear", "spherical"), default="linear")
+    one = command(export, "Write a run as a static page, as ONNX or as a PyTorch program.")
+    one.add_argument("run", metavar="RUN")
+    one.add_argument("--to", choices=("static", "onnx", "torch-export"), required=True, help="what to make of it")
+    one.add_argument("out", type=Path, metavar="OUT", help="the folder to write")
+    one.add_argument("--points", type=int, default=10_000, help="static: test examples on the map")
+    one.add_argument("--maps", nargs="+", choices=("pca", "tsne", "umap"), default=["pca"], help="static: which maps")
+    one.add_argument("--thumbnails", action="store_true",
+                     help="static: show the inputs themselves, where the data's licence allows it")  # fmt: skip
     one = command(push, "Push a run to the Hugging Face Hub, with its card.")
     one.add_argument("run", metavar="RUN")
     one.add_argument("repo", metavar="REPO", help="user/name")
@@ -204,6 +212,20 @@ def interpolate(options: argparse.Namespace) -> None:
     x = latent.decode(model, latent.interpolate(start, end, options.steps, options.path))
     first, last = options.between
     print(f"{options.steps} steps between test examples {first} and {last}, in {write_examples(options.out, x)}")
+
+
+def export(options: argparse.Namespace) -> None:
+    from aecore import exchange, static
+
+    run = runs.find(options.run)
+    if options.to == "static":
+        made = static.export(run, options.out, points=options.points, maps=options.maps, thumbnails=options.thumbnails)
+        if made.remark:
+            print(made.remark)
+        print(f"{options.out / 'index.html'}: {made.size:,} bytes in all. Open it in a browser.")
+        return
+    for path, difference in exchange.export(run, options.to, options.out).items():
+        print(f"{path}: agrees with PyTorch to {difference:.1e}")
 
 
 def push(options: argparse.Namespace) -> None:

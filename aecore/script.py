@@ -47,6 +47,6 @@ def closed(name: str) -> str:
     return f"// -- {name}.js\nconst module_{name} = (() => {{\n{body}return {{ {names} }};\n}})();\n"
 
 
-def style() -> str:
-    """The explorer's style sheet."""
-    return (SOURCE / "explorer.css").read_text(encoding="utf-8")
+def style(*names: str) -> str:
+    """The style sheets of these names, in one."""
+    return "\n".join((SOURCE / f"{name}.css").read_text(encoding="utf-8") for name in names)

@@ -27,7 +27,7 @@ from aecore.weights import MODEL, read_tensors, write_tensors, write_text
 RESUME = "resume.safetensors"
 RESIDENT_BYTES = 4 * 2**30  # data that fits is kept on the device as float, indexed and never decoded again
 PREVIEWED = 16
-TRACKED = 32_000  # values of codes that each preview keeps, for the map over the epochs
+TRACKED = 16_000  # values of codes that each preview keeps, for the map over the epochs
 
 Record = dict[str, Any]
 Stop = Callable[[], bool]

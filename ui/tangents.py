@@ -16,7 +16,7 @@ from aecore.data import Dataset
 from aecore.manifold import Frame
 from aecore.pictures import grid, signed, tiles
 from aecore.runs import Run
-from ui import cache, charts, examples, figures, maps, state
+from ui import cache, charts, examples, figures, state
 from ui.inputs import Inputs
 
 MAPPED = 400  # points of the map, and of the local dimensions
@@ -51,8 +51,15 @@ def choose_point(run: Run, found: Dataset, chosen: Inputs) -> int:
                             alt=f"{count} codes of {run.id} on their principal plane")  # fmt: skip
     st.caption(f":material/touch_app: Click a point: {count} of {chosen.name}, by their codes' principal plane.")
     typed = examples.choose_index(st, "Input", "input", len(chosen.x), None, "By its number, counted from 0.")
-    clicked = maps.selected(event["selection"]["points"], list(groups.values()))
+    clicked = selected(event["selection"]["points"], list(groups.values()))
     return typed if typed is not None else clicked[0] if clicked else 0
+
+
+def selected(points: list[dict], traces: list[np.ndarray]) -> list[int]:
+    """Rows of the clicked points, in order; a point names its trace and its place in it."""
+    rows = {int(traces[p["curve_number"]][p["point_index"]]) for p in points
+            if p["curve_number"] < len(traces) and p["point_index"] < len(traces[p["curve_number"]])}  # fmt: skip
+    return sorted(rows)
 
 
 def forget() -> None:

@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from aecore.data import load
 from tests.app.test_data_page import texts
-from tests.app.test_latent_page import row_of
+from ui import tangents
 
 MODES = ["Tangents", "Noise", "Dimension", "Surface"]
 
@@ -17,6 +19,13 @@ def click(app, trace, place):
     chosen = [{"curve_number": trace, "point_index": place}]
     state.string_value = json.dumps({"selection": {"points": chosen, "point_indices": [place], "box": [], "lasso": []}})
     return app._run(states)
+
+
+def row_of(run, trace, place):
+    """The test input that is the `place`-th point of a trace: traces are classes, in order."""
+    labels = load(run.config().data).test.y.numpy()
+    present = [i for i in range(10) if (labels == i).any()]
+    return int(np.flatnonzero(labels == present[trace])[place])
 
 
 def norm(app):
@@ -94,3 +103,9 @@ def test_a_denoiser_brings_points_back_and_more_so_than_one_that_copies(open_pag
 def test_nonsense_in_the_link_opens_the_default(open_page):
     app = open_page("manifold.py", mode="9", beside="none", input="1e9", reach="-1", sigma="x", way="up")
     assert not app.exception and not app.error
+
+
+def test_points_of_unknown_traces_are_passed_over():
+    traces = [np.array([4, 7]), np.array([1])]
+    points = [{"curve_number": trace, "point_index": i} for trace, i in ((1, 0), (0, 1), (5, 0), (0, 9))]
+    assert tangents.selected(points, traces) == [1, 7]

@@ -13,7 +13,8 @@ import streamlit as st
 from aecore import script
 
 ROOT = '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
-component = st.components.v2.component("explorer", html=ROOT, css=script.style(), js=script.bundle("component"))
+STYLE, SCRIPT = script.style("explorer"), script.bundle("component")
+component = st.components.v2.component("explorer", html=ROOT, css=STYLE, js=SCRIPT)
 
 
 class Selected(NamedTuple):

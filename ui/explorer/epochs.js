@@ -1,7 +1,6 @@
 // The time machine: the map and the reconstructions as they were at saved epochs.
 
 import { element } from "./dom.js";
-import { palette } from "./points.js";
 import { Painter } from "./picture.js";
 import { floats } from "./tensors.js";
 
@@ -24,6 +23,7 @@ export class Epochs {
     this.stop();
     this.past = false;
     this.pictures.replaceChildren();
+    this.values = null;
     this.epochs = tensors.epochs?.data ?? null;
     this.root.hidden = !this.epochs || !tensors["plane.axes"];
     if (this.root.hidden) return;
@@ -46,11 +46,11 @@ export class Epochs {
     explorer.here.classList.toggle("past", this.past);
     if (now) {
       this.pictures.replaceChildren();
-      explorer.map.show(explorer.positions, explorer.shades(), palette(explorer.colour === "class" ? "class" : "scale"), true);
+      explorer.map.show(explorer.positions, explorer.shades(), explorer.palette(), true);
       return explorer.marks();
     }
     const places = this.places(step), shades = explorer.shades().subarray(0, places.length / 2);
-    explorer.map.show(places, shades, palette(explorer.colour === "class" ? "class" : "scale"), true);
+    explorer.map.show(places, shades, explorer.palette(), true);
     explorer.said.textContent = `Epoch ${this.epochs[step]}: the first ${(places.length / 2).toLocaleString("en")} inputs on the axes of now, and a few reconstructions`;
     this.paint(step);
   }
@@ -70,14 +70,14 @@ export class Epochs {
   paint(step) {
     const { explorer } = this, shape = explorer.model.network.input_shape, width = shape.reduce((a, b) => a * b, 1);
     if (explorer.model.kind !== "image") return;
-    const scale = this.x.data instanceof Uint8Array ? 255 : 1, count = Math.min(8, this.x.shape[0]);
+    const [, kept] = this.rebuilt.shape, scale = this.rebuilt.data instanceof Uint8Array ? 255 : 1, count = Math.min(8, kept);
     const picture = (data, at) => {
       const canvas = element("canvas");
       Painter.prototype.paint.call({ kind: "image", shape }, canvas, Float32Array.from(data.subarray(at * width, (at + 1) * width), (v) => v / scale));
       return canvas;
     };
-    const inputs = Array.from({ length: count }, (_, i) => picture(this.x.data, i));
-    const rebuilt = Array.from({ length: count }, (_, i) => picture(this.rebuilt.data, step * this.x.shape[0] + i));
+    const inputs = Array.from({ length: this.x ? count : 0 }, (_, i) => picture(this.x.data, i));
+    const rebuilt = Array.from({ length: count }, (_, i) => picture(this.rebuilt.data, step * kept + i));
     this.pictures.replaceChildren(...inputs, ...rebuilt);
   }
 

@@ -69,11 +69,11 @@ export class Explorer {
   setMap(bytes) {
     const { meta, tensors } = readTensors(bytes);
     this.about = meta;
-    this.positions = tensors.positions.data;
+    this.positions = tensors.positions.half ? floats(tensors.positions) : tensors.positions.data;
     this.count = this.positions.length / 2;
     this.labels = tensors.labels?.data ?? null;
-    this.errors = tensors.errors.data;
-    this.preserved = tensors.preserved?.data ?? null;
+    this.errors = floats(tensors.errors);
+    this.preserved = tensors.preserved ? floats(tensors.preserved) : null;
     this.plane = tensors["plane.axes"] ? readPlane(tensors) : null;
     this.sent = { positions: this.positions, plane: this.plane, names: meta.axes };
     this.epochs.set(tensors);
@@ -115,7 +115,7 @@ export class Explorer {
     Object.assign(this, { positions, plane });
     this.anchor = null;
     this.film.take(null);
-    this.map.show(positions, this.shades(), palette(this.colour === "class" ? "class" : "scale"));
+    this.map.show(positions, this.shades(), this.palette());
     [this.map.xName.textContent, this.map.yName.textContent] = names;
     this.describe();
   }
@@ -138,6 +138,23 @@ export class Explorer {
     if (this.colour === "neighbours") return [0, 1];
     const sorted = values.slice().sort();
     return [0.01, 0.99].map((part) => sorted[Math.round(part * (sorted.length - 1))]);
+  }
+
+  // What the points can be coloured by.
+  colours() {
+    const there = { class: this.labels, error: this.errors, neighbours: this.preserved };
+    return Object.fromEntries(Object.entries(COLOURS).filter(([name]) => there[name]));
+  }
+
+  useColour(colour) {
+    this.colour = colour;
+    this.map.show(this.positions, this.shades(), this.palette(), true);
+    this.showLegend();
+    this.marks();
+  }
+
+  palette() {
+    return palette(this.colour === "class" ? "class" : "scale");
   }
 
   showLegend() {

@@ -1,0 +1,166 @@
+"""A run as a page that needs no server: the explorer, the network and a map of its codes, in a folder.
+
+It opens from a disk and from any web server, and asks nobody for anything. A free static Space can hold it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from aecore import latent, packs, script
+from aecore.autoencoder import Autoencoder
+from aecore.card import about, title
+from aecore.data.standin import data_for
+from aecore.errors import CheckpointError, ConfigError
+from aecore.latent import Projection
+from aecore.maps import LIMITS
+from aecore.packs import Shown
+from aecore.runs import Run
+from aecore.weights import write_text
+
+POINTS = 10_000
+EPOCH_POINTS = 400  # tracked over the epochs
+NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+MODEL = "model.bin"
+FIRST_LETTER = 0x3400  # from here on 32,768 letters are no control, quote or half of a pair
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="style.css">
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{summary}</p>
+<p>Every point is an input, placed by its code. <strong>Move over the map: what the model decodes there appears beside
+it.</strong> Everything runs in this browser; what you draw stays here.</p>
+<div id="choices" aria-live="polite"></div>
+<div class="explorer-root"></div>
+<noscript>The explorer needs JavaScript.</noscript>
+</main>
+<footer>{footer}</footer>
+<script type="application/json" id="about">{about}</script>
+<script src="explorer.js"></script>
+</body>
+</html>
+"""
+
+
+class Exported(NamedTuple):
+    """What was written."""
+
+    folder: Path
+    size: int  # bytes, of all files
+    remark: str  # what a reader should know of the data; empty for the run's own
+
+
+def export(
+    run: Run, out: Path, *, points: int = POINTS, maps: Sequence[Projection] = ("pca",), thumbnails: bool = False,
+    repo: str = "",
+) -> Exported:  # fmt: skip
+    """Write the page of a run to `out`, which is made, or empty, or holds an older page.
+
+    `points` of the test set are on each of the `maps`. `thumbnails` puts the inputs themselves on it: only where
+    the data's licence allows that. `repo` is the model's repository on the Hub, to link to. Raises ConfigError for
+    an impossible wish, CheckpointError and DataError where model or data are unsound or not at hand.
+    """
+    if points < 2:
+        raise ConfigError(f"A map needs 2 points or more, got {points}.")
+    if unknown := [name for name in maps if name not in NAMES]:
+        raise ConfigError(f"There is no map {unknown[0]!r} here. Choose of: {', '.join(NAMES)}.")
+    model = Autoencoder.load(run.path)
+    found, remark = data_for(run.config())
+    x = found.test.x[:points]
+    z = latent.codes(model, x)
+    errors = latent.errors(model, x, z)
+    if not (z.isfinite().all() and errors.isfinite().all()):
+        raise CheckpointError(f"The codes of {run.id} overflow: its weights are unsound. Train it again.")
+    shown = Shown(found, "test", z.numpy(), errors.numpy())
+    files = {MODEL: packs.model_pack(run, model, shown, inputs=thumbnails, compact=True)}
+    titles = {f"{name}.bin": NAMES[name] for name in dict.fromkeys(maps)}
+    for name in dict.fromkeys(maps):
+        files[f"{name}.bin"] = one_map(run, shown, name, thumbnails)
+    return write(run, out, files, titles, remark, repo)
+
+
+def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> bytes:
+    """A map's pack; its first points where the method can take no more."""
+    count = min(len(shown.z), LIMITS.get(method, len(shown.z)))
+    if count < len(shown.z):
+        raise ConfigError(f"{NAMES[method]} takes at most {count:,} points. Give --points {count} or fewer.")
+    config, plane, epochs = run.config().model, None, {}
+    if method == "pca":
+        plane = latent.principal_plane(shown.z)
+        positions = plane.positions(shown.z)
+        share = positions.var(0) / max(float(shown.z.var(0).sum()), 1e-12)
+        axes = [f"component {i + 1}, {part:.0%} of the variance" for i, part in enumerate(share)]
+        epochs = packs.epochs_of(run, config.latent_dim, config.input_shape)
+        if epochs:
+            epochs["epochs.z"] = epochs["epochs.z"][:, :EPOCH_POINTS]
+        if not thumbnails:
+            epochs.pop("epochs.x", None)
+    else:
+        positions = latent.project(torch.from_numpy(shown.z), method)
+        axes = [f"{NAMES[method]} {i + 1}" for i in range(2)]
+    preserved = latent.preserved(shown.z, positions) if 2 < len(shown.z) <= POINTS else None
+    return packs.map_pack(shown, positions, name=NAMES[method], axes=axes, plane=plane, preserved=preserved,
+                          colour="error" if shown.labels is None else "class", total=len(shown.found.test.x),
+                          epochs=epochs, compact=True)  # fmt: skip
+
+
+def write(run: Run, out: Path, files: dict[str, bytes], maps: dict[str, str], remark: str, repo: str) -> Exported:
+    """All files of the page."""
+    config = run.config()
+    footer = ["Made with Autoencoder Lab."]
+    if repo:
+        footer.insert(0, f'The model: <a href="https://huggingface.co/{html.escape(repo)}">{html.escape(repo)}</a>.')
+    if remark:
+        footer.insert(0, html.escape(remark))
+    data = json.dumps({"model": MODEL, "maps": maps}).replace("<", "\\u003c")
+    page = PAGE.format(title=html.escape(title(config)), summary=html.escape(about(config)[0]),
+                       footer=" ".join(footer), about=data)  # fmt: skip
+    texts = {"index.html": page, "explorer.js": script.bundle("page"), "style.css": script.style("explorer", "page")}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if strange := {path.name for path in out.iterdir()} - set(texts) - {"README.md"} - packed_names():
+            raise ConfigError(f"{out} holds other files, such as {sorted(strange)[0]}. Give a new or empty folder.")
+        for name, text in texts.items():
+            write_text(out / name, text)
+        for name, data in files.items():
+            packed = gzip.compress(data, 9, mtime=0)
+            (out / name).write_bytes(packed)
+            (out / f"{name}.js").write_bytes(as_script(packed))
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written: {error.strerror or error}. Choose another folder.") from error
+    return Exported(out, sum(path.stat().st_size for path in out.iterdir()), remark)
+
+
+def as_script(data: bytes) -> bytes:
+    """The bytes as a script that calls pack(text, their number): what a page may read from a disk.
+
+    In UTF-16 a letter of two bytes holds 15 bits, and its mark at the beginning outranks what a server says.
+    """
+    bits = np.unpackbits(np.frombuffer(data, np.uint8))
+    letters = np.pad(bits, (0, -len(bits) % 15)).reshape(-1, 15) @ (1 << np.arange(14, -1, -1)) + FIRST_LETTER
+    return b"\xff\xfe" + b"".join([
+        'pack("'.encode("utf-16-le"), letters.astype("<u2").tobytes(), f'", {len(data)})\n'.encode("utf-16-le")
+    ])  # fmt: skip
+
+
+def packed_names() -> set[str]:
+    """Packs that an older export left in the folder."""
+    names = [MODEL, *(f"{name}.bin" for name in NAMES)]
+    return {whole for name in names for whole in (name, f"{name}.js")}
