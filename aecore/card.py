@@ -36,11 +36,13 @@ def card(
     *,
     repo: str | None = None,
     folder: str | None = None,
+    space: str = "",
     history: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The text of README.md for a run with these test metrics.
 
-    The snippet pulls from `repo` where that is given, else it loads `folder`. `history` is `Run.epochs()`.
+    The snippet pulls from `repo` where that is given, else it loads `folder`. `space` is the
+    address of a page that shows the model. `history` is `Run.epochs()`.
     Nothing in a stranger's config or metrics can break out of its place in the text.
     """
     measured = sound(metrics)
@@ -48,6 +50,11 @@ def card(
         front_matter(config, measured),
         f"# {title(config, escape)}",
         *about(config),
+        *(
+            [f"**[Explore it in the browser]({space})**: point anywhere on the map of its codes, and it decodes there."]
+            if space
+            else []
+        ),
         "## Parts\n\n" + parts_table(config),
     ]
     if measured:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aecore import hub_client
+import yaml
+
+from aecore import hub_client, static
 from aecore.autoencoder import Autoencoder
-from aecore.card import VARIANT_TAG, card
+from aecore.card import VARIANT_TAG, card, title
 from aecore.config import RunConfig
 from aecore.errors import HubError
 from aecore.hub_client import LIBRARY, Token, ask, client, plainly
+from aecore.latent import Projection
 from aecore.pulled import (
     CARD,
     LIMITS,
@@ -87,13 +90,102 @@ def push(run: Run, repo: str, *, token: Token = None, private: bool = False) -> 
             keep_sound_records(folder / METRICS)
         verify(folder, run.id)
         staged = Run(folder)
-        text = card(config, staged.test_metrics(), repo=repo, history=staged.epochs())
+        text = card(config, staged.test_metrics(), repo=repo, history=staged.epochs(), space=its_page(repo, token))
         write_text(folder / CARD, text)
         address = upload(folder, repo, token, private)
     if not is_shipped(run.path):
         with suppress(OSError):  # a folder that cannot be written to is no reason to fail now
             write_text(run.path / CARD, text)
     return address
+
+
+def publish(
+    run: Run, repo: str, *, token: Token = None, private: bool = False, maps: Sequence[Projection] = ("pca",),
+    thumbnails: bool = False,
+) -> str:  # fmt: skip
+    """The run's explorer as a static Space of the name `user/name`; returns its address.
+
+    It links to the model repository of the same name, and that one's card to it, where there is one. Raises what
+    `static.export` does, and HubError.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    check_repo(repo)
+    if token is False:
+        raise HubError("Publishing needs a login. Sign in to the Hub, or give a token that may write.")
+    with plainly(repo):
+        api = client(token)
+        model = has_model(api, repo)
+        old = space_files(api, repo, private)
+    with tempfile.TemporaryDirectory(prefix="aecore-publish-") as name:
+        folder = Path(name)
+        static.export(run, folder, maps=maps, thumbnails=thumbnails, repo=repo if model else "")
+        write_text(folder / CARD, space_card(run.config(), repo if model else ""))
+        names = list(listing(folder))
+        with plainly(repo):
+            api.create_repo(repo, repo_type="space", space_sdk="static", private=private, exist_ok=True)
+            changes = [CommitOperationDelete(path) for path in old if path in static.packed_names() - set(names)]
+            changes += [CommitOperationAdd(path, str(folder / path)) for path in names]
+            api.create_commit(repo, changes, commit_message="Publish from Autoencoder Lab", repo_type="space")
+            if model:
+                text = card(without_folders(run.config()), run.test_metrics(), repo=repo, history=run.epochs(),
+                            space=page_of(repo))  # fmt: skip
+                api.create_commit(repo, [CommitOperationAdd(CARD, text.encode())], commit_message="Link to its page")
+    return page_of(repo)
+
+
+def page_of(repo: str) -> str:
+    """The address of the Space of a name."""
+    return f"{hub_client.endpoint()}/spaces/{repo}"
+
+
+def its_page(repo: str, token: Token) -> str:
+    """The address of a model's own page; empty where there is none, or where that cannot be known."""
+    try:
+        with plainly(repo):
+            return page_of(repo) if is_ours(client(token).space_info(repo, timeout=hub_client.TIMEOUT)) else ""
+    except HubError:
+        return ""
+
+
+def space_card(config: RunConfig, repo: str) -> str:
+    """README.md of a static Space: what the Hub reads of it."""
+    values: dict[str, Any] = {"title": title(config)[:80], "emoji": "🔬", "colorFrom": "indigo", "colorTo": "blue"}
+    values |= {"sdk": "static", "app_file": "index.html", "pinned": False, "license": "mit"}
+    values |= {"tags": ["autoencoder", LIBRARY], **({"models": [repo]} if repo else {})}
+    text = f"The latent space of [{repo}](https://huggingface.co/{repo}), to explore." if repo else "A latent space."
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n\n{text}\n"
+
+
+def has_model(api: HfApi, repo: str) -> bool:
+    """Whether a model of this library is there."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        return api.model_info(repo, timeout=hub_client.TIMEOUT).library_name == LIBRARY
+    except RepositoryNotFoundError:
+        return False
+
+
+def space_files(api: HfApi, repo: str, private: bool) -> list[str]:
+    """The files that the Space has; none where it is new. HubError where it is not ours to replace."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        info = api.space_info(repo, timeout=hub_client.TIMEOUT)
+    except RepositoryNotFoundError:
+        return []
+    if not is_ours(info):
+        raise HubError(f"The Space {repo} holds something else. Choose another name.")
+    if private and info.private is False:
+        raise HubError(f"{repo} is public already. Choose another name, or make it private on the Hub first.")
+    return [file.rfilename for file in info.siblings or ()]
+
+
+def is_ours(space: Any) -> bool:
+    """Whether a Space is a page that `publish` made, or one that is still empty."""
+    files = {file.rfilename for file in space.siblings or ()} - {".gitattributes", CARD}
+    return space.sdk == "static" and (not files or {"explorer.js", static.MODEL} <= files)
 
 
 def push_model(model: Autoencoder, repo: str, *, token: Token = None, private: bool = False) -> str:

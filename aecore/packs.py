@@ -144,7 +144,7 @@ def restored(name: str, arrays: Arrays) -> np.ndarray:
 
 @torch.no_grad()
 def pictures_agree(model: Autoencoder, z: np.ndarray, other: np.ndarray) -> bool:
-    """Whether both codes decode to what looks the same: within 1/255 in root mean square, or 48 dB, in the first 500."""
+    """Whether both codes decode to what looks the same: within 1/255 in root mean square, that is 48 dB."""
     pair = [
         metrics.decode(model, model.bottleneck.snap(torch.from_numpy(part[:500].astype(np.float32)))).numpy()
         for part in (z, other)

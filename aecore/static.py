@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import gzip
 import html
+import io
 import json
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +30,10 @@ from aecore.runs import Run
 from aecore.weights import write_text
 
 POINTS = 10_000
-EPOCH_POINTS = 400  # tracked over the epochs
+EPOCH_VALUES, FEWEST = (
+    4000,
+    50,
+)  # of codes that are tracked over the epochs; with fewer points than that there is no map
 NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 MODEL = "model.bin"
 FIRST_LETTER = 0x3400  # from here on 32,768 letters are no control, quote or half of a pair
@@ -96,6 +102,16 @@ def export(
     return write(run, out, files, titles, remark, repo)
 
 
+def zipped(run: Run, *, thumbnails: bool = False) -> bytes:
+    """The page of a run as a .zip; raises what `export` does."""
+    with tempfile.TemporaryDirectory(prefix="aecore-page-") as name:
+        made, buffer = export(run, Path(name), thumbnails=thumbnails), io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(made.folder.iterdir()):
+                archive.write(path, f"{run.id}/{path.name}")
+        return buffer.getvalue()
+
+
 def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> bytes:
     """A map's pack; its first points where the method can take no more."""
     count = min(len(shown.z), LIMITS.get(method, len(shown.z)))
@@ -109,7 +125,8 @@ def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> byt
         axes = [f"component {i + 1}, {part:.0%} of the variance" for i, part in enumerate(share)]
         epochs = packs.epochs_of(run, config.latent_dim, config.input_shape)
         if epochs:
-            epochs["epochs.z"] = epochs["epochs.z"][:, :EPOCH_POINTS]
+            count = EPOCH_VALUES // config.latent_dim
+            epochs = epochs | {"epochs.z": epochs["epochs.z"][:, :count]} if count >= FEWEST else {}
         if not thumbnails:
             epochs.pop("epochs.x", None)
     else:

@@ -6,11 +6,11 @@ import os
 import re
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-from aecore import hub, runs
+from aecore import hub, runs, static
 from aecore.card import card
 from aecore.errors import AecoreError
 from aecore.hub_client import endpoint
@@ -23,7 +23,7 @@ PLACES = (
     ("generate", "Generate", "auto_awesome"),
     ("compare", "Compare", "compare"),
 )
-JOBS = ("whoami", "search", "pull", "push")
+JOBS = ("whoami", "search", "pull", "push", "publish", "zip")
 
 
 # -- jobs of one visitor
@@ -194,3 +194,31 @@ def push(known: list[Run]) -> None:
         begin("push", lambda: hub.push(chosen, target, token=mine, private=private))
     if address := outcome("push", "Pushing ..."):
         st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
+    publish(chosen, repo.strip(), private)
+
+
+def publish(run: Run, repo: str, private: bool) -> None:
+    """The explorer of a run as a page of its own: on the Hub, or as a folder to keep."""
+    st.markdown("**Its explorer, as a page without a server**")
+    st.caption("The map, the network and what you can do with them, in any browser: free for ever as a static Space.")
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    thumbnails = row.toggle("Show the inputs", key="publish_inputs",
+                            help="Puts the data itself on the page: only where its licence allows that.")  # fmt: skip
+    if row.button("Publish", icon=":material/public:", disabled=not token(), key="publish"):
+        mine = token()
+        begin("publish", lambda: hub.publish(run, repo, token=mine, private=private, thumbnails=thumbnails))
+    if row.button("As a .zip", icon=":material/folder_zip:", key="publish_zip"):
+        begin("zip", lambda: Zipped(run.id, static.zipped(run, thumbnails=thumbnails)))
+    if address := outcome("publish", "Making the page ..."):
+        st.success(f"Published: [{address}]({address})", icon=":material/public:")
+    if isinstance(made := outcome("zip", "Making the page ..."), Zipped) and made.name == run.id:
+        st.download_button(f"{made.name}.zip, {len(made.data) / 1e6:.1f} MB", made.data, f"{made.name}.zip",
+                           "application/zip", icon=":material/download:", on_click="ignore",
+                           help="Unpack it and open index.html.")  # fmt: skip
+
+
+class Zipped(NamedTuple):
+    """A page as a file."""
+
+    name: str  # of its run
+    data: bytes

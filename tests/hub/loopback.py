@@ -1,6 +1,7 @@
 """A Hugging Face Hub on 127.0.0.1, in memory: enough of its HTTP for the real huggingface_hub client.
 
-Models, and the Parquet copies of data sets; plain LFS only (run the client with HF_HUB_DISABLE_XET=1). In a test:
+Models, Spaces, and the Parquet copies of data sets; plain LFS only (run the client with HF_HUB_DISABLE_XET=1).
+In a test:
 
     with LoopbackHub(users={"hf_alice": "alice"}) as hub:
         HfApi(endpoint=hub.url, token="hf_alice").create_repo("alice/ae")
@@ -81,6 +82,7 @@ class Commit:
 class Repo:
     id: str
     private: bool = False
+    sdk: str = ""  # of a Space
     revisions: dict[str, Commit] = field(default_factory=dict)  # by branch, by tag and by sha
     lfs: dict[str, File] = field(default_factory=dict)  # uploaded, in a commit or not yet
 
@@ -128,7 +130,7 @@ class Repo:
         about |= {"private": self.private, "gated": False, "downloads": 0, "likes": 0}
         about |= {"createdAt": iso(self.created), "lastModified": iso(commit.date)}
         about |= {key: card[key] for key in ("library_name", "pipeline_tag") if key in card}
-        about |= {"tags": tags_of(card), "cardData": card}
+        about |= {"tags": tags_of(card), "cardData": card} | ({"sdk": self.sdk} if self.sdk else {})
         siblings = [{"rfilename": path} | (file.about() if blobs else {}) for path, file in files]
         return about | {"siblings": siblings}
 
@@ -161,6 +163,7 @@ class LoopbackHub:
         self.users = dict(users)
         self.read_only = read_only  # tokens that may not write
         self.repos: dict[str, Repo] = {}
+        self.spaces: dict[str, Repo] = {}
         self.requests: list[tuple[str, str]] = []
         self.datasets: dict[str, dict[str, list[bytes]]] = {}  # the Parquet files of each split, by repository
         self.private_datasets: set[str] = set()
@@ -239,6 +242,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def dispatch(self, path: str) -> Reply:
         method = "GET" if self.command == "HEAD" else self.command
+        self.shelf, self.below = self.hub.repos, ""
+        if match := re.fullmatch(r"(/api)?/spaces(/.+)", path):  # what models answer to, Spaces do
+            self.shelf, self.below = self.hub.spaces, "/spaces"
+            path = f"/api/models{match[2]}" if match[1] else match[2]
         for wanted, pattern, function in ROUTES:
             if wanted == method and (match := pattern.fullmatch(path)):
                 with self.hub.lock:
@@ -262,7 +269,7 @@ class Handler(BaseHTTPRequestHandler):
         return value
 
     def readable(self, repo_id: str) -> Repo:
-        repo = self.hub.repos.get(repo_id)
+        repo = self.shelf.get(repo_id)
         if repo is None or (repo.private and repo.owner != self.user):
             # Like the real Hub: 401 for a stranger without a token; the client calls both "not found".
             raise HubError(404 if self.user else 401, "Repository not found", "RepoNotFound")
@@ -300,12 +307,14 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.asked()
         repo_id = f"{asked.get('organization') or self.user}/{asked['name']}"
         self.check_writer(repo_id.split("/")[0])
-        if asked.get("type", "model") != "model":
-            raise HubError(404, f"The loopback Hub keeps models only, got {asked['type']!r}.")
-        if repo_id in self.hub.repos:
-            raise HubError(409, "You already created this model repo", url=f"{self.hub.url}/{repo_id}")
-        self.hub.repos[repo_id] = Repo(repo_id, private=asked.get("visibility") == "private")
-        return as_json({"url": f"{self.hub.url}/{repo_id}"})
+        kind, sdk = asked.get("type", "model"), asked.get("sdk", "")
+        if kind not in ("model", "space") or (kind == "space") != bool(sdk):
+            raise HubError(400, f"A {kind} with the sdk {sdk!r} cannot be made.")
+        shelf, below = (self.hub.spaces, "/spaces") if kind == "space" else (self.hub.repos, "")
+        if repo_id in shelf:
+            raise HubError(409, f"You already created this {kind} repo", url=f"{self.hub.url}{below}/{repo_id}")
+        shelf[repo_id] = Repo(repo_id, asked.get("visibility") == "private", sdk)
+        return as_json({"url": f"{self.hub.url}{below}/{repo_id}"})
 
     @route("DELETE", "/api/repos/delete")
     def delete_repo(self) -> Reply:
@@ -375,7 +384,7 @@ class Handler(BaseHTTPRequestHandler):
         repo = self.writable(repo_id)
         objects = [{"oid": wanted["oid"], "size": wanted["size"]} for wanted in self.asked()["objects"]]
         for missing in (wanted for wanted in objects if wanted["oid"] not in repo.lfs):
-            href = {"href": f"{self.hub.url}/lfs/{repo_id}/{missing['oid']}"}
+            href = {"href": f"{self.hub.url}{self.below}/lfs/{repo_id}/{missing['oid']}"}
             missing["actions"] = {"upload": href, "verify": href}
         return as_json({"transfer": "basic", "objects": objects})
 
@@ -385,7 +394,7 @@ class Handler(BaseHTTPRequestHandler):
         file = File(self.body, lfs=True)
         if file.oid != oid:
             raise HubError(400, f"The sha256 of the content is {file.oid}, expected {oid}.")
-        self.hub.repos[repo_id].lfs[oid] = file
+        self.shelf[repo_id].lfs[oid] = file
         return Reply()
 
     @route("POST", "/lfs/{repo}/{oid}")
@@ -408,7 +417,7 @@ class Handler(BaseHTTPRequestHandler):
         for line in changes:
             repo.change(files, line["key"], line["value"]["path"], line["value"])
         sha = repo.commit(branch, files).sha
-        return as_json({"commitOid": sha, "commitUrl": f"{self.hub.url}/{repo_id}/commit/{sha}"})
+        return as_json({"commitOid": sha, "commitUrl": f"{self.hub.url}{self.below}/{repo_id}/commit/{sha}"})
 
     def dataset(self, repo_id: str) -> dict[str, list[bytes]]:
         hidden = repo_id in self.hub.private_datasets and repo_id.split("/")[0] != self.user

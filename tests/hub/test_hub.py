@@ -32,7 +32,7 @@ from aecore.errors import AecoreError, CheckpointError, HubError
 from aecore.runs import Run
 from aecore.variants import VARIANTS, configure
 from aecore.weights import write_tensors
-from tests.hub.loopback import Handler, LoopbackHub
+from tests.hub.loopback import File, Handler, LoopbackHub, Repo, front_matter
 from tests.hub.loopback import HubError as Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -622,3 +622,57 @@ def test_a_config_without_data_stays_as_it_is(tmp_path: Path) -> None:
     assert pulled.without_folders(config) == config
     save_file({}, tmp_path / "x")  # a file of no tensors is no preview
     assert pulled.listing(tmp_path) == {"x": (tmp_path / "x").stat().st_size}
+
+
+# -- publish: the explorer as a static Space
+
+
+def test_an_explorer_is_published_as_a_static_space_that_links_to_its_model(loopback: LoopbackHub, tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    hub.push(run, REPO, token=TOKEN)
+    assert "Explore it" not in loopback.repos[REPO].at("main").files["README.md"].data.decode()
+    address = hub.publish(run, REPO, token=TOKEN)
+    assert address == f"{loopback.url}/spaces/{REPO}"
+    space = loopback.spaces[REPO]
+    files = {name: file.data for name, file in space.at("main").files.items()}
+    assert space.sdk == "static" and not space.private
+    written = {
+        "README.md",
+        "index.html",
+        "explorer.js",
+        "style.css",
+        "model.bin",
+        "model.bin.js",
+        "pca.bin",
+        "pca.bin.js",
+    }
+    assert set(files) == written | {".gitattributes"}
+    head = front_matter(files["README.md"].decode())
+    assert head["sdk"] == "static" and head["app_file"] == "index.html" and head["models"] == [REPO]
+    assert f"https://huggingface.co/{REPO}" in files["index.html"].decode()
+    card = loopback.repos[REPO].at("main").files["README.md"].data.decode()
+    assert f"[Explore it in the browser]({address})" in card
+    hub.push(run, REPO, token=TOKEN)  # and a later push keeps the link
+    assert address in loopback.repos[REPO].at("main").files["README.md"].data.decode()
+
+
+def test_publishing_again_replaces_the_page_and_leaves_no_old_map(loopback: LoopbackHub, tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    hub.publish(run, REPO, token=TOKEN, maps=("pca", "tsne"), private=True)
+    assert "tsne.bin" in loopback.spaces[REPO].at("main").files and loopback.spaces[REPO].private
+    assert REPO not in loopback.repos
+    hub.publish(run, REPO, token=TOKEN, private=True)
+    assert "tsne.bin" not in loopback.spaces[REPO].at("main").files
+
+
+def test_a_space_of_somebody_else_is_left_alone(loopback: LoopbackHub, tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    with pytest.raises(HubError, match="may not write to bob"):
+        hub.publish(run, "bob/page", token=TOKEN)
+    loopback.spaces[REPO] = Repo(REPO, sdk="static")
+    loopback.spaces[REPO].commit("main", {"game.js": File(b"", lfs=False)})
+    with pytest.raises(HubError, match="holds something else"):
+        hub.publish(run, REPO, token=TOKEN)
+    with pytest.raises(HubError, match="Publishing needs a login"):
+        hub.publish(run, REPO, token=False)
+    assert set(loopback.spaces[REPO].at("main").files) == {"game.js"}
