@@ -32,7 +32,7 @@ COLOURS = {
     "vq-vae": "#44bb99",
     "fsq": "#227788",
 }
-CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#ee8866", "#117733", "#882255")
+CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#44aa99", "#ee8866", "#117733", "#882255")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"

@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const { meta } = readTensors(data);
   if (meta.network) return keepModel(meta.token, data.slice());
   const root = parentElement.querySelector(".explorer-root");
-  root.explorer ??= new Explorer(root, (selections) => setStateValue("selections", selections));
+  if (!root.explorer) new Explorer(root, (selections) => setStateValue("selections", selections));
   show(root.explorer, meta.token, data);
   return () => {
     waiting.delete(root.explorer);

@@ -22,7 +22,7 @@ export class Explorer {
   constructor(root, changed = () => {}) {
     this.changed = changed;
     this.map = new PointMap({
-      point: (x, y, row, byKey) => this.look(x, y, row, byKey), leave: () => this.hideTip(),
+      touched: () => this.film.stop(), point: (x, y, row, byKey) => this.look(x, y, row, byKey), leave: () => this.hideTip(),
       select: (rows, add) => this.selections?.select(rows, add), path: (way) => this.film.take(way),
       pick: (row) => this.pick(row),
     });
@@ -40,11 +40,10 @@ export class Explorer {
     this.direction = new Direction(this);
     this.side = element("div", { class: "side" }, this.here, this.said, this.film.root, this.epochs.root,
                         this.drawing.root, this.chosen.root, this.direction.root);
-    this.root = root;
-    root.classList.add("explorer");
-    root.replaceChildren(
+    root.explorer = this;
+    root.replaceChildren(element("div", { class: "explorer" },
       element("div", { class: "left" }, element("div", { class: "bar" }, this.map.tools, this.axes, this.share),
-              this.map.stage, this.legend), this.side);
+              this.map.stage, this.legend), this.side));
     this.picked = [];
   }
 

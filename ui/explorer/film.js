@@ -28,6 +28,7 @@ export class Film {
     let step = 0;
     const places = evenly(this.way, STEPS);
     this.play.textContent = "Stop";
+    this.explorer.map.playing = true;
     this.timer = setInterval(() => {
       if (step >= places.length) return this.stop();
       const [x, y] = places[step++];
@@ -40,6 +41,7 @@ export class Film {
   stop() {
     clearInterval(this.timer);
     this.timer = null;
+    this.explorer.map.playing = false;
     this.play.textContent = "Play";
   }
 

@@ -16,14 +16,15 @@ const NEAR = 14; // pixels within which a point counts as touched
 const STEP = 10; // pixels that an arrow key moves the cursor
 
 export class PointMap {
-  // does: {point(x, y, near), select(rows, add), choose(row), path(points), pick(row), leave()}
+  // does: {touched(), point(x, y, near, byKey), leave(), select(rows, add), path(points), pick(row)}
   constructor(does) {
     this.does = does;
     this.camera = new Camera();
     this.tool = "move";
     this.fingers = new Map();
     this.stroke = []; // of the tool in use, on the map
-    this.marks = []; // {at: [x, y], ring, cross, colour, ellipse}
+    this.playing = false; // a film, which the pointer does not disturb
+    this.marks = []; // {at: [x, y], row, ellipse, colour, label}
     this.raster = new RasterPoints(element("canvas", { class: "points" }));
     this.glCanvas = element("canvas", { class: "points" });
     this.gl = GlPoints.on(this.glCanvas);
@@ -114,6 +115,7 @@ export class PointMap {
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const ink = getComputedStyle(this.stage).color;
+    context.font = "600 13px sans-serif";
     context.strokeStyle = context.fillStyle = ink;
     context.lineWidth = 1.5;
     if (this.stroke.length > 1 || this.way) this.drawStroke(context);
@@ -138,6 +140,7 @@ export class PointMap {
 
   drawMark(context, { at, ellipse, colour, label, row }, ink) {
     const [x, y] = this.camera.toScreen(...at);
+    const ground = getComputedStyle(this.stage).backgroundColor;
     context.strokeStyle = colour ?? ink;
     if (ellipse) // one and two deviations of a posterior
       for (const deviations of [1, 2]) {
@@ -148,10 +151,13 @@ export class PointMap {
       }
     context.beginPath();
     context.arc(x, y, row === undefined ? 9 : Math.max(7, pointSize(this.count)), 0, 2 * Math.PI);
-    context.lineWidth = 2.5;
-    context.stroke();
+    for (const [style, width] of [[ground, 6], [colour ?? ink, 2.5]]) { // on points of any colour
+      Object.assign(context, { strokeStyle: style, lineWidth: width });
+      context.stroke();
+      if (label && style === ground) context.strokeText(label, x + 13, y + 4);
+    }
     context.lineWidth = 1.5;
-    if (label) context.fillText(label, x + 12, y + 4);
+    if (label) context.fillText(label, x + 13, y + 4);
   }
 
   drawCross(context, [px, py]) {
@@ -186,6 +192,7 @@ export class PointMap {
 
   down(event) {
     if (event.button > 0 || !this.positions) return;
+    this.does.touched();
     this.stage.setPointerCapture(event.pointerId);
     const pixel = this.pixel(event);
     this.fingers.set(event.pointerId, pixel);
@@ -200,7 +207,7 @@ export class PointMap {
     if (this.fingers.size > 1 && before) return this.pinch(event.pointerId, before, pixel);
     if (before) this.drag(before, pixel);
     if (before) this.fingers.set(event.pointerId, pixel);
-    this.look(pixel);
+    if (!this.playing) this.look(pixel);
   }
 
   drag(before, pixel) {
@@ -256,11 +263,14 @@ export class PointMap {
       " ": () => this.click(this.cursor && this.near(...this.cursor), event.shiftKey),
     };
     if (arrows[event.key] && !event.altKey && !event.ctrlKey && !event.metaKey) {
+      this.does.touched();
       const [dx, dy] = arrows[event.key], step = event.shiftKey ? 1 : STEP, [x, y] = this.cursor ?? [width / 2, height / 2];
       const at = [Math.max(0, Math.min(width, x + step * dx)), Math.max(0, Math.min(height, y + step * dy))];
       this.look(at, true);
-    } else if (acts[event.key] && !event.ctrlKey && !event.metaKey) acts[event.key]();
-    else return;
+    } else if (acts[event.key] && !event.ctrlKey && !event.metaKey) {
+      this.does.touched();
+      acts[event.key]();
+    } else return;
     event.preventDefault();
   }
 

@@ -4,7 +4,7 @@ export const MANY = 300_000;
 const GREY = [150, 150, 155];
 // Cividis, dark to light: ordered by lightness, and the same to colour-blind eyes (Nuñez et al., 2018).
 const STOPS = ["00224e", "123570", "3b496c", "575d6d", "707173", "8a8678", "a59c74", "c3b369", "e1cc55", "fee838"];
-const CLASSES = ["4477aa", "ee6677", "228833", "ccbb44", "66ccee", "aa3377", "999933", "ee8866", "117733", "882255"];
+const CLASSES = ["4477aa", "ee6677", "228833", "ccbb44", "66ccee", "aa3377", "44aa99", "ee8866", "117733", "882255"];
 
 const rgb = (hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
@@ -38,7 +38,7 @@ out vec4 tint;
 void main() {
   bool on = some < 0.5 || chosen > 0.5;
   gl_Position = on == (front > 0.5) ? vec4((position - centre) * zoom, 0, 1) : vec4(2, 2, 2, 1);
-  gl_PointSize = size;
+  gl_PointSize = some > 0.5 && on ? 1.5 * size : size;
   tint = on ? vec4(texelFetch(colours, ivec2(int(colour), 0), 0).rgb, 0.8) : vec4(${GREY.map((v) => v / 255)}, 0.3);
 }`;
 const FRAGMENT = `#version 300 es
@@ -150,7 +150,8 @@ export class RasterPoints {
   // Every point as a small square; of a selection the chosen ones, or the grey rest.
   stamp(pixels, camera, ratio, front) {
     const { width, height } = this.canvas, { positions, colours, mask } = this;
-    const size = Math.max(1, Math.round(pointSize(this.count) * ratio)), half = size >> 1, scale = camera.scale * ratio;
+    const wide = mask && front ? 1.5 : 1, size = Math.max(1, Math.round(wide * pointSize(this.count) * ratio));
+    const half = size >> 1, scale = camera.scale * ratio;
     const inks = Uint32Array.from({ length: 256 }, (_, i) => opaque(...this.palette.subarray(3 * i, 3 * i + 3)));
     const grey = (90 << 24) | (GREY[2] << 16) | (GREY[1] << 8) | GREY[0];
     for (let i = 0; i < this.count; i++) {

@@ -1,0 +1,268 @@
+"""The explorer in a real browser: in the app, and as a page without a server."""
+
+import http.server
+import math
+import re
+import threading
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aecore import data, latent, runs, static
+from aecore.autoencoder import Autoencoder
+from aecore.data.standin import data_for
+from bench.screenshots import settle
+from tests.browser.test_end_to_end import go, picture
+
+pytestmark = pytest.mark.browser
+
+POINTS = 5000  # what the page draws to begin with
+PLACES = [(0.35, 0.4), (0.5, 0.5), (0.62, 0.55), (0.45, 0.7)]  # of the map, from its upper left
+SEEN = """(root) => {
+  const explorer = root.explorer, { here, map } = explorer, [x, y] = map.camera.toMap(...map.cursor);
+  const pixels = here.getContext("2d").getImageData(0, 0, here.width, here.height);
+  return { x, y, z: Array.from(explorer.code), width: here.width, height: here.height, pixels: Array.from(pixels.data),
+           decoded: Array.from(explorer.decoded) };
+}"""
+
+
+def codes_of(run, points):
+    model = Autoencoder.load(run.path)
+    return model, latent.codes(model, data_for(run.config())[0].test.x[:points])
+
+
+def point_at(page, root, places=PLACES):
+    """Move the pointer to places of the map; what is seen at each."""
+    box = root.locator(".stage").bounding_box()
+    for x, y in places:
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        yield root.evaluate(SEEN)
+
+
+def agree(model, plane, seen, tolerance=1e-2):
+    """The canvas shows what PyTorch decodes at that place of the plane, to a hundredth after rounding to 8 bits."""
+    z = torch.from_numpy(plane.codes(np.float32([[seen["x"], seen["y"]]])))
+    with torch.no_grad():
+        wanted = model.decode(model.bottleneck.snap(z))[0]
+    if wanted.dim() != 3:  # rows and points are drawn, so their numbers are compared
+        assert np.allclose(seen["decoded"], wanted.numpy(), atol=tolerance * float(wanted.abs().max()))
+        return
+    pixels = np.array(seen["pixels"]).reshape(seen["height"], seen["width"], 4)[..., : wanted.shape[0]]
+    rounded = (wanted.clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
+    assert pixels.shape == rounded.shape and np.abs(pixels - rounded).max() <= 255 * tolerance
+
+
+def explorer_of(page, index=0):
+    root = page.locator(".explorer-root").filter(has=page.locator(".stage")).nth(index)
+    root.wait_for()
+    page.wait_for_function(
+        "(root) => root.explorer?.network && root.explorer.code", arg=root.element_handle(), timeout=60_000
+    )
+    return root
+
+
+def drag(page, box, places, steps=6):
+    """Press at the first of some places of a box, go through the others, and let go."""
+    for i, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=steps)
+        if i == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def ring(x, y, radius):
+    return [(x + radius * math.cos(t), y + radius * math.sin(t)) for t in np.linspace(0, 2 * math.pi, 12)]
+
+
+def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(page, app):
+    frames = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
+    go(page, f"{app}/latent?run=mnist-vae&beside=mnist-vanilla")
+    root, other = explorer_of(page), explorer_of(page, 1)
+    model, z = codes_of(runs.find("mnist-vae"), POINTS)
+    plane = latent.principal_plane(z.numpy())
+
+    frames.clear()
+    for seen in point_at(page, root):
+        agree(model, plane, seen)
+    assert not frames  # the server was asked nothing
+
+    root.get_by_role("button", name="Lasso").click()
+    drag(page, root.locator(".stage").bounding_box(), ring(0.5, 0.5, 0.15))
+    count = root.evaluate("(root) => root.explorer.selections.rows.reduce((a, b) => a + b)")
+    assert 0 < count < len(z)
+    page.get_by_text(re.compile(rf"{count:,} selected inputs")).first.wait_for()
+    assert other.get_by_text(f"{count:,} selected").is_visible()
+    root.get_by_label("Name of the selection").fill("middle")
+    root.get_by_role("button", name="Keep").click()
+    other.get_by_role("button", name=re.compile(r"^middle")).wait_for()
+    page.get_by_text("Work on a selection").wait_for()
+    settle(page)
+    root.get_by_text("Move in a direction").click()
+    root.get_by_label("Direction to").select_option("middle")
+    root.get_by_label("Strength").fill("1")
+    moved = root.evaluate("(root) => Array.from(root.explorer.moved)")
+    rows = root.evaluate("(root) => Array.from(root.explorer.selections.rows)")
+    towards = z[np.flatnonzero(rows)].mean(0) - z.mean(0)
+    base = root.evaluate("(root) => Array.from(root.explorer.code)")
+    assert np.allclose(np.array(moved) - base, towards, atol=5e-3)
+    picture(page, "explorer")
+
+    page.get_by_role("link", name="Search").last.click()
+    page.get_by_text(re.compile("selection middle|test set \\d+")).first.wait_for()
+    page.get_by_role("link", name="Latent").click()
+    root = explorer_of(page)
+    root.get_by_role("button", name=re.compile(r"^middle")).wait_for()
+
+
+def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
+    go(page, f"{app}/latent?run=mnist-vae")
+    root = explorer_of(page)
+    root.get_by_text("Draw a picture").click()
+    field = root.locator("canvas.field")
+    field.scroll_into_view_if_needed()
+    drag(page, field.bounding_box(), [(0.55, 0.15), (0.5, 0.5), (0.45, 0.85)])
+    said = root.locator(".drawing .said").inner_text()
+    assert re.fullmatch(r"Nearest code: input \d+, class 1", said)
+    drawn, seen, shown = root.evaluate(
+        "(root) => [root.explorer.drawn, root.explorer.drawing.ink.values(), root.explorer.decoded].map((a) => [...a])"
+    )
+    model, z = codes_of(runs.find("mnist-vae"), POINTS)
+    with torch.no_grad():
+        wanted = model.encode(torch.tensor(seen).view(1, 1, 28, 28))
+        assert np.allclose(drawn, wanted[0], atol=1e-3)
+        assert np.allclose(shown, model.decode(wanted).flatten(), atol=1e-3)
+    labels = data_for(runs.find("mnist-vae").config())[0].test.y[:POINTS]
+    nearest = (z - wanted).square().sum(1).topk(10, largest=False).indices
+    assert (labels[nearest] == 1).float().mean() >= 0.5
+    picture(page, "drawn")
+
+
+def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
+    go(page, f"{app}/latent?run=mnist-vae")
+    root = explorer_of(page)
+    slider = root.get_by_label("Epoch", exact=True)
+    before = root.evaluate("(root) => Array.from(root.explorer.map.positions.slice(0, 20))")
+    assert root.locator(".epochs output").inner_text() == "now"
+    slider.fill("0")
+    assert root.locator(".epochs output").inner_text() == "0"
+    run = runs.find("mnist-vae")
+    from safetensors.torch import load_file
+
+    tracked = load_file(run.previews()[0][1])["z"].float()
+    _, z = codes_of(run, POINTS)
+    wanted = latent.principal_plane(z.numpy()).positions(tracked.numpy())
+    shown = np.array(root.evaluate("(root) => Array.from(root.explorer.map.positions)")).reshape(-1, 2)
+    assert len(shown) == min(len(z), len(wanted))  # with digits in MNIST's place there are fewer
+    assert np.allclose(shown, wanted[: len(shown)], atol=1e-2)
+    assert root.locator(".pairs canvas").count() == 16
+    picture(page, "epoch-0")
+    slider.fill(slider.get_attribute("max"))
+    assert root.evaluate("(root) => Array.from(root.explorer.map.positions.slice(0, 20))") == before
+    assert root.locator(".pairs canvas").count() == 0
+
+
+def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
+    go(page, f"{app}/latent?run=mnist-conv&points=500")
+    root = explorer_of(page)
+    root.get_by_role("button", name="Path").click()
+    drag(page, root.locator(".stage").bounding_box(), [(0.3, 0.3), (0.6, 0.6), (0.7, 0.4)])
+    with page.expect_download() as download:
+        root.get_by_role("button", name="GIF").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"GIF89a")
+    stage = root.locator(".stage")
+    stage.focus()
+    before = root.locator(".said").first.inner_text()
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowDown"):
+        stage.press(key)
+    assert root.locator(".said").first.inner_text() != before
+    scale = root.evaluate("(root) => root.explorer.map.camera.scale")
+    stage.press("+")
+    assert root.evaluate("(root) => root.explorer.map.camera.scale") > scale
+    root.evaluate("(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.at(7)); }")
+    stage.press("Enter")
+    page.get_by_text(re.compile("Test input")).first.wait_for()
+    assert "Arrow keys" in stage.get_attribute("aria-label")
+    picture(page, "chosen")
+
+
+def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
+    go(page, f"{app}/latent?run=mnist-vae&points=500")
+    root = explorer_of(page)
+    _, z = codes_of(runs.find("mnist-vae"), 500)
+    root.evaluate("(root) => [3, 14, 15].forEach((row) => root.explorer.pick(row))")
+    assert "input 3 to 14" in root.locator(".axis.x").inner_text()
+    for row in (3, 14, 15):  # decoded at a point that made the plane is that point's own code
+        code = root.evaluate("(root, row) => Array.from(root.explorer.codeAt(...root.explorer.map.at(row)))", row)
+        assert np.allclose(code, z[row], atol=5e-3)
+    root.get_by_role("button", name="z axes").click()
+    first, second = latent.spread(z)[0][:2].tolist()
+    places = np.array(root.evaluate("(root) => Array.from(root.explorer.map.positions)")).reshape(-1, 2)
+    assert np.allclose(places, z[:, [first, second]], atol=5e-3)
+
+
+# -- the static page
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A plain file server: its folder, and its address."""
+    folder = tmp_path_factory.mktemp("pages")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def opened(page, address):
+    """The page of an address, with every other address out of reach; the requests that were made."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.context.route(re.compile(rf"^(?!{re.escape(address.rsplit('/', 1)[0])})"), lambda route: route.abort())
+    page.goto(address)
+    page.locator("body[data-ready]").wait_for()
+    return asked
+
+
+SHIPPED = [run.id for run in runs.list_runs() if runs.is_shipped(run.path)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_model_is_a_page_without_a_server(page, served, name):
+    folder, address = served
+    run = runs.SHIPPED / name
+    made = static.export(runs.Run(run), folder / name)
+    print(f"{name}: {made.size:,} bytes")  # noqa: T201
+    assert made.size < 3_000_000
+    asked = opened(page, f"{address}/{name}/index.html")
+    assert all(url.startswith((address, "data:")) for url in asked)
+    model, z = codes_of(runs.Run(run), static.POINTS)
+    plane = latent.principal_plane(z.numpy())
+    for seen in point_at(page, page.locator(".explorer-root"), PLACES[:2]):
+        agree(model, plane, seen)
+
+
+def test_the_page_opens_from_a_disk_too(page, served):
+    folder, _ = served
+    run = runs.find("mnist-conv-vae")
+    made = static.export(run, folder / "disk", points=300, maps=("pca", "tsne"), thumbnails=True)
+    opened(page, (made.folder / "index.html").as_uri())
+    root = page.locator(".explorer-root")
+    assert root.get_by_text("all drawn").is_visible() or root.get_by_text("300 of").is_visible()
+    page.locator("#choices select").first.select_option(label="t-SNE")
+    root.get_by_text("nearest points").wait_for()
+    page.locator("#choices .colours select").select_option(label="neighbours kept")
+    root.get_by_text(re.compile("neighbours kept:")).wait_for()
+    x = data.as_float(data_for(run.config())[0].test.x[:1])
+    shown = root.evaluate("(root) => Array.from(root.explorer.input(0))")
+    assert np.allclose(np.array(shown) / 255, x.flatten(), atol=1 / 255)
+    picture(page, "static")
