@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ui import cache, uploader
+from ui import cache, explorer, uploader
 
 
 def health(request: object) -> PlainTextResponse:
@@ -36,5 +36,5 @@ def sign_in() -> dict[str, object] | None:
 
 threading.Thread(target=cache.warm, daemon=True).start()
 auth = sign_in()
-routes = [Route("/healthz", health), uploader.ROUTE]
+routes = [Route("/healthz", health), uploader.ROUTE, explorer.ROUTE]
 app = st.App("pages/_router.py", routes=routes, secrets={"auth": auth} if auth else None)

@@ -3,6 +3,8 @@
 Pages: each opened by its link in a new browser on a server that has just started, until it has come to rest; then
 once more, by another visitor. A page that shows an error, or nothing of its own, fails the run.
 
+The explorer: page to first drawn map beside Plotly, drawing again, pointer to decoded picture (bench/explorer.py).
+
 Search: one image encoded and compared with 60,000 codes, through the functions that the page calls.
 """
 
@@ -25,6 +27,7 @@ from aecore.config import DataConfig
 from aecore.runs import SHIPPED
 from aecore.tasks import search
 from aecore.weights import write_text
+from bench import explorer
 from bench.fidelity.experiment import ROOT, commit
 from bench.screenshots import CHROMIUM, IDLE, PAGES, server
 
@@ -42,11 +45,18 @@ def main() -> None:
         f"{processor()}, {torch.get_num_threads()} thread, commit {commit()}, "
         "`python -m bench.app`. Milliseconds.", "",
         "| what | p50 | p95 |", "|---|---|---|", *rows, "",
+        "## The explorer", "", *explored(), "",
+        "## Pages", "",
         "Pages by their links, with the shipped checkpoints alone: until the page has come to rest.", "",
         "| page | first on a fresh server | another visitor |", "|---|---|---|", *page_rows(), "",
     ])  # fmt: skip
     write_text(RESULT, text)
     print(text)
+
+
+def explored() -> list[str]:
+    with sync_playwright() as player:
+        return explorer.rows(player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM))
 
 
 def page_rows() -> list[str]:

@@ -3,9 +3,11 @@
 import streamlit as st
 
 from aecore.errors import AecoreError
-from ui import cache, maps, selection, state
+from ui import cache, explorer, maps, selection, state
 
-st.title("Latent space")
+with st.container(horizontal=True):
+    st.title("Latent space")
+    explorer.preload()
 st.markdown("Every point is an input, placed by its code *z*. **Move over the map: what the model decodes there "
             "appears beside it.**")  # fmt: skip
 first, second, third, fourth = st.columns([4, 3, 3, 2], gap="medium")

@@ -113,20 +113,16 @@ def preserved(run: Run, shown: packs.Shown, positions: np.ndarray, method: str) 
     return load_preserved(token, shown.z, positions)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def load_pack(token: str, path: str, _run: Run, _shown: packs.Shown) -> bytes:
-    return packs.model_pack(_run, model(_run), _shown, token=token)
-
-
-def model_pack(run: Run, shown: packs.Shown, token: str) -> bytes:
-    """What the explorer needs of a run besides the map; `token` names what is in it."""
-    return load_pack(token, str(run.path), run, shown)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def load_epochs(path: str, version: float) -> dict[str, np.ndarray]:
+    run = Run(runs.Path(path))
+    config = run.config().model
+    return packs.epochs_of(run, config.latent_dim, config.input_shape)
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:
     """What the run kept of its epochs."""
-    config = run.config().model
-    return packs.epochs_of(run, config.latent_dim, config.input_shape)
+    return load_epochs(str(run.path), run.version())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -63,7 +63,7 @@ class Map(NamedTuple):
 
 def controls(found: Dataset, corner: Any) -> View:
     """One row of controls and a slider in the corner, each in the address."""
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     about = "\n".join(f"- **{name}**: {text}" for name, text in HELP.items())
     label = row.segmented_control("Projection", list(METHODS), default="PCA", required=True, key="map",
                                   bind="query-params", help=about)  # fmt: skip
@@ -226,8 +226,9 @@ def mirrored(run: Run, found: Dataset, view: View) -> tuple[Map, View]:
 
 def explore(run: Run, found: Dataset, shown: Map, view: View, place: str) -> list[int]:
     """The explorer; what it says of selections is kept for the other pages."""
-    token = f"{run.id} {run.version()} {found.name} {view.split} {view.count}"
     given = Shown(found, view.split, shown.z, shown.errors)
+    name = f"{run.path.resolve()} {run.version()} {found.name} {view.split} {view.count}"
+    token = explorer.models.promise(name, lambda token: packs.model_pack(run, cache.model(run), given, token=token))
     kept = None
     if view.colour == "neighbours":
         kept = cache.preserved(run, given, shown.positions, f"{view.method} {shown.axes}")
@@ -235,7 +236,7 @@ def explore(run: Run, found: Dataset, shown: Map, view: View, place: str) -> lis
     bytes_ = packs.map_pack(given, shown.positions, name=view.label, axes=shown.axes, plane=shown.plane, token=token,
                             colour=view.colour, total=len(getattr(found, view.split).x), preserved=kept,
                             marked=st.session_state.get(TYPED), epochs=epochs)  # fmt: skip
-    picked = explorer.show(lambda: cache.model_pack(run, given, token), bytes_, view.count, place, forget_typed)
+    picked = explorer.show(bytes_, view.count, place, forget_typed)
     state.keep_selections(found.name, view.split, picked.named)
     return picked.rows
 

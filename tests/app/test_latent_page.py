@@ -8,10 +8,13 @@ import pytest
 import torch
 from helpers import wait_for
 from safetensors import numpy as safetensors
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from aecore import latent, runs
 from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset, Split, load
+from aecore.errors import CheckpointError
 from aecore.maps import MapJob
 from ui import explorer, maps, selection
 
@@ -40,6 +43,15 @@ def mask(rows):
 def sent(app, key="explorer"):
     """The pack that a component got: its arrays, and what is said of them."""
     data = app.get_by_key(key).proto.bytes
+    return unpacked(data)
+
+
+def model_of(app, key="explorer"):
+    """The pack that the page would fetch for that map."""
+    return unpacked(explorer.models.get(sent(app, key)[1]["token"]))
+
+
+def unpacked(data):
     length = int.from_bytes(data[:8], "little")
     return safetensors.load(data), json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["explorer"])
 
@@ -65,7 +77,7 @@ def test_a_first_visit_shows_a_map_and_some_reconstructions(open_page, trained, 
 def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(open_page, trained, no_shipped):
     run = trained()
     app = open_page("latent.py")
-    (map_, about), (model, said) = sent(app), sent(app, "explorer-model")
+    (map_, about), (model, said) = sent(app), model_of(app)
     net, x = Autoencoder.load(run.path), load(run.config().data).test.x
     z = latent.codes(net, x).numpy()
     assert np.allclose(model["codes"], z, atol=2e-3)
@@ -80,9 +92,8 @@ def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(ope
 def test_nothing_is_sent_again_after_a_selection(open_page, trained, no_shipped):
     trained()
     app = open_page("latent.py")
-    before = [app.get_by_key(key).proto.bytes for key in ("explorer", "explorer-model")]
-    app = select(app, [1, 2])
-    assert [app.get_by_key(key).proto.bytes for key in ("explorer", "explorer-model")] == before
+    before = app.get_by_key("explorer").proto.bytes
+    assert select(app, [1, 2]).get_by_key("explorer").proto.bytes == before
 
 
 def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
@@ -101,7 +112,7 @@ def test_a_second_run_of_the_same_data_stands_beside_with_the_same_inputs(open_p
     app = open_page("latent.py", run=run.id, beside=other.id)
     assert not app.exception and not app.error
     assert app.selectbox(key="beside").options == [other.id]
-    assert sent(app, "explorer-beside-model")[1]["run"] == other.id
+    assert model_of(app, "explorer-beside")[1]["run"] == other.id
     assert len(sent(app)[0]["positions"]) == len(sent(app, "explorer-beside")[0]["positions"])
 
 
@@ -117,6 +128,35 @@ def test_a_named_selection_is_kept_for_the_other_pages(open_page, trained, no_sh
     app.run()
     assert not app.exception and not app.error
     assert "among the 3 of the selection a few of the test set of digits" in texts(app)
+
+
+def test_a_model_is_had_by_its_token_alone(open_page, trained, no_shipped):
+    trained()
+    token = sent(open_page("latent.py"))[1]["token"]
+    client = TestClient(Starlette(routes=[explorer.ROUTE]))
+    answer = client.get(f"/explorer/{token}")
+    assert answer.status_code == 200 and unpacked(answer.content)[1]["token"] == token
+    assert "max-age" in answer.headers["cache-control"]
+    answer = client.get(f"/explorer/{'0' * 32}")
+    assert answer.status_code == 404 and answer.text == "This page is too old. Reload it."
+
+
+def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
+    models, made = explorer.Models(), []
+
+    def make(token):
+        made.append(token)
+        return token.encode()
+
+    tokens = [models.promise(str(i), make) for i in range(models.PROMISED + 1)]
+    assert models.promise("3", make) == tokens[3] and models.get(tokens[0]) is None
+    for token in [*tokens[1 : models.KEPT + 2], tokens[1]]:
+        assert models.get(token) == token.encode()
+    assert made.count(tokens[1]) == 2 and len(models.made) == models.KEPT
+    explorer.models.promise("broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn.")))
+    token = list(explorer.models.promised)[-1]
+    answer = TestClient(Starlette(routes=[explorer.ROUTE])).get(f"/explorer/{token}")
+    assert (answer.status_code, answer.text) == (400, "It is torn.")
 
 
 @pytest.mark.parametrize("said", [3, "x", {"rows": "*"}, {"rows": "AQ==", "named": {"": 5, "b": ["x"]}}, {"named": []}])

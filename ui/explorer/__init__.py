@@ -1,16 +1,28 @@
-"""The latent explorer in the app: bytes in, selections out. What moves with the pointer never asks the server."""
+"""The latent explorer in the app: bytes in, selections out. What moves with the pointer never asks the server.
+
+A map comes as the component's own bytes, and is drawn at once. Its model, which may be a hundred times as large, is
+fetched by the page from a route of app.py when the map stands, and kept there by the browser.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from aecore import script
+from aecore.errors import AecoreError
 
 ROOT = '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
 STYLE, SCRIPT = script.style("explorer"), script.bundle("component")
@@ -24,13 +36,14 @@ class Selected(NamedTuple):
     named: dict[str, np.ndarray]  # names -> rows
 
 
-def show(model: Callable[[], bytes], map_: bytes, count: int, key: str, changed: Callable[[], None]) -> Selected:
-    """Draw the map of `count` inputs, then make and send its model; each pack goes to the browser once.
+def preload() -> None:
+    """Let the browser fetch the explorer's code before that of the widgets around it. Shows nothing."""
+    component(data=b"", key="explorer-preload", default={"selections": None}, on_selections_change=lambda: None)
 
-    `changed` is called when the visitor selects others.
-    """
+
+def show(map_: bytes, count: int, key: str, changed: Callable[[], None]) -> Selected:
+    """Draw the map of `count` inputs. `changed` is called when the visitor selects others."""
     answer: Any = component(data=map_, key=key, default={"selections": None}, on_selections_change=changed)
-    component(data=model(), key=f"{key}-model", default={"selections": None}, on_selections_change=lambda: None)
     return read(answer.selections, count)
 
 
@@ -51,3 +64,57 @@ def members(bits: Any, count: int) -> np.ndarray:
     except (TypeError, ValueError, binascii.Error):
         return np.zeros(0, np.int64)
     return np.flatnonzero(np.unpackbits(packed, bitorder="little")[:count])
+
+
+# -- models, fetched by the page
+
+
+class Models:
+    """Packs that may be asked for, each made when it first is; who knows its token may have it."""
+
+    PROMISED, KEPT = 64, 4  # how many may be asked for, and how many are kept once made
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_bytes(16)
+        self.guard, self.making = threading.Lock(), threading.Lock()
+        self.promised: OrderedDict[str, Callable[[str], bytes]] = OrderedDict()
+        self.made: OrderedDict[str, bytes] = OrderedDict()
+
+    def promise(self, name: str, make: Callable[[str], bytes]) -> str:
+        """The token under which `make(token)` can be had; the same for the same name."""
+        token = hashlib.blake2b(name.encode(), key=self.secret, digest_size=16).hexdigest()
+        with self.guard:
+            self.promised[token] = make
+            self.promised.move_to_end(token)
+            while len(self.promised) > self.PROMISED:
+                self.promised.popitem(last=False)
+        return token
+
+    def get(self, token: str) -> bytes | None:
+        """The bytes; None for a token that was never given, or too long ago. What `make` raises."""
+        with self.guard:
+            make = self.promised.get(token)
+        if make is None:
+            return None
+        with self.making:  # one at a time: they need memory
+            if token not in self.made:
+                self.made[token] = make(token)
+            self.made.move_to_end(token)
+            while len(self.made) > self.KEPT:
+                self.made.popitem(last=False)
+            return self.made[token]
+
+
+def send(request: Request) -> Response:
+    """GET /explorer/{token}: a model's pack. Other answers than 200 hold a sentence."""
+    try:
+        data = models.get(request.path_params["token"])
+    except AecoreError as error:
+        return PlainTextResponse(str(error), 400)
+    if data is None:
+        return PlainTextResponse("This page is too old. Reload it.", 404)
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "private, max-age=86400"})
+
+
+models = Models()
+ROUTE = Route("/explorer/{token}", send)

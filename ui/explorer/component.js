@@ -1,39 +1,47 @@
-// The entry in the app: Streamlit calls it with the bytes of a pack, of a model or of a map, each anew when it changes.
+// The entry in the app: Streamlit calls it with the bytes of a map, anew when they change.
 
 import { Explorer } from "./explorer.js";
 import { readTensors } from "./tensors.js";
 
-const models = (globalThis.aecoreModels ??= new Map()); // the packs that have come, by their token
-const waiting = (globalThis.aecoreWaiting ??= new Set()); // explorers whose model has not
+const models = (globalThis.aecoreModels ??= new Map()); // promises of packs, by their token
 const KEPT = 4;
 
 export default function ({ data, parentElement, setStateValue }) {
-  const { meta } = readTensors(data);
-  if (meta.network) return keepModel(meta.token, data.slice());
+  if (!data?.length) return; // called early, so that this code is there when the map comes
   const root = parentElement.querySelector(".explorer-root");
-  if (!root.explorer) new Explorer(root, (selections) => setStateValue("selections", selections));
-  show(root.explorer, meta.token, data);
+  const explorer = root.explorer ?? new Explorer(root, (selections) => setStateValue("selections", selections));
+  const { token } = readTensors(data).meta;
+  explorer.setMap(data);
+  if (explorer.token !== token) follow(explorer, token);
   return () => {
-    waiting.delete(root.explorer);
-    root.explorer.destroy();
+    explorer.destroy();
     delete root.explorer;
   };
 }
 
-function keepModel(token, bytes) {
-  models.delete(token);
-  models.set(token, bytes);
-  if (models.size > KEPT) models.delete(models.keys().next().value);
-  for (const explorer of [...waiting]) if (explorer.wanted === token) show(explorer, token, explorer.map_);
+// The map is drawn at once; what needs the model follows when that has come.
+async function follow(explorer, token) {
+  explorer.token = token;
+  try {
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done))); // the map is on the screen
+    const bytes = await model(token);
+    if (explorer.token === token) explorer.setModel(bytes); // else another run was chosen meanwhile
+  } catch (error) {
+    models.delete(token);
+    explorer.said.textContent = error.message;
+  }
 }
 
-// The map is drawn at once; what needs the model follows when that has come.
-function show(explorer, token, bytes) {
-  if (explorer.map_ !== bytes) explorer.setMap(bytes);
-  Object.assign(explorer, { wanted: token, map_: bytes });
-  if (explorer.shown === token) return;
-  if (!models.has(token)) return waiting.add(explorer);
-  waiting.delete(explorer);
-  explorer.shown = token;
-  explorer.setModel(models.get(token));
+function model(token) {
+  const promise = models.get(token) ?? download(token);
+  models.delete(token);
+  models.set(token, promise);
+  if (models.size > KEPT) models.delete(models.keys().next().value);
+  return promise;
+}
+
+async function download(token) {
+  const answer = await fetch(new URL(`explorer/${token}`, location.href.split("?")[0]));
+  if (!answer.ok) throw new Error(await answer.text());
+  return new Uint8Array(await answer.arrayBuffer());
 }
