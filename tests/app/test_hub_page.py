@@ -145,3 +145,22 @@ def test_a_run_whose_data_is_not_here_can_be_pushed(open_page, loopback, trained
     assert not app.error
     button(app, "Push").click().run()
     assert "Pushed" in said(finish(app))
+
+
+def test_an_explorer_is_published_and_had_as_a_zip(open_page, loopback, trained):
+    run = trained()
+    app = signed_in(open_page("hub.py"))
+    next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
+    button(app, "Publish").click().run()
+    assert f"Published: [{loopback.url}/spaces/alice/{run.id}]" in said(finish(app))
+    assert loopback.spaces[f"alice/{run.id}"].sdk == "static"
+    button(app, "As a .zip").click().run()
+    finish(app)
+    assert [b for b in app.get("download_button") if b.label.startswith(f"{run.id}.zip")]
+    assert TOKEN not in said(app)
+
+
+def test_publishing_needs_a_login_but_a_zip_does_not(open_page, loopback, trained):
+    trained()
+    app = open_page("hub.py")
+    assert button(app, "Publish").disabled and not button(app, "As a .zip").disabled

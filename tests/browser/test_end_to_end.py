@@ -75,25 +75,6 @@ def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
     assert trained in Path(download.value.path()).read_text()
 
 
-def test_a_lasso_on_the_map_shows_the_inputs_inside(trained, page, app):
-    go(page, f"{app}/latent?run={trained}")
-    chart = page.locator("[data-testid=stPlotlyChart]").first
-    chart.locator("canvas").first.wait_for()
-    page.wait_for_timeout(1500)
-    chart.hover()
-    chart.locator("[data-val=lasso]").click()
-    box = chart.locator(".nsewdrag").first.bounding_box()
-    corners = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8), (0.2, 0.2)]
-    for i, (x, y) in enumerate(corners):
-        page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y, steps=8)
-        if i == 0:
-            page.mouse.down()
-    page.mouse.up()
-    page.get_by_text(re.compile("selected", re.I)).first.wait_for()
-    settle(page)
-    picture(page, "lasso")
-
-
 def test_samples_and_an_interpolation_are_made_and_downloaded(trained, page, app):
     go(page, f"{app}/generate?run={trained}")
     with page.expect_download() as download:

@@ -268,3 +268,50 @@ def test_ink_is_placed_as_mnist_places_its_digits(modules):
     rows, columns = np.nonzero(found > 0.5)
     assert rows.min() == 4 and rows.max() == 23  # 20 pixels high, in the middle of 28
     assert abs(columns.mean() - 13.5) <= 0.5 and found.max() == 1
+
+
+PAINT = """([kind, count, chosen]) => {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: 60, height: 40 });
+  const painter = kind === "gl" ? GlPoints.on(canvas, true) : new RasterPoints(canvas);
+  if (!painter) return null;
+  const positions = new Float32Array(2 * count).fill(100), camera = new Camera();
+  positions.set([-2, 0, 2, 0]); // the others lie outside of the picture
+  camera.resize(60, 40);
+  Object.assign(camera, { x: 0, y: 0, scale: 10 });
+  painter.set(positions, Uint8Array.from({ length: count }, (_, i) => i % 2), palette("class"));
+  if (chosen !== null) painter.choose(Uint8Array.from({ length: count }, (_, i) => Number(i === chosen)));
+  painter.draw(camera, 1);
+  const copy = document.createElement("canvas").getContext("2d");
+  copy.drawImage(canvas, 0, 0);
+  const at = (x, y) => Array.from(copy.getImageData(x, y, 1, 1).data);
+  return [at(10, 20), at(50, 20), at(30, 5)];
+}"""
+
+
+@pytest.mark.parametrize("kind", ["gl", "raster"])
+def test_points_are_drawn_in_their_colours_and_the_rest_of_a_selection_in_grey(modules, kind):
+    left, right, nothing = modules(PAINT, [kind, 10, None])
+    assert np.allclose(left[:3], [0x44, 0x77, 0xAA], atol=2) and np.allclose(right[:3], [0xEE, 0x66, 0x77], atol=2)
+    assert left[3] > 150 and nothing[3] == 0
+    left, right, _ = modules(PAINT, [kind, 10, 1])
+    assert np.allclose(right[:3], [0xEE, 0x66, 0x77], atol=2)
+    assert np.ptp(left[:3]) < 12 and 50 < left[3] < 150  # grey, and still there
+
+
+def test_beyond_many_points_their_density_is_drawn(modules):
+    colours = modules("""() => {
+      const canvas = document.createElement("canvas"), count = MANY + 1000, camera = new Camera();
+      Object.assign(canvas, { width: 60, height: 40 });
+      const painter = new RasterPoints(canvas), positions = new Float32Array(2 * count);
+      positions.set([1, 1]);
+      camera.resize(60, 40);
+      camera.scale = 10;
+      painter.set(positions, new Uint8Array(count), palette("class"));
+      painter.draw(camera, 1);
+      const drawn = canvas.getContext("2d");
+      return [[30, 20], [40, 10], [5, 5]].map(([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data));
+    }""")
+    assert colours[0] == [0xFE, 0xE8, 0x38, 255]  # where nearly all lie
+    assert colours[1][3] == 255 and colours[1][0] < 40  # where one lies
+    assert colours[2][3] == 0

@@ -1,0 +1,136 @@
+"""A run as a page without a server: what is written, and what is refused."""
+
+import gzip
+import html
+import io
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from safetensors import numpy as safetensors
+
+from aecore import latent, runs, static
+from aecore.__main__ import main
+from aecore.autoencoder import Autoencoder
+from aecore.config import DataConfig, ModelConfig, RunConfig
+from aecore.data import load
+from aecore.errors import ConfigError, DataError
+from aecore.plan import plan
+from aecore.train import fit
+
+
+@pytest.fixture
+def run():
+    made = runs.create(plan("vae", "digits", settings={"training.epochs": 3, "data.limit": 300}))
+    list(fit(made))
+    return made
+
+
+def inputs(run):
+    return load(run.config().data).test.x
+
+
+def read(path):
+    """A pack's arrays, and what is said of them."""
+    data = gzip.decompress(path.read_bytes())
+    length = int.from_bytes(data[:8], "little")
+    return safetensors.load(data), json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["explorer"])
+
+
+def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tmp_path, capsys):
+    out = tmp_path / "page"
+    assert main(["export", run.id, "--to", "static", str(out)]) == 0
+    files = {"model.bin", "model.bin.js", "pca.bin", "pca.bin.js"}
+    assert {path.name for path in out.iterdir()} == files | {"index.html", "explorer.js", "style.css"}
+    size = sum(path.stat().st_size for path in out.iterdir())
+    assert f"{size:,} bytes in all" in capsys.readouterr().out
+    page = (out / "index.html").read_text()
+    assert "http" not in page and "<h1>Variational autoencoder on" in page
+    model, about = read(out / "model.bin")
+    net = Autoencoder.load(run.path)
+    z = latent.codes(net, inputs(run))
+    kept = model["codes.low"] + model["codes"] * model["codes.step"] if "codes.low" in model else model["codes"]
+    rebuilt = [net.decode(torch.from_numpy(part.astype(np.float32))) for part in (z.numpy(), kept)]
+    assert (rebuilt[0] - rebuilt[1]).square().mean().sqrt() < 1 / 255
+    assert about["network"]["latent_dim"] == z.shape[1] and model["model.decoder.0.weight"].dtype == np.float16
+    assert "inputs" not in model  # the data's licence is not ours to judge
+
+
+def test_a_page_can_show_the_inputs_and_the_epochs(run, tmp_path):
+    static.export(run, tmp_path / "with", thumbnails=True)
+    static.export(run, tmp_path / "without")
+    model, _ = read(tmp_path / "with" / "model.bin")
+    assert np.array_equal(model["inputs"], inputs(run).numpy())
+    with_, without = (read(tmp_path / name / "pca.bin")[0] for name in ("with", "without"))
+    assert with_["epochs"].tolist() == [0, 1, 2, 3] and "epochs.x" in with_
+    assert "epochs.rebuilt" in without and "epochs.x" not in without
+
+
+def test_a_script_holds_the_same_bytes_as_its_pack():
+    for size in (0, 1, 14, 15, 16, 1000):
+        data = np.random.default_rng(size).integers(0, 256, size).astype(np.uint8).tobytes()
+        text = static.as_script(data).decode("utf-16")
+        letters, count = re.fullmatch(r'pack\("(.*)", (\d+)\)\n', text, re.DOTALL).groups()
+        bits = "".join(f"{ord(letter) - 0x3400:015b}" for letter in letters)
+        assert int(count) == size
+        assert bytes(int(bits[i : i + 8], 2) for i in range(0, 8 * size, 8)) == data
+
+
+def test_a_zip_holds_the_page_in_a_folder_of_its_run(run):
+    with zipfile.ZipFile(io.BytesIO(static.zipped(run))) as archive:
+        assert f"{run.id}/index.html" in archive.namelist() and archive.testzip() is None
+
+
+def test_a_page_is_replaced_but_no_other_files_are(run, tmp_path):
+    out = tmp_path / "page"
+    static.export(run, out, maps=("pca", "tsne"), points=60)
+    assert (out / "tsne.bin").exists()
+    static.export(run, out)
+    (out / "thesis.tex").write_text("")
+    with pytest.raises(ConfigError, match=r"holds other files, such as thesis\.tex"):
+        static.export(run, out)
+
+
+def test_what_cannot_be_done_is_said(run, tmp_path):
+    with pytest.raises(ConfigError, match="2 points or more, got 1"):
+        static.export(run, tmp_path, points=1)
+    with pytest.raises(ConfigError, match="no map 'star' here"):
+        static.export(run, tmp_path, maps=("star",))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        static.export(run, tmp_path / "file")
+    config = RunConfig(model=ModelConfig(input_shape=(3,), latent_dim=2), data=DataConfig(name="gone.csv"))
+    lost = runs.create(config, tmp_path / "lost")
+    Autoencoder(config.model).save(lost.path, config)
+    with pytest.raises(DataError, match="no other data fits"):
+        static.export(lost, tmp_path / "page")
+
+
+def test_a_hostile_config_stays_text(run, tmp_path):
+    config = run.config()
+    evil = "<script>alert(1)</script>"
+    (run.path / "config.json").write_text(
+        config.model_copy(update={"model": config.model.model_copy(update={"variant": evil})}).model_dump_json()
+    )
+    static.export(run, tmp_path / "page")
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert evil not in page and html.escape(evil) in page
+
+
+def test_neighbours_kept_are_all_of_them_on_a_true_map_and_few_on_a_false_one():
+    z = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    assert latent.preserved(z, 3 * z + 1).min() == 1
+    assert latent.preserved(z, np.random.default_rng(1).normal(size=(300, 2))).mean() < 0.1
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_a_plane_takes_codes_to_places_and_back(dim):
+    z = np.random.default_rng(0).normal(size=(50, dim)).astype(np.float32)
+    for plane in (latent.principal_plane(z), latent.unit_plane(z, [0, dim - 1])):
+        places = plane.positions(z)
+        assert np.allclose(plane.positions(plane.codes(places)), places, atol=1e-5)
+        if dim <= 2:
+            assert np.allclose(plane.codes(places), z, atol=1e-5)
