@@ -1,4 +1,5 @@
-"""Pictures of every page: `python -m bench.screenshots` writes docs/pictures; `--all FOLDER` the themes and widths too.
+"""Pictures of every page: `python -m bench.screenshots` writes docs/pictures; `--all FOLDER` the themes and widths too,
+`--film` the moving picture of the explorer alone.
 
 Starts a server of its own with the runs that are here. Needs Chromium and Playwright.
 """
@@ -7,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
+import math
 import os
 import socket
 import subprocess
@@ -16,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -95,8 +99,48 @@ def picture(browser: Browser, address: str, path: str, file: Path, theme: str, w
     context.close()
 
 
+def film(browser: Browser, address: str, file: Path) -> None:
+    """The pointer on its way over the map, a point chosen, a digit drawn: as a GIF."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.goto(f"{address}/latent?run=mnist-vae")
+    settle(page, 4000)
+    root = page.locator(".explorer-root").filter(has=page.locator(".stage"))
+    stage, area = root.locator(".stage").bounding_box(), root.bounding_box()
+    assert stage and area
+    clip = {"x": area["x"], "y": area["y"], "width": area["width"], "height": min(area["height"], 640)}
+    frames: list[Image.Image] = []
+
+    def keep() -> None:
+        with Image.open(io.BytesIO(page.screenshot(clip=clip))) as shot:  # type: ignore[arg-type]
+            frames.append(shot.convert("RGB").resize((640, round(640 * clip["height"] / clip["width"]))))
+
+    way = [
+        (0.5 + 0.36 * math.cos(t), 0.5 + 0.33 * math.sin(1.7 * t)) for t in (2 * math.pi * i / 45 for i in range(45))
+    ]
+    for x, y in way:
+        page.mouse.move(stage["x"] + x * stage["width"], stage["y"] + y * stage["height"])
+        keep()
+    root.get_by_text("Draw a picture").click()
+    field = root.locator("canvas.field").bounding_box()
+    assert field
+    digit = [(0.3, 0.25), (0.7, 0.25), (0.62, 0.42), (0.54, 0.58), (0.48, 0.74), (0.44, 0.88)]
+    for i, (x, y) in enumerate(digit):
+        page.mouse.move(field["x"] + x * field["width"], field["y"] + y * field["height"], steps=4)
+        if i == 0:
+            page.mouse.down()
+        keep()
+    page.mouse.up()
+    palette = frames[5].quantize(88)  # one for all, so that what stands still costs nothing
+    few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    times = [110] * (len(few) - 1) + [1800]
+    few[0].save(file, save_all=True, append_images=few[1:], duration=times, loop=0, optimize=True)
+    context.close()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--film", action="store_true")
     options.add_argument("--all", type=Path, metavar="FOLDER")
     options.add_argument("pages", nargs="*", default=list(PAGES))
     chosen = options.parse_args()
@@ -105,6 +149,9 @@ def main() -> None:
     looks = [(t, w) for t in ("light", "dark") for w in (1280, 420)] if chosen.all else [("light", 1280)]
     with server() as address, sync_playwright() as player:
         browser = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        if chosen.film:
+            film(browser, address, folder / "explorer.gif")
+            return
         for name in chosen.pages:
             for theme, width in looks:
                 file = folder / (f"{name}-{theme}-{width}.png" if chosen.all else f"{name}.png")

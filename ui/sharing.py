@@ -200,7 +200,8 @@ def push(known: list[Run]) -> None:
 def publish(run: Run, repo: str, private: bool) -> None:
     """The explorer of a run as a page of its own: on the Hub, or as a folder to keep."""
     st.markdown("**Its explorer, as a page without a server**")
-    st.caption("The map, the network and what you can do with them, in any browser: free for ever as a static Space.")
+    st.caption("The map, the network and what one can do with them, in any browser: as a static Space, which needs no "
+               "plan, or as files to keep.")  # fmt: skip
     row = st.container(horizontal=True, vertical_alignment="bottom")
     thumbnails = row.toggle("Show the inputs", key="publish_inputs",
                             help="Puts the data itself on the page: only where its licence allows that.")  # fmt: skip

@@ -155,7 +155,7 @@ export class RasterPoints {
     this.context.putImageData(image, 0, 0);
   }
 
-  // Every point as a small square; of a selection the chosen ones, or the grey rest.
+  // Every point as a small square without corners; of a selection the chosen ones, or the grey rest.
   stamp(pixels, camera, ratio, front) {
     const { width, height } = this.canvas, { positions, colours, mask } = this;
     const wide = mask && front ? 1.5 : 1, size = Math.max(1, Math.round(wide * pointSize(this.count) * ratio));
@@ -168,8 +168,10 @@ export class RasterPoints {
       const top = Math.round(height / 2 - (positions[2 * i + 1] - camera.y) * scale) - half;
       if (left < 0 || top < 0 || left + size > width || top + size > height) continue;
       const ink = mask && !front ? grey : inks[colours[i]];
-      for (let y = 0, at = top * width + left; y < size; y++, at += width)
-        for (let x = 0; x < size; x++) pixels[at + x] = ink; // faster than fill() for so few
+      for (let y = 0, at = top * width + left; y < size; y++, at += width) {
+        const corner = size > 3 && (y === 0 || y === size - 1) ? 1 : 0;
+        for (let x = corner; x < size - corner; x++) pixels[at + x] = ink; // faster than fill() for so few
+      }
     }
   }
 
