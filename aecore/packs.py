@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 from safetensors.torch import load as load_tensors
 from torch import Tensor
@@ -20,10 +21,12 @@ from torch import Tensor
 from aecore import metrics
 from aecore.autoencoder import Autoencoder
 from aecore.data import Dataset, as_float
+from aecore.errors import ConfigError
 from aecore.latent import Plane
 from aecore.portable import portable
 from aecore.runs import Run
 
+WEIGHTS = 25_000_000  # of a network that a browser gets
 CODE_BYTES, INPUT_BYTES = 32_000_000, 12_000_000  # at most so much is sent of each
 STEPS = (15, 19, 23, 31, 47, 63, 95, 127, 191, 255)  # into which a column of codes may be cut
 THUMB = 48  # pixels of a side, at most
@@ -61,19 +64,19 @@ class Shown(NamedTuple):
 
 
 def model_pack(
-    run: Run, model: Autoencoder, shown: Shown, *, token: str = "", inputs: bool = True, compact: bool = False
+    model: Autoencoder, shown: Shown, *, token: str = "", inputs: bool = True, compact: bool = False
 ) -> bytes:
     """The network, the codes of the shown inputs, and the inputs themselves as far as they fit.
 
     Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact` and no picture
-    changes by it, float16 and one byte a value.
+    changes by it, float16 and one byte a value. ConfigError where the network is too large for a browser.
     """
     network, arrays = portable(model)
+    if (size := sum(array.numel() for array in arrays.values())) > WEIGHTS:
+        raise ConfigError(f"The network has {size:,} weights, too many for a browser; the limit is {WEIGHTS:,}.")
     tensors = {f"model.{name}": array.numpy() for name, array in arrays.items()}
-    about: dict[str, Any] = {"token": token, "network": network, "run": run.id, "variant": run.config().model.variant,
-                             "kind": kind_of(shown.found), "columns": list(shown.found.columns),
-                             "classes": list(shown.found.classes), "prior": model.config.has_prior,
-                             "split": shown.split, "data": shown.found.name}  # fmt: skip
+    about: dict[str, Any] = {"token": token, "network": network, "kind": kind_of(shown.found),
+                             "columns": list(shown.found.columns)}  # fmt: skip
     narrow = compact and halves_show(model, shown)
     if narrow:
         tensors = {name: array.astype(np.float16) for name, array in tensors.items()}
@@ -193,7 +196,7 @@ def low_high(shown: Shown) -> tuple[np.ndarray, np.ndarray]:
 
 
 def map_pack(
-    shown: Shown, positions: np.ndarray, *, name: str, axes: Sequence[str], plane: Plane | None,
+    run: Run, shown: Shown, positions: np.ndarray, *, name: str, axes: Sequence[str], plane: Plane | None,
     colour: str, total: int, token: str = "", preserved: np.ndarray | None = None, marked: int | None = None,
     epochs: Arrays | None = None, compact: bool = False,
 ) -> bytes:  # fmt: skip
@@ -211,7 +214,9 @@ def map_pack(
     if plane is not None:
         tensors |= {"plane.origin": plane.origin, "plane.axes": plane.axes}
     tensors |= epochs or {}
-    about = {"token": token, "name": name, "axes": list(axes), "colour": colour, "total": total, "marked": marked}
+    about = {"token": token, "run": run.id, "data": shown.found.name, "split": shown.split,
+             "classes": list(shown.found.classes) if shown.labels is not None else [], "name": name,
+             "axes": list(axes), "colour": colour, "total": total, "marked": marked}  # fmt: skip
     return pack(tensors, about)
 
 
@@ -222,7 +227,7 @@ def epochs_of(run: Run, dim: int, shape: tuple[int, ...]) -> Arrays:
         try:
             tensors = load_tensors(path.read_bytes())
             x, rebuilt, z = (tensors[name] for name in ("x", "reconstruction", "z"))
-        except Exception:  # torn, or of a version that kept no codes: as if that epoch had not been saved
+        except (OSError, SafetensorError, KeyError):  # torn, or of a version that kept no codes
             continue
         if z.dim() == 2 and z.shape[1] == dim and x.shape == rebuilt.shape and tuple(x.shape[1:]) == shape:
             kept.append((epoch, tensors))

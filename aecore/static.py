@@ -95,7 +95,7 @@ def export(
     if not (z.isfinite().all() and errors.isfinite().all()):
         raise CheckpointError(f"The codes of {run.id} overflow: its weights are unsound. Train it again.")
     shown = Shown(found, "test", z.numpy(), errors.numpy())
-    files = {MODEL: packs.model_pack(run, model, shown, inputs=thumbnails, compact=True)}
+    files = {MODEL: packs.model_pack(model, shown, inputs=thumbnails, compact=True)}
     titles = {f"{name}.bin": NAMES[name] for name in dict.fromkeys(maps)}
     for name in dict.fromkeys(maps):
         files[f"{name}.bin"] = one_map(run, shown, name, thumbnails)
@@ -133,7 +133,7 @@ def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> byt
         positions = latent.project(torch.from_numpy(shown.z), method)
         axes = [f"{NAMES[method]} {i + 1}" for i in range(2)]
     preserved = latent.preserved(shown.z, positions) if 2 < len(shown.z) <= POINTS else None
-    return packs.map_pack(shown, positions, name=NAMES[method], axes=axes, plane=plane, preserved=preserved,
+    return packs.map_pack(run, shown, positions, name=NAMES[method], axes=axes, plane=plane, preserved=preserved,
                           colour="error" if shown.labels is None else "class", total=len(shown.found.test.x),
                           epochs=epochs, compact=True)  # fmt: skip
 

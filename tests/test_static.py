@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import numpy as safetensors
 
-from aecore import latent, runs, static
+from aecore import latent, packs, runs, static
 from aecore.__main__ import main
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig, ModelConfig, RunConfig
@@ -134,3 +134,9 @@ def test_a_plane_takes_codes_to_places_and_back(dim):
         assert np.allclose(plane.positions(plane.codes(places)), places, atol=1e-5)
         if dim <= 2:
             assert np.allclose(plane.codes(places), z, atol=1e-5)
+
+
+def test_a_network_too_large_for_a_browser_is_refused(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(packs, "WEIGHTS", 1000)
+    with pytest.raises(ConfigError, match=r"has [\d,]+ weights, too many for a browser; the limit is 1,000"):
+        static.export(run, tmp_path / "page")

@@ -228,16 +228,17 @@ def explore(run: Run, found: Dataset, shown: Map, view: View, place: str) -> lis
     """The explorer; what it says of selections is kept for the other pages."""
     given = Shown(found, view.split, shown.z, shown.errors)
     name = f"{run.path.resolve()} {run.version()} {found.name} {view.split} {view.count}"
-    token = explorer.models.promise(name, lambda token: packs.model_pack(run, cache.model(run), given, token=token))
+    token = explorer.models.promise(name, lambda token: packs.model_pack(cache.model(run), given, token=token))
     kept = None
     if view.colour == "neighbours":
         kept = cache.preserved(run, given, shown.positions, f"{view.method} {shown.axes}")
     epochs = cache.epochs(run) if shown.plane is not None and view.split == "test" else {}
-    bytes_ = packs.map_pack(given, shown.positions, name=view.label, axes=shown.axes, plane=shown.plane, token=token,
-                            colour=view.colour, total=len(getattr(found, view.split).x), preserved=kept,
+    bytes_ = packs.map_pack(run, given, shown.positions, name=view.label, axes=shown.axes, plane=shown.plane,
+                            token=token, colour=view.colour, total=len(getattr(found, view.split).x), preserved=kept,
                             marked=st.session_state.get(TYPED), epochs=epochs)  # fmt: skip
     picked = explorer.show(bytes_, view.count, place, forget_typed)
-    state.keep_selections(found.name, view.split, picked.named)
+    if picked.named is not None:
+        state.keep_selections(found.name, view.split, picked.named)
     return picked.rows
 
 

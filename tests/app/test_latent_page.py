@@ -84,7 +84,7 @@ def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(ope
     plane = latent.Plane(map_["plane.origin"], map_["plane.axes"])
     assert np.allclose(map_["positions"], plane.positions(z), atol=1e-5)
     assert np.array_equal(model["inputs"], x.numpy())
-    assert about["token"] == said["token"] and about["total"] == len(x) and said["run"] == run.id
+    assert about["token"] == said["token"] and about["total"] == len(x) and about["run"] == run.id
     assert model["log_variance"].shape == z.shape
     assert map_["epochs"].tolist() == [0, 1, 2] and map_["epochs.z"].shape == (3, len(x), z.shape[1])
 
@@ -112,7 +112,7 @@ def test_a_second_run_of_the_same_data_stands_beside_with_the_same_inputs(open_p
     app = open_page("latent.py", run=run.id, beside=other.id)
     assert not app.exception and not app.error
     assert app.selectbox(key="beside").options == [other.id]
-    assert model_of(app, "explorer-beside")[1]["run"] == other.id
+    assert sent(app, "explorer-beside")[1]["run"] == other.id
     assert len(sent(app)[0]["positions"]) == len(sent(app, "explorer-beside")[0]["positions"])
 
 
@@ -162,7 +162,7 @@ def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
 @pytest.mark.parametrize("said", [3, "x", {"rows": "*"}, {"rows": "AQ==", "named": {"": 5, "b": ["x"]}}, {"named": []}])
 def test_what_a_browser_says_is_not_believed(said):
     picked = explorer.read(said, 5)
-    assert picked.rows in ([], [0]) and picked.named == {}
+    assert picked.rows in ([], [0]) and not picked.named
 
 
 def test_selected_points_are_shown_with_their_errors_and_classes(open_page, trained, no_shipped):

@@ -33,7 +33,7 @@ class Selected(NamedTuple):
     """What the visitor chose on the map."""
 
     rows: list[int]
-    named: dict[str, np.ndarray]  # names -> rows
+    named: dict[str, np.ndarray] | None  # names -> rows; None before the browser has said anything
 
 
 def preload() -> None:
@@ -50,7 +50,7 @@ def show(map_: bytes, count: int, key: str, changed: Callable[[], None]) -> Sele
 def read(said: Any, count: int) -> Selected:
     """What the browser sent, which may be anything."""
     if not isinstance(said, Mapping):
-        return Selected([], {})
+        return Selected([], None)
     named = said.get("named")
     pairs = named.items() if isinstance(named, Mapping) else ()
     kept = {str(name)[:40]: rows for name, bits in list(pairs)[:100] if len(rows := members(bits, count))}
@@ -72,7 +72,7 @@ def members(bits: Any, count: int) -> np.ndarray:
 class Models:
     """Packs that may be asked for, each made when it first is; who knows its token may have it."""
 
-    PROMISED, KEPT = 64, 4  # how many may be asked for, and how many are kept once made
+    PROMISED, KEPT = 16, 4  # how many may be asked for, and how many are kept once made
 
     def __init__(self) -> None:
         self.secret = secrets.token_bytes(16)

@@ -34,12 +34,12 @@ export class Chosen {
 
   // input, class, error and code of each selected row.
   csv() {
-    const { explorer } = this, { codes, labels, model, errors } = explorer;
+    const { explorer } = this, { codes, labels, about, errors } = explorer;
     const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
     const head = ["input", ...(labels ? ["class"] : []), "error", ...Array.from({ length: codes?.width ?? 0 }, (_, i) => `z${i}`)];
     const lines = members(explorer.selections.rows).map((row) =>
-      [row, ...(labels ? [quoted(model.classes[labels[row]])] : []), errors[row].toPrecision(6),
+      [row, ...(labels ? [quoted(about.classes[labels[row]])] : []), errors[row].toPrecision(6),
        ...(codes ? Array.from(codes.row(row), (value) => value.toPrecision(6)) : [])].join(","));
-    save(new Blob([[head.join(","), ...lines, ""].join("\n")], { type: "text/csv" }), `${model.run}-selection.csv`);
+    save(new Blob([[head.join(","), ...lines, ""].join("\n")], { type: "text/csv" }), `${about.run}-selection.csv`);
   }
 }

@@ -43,7 +43,7 @@ export class Epochs {
     explorer.said.textContent = "";
     this.label.textContent = now ? "now" : String(this.epochs[step]);
     this.slider.setAttribute("aria-valuetext", now ? "now" : `epoch ${this.epochs[step]}`);
-    explorer.here.classList.toggle("past", this.past);
+    explorer.here.classList.toggle("past", this.past && explorer.model?.kind === "image");
     if (now) {
       this.pictures.replaceChildren();
       explorer.map.show(explorer.positions, explorer.shades(), explorer.palette(), true);
@@ -66,10 +66,15 @@ export class Epochs {
     return places;
   }
 
-  // Inputs above their reconstructions; of points and tables the reconstructions alone, in one picture each.
+  // Inputs above their reconstructions; points all in one picture, of a table the first row.
   paint(step) {
-    const { explorer } = this, shape = explorer.model.network.input_shape, width = shape.reduce((a, b) => a * b, 1);
-    if (explorer.model.kind !== "image") return;
+    const { explorer } = this;
+    if (!explorer.model) return;
+    const shape = explorer.model.network.input_shape, width = shape.reduce((a, b) => a * b, 1);
+    if (explorer.model.kind !== "image") {
+      const size = (explorer.model.kind === "cloud" ? this.rebuilt.shape[1] : 1) * width, from = step * this.rebuilt.shape[1] * width;
+      return explorer.painter.paint(explorer.here, this.rebuilt.data.slice(from, from + size), this.x?.data.slice(0, size));
+    }
     const [, kept] = this.rebuilt.shape, scale = this.rebuilt.data instanceof Uint8Array ? 255 : 1, count = Math.min(8, kept);
     const picture = (data, at) => {
       const canvas = element("canvas");

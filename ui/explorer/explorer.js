@@ -61,12 +61,23 @@ export class Explorer {
     this.inputShape = tensors.inputs?.shape.slice(1);
     this.map.offer("plane", this.codes !== null);
     this.drawing.show();
-    this.ready();
+    this.offerAxes();
+    this.selected(false);
+    if (!this.code && (this.plane || this.codes)) this.look(...this.map.at(this.about.marked ?? 0), null, false);
+  }
+
+  // Until the model of another map comes, nothing decodes.
+  forgetModel() {
+    Object.assign(this, { model: null, network: null, codes: null, logVariance: null, inputs: null, code: null, drawn: null, moved: null });
+    this.hideTip();
+    this.axes.replaceChildren();
+    this.drawing.root.hidden = true;
   }
 
   // A map of the same inputs, as aecore.packs.map_pack gives it.
   setMap(bytes) {
     const { meta, tensors } = readTensors(bytes);
+    if (this.model && this.model.token !== meta.token) this.forgetModel();
     this.about = meta;
     this.positions = tensors.positions.half ? floats(tensors.positions) : tensors.positions.data;
     this.count = this.positions.length / 2;
@@ -82,21 +93,21 @@ export class Explorer {
     this.colour = meta.colour;
     this.place(this.positions, this.plane, meta.axes);
     performance.mark("explorer-drawn");
-    this.ready();
+    this.shareSelections();
+    this.showLegend();
+    if (this.model) this.offerAxes();
+    this.map.stage.setAttribute("aria-label", this.alternative());
   }
 
-  // Both have come: selections, legend and the first picture can be shown.
-  ready() {
-    if (!this.model || !this.about) return;
+  // With all maps of the same inputs; the page is told of what an earlier one left.
+  shareSelections() {
     this.unlisten?.();
-    this.selections = Selections.of(`${this.model.data}:${this.model.split}`, this.count);
+    this.selections = Selections.of(`${this.about.data}:${this.about.split}`, this.count);
     this.unlisten = this.selections.listen(() => this.selected());
     this.mark(this.about.marked);
-    this.showLegend();
-    this.offerAxes();
     this.selected(false);
-    this.map.stage.setAttribute("aria-label", this.alternative());
-    if (!this.code && (this.plane || this.codes)) this.look(...this.map.at(this.about.marked ?? 0), null);
+    if (this.selections.named.size && this.told !== this.selections) this.changed(this.selections.packed());
+    this.told = this.selections;
   }
 
   // Select the input that the page names, without telling the page.
@@ -111,10 +122,12 @@ export class Explorer {
 
   // Put the points where a map says; `plane` is what decodes there, null where neighbours are blended.
   place(positions, plane, names) {
+    const before = this.map.positions;
+    const same = before?.length === positions.length && positions.every((value, i) => value === before[i]);
     Object.assign(this, { positions, plane });
     this.anchor = null;
     this.film.take(null);
-    this.map.show(positions, this.shades(), this.palette());
+    this.map.show(positions, this.shades(), this.palette(), same);
     [this.map.xName.textContent, this.map.yName.textContent] = names;
     this.describe();
   }
@@ -157,7 +170,7 @@ export class Explorer {
   }
 
   showLegend() {
-    const classes = this.model.classes, colours = palette("class");
+    const { classes } = this.about, colours = palette("class");
     if (this.colour !== "class") {
       const [low, high] = this.limits(this.colour === "neighbours" ? this.preserved : this.errors);
       this.legend.replaceChildren(`${COLOURS[this.colour]}: ${numbers([low])} `, element("span", { class: "scale" }), ` ${numbers([high])}`);
@@ -276,7 +289,7 @@ export class Explorer {
   }
 
   className(row) {
-    return this.labels && this.model.classes.length ? `, class ${this.model.classes[this.labels[row]]}` : "";
+    return this.labels ? `, class ${this.about.classes[this.labels[row]]}` : "";
   }
 
   input(row) {
@@ -299,7 +312,7 @@ export class Explorer {
     const [w, h] = [this.tip.offsetWidth, this.tip.offsetHeight];
     this.tip.style.left = `${Math.max(2, Math.min(width - w - 2, x - w / 2))}px`;
     this.tip.style.top = `${y - h - 14 > 0 ? y - h - 14 : Math.min(height - h, y + 16)}px`;
-    if (!isImage && this.codes && this.model.kind === "cloud") this.painter.paint(this.here, this.decoded, input);
+    if (!isImage && this.decoded) this.painter.paint(this.here, this.decoded, input);
   }
 
   hideTip() {
@@ -320,6 +333,7 @@ export class Explorer {
     const chosen = this.selections?.rows ? members(this.selections.rows) : [];
     const rows = new Set([this.hovered, ...this.picked, ...(chosen.length === 1 ? chosen : [])].filter(seen));
     for (const row of rows) marks.push({ at: this.map.at(row), row, ellipse: this.ellipse(row), label: this.picked.includes(row) ? String(row) : "" });
+    if (!this.plane && !this.codes) this.drawn = this.moved = null; // there is no place for them
     if (this.drawn) marks.push({ at: this.placeOf(this.drawn), colour: "#ee6677", label: "drawn" });
     if (this.moved) marks.push({ at: this.placeOf(this.moved), colour: "#4477aa", label: "moved" });
     this.map.marks = marks;
@@ -385,7 +399,7 @@ export class Explorer {
 
   // The picture in words.
   alternative() {
-    const kinds = this.labels ? `, coloured by ${COLOURS[this.colour]}` : "", { run, classes } = this.model;
+    const kinds = this.labels ? `, coloured by ${COLOURS[this.colour]}` : "", { run, classes } = this.about;
     return `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${this.about.name}${kinds}`
       + `${classes.length ? `; ${classes.length} classes` : ""}. Arrow keys move the cursor and decode there, plus and minus zoom, `
       + "Enter selects the point under it, Escape selects none.";

@@ -64,7 +64,7 @@ export class Film {
   }
 
   save() {
-    save(gif(this.frames(), MILLISECONDS), `${this.explorer.model.run}-path.gif`);
+    save(gif(this.frames(), MILLISECONDS), `${this.explorer.about.run}-path.gif`);
   }
 }
 

@@ -17,6 +17,7 @@ export class Painter {
   }
 
   // x (features,) on a canvas; `other`, such as the input of a reconstruction, is marked beside it where it can be.
+  // Of points there may be several, one after the other.
   paint(canvas, x, other = null) {
     if (this.kind === "image") paintPixels(canvas, x, this.shape);
     else if (this.kind === "cloud") this.ground.paint(canvas, x, other);
@@ -87,7 +88,10 @@ class Cloud {
       context.fill();
     };
     for (const place of this.places) dot(place, "rgb(150 150 155 / 0.5)", 1.2);
-    if (other) dot(this.flat(other), BLUE, 5);
-    dot(this.flat(x), RED, 5);
+    const dots = (points, colour) => {
+      for (let i = 0; i < points.length; i += this.width) dot(this.flat(points.slice(i, i + this.width)), colour, 5);
+    };
+    if (other) dots(other, BLUE);
+    dots(x, RED);
   }
 }
