@@ -52,7 +52,7 @@ PAGE = """<!doctype html>
 <h1>{title}</h1>
 <p>{summary}</p>
 <p>Every point is an input, placed by its code. <strong>Move over the map: what the model decodes there appears beside
-it.</strong> Everything runs in this browser; what you draw stays here.</p>
+it.</strong> Everything runs in this browser, and nothing leaves it.</p>
 <div id="choices" aria-live="polite"></div>
 <div class="explorer-root"></div>
 <noscript>The explorer needs JavaScript.</noscript>

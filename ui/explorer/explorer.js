@@ -55,6 +55,7 @@ export class Explorer {
     this.model = meta;
     this.network = new Network(meta.network, tensors);
     this.painter = new Painter(meta, tensors);
+    this.here.classList.toggle("drawn", meta.kind !== "image");
     this.codes = tensors.codes ? new Rows(tensors, "codes") : null;
     this.logVariance = tensors.log_variance ? new Rows(tensors, "log_variance") : null;
     this.inputs = tensors.inputs ? new Rows(tensors, "inputs") : null;
