@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,7 +88,7 @@ def model_pack(
     if about["kind"] == "cloud":
         tensors["ground"] = shown.found.train.x[:GROUND].numpy().astype(np.float32)
     elif about["kind"] == "table":
-        tensors |= {"columns.low": low_high(shown)[0], "columns.high": low_high(shown)[1]}
+        tensors |= dict(zip(("columns.low", "columns.high"), low_high(shown), strict=True))
     return pack(tensors, about)
 
 
@@ -159,8 +160,6 @@ def pictures_agree(model: Autoencoder, z: np.ndarray, other: np.ndarray) -> bool
 @torch.no_grad()
 def halves_show(model: Autoencoder, shown: Shown) -> bool:
     """Whether the decoder's pictures stay the same, within half of 1/255, with weights in half precision."""
-    from copy import deepcopy
-
     other = deepcopy(model)
     for tensor in (*other.parameters(), *other.buffers()):
         if tensor.is_floating_point():

@@ -236,15 +236,17 @@ def explore(run: Run, found: Dataset, shown: Map, view: View, place: str) -> lis
     bytes_ = packs.map_pack(run, given, shown.positions, name=view.label, axes=shown.axes, plane=shown.plane,
                             token=token, colour=view.colour, total=len(getattr(found, view.split).x), preserved=kept,
                             marked=st.session_state.get(TYPED), epochs=epochs)  # fmt: skip
-    picked = explorer.show(bytes_, view.count, place, forget_typed)
+    picked = explorer.show(bytes_, view.count, place, lambda: forget_typed(place))
     if picked.named is not None:
         state.keep_selections(found.name, view.split, picked.named)
     return picked.rows
 
 
-def forget_typed() -> None:
+def forget_typed(place: str) -> None:
     """A selection takes the place of the input that was typed."""
-    st.session_state[TYPED] = None
+    rows = explorer.read(st.session_state[place].get("selections"), cache.MAP_POINTS).rows
+    if rows and rows != [st.session_state.get(TYPED)]:
+        st.session_state[TYPED] = None
 
 
 def caption(found: Dataset, view: View) -> str:

@@ -328,3 +328,11 @@ def test_the_csv_holds_index_class_error_and_code():
     assert lines[0] == "index,class,error,z0,z1"
     assert lines[1] == '0,"a ""quoted"" one",0.5,0,1'
     assert lines[2] == '1,"b",1,2,3'
+
+
+def test_a_typed_input_stays_while_the_map_only_says_what_was_named(open_page, trained, no_shipped):
+    trained()
+    app = select(open_page("latent.py", input="5"), [5], {"a few": [1, 2]})
+    assert "Test input 5" in texts(app)
+    app = select(app, [], {"a few": [1, 2]})
+    assert "Test input 5" in texts(app)

@@ -107,7 +107,8 @@ export class Explorer {
     this.unlisten = this.selections.listen(() => this.selected());
     this.mark(this.about.marked);
     this.selected(false);
-    if (this.selections.named.size && this.told !== this.selections) this.changed(this.selections.packed());
+    const { rows, named } = this.selections;
+    if ((rows || named.size) && this.told !== this.selections) this.changed(this.selections.packed());
     this.told = this.selections;
   }
 
