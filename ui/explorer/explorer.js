@@ -409,7 +409,7 @@ export class Explorer {
 
   destroy() {
     this.unlisten?.();
-    this.map.watch.disconnect();
+    this.map.destroy();
     this.film.stop();
     this.epochs.stop();
   }

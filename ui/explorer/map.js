@@ -42,13 +42,14 @@ export class PointMap {
       element("button", { type: "button", title: "Farther", "aria-label": "Farther", onclick: () => this.zoom(1 / 1.5) }, "−"),
       element("button", { type: "button", title: "Show all points", "aria-label": "Show all points", onclick: () => this.home() }, "All"));
     this.listen();
+    this.glCanvas.addEventListener("webglcontextlost", () => this.withoutGl());
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(this.stage);
   }
 
   // positions: x and y in turn; shades: a byte a point into `colours`.
   show(positions, shades, colours, keepView = false) {
-    Object.assign(this, { positions, count: positions.length / 2, places: null, cursor: null });
+    Object.assign(this, { positions, shades, colours, count: positions.length / 2, places: null, cursor: null });
     this.painter = this.count > MANY || !this.gl ? this.raster : this.gl;
     this.raster.canvas.hidden = this.painter !== this.raster;
     this.glCanvas.hidden = this.painter === this.raster;
@@ -56,6 +57,18 @@ export class PointMap {
     this.painter.choose(this.mask?.length === this.count ? this.mask : null);
     if (keepView && this.fitted) this.draw();
     else this.home();
+  }
+
+  // The graphics card has gone, or its browser has too many maps: go on without.
+  withoutGl() {
+    this.gl = null;
+    if (this.positions) this.show(this.positions, this.shades, this.colours, true);
+  }
+
+  destroy() {
+    this.watch.disconnect();
+    this.positions = null;
+    this.gl?.gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
   choose(mask) {
