@@ -108,7 +108,7 @@ def maps(browser: Browser, address: str, other: str) -> list[str]:
         "| points | explorer, s | Plotly, s | ratio | drawn again, ms | panned, ms |",
         "|---|---|---|---|---|---|",
     ]
-    lines[1] = HEADING.format(heading(browser, f"{address}/latent?run=sheet"))
+    lines[2] = HEADING.format(heading(browser, f"{address}/latent?run=sheet"))
     for count in POINTS:
         asked = f"run=sheet&split=train&points={quote(f'{count:,}')}"
         link, plot = f"{address}/latent?{asked}", f"{other}/?{asked}"

@@ -193,7 +193,7 @@ def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
     go(page, f"{app}/latent?run=mnist-vae&points=500")
     root = explorer_of(page)
     _, z = codes_of(runs.find("mnist-vae"), 500)
-    root.evaluate("(root) => [3, 14, 15].forEach((row) => root.explorer.pick(row))")
+    root.evaluate("(root) => [3, 14, 15].forEach((row) => root.explorer.axes.pick(row))")
     assert "input 3 to 14" in root.locator(".axis.x").inner_text()
     for row in (3, 14, 15):  # decoded at a point that made the plane is that point's own code
         code = root.evaluate("(root, row) => Array.from(root.explorer.codeAt(...root.explorer.map.at(row)))", row)

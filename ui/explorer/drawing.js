@@ -11,7 +11,8 @@ export class Drawing {
 
   // A field for the model's inputs, where they are pictures and its encoder is at hand.
   show() {
-    const { explorer } = this, { kind, network } = explorer.model;
+    const { explorer } = this,
+      { kind, network } = explorer.model;
     this.root.hidden = kind !== "image" || !explorer.network.canEncode;
     if (this.root.hidden) return;
     const field = element("canvas", { class: "field", tabindex: 0, "aria-label": "Draw here" });
@@ -22,10 +23,15 @@ export class Drawing {
     this.root.replaceChildren(
       element("summary", {}, "Draw a picture"),
       element("div", { class: "row" }, field, element("figure", {}, this.seen, element("figcaption", {}, "input"))),
-      element("div", { class: "row" },
+      element(
+        "div",
+        { class: "row" },
         element("button", { type: "button", onclick: () => this.ink.clear() }, "Clear"),
-        element("button", { type: "button", onclick: () => file.click() }, "Picture ..."), file),
-      this.said);
+        element("button", { type: "button", onclick: () => file.click() }, "Picture ..."),
+        file,
+      ),
+      this.said,
+    );
   }
 
   take(values) {

@@ -1,7 +1,7 @@
 // The time machine: the map and the reconstructions as they were at saved epochs.
 
 import { element } from "./dom.js";
-import { Painter } from "./picture.js";
+import { paintPixels } from "./picture.js";
 import { floats } from "./tensors.js";
 
 const MILLISECONDS = 700;
@@ -10,12 +10,22 @@ export class Epochs {
   constructor(explorer) {
     this.explorer = explorer;
     this.past = false; // whether an earlier epoch is shown
-    this.slider = element("input", { type: "range", min: 0, step: 1, "aria-label": "Epoch", oninput: () => this.show() });
+    this.slider = element("input", {
+      type: "range",
+      min: 0,
+      step: 1,
+      "aria-label": "Epoch",
+      oninput: () => this.show(),
+    });
     this.label = element("output", {});
     this.play = element("button", { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) }, "Play");
     this.pictures = element("div", { class: "pairs" });
-    this.root = element("section", { class: "epochs", hidden: true, "aria-label": "Epochs" },
-                        element("div", { class: "row" }, "Epoch ", this.slider, this.label, this.play), this.pictures);
+    this.root = element(
+      "section",
+      { class: "epochs", hidden: true, "aria-label": "Epochs" },
+      element("div", { class: "row" }, "Epoch ", this.slider, this.label, this.play),
+      this.pictures,
+    );
   }
 
   // tensors: of a map's pack.
@@ -37,7 +47,9 @@ export class Epochs {
 
   // The last step of the slider is the model as it is.
   show() {
-    const { explorer } = this, step = Number(this.slider.value), now = step === this.epochs.length;
+    const { explorer } = this,
+      step = Number(this.slider.value),
+      now = step === this.epochs.length;
     this.past = !now;
     explorer.hideTip();
     explorer.said.textContent = "";
@@ -46,19 +58,24 @@ export class Epochs {
     explorer.here.classList.toggle("past", this.past && explorer.model?.kind === "image");
     if (now) {
       this.pictures.replaceChildren();
-      explorer.map.show(explorer.positions, explorer.shades(), explorer.palette(), true);
+      explorer.map.show(explorer.positions, explorer.colours.shades(), explorer.colours.palette(), true);
       return explorer.marks();
     }
-    const places = this.places(step), shades = explorer.shades().subarray(0, places.length / 2);
-    explorer.map.show(places, shades, explorer.palette(), true);
-    explorer.said.textContent = `Epoch ${this.epochs[step]}: the first ${(places.length / 2).toLocaleString("en")} inputs on the axes of now, and a few reconstructions`;
+    const places = this.places(step),
+      shades = explorer.colours.shades().subarray(0, places.length / 2);
+    explorer.map.show(places, shades, explorer.colours.palette(), true);
+    const count = (places.length / 2).toLocaleString("en");
+    explorer.said.textContent = `Epoch ${this.epochs[step]}: the first ${count} inputs on the axes of now, a few rebuilt`;
     this.paint(step);
   }
 
   // Where the tracked inputs were, on the axes that the map has now.
   places(step) {
-    const [, count, dim] = this.codes.shape, size = count * dim, all = (this.values ??= floats(this.codes));
-    const shown = Math.min(count, this.explorer.count), places = new Float32Array(2 * shown);
+    const [, count, dim] = this.codes.shape,
+      size = count * dim,
+      all = (this.values ??= floats(this.codes));
+    const shown = Math.min(count, this.explorer.count),
+      places = new Float32Array(2 * shown);
     for (let i = 0; i < shown; i++) {
       const from = step * size + i * dim;
       places.set(this.explorer.plane.place(all.subarray(from, from + dim)), 2 * i);
@@ -70,15 +87,27 @@ export class Epochs {
   paint(step) {
     const { explorer } = this;
     if (!explorer.model) return;
-    const shape = explorer.model.network.input_shape, width = shape.reduce((a, b) => a * b, 1);
+    const shape = explorer.model.network.input_shape,
+      width = shape.reduce((a, b) => a * b, 1);
     if (explorer.model.kind !== "image") {
-      const size = (explorer.model.kind === "cloud" ? this.rebuilt.shape[1] : 1) * width, from = step * this.rebuilt.shape[1] * width;
-      return explorer.painter.paint(explorer.here, this.rebuilt.data.slice(from, from + size), this.x?.data.slice(0, size));
+      const size = (explorer.model.kind === "cloud" ? this.rebuilt.shape[1] : 1) * width,
+        from = step * this.rebuilt.shape[1] * width;
+      return explorer.painter.paint(
+        explorer.here,
+        this.rebuilt.data.slice(from, from + size),
+        this.x?.data.slice(0, size),
+      );
     }
-    const [, kept] = this.rebuilt.shape, scale = this.rebuilt.data instanceof Uint8Array ? 255 : 1, count = Math.min(8, kept);
+    const [, kept] = this.rebuilt.shape,
+      scale = this.rebuilt.data instanceof Uint8Array ? 255 : 1,
+      count = Math.min(8, kept);
     const picture = (data, at) => {
       const canvas = element("canvas");
-      Painter.prototype.paint.call({ kind: "image", shape }, canvas, Float32Array.from(data.subarray(at * width, (at + 1) * width), (v) => v / scale));
+      paintPixels(
+        canvas,
+        Float32Array.from(data.subarray(at * width, (at + 1) * width), (v) => v / scale),
+        shape,
+      );
       return canvas;
     };
     const inputs = Array.from({ length: this.x ? count : 0 }, (_, i) => picture(this.x.data, i));

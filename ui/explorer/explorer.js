@@ -1,5 +1,8 @@
 // The explorer: a map of codes, what the model makes of the place under the pointer, and the tools beside it.
 
+import { Axes } from "./axes.js";
+import { Chosen } from "./chosen.js";
+import { Colours } from "./colours.js";
 import { Direction } from "./direction.js";
 import { element, numbers } from "./dom.js";
 import { Drawing } from "./drawing.js";
@@ -7,44 +10,64 @@ import { Epochs } from "./epochs.js";
 import { Film } from "./film.js";
 import { PointMap } from "./map.js";
 import { Network } from "./network.js";
-import { Chosen } from "./chosen.js";
 import { Painter } from "./picture.js";
 import { Plane, blended } from "./plane.js";
-import { css, palette } from "./points.js";
 import { Selections, members } from "./selections.js";
 import { Rows, floats, readTensors } from "./tensors.js";
+import { Tip } from "./tip.js";
 
 const NEIGHBOURS = 6; // whose codes are blended where the map is no plane
-const COLOURS = { class: "class", error: "squared error", neighbours: "neighbours kept" };
 
 export class Explorer {
   // root: an empty element. changed(selections) is told of what is selected and named.
   constructor(root, changed = () => {}) {
     this.changed = changed;
     this.map = new PointMap({
-      touched: () => this.film.stop(), point: (x, y, row, byKey) => this.look(x, y, row, byKey), leave: () => this.hideTip(),
-      select: (rows, add) => this.selections?.select(rows, add), path: (way) => this.film.take(way),
-      pick: (row) => this.pick(row),
+      touched: () => this.film.stop(),
+      point: (x, y, row, byKey) => this.look(x, y, row, byKey),
+      leave: () => this.hideTip(),
+      select: (rows, add) => this.selections?.select(rows, add),
+      path: (way) => this.film.take(way),
+      pick: (row) => this.axes.pick(row),
     });
     this.here = element("canvas", { class: "here", role: "img", "aria-label": "What the model decodes here" });
     this.said = element("output", { class: "said", "aria-live": "polite" });
-    this.tip = element("div", { class: "tip", hidden: true });
-    this.map.stage.append(this.tip);
-    this.legend = element("div", { class: "legend" });
-    this.axes = element("span", { class: "axes" });
+    this.tip = new Tip(this);
+    this.map.stage.append(this.tip.root);
+    this.colours = new Colours(this);
+    this.axes = new Axes(this);
     this.share = element("span", { class: "share" });
     this.film = new Film(this);
     this.epochs = new Epochs(this);
     this.drawing = new Drawing(this);
     this.chosen = new Chosen(this);
     this.direction = new Direction(this);
-    this.side = element("div", { class: "side" }, this.here, this.said, this.film.root, this.epochs.root,
-                        this.drawing.root, this.chosen.root, this.direction.root);
+    this.side = element(
+      "div",
+      { class: "side" },
+      this.here,
+      this.said,
+      this.film.root,
+      this.epochs.root,
+      this.drawing.root,
+      this.chosen.root,
+      this.direction.root,
+    );
     root.explorer = this;
-    root.replaceChildren(element("div", { class: "explorer" },
-      element("div", { class: "left" }, element("div", { class: "bar" }, this.map.tools, this.axes, this.share),
-              this.map.stage, this.legend), this.side));
-    this.picked = [];
+    root.replaceChildren(
+      element(
+        "div",
+        { class: "explorer" },
+        element(
+          "div",
+          { class: "left" },
+          element("div", { class: "bar" }, this.map.tools, this.axes.root, this.share),
+          this.map.stage,
+          this.colours.root,
+        ),
+        this.side,
+      ),
+    );
   }
 
   // -- what is shown
@@ -60,18 +83,26 @@ export class Explorer {
     this.logVariance = tensors.log_variance ? new Rows(tensors, "log_variance") : null;
     this.inputs = tensors.inputs ? new Rows(tensors, "inputs") : null;
     this.inputShape = tensors.inputs?.shape.slice(1);
-    this.map.offer("plane", this.codes !== null);
     this.drawing.show();
-    this.offerAxes();
+    this.axes.show();
     this.selected(false);
     if (!this.code && (this.plane || this.codes)) this.look(...this.map.at(this.about.marked ?? 0), null, false);
   }
 
   // Until the model of another map comes, nothing decodes.
   forgetModel() {
-    Object.assign(this, { model: null, network: null, codes: null, logVariance: null, inputs: null, code: null, drawn: null, moved: null });
+    Object.assign(this, {
+      model: null,
+      network: null,
+      codes: null,
+      logVariance: null,
+      inputs: null,
+      code: null,
+      drawn: null,
+      moved: null,
+    });
     this.hideTip();
-    this.axes.replaceChildren();
+    this.axes.show();
     this.drawing.root.hidden = true;
   }
 
@@ -88,15 +119,15 @@ export class Explorer {
     this.plane = tensors["plane.axes"] ? readPlane(tensors) : null;
     this.sent = { positions: this.positions, plane: this.plane, names: meta.axes };
     this.epochs.set(tensors);
-    this.share.textContent = meta.total > this.count
-      ? `${this.count.toLocaleString("en")} of ${meta.total.toLocaleString("en")} drawn`
-      : `${this.count.toLocaleString("en")} points, all drawn`;
-    this.colour = meta.colour;
+    this.share.textContent =
+      meta.total > this.count
+        ? `${this.count.toLocaleString("en")} of ${meta.total.toLocaleString("en")} drawn`
+        : `${this.count.toLocaleString("en")} points, all drawn`;
+    this.colours.set(meta.colour, this);
     this.place(this.positions, this.plane, meta.axes);
     performance.mark("explorer-drawn");
     this.shareSelections();
-    this.showLegend();
-    if (this.model) this.offerAxes();
+    if (this.model) this.axes.show();
     this.map.stage.setAttribute("aria-label", this.alternative());
   }
 
@@ -129,94 +160,19 @@ export class Explorer {
     Object.assign(this, { positions, plane });
     this.anchor = null;
     this.film.take(null);
-    this.map.show(positions, this.shades(), this.palette(), same);
+    this.map.show(positions, this.colours.shades(), this.colours.palette(), same);
     [this.map.xName.textContent, this.map.yName.textContent] = names;
     this.describe();
   }
 
   describe() {
     this.map.note.textContent = this.plane
-      ? this.anchor === null ? "" : `the plane through input ${this.anchor}`
-      : this.codes ? `no plane: decoded from the codes of the ${NEIGHBOURS} nearest points` : "this map cannot be decoded";
-  }
-
-  // A byte a point into the palette.
-  shades() {
-    if (this.colour === "class") return this.labels ?? new Uint8Array(this.count);
-    const values = this.colour === "neighbours" ? this.preserved : this.errors, [low, high] = this.limits(values);
-    return Uint8Array.from(values, (value) => Math.round(255 * Math.max(0, Math.min(1, (value - low) / (high - low || 1)))));
-  }
-
-  // From the 1st to the 99th hundredth: a few outliers would take all colours from the rest.
-  limits(values) {
-    if (this.colour === "neighbours") return [0, 1];
-    const sorted = values.slice().sort();
-    return [0.01, 0.99].map((part) => sorted[Math.round(part * (sorted.length - 1))]);
-  }
-
-  // What the points can be coloured by.
-  colours() {
-    const there = { class: this.labels, error: this.errors, neighbours: this.preserved };
-    return Object.fromEntries(Object.entries(COLOURS).filter(([name]) => there[name]));
-  }
-
-  useColour(colour) {
-    this.colour = colour;
-    this.map.show(this.positions, this.shades(), this.palette(), true);
-    this.showLegend();
-    this.marks();
-  }
-
-  palette() {
-    return palette(this.colour === "class" ? "class" : "scale");
-  }
-
-  showLegend() {
-    const { classes } = this.about, colours = palette("class");
-    if (this.colour !== "class") {
-      const [low, high] = this.limits(this.colour === "neighbours" ? this.preserved : this.errors);
-      this.legend.replaceChildren(`${COLOURS[this.colour]}: ${numbers([low])} `, element("span", { class: "scale" }), ` ${numbers([high])}`);
-      return;
-    }
-    const chips = classes.map((name, i) => {
-      const dot = element("span", { class: "dot" });
-      dot.style.background = css(colours, i);
-      return element("button", { type: "button", title: `Select class ${name}; with Shift to add`,
-                                 onclick: (event) => this.selectClass(i, event.shiftKey) }, dot, name);
-    });
-    this.legend.replaceChildren(...(this.labels ? chips.slice(0, 30) : []));
-  }
-
-  selectClass(i, add) {
-    this.selections.select(Array.from(this.labels.keys()).filter((row) => this.labels[row] === i), add);
-  }
-
-  // Raw code units as axes, one click away.
-  offerAxes() {
-    const dim = this.model.network.latent_dim;
-    if (!this.codes || dim < 2) return this.axes.replaceChildren();
-    const units = (first) => Array.from({ length: dim }, (_, i) => element("option", { value: i, selected: i === first }, `z${i}`));
-    const [x, y] = this.varying();
-    const pick = [["Horizontal", x], ["Vertical", y]].map(([name, first]) =>
-      element("select", { "aria-label": `${name} code unit`, onchange: () => this.showUnits() }, ...units(first)));
-    const button = element("button", { type: "button", title: "Raw code units as axes, or the map as it was",
-                                       "aria-pressed": "false", onclick: () => this.toggleUnits() }, "z axes");
-    this.units = { button, pick };
-    pick.forEach((select) => (select.hidden = true));
-    this.axes.replaceChildren(button, ...pick);
-  }
-
-  toggleUnits() {
-    const on = this.units.button.getAttribute("aria-pressed") === "false";
-    this.units.button.setAttribute("aria-pressed", String(on));
-    this.units.pick.forEach((select) => (select.hidden = !on));
-    if (on) this.showUnits();
-    else this.restore();
-  }
-
-  showUnits() {
-    const [i, j] = this.units.pick.map((select) => Number(select.value));
-    if (i !== j) this.usePlane(Plane.along(i, j, this.centre()), [`z${i}`, `z${j}`]);
+      ? this.anchor === null
+        ? ""
+        : `the plane through input ${this.anchor}`
+      : this.codes
+        ? `no plane: decoded from the codes of the ${NEIGHBOURS} nearest points`
+        : "this map cannot be decoded";
   }
 
   restore() {
@@ -227,40 +183,6 @@ export class Explorer {
   usePlane(plane, names) {
     this.place(plane.places(this.codes), plane, names);
     this.selected(false);
-  }
-
-  centre() {
-    return this.moments().mean;
-  }
-
-  // The two code units that vary most.
-  varying() {
-    const { variance } = this.moments();
-    return Array.from(variance.keys()).sort((a, b) => variance[b] - variance[a]).slice(0, 2);
-  }
-
-  moments() {
-    if (this.moment?.codes === this.codes) return this.moment;
-    const { count, width } = this.codes, mean = new Float32Array(width), square = new Float32Array(width), z = new Float32Array(width);
-    for (let i = 0; i < count; i++) {
-      this.codes.row(i, z);
-      for (let j = 0; j < width; j++) {
-        mean[j] += z[j] / count;
-        square[j] += (z[j] * z[j]) / count;
-      }
-    }
-    return (this.moment = { codes: this.codes, mean, variance: square.map((value, j) => value - mean[j] ** 2) });
-  }
-
-  // Three points make a plane.
-  pick(row) {
-    this.picked = [...this.picked.filter((other) => other !== row), row];
-    this.marks();
-    if (this.picked.length < 3) return;
-    const [a, b, c] = this.picked, plane = Plane.through(...this.picked.map((i) => this.codes.row(i)));
-    this.picked = [];
-    if (plane) this.usePlane(plane, [`from input ${a} to ${b}`, `towards input ${c}`]);
-    this.map.use("move");
   }
 
   // -- what is under the pointer
@@ -298,43 +220,34 @@ export class Explorer {
     return this.inputs && row < this.inputs.count ? this.inputs.row(row) : null;
   }
 
-  // Above the point, never on it: the input, its reconstruction, what it is.
+  // Say what the point under the pointer is, if any.
   showTip(row) {
     this.hovered = row;
     this.marks();
-    if (row === null) return (this.tip.hidden = true);
-    const cells = [], input = this.input(row), isImage = this.model.kind === "image";
-    if (isImage && input) cells.push(this.thumbnail(input.map((value) => value / 255), "input", [...this.inputShape]));
-    if (isImage && this.codes) cells.push(this.thumbnail(this.network.decode(this.codes.row(row)), "rebuilt", this.model.network.input_shape));
-    const facts = [`input ${row}${this.className(row)}`, `error ${numbers([this.errors[row]])}`];
-    if (this.preserved) facts.push(`${Math.round(100 * this.preserved[row])} % of neighbours kept`);
-    this.tip.replaceChildren(...cells, element("span", {}, facts.join(" · ")));
-    this.tip.hidden = false;
-    const [x, y] = this.map.camera.toScreen(...this.map.at(row)), { width, height } = this.map.camera;
-    const [w, h] = [this.tip.offsetWidth, this.tip.offsetHeight];
-    this.tip.style.left = `${Math.max(2, Math.min(width - w - 2, x - w / 2))}px`;
-    this.tip.style.top = `${y - h - 14 > 0 ? y - h - 14 : Math.min(height - h, y + 16)}px`;
-    if (!isImage && this.decoded) this.painter.paint(this.here, this.decoded, input);
+    if (row === null) return this.tip.hide();
+    this.tip.show(row);
+    if (this.model.kind !== "image" && this.decoded) this.painter.paint(this.here, this.decoded, this.input(row));
   }
 
   hideTip() {
     this.hovered = null;
-    this.tip.hidden = true;
+    this.tip.hide();
     this.marks();
-  }
-
-  thumbnail(values, name, shape) {
-    const canvas = element("canvas", { "aria-label": name });
-    Painter.prototype.paint.call({ kind: "image", shape }, canvas, values);
-    return element("figure", {}, canvas, element("figcaption", {}, name));
   }
 
   // Rings, and of a variational model one and two deviations of q(z|x).
   marks() {
-    const marks = [], seen = (row) => row !== null && row !== undefined && row < this.count;
+    const marks = [],
+      seen = (row) => row !== null && row !== undefined && row < this.count;
     const chosen = this.selections?.rows ? members(this.selections.rows) : [];
-    const rows = new Set([this.hovered, ...this.picked, ...(chosen.length === 1 ? chosen : [])].filter(seen));
-    for (const row of rows) marks.push({ at: this.map.at(row), row, ellipse: this.ellipse(row), label: this.picked.includes(row) ? String(row) : "" });
+    const rows = new Set([this.hovered, ...this.axes.picked, ...(chosen.length === 1 ? chosen : [])].filter(seen));
+    for (const row of rows)
+      marks.push({
+        at: this.map.at(row),
+        row,
+        ellipse: this.ellipse(row),
+        label: this.axes.picked.includes(row) ? String(row) : "",
+      });
     if (!this.plane && !this.codes) this.drawn = this.moved = null; // there is no place for them
     if (this.drawn) marks.push({ at: this.placeOf(this.drawn), colour: "#ee6677", label: "drawn" });
     if (this.moved) marks.push({ at: this.placeOf(this.moved), colour: "#4477aa", label: "moved" });
@@ -350,7 +263,8 @@ export class Explorer {
 
   // The input whose code is nearest.
   nearestCode(z) {
-    let best = Infinity, at = 0;
+    let best = Infinity,
+      at = 0;
     const other = new Float32Array(z.length);
     for (let i = 0; i < this.codes.count; i++) {
       this.codes.row(i, other);
@@ -364,24 +278,31 @@ export class Explorer {
   // Of N(mean, diag sigma^2) on the plane: half axes of one deviation, and the angle of the longer one.
   ellipse(row) {
     if (!this.logVariance || !this.plane) return null;
-    const variance = this.logVariance.row(row).map(Math.exp), [u, v] = this.plane.axes;
+    const variance = this.logVariance.row(row).map(Math.exp),
+      [u, v] = this.plane.axes;
     let [a, b, c] = [0, 0, 0];
     variance.forEach((value, i) => {
       a += value * u[i] * u[i];
       b += value * u[i] * v[i];
       c += value * v[i] * v[i];
     });
-    const middle = (a + c) / 2, spread = Math.hypot((a - c) / 2, b);
-    return { long: Math.sqrt(middle + spread), short: Math.sqrt(Math.max(0, middle - spread)), angle: Math.atan2(2 * b, a - c) / 2 };
+    const middle = (a + c) / 2,
+      spread = Math.hypot((a - c) / 2, b);
+    return {
+      long: Math.sqrt(middle + spread),
+      short: Math.sqrt(Math.max(0, middle - spread)),
+      angle: Math.atan2(2 * b, a - c) / 2,
+    };
   }
 
   // -- selections
 
   selected(tell = true) {
-    const mask = this.selections.rows, rows = mask ? members(mask) : [];
+    const mask = this.selections.rows,
+      rows = mask ? members(mask) : [];
     this.map.choose(mask);
     if (rows.length === 1 && this.plane && this.codes) {
-      this.plane = this.plane.movedThrough(this.codes.row(rows[0])); // what is decoded at the point is then its own code
+      this.plane = this.plane.movedThrough(this.codes.row(rows[0])); // then the point decodes to its own reconstruction
       this.anchor = rows[0];
     } else if (this.anchor !== null && this.anchor !== undefined && this.plane && this.codes) {
       this.plane = this.plane.movedThrough(this.sentCentre());
@@ -396,15 +317,18 @@ export class Explorer {
 
   // A point of the plane as it was made.
   sentCentre() {
-    return this.sent.plane && this.positions === this.sent.positions ? this.sent.plane.origin : this.centre();
+    return this.sent.plane && this.positions === this.sent.positions ? this.sent.plane.origin : this.axes.mean;
   }
 
   // The picture in words.
   alternative() {
-    const kinds = this.labels ? `, coloured by ${COLOURS[this.colour]}` : "", { run, classes } = this.about;
-    return `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${this.about.name}${kinds}`
-      + `${classes.length ? `; ${classes.length} classes` : ""}. Arrow keys move the cursor and decode there, plus and minus zoom, `
-      + "Enter selects the point under it, Escape selects none.";
+    const kinds = this.labels ? `, coloured by ${this.colours.name}` : "",
+      { run, classes } = this.about;
+    return (
+      `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${this.about.name}${kinds}` +
+      `${classes.length ? `; ${classes.length} classes` : ""}. Arrow keys move the cursor and decode, plus and minus zoom, ` +
+      "Enter selects the point under it, Escape selects none."
+    );
   }
 
   destroy() {
@@ -416,6 +340,7 @@ export class Explorer {
 }
 
 function readPlane(tensors) {
-  const axes = floats(tensors["plane.axes"]), dim = axes.length / 2;
+  const axes = floats(tensors["plane.axes"]),
+    dim = axes.length / 2;
   return new Plane(floats(tensors["plane.origin"]), [axes.slice(0, dim), axes.slice(dim)]);
 }

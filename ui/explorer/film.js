@@ -3,7 +3,9 @@
 import { element, save } from "./dom.js";
 import { gif } from "./gif.js";
 
-const STEPS = 60, MILLISECONDS = 60, GIF_SIDE = 168;
+const STEPS = 60,
+  MILLISECONDS = 60,
+  GIF_SIDE = 168;
 
 export class Film {
   constructor(explorer) {
@@ -11,8 +13,14 @@ export class Film {
     this.play = element("button", { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) }, "Play");
     const keep = element("button", { type: "button", onclick: () => this.save() }, "GIF");
     const drop = element("button", { type: "button", onclick: () => this.take(null) }, "Clear");
-    this.root = element("section", { class: "film", hidden: true, "aria-label": "Film of the path" },
-                        element("span", {}, "Path "), this.play, keep, drop);
+    this.root = element(
+      "section",
+      { class: "film", hidden: true, "aria-label": "Film of the path" },
+      element("span", {}, "Path "),
+      this.play,
+      keep,
+      drop,
+    );
   }
 
   // A way [[x, y], ...] on the map, or null. It plays at once, unless its viewer prefers less motion.
@@ -47,7 +55,9 @@ export class Film {
 
   // The decoded pictures on the way, enlarged without blur.
   frames() {
-    const { explorer } = this, small = element("canvas"), large = element("canvas");
+    const { explorer } = this,
+      small = element("canvas"),
+      large = element("canvas");
     return evenly(this.way, STEPS).map(([x, y]) => {
       explorer.painter.paint(small, explorer.network.decode(explorer.codeAt(x, y)));
       const times = Math.max(1, Math.floor(GIF_SIDE / Math.max(small.width, small.height)));
@@ -72,7 +82,8 @@ export class Film {
 export function evenly(line, count) {
   const lengths = line.slice(1).map(([x, y], i) => Math.hypot(x - line[i][0], y - line[i][1]));
   const total = lengths.reduce((a, b) => a + b, 0);
-  let segment = 0, before = 0;
+  let segment = 0,
+    before = 0;
   return Array.from({ length: count }, (_, i) => {
     const target = (total * i) / (count - 1);
     while (segment < lengths.length - 1 && before + lengths[segment] < target) before += lengths[segment++];

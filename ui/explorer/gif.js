@@ -2,7 +2,8 @@
 
 // frames: [{data: RGBA bytes, width, height}, ...] of one size; returns a Blob.
 export function gif(frames, milliseconds) {
-  const { width, height } = frames[0], out = [];
+  const { width, height } = frames[0],
+    out = [];
   const word = (value) => out.push(value & 255, value >> 8);
   out.push(...ascii("GIF89a"));
   word(width);
@@ -44,13 +45,19 @@ function cube(i) {
 function indices({ data }, grey) {
   const step = (value, levels) => Math.round((value / 255) * (levels - 1));
   return Uint8Array.from({ length: data.length / 4 }, (_, i) =>
-    grey ? data[4 * i] : step(data[4 * i], 6) * 42 + step(data[4 * i + 1], 7) * 6 + step(data[4 * i + 2], 6));
+    grey ? data[4 * i] : step(data[4 * i], 6) * 42 + step(data[4 * i + 1], 7) * 6 + step(data[4 * i + 2], 6),
+  );
 }
 
 // LZW of bytes: codes of 9 to 12 bits, lowest bit first; the table starts anew when it is full.
 function compress(bytes) {
-  const [CLEAR, END] = [256, 257], out = [];
-  let table = new Map(), next = 258, size = 9, held = 0, bits = 0;
+  const [CLEAR, END] = [256, 257],
+    out = [];
+  let table = new Map(),
+    next = 258,
+    size = 9,
+    held = 0,
+    bits = 0;
   const write = (code) => {
     held |= code << bits;
     for (bits += size; bits >= 8; bits -= 8, held >>>= 8) out.push(held & 255);

@@ -38,7 +38,8 @@ export class Ink {
 
   // A picture file fills the field; a rejected promise where it is none.
   async load(file) {
-    const picture = await createImageBitmap(file), scale = Math.max(FIELD / picture.width, FIELD / picture.height);
+    const picture = await createImageBitmap(file),
+      scale = Math.max(FIELD / picture.width, FIELD / picture.height);
     const [width, height] = [picture.width * scale, picture.height * scale];
     this.pen.clearRect(0, 0, FIELD, FIELD);
     this.pen.drawImage(picture, (FIELD - width) / 2, (FIELD - height) / 2, width, height);
@@ -48,9 +49,11 @@ export class Ink {
   // What is on the field as the model takes it; drawn digits are placed as MNIST places its own.
   values(placed = true) {
     const [channels, height, width] = this.shape;
-    const small = placed && channels === 1 ? this.placed(width, height) : shrunk(this.canvas, 0, 0, FIELD, FIELD, width, height);
+    const small =
+      placed && channels === 1 ? this.placed(width, height) : shrunk(this.canvas, 0, 0, FIELD, FIELD, width, height);
     if (!small) return null;
-    const out = new Float32Array(channels * height * width), area = height * width;
+    const out = new Float32Array(channels * height * width),
+      area = height * width;
     for (let i = 0; i < area; i++) {
       const [r, g, b] = small.subarray(4 * i, 4 * i + 3);
       if (channels === 1) out[i] = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
@@ -69,7 +72,8 @@ export class Ink {
       [left, right, top, bottom] = [Math.min(left, x), Math.max(right, x), Math.min(top, y), Math.max(bottom, y)];
     }
     if (right < 0) return null;
-    const [across, down] = [right - left + 1, bottom - top + 1], scale = (INK * Math.min(width, height)) / Math.max(across, down);
+    const [across, down] = [right - left + 1, bottom - top + 1],
+      scale = (INK * Math.min(width, height)) / Math.max(across, down);
     const [w, h] = [across, down].map((side) => Math.max(1, Math.round(side * scale)));
     const ink = shrunk(this.canvas, left, top, across, down, w, h);
     let [sum, x, y] = [0, 0, 0];
@@ -78,9 +82,12 @@ export class Ink {
       x += ink[4 * i] * (i % w);
       y += ink[4 * i] * Math.floor(i / w);
     }
-    const shift = (centre, side, room) => Math.min(room - side, Math.max(0, Math.round(room / 2 - 0.5 - centre / (sum || 1))));
-    const [dx, dy] = [shift(x, w, width), shift(y, h, height)], out = new Uint8ClampedArray(4 * width * height);
-    for (let row = 0; row < h; row++) out.set(ink.subarray(4 * row * w, 4 * (row + 1) * w), 4 * ((row + dy) * width + dx));
+    const shift = (centre, side, room) =>
+      Math.min(room - side, Math.max(0, Math.round(room / 2 - 0.5 - centre / (sum || 1))));
+    const [dx, dy] = [shift(x, w, width), shift(y, h, height)],
+      out = new Uint8ClampedArray(4 * width * height);
+    for (let row = 0; row < h; row++)
+      out.set(ink.subarray(4 * row * w, 4 * (row + 1) * w), 4 * ((row + dy) * width + dx));
     return out;
   }
 }
@@ -92,11 +99,13 @@ function shrunk(canvas, left, top, across, down, width, height) {
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
       const [x0, y0] = [Math.floor((x * across) / width), Math.floor((y * down) / height)];
-      const x1 = Math.max(x0 + 1, Math.floor(((x + 1) * across) / width)), y1 = Math.max(y0 + 1, Math.floor(((y + 1) * down) / height));
+      const x1 = Math.max(x0 + 1, Math.floor(((x + 1) * across) / width)),
+        y1 = Math.max(y0 + 1, Math.floor(((y + 1) * down) / height));
       const sums = [0, 0, 0];
       for (let v = y0; v < y1; v++)
         for (let u = x0; u < x1; u++)
-          for (let c = 0; c < 3; c++) sums[c] += (from[4 * (v * across + u) + c] * from[4 * (v * across + u) + 3]) / 255;
+          for (let c = 0; c < 3; c++)
+            sums[c] += (from[4 * (v * across + u) + c] * from[4 * (v * across + u) + 3]) / 255;
       const count = (x1 - x0) * (y1 - y0);
       out.set([...sums.map((value) => value / count), 255], 4 * (y * width + x));
     }

@@ -32,15 +32,49 @@ export class PointMap {
     this.xName = element("span", { class: "axis x" });
     this.yName = element("span", { class: "axis y" });
     this.note = element("span", { class: "note" });
-    this.stage = element("div", { class: "stage", tabindex: 0, role: "application" }, this.raster.canvas, this.glCanvas,
-                         this.overlay, this.xName, this.yName, this.note);
-    this.tools = element("div", { class: "tools", role: "toolbar", "aria-label": "Map tools" },
+    this.stage = element(
+      "div",
+      { class: "stage", tabindex: 0, role: "application" },
+      this.raster.canvas,
+      this.glCanvas,
+      this.overlay,
+      this.xName,
+      this.yName,
+      this.note,
+    );
+    this.tools = element(
+      "div",
+      { class: "tools", role: "toolbar", "aria-label": "Map tools" },
       ...Object.entries(TOOLS).map(([name, text]) =>
-        element("button", { type: "button", title: text, "aria-label": text, "data-tool": name,
-                            "aria-pressed": String(name === this.tool), onclick: () => this.use(name) }, icon(name))),
-      element("button", { type: "button", title: "Closer", "aria-label": "Closer", onclick: () => this.zoom(1.5) }, "+"),
-      element("button", { type: "button", title: "Farther", "aria-label": "Farther", onclick: () => this.zoom(1 / 1.5) }, "−"),
-      element("button", { type: "button", title: "Show all points", "aria-label": "Show all points", onclick: () => this.home() }, "All"));
+        element(
+          "button",
+          {
+            type: "button",
+            title: text,
+            "aria-label": text,
+            "data-tool": name,
+            "aria-pressed": String(name === this.tool),
+            onclick: () => this.use(name),
+          },
+          icon(name),
+        ),
+      ),
+      element(
+        "button",
+        { type: "button", title: "Closer", "aria-label": "Closer", onclick: () => this.zoom(1.5) },
+        "+",
+      ),
+      element(
+        "button",
+        { type: "button", title: "Farther", "aria-label": "Farther", onclick: () => this.zoom(1 / 1.5) },
+        "−",
+      ),
+      element(
+        "button",
+        { type: "button", title: "Show all points", "aria-label": "Show all points", onclick: () => this.home() },
+        "All",
+      ),
+    );
     this.listen();
     this.glCanvas.addEventListener("webglcontextlost", () => this.withoutGl());
     this.watch = new ResizeObserver(() => this.resize());
@@ -124,7 +158,8 @@ export class PointMap {
 
   drawOver() {
     if (!this.fitted) return;
-    const context = this.overlay.getContext("2d"), { width, height } = this.camera;
+    const context = this.overlay.getContext("2d"),
+      { width, height } = this.camera;
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     const ink = getComputedStyle(this.stage).color;
@@ -155,16 +190,28 @@ export class PointMap {
     const [x, y] = this.camera.toScreen(...at);
     const ground = getComputedStyle(this.stage).backgroundColor;
     context.strokeStyle = colour ?? ink;
-    if (ellipse) // one and two deviations of a posterior
+    if (ellipse)
+      // one and two deviations of a posterior
       for (const deviations of [1, 2]) {
         context.beginPath();
-        context.ellipse(x, y, deviations * ellipse.long * this.camera.scale, deviations * ellipse.short * this.camera.scale,
-                        -ellipse.angle, 0, 2 * Math.PI);
+        context.ellipse(
+          x,
+          y,
+          deviations * ellipse.long * this.camera.scale,
+          deviations * ellipse.short * this.camera.scale,
+          -ellipse.angle,
+          0,
+          2 * Math.PI,
+        );
         context.stroke();
       }
     context.beginPath();
     context.arc(x, y, row === undefined ? 9 : Math.max(7, pointSize(this.count)), 0, 2 * Math.PI);
-    for (const [style, width] of [[ground, 6], [colour ?? ink, 2.5]]) { // on points of any colour
+    for (const [style, width] of [
+      [ground, 6],
+      [colour ?? ink, 2.5],
+    ]) {
+      // on points of any colour
       Object.assign(context, { strokeStyle: style, lineWidth: width });
       context.stroke();
       if (label && style === ground) context.strokeText(label, x + 13, y + 4);
@@ -175,7 +222,12 @@ export class PointMap {
 
   drawCross(context, [px, py]) {
     context.beginPath();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [dx, dy] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ]) {
       context.moveTo(px + 4 * dx, py + 4 * dy);
       context.lineTo(px + 11 * dx, py + 11 * dy);
     }
@@ -191,11 +243,15 @@ export class PointMap {
     stage.onpointerup = stage.onpointercancel = (event) => this.up(event);
     stage.onpointerleave = () => this.fingers.size || this.leave();
     stage.onkeydown = (event) => this.key(event);
-    stage.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const [x, y] = this.pixel(event);
-      this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), x, y);
-    }, { passive: false });
+    stage.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const [x, y] = this.pixel(event);
+        this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), x, y);
+      },
+      { passive: false },
+    );
   }
 
   pixel(event) {
@@ -216,7 +272,8 @@ export class PointMap {
 
   moved(event) {
     if (!this.positions) return;
-    const pixel = this.pixel(event), before = this.fingers.get(event.pointerId);
+    const pixel = this.pixel(event),
+      before = this.fingers.get(event.pointerId);
     if (this.fingers.size > 1 && before) return this.pinch(event.pointerId, before, pixel);
     if (before) this.drag(before, pixel);
     if (before) this.fingers.set(event.pointerId, pixel);
@@ -269,15 +326,21 @@ export class PointMap {
 
   key(event) {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    const { width, height } = this.camera, acts = {
-      "+": () => this.zoom(1.25, ...(this.cursor ?? [])), "=": () => this.zoom(1.25, ...(this.cursor ?? [])),
-      "-": () => this.zoom(0.8, ...(this.cursor ?? [])), 0: () => this.home(), Escape: () => this.does.select([]),
-      Enter: () => this.click(this.cursor && this.near(...this.cursor), event.shiftKey),
-      " ": () => this.click(this.cursor && this.near(...this.cursor), event.shiftKey),
-    };
+    const { width, height } = this.camera,
+      acts = {
+        "+": () => this.zoom(1.25, ...(this.cursor ?? [])),
+        "=": () => this.zoom(1.25, ...(this.cursor ?? [])),
+        "-": () => this.zoom(0.8, ...(this.cursor ?? [])),
+        0: () => this.home(),
+        Escape: () => this.does.select([]),
+        Enter: () => this.click(this.cursor && this.near(...this.cursor), event.shiftKey),
+        " ": () => this.click(this.cursor && this.near(...this.cursor), event.shiftKey),
+      };
     if (arrows[event.key] && !event.altKey && !event.ctrlKey && !event.metaKey) {
       this.does.touched();
-      const [dx, dy] = arrows[event.key], step = event.shiftKey ? 1 : STEP, [x, y] = this.cursor ?? [width / 2, height / 2];
+      const [dx, dy] = arrows[event.key],
+        step = event.shiftKey ? 1 : STEP,
+        [x, y] = this.cursor ?? [width / 2, height / 2];
       const at = [Math.max(0, Math.min(width, x + step * dx)), Math.max(0, Math.min(height, y + step * dy))];
       this.look(at, true);
     } else if (acts[event.key] && !event.ctrlKey && !event.metaKey) {

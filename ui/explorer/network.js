@@ -8,8 +8,19 @@ const ACTIVATIONS = {
   tanh: Math.tanh,
   gelu: (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2)),
 };
-const STEPS = { linear, conv, conv_transpose: convTranspose, layer_norm: layerNorm, activation, take, scale, unscale,
-                top_k: topK, nearest, round };
+const STEPS = {
+  linear,
+  conv,
+  conv_transpose: convTranspose,
+  layer_norm: layerNorm,
+  activation,
+  take,
+  scale,
+  unscale,
+  top_k: topK,
+  nearest,
+  round,
+};
 
 export class Network {
   // about: what `describe` gives; tensors: of a pack, under "model." and the names that the steps use.
@@ -60,7 +71,8 @@ function run(steps, x) {
 // -- steps: each takes values it may change and gives the next ones
 
 function linear(x, { weight, bias, weightShape, transposed }) {
-  const width = x.length, out = Float32Array.from(bias);
+  const width = x.length,
+    out = Float32Array.from(bias);
   if (transposed) {
     const outputs = weightShape[1];
     for (let i = 0; i < width; i++)
@@ -68,7 +80,9 @@ function linear(x, { weight, bias, weightShape, transposed }) {
     return out;
   }
   for (let o = 0, at = 0; o < out.length; o++) {
-    let a = 0, b = 0, i = 0; // two sums: the processor need not wait for one
+    let a = 0,
+      b = 0,
+      i = 0; // two sums: the processor need not wait for one
     for (; i + 1 < width; i += 2, at += 2) {
       a += x[i] * weight[at];
       b += x[i + 1] * weight[at + 1];
@@ -81,7 +95,9 @@ function linear(x, { weight, bias, weightShape, transposed }) {
 
 // y[o, i, j] = b[o] + sum over c, u, v of w[o, c, u, v] x[c, 2 i + u - 1, 2 j + v - 1]
 function conv(x, { weight, bias, weightShape, size, to }) {
-  const [outputs, inputs] = weightShape, [height, width] = size, [rows, columns] = to;
+  const [outputs, inputs] = weightShape,
+    [height, width] = size,
+    [rows, columns] = to;
   const y = new Float32Array(outputs * rows * columns);
   for (let o = 0; o < outputs; o++)
     for (let i = 0; i < rows; i++)
@@ -104,7 +120,10 @@ function conv(x, { weight, bias, weightShape, size, to }) {
 
 // y[o, 2 i + u - 1, 2 j + v - 1] += w[c, o, u, v] x[c, i, j], from y = b
 function convTranspose(x, { weight, bias, weightShape, size, to }) {
-  const [inputs, outputs] = weightShape, [height, width] = size, [rows, columns] = to, area = rows * columns;
+  const [inputs, outputs] = weightShape,
+    [height, width] = size,
+    [rows, columns] = to,
+    area = rows * columns;
   const y = new Float32Array(outputs * area);
   for (let o = 0; o < outputs; o++) y.fill(bias[o], o * area, (o + 1) * area);
   for (let c = 0, from = 0; c < inputs; c++)
@@ -116,7 +135,8 @@ function convTranspose(x, { weight, bias, weightShape, size, to }) {
           for (let u = 0; u < 3; u++) {
             const row = 2 * i + u - 1;
             if (row < 0 || row >= rows) continue;
-            const at = o * area + row * columns, w = ((c * outputs + o) * 3 + u) * 3;
+            const at = o * area + row * columns,
+              w = ((c * outputs + o) * 3 + u) * 3;
             for (let v = 0; v < 3; v++) {
               const column = 2 * j + v - 1;
               if (column >= 0 && column < columns) y[at + column] += value * weight[w + v];
@@ -155,7 +175,9 @@ function unscale(x, { scale, shift, missing, clamp }) {
 
 function topK(z, { k, magnitude }) {
   const rank = (value) => (magnitude ? Math.abs(value) : value);
-  const kept = Array.from(z.keys()).sort((i, j) => rank(z[j]) - rank(z[i])).slice(0, k);
+  const kept = Array.from(z.keys())
+    .sort((i, j) => rank(z[j]) - rank(z[i]))
+    .slice(0, k);
   const out = new Float32Array(z.length);
   for (const i of kept) out[i] = z[i];
   return out;
@@ -164,7 +186,8 @@ function topK(z, { k, magnitude }) {
 function nearest(z, { codebook, dim }) {
   const out = new Float32Array(z.length);
   for (let part = 0; part < z.length; part += dim) {
-    let best = Infinity, at = 0;
+    let best = Infinity,
+      at = 0;
     for (let row = 0; row < codebook.length; row += dim) {
       let distance = 0;
       for (let i = 0; i < dim; i++) distance += (codebook[row + i] - z[part + i]) ** 2;

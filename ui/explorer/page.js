@@ -22,7 +22,9 @@ function fromScript(name) {
 // 15 bits a letter, the highest first (aecore/static.py, as_script).
 function fromLetters(letters, size) {
   const bytes = new Uint8Array(size);
-  let held = 0, bits = 0, at = 0;
+  let held = 0,
+    bits = 0,
+    at = 0;
   for (let i = 0; i < letters.length && at < size; i++) {
     held = (held << 15) | (letters.charCodeAt(i) - 0x3400);
     for (bits += 15; bits >= 8 && at < size; bits -= 8) bytes[at++] = (held >> (bits - 8)) & 255;
@@ -32,8 +34,11 @@ function fromLetters(letters, size) {
 }
 
 function choice(label, names, chosen) {
-  const select = element("select", { onchange: () => chosen(select.value) },
-    ...Object.entries(names).map(([value, text]) => element("option", { value }, text)));
+  const select = element(
+    "select",
+    { onchange: () => chosen(select.value) },
+    ...Object.entries(names).map(([value, text]) => element("option", { value }, text)),
+  );
   return element("label", {}, `${label} `, select);
 }
 
@@ -43,9 +48,9 @@ async function main() {
   const show = async (name) => {
     explorer.setMap(await load(name));
     bar.querySelector(".colours")?.remove();
-    const colours = explorer.colours();
+    const colours = explorer.colours.choices();
     if (Object.keys(colours).length < 2) return;
-    const pick = choice("Colour", colours, (colour) => explorer.useColour(colour));
+    const pick = choice("Colour", colours, (colour) => explorer.colours.use(colour));
     pick.className = "colours";
     bar.append(pick);
   };
@@ -56,5 +61,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  document.getElementById("choices").textContent = `A part of this page could not be read (${error.message}). Copy the whole folder again.`;
+  document.getElementById("choices").textContent =
+    `A part of this page could not be read (${error.message}). Copy the whole folder again.`;
 });

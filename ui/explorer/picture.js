@@ -29,11 +29,15 @@ export class Painter {
     const shown = Math.min(x.length, 40);
     canvas.width = 320;
     canvas.height = shown * BAR;
-    const context = canvas.getContext("2d"), ink = getComputedStyle(canvas).color, name = 150, room = canvas.width - name;
+    const context = canvas.getContext("2d"),
+      ink = getComputedStyle(canvas).color,
+      name = 150,
+      room = canvas.width - name;
     context.font = "11px sans-serif";
     context.textBaseline = "middle";
     for (let i = 0; i < shown; i++) {
-      const at = (value) => name + Math.max(0, Math.min(1, (value - this.low[i]) / (this.high[i] - this.low[i] || 1))) * room;
+      const at = (value) =>
+        name + Math.max(0, Math.min(1, (value - this.low[i]) / (this.high[i] - this.low[i] || 1))) * room;
       context.fillStyle = ink;
       context.fillText((this.columns[i] ?? `x${i}`).slice(0, 26), 0, (i + 0.5) * BAR, name - 6);
       context.fillStyle = BLUE;
@@ -47,7 +51,9 @@ export class Painter {
 // (C, H, W) in [0, 1] on a canvas of W x H pixels; values outside are cut off.
 export function paintPixels(canvas, x, [channels, height, width]) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height), area = width * height;
+  const context = canvas.getContext("2d"),
+    image = context.createImageData(width, height),
+    area = width * height;
   for (let i = 0; i < area; i++) {
     for (let c = 0; c < 3; c++) image.data[4 * i + c] = Math.round(255 * x[channels === 3 ? c * area + i : i]);
     image.data[4 * i + 3] = 255;

@@ -34,7 +34,8 @@ export class Places {
 
   // The k nearest points, nearest first: rings of cells, until a ring lies beyond the k-th.
   nearest(x, y, k = 1) {
-    const column = this.clamped((x - this.left) / this.cell), row = this.clamped((y - this.bottom) / this.cell);
+    const column = this.clamped((x - this.left) / this.cell),
+      row = this.clamped((y - this.bottom) / this.cell);
     const found = []; // [distance squared, point], ascending
     for (let ring = 0; ring < this.side; ring++) {
       this.visitRing(column, row, ring, (i) => {
@@ -53,15 +54,24 @@ export class Places {
 
   // How far from (x, y) the cells seen so far reach in every direction; 0 while the place itself is outside of them.
   reach(x, y, column, row, ring) {
-    const low = (at, from) => from + (at - ring) * this.cell, high = (at, from) => from + (at + ring + 1) * this.cell;
-    return Math.max(0, Math.min(x - low(column, this.left), high(column, this.left) - x,
-                                y - low(row, this.bottom), high(row, this.bottom) - y));
+    const low = (at, from) => from + (at - ring) * this.cell,
+      high = (at, from) => from + (at + ring + 1) * this.cell;
+    return Math.max(
+      0,
+      Math.min(
+        x - low(column, this.left),
+        high(column, this.left) - x,
+        y - low(row, this.bottom),
+        high(row, this.bottom) - y,
+      ),
+    );
   }
 
   visitRing(column, row, ring, visit) {
     const last = this.side - 1;
     for (let r = Math.max(0, row - ring); r <= Math.min(last, row + ring); r++) {
-      const edge = Math.abs(r - row) === ring, step = edge || ring === 0 ? 1 : 2 * ring;
+      const edge = Math.abs(r - row) === ring,
+        step = edge || ring === 0 ? 1 : 2 * ring;
       for (let c = column - ring; c <= column + ring; c += step) {
         if (c < 0 || c > last) continue;
         const cell = r * this.side + c;
@@ -72,10 +82,13 @@ export class Places {
 
   // Points inside a polygon [[x, y], ...], by the even-odd rule.
   inside(polygon) {
-    const xs = polygon.map((p) => p[0]), ys = polygon.map((p) => p[1]), result = [];
+    const xs = polygon.map((p) => p[0]),
+      ys = polygon.map((p) => p[1]),
+      result = [];
     const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     for (let i = 0; i < this.positions.length / 2; i++) {
-      const x = this.positions[2 * i], y = this.positions[2 * i + 1];
+      const x = this.positions[2 * i],
+        y = this.positions[2 * i + 1];
       if (x < left || x > right || y < bottom || y > top) continue;
       let within = false;
       for (let a = 0, b = polygon.length - 1; a < polygon.length; b = a++)

@@ -11,14 +11,19 @@ export class Plane {
   static through(a, b, c) {
     const x = unit(b.map((value, i) => value - a[i]));
     if (!x) return null;
-    const toC = c.map((value, i) => value - a[i]), along = dot(toC, x);
-    const y = unit(toC.map((value, i) => value - along * x[i]), 1e-4 * Math.sqrt(dot(toC, toC)));
+    const toC = c.map((value, i) => value - a[i]),
+      along = dot(toC, x);
+    const y = unit(
+      toC.map((value, i) => value - along * x[i]),
+      1e-4 * Math.sqrt(dot(toC, toC)),
+    );
     return y && new Plane(a, [x, y]);
   }
 
   // Along code units i and j, the others at `centre`.
   static along(i, j, centre) {
-    const origin = centre.slice(), axes = [0, 1].map(() => new Float32Array(centre.length));
+    const origin = centre.slice(),
+      axes = [0, 1].map(() => new Float32Array(centre.length));
     axes[0][i] = axes[1][j] = 1;
     origin[i] = origin[j] = 0;
     return new Plane(origin, axes);
@@ -31,7 +36,8 @@ export class Plane {
 
   // The point of the plane that is nearest to code z.
   place(z) {
-    let x = 0, y = 0;
+    let x = 0,
+      y = 0;
     for (let i = 0; i < z.length; i++) {
       const from = z[i] - this.origin[i];
       x += from * this.axes[0][i];
@@ -42,13 +48,18 @@ export class Plane {
 
   // The same directions, moved so that z lies in it.
   movedThrough(z) {
-    const [x, y] = this.place(z), here = this.code(x, y);
-    return new Plane(this.origin.map((value, i) => value + z[i] - here[i]), this.axes);
+    const [x, y] = this.place(z),
+      here = this.code(x, y);
+    return new Plane(
+      this.origin.map((value, i) => value + z[i] - here[i]),
+      this.axes,
+    );
   }
 
   // Places of all rows, x and y in turn.
   places(rows) {
-    const out = new Float32Array(2 * rows.count), z = new Float32Array(rows.width);
+    const out = new Float32Array(2 * rows.count),
+      z = new Float32Array(rows.width);
     for (let i = 0; i < rows.count; i++) out.set(this.place(rows.row(i, z)), 2 * i);
     return out;
   }
@@ -56,7 +67,8 @@ export class Plane {
 
 // A code for a place on a map that is no plane: the neighbours' codes, weighted by 1 / distance^2 (Shepard, 1968).
 export function blended(x, y, neighbours, positions, rows) {
-  const out = new Float32Array(rows.width), z = new Float32Array(rows.width);
+  const out = new Float32Array(rows.width),
+    z = new Float32Array(rows.width);
   let total = 0;
   for (const i of neighbours) {
     const distance = (positions[2 * i] - x) ** 2 + (positions[2 * i + 1] - y) ** 2;

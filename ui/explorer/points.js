@@ -16,9 +16,14 @@ export function palette(kind) {
       colours.set(rgb(CLASSES[i % CLASSES.length]), 3 * i);
       continue;
     }
-    const at = (i / 255) * (STOPS.length - 1), low = Math.floor(at), part = at - low;
+    const at = (i / 255) * (STOPS.length - 1),
+      low = Math.floor(at),
+      part = at - low;
     const [a, b] = [rgb(STOPS[low]), rgb(STOPS[Math.min(low + 1, STOPS.length - 1)])];
-    colours.set(a.map((value, c) => Math.round(value + part * (b[c] - value))), 3 * i);
+    colours.set(
+      a.map((value, c) => Math.round(value + part * (b[c] - value))),
+      3 * i,
+    );
   }
   return colours;
 }
@@ -64,7 +69,11 @@ export class GlPoints {
     gl.useProgram(program);
     this.uniform = (name) => gl.getUniformLocation(program, name);
     this.buffers = {};
-    for (const [name, width, type] of [["position", 2, gl.FLOAT], ["colour", 1, gl.UNSIGNED_BYTE], ["chosen", 1, gl.UNSIGNED_BYTE]]) {
+    for (const [name, width, type] of [
+      ["position", 2, gl.FLOAT],
+      ["colour", 1, gl.UNSIGNED_BYTE],
+      ["chosen", 1, gl.UNSIGNED_BYTE],
+    ]) {
       const at = gl.getAttribLocation(program, name);
       this.buffers[name] = gl.createBuffer();
       gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[name]);
@@ -72,7 +81,8 @@ export class GlPoints {
       gl.vertexAttribPointer(at, width, type, false, 0, 0);
     }
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
-    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
+      gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -106,7 +116,8 @@ export class GlPoints {
     gl.uniform2f(this.uniform("zoom"), (2 * camera.scale) / camera.width, (2 * camera.scale) / camera.height);
     gl.uniform1f(this.uniform("size"), pointSize(this.count) * ratio);
     gl.uniform1f(this.uniform("some"), this.some ? 1 : 0);
-    for (const front of this.some ? [0, 1] : [1]) { // grey ones first, so that none hides a chosen one
+    for (const front of this.some ? [0, 1] : [1]) {
+      // grey ones first, so that none hides a chosen one
       gl.uniform1f(this.uniform("front"), front);
       gl.drawArrays(gl.POINTS, 0, this.count);
     }
@@ -122,7 +133,10 @@ function renderer(gl) {
 // A program of two shaders, null where they do not link.
 function linked(gl, vertex, fragment) {
   const program = gl.createProgram();
-  for (const [type, source] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+  for (const [type, source] of [
+    [gl.VERTEX_SHADER, vertex],
+    [gl.FRAGMENT_SHADER, fragment],
+  ]) {
     const shader = gl.createShader(type);
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
@@ -147,7 +161,8 @@ export class RasterPoints {
 
   draw(camera, ratio) {
     const { width, height } = this.canvas;
-    const image = this.context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer);
+    const image = this.context.createImageData(width, height),
+      pixels = new Uint32Array(image.data.buffer);
     if (this.count <= MANY || this.mask || !this.shade(pixels, camera, ratio)) {
       if (this.mask) this.stamp(pixels, camera, ratio, 0);
       this.stamp(pixels, camera, ratio, 1);
@@ -157,9 +172,12 @@ export class RasterPoints {
 
   // Every point as a small square without corners; of a selection the chosen ones, or the grey rest.
   stamp(pixels, camera, ratio, front) {
-    const { width, height } = this.canvas, { positions, colours, mask } = this;
-    const wide = mask && front ? 1.5 : 1, size = Math.max(1, Math.round(wide * pointSize(this.count) * ratio));
-    const half = size >> 1, scale = camera.scale * ratio;
+    const { width, height } = this.canvas,
+      { positions, colours, mask } = this;
+    const wide = mask && front ? 1.5 : 1,
+      size = Math.max(1, Math.round(wide * pointSize(this.count) * ratio));
+    const half = size >> 1,
+      scale = camera.scale * ratio;
     const inks = Uint32Array.from({ length: 256 }, (_, i) => opaque(...this.palette.subarray(3 * i, 3 * i + 3)));
     const grey = (90 << 24) | (GREY[2] << 16) | (GREY[1] << 8) | GREY[0];
     for (let i = 0; i < this.count; i++) {
@@ -177,9 +195,13 @@ export class RasterPoints {
 
   // How many points fall on each pixel, in logarithmic steps; false where few enough are in sight to be drawn.
   shade(pixels, camera, ratio) {
-    const { width, height } = this.canvas, { positions } = this, scale = camera.scale * ratio;
-    const counts = new Uint32Array(pixels.length), colours = palette("scale");
-    let most = 1, seen = 0;
+    const { width, height } = this.canvas,
+      { positions } = this,
+      scale = camera.scale * ratio;
+    const counts = new Uint32Array(pixels.length),
+      colours = palette("scale");
+    let most = 1,
+      seen = 0;
     for (let i = 0; i < this.count; i++) {
       const x = Math.round((positions[2 * i] - camera.x) * scale + width / 2);
       const y = Math.round(height / 2 - (positions[2 * i + 1] - camera.y) * scale);

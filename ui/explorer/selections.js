@@ -15,7 +15,9 @@ export class Selections {
     try {
       for (const [name, bits] of Object.entries(JSON.parse(sessionStorage.getItem(this.key) ?? "{}")))
         this.named.set(name, unpack(bits, count));
-    } catch { /* storage is off, or another program's: begin with none */ }
+    } catch {
+      /* storage is off, or another program's: begin with none */
+    }
   }
 
   // Call `listener` after each change; gives the function that ends that.
@@ -57,7 +59,9 @@ export class Selections {
   keep() {
     try {
       sessionStorage.setItem(this.key, JSON.stringify(this.packed().named));
-    } catch { /* storage is off or full: they last as long as the page */ }
+    } catch {
+      /* storage is off or full: they last as long as the page */
+    }
     this.changed();
   }
 

@@ -37,7 +37,8 @@ export class Rows {
 
   // Row i as Float32Array (width,), into `out` where given.
   row(i, out = new Float32Array(this.width)) {
-    const { width, data } = this, at = i * width;
+    const { width, data } = this,
+      at = i * width;
     if (this.low) for (let j = 0; j < width; j++) out[j] = this.low[j] + data[at + j] * this.step[j];
     else if (this.half) for (let j = 0; j < width; j++) out[j] = HALF[data[at + j]];
     else for (let j = 0; j < width; j++) out[j] = data[at + j];
@@ -48,7 +49,9 @@ export class Rows {
 // Every half-precision number (IEEE 754 binary16), by its bits.
 function halfTable() {
   return Float32Array.from({ length: 65536 }, (_, bits) => {
-    const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    const sign = bits & 0x8000 ? -1 : 1,
+      exponent = (bits >> 10) & 31,
+      fraction = bits & 1023;
     if (exponent === 31) return fraction ? NaN : sign * Infinity;
     return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
   });
