@@ -51,5 +51,5 @@ def test_every_file_that_the_readme_names_is_there():
 
 def test_the_shipped_models_stay_small_and_hold_only_what_is_needed():
     files = [file for file in (ROOT / "checkpoints").glob("mnist-*/**/*") if file.is_file()]
-    assert sum(file.stat().st_size for file in files if "maps" not in file.parts) < 12_000_000
+    assert sum(file.stat().st_size for file in files if "maps" not in file.parts) < 15_000_000
     assert {file.name for file in files} >= {"config.json", "model.safetensors", "metrics.jsonl", "README.md"}

@@ -2,8 +2,9 @@
 
 export const MANY = 300_000;
 const GREY = [150, 150, 155];
-// Cividis, dark to light: ordered by lightness, and the same to colour-blind eyes (Nuñez et al., 2018).
-const STOPS = ["00224e", "123570", "3b496c", "575d6d", "707173", "8a8678", "a59c74", "c3b369", "e1cc55", "fee838"];
+// After Cividis, blue to yellow by lightness, much the same to colour-blind eyes (Nuñez et al., 2018); its darkest part,
+// which a dark page would swallow, is left out.
+const STOPS = ["2b4a8b", "3f5583", "56617e", "6c6e7a", "817b77", "978a72", "ae9a69", "c6ac5c", "dfc14b", "fbe03a"];
 const CLASSES = ["4477aa", "ee6677", "228833", "ccbb44", "66ccee", "aa3377", "44aa99", "ee8866", "117733", "882255"];
 
 const rgb = (hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
