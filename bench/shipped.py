@@ -1,7 +1,7 @@
 """Train the shipped checkpoints: `python -m bench.shipped` makes those that are missing.
 
 One small model for each idea on MNIST, three on curved sheets, and a detector and an imputer of tables: together
-under 15 MB. Needs MNIST ($AECORE_DATA or a download).
+under 16 MB. Needs MNIST ($AECORE_DATA or a download).
 """
 
 from __future__ import annotations
