@@ -310,8 +310,13 @@ def test_beyond_many_points_their_density_is_drawn(modules):
       painter.set(positions, new Uint8Array(count), palette("class"));
       painter.draw(camera, 1);
       const drawn = canvas.getContext("2d");
-      return [[30, 20], [40, 10], [5, 5]].map(([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data));
+      const seen = [[30, 20], [40, 10], [5, 5]].map(([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data));
+      camera.x = 1000;
+      const shaded = painter.shaded;
+      painter.draw(camera, 1);
+      return [...seen, shaded, painter.shaded];
     }""")
+    assert colours[3:] == [True, False]  # and none where few are in sight
     assert colours[0] == [0xFB, 0xE0, 0x3A, 255]  # where nearly all lie
     assert colours[1][3] == 255 and colours[1][0] < 80  # where one lies
     assert colours[2][3] == 0

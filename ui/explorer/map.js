@@ -32,6 +32,7 @@ export class PointMap {
     this.xName = element("span", { class: "axis x" });
     this.yName = element("span", { class: "axis y" });
     this.note = element("span", { class: "note" });
+    this.shading = element("span", { class: "note shading", hidden: true }, "the brighter, the more points: zoom in");
     this.stage = element(
       "div",
       { class: "stage", tabindex: 0, role: "application" },
@@ -41,6 +42,7 @@ export class PointMap {
       this.xName,
       this.yName,
       this.note,
+      this.shading,
     );
     this.tools = element(
       "div",
@@ -151,6 +153,7 @@ export class PointMap {
   draw() {
     if (!this.positions || !this.fitted) return;
     this.painter.draw(this.camera, this.ratio);
+    this.shading.hidden = !this.painter.shaded;
     this.drawOver();
   }
 

@@ -164,7 +164,8 @@ export class RasterPoints {
     const { width, height } = this.canvas;
     const image = this.context.createImageData(width, height),
       pixels = new Uint32Array(image.data.buffer);
-    if (this.count <= MANY || this.mask || !this.shade(pixels, camera, ratio)) {
+    this.shaded = this.count > MANY && !this.mask && this.shade(pixels, camera, ratio);
+    if (!this.shaded) {
       if (this.mask) this.stamp(pixels, camera, ratio, 0);
       this.stamp(pixels, camera, ratio, 1);
     }
