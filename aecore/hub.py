@@ -115,12 +115,12 @@ def publish(
         raise HubError("Publishing needs a login. Sign in to the Hub, or give a token that may write.")
     with plainly(repo):
         api = client(token)
-        model = has_model(api, repo)
+        model = has_model(api, repo, private)
         old = space_files(api, repo, private)
     with tempfile.TemporaryDirectory(prefix="aecore-publish-") as name:
         folder = Path(name)
         static.export(run, folder, maps=maps, thumbnails=thumbnails, repo=repo if model else "")
-        write_text(folder / CARD, space_card(run.config(), repo if model else ""))
+        write_text(folder / CARD, space_card(without_folders(run.config()), repo if model else ""))
         names = list(listing(folder))
         with plainly(repo):
             api.create_repo(repo, repo_type="space", space_sdk="static", private=private, exist_ok=True)
@@ -157,14 +157,17 @@ def space_card(config: RunConfig, repo: str) -> str:
     return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n\n{text}\n"
 
 
-def has_model(api: HfApi, repo: str) -> bool:
-    """Whether a model of this library is there."""
+def has_model(api: HfApi, repo: str, private: bool) -> bool:
+    """Whether a model of this library is there. HubError where it is private and its page would not be."""
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        return api.model_info(repo, timeout=hub_client.TIMEOUT).library_name == LIBRARY
+        info = api.model_info(repo, timeout=hub_client.TIMEOUT)
     except RepositoryNotFoundError:
         return False
+    if info.private and not private:
+        raise HubError(f"The model {repo} is private, and its page would show its codes to all. Publish it as private.")
+    return info.library_name == LIBRARY
 
 
 def space_files(api: HfApi, repo: str, private: bool) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ from aecore.portable import portable
 from aecore.runs import Run
 
 WEIGHTS = 25_000_000  # of a network that a browser gets
-CODE_BYTES, INPUT_BYTES = 32_000_000, 12_000_000  # at most so much is sent of each
+CODE_BYTES, INPUT_BYTES, EPOCH_BYTES = 32_000_000, 12_000_000, 8_000_000  # at most so much is sent of each
 STEPS = (15, 19, 23, 31, 47, 63, 95, 127, 191, 255)  # into which a column of codes may be cut
 THUMB = 48  # pixels of a side, at most
 GROUND = 2000  # points of a manifold that are drawn behind a decoded one
@@ -219,10 +220,21 @@ def map_pack(
     return pack(tensors, about)
 
 
+def evenly(previews: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
+    """As many of the previews as may be sent, the first and the last among them; none where two are too many."""
+    try:
+        count = min(len(previews), EPOCH_BYTES // max(path.stat().st_size for _, path in previews))
+    except (OSError, ValueError):
+        return []
+    if count < 2:
+        return []
+    return [previews[i] for i in np.linspace(0, len(previews) - 1, count).round().astype(int)]
+
+
 def epochs_of(run: Run, dim: int, shape: tuple[int, ...]) -> Arrays:
     """Saved epochs: epochs (E,), their codes (E, n, latent_dim), inputs and their reconstructions; empty without."""
     kept: list[tuple[int, dict[str, Tensor]]] = []
-    for epoch, path in run.previews():
+    for epoch, path in evenly(run.previews()):
         try:
             tensors = load_tensors(path.read_bytes())
             x, rebuilt, z = (tensors[name] for name in ("x", "reconstruction", "z"))

@@ -1,6 +1,6 @@
 """A model as plain arrays and a list of steps, for runtimes without PyTorch: the explorer decodes in the browser.
 
-`describe(model)` gives what JSON can hold, `tensors(model)` the arrays that it names. The three lists of steps are
+`portable(model)` gives what JSON can hold, and the arrays that this names. The three lists of steps are
 
     encode   x (*input_shape) -> the encoder's output: z, and for variational codes ln sigma^2 behind it
     snap     z -> the valid code nearest to it; no step where every z is a code
@@ -76,19 +76,12 @@ def activation(kind: str, first: int | None = None) -> list[Step]:
     return [{"op": "activation", "kind": kind, **({} if first is None else {"first": first})}]
 
 
-def describe(model: Autoencoder) -> dict[str, Any]:
-    """Sizes and steps of a model, for JSON. ConfigError where it has a part that no list of steps can say."""
-    return portable(model)[0]
-
-
-def tensors(model: Autoencoder) -> dict[str, Tensor]:
-    """The float32 arrays that the steps of `describe` name."""
-    return portable(model)[1]
-
-
 @torch.no_grad()
 def portable(model: Autoencoder) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """`describe` and `tensors` of a model."""
+    """Sizes and steps of a model, for JSON, and the float32 arrays that they name.
+
+    ConfigError where it has a part that no list of steps can say.
+    """
     writer, config = Writer(), model.config
     encode = [*unscale(writer, model), *encoder(writer, model.encoder)]
     encode += activation(config.network.code_activation, config.latent_dim)

@@ -26,6 +26,7 @@ from aecore.errors import CheckpointError, ConfigError
 from aecore.latent import Projection
 from aecore.maps import LIMITS
 from aecore.packs import Shown
+from aecore.pulled import without_folders
 from aecore.runs import Run
 from aecore.weights import write_text
 
@@ -140,7 +141,7 @@ def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> byt
 
 def write(run: Run, out: Path, files: dict[str, bytes], maps: dict[str, str], remark: str, repo: str) -> Exported:
     """All files of the page."""
-    config = run.config()
+    config = without_folders(run.config())
     footer = ["Made with Autoencoder Lab."]
     if repo:
         footer.insert(0, f'The model: <a href="https://huggingface.co/{html.escape(repo)}">{html.escape(repo)}</a>.')

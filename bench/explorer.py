@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -52,7 +49,10 @@ def rows(browser: Browser) -> list[str]:
         train(runs, "sheet", "vanilla", str(sheet(runs)), "--set", "network.hidden=[64,64]", "--latent-dim", "2")
         train(runs, "tutorial", "vae", "mnist", "--set", "network.hidden=[400]", "--latent-dim", "20",
               "--set", "data.limit=2000")  # fmt: skip
-        with server(AECORE_RUNS=folder) as address, plotly(folder) as other:
+        with (
+            server(AECORE_RUNS=folder) as address,
+            server("bench/plotly_map.py", AECORE_RUNS=folder, PYTHONPATH=str(PROJECT)) as other,
+        ):
             return [*maps(browser, address, other), "", *decoders(browser, address), "", generate(browser, address)]
 
 
@@ -69,28 +69,6 @@ def sheet(folder: Path) -> Path:
     points = np.stack([t * np.cos(t), height, t * np.sin(t)], axis=1) + 0.2 * random.normal(size=(375_000, 3))
     np.savez(folder / "sheet.npz", x=points.astype(np.float32), y=(t * 1.2).astype(np.int64) % 8)
     return folder / "sheet.npz"
-
-
-@contextlib.contextmanager
-def plotly(runs: str) -> Iterator[str]:
-    """The same points in st.plotly_chart, on a server of its own; gives its address."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "bench/plotly_map.py", "--server.port", str(port)]
-    environment = {**os.environ, "AECORE_RUNS": runs, "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen([*command, "--server.headless", "true"], cwd=PROJECT, env=environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    try:
-        for _ in range(240):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                break
-            time.sleep(0.25)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 # -- maps

@@ -54,12 +54,12 @@ IDLE = '[data-testid=stApp][data-test-script-state="notRunning"][data-test-conne
 
 
 @contextlib.contextmanager
-def server(**environment: str) -> Iterator[str]:
-    """The app on a free port of this machine; gives its address."""
+def server(script: str = "app.py", **environment: str) -> Iterator[str]:
+    """The app, or another script of this project, on a free port of this machine; gives its address."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     process = subprocess.Popen(
         [*command, "--server.address", "127.0.0.1", "--server.headless", "true"],
         cwd=PROJECT,
@@ -71,7 +71,7 @@ def server(**environment: str) -> Iterator[str]:
     try:
         for _ in range(240):
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/healthz", timeout=1)
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
                 break
             time.sleep(0.25)
         yield address

@@ -140,3 +140,27 @@ def test_a_network_too_large_for_a_browser_is_refused(run, tmp_path, monkeypatch
     monkeypatch.setattr(packs, "WEIGHTS", 1000)
     with pytest.raises(ConfigError, match=r"has [\d,]+ weights, too many for a browser; the limit is 1,000"):
         static.export(run, tmp_path / "page")
+
+
+def test_a_page_does_not_tell_where_its_data_lies(tmp_path):
+    path = tmp_path / "secret-folder" / "points.csv"
+    path.parent.mkdir()
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    path.write_text("a,b,c\n" + "\n".join(",".join(f"{v:.4f}" for v in row) for row in rows) + "\n")
+    made = runs.create(plan("vanilla", str(path), settings={"training.epochs": 1}))
+    list(fit(made))
+    page = static.export(made, tmp_path / "page").folder
+    assert "points" in (page / "index.html").read_text()
+    for name in ("model.bin", "pca.bin", "index.html"):
+        data = (page / name).read_bytes()
+        assert b"secret-folder" not in (gzip.decompress(data) if name.endswith(".bin") else data)
+
+
+def test_of_many_saved_epochs_as_many_are_sent_as_fit(run, monkeypatch):
+    config = run.config().model
+    size = max(path.stat().st_size for _, path in run.previews())
+    assert packs.epochs_of(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [0, 1, 2, 3]
+    monkeypatch.setattr(packs, "EPOCH_BYTES", 2 * size)
+    assert packs.epochs_of(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [0, 3]
+    monkeypatch.setattr(packs, "EPOCH_BYTES", size)
+    assert packs.epochs_of(run, config.latent_dim, config.input_shape) == {}

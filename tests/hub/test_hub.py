@@ -676,3 +676,13 @@ def test_a_space_of_somebody_else_is_left_alone(loopback: LoopbackHub, tmp_path:
     with pytest.raises(HubError, match="Publishing needs a login"):
         hub.publish(run, REPO, token=False)
     assert set(loopback.spaces[REPO].at("main").files) == {"game.js"}
+
+
+def test_a_private_models_page_is_not_made_public(loopback: LoopbackHub, tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    hub.push(run, REPO, token=TOKEN, private=True)
+    with pytest.raises(HubError, match="is private, and its page would show its codes to all"):
+        hub.publish(run, REPO, token=TOKEN)
+    assert REPO not in loopback.spaces
+    hub.publish(run, REPO, token=TOKEN, private=True)
+    assert loopback.spaces[REPO].private

@@ -23,7 +23,7 @@ const STEPS = {
 };
 
 export class Network {
-  // about: what `describe` gives; tensors: of a pack, under "model." and the names that the steps use.
+  // about: what aecore.portable says of a model; tensors: of a pack, under "model." and the names that the steps use.
   constructor(about, tensors) {
     Object.assign(this, { shape: about.input_shape, dim: about.latent_dim });
     const bound = (steps) => steps.map((step) => bind(step, tensors));
