@@ -99,7 +99,7 @@ def export(
     files = {MODEL: packs.model_pack(model, shown, inputs=thumbnails, compact=True)}
     titles = {f"{name}.bin": NAMES[name] for name in dict.fromkeys(maps)}
     for name in dict.fromkeys(maps):
-        files[f"{name}.bin"] = one_map(run, shown, name, thumbnails)
+        files[f"{name}.bin"] = one_map(run, shown, name, thumbnails, not remark)
     return write(run, out, files, titles, remark, repo)
 
 
@@ -113,8 +113,8 @@ def zipped(run: Run, *, thumbnails: bool = False) -> bytes:
         return buffer.getvalue()
 
 
-def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> bytes:
-    """A map's pack; its first points where the method can take no more."""
+def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool, own: bool) -> bytes:
+    """A map's pack, with saved epochs where the data is the run's `own`. ConfigError for more points than it takes."""
     count = min(len(shown.z), LIMITS.get(method, len(shown.z)))
     if count < len(shown.z):
         raise ConfigError(f"{NAMES[method]} takes at most {count:,} points. Give --points {count} or fewer.")
@@ -124,7 +124,7 @@ def one_map(run: Run, shown: Shown, method: Projection, thumbnails: bool) -> byt
         positions = plane.positions(shown.z)
         share = positions.var(0) / max(float(shown.z.var(0).sum()), 1e-12)
         axes = [f"component {i + 1}, {part:.0%} of the variance" for i, part in enumerate(share)]
-        epochs = packs.epochs_of(run, config.latent_dim, config.input_shape)
+        epochs = packs.epochs_of(run, config.latent_dim, config.input_shape) if own else {}
         if epochs:
             count = EPOCH_VALUES // config.latent_dim
             epochs = epochs | {"epochs.z": epochs["epochs.z"][:, :count]} if count >= FEWEST else {}

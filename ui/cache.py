@@ -121,8 +121,8 @@ def load_epochs(path: str, version: float) -> dict[str, np.ndarray]:
 
 
 def epochs(run: Run) -> dict[str, np.ndarray]:
-    """What the run kept of its epochs."""
-    return load_epochs(str(run.path), run.version())
+    """What the run kept of its epochs; nothing where other data stands in for that of the run."""
+    return {} if dataset(run)[1] else load_epochs(str(run.path), run.version())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -336,3 +336,9 @@ def test_a_typed_input_stays_while_the_map_only_says_what_was_named(open_page, t
     assert "Test input 5" in texts(app)
     app = select(app, [], {"a few": [1, 2]})
     assert "Test input 5" in texts(app)
+
+
+def test_epochs_are_not_shown_over_data_that_stands_in(open_page, tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    app = open_page("latent.py", run="mnist-vae")
+    assert "digits stand in" in texts(app) and "epochs" not in sent(app)[0]
