@@ -18,11 +18,13 @@ from tqdm import tqdm
 
 from aecore import runs
 from aecore.errors import AecoreError, ConfigError, RunError
+from aecore.ranks import die_with_launcher, is_launched
 from aecore.runs import Run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 1 where it ends with an AecoreError, whose sentence is printed."""
+    die_with_launcher()
     options = parser().parse_args(arguments)
     try:
         options.call(options)
@@ -156,6 +158,9 @@ def train(options: argparse.Namespace) -> None:
         if (value := getattr(options, name)) is not None:
             settings[f"training.{name}"] = value
     config = plan.plan(options.variant, options.data, latent_dim=options.latent_dim, settings=settings, tell=tell_data)
+    if is_launched():
+        follow(runs.shared(config, options.out, first=os.environ["RANK"] == "0"))
+        return
     run = runs.create(config, options.out)
     print(f"{run.id}: {config.model.variant} on {options.data}, in {run.path}", flush=True)
     follow(run)
@@ -165,6 +170,8 @@ def resume(options: argparse.Namespace) -> None:
     run = runs.find(options.run)
     state = run.state().state
     if options.queued and state == "stopped":  # stopped in the moment between queue and start
+        return
+    if state == "done" and is_launched():  # a process died just after the last epoch
         return
     if state == "done":
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
@@ -260,8 +267,11 @@ def follow(run: Run) -> None:
     from aecore import train
 
     stopped: list[int] = []
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):  # the last: its time is up
         signal.signal(signum, lambda number, _: stopped.append(number))
+    if os.environ.get("RANK", "0") != "0":  # one of several: the first one speaks
+        list(train.fit(run, lambda: bool(stopped)))
+        return
     state, total = run.state(), (run.config().training or train.TrainConfig()).epochs
     with tqdm(total=total, initial=state.epoch, unit="epoch", disable=not sys.stderr.isatty()) as bar:
         for record in train.fit(run, lambda: bool(stopped), tell_data):

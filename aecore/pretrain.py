@@ -17,6 +17,7 @@ from torch import Tensor
 from aecore import data
 from aecore.autoencoder import Autoencoder
 from aecore.config import TrainConfig
+from aecore.optimizer import Optimizer
 from aecore.parts.networks import ACTIVATIONS
 
 CHUNK = 4096
@@ -31,7 +32,7 @@ def pretrain(model: Autoencoder, x: Tensor, config: TrainConfig, stop: Callable[
     below = torch.cat([model.to_scaled(data.as_float(part)).flatten(1) for part in x.split(CHUNK)])
     for depth in range(len(model.encoder.layers)):
         layer = Layer(model, depth)
-        optimizer = torch.optim.Adam(layer.parameters(), lr=config.lr, fused=True)
+        optimizer = Optimizer(layer.parameters(), TrainConfig())
         for epoch in range(1, config.pretrain_epochs + 1):
             torch.manual_seed((config.seed + 1) * 1_000_003 + depth * 100_000 + epoch)
             started, total = time.perf_counter(), 0.0
@@ -39,9 +40,9 @@ def pretrain(model: Autoencoder, x: Tensor, config: TrainConfig, stop: Callable[
                 if stop():
                     return
                 loss = layer.loss(below.index_select(0, rows))
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 loss.backward()
-                optimizer.step()
+                optimizer.step(config.lr)
                 total += loss.item() * len(rows)
             seconds = round(time.perf_counter() - started, 4)
             yield {

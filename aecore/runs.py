@@ -226,6 +226,23 @@ def create(config: RunConfig, folder: Path | None = None) -> Run:
     return run
 
 
+def shared(config: RunConfig, folder: Path | None, first: bool) -> Run:
+    """The run that several processes train in `folder`; the first of them makes it where it is not there yet.
+
+    RunError where there is no folder that all of them know, or where it holds another run.
+    """
+    if folder is None:
+        raise RunError("Several processes need one folder to meet in. Give it with --out.")
+    if first and not (folder / CONFIG).is_file():
+        create(config, folder)
+    deadline = time.monotonic() + START_SECONDS
+    while not (folder / CONFIG).is_file() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if (run := Run(folder)).config() != config:
+        raise RunError(f"{folder} holds a run of other settings. Choose another folder.")
+    return run
+
+
 def new_id(config: RunConfig) -> str:
     """When, what, on which data, and four letters against collisions: 1122-2105-vae-digits-3fa9."""
     data = re.sub(r"[^a-z0-9]+", "-", Path(config.data.name if config.data else "model").stem.lower())[:24].strip("-")

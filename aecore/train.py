@@ -1,7 +1,8 @@
 """The trainer: from a run folder to the same folder with a model in it. It knows no screen.
 
-Batches and noise are a function of (seed, epoch) alone, so a run that was killed and resumed from
-the end of its last whole epoch ends with the weights of one that was not, bit for bit on a CPU.
+The order of the examples is a function of seed and epoch alone, whatever the number of ranks, and so is a
+rank's noise: a run that was killed and resumed from the end of its last whole epoch ends with the weights
+of one that was not, bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import torch
@@ -19,9 +20,12 @@ from aecore import data, metrics
 from aecore.autoencoder import Autoencoder
 from aecore.card import card
 from aecore.config import RunConfig, TrainConfig
+from aecore.devices import describe_device, pick_device, prepare
 from aecore.errors import AecoreError, CheckpointError, ConfigError, RunError
 from aecore.pretrain import pretrain
+from aecore.ranks import VOTE_EVERY, Ranks, is_launched
 from aecore.runs import Run
+from aecore.update import make_update
 from aecore.weights import MODEL, read_tensors, write_tensors, write_text
 
 RESUME = "resume.safetensors"
@@ -39,9 +43,10 @@ def fit(run: Run, stop: Stop = lambda: False, progress: Callable[[str, float], N
     Ends early when `stop()` turns true, keeping the best weights. Whatever goes wrong is told in
     state.json and raised: an AecoreError where the user can act on it.
     """
-    with run.lock():
+    ranks = Ranks()
+    with run.lock() if ranks.leads else nullcontext():
         try:
-            yield from Trainer(run, stop, progress).records()
+            yield from Trainer(run, stop, progress, ranks).records()
         except AecoreError as error:
             fail(run, str(error))
             raise
@@ -53,9 +58,14 @@ def fit(run: Run, stop: Stop = lambda: False, progress: Callable[[str, float], N
             message = "The memory ran out. Use a smaller batch or network, or fewer examples (data.limit)."
             fail(run, message)
             raise RunError(message) from error
-        except Exception as error:  # a fault of ours: who reads the folder is told too
-            fail(run, f"{type(error).__name__}: {error}")
+        except Exception as error:
+            if is_launched() and ranks.lost_one(error):
+                run.write_state(state="queued", since=time.time(), note="A process died; all are started again")
+            else:  # a fault of ours: who reads the folder is told too
+                fail(run, f"{type(error).__name__}: {error}")
             raise
+        finally:
+            ranks.leave()
 
 
 def fail(run: Run, message: str) -> None:
@@ -65,19 +75,22 @@ def fail(run: Run, message: str) -> None:
 
 
 class Trainer:
-    """One run on its device: model, optimiser and resident data."""
+    """One run on its device: model, optimiser and resident data. One of several ranks, where there are."""
 
-    def __init__(self, run: Run, stop: Stop, progress: Callable[[str, float], None] | None):
-        self.run, self.stop = run, stop
+    def __init__(self, run: Run, stop: Stop, progress: Callable[[str, float], None] | None, ranks: Ranks | None = None):
+        self.run, self.stop, self.ranks = run, stop, ranks or Ranks()
         self.config: RunConfig = run.config()
         if self.config.data is None or self.config.training is None:
             raise RunError(f"{run.id} holds a model without its data and training settings, so it cannot be trained.")
         self.training: TrainConfig = self.config.training
-        self.device = pick_device(self.training.device)
-        run.write_state(state="running", device=describe_device(self.device), error="")
+        self.device = pick_device(self.training.device, self.ranks.local)
+        prepare(self.device)
+        self.ranks.join(self.device)
+        several = f", {self.ranks.world} processes" if self.ranks.world > 1 else ""
+        self.write_state(state="running", device=describe_device(self.device) + several, error="")
         self.told, self.progress = 0.0, progress
         dataset = data.load(self.config.data, self.tell_data)
-        run.write_state(note="")
+        self.write_state(note="")
         if dataset.input_shape != self.config.model.input_shape:
             raise RunError(
                 f"{self.config.data.name} now has examples of shape {dataset.input_shape}, but this run was made for "
@@ -93,7 +106,7 @@ class Trainer:
             self.model.fit_scaling(data.as_float(self.x))
         self.check_range()
         self.model.fit_output(self.mean())
-        self.optimizer = make_optimizer(self.model, self.training)
+        self.update = make_update(self.model, self.training, self.binarises, self.ranks)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
         self.steps = math.ceil(len(self.x) / self.training.batch_size)
 
@@ -122,15 +135,17 @@ class Trainer:
             self.restore()
         else:
             yield from self.begin()
-        while self.epoch < self.training.epochs and not self.stop() and not self.has_converged():
+        while self.epoch < self.training.epochs and not self.ranks.any(self.stop()) and not self.has_converged():
             started = time.perf_counter()
             sums = self.run_epoch()
             if sums is None:
-                if self.epoch == 0:
+                if self.epoch == 0 and self.ranks.leads:
                     self.save_best()  # a part of an epoch is better than the weights it began with
                 break
             yield self.finish_epoch(sums, time.perf_counter() - started)
         finished = self.epoch >= self.training.epochs or self.has_converged()
+        if not self.ranks.leads:
+            return
         if not finished:
             self.run.write_state(state="stopped", progress=0.0)
             return
@@ -148,43 +163,41 @@ class Trainer:
                 yield self.keep(record)
             if not self.is_finite():
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
-        self.save_best()
-        if self.training.previews:
-            self.preview(0)
+            self.ranks.align(self.model)
+        if self.ranks.leads:
+            self.save_best()
+            if self.training.previews:
+                self.preview(0)
 
     def has_converged(self) -> bool:
         return 0 < self.training.early_stopping <= self.since_best
 
     def run_epoch(self) -> Tensor | None:
         """One pass over the data: sums of the loss and its parts, or None when stopped on the way."""
-        torch.manual_seed(self.training.seed * 1_000_003 + self.epoch + 1)
-        order = torch.randperm(len(self.x)).to(self.device)
-        kl_weight = min(1.0, (self.epoch + 1) / (self.training.kl_warmup_epochs + 1))
-        sums = torch.zeros(4, device=self.device)
         self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.model.train()
-        for step, rows in enumerate(order.split(self.training.batch_size)):
-            if self.stop():
+        self.update.sums.zero_()
+        kl_weight = min(1.0, (self.epoch + 1) / (self.training.kl_warmup_epochs + 1))
+        for step, x in enumerate(self.batches()):
+            if self.is_stopped(step):
                 return None
-            sums += self.step(rows, self.epoch * self.steps + step, kl_weight)
+            self.update(x, learning_rate(self.training, self.epoch * self.steps + step, self.steps), kl_weight)
             self.tell((step + 1) / self.steps)
-        return sums
+        return self.ranks.sum(self.update.sums)
 
-    def step(self, rows: Tensor, number: int, kl_weight: float) -> Tensor:
-        """One update on the examples `rows`; the loss and its parts, times the number of examples."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.training, number, self.steps)
-        x = data.as_float(self.x.index_select(0, rows))
-        with self.precision():
-            loss = self.model.loss(torch.bernoulli(x) if self.binarises else x, kl_weight)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()
-        self.optimizer.step()
-        return torch.stack(loss).detach() * len(rows)
+    def batches(self) -> Iterator[Tensor]:
+        """All examples once, in the epoch's order: (batch_size, *input_shape) each, as float."""
+        seed = self.training.seed * 1_000_003 + self.epoch + 1
+        torch.manual_seed(seed)
+        order = torch.randperm(len(self.x)).to(self.device)
+        if self.ranks.rank:  # the same order, but noise of its own
+            torch.manual_seed(seed + self.ranks.rank * 7_777_777_777)
+        for rows in order.split(self.training.batch_size):
+            yield data.as_float(self.x.index_select(0, rows))
 
-    def precision(self) -> torch.autocast:
-        """Half precision for the layers' products where the run asks for it; weights stay in float32."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16")
+    def is_stopped(self, step: int) -> bool:
+        """Whether to leave before this step; several ranks ask each other now and then, and agree."""
+        return self.stop() if self.ranks.world == 1 else step % VOTE_EVERY == 0 and self.ranks.any(self.stop())
 
     def finish_epoch(self, sums: Tensor, seconds: float) -> Record:
         """Measure, save, and say how it went. RunError where the loss is no number any more."""
@@ -194,7 +207,7 @@ class Trainer:
         record["lr"] = learning_rate(self.training, self.epoch * self.steps, self.steps)
         record |= dict(zip(("loss", "reconstruction", "rate", "penalty"), means, strict=True))
         record |= self.validate()
-        watched = record.get("validation_loss", means[0])
+        watched = self.ranks.leaders(record.get("validation_loss", means[0]))
         if not (math.isfinite(watched) and math.isfinite(means[0]) and self.is_finite()):
             raise RunError(
                 f"The training diverged in epoch {number}: loss {means[0]:.3g} at learning rate {record['lr']:.3g}. "
@@ -206,11 +219,13 @@ class Trainer:
         if annealing or number <= self.training.kl_warmup_epochs or watched < self.best:
             # while the loss changes its meaning there is nothing to compare with: the latest is the best
             self.best, self.since_best = (math.inf if annealing else watched), 0
-            self.save_best()
-        self.save_position()
-        if number in preview_epochs(self.training):
-            self.preview(number)
-        self.run.write_state(epoch=self.epoch, progress=0.0)
+            if self.ranks.leads:
+                self.save_best()
+        if self.ranks.leads:
+            self.save_position()
+            if number in preview_epochs(self.training):
+                self.preview(number)
+        self.write_state(epoch=self.epoch, progress=0.0)
         return record
 
     def is_finite(self) -> bool:
@@ -228,9 +243,7 @@ class Trainer:
         freeze_statistics(self.model)
         total = 0.0
         for part in self.validation.split(metrics.at_once(self.model)):
-            x = data.as_float(part)
-            with self.precision():
-                total += self.model.loss(torch.bernoulli(x) if self.binarises else x).total.item() * len(part)
+            total += self.update.objective(data.as_float(part), 1.0).total.item() * len(part)
         return {"validation_loss": total / len(self.validation)}
 
     def test_metrics(self) -> dict[str, float]:
@@ -241,8 +254,13 @@ class Trainer:
         return metrics.evaluate(self.model, self.test, seed=self.training.seed)
 
     def keep(self, record: Record) -> Record:
-        self.run.append(record)
+        if self.ranks.leads:
+            self.run.append(record)
         return record
+
+    def write_state(self, **changes: Any) -> None:
+        if self.ranks.leads:
+            self.run.write_state(**changes)
 
     def tell_data(self, what: str, share: float) -> None:
         """Let watchers see a download move."""
@@ -250,13 +268,13 @@ class Trainer:
             self.progress(what, share)
         if time.monotonic() - self.told > 1:
             self.told = time.monotonic()
-            self.run.write_state(note=f"{what}, {share:.0%}"[:200])
+            self.write_state(note=f"{what}, {share:.0%}"[:200])
 
     def tell(self, progress: float) -> None:
         """Let watchers see a long epoch move, at most once a second."""
         if time.monotonic() - self.told > 1 and progress < 1:
             self.told = time.monotonic()
-            self.run.write_state(progress=progress)
+            self.write_state(progress=progress)
 
     def save_best(self) -> None:
         write_tensors(self.run.path / MODEL, self.model.state_dict())
@@ -286,26 +304,16 @@ class Trainer:
 
     def snapshot(self) -> dict[str, Tensor]:
         """Weights and optimiser state under flat names."""
-        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
-        for i, parameter in enumerate(self.model.parameters()):
-            for name, value in self.optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{i}.{name}"] = value
-        return tensors
+        model = {f"model.{name}": t for name, t in self.model.state_dict().items()}
+        return model | {f"optimizer.{name}": t for name, t in self.update.optimizer.tensors().items()}
 
     def restore(self) -> None:
         """Go back to the end of the last whole epoch. CheckpointError where the file is unsound."""
         from safetensors import SafetensorError, safe_open
 
-        path = self.run.path / RESUME
-        self.step_without_effect()
-        expected = self.snapshot()
-        tensors = read_tensors(path, expected)
-        self.model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
-        for i, parameter in enumerate(self.model.parameters()):
-            for name in self.optimizer.state[parameter]:
-                if f"optimizer.{i}.{name}" in tensors:
-                    self.optimizer.state[parameter][name].copy_(tensors[f"optimizer.{i}.{name}"])
+        path, here = self.run.path / RESUME, self.snapshot()
+        for name, saved in read_tensors(path, here).items():
+            here[name].copy_(saved)
         try:
             with safe_open(path, "pt") as file:
                 position = file.metadata() or {}
@@ -313,14 +321,7 @@ class Trainer:
             self.best = float(position["best"])
         except (SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(f"{path} does not say where the run stood. Start it anew.") from error
-        self.run.write_state(epoch=self.epoch)
-
-    def step_without_effect(self) -> None:
-        """Let the optimiser make its buffers, which the saved ones then replace."""
-        for parameter in self.model.parameters():
-            parameter.grad = torch.zeros_like(parameter)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.write_state(epoch=self.epoch)
 
 
 def freeze_statistics(model: Autoencoder) -> None:
@@ -337,15 +338,6 @@ def hold_out(x: Tensor, config: data.DataConfig) -> tuple[Tensor, Tensor]:
         return x, x[:0]
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(config.split_seed + 1))
     return x[order[count:].sort().values], x[order[:count]]
-
-
-def make_optimizer(model: Autoencoder, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser, in its fused form: one pass over the weights instead of a dozen."""
-    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": True}
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=config.momentum, **options)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), **options)
 
 
 def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
@@ -365,22 +357,3 @@ def preview_epochs(config: TrainConfig) -> set[int]:
         return set()
     n = min(config.previews, config.epochs)
     return {round(config.epochs ** (i / max(1, n - 1))) for i in range(n)} | {config.epochs}
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name, or the best there is. RunError where it is not present."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, there in present.items() if there)
-    if not present[name]:
-        there = ", ".join(kind for kind, is_there in present.items() if is_there)
-        raise RunError(f"This machine has no {name} device. Choose one of: auto, {there}.")
-    return torch.device(name)
-
-
-def describe_device(device: torch.device) -> str:
-    """For people: CPU with its threads, a GPU with its name."""
-    if device.type == "cuda":
-        return f"CUDA, {torch.cuda.get_device_name(device)}"
-    threads = torch.get_num_threads()
-    return "MPS, Apple GPU" if device.type == "mps" else f"CPU, {threads} thread{'s' if threads > 1 else ''}"

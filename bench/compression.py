@@ -14,9 +14,9 @@ import numpy as np
 
 from aecore import data, runs
 from aecore.config import DataConfig
+from aecore.devices import describe_device, pick_device
 from aecore.tasks import compress
 from aecore.tasks.compress import Point
-from aecore.train import describe_device, pick_device
 from aecore.weights import write_text
 from bench.fidelity.e03_deep import deep
 from bench.fidelity.experiment import ROOT, Lab, commit

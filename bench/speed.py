@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from aecore import plan, runs
 from aecore.data import data_folder
-from aecore.train import Trainer, describe_device, pick_device
+from aecore.devices import describe_device, pick_device
+from aecore.train import Trainer
 
 BATCH, STEPS = 128, 469
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "speed.md"

@@ -18,8 +18,9 @@ from aecore import runs, weights
 from aecore.__main__ import main
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig, TrainConfig
+from aecore.devices import pick_device
 from aecore.errors import CheckpointError, ConfigError, DataError, RunError
-from aecore.train import Trainer, fit, hold_out, learning_rate, pick_device, preview_epochs
+from aecore.train import Trainer, fit, hold_out, learning_rate, preview_epochs
 
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 

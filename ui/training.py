@@ -15,12 +15,12 @@ from aecore import data, runs
 from aecore.backends import local
 from aecore.backends.slots import limit
 from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
+from aecore.devices import describe_device, pick_device
 from aecore.errors import AecoreError
 from aecore.metrics import DESCRIPTIONS, LABELS
 from aecore.pictures import grid, tiles
 from aecore.recipe import command, kind_of
 from aecore.runs import LIVE, Run
-from aecore.train import describe_device, pick_device
 from aecore.variants import VARIANTS, configure
 from ui import cache, controls, figures, state
 

@@ -20,9 +20,10 @@ from PIL import Image
 from aecore import plan, runs
 from aecore.autoencoder import Autoencoder
 from aecore.config import RunConfig
+from aecore.devices import describe_device, pick_device
 from aecore.errors import AecoreError
 from aecore.runs import Run
-from aecore.train import describe_device, fit, pick_device
+from aecore.train import fit
 from aecore.weights import write_text
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,155 @@
+"""One run trained by several processes: real ones, under torchrun, that are really killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from helpers import FAST, digits, tiny, trained, wait_for, weights_of
+from torch.nn.parallel import DistributedDataParallel
+
+from aecore import runs
+from aecore.autoencoder import Autoencoder
+from aecore.config import TrainConfig
+from aecore.errors import RunError
+from aecore.optimizer import Optimizer
+from aecore.ranks import Ranks
+from aecore.train import Trainer
+from aecore.update import GraphedUpdate, Objective, Update
+from aecore.variants import VARIANTS, configure
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+LONG = {"training": {"epochs": 200}}
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def launch(run, restarts=0):
+    """The run under torchrun, with two ranks."""
+    environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1"}
+    command = [*TORCHRUN, "--max-restarts", str(restarts), "-m", "aecore", "resume", str(run.path)]
+    log = open(run.path / "log.txt", "ab")  # noqa: SIM115 - the process writes to it
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def workers(run):
+    """The processes that train this run, by rank."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            said = dict(part.split("=", 1) for part in (folder / "environ").read_text().split("\0") if "=" in part)
+            if "RANK" in said and str(run.path) in (folder / "cmdline").read_text():
+                found[int(said["RANK"])] = int(folder.name)
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
+
+
+def finish(process, run):
+    assert process.wait(120) == 0, (run.path / "log.txt").read_text()
+
+
+@linux
+def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights():
+    quiet, killed = runs.create(tiny(**LONG)), runs.create(tiny(**LONG))
+    finish(launch(quiet), quiet)
+    process = launch(killed, restarts=1)
+    wait_for(lambda: killed.state().epoch >= 30, "it trains")
+    os.kill(workers(killed)[0], signal.SIGKILL)  # the one that writes the folder
+    assert killed.state().epoch < 200, "it was over before it could be killed"
+    finish(process, killed)
+    assert killed.state().state == "done" and "2 processes" in killed.state().device
+    assert weights_of(killed) == weights_of(quiet)
+    assert [row["epoch"] for row in killed.epochs()] == list(range(1, 201))
+    alone = trained(tiny(**LONG))
+    one, two = (Autoencoder.load(run.path).state_dict() for run in (alone, quiet))
+    assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one), "the same but for rounding"
+
+
+@linux
+def test_a_launcher_that_is_killed_outright_leaves_no_orphan_training_on():
+    run = runs.create(tiny(training={"epochs": 100_000}))
+    process = launch(run)
+    wait_for(lambda: run.state().epoch >= 3, "it trains")
+    pids = workers(run)
+    assert set(pids) == {0, 1}
+    process.kill()
+    process.wait()
+    wait_for(lambda: not workers(run), "both ranks have ended", 20)
+    assert run.state().state == "stopped"
+    Autoencoder.load(run.path)
+
+
+@pytest.fixture
+def group(tmp_path):
+    """A group of one process: what DDP needs to exist."""
+    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_every_variant_trains_under_ddp_with_the_gradients_that_it_has_alone(group):
+    for name in VARIANTS:
+        model, loss = configure(name, (1, 8, 8), latent_dim=4, examples=64).model, {}
+        for wrap in (lambda module: module, DistributedDataParallel):
+            torch.manual_seed(0)
+            objective = wrap(Objective(Autoencoder(model), TrainConfig(), False))
+            for seed in (1, 2):  # in the second step DDP complains about weights that had no gradient in the first
+                torch.manual_seed(seed)
+                objective.zero_grad()
+                objective(digits(64), 1.0).total.backward()
+            loss[wrap] = [p.grad.clone() for p in objective.parameters()]
+        assert all(torch.allclose(a, b) for a, b in zip(*loss.values(), strict=True)), name
+
+
+def test_the_ranks_shares_of_a_batch_weigh_as_the_whole():
+    for size, world in ((10, 1), (10, 2), (11, 4), (3, 4), (1, 2)):
+        batch, total, seen = torch.arange(float(size)), 0.0, []
+        for rank in range(world):
+            ranks = Ranks()
+            ranks.world, ranks.rank = world, rank
+            mine, weight = ranks.share(batch)
+            total += mine.mean().item() * weight / world
+            seen += mine.tolist() if weight else []
+        assert total == pytest.approx(batch.mean().item())
+        assert sorted(seen) == batch.tolist()
+
+
+def test_processes_that_train_together_meet_in_one_folder(tmp_path):
+    made = runs.shared(tiny(), tmp_path / "run", first=True)
+    assert runs.shared(tiny(), tmp_path / "run", first=False) == made == runs.shared(tiny(), made.path, first=True)
+    with pytest.raises(RunError, match="other settings"):
+        runs.shared(tiny(latent_dim=5), tmp_path / "run", first=True)
+    with pytest.raises(RunError, match="--out"):
+        runs.shared(tiny(), None, first=True)
+
+
+def test_what_a_gpu_would_record_is_the_same_update(monkeypatch):
+    """Without a GPU: the recording stands for a call of what is recorded, on tensors at fixed places."""
+    monkeypatch.setattr(GraphedUpdate, "record", lambda self, step: step)
+    monkeypatch.setattr(GraphedUpdate, "warm_up", lambda self, x: self.step(x, self.lr, self.kl_weight))
+    config = TrainConfig(**FAST)
+    ends = []
+    for kind in (Update, GraphedUpdate):
+        model = Autoencoder(tiny(bottleneck={"kind": "top_k", "k": 2, "start": 4}).model)
+        torch.manual_seed(3)
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        update = kind(Objective(model, config, False), Optimizer(model.parameters(), config), Ranks())
+        if kind is GraphedUpdate:
+            monkeypatch.setattr(update.optimizer, "step", lambda lr, step=update.optimizer.step: step(lr.item()))
+        for number in range(12):
+            model.bottleneck.anneal(number // 6 / 2)
+            update(digits(64)[: 40 if number % 6 == 5 else 64], 1e-2 / (number + 1), 1.0)
+        ends.append((update.sums, *model.parameters()))
+        replayed = getattr(update, "recordings", {})
+    assert {len(shape) for shape in replayed} == {4} and any(made.replay for made in replayed.values())
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(*ends, strict=True))
+
+
+def test_the_trainer_asks_for_the_update_that_its_device_has():
+    trainer = Trainer(runs.create(tiny()), lambda: False, None)
+    assert type(trainer.update) is Update
