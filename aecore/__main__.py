@@ -282,6 +282,8 @@ def follow(run: Run) -> None:
             elif record["kind"] == "epoch":
                 bar.set_postfix(loss=f"{record['loss']:.4g}")
                 bar.update()
+    if signal.SIGALRM in stopped and run.state().state == "stopped":
+        run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")
     state = run.state()
     print(f"{run.id}: {state.state} after {state.epoch} of {total} epochs, in {run.path}")
     print_metrics(run.test_metrics(), False)

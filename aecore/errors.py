@@ -21,5 +21,9 @@ class RunError(AecoreError):
     """A run that is not in the state that was asked for."""
 
 
+class BackendError(AecoreError):
+    """A place that trains refused, or cannot do what was asked."""
+
+
 class HubError(AecoreError):
     """The Hugging Face Hub said no, or could not be reached."""

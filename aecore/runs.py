@@ -193,6 +193,11 @@ class Run:
         if self.state().state in ("queued", "running", "lost"):  # it had no time to say so itself
             self.write_state(state="stopped", progress=0.0)
 
+    def interrupt(self) -> None:
+        """Tell the process that holds the run to end it, and wait for nothing."""
+        if pid := self.pid():
+            kill(pid, signal.SIGTERM)
+
     def delete(self) -> None:
         """Remove the folder. RunError while it is being trained."""
         if self.is_locked():

@@ -1,0 +1,53 @@
+"""Where runs train. The run folder here is the same for all: what is elsewhere is followed by a small process."""
+
+from __future__ import annotations
+
+from aecore.backends import local
+from aecore.backends.base import Backend, Device, Order, Standing, Unreachable, order_of
+from aecore.errors import RunError
+from aecore.hub_client import Token
+from aecore.runs import LIVE, Run
+
+__all__ = ["Backend", "Device", "Order", "Standing", "Unreachable", "engine", "order_of", "resume", "send", "stop"]
+
+LABELS = {"local": "This machine", "ray": "Ray cluster", "hf": "Hugging Face Jobs"}
+
+
+def engine(name: str, token: Token = False) -> Backend:
+    """The backend of that name: local, ray or hf. Only hf needs the token, of who pays."""
+    if name == "ray":
+        from aecore.backends.ray import Ray
+
+        return Ray()
+    if name == "hf":
+        from aecore.backends.hf import HuggingFace
+
+        return HuggingFace(token)
+    return local.Local()
+
+
+def send(run: Run, order: Order, token: Token = False) -> None:
+    """Let a process send the run where the order says and follow it; returns at once.
+
+    The token goes to that process by a pipe: it is in no file, no address and no environment.
+    """
+    if run.state().state in LIVE and run.is_locked():
+        raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
+    order.write(run)
+    local.spawn(run, "aecore.backends.follow", said=token if isinstance(token, str) else "")
+
+
+def resume(run: Run, token: Token = False) -> None:
+    """Go on with a run where it was: here, or elsewhere, where a job that still lives is only followed again."""
+    if (order := order_of(run)) is None:
+        local.Local().submit(run)
+    else:
+        send(run, order, token)
+
+
+def stop(run: Run) -> None:
+    """End a run; it keeps its best model. One that is elsewhere ends a little later."""
+    if order_of(run) is None or not run.is_locked():
+        run.stop()
+    else:
+        run.interrupt()

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+from aecore.backends.base import Device, Order, Standing
 from aecore.backends.slots import limit
 from aecore.errors import RunError
 from aecore.runs import Run
@@ -15,20 +17,57 @@ from aecore.runs import Run
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
-def submit(run: Run) -> None:
-    """Start or resume training `run` as soon as a slot is free; returns at once. RunError where it trains already."""
-    if run.state().state == "running":
-        raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
-    run.write_state(state="queued", error="", since=time.time())
+class Local:
+    """The backend of this machine. A handle is the run folder, which needs no fetching: it is here."""
+
+    def devices(self) -> list[Device]:
+        """The best device that there is, and where there are several GPUs all of them together."""
+        import torch
+
+        from aecore.devices import describe_device, pick_device
+
+        found = [Device("auto", describe_device(pick_device("auto")), f"{limit()} at a time")]
+        if (count := torch.cuda.device_count()) > 1:
+            found.append(Device(f"gpu:{count}", f"{count} GPUs", "each takes its share of every batch"))
+        return found
+
+    def submit(self, run: Run, order: Order | None = None, processes: int = 1) -> str:
+        """Start or resume training as soon as a slot is free; returns at once. RunError where it trains already."""
+        if run.state().state == "running":
+            raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
+        spawn(run, "aecore.backends.slots", str(processes))
+        return str(run.path.resolve())
+
+    def status(self, handle: str) -> Standing:
+        state = Run(Path(handle)).state()
+        return Standing("failed" if state.state == "lost" else state.state, state.error)
+
+    def events(self, handle: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
+        rows = Run(Path(handle)).records()
+        return [{"record": row} for row in rows[cursor:]], len(rows)
+
+    def cancel(self, handle: str) -> None:
+        Run(Path(handle)).stop()
+
+    def fetch(self, handle: str, folder: Path) -> None:
+        """Nothing to do."""
+
+
+def spawn(run: Run, module: str, *arguments: str, said: str = "") -> None:
+    """Queue the run and start `module` for it, which takes its lock. `said` is all that it can read from its input."""
+    run.write_state(state="queued", error="", note="", since=time.time())
     with open(run.path / "log.txt", "ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "aecore.backends.slots", str(run.path.resolve())],
-            stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(run.path.resolve()), *arguments],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env=environment(),
             start_new_session=True,  # signals to the server do not reach it
         )
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(said.encode())
 
 
 def environment() -> dict[str, str]:

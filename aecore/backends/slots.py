@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -27,8 +29,8 @@ def limit() -> int:
         return 1
 
 
-def main(path: Path) -> None:
-    """Hold the run's lock while waiting; with a slot in hand, exec the trainer."""
+def main(path: Path, processes: int = 1) -> None:
+    """Hold the run's lock while waiting; with a slot in hand, exec the trainer, or a torchrun of several."""
     with open(path / "run.lock", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
@@ -39,7 +41,35 @@ def main(path: Path) -> None:
             time.sleep(POLL_SECONDS)
         os.utime(lock.fileno())  # the lock is free until the trainer has started: this says that one is on its way
     os.set_inheritable(slot.fileno(), True)
-    os.execv(sys.executable, [sys.executable, "-X", "faulthandler", "-m", "aecore", "resume", str(path), "--queued"])
+    bound()
+    several: list[str] = []
+    if processes > 1:
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = (
+            "1"  # else ranks that start again meet the dead ones' address
+        )
+        several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        several += ["--max-restarts", "2"]
+    trainer = ["-X", "faulthandler", *several, "-m", "aecore", "resume", str(path), "--queued"]
+    os.execv(sys.executable, [sys.executable, *trainer])
+
+
+def bound() -> None:
+    """The limits of a public demo, which the trainer inherits: memory in GB, minutes of time, niceness."""
+    if gigabytes := number("AECORE_RUN_MEMORY_GB"):
+        size = int(gigabytes * 1e9)
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))  # not of addresses: torch reserves more than it uses
+    if minutes := number("AECORE_RUN_MINUTES"):
+        signal.alarm(max(1, round(minutes * 60)))  # the trainer takes it as a wish to stop
+    if niceness := number("AECORE_RUN_NICE"):
+        os.nice(int(niceness))
+
+
+def number(name: str) -> float:
+    """A setting of the environment; 0 where it is not set."""
+    try:
+        return max(0.0, float(os.environ.get(name) or 0))
+    except ValueError:
+        return 0.0
 
 
 def free_slot(root: Path) -> IO[bytes] | None:
@@ -85,4 +115,4 @@ def try_lock(file: IO[bytes]) -> bool:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -1,0 +1,155 @@
+"""The other side, inside a job and beside the trainer: it tells the run's news in the log and delivers the result.
+
+    python -m aecore.backends.job [--processes N] [--hub user/name]
+
+in the unpacked package. Each line that begins with `AE {` is for the one who sent the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aecore.backends.base import MARK
+from aecore.backends.package import FOLDER, is_wanted, lines_of
+from aecore.pulled import METRICS
+from aecore.runs import FINAL, Run
+
+LOOK_SECONDS = 0.5
+DELIVER_SECONDS = 120.0  # between two deliveries to the Hub: a job may be ended without a word
+SIGNAL_SECONDS = 1.0  # an engine may signal the trainer, too; torchrun must not be told twice
+LOG_PREVIEW = 200_000  # bytes of a preview that may go by the log
+
+
+def say(row: dict[str, Any]) -> None:
+    """One line of news."""
+    sys.stdout.write(MARK + json.dumps(row) + "\n")
+    sys.stdout.flush()
+
+
+class Narrator:
+    """Tells what changes in a run folder."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.state = ""
+        self.read = self.size()
+        self.seen = {path.name for _, path in run.previews()}
+
+    def size(self) -> int:
+        path = self.run.path / METRICS
+        return path.stat().st_size if path.exists() else 0
+
+    def tell(self) -> None:
+        """The state if it is another, new records, new previews."""
+        self.tell_records()
+        for _, path in self.run.previews():
+            if path.name not in self.seen and path.stat().st_size < LOG_PREVIEW:
+                deliver_by_log(self.run.path, f"previews/{path.name}")
+            self.seen.add(path.name)
+        state = self.run.written()
+        if state and (text := state.model_dump_json(exclude={"since"})) != self.state:
+            self.state = text
+            say({"state": json.loads(text)})
+
+    def tell_records(self) -> None:
+        if self.size() <= self.read:
+            return
+        with open(self.run.path / METRICS, "rb") as file:
+            file.seek(self.read)
+            whole = file.read().rpartition(b"\n")
+        self.read += len(whole[0]) + len(whole[1])
+        for line in whole[0].splitlines():
+            say({"record": json.loads(line)})
+
+
+def deliver_by_log(folder: Path, name: str) -> None:
+    for line in lines_of(folder, name):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def deliver_to_log(run: Run) -> None:
+    """The whole result, in lines."""
+    for path in sorted(run.path.rglob("*")):
+        name = path.relative_to(run.path).as_posix()
+        if path.is_file() and is_wanted(name) and not name.startswith("previews/"):
+            deliver_by_log(run.path, name)
+
+
+def deliver_to_hub(run: Run, repo: str) -> None:
+    """The whole result, as one commit."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ["HF_TOKEN"])
+    names = [path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()]
+    wanted = [name for name in names if is_wanted(name)]
+    api.upload_folder(repo_id=repo, folder_path=run.path, allow_patterns=wanted, commit_message="Trained by a job")
+
+
+def start(run: Run, processes: int) -> subprocess.Popen[bytes]:
+    """The trainer: one process, or several under torchrun. It does not outlive this one."""
+    command = [sys.executable, "-X", "faulthandler"]
+    if processes > 1:
+        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        command += ["--max-restarts", "2"]
+    command += ["-m", "aecore", "resume", str(run.path), "--queued"]
+    environment = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
+    environment |= {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with open(run.path / "log.txt", "wb") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=end_with_parent)
+
+
+def end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def attend(run: Run, trainer: subprocess.Popen[bytes], deliver: Callable[[], None] | None) -> int:
+    """Tell the news until the trainer has ended; its exit status."""
+    narrator, delivered, told = Narrator(run), time.monotonic(), []
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, lambda *_: told.append(time.monotonic()))
+    while trainer.poll() is None:
+        narrator.tell()
+        if told and time.monotonic() - told[0] > SIGNAL_SECONDS:
+            trainer.terminate()
+            told[0] = math.inf
+        if deliver and time.monotonic() - delivered > DELIVER_SECONDS:
+            deliver()
+            delivered = time.monotonic()
+        time.sleep(LOOK_SECONDS)
+    narrator.tell()
+    return int(trainer.returncode)
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--processes", type=int, default=1)
+    options.add_argument("--hub", metavar="USER/NAME")
+    chosen = options.parse_args()
+    run = Run(Path(FOLDER).resolve())
+    trainer = start(run, chosen.processes)
+    deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
+    status = attend(run, trainer, deliver)
+    state = run.written()
+    if state is None or state.state not in FINAL:  # it died without a word
+        said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]
+        reason = f"signal {-status}" if status < 0 else f"exit status {status}"
+        say({"state": {"state": "failed", "error": f"The trainer died ({reason})."}, "log": "\n".join(said)[-4000:]})
+    deliver() if deliver else deliver_to_log(run)
+    return 0 if state is not None and state.state in ("done", "stopped") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
