@@ -3,10 +3,9 @@
 import streamlit as st
 
 from aecore import runs
-from aecore.backends import local
 from aecore.errors import AecoreError, RunError
 from aecore.recipe import command
-from ui import state, training
+from ui import places, state, training
 
 st.title("Train")
 if "watch" in st.query_params:
@@ -35,12 +34,14 @@ if chosen is None:
 config, kind = chosen
 with st.expander("The same from a terminal", icon=":material/terminal:"):
     st.code(command(config, kind), language="bash", wrap_lines=True)
-if st.button("Start", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter"):
+place = places.choose()
+if st.button("Start", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=place is None):
     try:
         run = runs.create(config)
-        local.submit(run)
+        places.start(run, place)
     except AecoreError as error:
         state.show_error(error)
     else:
         st.switch_page("train.py", query_params={"run": run.id})
 training.run_table()
+places.find_jobs()

@@ -23,7 +23,7 @@ PLACES = (
     ("generate", "Generate", "auto_awesome"),
     ("compare", "Compare", "compare"),
 )
-JOBS = ("whoami", "search", "pull", "push", "publish", "zip")
+JOBS = ("whoami", "search", "pull", "push", "publish", "zip", "places", "jobs", "bring")
 
 
 # -- jobs of one visitor
@@ -115,12 +115,6 @@ def forget() -> None:
         st.session_state.pop(name, None)
 
 
-def owner() -> str:
-    """The visitor's name on the Hub, where it is known."""
-    name = st.user.get("preferred_username") or st.session_state.get("result-whoami")
-    return name if isinstance(name, str) else ""
-
-
 # -- pull
 
 
@@ -180,7 +174,7 @@ def push(known: list[Run]) -> None:
     """Choose a run and a name, see the card, push."""
     ids = [run.id for run in known]
     chosen = known[ids.index(st.selectbox("Run", ids, key="push_run") or ids[0])]
-    suggested = f"{owner() or 'user'}/{chosen.id}"
+    suggested = f"{state.hub_name() or 'user'}/{chosen.id}"
     repo = st.text_input("Repository", suggested, key=f"push_repo-{suggested}", help="It is made if need be.")
     private = st.toggle("Private", key="push_private", help="Only you see it.")
     with st.expander("Its card", icon=":material/description:"):

@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from aecore import own, runs
+from aecore.backends import order_of
 from aecore.errors import AecoreError
 from aecore.own import Own
 from aecore.runs import LIVE, Run
@@ -117,12 +118,19 @@ def remember(one: Own) -> None:
 
 
 def is_mine(run: Run) -> bool:
-    """Whether a run may be shown: not where it was trained on data that another visitor brought."""
+    """Whether a run may be shown: not where another visitor brought its data, or paid for it."""
     if not is_public() or not runs.readable(run):
         return True
-    config = run.config()
+    config, order = run.config(), order_of(run)
     brought = own.owner(config.data.name) if config.data else None
-    return brought is None or brought in own_sets()
+    paid = order.owner if order else ""
+    return (brought is None or brought in own_sets()) and (not paid or paid == hub_name())
+
+
+def hub_name() -> str:
+    """The visitor's name on the Hub, where it is known."""
+    name = st.user.get("preferred_username") or st.session_state.get("result-whoami")
+    return name if isinstance(name, str) else ""
 
 
 def keep_selections(data_name: str, split: str, named: Mapping[str, np.ndarray]) -> None:

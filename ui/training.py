@@ -11,18 +11,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from aecore import data, runs
+from aecore import backends, data, runs
 from aecore.backends import local
 from aecore.backends.slots import limit
 from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
-from aecore.devices import describe_device, pick_device
 from aecore.errors import AecoreError
 from aecore.metrics import DESCRIPTIONS, LABELS
 from aecore.pictures import grid, tiles
 from aecore.recipe import command, kind_of
 from aecore.runs import LIVE, Run
 from aecore.variants import VARIANTS, configure
-from ui import cache, controls, figures, state
+from ui import cache, controls, figures, places, sharing, state
 
 PRESETS = {
     "Quick": "A fifth of the epochs: a first look.",
@@ -50,7 +49,7 @@ def choose() -> tuple[RunConfig, str] | None:
         help=" ".join(f"**{n}**: {text}" for n, text in PRESETS.items()),
     )  # fmt: skip
     left.caption(VARIANTS[name].summary)
-    right.caption(f"Device: **{describe_device(pick_device('auto'))}**. {PRESETS[preset]}")
+    right.caption(PRESETS[preset])
     try:
         shape, kind, count = describe_data(wanted, middle)
         default = configure(name, shape, kind=kind, examples=count, data=wanted)
@@ -156,7 +155,7 @@ def offer(label: str, plan: Callable[[str, Mapping[str, Any]], RunConfig], kind:
             if st.button("Start", type="primary", icon=":material/play_arrow:", key=f"start-{label}"):
                 changes = wanted.model_dump(exclude={"name"}, exclude_defaults=True)
                 run = runs.create(plan(wanted.name, {f"data.{name}": value for name, value in changes.items()}))
-                local.submit(run)
+                backends.start(run)
                 st.switch_page("train.py", query_params={"watch": run.id})  # here `run` is a widget's
         except AecoreError as error:
             state.show_error(error)
@@ -217,7 +216,8 @@ def buttons(run: Run) -> None:
     now = run.state().state
     row = st.container(horizontal=True, vertical_alignment="center")
     if now in LIVE:
-        row.button("Stop", icon=":material/stop:", on_click=stop, args=(run,), help="The best model so far is kept.")
+        row.button("Stop", icon=":material/stop:", on_click=backends.stop, args=(run,),
+                   help="The best model so far is kept.")  # fmt: skip
     elif now in ("stopped", "lost", "failed") and run.config().data:
         row.button("Resume", icon=":material/play_arrow:", on_click=resume, args=(run,), type="primary")
     if run.has_model():
@@ -241,13 +241,9 @@ def data_is_missing(run: Run) -> bool:
     return entry is not None and not entry.local()
 
 
-def stop(run: Run) -> None:
-    run.stop()
-
-
 def resume(run: Run) -> None:
     try:
-        local.submit(run)
+        backends.resume(run, sharing.token())
     except AecoreError as error:
         st.toast(str(error))
 
@@ -266,10 +262,10 @@ def watch(run: Run, config: RunConfig, was_alive: bool) -> None:
     now, records = run.state(), run.epochs()
     done = (now.epoch + now.progress) / max(1, now.epochs)
     text = {"queued": "waiting for its turn", "running": f"epoch {min(now.epoch + 1, now.epochs)} of {now.epochs}"}
-    st.markdown(f"{state.badge(run)} {now.device}")
+    st.markdown(f"{state.badge(run)} {now.device}{places.describe(run)}")
     st.progress(min(1.0, done), text=text.get(now.state, f"{now.epoch} of {now.epochs} epochs"))
     if now.note and now.state in LIVE:
-        st.caption(f":material/download: {now.note}")
+        st.caption(f":material/pending: {now.note}")
     if now.error:
         st.error(now.error, icon=":material/error:")
     left, right = st.columns(2, gap="large")

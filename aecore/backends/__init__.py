@@ -8,7 +8,19 @@ from aecore.errors import RunError
 from aecore.hub_client import Token
 from aecore.runs import LIVE, Run
 
-__all__ = ["Backend", "Device", "Order", "Standing", "Unreachable", "engine", "order_of", "resume", "send", "stop"]
+__all__ = [
+    "Backend",
+    "Device",
+    "Order",
+    "Standing",
+    "Unreachable",
+    "engine",
+    "order_of",
+    "resume",
+    "send",
+    "start",
+    "stop",
+]
 
 LABELS = {"local": "This machine", "ray": "Ray cluster", "hf": "Hugging Face Jobs"}
 
@@ -26,6 +38,14 @@ def engine(name: str, token: Token = False) -> Backend:
     return local.Local()
 
 
+def start(run: Run, order: Order | None = None, token: Token = False, processes: int = 1) -> None:
+    """Train the run as soon as there is room: here, or where an order says. Returns at once."""
+    if order is None:
+        local.submit(run, processes)
+    else:
+        send(run, order, token)
+
+
 def send(run: Run, order: Order, token: Token = False) -> None:
     """Let a process send the run where the order says and follow it; returns at once.
 
@@ -38,11 +58,11 @@ def send(run: Run, order: Order, token: Token = False) -> None:
 
 
 def resume(run: Run, token: Token = False) -> None:
-    """Go on with a run where it was: here, or elsewhere, where a job that still lives is only followed again."""
-    if (order := order_of(run)) is None:
-        local.Local().submit(run)
-    else:
-        send(run, order, token)
+    """Go on with a run where it was. Of one that is elsewhere and was lost from sight, the job is followed again."""
+    order = order_of(run)
+    if order is not None and run.state().state != "lost":
+        order = order.model_copy(update={"handle": "", "cursor": 0, "attempt": order.attempt + 1})
+    start(run, order, token)
 
 
 def stop(run: Run) -> None:

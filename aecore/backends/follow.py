@@ -20,7 +20,7 @@ from aecore import backends, pulled
 from aecore.backends.base import Backend, Order, Standing, Unreachable, order_of
 from aecore.backends.package import Files, is_wanted
 from aecore.errors import AecoreError, RunError
-from aecore.runs import FINAL, LIVE, Run, parse_line
+from aecore.runs import FINAL, Run, parse_line
 from aecore.weights import MODEL
 
 LOOK_SECONDS = 1.0
@@ -40,25 +40,12 @@ class Follower:
     def work(self) -> None:
         """Send the run if it was not, then follow it; whatever goes wrong is told in state.json."""
         try:
-            if self.is_over():
-                self.remember(handle="", cursor=0, attempt=self.order.attempt + 1)
             if not self.order.handle:
                 self.run.write_state(note=f"Sending it to {backends.LABELS[self.order.backend]}")
                 self.remember(handle=self.engine.submit(self.run, self.order))
             self.follow()
         except AecoreError as error:
             self.run.write_state(state="failed", error=str(error)[:2000], note="")
-
-    def is_over(self) -> bool:
-        """Whether there was a job, and it has ended: then there is to be another."""
-        if not self.order.handle:
-            return False
-        try:
-            return self.engine.status(self.order.handle).state not in LIVE
-        except Unreachable:
-            raise
-        except AecoreError:  # it is not known any more
-            return True
 
     def follow(self) -> None:
         while True:

@@ -1,6 +1,6 @@
 """The other side, inside a job and beside the trainer: it tells the run's news in the log and delivers the result.
 
-    python -m aecore.backends.job [--processes N] [--hub user/name]
+    python -m aecore.backends.job [--processes N] [--minutes M] [--hub user/name]
 
 in the unpacked package. Each line that begins with `AE {` is for the one who sent the run.
 """
@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from aecore.backends.base import MARK
 from aecore.backends.package import FOLDER, is_wanted, lines_of
 from aecore.pulled import METRICS
@@ -27,6 +29,7 @@ from aecore.runs import FINAL, Run
 
 LOOK_SECONDS = 0.5
 DELIVER_SECONDS = 120.0  # between two deliveries to the Hub: a job may be ended without a word
+LAST_ORDERS = 0.9  # share of a job's time after which the trainer is stopped
 SIGNAL_SECONDS = 1.0  # an engine may signal the trainer, too; torchrun must not be told twice
 LOG_PREVIEW = 200_000  # bytes of a preview that may go by the log
 
@@ -87,14 +90,15 @@ def deliver_to_log(run: Run) -> None:
             deliver_by_log(run.path, name)
 
 
-def deliver_to_hub(run: Run, repo: str) -> None:
-    """The whole result, as one commit."""
+def deliver_to_hub(run: Run, repo: str, last: bool = False) -> None:
+    """The whole result, as one commit; the last one takes the package away."""
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ["HF_TOKEN"])
     names = [path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()]
     wanted = [name for name in names if is_wanted(name)]
-    api.upload_folder(repo_id=repo, folder_path=run.path, allow_patterns=wanted, commit_message="Trained by a job")
+    api.upload_folder(repo_id=repo, folder_path=run.path, allow_patterns=wanted, commit_message="Trained by a job",
+                      delete_patterns="job.zip" if last else None)  # fmt: skip
 
 
 def start(run: Run, processes: int) -> subprocess.Popen[bytes]:
@@ -118,7 +122,7 @@ def end_with_parent() -> None:
 def attend(run: Run, trainer: subprocess.Popen[bytes], deliver: Callable[[], None] | None) -> int:
     """Tell the news until the trainer has ended; its exit status."""
     narrator, delivered, told = Narrator(run), time.monotonic(), []
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(signum, lambda *_: told.append(time.monotonic()))
     while trainer.poll() is None:
         narrator.tell()
@@ -135,11 +139,14 @@ def attend(run: Run, trainer: subprocess.Popen[bytes], deliver: Callable[[], Non
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--processes", type=int, default=1)
+    options.add_argument("--processes", type=int, default=1, help="0: one for each GPU")
+    options.add_argument("--minutes", type=int, default=0, help="when the engine ends the job; 0 never")
     options.add_argument("--hub", metavar="USER/NAME")
     chosen = options.parse_args()
     run = Run(Path(FOLDER).resolve())
-    trainer = start(run, chosen.processes)
+    if chosen.minutes:
+        signal.alarm(max(10, round(chosen.minutes * 60 * LAST_ORDERS) - 60))  # in time to save and to deliver
+    trainer = start(run, chosen.processes or max(1, torch.cuda.device_count()))
     deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
     status = attend(run, trainer, deliver)
     state = run.written()
@@ -147,7 +154,7 @@ def main() -> int:
         said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]
         reason = f"signal {-status}" if status < 0 else f"exit status {status}"
         say({"state": {"state": "failed", "error": f"The trainer died ({reason})."}, "log": "\n".join(said)[-4000:]})
-    deliver() if deliver else deliver_to_log(run)
+    deliver_to_hub(run, chosen.hub, last=True) if chosen.hub else deliver_to_log(run)
     return 0 if state is not None and state.state in ("done", "stopped") else 1
 
 

@@ -31,11 +31,8 @@ class Local:
             found.append(Device(f"gpu:{count}", f"{count} GPUs", "each takes its share of every batch"))
         return found
 
-    def submit(self, run: Run, order: Order | None = None, processes: int = 1) -> str:
-        """Start or resume training as soon as a slot is free; returns at once. RunError where it trains already."""
-        if run.state().state == "running":
-            raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
-        spawn(run, "aecore.backends.slots", str(processes))
+    def submit(self, run: Run, order: Order | None = None) -> str:
+        submit(run)
         return str(run.path.resolve())
 
     def status(self, handle: str) -> Standing:
@@ -51,6 +48,13 @@ class Local:
 
     def fetch(self, handle: str, folder: Path) -> None:
         """Nothing to do."""
+
+
+def submit(run: Run, processes: int = 1) -> None:
+    """Start or resume training as soon as a slot is free; returns at once. RunError where it trains already."""
+    if run.state().state == "running":
+        raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
+    spawn(run, "aecore.backends.slots", str(processes))
 
 
 def spawn(run: Run, module: str, *arguments: str, said: str = "") -> None:
@@ -75,7 +79,8 @@ def environment() -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = 1 if cores <= 2 else max(1, cores // limit())  # on two cores one is left for the pages
     path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path}
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path,
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
 
 
 def log_tail(run: Run, lines: int = 20) -> str:

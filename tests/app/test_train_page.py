@@ -19,7 +19,7 @@ def button(app, label):
 def submitted(monkeypatch):
     """Runs that the page hands over, kept from starting."""
     handed = []
-    monkeypatch.setattr(local, "submit", handed.append)
+    monkeypatch.setattr(local, "submit", lambda run, processes=1: handed.append(run))
     return handed
 
 
@@ -142,7 +142,7 @@ def test_a_run_with_the_name_of_a_shipped_one_takes_its_place(open_page):
 
 def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(open_page, no_shipped, trained, monkeypatch):
     started = []
-    monkeypatch.setattr("aecore.backends.local.submit", started.append)
+    monkeypatch.setattr("aecore.backends.local.submit", lambda run, processes: started.append(run))
     trained("vanilla", "iris")
     app = open_page("apply_anomaly.py")
     app.selectbox(key="offer-Train a detector").set_value("breast-cancer").run()

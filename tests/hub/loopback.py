@@ -30,7 +30,14 @@ import yaml
 
 ATTRIBUTES = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"  # what a new repository starts with
 ONLY_IN_FULL = {"author", "sha", "lastModified", "siblings"}  # a listing has these with ?full= only
-PARTS = {"repo": "[^/]+/[^/]+", "rev": "[^/]+", "name": "[^/]+", "path": ".+", "oid": "[0-9a-f]{64}"}
+PARTS = {
+    "repo": "[^/]+/[^/]+",
+    "rev": "[^/]+",
+    "name": "[^/]+",
+    "path": ".+",
+    "oid": "[0-9a-f]{64}",
+    "job": "job[0-9]+",
+}
 
 
 class HubError(Exception):
@@ -236,7 +243,8 @@ class Handler(BaseHTTPRequestHandler):
             reply = as_json(error.body, error.status, error.headers)
         except (KeyError, TypeError, ValueError) as error:
             reply = as_json({"error": f"Malformed request: {error!r}"}, 400)
-        self.send(reply)
+        if reply.status:  # 0: a stream that has been sent
+            self.send(reply)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
