@@ -29,7 +29,7 @@ def sign_in() -> dict[str, object] | None:
             "client_id": os.environ["OAUTH_CLIENT_ID"],
             "client_secret": os.environ["OAUTH_CLIENT_SECRET"],
             "server_metadata_url": f"{provider}/.well-known/openid-configuration",
-            "client_kwargs": {"scope": "openid profile contribute-repos", "prompt": "consent"},
+            "client_kwargs": {"scope": "openid profile contribute-repos jobs", "prompt": "consent"},
         },
     }
 

@@ -119,16 +119,16 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def attend(run: Run, trainer: subprocess.Popen[bytes], deliver: Callable[[], None] | None) -> int:
-    """Tell the news until the trainer has ended; its exit status."""
+def attend(run: Run, trainer: subprocess.Popen[bytes], deliver: Callable[[], None] | None, alone: bool) -> int:
+    """Tell the news until the trainer, `alone` or under torchrun, has ended; its exit status."""
     narrator, delivered, told = Narrator(run), time.monotonic(), []
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-        signal.signal(signum, lambda *_: told.append(time.monotonic()))
+        signal.signal(signum, lambda number, _: told.append((time.monotonic(), number)))
     while trainer.poll() is None:
         narrator.tell()
-        if told and time.monotonic() - told[0] > SIGNAL_SECONDS:
-            trainer.terminate()
-            told[0] = math.inf
+        if told and time.monotonic() - told[0][0] > SIGNAL_SECONDS:
+            trainer.send_signal(signal.SIGALRM if alone and told[0][1] == signal.SIGALRM else signal.SIGTERM)
+            told[0] = (math.inf, 0)
         if deliver and time.monotonic() - delivered > DELIVER_SECONDS:
             deliver()
             delivered = time.monotonic()
@@ -145,10 +145,11 @@ def main() -> int:
     chosen = options.parse_args()
     run = Run(Path(FOLDER).resolve())
     if chosen.minutes:
-        signal.alarm(max(10, round(chosen.minutes * 60 * LAST_ORDERS) - 60))  # in time to save and to deliver
-    trainer = start(run, chosen.processes or max(1, torch.cuda.device_count()))
+        signal.alarm(max(3, round(chosen.minutes * 60 * LAST_ORDERS) - 60))  # in time to save and to deliver
+    processes = chosen.processes or max(1, torch.cuda.device_count())
+    trainer = start(run, processes)
     deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
-    status = attend(run, trainer, deliver)
+    status = attend(run, trainer, deliver, alone=processes == 1)
     state = run.written()
     if state is None or state.state not in FINAL:  # it died without a word
         said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]

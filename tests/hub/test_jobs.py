@@ -1,0 +1,150 @@
+"""Hugging Face Jobs against the loopback Hub, whose jobs really run: from an order to a run folder here."""
+
+import inspect
+import os
+import signal
+import subprocess
+
+import pytest
+from helpers import tiny, trained, wait_for, weights_of
+from huggingface_hub import HfApi
+
+from aecore import backends, runs
+from aecore.backends import Order, Unreachable, order_of
+from aecore.backends.hf import HuggingFace, Stream, script
+from aecore.errors import BackendError, HubError
+from tests.hub.jobs import LoopbackJobs
+
+TOKEN = "hf_alicesverysecrettoken"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    with LoopbackJobs(tmp_path / "jobs", users={TOKEN: "alice", "hf_bob": "bob"}) as loopback:
+        monkeypatch.setenv("HF_ENDPOINT", loopback.url)
+        yield loopback
+        loopback.stop()
+
+
+def sent(config, minutes=30):
+    run = runs.create(config)
+    order = Order(backend="hf", device="cpu-basic", label="CPU Basic", minutes=minutes, owner="alice")
+    backends.start(run, order, TOKEN)
+    return run
+
+
+def ended(run):
+    wait_for(lambda: run.state().state not in runs.LIVE, "it ends")
+    return run.state()
+
+
+def environments(pid):
+    """What a process and its descendants have in their environments."""
+    pids = subprocess.run(["pgrep", "-s", str(os.getsid(pid))], capture_output=True, text=True).stdout.split()
+    return b"".join(open(f"/proc/{one}/environ", "rb").read() for one in pids)
+
+
+def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_path):
+    run = sent(tiny(training={"epochs": 30, "previews": 3}))
+    wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
+    assert TOKEN.encode() not in environments(run.pid()), "the follower has the token in its memory alone"
+    assert ended(run).state == "done", run.state()
+    here = trained(tiny(training={"epochs": 30, "previews": 3}))
+    assert weights_of(run) == weights_of(here) and run.test_metrics() == here.test_metrics()
+    assert len(run.previews()) == len(here.previews()) and (run.path / "README.md").exists()
+
+    (repo,) = hub.repos.values()
+    assert repo.private and repo.owner == "alice" and "job.zip" not in repo.at("main").files
+    (job,) = hub.jobs.values()
+    assert job.asked["secrets"] == {"HF_TOKEN": TOKEN} and job.asked["timeoutSeconds"] == 1800
+    assert job.asked["labels"]["run"] == run.id and job.asked["flavor"] == "cpu-basic"
+    said = [str(job.info()), *job.lines, *(path for _, path in hub.requests), str(os.environ)]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
+    assert not [text for text in said if TOKEN in text]
+
+
+def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
+    run = sent(tiny(training={"epochs": 100_000, "previews": 3}))
+    wait_for(lambda: run.state().epoch >= 5, "it trains")
+    (job,) = HuggingFace(TOKEN).jobs("alice")
+    assert job.run == run.id and job.stage == "RUNNING"
+    os.kill(run.pid(), signal.SIGKILL)
+    wait_for(lambda: run.state().state == "lost", "nobody follows it")
+    run.delete()  # a Space that was started anew has forgotten its runs
+
+    found = HuggingFace(TOKEN).bring(job)
+    assert found.id == run.id and found.config() == run.config() and order_of(found).owner == "alice"
+    backends.send(found, order_of(found), TOKEN)
+    epoch = wait_for(lambda: found.state().epoch, "its news come from the beginning")
+    assert found.epochs()[0]["epoch"] == 1
+    backends.stop(found)
+    state = ended(found)
+    assert state.state == "stopped" and state.epoch >= epoch and found.has_model()
+
+    backends.resume(found, TOKEN)
+    wait_for(lambda: found.state().epoch > state.epoch, "it goes on where it was")
+    assert len(hub.jobs) == 2
+    hub.jobs["job1"].kill()
+    assert ended(found).state == "failed" and "failed" in found.state().error
+
+
+def test_a_job_whose_time_is_up_has_saved_its_model_before(hub, monkeypatch):
+    monkeypatch.setattr("aecore.backends.hf.script", lambda: script().replace('"$AE_MINUTES"', "1"))
+    run = runs.create(tiny(training={"epochs": 100_000, "previews": 0}))
+    engine = HuggingFace(TOKEN)
+    handle = engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1))
+    assert engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1)) == handle, "never paid twice"
+    wait_for(lambda: engine.status(handle).state == "done", "it ends by itself")
+    told = [row["state"] for row in engine.events(handle, 0)[0] if "state" in row]
+    assert told[-1]["state"] == "stopped" and "time was up" in told[-1]["error"]
+    engine.fetch(handle, run.path)
+    assert run.has_model()
+
+
+def test_what_can_be_rented_has_a_price_or_a_reason(hub):
+    cpu, gpu = HuggingFace(TOKEN).devices()
+    assert (cpu.name, round(cpu.price, 2)) == ("cpu-basic", 0.01)
+    assert (gpu.name, round(gpu.price, 2)) == ("t4-small", 0.4) and "1 x T4" in gpu.detail
+    assert "Sign in" in HuggingFace(False).devices()[0].why_not
+    assert "login" in HuggingFace("hf_wrong").devices()[0].why_not
+    hub.stop()
+    assert "could not be reached" in HuggingFace(TOKEN).devices()[0].why_not
+
+
+def test_refusals_are_sentences_and_cost_nothing(hub):
+    run = runs.create(tiny())
+    order = Order(backend="hf", device="cpu-basic", minutes=5)
+    with pytest.raises(BackendError, match="signed in"):
+        HuggingFace(False).submit(run, order)
+    with pytest.raises(HubError, match="login"):
+        HuggingFace("hf_wrong").submit(run, order)
+    with pytest.raises(HubError, match="no flavor moon"):
+        HuggingFace(TOKEN).submit(run, order.model_copy(update={"device": "moon"}))
+    with pytest.raises(HubError):
+        HuggingFace("hf_bob").status("alice/job0")
+    assert not hub.jobs
+    hub.stop()
+    with pytest.raises(Unreachable):
+        HuggingFace(TOKEN).status("alice/job0")
+
+
+def test_a_log_that_is_begun_again_tells_nothing_twice():
+    readings = iter((["a", "b"], ["a", "b", "c"]))
+
+    def read():
+        lines = next(readings)
+        yield from lines
+        if len(lines) == 2:
+            raise ConnectionError
+
+    stream = Stream(read)
+    assert stream.ended.wait(10) and stream.lines == ["a", "b", "c"]
+
+
+def test_the_installed_client_still_takes_what_is_given_to_it():
+    taken = inspect.signature(HfApi.run_job).parameters
+    given = {"image", "command", "env", "secrets", "flavor", "timeout", "name", "labels", "namespace"}
+    assert given <= set(taken)
+    assert {"labels", "namespace", "timeout"} <= set(inspect.signature(HfApi.list_jobs).parameters)
