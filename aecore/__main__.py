@@ -53,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
     command(data, "List the data sets.", lists=True)
     command(runs_, "List the runs.", lists=True)
     add_train_options(command(train, "Train a variant on a data set or a path."))
+    add_sweep_options(command(sweep, "Train a grid of variants, latent sizes and seeds."))
+    command(results, "Mean and deviation over the seeds of a sweep.", lists=True).add_argument("sweep", metavar="SWEEP")
     one = command(resume, "Go on with a run that was stopped, lost or queued.")
     one.add_argument("run", metavar="RUN", help="a run's id or folder")
     one.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)
@@ -102,6 +104,23 @@ def add_train_options(made: argparse.ArgumentParser) -> None:
         help="any option, such as bottleneck.samples=5, network.hidden=[512,128], training.schedule=cosine",
     )  # fmt: skip
     made.add_argument("--out", type=Path, metavar="FOLDER", help="the run folder; default: a new one among the runs")
+
+
+def add_sweep_options(made: argparse.ArgumentParser) -> None:
+    made.add_argument("variants", nargs="+", metavar="VARIANT", help="see: python -m aecore variants")
+    made.add_argument("--data", default="digits", metavar="NAME_OR_PATH", help="see: python -m aecore data")
+    made.add_argument(
+        "--latent-dim", type=int, nargs="+", metavar="D", help="sizes of the code; default: the variant's"
+    )
+    made.add_argument("--seeds", type=int, default=3, help="how many; default: 3")
+    made.add_argument("--epochs", type=int)
+    made.add_argument("--set", action="append", default=[], metavar="PART.FIELD=VALUE", help="as for train")
+    made.add_argument("--name", default="", help="what the sweep is called; default: by its time")
+    made.add_argument("--on", choices=("local", "ray", "hf"), default="local", help="where to train")
+    made.add_argument(
+        "--device", default="", metavar="DEVICE", help="what to train on there, such as gpu:1 or t4-small"
+    )
+    made.add_argument("--minutes", type=int, default=30, help="hf: time limit of each run")
 
 
 def add_output_options(made: argparse.ArgumentParser, name: str) -> None:
@@ -164,6 +183,68 @@ def train(options: argparse.Namespace) -> None:
     run = runs.create(config, options.out)
     print(f"{run.id}: {config.model.variant} on {options.data}, in {run.path}", flush=True)
     follow(run)
+
+
+def sweep(options: argparse.Namespace) -> None:
+    from aecore import backends, plan
+    from aecore import sweep as sweeps
+
+    settings = dict(setting(text) for text in options.set)
+    if options.epochs is not None:
+        settings["training.epochs"] = options.epochs
+    configs = [
+        plan.plan(variant, options.data, latent_dim=size, settings=settings, tell=tell_data)
+        for variant in options.variants
+        for size in options.latent_dim or [None]
+    ]
+    order, token = place(options)
+    made = sweeps.create(configs, options.seeds, options.name)
+    for run in made:
+        backends.start(run, order, token)
+        print(run.id)
+    name = made[0].config().sweep
+    print(f"{name}: {len(made)} runs are queued. Watch them: python -m aecore results {name}")
+
+
+def place(options: argparse.Namespace) -> tuple[Any, str | bool]:
+    """Where runs are to be sent, and who pays; (None, False) for this machine."""
+    from aecore import backends
+
+    if options.on == "local":
+        return None, False
+    token: str | bool = False
+    if options.on == "hf":
+        from huggingface_hub import get_token
+
+        token = get_token() or False
+    found = {device.name: device for device in backends.engine(options.on, token).devices() if not device.why_not}
+    if options.device not in found:
+        known = ", ".join(found) or backends.engine(options.on, token).devices()[0].why_not
+        raise ConfigError(f"Give --device one of what is there: {known}")
+    device = found[options.device]
+    minutes = options.minutes if options.on == "hf" else 0
+    if device.price:
+        print(f"At most ${device.price * minutes / 60:.2f} a run.")
+    return backends.Order(
+        backend=options.on, device=device.name, label=device.label, minutes=minutes, price=device.price
+    ), token
+
+
+def results(options: argparse.Namespace) -> None:
+    from aecore import sweep as sweeps
+    from aecore.metrics import DESCRIPTIONS
+
+    if not (members := sweeps.members(options.sweep)):
+        raise RunError(f"There is no sweep {options.sweep!r}. Known: {', '.join(sweeps.names()) or 'none'}.")
+    rows = []
+    for group in sweeps.groups(members):
+        row: dict[str, Any] = {"variant": group.variant, "latent_dim": group.latent_dim}
+        row["done"] = f"{group.count()} of {len(group.runs)}"
+        for name, found in group.metrics().items():
+            if name in DESCRIPTIONS:
+                row[name] = found if options.json else str(found)
+        rows.append(row)
+    show(rows, options.json)
 
 
 def resume(options: argparse.Namespace) -> None:

@@ -169,6 +169,7 @@ class RunConfig(Options):
     model: ModelConfig
     data: DataConfig | None = None
     training: TrainConfig | None = None
+    sweep: str = Field("", max_length=64, description="The sweep that the run belongs to.")
     aecore_version: str = Field(VERSION, max_length=32)
 
     @model_validator(mode="after")

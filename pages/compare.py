@@ -8,13 +8,14 @@ from aecore.errors import AecoreError
 from aecore.metrics import DESCRIPTIONS, LABELS
 from aecore.pictures import png, sheet
 from aecore.runs import Run
-from ui import cache, comparison, figures, state
+from ui import cache, comparison, figures, state, sweeping
 
 POINTS = 800  # of a manifold
 
 st.title("Compare")
 st.markdown("**The same inputs through every run**, on one scale: see what each keeps, loses and invents.")
 
+sweeping.show()
 known = {run.id: run for run in state.usable_runs()}
 if not known:
     st.info("No run has a model yet. Train two, and compare them here.", icon=":material/info:")

@@ -5,7 +5,7 @@ import streamlit as st
 from aecore import runs
 from aecore.errors import AecoreError, RunError
 from aecore.recipe import command
-from ui import places, state, training
+from ui import places, state, sweeping, training
 
 st.title("Train")
 if "watch" in st.query_params:
@@ -34,14 +34,18 @@ if chosen is None:
 config, kind = chosen
 with st.expander("The same from a terminal", icon=":material/terminal:"):
     st.code(command(config, kind), language="bash", wrap_lines=True)
+wanted = sweeping.choose(config, kind)
 place = places.choose()
-if st.button("Start", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=place is None):
+label = "Start" if wanted is None else f"Start {wanted.count} runs"
+if st.button(label, type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=place is None):
     try:
-        run = runs.create(config)
-        places.start(run, place)
+        made = [runs.create(config)] if wanted is None else wanted.create()
+        for run in made:
+            places.start(run, place)
     except AecoreError as error:
         state.show_error(error)
     else:
-        st.switch_page("train.py", query_params={"run": run.id})
+        if wanted is not None:
+            st.switch_page("compare.py", query_params={"sweep": made[0].config().sweep})
+        st.switch_page("train.py", query_params={"run": made[0].id})
 training.run_table()
-places.find_jobs()

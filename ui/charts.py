@@ -254,5 +254,20 @@ def residual_bars(columns: Sequence[str], residuals: np.ndarray, about: Sequence
     return finish(figure, 80 + 24 * len(columns))
 
 
+def sweep(lines: Mapping[str, Sequence[tuple[int, float, float]]], tints: Mapping[str, str], y: str) -> go.Figure:
+    """A metric over the size of the code, (size, mean, deviation) of each variant, with its deviation as a bar."""
+    figure = go.Figure()
+    for name, points in lines.items():
+        sizes, means, deviations = zip(*points, strict=True)
+        bars = {"type": "data", "array": deviations, "thickness": 1.5, "width": 6}
+        figure.add_scatter(x=sizes, y=means, name=name, mode="lines+markers", error_y=bars,
+                           line={"color": tints[name]}, marker={"size": 8})  # fmt: skip
+    ticks = sorted({size for points in lines.values() for size, _, _ in points})
+    figure.update_xaxes(title="size of the code", type="log", tickvals=ticks, ticktext=ticks)
+    figure.update_yaxes(title=y)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.3}, hovermode="x unified")
+    return finish(figure, 340)
+
+
 def shortened(name: str, most: int = 24) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}\u2026"

@@ -42,6 +42,8 @@ def choose() -> Place | None:
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     name = left.selectbox("Device", list(usable), key=f"device-{engine}", format_func=lambda n: shown(usable[n]))
     device = usable[name or next(iter(usable))]
+    if engine == "hf":
+        find_jobs()
     if device.price is None:
         return Place(engine, device)
     least, usual, most = MINUTES

@@ -153,3 +153,43 @@ def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(open_pa
     assert config.data.train_class == "benign" and config.model.variant == "denoising-gaussian"
     app = open_page("train.py", watch=started[0].id)
     assert not app.exception and app.query_params["run"] in (started[0].id, [started[0].id])
+
+
+def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page, submitted):
+    app = open_page("train.py", variant="vae", preset="Quick")
+    next(t for t in app.text_input if t.label == "Sizes of the code").set_value("2, x").run()
+    assert "whole numbers" in app.error[0].value
+    next(t for t in app.text_input if t.label == "Sizes of the code").set_value("2, 3").run()
+    next(n for n in app.number_input if n.label == "Seeds").set_value(2).run()
+    button(app, "Start 4 runs").click().run()
+    assert not app.exception
+    assert [(r.config().model.latent_dim, r.config().training.seed) for r in submitted] == [
+        (2, 0),
+        (3, 0),
+        (2, 1),
+        (3, 1),
+    ]
+    name = submitted[0].config().sweep
+    for run in submitted[:3]:
+        run.append({"kind": "test", "se": 2.0 + len(run.id), "kl": 1.0})
+        run.write_state(state="done")
+    app = open_page("compare.py", sweep=name)
+    assert not app.exception
+    frame = app.dataframe[0].value
+    assert list(frame["size of the code"]) == [2, 3] and list(frame["seeds"]) == ["2 of 2", "1 of 2"]
+    assert "±" in frame["squared error"][0]
+
+
+def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitted, monkeypatch):
+    monkeypatch.delenv("AECORE_RAY_ADDRESS", raising=False)
+    app = open_page("train.py", variant="vae")
+
+    def choose(place):
+        next(control for control in app.button_group if control.label == "Where").set_value(place).run()
+
+    choose("ray")
+    assert "AECORE_RAY_ADDRESS" in app.info[0].value and button(app, "Start").disabled
+    choose("hf")
+    assert "it pays" in app.info[0].value and button(app, "Start").disabled
+    choose("local")
+    assert not button(app, "Start").disabled and not app.info
