@@ -20,6 +20,7 @@ from aecore import data, metrics
 from aecore.autoencoder import Autoencoder
 from aecore.card import card
 from aecore.config import RunConfig, TrainConfig
+from aecore.data.stored import Stored
 from aecore.devices import describe_device, pick_device, prepare
 from aecore.errors import AecoreError, CheckpointError, ConfigError, RunError
 from aecore.pretrain import pretrain
@@ -96,14 +97,16 @@ class Trainer:
                 f"{self.config.data.name} now has examples of shape {dataset.input_shape}, but this run was made for "
                 f"{self.config.model.input_shape}. Restore the data or start a new run."
             )
-        train, validation = hold_out(dataset.train.x, self.config.data)
-        self.x, self.validation = self.resident(train), self.resident(validation)
+        train, validation = hold_out(dataset, self.config.data)
+        self.x = train if isinstance(train, Stored) else self.resident(train)
+        self.validation = self.resident(validation)
+        self.sample = self.x if isinstance(self.x, Tensor) else self.resident(dataset.train.x)  # to take statistics of
         self.binarises = self.config.data.binarise == "dynamic"  # the other kind was done by data.load
         self.test = dataset.test.x
         torch.manual_seed(self.training.seed)
         self.model = Autoencoder(self.config.model).to(self.device)
         if self.config.model.scaling != "none":
-            self.model.fit_scaling(data.as_float(self.x))
+            self.model.fit_scaling(data.as_float(self.sample))
         self.check_range()
         self.model.fit_output(self.mean())
         self.update = make_update(self.model, self.training, self.binarises, self.ranks)
@@ -116,13 +119,13 @@ class Trainer:
 
     def mean(self) -> Tensor:
         """Of the training examples, in the network's units: (*input_shape)."""
-        sums = sum(self.model.to_scaled(data.as_float(part)).sum(0, dtype=torch.float64) for part in self.x.split(4096))
-        return (sums / len(self.x)).float()
+        parts = (self.model.to_scaled(data.as_float(part)) for part in self.sample.split(4096))
+        return (sum(part.sum(0, dtype=torch.float64) for part in parts) / len(self.sample)).float()
 
     def check_range(self) -> None:
         """ConfigError where a cross-entropy would meet values that are no probabilities."""
-        if self.config.model.likelihood.kind == "bernoulli" and self.x.is_floating_point():
-            low, high = (bound.item() for bound in self.model.to_scaled(self.x).aminmax())
+        if self.config.model.likelihood.kind == "bernoulli" and self.sample.is_floating_point():
+            low, high = (bound.item() for bound in self.model.to_scaled(self.sample).aminmax())
             if low < 0 or high > 1:
                 raise ConfigError(
                     f"A cross-entropy needs values between 0 and 1, but these go from {low:.3g} to {high:.3g}. "
@@ -159,7 +162,7 @@ class Trainer:
     def begin(self) -> Iterator[Record]:
         """A fresh start: layer-wise pretraining where asked for, then weights on disk before the first epoch."""
         if self.training.pretrain_epochs:
-            for record in pretrain(self.model, self.x, self.training, self.stop):
+            for record in pretrain(self.model, self.sample, self.training, self.stop):
                 yield self.keep(record)
             if not self.is_finite():
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
@@ -189,10 +192,14 @@ class Trainer:
         """All examples once, in the epoch's order: (batch_size, *input_shape) each, as float."""
         seed = self.training.seed * 1_000_003 + self.epoch + 1
         torch.manual_seed(seed)
-        order = torch.randperm(len(self.x)).to(self.device)
+        order = torch.randperm(len(self.x)) if isinstance(self.x, Tensor) else None
         if self.ranks.rank:  # the same order, but noise of its own
             torch.manual_seed(seed + self.ranks.rank * 7_777_777_777)
-        for rows in order.split(self.training.batch_size):
+        if order is None:
+            for batch in self.x.batches(self.training.batch_size, seed):
+                yield data.as_float(batch.to(self.device))
+            return
+        for rows in order.to(self.device).split(self.training.batch_size):
             yield data.as_float(self.x.index_select(0, rows))
 
     def is_stopped(self, step: int) -> bool:
@@ -331,8 +338,12 @@ def freeze_statistics(model: Autoencoder) -> None:
             part.eval()
 
 
-def hold_out(x: Tensor, config: data.DataConfig) -> tuple[Tensor, Tensor]:
-    """Training and validation examples, divided by the data's own seed."""
+def hold_out(dataset: data.Dataset, config: data.DataConfig) -> tuple[Tensor | Stored, Tensor]:
+    """Training and validation examples, divided by the data's own seed; of a set on the disk no more than fit."""
+    x = dataset.train.x
+    if dataset.stored is not None:
+        count = min(round(len(dataset.stored) * config.validation_fraction), len(x))
+        return dataset.stored.hold_out(count, config.split_seed + 1)
     count = round(len(x) * config.validation_fraction)
     if not 0 < count < len(x):
         return x, x[:0]

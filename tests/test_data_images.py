@@ -228,6 +228,7 @@ def test_sizes_are_checked_before_anything_is_decoded(tmp_path: Path, monkeypatc
     path = packed(tmp_path, files)
     monkeypatch.setattr(images, "_pixels", lambda image: pytest.fail("decoded"))
     monkeypatch.setattr(arrays, "MAX_BYTES", 10 * 3 * 20 - 1)
+    monkeypatch.setenv("SPACE_ID", "someone/lab")  # elsewhere they would stay on the disk
     assert "set.zip unpacked would take" in refusal(path)
     assert "10 images of 5 x 4 pixels in set would take" in refusal(folder(tmp_path, files))
     monkeypatch.setattr(images, "MAX_FILES", 9)

@@ -18,6 +18,7 @@ from aecore import runs, weights
 from aecore.__main__ import main
 from aecore.autoencoder import Autoencoder
 from aecore.config import DataConfig, TrainConfig
+from aecore.data import Dataset, Split
 from aecore.devices import pick_device
 from aecore.errors import CheckpointError, ConfigError, DataError, RunError
 from aecore.train import Trainer, fit, hold_out, learning_rate, preview_epochs
@@ -74,15 +75,20 @@ def test_the_kept_weights_are_those_of_the_best_validation_epoch():
     assert weights_of(run) == kept[best]
 
 
+def examples(x):
+    """A data set of these training examples."""
+    return Dataset("some", "image", Split(x, None), Split(x[:0], None))
+
+
 def test_validation_examples_are_held_out_for_good():
     x = torch.arange(100.0)[:, None]
-    train, validation = hold_out(x, DataConfig(validation_fraction=0.1))
+    train, validation = hold_out(examples(x), DataConfig(validation_fraction=0.1))
     assert sorted([*train.flatten().tolist(), *validation.flatten().tolist()]) == list(range(100))
-    again = hold_out(x, DataConfig(validation_fraction=0.1))
+    again = hold_out(examples(x), DataConfig(validation_fraction=0.1))
     assert torch.equal(train, again[0]) and torch.equal(validation, again[1])
-    assert not torch.equal(validation, hold_out(x, DataConfig(validation_fraction=0.1, split_seed=1))[1])
-    assert len(hold_out(x, DataConfig(validation_fraction=0))[1]) == 0
-    assert len(hold_out(x[:2], DataConfig(validation_fraction=0.1))[0]) == 2  # too few to share
+    assert not torch.equal(validation, hold_out(examples(x), DataConfig(validation_fraction=0.1, split_seed=1))[1])
+    assert len(hold_out(examples(x), DataConfig(validation_fraction=0))[1]) == 0
+    assert len(hold_out(examples(x[:2]), DataConfig(validation_fraction=0.1))[0]) == 2  # too few to share
 
 
 def test_the_division_does_not_depend_on_the_training_seed():

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from aecore.data.arrays import MAX_BYTES, Kind, Raw, plural, read_npz
+from aecore.data import stored
+from aecore.data.arrays import MAX_BYTES, Kind, Raw, plural, read_npy, read_npz
 from aecore.data.catalog import CATALOG, Entry, File, data_folder
+from aecore.data.stored import Stored
 from aecore.errors import DataError
 
 if TYPE_CHECKING:  # torch is imported where it is used, so that listing the catalog stays quick
@@ -52,6 +54,7 @@ class Dataset:
     classes: tuple[str, ...] = ()  # index = label
     columns: tuple[str, ...] = ()  # of tables and manifolds
     notes: tuple[str, ...] = ()  # what the reader left out, and why
+    stored: Stored | None = None  # all training examples, where they are too many for memory; train.x is a sample then
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -88,7 +91,7 @@ def read(config: DataConfig, progress: Progress | None = None) -> Raw:
     if not config.name or not os.path.exists(path):
         raise DataError(
             f"There is no data set or path {config.name!r}. Known sets: {', '.join(CATALOG)}. "
-            "Your own: a folder or .zip of images, a .npz, .csv or .parquet file."
+            "Your own: a folder or .zip of images, a .npz, .npy, .csv or .parquet file."
         )
     return _read_path(path, config, report)
 
@@ -105,9 +108,11 @@ def _read_path(path: Path, config: DataConfig, report: Progress) -> Raw:
         return images.read_images(path, report, config.side, leave_out)
     if suffix == ".npz":
         return read_npz(path, config.missing == "keep")
+    if suffix == ".npy":
+        return read_npy(path, config.missing == "keep", report)
     if suffix in (".csv", ".parquet"):
         return tables.read_table(path, config.label, config.missing == "keep", leave_out)
-    raise DataError(f"{path.name} cannot be read as data: give a folder, or a .zip, .npz, .csv or .parquet file.")
+    raise DataError(f"{path.name} cannot be read as data: give a folder, or a .zip, .npz, .npy, .csv or .parquet file.")
 
 
 def _read_entry(entry: Entry, report: Progress) -> Raw:
@@ -188,6 +193,8 @@ def _reason(error: Exception, url: str) -> str:
 
 def _make_dataset(name: str, raw: Raw, config: DataConfig) -> Dataset:
     """Splits (by a seeded permutation, unless the set brings its own split) and applies `config.limit`."""
+    if isinstance(raw.x, np.memmap) or isinstance(raw.x.base, np.memmap):
+        return _make_large(name, raw, config)
     train, test = _own_split(name, raw) if raw.train is not None else _random_split(name, raw, config)
     if config.train_class is not None:
         train = _one_class(name, raw, train, config.train_class)
@@ -195,6 +202,38 @@ def _make_dataset(name: str, raw: Raw, config: DataConfig) -> Dataset:
     if config.binarise != "none":
         train, test = _binarised(name, raw, train, test, config)
     return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
+
+
+def _make_large(name: str, raw: Raw, config: DataConfig) -> Dataset:
+    """A set that stays on the disk: all training rows as they are, and in memory a sample of them and test rows."""
+    if config.binarise != "none" or config.train_class is not None:
+        raise DataError(
+            f"{name} is larger than memory, where pixels cannot be drawn as 0 or 1 and classes not be chosen. "
+            "Use a part of it: set data.limit."
+        )
+    each = stored.SAMPLE_BYTES // (4 * int(np.prod(raw.x.shape[1:])))
+    order = _permutation(len(raw.x), config.split_seed).numpy()
+    if raw.train is not None:
+        train, test = order[order < raw.train], order[order >= raw.train]
+    else:
+        count = max(1, min(round(len(order) * config.test_fraction), each))
+        train, test = order[count:], order[:count]
+    train, test = train[: config.limit], np.sort(test[: config.limit][:each])
+    sample = np.sort(train[:each])
+    whole = Stored(raw.x, np.sort(train)) if len(train) > each else None
+    note = (
+        f"Larger than memory: training reads all {len(train):,} examples from the disk; pages show a sample of "
+        f"{len(sample):,}."
+    )
+    splits = [Split(stored.in_memory(raw.x, rows), _classes_of(raw.y, rows)) for rows in (sample, test)]
+    notes = (*raw.notes, note) if whole is not None else raw.notes
+    return Dataset(name, raw.kind, *splits, raw.classes, raw.columns, notes, whole)
+
+
+def _classes_of(y: np.ndarray[Any, Any] | None, rows: np.ndarray[Any, Any]) -> Tensor | None:
+    import torch
+
+    return None if y is None else torch.from_numpy(np.ascontiguousarray(y[rows], dtype=np.int64))
 
 
 def _tensors(raw: Raw) -> Split:

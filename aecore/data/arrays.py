@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,8 +21,18 @@ from aecore.errors import DataError
 Kind = Literal["image", "table", "manifold"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_BYTES = int(float(os.environ.get("AECORE_MAX_DATA_GB") or 4) * 10**9)
-"""The most that one data set may take once decoded."""
+
+def _memory() -> int:
+    """The bytes that this process may use: of the machine, its container and its limits, the least."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with suppress(OSError, ValueError):
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS)]
+    return min(*found, *(limit for limit in limits if limit > 0), 2**62)
+
+
+MAX_BYTES = int(float(os.environ.get("AECORE_MAX_DATA_GB") or min(4.0, _memory() / 4e9)) * 10**9)
+"""The most that one data set may take in memory once decoded; arrays and images above it stay on the disk."""
 
 
 class Raw(NamedTuple):
@@ -40,12 +53,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-def check_bytes(count: int, what: str) -> None:
+def check_bytes(count: int, what: str, or_else: str = "") -> None:
     """Raises DataError if `count` bytes are more than a data set may take."""
     if count > MAX_BYTES:
         raise DataError(
             f"{what} would take {count / 1e9:.3g} GB in memory, more than the limit of "
-            f"{MAX_BYTES / 1e9:.3g} GB. Use fewer or smaller examples."
+            f"{MAX_BYTES / 1e9:.3g} GB. Use fewer or smaller examples{or_else}."
         )
 
 
@@ -73,6 +86,22 @@ def read_npz(path: Path, missing: bool = False) -> Raw:
     return _to_raw(found, path.name, missing)
 
 
+def read_npy(path: Path, missing: bool = False, report: Callable[[str, float], None] = lambda *_: None) -> Raw:
+    """One array as `read_npz` reads `x`. A large one stays on the disk: it is mapped into memory, and checked once."""
+    from aecore.data import stored
+
+    x, where = stored.open_npy(path), f"The array in {path.name}"
+    if not stored.is_large(x.nbytes, where):
+        return _to_raw({"x": np.array(x)}, path.name, missing)
+    _inputs(x[:1], where, missing)  # the shape, the kind of numbers
+    x = stored.checked(path, lambda part: _inputs(part, where, missing), report)
+    return (
+        Raw("table", x, columns=tuple(f"x{i}" for i in range(x.shape[1])))
+        if x.ndim == 2
+        else Raw("image", x if x.ndim == 4 else x[:, None])
+    )
+
+
 def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     found: dict[str, Array] = {}
@@ -91,7 +120,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> A
         shape, _, dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
     if dtype.hasobject:
         raise DataError(f"{what} holds Python objects, which are never loaded. Save numbers or strings.")
-    check_bytes(math.prod(shape) * dtype.itemsize, what)
+    check_bytes(math.prod(shape) * dtype.itemsize, what, " or save it as .npy, which can stay on the disk")
     if math.prod(shape) * dtype.itemsize > info.file_size:
         raise DataError(f"{what} is cut short: its header promises shape {shape}. Save the file again.")
     with archive.open(info) as file:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from aecore.data import arrays
+from aecore.data import arrays, stored
 from aecore.data.arrays import Array, Raw
 from aecore.errors import DataError
 
@@ -33,6 +33,7 @@ class Source(Protocol):
 
     def names(self) -> Iterator[str]: ...  # with "/" between parts and at the end of folders
     def read(self, name: str) -> bytes: ...
+    def files(self, names: list[str]) -> list[Path]: ...  # in which the named images lie
 
 
 class Folder:
@@ -49,12 +50,15 @@ class Folder:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
+    def files(self, names: list[str]) -> list[Path]:
+        return [self.root / name for name in names]
+
 
 class Archive:
     """A zip that is read member by member and never unpacked to disk."""
 
-    def __init__(self, archive: zipfile.ZipFile, where: str) -> None:
-        self.archive = archive
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self.archive, self.path, where = archive, path, path.name
         self.members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
         astray = next((name for name in self.members if name.startswith("/") or ".." in name.split("/")), None)
         if astray is not None:
@@ -62,7 +66,7 @@ class Archive:
         locked = next((name for name, info in self.members.items() if info.flag_bits & 1), None)
         if locked is not None:
             raise DataError(f"{locked} in {where} is encrypted. Make the .zip again without a password.")
-        arrays.check_bytes(sum(info.file_size for info in self.members.values()), f"{where} unpacked")
+        stored.is_large(sum(info.file_size for info in self.members.values()), f"{where} unpacked")
 
     def names(self) -> Iterator[str]:
         return iter(self.members)
@@ -70,12 +74,17 @@ class Archive:
     def read(self, name: str) -> bytes:
         return self.archive.read(self.members[name])
 
+    def files(self, names: list[str]) -> list[Path]:
+        return [self.path]
+
 
 class Rows:
     """A .parquet of encoded images, as data sets on the Hub have them: a column {bytes, path}, and one of classes."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as pq
+
+        self.path = path
 
         table = pq.ParquetFile(path).read()
         column = next(name for name in table.column_names if _holds_images(table.schema.field(name).type))
@@ -93,6 +102,9 @@ class Rows:
 
     def read(self, name: str) -> bytes:
         return self.images[self.members[name]].as_py() or b""
+
+    def files(self, names: list[str]) -> list[Path]:
+        return [self.path]
 
 
 def in_parquet(path: Path) -> bool:
@@ -162,7 +174,7 @@ def _opened(path: Path) -> Iterator[Source]:
         except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
             raise DataError(f"{path.name} is not a readable .zip file ({error}). Make it again.") from error
         with archive:
-            yield Archive(archive, path.name)
+            yield Archive(archive, path)
 
 
 class Reading(NamedTuple):
@@ -275,18 +287,44 @@ def _classes(root: Parts, files: dict[Parts, str], folders: set[Parts], where: s
 
 
 def _decode_all(source: Source, names: list[str], reading: Reading) -> tuple[Array, list[int]]:
-    """(N, C, H, W) uint8 and which of the names they are; an image's size is known before it is decoded."""
+    """(N, C, H, W) uint8 and which of the names they are: in memory, or on the disk where there are too many."""
+    width, height = _size(source, names, reading)
+    what = f"{len(names)} images of {width} x {height} pixels in {reading.where}"
+    if not stored.is_large(len(names) * 3 * width * height, what):
+        return _decode_into(lambda shape: np.empty(shape, np.uint8), source, names, reading)
+    name = stored.stamp(source.files(names), names, reading.side, reading.leave_out)
+    if (found := stored.cached(name)) is not None:
+        return found
+    with stored.draft(name) as draft:
+        x, kept = _decode_into(draft.room, source, names, reading)
+        return draft.keep(x, kept), kept
+
+
+def _size(source: Source, names: list[str], reading: Reading) -> tuple[int, int]:
+    """Width and height of the first image that has any, before it is decoded."""
+    if reading.side is not None:
+        return reading.side, reading.side
+    for name in names:
+        with suppress(DataError), _naming(name, reading.where):
+            return Image.open(io.BytesIO(source.read(name)), formats=FORMATS).size
+    return 0, 0  # what is wrong with them is told when they are decoded
+
+
+def _decode_into(
+    room: Callable[[tuple[int, ...]], Array], source: Source, names: list[str], reading: Reading
+) -> tuple[Array, list[int]]:
+    """As `_decode_all`, into an array that `room` makes; an image's size is known before it is decoded."""
     out: Array | None = None
     size = None if reading.side is None else (reading.side, reading.side)
     kept: list[int] = []
     for i, name in enumerate(names):
         try:
-            pixels = _decoded(source, name, names[kept[0]] if kept else name, size, len(names), reading)
+            pixels = _decoded(source, name, names[kept[0]] if kept else name, size, reading)
         except DataError as error:
             reading.complain(str(error))
             continue
         size = size or (pixels.shape[2], pixels.shape[1])
-        out = _room(out, pixels, len(names))
+        out = _with_room(out, room, pixels, len(names))
         out[len(kept)] = pixels
         kept.append(i)
         if i % 100 == 0 or i + 1 == len(names):
@@ -296,9 +334,7 @@ def _decode_all(source: Source, names: list[str], reading: Reading) -> tuple[Arr
     return out[: len(kept)], kept
 
 
-def _decoded(
-    source: Source, name: str, first: str, size: tuple[int, int] | None, count: int, reading: Reading
-) -> Array:
+def _decoded(source: Source, name: str, first: str, size: tuple[int, int] | None, reading: Reading) -> Array:
     """One image (C, H, W) of this (width, height), or any where there is none yet. DataError."""
     where = reading.where
     with _naming(name, where):
@@ -311,8 +347,6 @@ def _decoded(
             f"{name} in {where} is {width} x {height} pixels, but {first} is "
             f"{size[0]} x {size[1]}. All images must share one size: crop them, or set data.side to resize them."
         )
-    width, height = size or image.size
-    arrays.check_bytes(count * 3 * width * height, f"{count} images of {width} x {height} pixels in {where}")
     with _naming(name, where):
         pixels = _pixels(image)
     return pixels if reading.side is None else _resized(pixels, reading.side)
@@ -334,11 +368,16 @@ def _naming(name: str, where: str) -> Iterator[None]:
         raise DataError(f"{name} in {where} cannot be read ({reason}). Replace it or take it out.") from error
 
 
-def _room(out: Array | None, pixels: Array, count: int) -> Array:
+def _with_room(out: Array | None, room: Callable[[tuple[int, ...]], Array], pixels: Array, count: int) -> Array:
     """Space for every image: one channel until the first colour image shows."""
     if out is None:
-        return np.empty((count, *pixels.shape), np.uint8)
-    return np.repeat(out, 3, axis=1) if out.shape[1] < pixels.shape[0] else out
+        return room((count, *pixels.shape))
+    if out.shape[1] >= pixels.shape[0]:
+        return out
+    wider = room((count, 3, *out.shape[2:]))
+    for start in range(0, count, 1000):
+        wider[start : start + 1000] = out[start : start + 1000]
+    return wider
 
 
 def _pixels(image: Image.Image) -> Array:
