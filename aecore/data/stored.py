@@ -92,9 +92,12 @@ class Stored:
         order = torch.randperm(len(blocks), generator=generator).tolist()
         many = max(1, WINDOW_BYTES // (step * self.bytes_each))
         for start in range(0, len(order), many):
-            parts = [in_memory(self.array, self.rows[slice(*blocks[i])]) for i in order[start : start + many]]
-            pool = torch.cat(parts)
-            yield pool[torch.randperm(len(pool), generator=generator)]
+            chosen = [slice(*blocks[i]) for i in order[start : start + many]]
+            places = torch.randperm(sum(block.stop - block.start for block in chosen), generator=generator)
+            pool = in_memory(self.array, self.rows[:1]).new_empty((len(places), *self.input_shape))
+            for block, where in zip(chosen, places.split([b.stop - b.start for b in chosen]), strict=True):
+                pool[where] = in_memory(self.array, self.rows[block])
+            yield pool
 
 
 def in_memory(array: Array, rows: Array) -> Tensor:
