@@ -32,7 +32,7 @@ def plan(
         variant,
         dataset.input_shape,
         kind=dataset.kind,
-        examples=len(dataset.train.x),
+        examples=dataset.count,
         data=wanted,
         latent_dim=latent_dim,
     )
@@ -47,7 +47,7 @@ def data_config(name: str, settings: Mapping[str, Any] | None = None) -> DataCon
 
 def training_rows(name: str, settings: Mapping[str, Any] | None = None) -> int:
     """How many examples there are to train with."""
-    return len(data.load(data_config(name, settings)).train.x)
+    return data.load(data_config(name, settings)).count
 
 
 def resolve(name: str) -> str:

@@ -20,6 +20,7 @@ from aecore import data, metrics
 from aecore.autoencoder import Autoencoder
 from aecore.card import card
 from aecore.config import RunConfig, TrainConfig
+from aecore.data.large import reading
 from aecore.data.stored import Stored
 from aecore.devices import describe_device, pick_device, prepare
 from aecore.errors import AecoreError, CheckpointError, ConfigError, RunError
@@ -196,8 +197,9 @@ class Trainer:
         if self.ranks.rank:  # the same order, but noise of its own
             torch.manual_seed(seed + self.ranks.rank * 7_777_777_777)
         if order is None:
-            for batch in self.x.batches(self.training.batch_size, seed):
-                yield data.as_float(batch.to(self.device))
+            with reading(self.x.path.name):
+                for batch in self.x.batches(self.training.batch_size, seed):
+                    yield data.as_float(batch.to(self.device))
             return
         for rows in order.to(self.device).split(self.training.batch_size):
             yield data.as_float(self.x.index_select(0, rows))

@@ -1,33 +1,45 @@
-"""How fast training is: `python -m bench.speed` writes docs/results/speed.md.
+"""How fast training is: `python -m bench.speed` writes docs/results/speed.md, on a GPU docs/results/gpu.md.
 
-Interleaved in one process, epochs of MNIST at batch 128 through the same 784-400-20 VAE:
+Interleaved in one process, epochs of MNIST through the same 784-400-20 VAE:
   tutorial   the usual script: DataLoader, PIL image and ToTensor for each example, plain Adam, loss.item() each step
+  pythae     its VAE and BaseTrainer, where it is installed (`pip install pythae` in an environment for this benchmark)
   ours       aecore's trainer, as `python -m aecore train vae` runs it
   products   nothing but that network's matrix products, forward and backward
+and steps with terms that are costly when written as their formula stands: a contractive penalty, many samples.
 Only ratios within one run mean something: machines drift.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
+import io
+import math
 import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aecore import plan, runs
+from aecore import data, plan, runs
+from aecore.autoencoder import Autoencoder, Loss
+from aecore.config import DataConfig, ModelConfig
 from aecore.data import data_folder
-from aecore.devices import describe_device, pick_device
+from aecore.devices import describe_device, pick_device, prepare
+from aecore.parts.bottleneck import GaussianCode
+from aecore.parts.networks import Mlp
+from aecore.parts.penalties import Contractive
 from aecore.train import Trainer
 
-BATCH, STEPS = 128, 469
+BATCH, LARGE, EXAMPLES = 128, 1024, 60_000
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "speed.md"
 
 
@@ -70,33 +82,140 @@ def tutorial(device: torch.device) -> Callable[[], None]:
     return epoch
 
 
-def ours(device: torch.device) -> Callable[[], None]:
-    settings = {"data.validation_fraction": 0, "training.device": device.type, "training.epochs": 1000}
-    settings["network.activation"] = "relu"  # as the tutorial's
-    config = plan.plan("vae", "mnist", settings=settings)
-    trainer = Trainer(runs.create(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
+def pythae(device: torch.device) -> Callable[[], None]:
+    """The same network, batch and optimiser in pythae's terms."""
+    import logging
+
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    logging.disable(logging.CRITICAL)
+
+    class Encoder(BaseEncoder):
+        def __init__(self, whole: TutorialVae):
+            super().__init__()
+            self.whole = whole
+
+        def forward(self, x: Tensor) -> ModelOutput:
+            h = torch.relu(self.whole.hidden(x.flatten(1)))
+            return ModelOutput(embedding=self.whole.mean(h), log_covariance=self.whole.log_variance(h))
+
+    class Decoder(BaseDecoder):
+        def __init__(self, whole: TutorialVae):
+            super().__init__()
+            self.up, self.out = whole.up, whole.out
+
+        def forward(self, z: Tensor) -> ModelOutput:
+            rebuilt = torch.sigmoid(self.out(torch.relu(self.up(z))))
+            return ModelOutput(reconstruction=rebuilt.view(-1, 1, 28, 28))
+
+    down, whole = Encoder(TutorialVae()), TutorialVae()
+    del down.whole.up, down.whole.out
+    options = VAEConfig(input_dim=(1, 28, 28), latent_dim=20, reconstruction_loss="bce")
+    settings = BaseTrainerConfig(
+        output_dir=tempfile.mkdtemp(), num_epochs=1000, per_device_train_batch_size=BATCH, learning_rate=1e-3,
+        optimizer_cls="Adam", no_cuda=device.type == "cpu",
+    )  # fmt: skip
+    x = data.as_float(data.load(DataConfig(name="mnist")).train.x)
+    trainer = BaseTrainer(VAE(options, down, Decoder(whole)), BaseDataset(x, torch.zeros(len(x))), None, settings)
+    trainer.prepare_training()
+    count = iter(range(1, 1000))
 
     def epoch() -> None:
-        trainer.run_epoch()
-        trainer.epoch += 1
+        with contextlib.redirect_stderr(io.StringIO()):  # a bar for each epoch
+            trainer.train_step(next(count))
 
     return epoch
 
 
-def products(device: torch.device) -> Callable[[], None]:
+def trainer_of(device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object) -> Trainer:
+    """Our trainer on all of MNIST, with the tutorial's network where it is the VAE."""
+    settings = {"data.validation_fraction": 0, "training.device": device.type, "training.epochs": 1000}
+    settings |= {"network.activation": "relu", "training.batch_size": batch, **options}
+    config = plan.plan(variant, "mnist", settings=settings)
+    return Trainer(runs.create(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
+
+
+def one_epoch(trainer: Trainer) -> None:
+    sums = trainer.run_epoch()
+    assert sums is not None and bool(sums.isfinite().all())  # as the trainer reads them: once an epoch
+    trainer.epoch += 1
+
+
+def ours(device: torch.device, batch: int = BATCH) -> Callable[[], None]:
+    return partial(one_epoch, trainer_of(device, batch))
+
+
+def products(
+    device: torch.device, batch: int = BATCH, multiply: Callable[[Tensor, Tensor], Tensor] = torch.mm
+) -> Callable[[], None]:
     widths = [(784, 400), (400, 40), (20, 400), (400, 784)]
-    layers = [(torch.randn(BATCH, a), torch.randn(a, b), torch.randn(BATCH, b)) for a, b in widths]
+    layers = [(torch.randn(batch, a), torch.randn(a, b), torch.randn(batch, b)) for a, b in widths]
     layers = [tuple(t.to(device) for t in layer) for layer in layers]  # type: ignore[misc]
 
     def epoch() -> None:
-        for _ in range(STEPS):
+        for _ in range(-(-EXAMPLES // batch)):
             for i, (x, weight, gradient) in enumerate(layers):
-                torch.mm(x, weight)
-                torch.mm(x.t(), gradient)
+                multiply(x, weight)
+                multiply(x.t(), gradient)
                 if i:  # the input needs no gradient
-                    torch.mm(gradient, weight.t())
+                    multiply(gradient, weight.t())
 
     return epoch
+
+
+# -- terms that are costly as their formulas stand
+
+
+def contractive(device: torch.device, method: str) -> Callable[[], None]:
+    """Twenty steps of a 784-512-256-32 encoder with |J|^2: by every row of J, or as the trainer does it."""
+    model = model_of(ModelConfig(
+        input_shape=(784,), latent_dim=32, network=Mlp(hidden=(512, 256), activation="tanh"),
+        penalties=(Contractive(method=method),),  # type: ignore[arg-type]
+    ), device)  # fmt: skip
+    return partial(steps, model, torch.rand(BATCH, 784, device=device), model.loss)
+
+
+def many_samples(device: torch.device, loop: bool, samples: int = 50) -> Callable[[], None]:
+    """Twenty steps of the importance-weighted bound: a pass of the decoder for each sample, or one for all."""
+    bottleneck = GaussianCode(samples=samples, bound="iwae")
+    network = Mlp(hidden=(200, 200), activation="tanh")
+    options = {"likelihood": {"kind": "bernoulli"}, "bottleneck": bottleneck, "network": network}
+    model = model_of(ModelConfig(input_shape=(784,), latent_dim=50, **options), device)  # type: ignore[arg-type]
+
+    def looped(x: Tensor) -> Loss:
+        mean, log_variance = model.encoder(x).out.chunk(2, 1)
+        weights = []
+        for _ in range(samples):
+            z, ratio = model.bottleneck.draw(mean, log_variance, 1)
+            weights.append(
+                -F.binary_cross_entropy_with_logits(model.decoder(z[0]), x, reduction="none").sum(1) - ratio[0]
+            )
+        total = -(torch.logsumexp(torch.stack(weights), 0) - math.log(samples)).mean()
+        return Loss(total, total, total, total)
+
+    return partial(steps, model, torch.rand(BATCH, 784, device=device), looped if loop else model.loss)
+
+
+def model_of(config: ModelConfig, device: torch.device) -> Autoencoder:
+    return Autoencoder(config).to(device).train()
+
+
+def steps(model: Autoencoder, x: Tensor, loss: Callable[[Tensor], Loss], count: int = 20) -> None:
+    for _ in range(count):
+        model.zero_grad()
+        loss(x).total.backward()
+
+
+# -- the measurement
+
+
+def by_onednn(a: Tensor, b: Tensor) -> Tensor:
+    """a b by the library that our layers take on AMD processors."""
+    return torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
 
 
 def seconds(epoch: Callable[[], None], device: torch.device) -> float:
@@ -107,54 +226,82 @@ def seconds(epoch: Callable[[], None], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
+def interleaved(ways: Mapping[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of each way, turn by turn; the first turn warms up."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            taken = seconds(way, device)
+            if number:
+                times[name].append(taken)
+        print(number, {name: round(t[-1], 4) for name, t in times.items() if t}, flush=True)
+    return times
+
+
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=7)
     chosen = options.parse_args()
     device = pick_device(chosen.device)
-    epochs = {"tutorial": tutorial(device), "ours": ours(device), "products": products(device)}
-    times: dict[str, list[float]] = {name: [] for name in epochs}
-    for number in range(chosen.rounds + 1):
-        for name, epoch in epochs.items():
-            taken = seconds(epoch, device)
-            if number:  # the first round warms up
-                times[name].append(taken)
-        print(number, {name: round(t[-1], 3) for name, t in times.items() if t}, flush=True)
-    text = table(times, device)
-    RESULT.write_text(text)
+    prepare(device)
+    small = {"tutorial": tutorial(device), "ours": ours(device), "products": products(device)}
+    if importlib.util.find_spec("pythae"):
+        small["pythae"] = pythae(device)
+    large = {"ours": ours(device, LARGE), "products": products(device, LARGE)}
+    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        small["products by oneDNN"] = products(device, BATCH, by_onednn)
+        large["products by oneDNN"] = products(device, LARGE, by_onednn)
+    penalty = {"every row (vmap of jacrev)": contractive(device, "exact"), "ours": contractive(device, "auto")}
+    bound = {"a loop over samples": many_samples(device, True), "ours": many_samples(device, False)}
+    measured = [interleaved(ways, chosen.rounds, device) for ways in (small, large, penalty, bound)]
+    parts = [
+        section(f"Epochs, batch {BATCH}", measured[0], "tutorial", "pythae"),
+        section(f"Epochs, batch {LARGE}", measured[1]),
+        section("20 steps with a contractive penalty on 784-512-256-32, batch 128", measured[2], *list(penalty)[:1]),
+        section(
+            "20 steps of the importance-weighted bound, 50 samples, 784-200-200-50, batch 128",
+            measured[3],
+            *list(bound)[:1],
+        ),
+    ]
+    if device.type == "cuda":
+        from bench import gpu
+
+        parts += gpu.sections(device, chosen.rounds)
+    text = report(parts, device, chosen.rounds)
+    result = RESULT.with_name("gpu.md") if device.type == "cuda" else RESULT
+    result.write_text(text)
     print(text)
 
 
-def table(times: dict[str, list[float]], device: torch.device) -> str:
-    """The results as Markdown, ratios taken round by round."""
+def section(title: str, times: Mapping[str, list[float]], *slower: str) -> str:
+    """One table: seconds, and ratios taken turn by turn, of the slower ways to ours and of ours to bare products."""
+    rows = [f"| {name} | {min(t):.3f} | {statistics.median(t):.3f} | {max(t):.3f} |" for name, t in times.items()]
+    ratios = [(name, "ours") for name in slower if name in times] + [
+        ("ours", name) for name in times if name.startswith("products")
+    ]
+    said = [f"- {a} / {b}: **{ratio(times[a], times[b])}**" for a, b in ratios]
+    if "tutorial" in times:
+        said.append(f"- tutorial / products: {ratio(times['tutorial'], times['products'])}")
+    head = ["", "| | min, s | median, s | max, s |", "|---|---|---|---|"]
+    return "\n".join([f"## {title}", *head, *rows, "", *said])
 
-    def ratio(a: str, b: str) -> str:
-        shares = [x / y for x, y in zip(times[a], times[b], strict=True)]
-        return f"{statistics.median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
 
+def ratio(a: list[float], b: list[float]) -> str:
+    shares = [x / y for x, y in zip(a, b, strict=True)]
+    return f"{statistics.median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+
+
+def report(parts: list[str], device: torch.device, rounds: int) -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    rows = [f"| {name} | {statistics.median(t):.3f} | {min(t):.3f} |" for name, t in times.items()]
-    return "\n".join(
-        [
-            "# Speed of training",
-            "",
-            f"An epoch of MNIST (60,000 examples, batch {BATCH}) through the 784-400-20 VAE, "
-            f"{len(times['ours'])} interleaved rounds in one process.",
-            f"{describe_device(device)}, {cores} cores, torch {torch.__version__}, Python {platform.python_version()}. "
-            f"Command: `python -m bench.speed --device {device.type}`.",
-            "",
-            "| epoch of | median, s | least, s |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"- tutorial / ours: **{ratio('tutorial', 'ours')}**",
-            f"- ours / bare matrix products: **{ratio('ours', 'products')}**",
-            f"- tutorial / bare matrix products: **{ratio('tutorial', 'products')}**; nothing that multiplies these "
-            "matrices in float32 here can be faster than the tutorial by more than that.",
-            "",
-        ]
+    head = (
+        f"MNIST (60,000 examples) through the 784-400-20 VAE, {rounds} interleaved turns in one process; ratios are "
+        f"medians of those within a turn, with the least and the most. *products* are the network's matrix products "
+        f"alone, by torch.mm. {describe_device(device)}, {cores} cores, torch {torch.__version__}, "
+        f"Python {platform.python_version()}. Command: `python -m bench.speed --device {device.type}`."
     )
+    return "\n\n".join(["# Speed of training", head, *parts]) + "\n"
 
 
 if __name__ == "__main__":

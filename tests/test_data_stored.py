@@ -1,9 +1,12 @@
 """Data sets larger than memory: real files, with the budget made small."""
 
+import io
 import os
 import subprocess
 import sys
 import threading
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ from PIL import Image
 
 from aecore import data, runs
 from aecore.config import DataConfig
-from aecore.data import arrays, images, stored
+from aecore.data import arrays, budget, cache, images, sources, stored
 from aecore.data.stored import Stored
 from aecore.errors import DataError
 from aecore.train import Trainer, fit
@@ -43,8 +46,28 @@ def numbers(x):
     return np.ascontiguousarray(x.numpy()[:, 0, 0, :4]).view(np.uint32).ravel()
 
 
+def config_of(path, **options):
+    return DataConfig.model_validate({"name": str(path), **options})
+
+
 def load(path, **options):
-    return data.load(DataConfig(name=str(path), **options))
+    return data.load(config_of(path, **options))
+
+
+def refusal(path, **options):
+    with pytest.raises(DataError) as caught:
+        load(path, **options)
+    return str(caught.value)
+
+
+def everything(found):
+    """All examples of a large set, the test set's last."""
+    return torch.cat([found.stored.take(torch.arange(len(found.stored))), found.test.x])
+
+
+def sorted_rows(x):
+    rows = x.flatten(1).numpy()
+    return rows[np.lexsort(rows.T)]
 
 
 def test_a_large_array_is_read_whole_in_a_pass_each_example_once_well_shuffled(tmp_path):
@@ -54,6 +77,9 @@ def test_a_large_array_is_read_whole_in_a_pass_each_example_once_well_shuffled(t
     assert [len(batch) for batch in batches[:-1]] == [64] * (len(batches) - 1)
     order = np.concatenate([numbers(batch) for batch in batches])
     assert sorted(order) == sorted(numbers(found.stored.take(torch.arange(len(found.stored)))))
+    other_size = np.concatenate([numbers(batch) for batch in found.stored.batches(7, seed=1)])
+    assert (other_size == order).all(), "the order does not depend on the size of a batch"
+    assert np.mean([len(np.unique(numbers(batch) // 8)) for batch in found.stored.batches(16, 1)]) > 2
     assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.2
     assert np.median(np.abs(np.diff(order.astype(int)))) > 100, "neighbours in the file come far apart"
     again, other = (np.concatenate([numbers(b) for b in found.stored.batches(64, seed)]) for seed in (1, 2))
@@ -85,28 +111,56 @@ def test_an_array_alone_is_read_as_in_an_archive(tmp_path, shape, kind, dtype, m
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4000)
     large = load(tmp_path / "x.npy")
     assert large.stored is not None and large.input_shape == one.input_shape and large.kind == kind
-    everything = torch.cat([large.stored.take(torch.arange(len(large.stored))), large.test.x])
-    whole = torch.cat([one.train.x, one.test.x])
-    assert everything.dtype == whole.dtype
-    assert torch.equal(everything.flatten(1).sort(0).values, whole.flatten(1).sort(0).values)
+    whole, found = torch.cat([one.train.x, one.test.x]), everything(large)
+    assert found.dtype == whole.dtype == large.stored.dtype
+    assert large.stored.shape == (len(large.stored), *one.input_shape)
+    assert (sorted_rows(found) == sorted_rows(whole)).all()
 
 
 def test_what_is_wrong_with_a_large_array_is_a_sentence(tmp_path):
     x = np.random.default_rng(0).random((500, 100))
     x[321, 7] = np.nan
     np.save(tmp_path / "nan.npy", x)
-    with pytest.raises(DataError, match="NaN"):
-        load(tmp_path / "nan.npy")
+    assert "1 NaN and 0 infinite values among rows " in refusal(tmp_path / "nan.npy")
+    assert "the first in row 321, column 7" in refusal(tmp_path / "nan.npy")
     np.save(tmp_path / "objects.npy", np.array([{}] * 3), allow_pickle=True)
     np.save(tmp_path / "channels.npy", np.zeros((500, 2, 12, 12), np.uint8))
     whole = numbered(tmp_path).read_bytes()
     (tmp_path / "torn.npy").write_bytes(whole[: len(whole) // 2])
-    for name, words in (("objects", "not a readable"), ("channels", "2 channels"), ("torn", "not a readable")):
-        with pytest.raises(DataError, match=words):
-            load(tmp_path / f"{name}.npy")
+    np.save(tmp_path / "bright.npy", np.full((500, 12, 12), 200.0))
+    np.save(tmp_path / "columns.npy", np.asfortranarray(np.random.default_rng(0).random((500, 100))))
+    (tmp_path / "none.npy").write_bytes(b"hello")
+    header = "{'descr': '<f8', 'fortran_order': False, 'shape': (-10**6, -10**6)}\n".replace("10**6", "1000000")
+    (tmp_path / "odd.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    for name, words in {
+        "objects": "holds Python objects",
+        "channels": "2 channels",
+        "torn": "is cut short: its header promises shape (2000, 1, 8, 8)",
+        "bright": "pixels from 200 to 200 among rows",
+        "columns": "saved column by column",
+        "none": "not a readable .npy",
+        "odd": "not a readable .npy",
+    }.items():
+        assert words in refusal(tmp_path / f"{name}.npy")
     for options in ({"binarise": "static"}, {"train_class": "1"}):
-        with pytest.raises(DataError, match=r"data\.limit"):
-            load(tmp_path / "large.npy", **options)
+        assert "data.limit" in refusal(tmp_path / "large.npy", **options)
+
+
+@pytest.mark.parametrize("kind", [">f4", "longdouble", "float16", ">i8", "bool"])
+def test_numbers_of_any_kind_are_read_as_float32(tmp_path, kind):
+    x = (np.random.default_rng(0).random((2000, 100)) * 9).astype(kind)
+    np.save(tmp_path / "x.npy", x)
+    found = load(tmp_path / "x.npy")
+    assert found.stored is not None and found.train.x.dtype == torch.float32
+    assert (sorted_rows(everything(found)) == sorted_rows(torch.from_numpy(x.astype(np.float32)))).all()
+
+
+def test_missing_cells_pass_only_where_they_are_allowed_for(tmp_path):
+    x = np.random.default_rng(0).random((500, 100))
+    x[321, 7] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    assert everything(load(tmp_path / "x.npy", missing="keep")).isnan().sum() == 1
+    assert "row 321" in refusal(tmp_path / "x.npy"), "what was in order by another rule is checked again"
 
 
 def test_a_file_that_was_checked_is_checked_again_only_when_it_changes(tmp_path, monkeypatch):
@@ -116,15 +170,50 @@ def test_a_file_that_was_checked_is_checked_again_only_when_it_changes(tmp_path,
     seen = []
     monkeypatch.setattr(arrays, "_finite", lambda x, *rest: seen.append(len(x)) or x)
     load(path)
-    assert sum(seen) <= 1
+    assert not seen
     np.save(path, np.random.default_rng(1).random((501, 100)))
     load(path)
     assert sum(seen) >= 501
 
 
-def test_a_part_of_a_large_set_that_fits_is_an_ordinary_set(tmp_path):
-    found = load(numbered(tmp_path), limit=100)
-    assert found.stored is None and len(found.train.x) == 100 and not found.notes
+def test_checking_tells_how_far_it_is_and_a_cache_that_cannot_be_written_is_no_obstacle(tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "x.npy" / "cache"))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((500, 100)))
+    seen = []
+    data.load(config_of(tmp_path / "x.npy"), lambda text, share: seen.append((text, share)))
+    assert seen[0][0] == "Checking x.npy" and seen[-1][1] == 1.0 and sorted(seen) == seen
+
+
+@pytest.mark.parametrize("limit", [100, 700])
+def test_a_part_of_a_large_set_that_fits_is_the_ordinary_set_of_that_part(tmp_path, monkeypatch, limit):
+    path = numbered(tmp_path)
+    found, drawn = load(path, limit=limit), load(path, limit=limit, binarise="static")
+    monkeypatch.setattr(arrays, "MAX_BYTES", 10**9)
+    plain = load(path, limit=limit)
+    assert found.stored is None and not found.notes and set(drawn.train.x.unique().tolist()) == {0, 255}
+    assert torch.equal(found.train.x, plain.train.x) and torch.equal(found.test.x, plain.test.x)
+
+
+def test_a_limit_above_what_fits_is_honoured_on_the_disk(tmp_path):
+    found = load(numbered(tmp_path), limit=1500)
+    assert len(found.stored) == 1500 and "all 1,500 examples" in found.notes[0]
+
+
+def test_on_a_public_page_what_is_larger_than_the_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "someone/lab")
+    assert "large.npy would take" in refusal(numbered(tmp_path))
+    assert "60 images of 40 x 40 pixels in p would take" in refusal(picture_folder(tmp_path / "p"))
+    assert not cache.cache_folder().exists()
+
+
+def test_whoever_asks_for_all_examples_undivided_is_told_that_they_do_not_fit(tmp_path):
+    with pytest.raises(DataError, match=r"large\.npy would take"):
+        data.read(config_of(numbered(tmp_path)))
+
+
+def test_what_cannot_be_read_from_the_disk_is_told_how_it_could(tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros((2000, 100)))
+    assert refusal(tmp_path / "x.npz").endswith("or save them as a .npy, which is read from the disk.")
 
 
 def picture_folder(root, count=60, colour=False):
@@ -137,44 +226,134 @@ def picture_folder(root, count=60, colour=False):
     return root
 
 
+def packed(folder, path):
+    """The same images as a zip."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
 @pytest.mark.parametrize("colour", [False, True])
-def test_images_too_many_for_memory_are_decoded_once_onto_the_disk(tmp_path, monkeypatch, colour):
-    folder = picture_folder(tmp_path / "pictures", colour=colour)
-    found = images.read_images(folder, lambda *_: None)
-    assert isinstance(found.x.base if found.x.base is not None else found.x, np.memmap) or isinstance(
-        found.x, np.memmap
-    )
-    monkeypatch.setattr(arrays, "MAX_BYTES", 10**9)
-    plain = images.read_images(folder, lambda *_: None)
-    assert (found.x == plain.x).all() and (found.y == plain.y).all() and found.classes == plain.classes
-    monkeypatch.setattr(arrays, "MAX_BYTES", 100_000)
+def test_images_too_many_for_memory_are_decoded_once_onto_the_disk(tmp_path, monkeypatch, colour, kind):
+    monkeypatch.setattr(arrays, "MAX_BYTES", 90_000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4 * 40 * 40 * 3 * 10)
+    path = picture_folder(tmp_path / "pictures", colour=colour)
+    path = packed(path, tmp_path / "pictures.zip") if kind == "zip" else path
+    found = load(path)
     monkeypatch.setattr(images, "_pixels", lambda image: pytest.fail("decoded again"))
-    again = load(folder)
-    assert again.classes == ("a", "b") and again.stored is not None and len(again.train.y) == len(again.train.x) <= 30
+    again = load(path)
     monkeypatch.undo()
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
+    plain = load(path)
+    whole = torch.cat([plain.train.x, plain.test.x])
+    assert (sorted_rows(everything(found)) == sorted_rows(whole)).all()
+    assert torch.equal(everything(again), everything(found))
+    label = {}
+    for split in (plain.train, plain.test):
+        label |= {x.numpy().tobytes(): int(y) for x, y in zip(split.x, split.y, strict=True)}
+    for split in (found.train, found.test, again.train):
+        assert [label[x.numpy().tobytes()] for x in split.x] == split.y.tolist()
+    assert found.classes == ("a", "b") and len(found.train.x) <= 30
 
 
-def test_a_folder_that_changed_is_decoded_again_and_a_killed_decoding_leaves_nothing(tmp_path, monkeypatch):
+def test_images_that_turn_out_to_fit_once_decoded_are_an_ordinary_set(tmp_path, monkeypatch):
+    folder = picture_folder(tmp_path / "pictures")  # grey: a third of what was reckoned with
+    found = load(folder)
+    monkeypatch.setattr(arrays, "MAX_BYTES", 10**9)
+    plain = load(folder)
+    assert (
+        found.stored is None and torch.equal(found.train.x, plain.train.x) and torch.equal(found.test.y, plain.test.y)
+    )
+
+
+def test_folders_train_and_test_stay_the_splits_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "MAX_BYTES", 50_000)
+    monkeypatch.setattr(stored, "SAMPLE_BYTES", 4 * 40 * 40 * 5)
+    picture_folder(tmp_path / "p" / "train")
+    picture_folder(tmp_path / "p" / "test", count=10)
+    found = load(tmp_path / "p")
+    assert len(found.stored) == 60 and len(found.test.x) == 5 and len(found.train.x) == 5
+
+
+def test_of_a_limited_set_only_what_is_used_is_decoded(tmp_path, monkeypatch):
+    folder, decoded, real = picture_folder(tmp_path / "p"), [], images._pixels
+    monkeypatch.setattr(images, "_pixels", lambda image: (decoded.append(1), real(image))[1])
+    for options in ({}, {"train_class": "b"}):
+        monkeypatch.setattr(arrays, "MAX_BYTES", 100_000)
+        decoded.clear()
+        found = load(folder, limit=4, **options)
+        assert len(decoded) == 8
+        monkeypatch.setattr(arrays, "MAX_BYTES", 10**9)
+        plain = load(folder, limit=4, **options)
+        for one, two in ((found.train, plain.train), (found.test, plain.test)):
+            assert torch.equal(one.x, two.x) and torch.equal(one.y, two.y)
+    assert not cache.cache_folder().exists()
+
+
+def test_why_images_were_left_out_is_still_known_the_next_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "MAX_BYTES", 50_000)
+    folder = picture_folder(tmp_path / "p")
+    (folder / "b" / "zzz.png").write_bytes(b"torn")
+    (folder / "b" / "notes.txt").write_text("hello")
+    first, second = (load(folder, unusable="leave_out").notes for _ in range(2))
+    assert first == second and "notes.txt" in first[0] and "zzz.png" in first[1] and "from the disk" in first[2]
+
+
+def test_a_folder_that_changed_is_decoded_again_and_a_failed_decoding_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "MAX_BYTES", 50_000)
     folder = picture_folder(tmp_path / "pictures")
-    first = images.read_images(folder, lambda *_: None).x.sum()
+    first = everything(load(folder)).sum(dtype=torch.long)
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "a" / "000.png")
     os.utime(folder / "a" / "000.png", (1, 1))
-    assert images.read_images(folder, lambda *_: None).x.sum() < first
-    picture = folder / "b" / "059.png"
-    picture.unlink()
+    assert everything(load(folder)).sum(dtype=torch.long) < first
     (folder / "b" / "zzz.png").write_bytes(b"torn")
-    with pytest.raises(DataError, match=r"zzz\.png"):
-        images.read_images(folder, lambda *_: None)
-    cache = stored.cache_folder()
-    assert len(list(cache.glob("*.kept.npy"))) == 2 and not list(cache.glob(".*"))
+    assert "zzz.png" in refusal(folder)
+    folder_of = cache.cache_folder()
+    assert len(list(folder_of.iterdir())) == 2 and not list(folder_of.glob(".*"))
 
 
-def test_a_disk_without_room_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
+def test_what_a_killed_decoding_left_is_removed_after_a_day(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "MAX_BYTES", 50_000)
+    old, new = (cache.cache_folder() / f".draft-{name}" for name in ("old", "new"))
+    for draft in (old, new):
+        draft.mkdir(parents=True)
+        (draft / "images.npy").write_bytes(b"half")
+    for path in (old / "images.npy", old):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    load(picture_folder(tmp_path / "pictures"))
+    assert not old.exists() and new.exists()
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
     folder = picture_folder(tmp_path / "pictures")
-    monkeypatch.setattr(stored.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
-    with pytest.raises(DataError, match="AECORE_CACHE"):
-        images.read_images(folder, lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+        assert "AECORE_CACHE" in refusal(folder)
+    monkeypatch.setenv("AECORE_CACHE", str(folder / "a" / "000.png"))
+    assert "Nothing can be kept in" in refusal(folder)
+
+
+def test_a_member_of_a_zip_that_is_larger_than_memory_is_never_unpacked(tmp_path, monkeypatch):
+    out = io.BytesIO()
+    Image.new("L", (4, 4)).save(out, "PNG")
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.png", out.getvalue())
+        archive.writestr("1.png", bytes(300_000))
+    monkeypatch.setattr(sources.Archive, "read", lambda *_: pytest.fail("unpacked"))
+    assert "The largest file in bomb.zip unpacked would take" in refusal(tmp_path / "bomb.zip")
+
+
+def test_a_first_image_that_lies_about_its_size_does_not_open_memory_to_the_others(tmp_path, monkeypatch):
+    out = io.BytesIO()
+    Image.new("L", (4, 4)).save(out, "PNG")
+    folder = picture_folder(tmp_path / "p")
+    (folder / "a" / "000.png").write_bytes(out.getvalue()[:45])
+    monkeypatch.setenv("SPACE_ID", "someone/lab")
+    monkeypatch.setattr(images, "_room", lambda *_: pytest.fail("room was made"))
+    monkeypatch.setattr(arrays, "MAX_BYTES", 60 * 3 * 40 * 40 - 1)
+    assert "No image of p can be read" in refusal(folder, unusable="leave_out")
 
 
 def test_a_pass_that_is_left_early_leaves_no_thread_and_a_failing_disk_is_told(tmp_path, monkeypatch):
@@ -189,10 +368,69 @@ def test_a_pass_that_is_left_early_leaves_no_thread_and_a_failing_disk_is_told(t
     def fail(*_):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(stored, "in_memory", fail)
+    monkeypatch.setattr(Stored, "_span", fail)
     with pytest.raises(OSError, match="disk is gone"):
         list(found.batches(16, 0))
     assert threading.active_count() == before
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_is_told_and_does_not_end_the_process(tmp_path):
+    found = load(numbered(tmp_path)).stored
+    os.truncate(tmp_path / "large.npy", 5000)
+    with pytest.raises(OSError, match="cut short"):
+        list(found.batches(16, 0))
+    with pytest.raises(OSError, match="cut short"):
+        found.take(torch.arange(len(found)))
+
+
+def test_a_batch_may_be_larger_than_a_window_and_an_example_larger_than_a_block(tmp_path, monkeypatch):
+    path = numbered(tmp_path, count=200)
+    whole = Stored(path)
+    monkeypatch.setattr(stored, "BLOCK_BYTES", 10)
+    for size, sizes in ((90, [90, 90, 20]), (1000, [200]), (100, [100, 100]), (1, [1] * 200)):
+        batches = list(whole.batches(size, 0))
+        assert [len(batch) for batch in batches] == sizes
+        assert sorted(np.concatenate([numbers(batch) for batch in batches])) == list(range(200))
+    assert list(Stored(path, np.arange(0)).batches(5, 0)) == []
+
+
+def test_the_drawing_of_batches_leaves_the_global_random_numbers_alone(tmp_path):
+    found = load(numbered(tmp_path)).stored
+    before = torch.get_rng_state()
+    list(found.batches(100, 0))
+    found.hold_out(10, 0)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_examples_are_taken_in_the_order_that_was_asked_for_and_no_more_are_held_out_than_there_are(tmp_path):
+    whole = Stored(numbered(tmp_path))
+    positions = torch.tensor([1999, 3, 3, 700, 4])
+    assert numbers(whole.take(positions)).tolist() == positions.tolist()
+    assert len(whole.take(positions[:0])) == 0
+    with pytest.raises(DataError, match="cannot be held out"):
+        whole.hold_out(2000, 0)
+
+
+def test_memory_stays_bounded_however_large_the_file(tmp_path):
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (250_000, 28, 28))
+    x[::7] = 9
+    x.flush()
+    script = f"""
+from aecore import data
+from aecore.config import DataConfig
+from aecore.data import arrays, stored
+arrays.MAX_BYTES, stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 10**7, 8 * 2**20
+def anonymous():
+    return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])
+found, _ = data.load(DataConfig(name={str(tmp_path / "x.npy")!r})).stored.hold_out(1000, 0)
+before, most = anonymous(), 0
+for n, batch in enumerate(found.batches(128, 0)):
+    most = max(most, anonymous()) if n % 20 == 0 else most
+print((most - before) / stored.WINDOW_BYTES)
+"""
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+    assert float(done.stdout) < 6, done.stderr
 
 
 def large_run(folder, **training):
@@ -222,3 +460,14 @@ def test_the_budget_is_no_more_than_a_quarter_of_what_the_process_may_use():
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=root, capture_output=True, text=True)
     assert done.stdout.strip() == str(5 * 10**8), done.stderr
+
+
+def test_the_budget_knows_the_limit_of_a_container_and_what_was_asked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("AECORE_MAX_DATA_GB", raising=False)
+    monkeypatch.setattr(budget, "CGROUP", tmp_path / "memory.max")
+    (tmp_path / "memory.max").write_text("1000000000\n")
+    assert budget.allowed_bytes() == 250_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert budget.allowed_bytes() > 250_000_000
+    monkeypatch.setenv("AECORE_MAX_DATA_GB", "0.5")
+    assert budget.allowed_bytes() == 500_000_000

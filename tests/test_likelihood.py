@@ -49,8 +49,10 @@ def test_cross_entropy_is_the_negative_log_probability_of_binary_pixels(logits):
 
 
 def test_cross_entropy_has_the_gradient_that_finite_differences_give(logits, x):
-    wide = torch.linspace(-30, 30, x[0].numel(), dtype=torch.float64).reshape(1, 2, 4, 4).requires_grad_()
-    assert torch.autograd.gradcheck(lambda v: CrossEntropy.apply(v, x[:1]), wide)
+    wide = torch.linspace(-30, 30, x[0].numel(), dtype=torch.float64)[None].requires_grad_()
+    seen = (torch.rand(1, 32) < 0.5).double()
+    for observed in (None, seen):
+        assert torch.autograd.gradcheck(lambda v, o=observed: CrossEntropy.apply(v, x[:1].flatten(1), o), wide)
     assert torch.autograd.gradcheck(lambda v: Bernoulli().build(32).loss(v, x), logits.requires_grad_())
 
 

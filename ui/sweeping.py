@@ -75,7 +75,7 @@ def at_sizes(config: RunConfig, variant: str | None, kind: str, sizes: Sequence[
         return [sweep.with_latent_dim(config, size) for size in sizes]
     wanted = config.data
     entry = data.CATALOG.get(wanted.name) if wanted else None
-    count = entry.sizes[0] if entry else len(cache.load_data(wanted).train.x)
+    count = entry.sizes[0] if entry else cache.load_data(wanted).count
     shape = config.model.input_shape
     return [configure(variant, shape, kind=kind, examples=count, data=wanted, latent_dim=size) for size in sizes]
 

@@ -90,10 +90,8 @@ def describe_data(wanted: DataConfig, place: Any) -> tuple[tuple[int, ...], str,
     entry = data.CATALOG.get(wanted.name)
     if entry is None:
         found = cache.load_data(wanted)
-        place.caption(
-            f"{len(found.train.x):,} training and {len(found.test.x):,} test examples of {found.input_shape}."
-        )
-        return found.input_shape, found.kind, len(found.train.x)
+        place.caption(f"{found.count:,} training and {len(found.test.x):,} test examples of {found.input_shape}.")
+        return found.input_shape, found.kind, found.count
     place.caption(entry.description + ("" if entry.local() else " :material/download: Downloaded on first use."))
     return entry.input_shape, entry.kind, entry.sizes[0]
 

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
-import resource
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
 
+from aecore.data.budget import allowed_bytes
 from aecore.errors import DataError
 
 Kind = Literal["image", "table", "manifold"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
+MAX_BYTES = allowed_bytes()
+"""The most that one data set may take in memory once decoded; arrays and images above it are read from the disk."""
 
-def _memory() -> int:
-    """The bytes that this process may use: of the machine, its container and its limits, the least."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    with suppress(OSError, ValueError):
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS)]
-    return min(*found, *(limit for limit in limits if limit > 0), 2**62)
-
-
-MAX_BYTES = int(float(os.environ.get("AECORE_MAX_DATA_GB") or min(4.0, _memory() / 4e9)) * 10**9)
-"""The most that one data set may take in memory once decoded; arrays and images above it stay on the disk."""
+TO_DISK = "Use fewer or smaller examples, or save them as a .npy, which is read from the disk."
 
 
 class Raw(NamedTuple):
@@ -53,12 +42,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-def check_bytes(count: int, what: str, or_else: str = "") -> None:
+def check_bytes(count: int, what: str, advice: str = "Use fewer or smaller examples.") -> None:
     """Raises DataError if `count` bytes are more than a data set may take."""
     if count > MAX_BYTES:
         raise DataError(
             f"{what} would take {count / 1e9:.3g} GB in memory, more than the limit of "
-            f"{MAX_BYTES / 1e9:.3g} GB. Use fewer or smaller examples{or_else}."
+            f"{MAX_BYTES / 1e9:.3g} GB. {advice}"
         )
 
 
@@ -86,22 +75,6 @@ def read_npz(path: Path, missing: bool = False) -> Raw:
     return _to_raw(found, path.name, missing)
 
 
-def read_npy(path: Path, missing: bool = False, report: Callable[[str, float], None] = lambda *_: None) -> Raw:
-    """One array as `read_npz` reads `x`. A large one stays on the disk: it is mapped into memory, and checked once."""
-    from aecore.data import stored
-
-    x, where = stored.open_npy(path), f"The array in {path.name}"
-    if not stored.is_large(x.nbytes, where):
-        return _to_raw({"x": np.array(x)}, path.name, missing)
-    _inputs(x[:1], where, missing)  # the shape, the kind of numbers
-    x = stored.checked(path, lambda part: _inputs(part, where, missing), report)
-    return (
-        Raw("table", x, columns=tuple(f"x{i}" for i in range(x.shape[1])))
-        if x.ndim == 2
-        else Raw("image", x if x.ndim == 4 else x[:, None])
-    )
-
-
 def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     found: dict[str, Array] = {}
@@ -116,23 +89,31 @@ def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> Array:
     with archive.open(info) as file:  # the header first: it may promise more than memory holds
-        first = npy.read_magic(file) == (1, 0)
-        shape, _, dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
+        shape, _, dtype = read_layout(file)
     if dtype.hasobject:
         raise DataError(f"{what} holds Python objects, which are never loaded. Save numbers or strings.")
-    check_bytes(math.prod(shape) * dtype.itemsize, what, " or save it as .npy, which can stay on the disk")
+    check_bytes(math.prod(shape) * dtype.itemsize, what, TO_DISK)
     if math.prod(shape) * dtype.itemsize > info.file_size:
         raise DataError(f"{what} is cut short: its header promises shape {shape}. Save the file again.")
     with archive.open(info) as file:
         return npy.read_array(file, allow_pickle=False)
 
 
+def read_layout(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and kind of the values of a .npy, of which only the header is read."""
+    first = npy.read_magic(file) == (1, 0)
+    shape, columns_first, dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
+    if any(side < 0 for side in shape):
+        raise ValueError(f"its header has the shape {shape}")
+    return shape, columns_first, dtype
+
+
 def _to_raw(found: dict[str, Array], where: str, missing: bool) -> Raw:
-    x = _inputs(found["x"], f"`x` in {where}", missing)
+    x = inputs(found["x"], f"`x` in {where}", missing)
     labels = found.get("y")
     train = None
     if "x_test" in found:
-        train, test = len(x), _inputs(found["x_test"], f"`x_test` in {where}", missing)
+        train, test = len(x), inputs(found["x_test"], f"`x_test` in {where}", missing)
         if test.shape[1:] != x.shape[1:] or test.dtype != x.dtype:
             raise DataError(
                 f"`x_test` in {where} holds {test.dtype} of shape {test.shape[1:]}, "
@@ -141,6 +122,11 @@ def _to_raw(found: dict[str, Array], where: str, missing: bool) -> Raw:
         labels = _both_labels(found, where)
         x = np.concatenate([x, test])
     y, classes = (None, ()) if labels is None else index_labels(_labels(labels, len(x), where))
+    return raw_of(x, y, classes, train)
+
+
+def raw_of(x: Array, y: Array | None = None, classes: tuple[str, ...] = (), train: int | None = None) -> Raw:
+    """The record of normalised inputs: rows are a table with numbered columns."""
     if x.ndim == 2:
         return Raw("table", x, y, classes, tuple(f"x{i}" for i in range(x.shape[1])), train)
     return Raw("image", x, y, classes, (), train)
@@ -168,46 +154,57 @@ def _labels(labels: Array, count: int, where: str) -> Array:
     return labels
 
 
-def _inputs(x: Array, what: str, missing: bool) -> Array:
-    if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
-        raise DataError(f"{what} has shape {x.shape}; it must be N x features, N x H x W or N x C x H x W.")
-    if x.dtype.kind not in "fiub":
-        raise DataError(f"{what} holds {x.dtype}; it must hold real numbers.")
-    if x.ndim == 2:
-        return _finite(x, what, missing)
-    if x.ndim == 4 and x.shape[1] not in (1, 3):
-        hint = " Channels come second: use x.transpose(0, 3, 1, 2)." if x.shape[3] in (1, 3) else ""
-        raise DataError(f"{what} has shape {x.shape}, so {x.shape[1]} channels; images need 1 or 3.{hint}")
-    return _pixels(x if x.ndim == 4 else x[:, None], what)
+def inputs(x: Array, what: str, missing: bool = False, rows: Array | None = None) -> Array:
+    """(N, C, H, W) uint8 or float32, or (N, features) float32, of values that a model can learn from. DataError.
 
-
-def _pixels(x: Array, what: str) -> Array:
-    if x.dtype == np.uint8:
+    `rows`: where the examples of a part stand in the whole, so that an error can say where to look.
+    """
+    check_layout(x.shape, x.dtype, what)
+    x = x[:, None] if x.ndim == 3 else x
+    if x.ndim == 4 and x.dtype == np.uint8:
         return x
-    if x.dtype.kind != "f":
-        raise DataError(f"{what} holds images of {x.dtype}; save them as uint8 (0 to 255) or as floats in [0, 1].")
-    x = _finite(x, what)
-    low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+    x = _finite(x, what, missing and x.ndim == 2, rows)
+    low, high = (float(x.min()), float(x.max())) if x.size and x.ndim == 4 else (0.0, 0.0)
     if low < 0 or high > 1:
-        raise DataError(f"{what} has pixels from {low:.3g} to {high:.3g}; floats must lie in [0, 1]. Rescale them.")
+        raise DataError(
+            f"{what} has pixels from {low:.3g} to {high:.3g}{_among(rows)}; floats must lie in [0, 1]. Rescale them."
+        )
     return x
 
 
-def _finite(x: Array, what: str, missing: bool = False) -> Array:
+def check_layout(shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> None:
+    """Raises DataError where values of this shape and kind are neither rows nor images."""
+    if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
+        raise DataError(f"{what} has shape {shape}; it must be N x features, N x H x W or N x C x H x W.")
+    if dtype.kind not in "fiub":
+        raise DataError(f"{what} holds {dtype}; it must hold real numbers.")
+    if len(shape) == 4 and shape[1] not in (1, 3):
+        hint = " Channels come second: use x.transpose(0, 3, 1, 2)." if shape[3] in (1, 3) else ""
+        raise DataError(f"{what} has shape {shape}, so {shape[1]} channels; images need 1 or 3.{hint}")
+    if len(shape) > 2 and dtype != np.uint8 and dtype.kind != "f":
+        raise DataError(f"{what} holds images of {dtype}; save them as uint8 (0 to 255) or as floats in [0, 1].")
+
+
+def _finite(x: Array, what: str, missing: bool, rows: Array | None) -> Array:
     """As float32, if float32 can hold every value; NaN passes if `missing` allows for it."""
     with np.errstate(over="ignore"):
-        single = x.astype(np.float32)
+        single = x.astype(np.float32, copy=False)
     wrong = np.isinf(single) if missing else ~np.isfinite(single)
     if wrong.any():
-        row, *rest = (int(i) for i in np.argwhere(wrong)[0])
+        first, *rest = (int(i) for i in np.argwhere(wrong)[0])
+        row = first if rows is None else int(rows[first])
         place = f"column {rest[0]}" if len(rest) == 1 else f"position {tuple(rest)}"
         empty = int(np.isnan(single).sum())
         hint = ", or set data.missing to keep" if empty and x.ndim == 2 and not missing else ""
         raise DataError(
-            f"{what} holds {empty} NaN and {int(np.isinf(single).sum())} infinite values, "
+            f"{what} holds {empty} NaN and {int(np.isinf(single).sum())} infinite values{_among(rows)}, "
             f"the first in row {row}, {place} (counted from 0). Remove or fill them{hint}."
         )
     return single
+
+
+def _among(rows: Array | None) -> str:
+    return "" if rows is None else f" among rows {int(rows.min())} to {int(rows.max())}"
 
 
 def read_idx(data: bytes) -> Array:

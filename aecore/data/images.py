@@ -3,178 +3,63 @@
 from __future__ import annotations
 
 import io
-import json
-import os
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from aecore.data import arrays, stored
+from aecore.data import arrays, cache, large
 from aecore.data.arrays import Array, Raw
+from aecore.data.large import Large
+from aecore.data.layout import Found, Parts, layout
+from aecore.data.sources import Source, in_parquet, is_junk, opened
+from aecore.data.stored import Stored
 from aecore.errors import DataError
+
+if TYPE_CHECKING:
+    from aecore.config import DataConfig
+
+__all__ = ["SUFFIXES", "in_parquet", "read_images", "shortened", "sizes"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # no EPS: it would run Ghostscript
-JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 MAX_FILES = 500_000
 MAX_PIXELS = 50_000_000  # of one image
 
-Parts = tuple[str, ...]  # a path inside the set: ("train", "cat", "1.png")
-
-
-class Source(Protocol):
-    """Where the images lie: names first, bytes on demand."""
-
-    def names(self) -> Iterator[str]: ...  # with "/" between parts and at the end of folders
-    def read(self, name: str) -> bytes: ...
-    def files(self, names: list[str]) -> list[Path]: ...  # in which the named images lie
-
-
-class Folder:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def names(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self.root, followlinks=True):
-            folders[:] = sorted(name for name in folders if not _is_junk(name))
-            inside = Path(folder).relative_to(self.root)
-            yield from ((inside / name).as_posix() + "/" for name in folders)
-            yield from ((inside / name).as_posix() for name in sorted(files))
-
-    def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
-
-    def files(self, names: list[str]) -> list[Path]:
-        return [self.root / name for name in names]
-
-
-class Archive:
-    """A zip that is read member by member and never unpacked to disk."""
-
-    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
-        self.archive, self.path, where = archive, path, path.name
-        self.members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
-        astray = next((name for name in self.members if name.startswith("/") or ".." in name.split("/")), None)
-        if astray is not None:
-            raise DataError(f"{astray[:80]} in {where} points out of the archive. Make it again without.")
-        locked = next((name for name, info in self.members.items() if info.flag_bits & 1), None)
-        if locked is not None:
-            raise DataError(f"{locked} in {where} is encrypted. Make the .zip again without a password.")
-        stored.is_large(sum(info.file_size for info in self.members.values()), f"{where} unpacked")
-
-    def names(self) -> Iterator[str]:
-        return iter(self.members)
-
-    def read(self, name: str) -> bytes:
-        return self.archive.read(self.members[name])
-
-    def files(self, names: list[str]) -> list[Path]:
-        return [self.path]
-
-
-class Rows:
-    """A .parquet of encoded images, as data sets on the Hub have them: a column {bytes, path}, and one of classes."""
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
-
-        self.path = path
-
-        table = pq.ParquetFile(path).read()
-        column = next(name for name in table.column_names if _holds_images(table.schema.field(name).type))
-        self.images = table[column].combine_chunks().field("bytes")
-        about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = about.get("info", {}).get("features", {})
-        label = next((name for name, kind in features.items() if kind.get("_type") == "ClassLabel"), None)
-        words = features[label]["names"] if label else []
-        labels = [words[i] if 0 <= i < len(words) else "none" for i in table[label].to_pylist()] if label else None
-        folders = [f"{word.replace('/', '-')}/" for word in labels] if labels else [""] * len(table)
-        self.members = {f"{folder}{i}.png": i for i, folder in enumerate(folders)}
-
-    def names(self) -> Iterator[str]:
-        return iter(self.members)
-
-    def read(self, name: str) -> bytes:
-        return self.images[self.members[name]].as_py() or b""
-
-    def files(self, names: list[str]) -> list[Path]:
-        return [self.path]
-
-
-def in_parquet(path: Path) -> bool:
-    """Whether a .parquet holds encoded images."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return any(_holds_images(kind) for kind in pq.read_schema(path).types)
-    except (pa.ArrowException, OSError):
-        return False  # the reader of tables says what is wrong with it
-
-
-def _holds_images(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_struct(kind) and {"bytes", "path"} == {field.name for field in kind}
-
-
-class Found(NamedTuple):
-    """An image of the set and its class, if the set has classes."""
-
-    name: str
-    label: str | None
-
 
 def read_images(
-    path: Path, report: Callable[[str, float], None], side: int | None = None, leave_out: bool = False
-) -> Raw:
+    path: Path, report: Callable[[str, float], None], config: DataConfig, may_store: bool = False
+) -> Raw | Large:
     """Reads every image into one array (N, C, H, W) of bytes.
 
     Images in sub-folders take the sub-folder's name as their class; top-level folders `train` and `test` are
     the splits. Grey images have 1 channel (16 bits are rounded to 8), anything else has 3; one colour image
     makes the whole set 3. Transparency is laid on white, only the first frame counts, EXIF rotation is not
-    applied. With a `side` every image is cropped to a square around its middle and resized to that. With
-    `leave_out` files that are no images, or not of the first one's size, are left out with a note. Raises DataError.
+    applied. With `config.side` every image is cropped to a square around its middle and resized to that. With
+    `config.unusable` leave_out, files that are no images, or not of the first one's size, are left out with a note.
+    Images that memory is too small for are refused, or with `may_store` decoded onto the disk once and for all; of
+    a limited set only those that are used are decoded. Raises DataError.
     """
-    with _opened(path) as source:
-        return _read(source, Reading(path.name, report, side, leave_out, []))
+    with opened(path) as source:
+        reading = Reading(path.name, report, config.side, config.unusable == "leave_out", [])
+        return _read(source, reading, config, may_store)
 
 
 def sizes(path: Path) -> Counter[tuple[int, int]]:
     """How many images of the set have which (width, height), as far as their headers can be read. Raises DataError."""
     found: Counter[tuple[int, int]] = Counter()
-    with _opened(path) as source:
+    with opened(path) as source:
         for name in _listing(source.names(), Reading(path.name, lambda text, share: None, None, True, []))[0].values():
             with suppress(DataError), _naming(name, path.name):
                 found[Image.open(io.BytesIO(source.read(name)), formats=FORMATS).size] += 1
     if not found:
         raise DataError(f"{path.name} holds no images that can be read. Put images in it ({', '.join(SUFFIXES)}).")
     return found
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Source]:
-    if path.is_dir():
-        yield Folder(path)
-    elif path.suffix.lower() == ".parquet":
-        try:
-            rows = Rows(path)
-        except Exception as error:  # its metadata is a stranger's
-            raise DataError(f"{path.name} is not a readable .parquet of images ({error}).") from error
-        yield rows
-    else:
-        try:
-            archive = zipfile.ZipFile(path)
-        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path.name} is not a readable .zip file ({error}). Make it again.") from error
-        with archive:
-            yield Archive(archive, path)
 
 
 class Reading(NamedTuple):
@@ -193,29 +78,98 @@ class Reading(NamedTuple):
         self.notes.append(text.rsplit(". ", 1)[0] + ".")  # without what to do about it
 
 
-def _read(source: Source, reading: Reading) -> Raw:
-    where = reading.where
+def _read(source: Source, reading: Reading, config: DataConfig, may_store: bool) -> Raw | Large:
     files, folders = _listing(source.names(), reading)
     if not files:
-        raise DataError(f"{where} holds no images. Put images in it ({', '.join(SUFFIXES)}).")
-    train, test = _layout(files, folders, where)
-    found = train + test
-    x, kept = _decode_all(source, [image.name for image in found], reading)
-    count = sum(i < len(train) for i in kept) if test else None
-    names, notes = tuple(found[i].name for i in kept), shortened(reading.notes)
+        raise DataError(f"{reading.where} holds no images. Put images in it ({', '.join(SUFFIXES)}).")
+    train, test = layout(files, folders, reading.where)
+    found, own = train + test, len(train) if test else None
+    each = _first_bytes(source, found, reading)
+    if not may_store or len(found) * each <= arrays.MAX_BYTES:
+        return _in_memory(source, found, own, reading)
+    about = _about(found, own, reading)
+    chosen = large.limited_rows(len(found), about, config)
+    if chosen is not None and sum(map(len, chosen)) * each <= arrays.MAX_BYTES:
+        part = [found[i] for rows in chosen for i in rows.tolist()]
+        return _with_classes(_in_memory(source, part, len(chosen[0]), reading), about.classes)
+    return _on_disk(source, found, own, reading, config)
+
+
+def _about(found: list[Found], own: int | None, reading: Reading) -> Raw:
+    """What is known of these images, the first `own` of which are to train with, before any is decoded."""
+    about = Raw("image", np.empty(0, np.uint8), train=own, notes=shortened(reading.notes))
+    about = about._replace(names=tuple(image.name for image in found))
     if found[0].label is None:
-        return Raw("image", x, train=count, names=names, notes=notes)
-    y, classes = arrays.index_labels(np.array([found[i].label for i in kept]))
-    return Raw("image", x, y, classes, train=count, names=names, notes=notes)
+        return about
+    y, classes = arrays.index_labels(np.array([image.label for image in found]))
+    return about._replace(y=y, classes=classes)
+
+
+def _with_classes(raw: Raw, classes: tuple[str, ...]) -> Raw:
+    """A part of a set counts its classes as the whole does."""
+    if raw.y is None:
+        return raw
+    return raw._replace(y=np.array([classes.index(name) for name in raw.classes])[raw.y], classes=classes)
+
+
+def _usable(found: list[Found], own: int | None, kept: list[int]) -> tuple[list[Found], int | None]:
+    """The images that could be decoded, and how many of them are to train with."""
+    return [found[i] for i in kept], None if own is None else sum(i < own for i in kept)
+
+
+def _in_memory(source: Source, found: list[Found], own: int | None, reading: Reading) -> Raw:
+    out: Array | None = None
+    kept: list[int] = []
+    for i, pixels in _decode_all(source, found, reading, arrays.check_bytes):
+        out = _room(out, pixels, len(found))
+        out[len(kept)] = pixels
+        kept.append(i)
+    assert out is not None
+    return _about(*_usable(found, own, kept), reading)._replace(x=out[: len(kept)])
+
+
+def _on_disk(source: Source, found: list[Found], own: int | None, reading: Reading, config: DataConfig) -> Raw | Large:
+    """The set from the cache, into which it is decoded first if it is not there."""
+    with large.reading(reading.where):
+        names = [image.name for image in found]
+        key = cache.fingerprint(source.files(names), "images", names, reading.side, reading.leave_out)
+        if (kept := cache.kept(key)) is None:
+            with cache.draft(key) as draft:
+                _decode_onto(draft, source, found, reading._replace(notes=[]))
+            kept = cache.kept(key)
+    if kept is None:
+        raise DataError(f"{reading.where} could not be kept in {cache.cache_folder()}. Set AECORE_CACHE.")
+    reading.notes.extend(kept.notes)
+    about, whole = _about(*_usable(found, own, kept.rows.tolist()), reading), Stored(kept.images)
+    if len(whole) * whole.example_bytes <= arrays.MAX_BYTES:  # fewer are usable than there are, or all are grey
+        return about._replace(x=whole.take_rows(whole.rows).numpy())
+    part = large.read_part(whole, about._replace(names=()), config)
+    return Large(whole, about._replace(names=())) if part is None else part[0]
+
+
+def _decode_onto(draft: Path, source: Source, found: list[Found], reading: Reading) -> None:
+    kept: list[int] = []
+    with closing(cache.Writer(draft / "images.npy", len(found))) as writer:
+        for i, pixels in _decode_all(source, found, reading, lambda *_: None):
+            writer.add(pixels)
+            kept.append(i)
+    cache.keep(draft, kept, reading.notes)
+
+
+def _first_bytes(source: Source, found: list[Found], reading: Reading) -> int:
+    """What the first image takes in colour that has a size; 0 if none has: decoding will tell what is wrong."""
+    if reading.side is not None:
+        return 3 * reading.side**2
+    for image in found:
+        with suppress(DataError), _naming(image.name, reading.where):
+            width, height = Image.open(io.BytesIO(source.read(image.name)), formats=FORMATS).size
+            return 3 * width * height
+    return 0
 
 
 def shortened(notes: list[str], most: int = 10) -> tuple[str, ...]:
     """The first of many notes, and how many more there are."""
     return (*notes[:most], *([f"And {len(notes) - most:,} more were left out."] if len(notes) > most else []))
-
-
-def _is_junk(part: str) -> bool:
-    return part.startswith(".") or part.lower() in JUNK
 
 
 def _listing(names: Iterable[str], reading: Reading) -> tuple[dict[Parts, str], set[Parts]]:
@@ -227,7 +181,7 @@ def _listing(names: Iterable[str], reading: Reading) -> tuple[dict[Parts, str], 
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if count >= MAX_FILES:
             raise DataError(f"{where} holds more than {MAX_FILES} files. Use fewer examples.")
-        if any(_is_junk(part) for part in parts):
+        if any(is_junk(part) for part in parts):
             continue
         if name.endswith("/"):
             folders.add(parts)
@@ -239,102 +193,38 @@ def _listing(names: Iterable[str], reading: Reading) -> tuple[dict[Parts, str], 
     return dict(sorted(files.items())), folders - {()}
 
 
-def _layout(files: dict[Parts, str], folders: set[Parts], where: str) -> tuple[list[Found], list[Found]]:
-    """Training and test images; no test images means that the set is still to be split."""
-    root = _unwrap(files, folders)
-    tops = {parts[len(root)] for parts in folders if parts[: len(root)] == root and len(parts) > len(root)}
-    if not {"train", "test"} <= tops:
-        return _classes(root, files, folders, where), []
-    others = {parts[len(root)] for parts in files} | tops
-    if others := sorted(others - {"train", "test"}):
-        raise DataError(f"{where} has {others[0]} beside its folders train and test. Move it into one of them.")
-    train, test = (_classes((*root, split), files, folders, where) for split in ("train", "test"))
-    if (train[0].label is None) != (test[0].label is None):
-        raise DataError(f"{where} has class folders in only one of train and test. Use them in both or in neither.")
-    return train, test
-
-
-def _unwrap(files: Iterable[Parts], folders: set[Parts]) -> Parts:
-    """The folder that holds the set: archives often wrap everything in one more."""
-    root: Parts = ()
-    while True:
-        depth = len(root) + 1
-        tops = {parts[:depth] for parts in (*files, *folders) if len(parts) >= depth}
-        inner = {len(parts) for parts in files}
-        if len(tops) != 1 or min(inner) <= depth + 1 or not tops <= folders:
-            return root
-        (root,) = tops
-
-
-def _classes(root: Parts, files: dict[Parts, str], folders: set[Parts], where: str) -> list[Found]:
-    """The images under `root`, each with the folder that it lies in, or none has one."""
-    depth = len(root)
-    inside = {parts[depth:]: name for parts, name in files.items() if parts[:depth] == root}
-    labels = {parts[depth] for parts in folders if parts[:depth] == root and len(parts) > depth}
-    flat = next((parts[0] for parts in inside if len(parts) == 1), None)
-    shown = "/".join((where, *root))
-    if labels and flat is not None:
-        raise DataError(
-            f"{shown} has images ({flat}) beside folders ({min(labels)}). Use class folders for all or none."
-        )
-    if deep := next((parts for parts in inside if len(parts) > 2), None):
-        raise DataError(f"{'/'.join(deep)} in {shown} lies too deep; one level of class folders is read.")
-    if empty := sorted(labels - {parts[0] for parts in inside}):
-        raise DataError(f"The folder {empty[0]} in {shown} holds no images. Fill it or remove it.")
-    if not inside:
-        raise DataError(f"The folder {shown} holds no images. Fill it or remove it.")
-    return [Found(name, parts[0] if len(parts) == 2 else None) for parts, name in inside.items()]
-
-
-def _decode_all(source: Source, names: list[str], reading: Reading) -> tuple[Array, list[int]]:
-    """(N, C, H, W) uint8 and which of the names they are: in memory, or on the disk where there are too many."""
-    width, height = _size(source, names, reading)
-    what = f"{len(names)} images of {width} x {height} pixels in {reading.where}"
-    if not stored.is_large(len(names) * 3 * width * height, what):
-        return _decode_into(lambda shape: np.empty(shape, np.uint8), source, names, reading)
-    name = stored.stamp(source.files(names), names, reading.side, reading.leave_out)
-    if (found := stored.cached(name)) is not None:
-        return found
-    with stored.draft(name) as draft:
-        x, kept = _decode_into(draft.room, source, names, reading)
-        return draft.keep(x, kept), kept
-
-
-def _size(source: Source, names: list[str], reading: Reading) -> tuple[int, int]:
-    """Width and height of the first image that has any, before it is decoded."""
-    if reading.side is not None:
-        return reading.side, reading.side
-    for name in names:
-        with suppress(DataError), _naming(name, reading.where):
-            return Image.open(io.BytesIO(source.read(name)), formats=FORMATS).size
-    return 0, 0  # what is wrong with them is told when they are decoded
-
-
-def _decode_into(
-    room: Callable[[tuple[int, ...]], Array], source: Source, names: list[str], reading: Reading
-) -> tuple[Array, list[int]]:
-    """As `_decode_all`, into an array that `room` makes; an image's size is known before it is decoded."""
-    out: Array | None = None
+def _decode_all(
+    source: Source, found: list[Found], reading: Reading, check: Callable[[int, str], None]
+) -> Iterator[tuple[int, Array]]:
+    """Which image, and its (C, H, W) uint8. `check` hears what all take before the first is decoded. DataError."""
     size = None if reading.side is None else (reading.side, reading.side)
-    kept: list[int] = []
-    for i, name in enumerate(names):
+    first: str | None = None
+    for i, image in enumerate(found):
         try:
-            pixels = _decoded(source, name, names[kept[0]] if kept else name, size, reading)
+            pixels = _decoded(source, image.name, first, size, reading, partial(_check, check, len(found), reading))
         except DataError as error:
             reading.complain(str(error))
-            continue
-        size = size or (pixels.shape[2], pixels.shape[1])
-        out = _with_room(out, room, pixels, len(names))
-        out[len(kept)] = pixels
-        kept.append(i)
-        if i % 100 == 0 or i + 1 == len(names):
-            reading.report(f"Reading {len(names)} images", (i + 1) / len(names))
-    if out is None:
+        else:
+            size, first = size or (pixels.shape[2], pixels.shape[1]), first or image.name
+            yield i, pixels
+        if i % 100 == 0 or i + 1 == len(found):
+            reading.report(f"Reading {len(found)} images", (i + 1) / len(found))
+    if first is None:
         raise DataError(f"No image of {reading.where} can be read. {reading.notes[0]}")
-    return out[: len(kept)], kept
 
 
-def _decoded(source: Source, name: str, first: str, size: tuple[int, int] | None, reading: Reading) -> Array:
+def _check(check: Callable[[int, str], None], count: int, reading: Reading, width: int, height: int) -> None:
+    check(count * 3 * width * height, f"{count} images of {width} x {height} pixels in {reading.where}")
+
+
+def _decoded(
+    source: Source,
+    name: str,
+    first: str | None,
+    size: tuple[int, int] | None,
+    reading: Reading,
+    check: Callable[[int, int], None],
+) -> Array:
     """One image (C, H, W) of this (width, height), or any where there is none yet. DataError."""
     where = reading.where
     with _naming(name, where):
@@ -347,6 +237,7 @@ def _decoded(source: Source, name: str, first: str, size: tuple[int, int] | None
             f"{name} in {where} is {width} x {height} pixels, but {first} is "
             f"{size[0]} x {size[1]}. All images must share one size: crop them, or set data.side to resize them."
         )
+    check(*(size or image.size))
     with _naming(name, where):
         pixels = _pixels(image)
     return pixels if reading.side is None else _resized(pixels, reading.side)
@@ -368,16 +259,11 @@ def _naming(name: str, where: str) -> Iterator[None]:
         raise DataError(f"{name} in {where} cannot be read ({reason}). Replace it or take it out.") from error
 
 
-def _with_room(out: Array | None, room: Callable[[tuple[int, ...]], Array], pixels: Array, count: int) -> Array:
+def _room(out: Array | None, pixels: Array, count: int) -> Array:
     """Space for every image: one channel until the first colour image shows."""
     if out is None:
-        return room((count, *pixels.shape))
-    if out.shape[1] >= pixels.shape[0]:
-        return out
-    wider = room((count, 3, *out.shape[2:]))
-    for start in range(0, count, 1000):
-        wider[start : start + 1000] = out[start : start + 1000]
-    return wider
+        return np.empty((count, *pixels.shape), np.uint8)
+    return np.repeat(out, 3, axis=1) if out.shape[1] < pixels.shape[0] else out
 
 
 def _pixels(image: Image.Image) -> Array:

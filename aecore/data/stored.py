@@ -1,252 +1,210 @@
-"""Data sets larger than memory: arrays that stay on the disk and are read a window at a time, well shuffled.
+"""Training examples that stay on the disk: a .npy of any size, read in bounded memory and yet well shuffled.
 
-A batch that draws rows from all over a file costs a disk access for each. So the file is cut into blocks, the
-order of the blocks is drawn, and the examples of a window of many blocks are shuffled in memory: reading is
-sequential within a block, and neighbours in the file come far apart.
+A batch whose rows lie all over a file costs a disk access for each. So the file is cut into blocks, the order of the
+blocks is drawn, and the examples of a window of many blocks are shuffled in memory: reading is sequential within a
+block, and neighbours in the file come far apart. Files are read, not mapped: where a disk fails or a file was cut
+short, a mapping ends the process without a word.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
-import queue
-import shutil
-import threading
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
-from aecore.data import arrays
-from aecore.data.arrays import Array
+from aecore.data.arrays import Array, check_layout, plural, read_layout
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
-BLOCK_BYTES = 256 * 1024  # read at once
-WINDOW_BYTES = 64 * 2**20  # shuffled at once; the next window is read meanwhile
-DAY = 86_400.0
-SAMPLE_BYTES = 64 * 10**6  # of examples as float: what pages see of a large set, and what is held out
+BLOCK_BYTES = 256 * 1024
+"""What is read at once."""
+
+WINDOW_BYTES = 64 * 2**20
+"""What is shuffled at once. Up to three windows are in memory: one in use, one ready, one on its way."""
+
+SAMPLE_BYTES = 64 * 10**6
+"""Of examples as float32: what pages see of a large set, and how much of it is the test set."""
+
+NEAR_BYTES = 16 * 1024
+"""Rows no farther apart are one read."""
+
+
+class Header(NamedTuple):
+    """What the first bytes of a .npy promise, and where its values begin."""
+
+    shape: tuple[int, ...]
+    columns_first: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+
+def read_header(path: Path) -> Header:
+    """The header of a .npy whose values a model can learn from, and which is as long as it says. DataError."""
+    try:
+        with path.open("rb") as file:
+            shape, columns_first, dtype = read_layout(file)
+            header, size = Header(shape, columns_first, dtype, file.tell()), os.fstat(file.fileno()).st_size
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path.name} is not a readable .npy file ({error}). Save it again with numpy.save.") from error
+    if dtype.hasobject:
+        raise DataError(f"{path.name} holds Python objects, which are never loaded. Save numbers.")
+    check_layout(shape, dtype, path.name)
+    if header.offset + math.prod(shape) * dtype.itemsize > size:
+        raise DataError(f"{path.name} is cut short: its header promises shape {shape}. Save the file again.")
+    return header
 
 
 class Stored:
-    """Examples (N, *shape) of a memory-mapped array: some of its rows, which stay on the disk."""
+    """Some rows of a .npy as examples (N, *input_shape): uint8 for images stored as bytes, else float32."""
 
-    def __init__(self, array: Array, rows: Array):
-        """`array`: (M, *shape) of bytes or floats, memory-mapped. `rows`: which of them, in their order, int64."""
-        self.array, self.rows = array, rows
+    def __init__(self, path: Path, rows: Array | None = None) -> None:
+        """`rows`: which of the file's, ascending int64; all without it. Raises DataError as `read_header` does."""
+        self.path, self.header = path, read_header(path)
+        if self.header.columns_first and len(self.header.shape) > 1:
+            raise DataError(
+                f"{path.name} is saved column by column, so no example of it lies in one piece. "
+                "Save numpy.ascontiguousarray of it."
+            )
+        self.rows: Array = np.arange(self.header.shape[0]) if rows is None else rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        return tuple(self.array.shape[1:])
+        """(C, H, W) of an image, (features,) of a row."""
+        inner = self.header.shape[1:]
+        return (1, *inner) if len(inner) == 2 else inner
 
     @property
-    def bytes_each(self) -> int:
-        return math.prod(self.input_shape) * self.array.dtype.itemsize
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self.input_shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        import torch
+
+        return torch.uint8 if self.header.dtype == np.uint8 and len(self.input_shape) == 3 else torch.float32
+
+    @property
+    def example_bytes(self) -> int:
+        """Of one example in memory."""
+        return math.prod(self.input_shape) * self.dtype.itemsize
 
     def take(self, positions: Tensor) -> Tensor:
-        """The examples at these positions, in memory: (n, *shape), bytes or float32."""
-        return in_memory(self.array, self.rows[positions.numpy()])
+        """The examples at these positions of this set, in memory and in this order: (n, *input_shape). OSError."""
+        return self.take_rows(self.rows[positions.cpu().numpy()])
+
+    def take_rows(self, rows: Array) -> Tensor:
+        """As `take`, by the rows of the file."""
+        order = np.argsort(rows, kind="stable")
+        with self.path.open("rb") as file:
+            return self._read(file, rows[order], order)
 
     def hold_out(self, count: int, seed: int) -> tuple[Stored, Tensor]:
-        """The set without `count` random examples, and those, in memory."""
+        """The set without `count` random examples, and those, in memory. OSError; DataError if none were left."""
+        if not 0 <= count < len(self):
+            raise DataError(f"{count} of {plural(len(self), 'example')} cannot be held out. Hold out fewer.")
+        chosen = permutation(len(self), seed)[:count]
+        return Stored(self.path, np.delete(self.rows, chosen.numpy())), self.take(chosen)
+
+    def batches(self, batch_size: int, seed: int) -> Iterator[Tensor]:
+        """Every example once: (batch_size, *input_shape) each, at last the rest.
+
+        The order is a function of file, rows and seed. The next window is read by a thread, which ends with this
+        generator; what it meets, such as an OSError, is raised here.
+        """
         import torch
 
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        kept = order[count:].sort().values
-        return Stored(self.array, self.rows[kept.numpy()]), self.take(order[:count])
+        begun: list[Tensor] = []
+        with closing(ahead(self._windows(seed))) as windows:
+            for window in windows:
+                lacking = batch_size - sum(map(len, begun))
+                begun.append(window[:lacking])
+                if len(window) < lacking:
+                    continue
+                yield torch.cat(begun)
+                *whole, rest = window[lacking:].split(batch_size)
+                yield from whole
+                begun = [rest.clone()]  # a view would keep its window in memory
+                if len(rest) == batch_size:
+                    yield begun.pop()
+        if sum(map(len, begun)):
+            yield torch.cat(begun)
 
-    def batches(self, size: int, seed: int) -> Iterator[Tensor]:
-        """Every example once, in an order that is a function of `seed` alone: (size, *shape), at last the rest."""
-        import torch
-
-        rest: Tensor | None = None
-        for window in ahead(self.windows(seed)):
-            pool = window if rest is None else torch.cat([rest, window])
-            whole = len(pool) - len(pool) % size
-            yield from pool[:whole].split(size) if whole else ()
-            rest = pool[whole:].clone() if whole < len(pool) else None
-        if rest is not None:
-            yield rest
-
-    def windows(self, seed: int) -> Iterator[Tensor]:
+    def _windows(self, seed: int) -> Iterator[Tensor]:
         """The examples of many random blocks at a time, shuffled."""
         import torch
 
         generator = torch.Generator().manual_seed(seed)
-        step = max(1, BLOCK_BYTES // self.bytes_each)  # rows of the file
-        edges = np.searchsorted(self.rows, np.arange(0, len(self.array) + step, step))
-        blocks = [(a, b) for a, b in pairwise(edges) if b > a]
-        order = torch.randperm(len(blocks), generator=generator).tolist()
-        many = max(1, WINDOW_BYTES // (step * self.bytes_each))
-        for start in range(0, len(order), many):
-            chosen = [slice(*blocks[i]) for i in order[start : start + many]]
-            places = torch.randperm(sum(block.stop - block.start for block in chosen), generator=generator)
-            pool = in_memory(self.array, self.rows[:1]).new_empty((len(places), *self.input_shape))
-            for block, where in zip(chosen, places.split([b.stop - b.start for b in chosen]), strict=True):
-                pool[where] = in_memory(self.array, self.rows[block])
-            yield pool
+        blocks = self._blocks()
+        block_bytes = self._block_rows * max(self.example_bytes, self.header.row_bytes)
+        with self.path.open("rb") as file:
+            order = torch.randperm(len(blocks), generator=generator)
+            for chosen in order.split(max(1, WINDOW_BYTES // block_bytes)):
+                found = [self.rows[slice(*blocks[i])] for i in chosen.sort().values.tolist()]
+                rows = np.concatenate([self.rows[:0], *found])
+                yield self._read(file, rows, torch.randperm(len(rows), generator=generator).numpy())
+
+    @property
+    def _block_rows(self) -> int:
+        return max(1, BLOCK_BYTES // self.header.row_bytes)
+
+    def _blocks(self) -> list[tuple[int, int]]:
+        """From which position to which each block of the file goes that has examples of this set."""
+        step = self._block_rows
+        edges = np.searchsorted(self.rows, np.arange(0, self.header.shape[0] + step, step)).tolist()
+        return [(start, end) for start, end in pairwise(edges) if start < end]
+
+    def _read(self, file: IO[bytes], rows: Array, places: Array) -> Tensor:
+        """The examples of ascending rows, each written to its place: no second copy to shuffle them."""
+        import torch
+
+        out = torch.empty((len(rows), *self.input_shape), dtype=self.dtype)
+        inside = out.numpy().reshape(len(rows), *self.header.shape[1:])
+        near = max(1, NEAR_BYTES // self.header.row_bytes)
+        apart = (np.diff(rows) > near) | (np.diff(rows // self._block_rows) != 0)
+        with np.errstate(over="ignore"):  # what float32 cannot hold was refused when the set was checked
+            for start, end in pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(rows)]):
+                if start < end:
+                    inside[places[start:end]] = self._span(file, rows[start:end])
+        return out
+
+    def _span(self, file: IO[bytes], rows: Array) -> Array:
+        """Neighbouring rows as they are in the file, in one read."""
+        first, count = int(rows[0]), int(rows[-1] - rows[0]) + 1
+        span = np.empty((count, *self.header.shape[1:]), self.header.dtype)
+        file.seek(self.header.offset + first * self.header.row_bytes)
+        if file.readinto(span.reshape(-1).view(np.uint8)) < span.nbytes:  # type: ignore[attr-defined]
+            raise OSError(f"{self.path} was cut short while it was read")
+        return span if count == len(rows) else span[rows - first]
 
 
-def in_memory(array: Array, rows: Array) -> Tensor:
-    """Rows of an array as a tensor of its own. A run without gaps is one read."""
+def ahead(items: Iterator[Tensor]) -> Iterator[Tensor]:
+    """The same, each made by a thread while the one before is in use. The thread ends with the generator."""
+    with closing(items), ThreadPoolExecutor(1, "aecore-stored") as pool:  # type: ignore[type-var]
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+def permutation(count: int, seed: int) -> Tensor:
+    """0 to count - 1 in an order that is a function of the seed alone."""
     import torch
 
-    gapless = len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (len(rows) < 2 or bool((np.diff(rows) == 1).all()))
-    found = array[rows[0] : rows[-1] + 1] if gapless else array[rows]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a file that is open for reading alone: the tensor is copied next
-        tensor = torch.from_numpy(np.ascontiguousarray(found))
-    pixels = tensor.dtype == torch.uint8 and tensor.dim() == 4  # tables are floats, as they are in memory
-    return tensor.clone() if pixels else tensor.to(torch.float32, copy=True)
-
-
-def ahead(windows: Iterator[Tensor]) -> Iterator[Tensor]:
-    """The same, each made by a thread while the one before is used. It ends with who uses it."""
-    ready: queue.Queue[Tensor | Exception | None] = queue.Queue(maxsize=1)
-    over = threading.Event()
-
-    def hand(item: Tensor | Exception | None) -> None:
-        while not over.is_set():
-            with suppress(queue.Full):
-                ready.put(item, timeout=0.1)
-                return
-
-    def work() -> None:
-        try:
-            for window in windows:
-                hand(window)
-                if over.is_set():
-                    return
-            hand(None)
-        except Exception as error:  # a disk that fails: told to who waits
-            hand(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        over.set()
-        thread.join()
-
-
-# -- what becomes one
-
-
-def is_large(count: int, what: str) -> bool:
-    """Whether so many bytes stay on the disk. On a public page they are refused instead: raises DataError there."""
-    if count <= arrays.MAX_BYTES:
-        return False
-    if os.environ.get("SPACE_ID"):
-        arrays.check_bytes(count, what)
-    return True
-
-
-def open_npy(path: Path) -> Array:
-    """A .npy without reading it: memory-mapped. DataError where it is torn or holds objects."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path.name} is not a readable .npy file ({error}). Save it again with numpy.save.") from error
-
-
-def checked(path: Path, check: Callable[[Array], object], report: Callable[[str, float], None]) -> Array:
-    """The array of a large .npy once `check` has seen all of it in parts; a file that is known is not read again."""
-    array, mark = open_npy(path), cache_folder() / f"{stamp([path])}.checked"
-    if mark.exists():
-        return array
-    step = max(1, WINDOW_BYTES // max(1, array[:1].nbytes))
-    for start in range(0, len(array), step):
-        try:
-            check(array[start : start + step])
-        except DataError as error:
-            raise DataError(f"From row {start:,} on: {error}") from error
-        report(f"Checking {path.name}", min(1.0, (start + step) / len(array)))
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
-    return array
-
-
-def cache_folder() -> Path:
-    """Where decoded images of large sets are kept: $AECORE_CACHE, or a folder of the user's cache."""
-    return Path(os.environ.get("AECORE_CACHE") or Path.home() / ".cache" / "aecore")
-
-
-def stamp(files: Sequence[Path], *options: object) -> str:
-    """Names a state of files: another one as soon as any of them has another size or time."""
-    digest = hashlib.sha256(json.dumps(options).encode())
-    for file in files:
-        found = file.stat()
-        digest.update(f"{file.resolve()}|{found.st_size}|{found.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:32]
-
-
-def cached(name: str) -> tuple[Array, list[int]] | None:
-    """The decoded images of that name, and which of the listing they are; None where they are not kept yet."""
-    images, kept = cache_folder() / f"{name}.npy", cache_folder() / f"{name}.kept.npy"
-    if not kept.exists():
-        return None
-    rows = np.load(kept, allow_pickle=False).tolist()
-    return open_npy(images)[: len(rows)], rows
-
-
-class Draft:
-    """Images on their way into the cache: room on the disk, and a name only once all are there."""
-
-    def __init__(self, name: str):
-        self.name, self.made = name, 0
-        self.folder = cache_folder()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.folder.glob(".*-*.npy"):  # of a process that was killed
-            if path.stat().st_mtime < time.time() - DAY:
-                path.unlink()
-
-    def room(self, shape: tuple[int, ...]) -> Array:
-        """A new array of bytes on the disk. DataError where that has no room."""
-        need, free = math.prod(shape), shutil.disk_usage(self.folder).free
-        if need > 0.95 * free:
-            raise DataError(
-                f"The images take {need / 1e9:.3g} GB once decoded, and {self.folder} has {free / 1e9:.3g} GB left. "
-                "Free some space, set AECORE_CACHE to another disk, or set data.side to make them smaller."
-            )
-        self.made += 1
-        return open_memmap(self.path(self.made), "w+", np.uint8, shape)
-
-    def path(self, number: int) -> Path:
-        return self.folder / f".{self.name}.{os.getpid()}-{number}.npy"
-
-    def keep(self, array: Array, kept: Sequence[int]) -> Array:
-        """Give the last room its name; the array as it is read from now on."""
-        array.flush()  # type: ignore[attr-defined]
-        os.replace(self.path(self.made), self.folder / f"{self.name}.npy")
-        draft = self.path(0)
-        np.save(draft, np.array(kept, np.int64))
-        os.replace(draft, self.folder / f"{self.name}.kept.npy")
-        return open_npy(self.folder / f"{self.name}.npy")[: len(kept)]
-
-
-@contextmanager
-def draft(name: str) -> Iterator[Draft]:
-    """A draft whose files are gone at the end, whatever happens."""
-    made = Draft(name)
-    try:
-        yield made
-    finally:
-        for path in made.folder.glob(f".{name}.{os.getpid()}-*.npy"):
-            path.unlink()
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))

@@ -1,6 +1,7 @@
 """Likelihood: how far a reconstruction is from its input. Sums over features, one value an example."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -78,7 +79,8 @@ class Likelihood(nn.Module):
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """(..., *shape), (N, *shape) -> (..., N): nats, but for a constant; of the `observed` cells where given."""
-        return summed(CrossEntropy.apply(logits, x), x, observed)
+        rows, cells = logits.flatten(-x.dim() + 1), x.flatten(1)
+        return CrossEntropy.apply(rows, cells, None if observed is None else observed.flatten(1))
 
     def constant(self, features: float | Tensor) -> float | Tensor:
         """What `loss` leaves out of so many observed cells, in nats."""
@@ -170,22 +172,39 @@ def summed(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
 
 
 class CrossEntropy(torch.autograd.Function):
-    """softplus(l) - x l, elementwise, with gradient sigmoid(l) - x.
+    """sum_j softplus(l_j) - x_j l_j for logits (..., N, d), x (N, d): (..., N), with gradient sigmoid(l) - x.
 
     max(l, 0) - ln sigmoid(|l|) is the stable softplus written with operations that are vectorised on
-    CPUs: eight times as fast there as the built-in one, which alone took a fifth of a training step.
+    CPUs: eight times as fast there as the built-in one, which alone took a fifth of a training step. With many
+    samples of each example it goes part by part, so that what lies between the operations stays in the caches.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, x)
-        return logits.clamp(min=0) - logits.abs().sigmoid_().log_() - x * logits
+    def forward(ctx: Any, logits: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
+        ctx.save_for_backward(logits, x, observed)
+        out = logits.new_empty(logits.shape[:-1])
+        for part, its_sum in parts(logits, out):
+            cells = part.abs().sigmoid_().log_().neg_().add_(part.clamp(min=0)).addcmul_(x, part, value=-1)
+            torch.sum(cells if observed is None else cells.mul_(observed), -1, out=its_sum)
+        return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        logits, x = ctx.saved_tensors
-        return (logits.sigmoid() - x) * gradient, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        logits, x, observed = ctx.saved_tensors
+        out = torch.empty_like(logits)
+        for (part, its_gradient), (_, weight) in zip(parts(logits, out), parts(logits, gradient), strict=True):
+            torch.sigmoid(part, out=its_gradient).sub_(x).mul_(weight[..., None])
+            if observed is not None:
+                its_gradient.mul_(observed)
+        return out, None, None
+
+
+def parts(logits: Tensor, other: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Both tensors (samples, ...) one sample at a time on a CPU; as they are elsewhere, and where there are none."""
+    if logits.dim() > 2 and logits.device.type == "cpu":
+        return zip(logits.unbind(), other.unbind(), strict=True)
+    return iter([(logits, other)])
 
 
 def inverse_sigmoid(p: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aecore.parts.base import Options
+from aecore.parts.linear import Linear, linear
 
 Activation = Literal["relu", "sigmoid", "tanh", "gelu", "linear"]
 
@@ -99,7 +100,7 @@ class MlpEncoder(nn.Module):
     def __init__(self, options: Mlp, widths: list[int], outputs: int):
         super().__init__()
         self.kind, self.f = options.activation, ACTIVATIONS[options.activation]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, [*widths[1:], outputs], strict=True))
+        self.layers = nn.ModuleList(Linear(a, b) for a, b in zip(widths, [*widths[1:], outputs], strict=True))
         self.norms = normalisers(options.norm, widths[1:])
         initialise(self.layers[:-1], options.activation)
         initialise(self.layers[-1:], options.code_activation)
@@ -125,7 +126,7 @@ class MlpDecoder(nn.Module):
         self.norms = normalisers(options.norm, widths[1:-1])
         self.tied = None if tied_to is None else tuple(reversed(list(tied_to)))  # a tuple: not parameters twice
         if self.tied is None:
-            self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairs)
+            self.layers = nn.ModuleList(Linear(a, b) for a, b in pairs)
             initialise(self.layers[:-1], options.activation)
             initialise(self.layers[-1:], "linear")
         else:
@@ -146,7 +147,7 @@ class MlpDecoder(nn.Module):
         if self.tied is None:
             return self.layers[i](h)
         weight = self.tied[i].weight[: h.shape[1]]  # of a variational layer, the means alone
-        return F.linear(h, weight.t(), self.biases[i])
+        return linear(h, weight.t(), self.biases[i])
 
 
 class ConvEncoder(nn.Module):
@@ -155,7 +156,7 @@ class ConvEncoder(nn.Module):
         self.kind, self.f, self.sizes = options.activation, ACTIVATIONS[options.activation], sizes
         pairs = pairwise(channels)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
-        self.to_code = nn.Linear(channels[-1] * math.prod(sizes[-1]), outputs)
+        self.to_code = Linear(channels[-1] * math.prod(sizes[-1]), outputs)
         initialise(self.layers, options.activation)
         initialise([self.to_code], options.code_activation)
 
@@ -177,7 +178,7 @@ class ConvDecoder(nn.Module):
         super().__init__()
         self.kind, self.f = options.activation, ACTIVATIONS[options.activation]
         self.sizes, self.start = sizes, (channels[0], *sizes[0])
-        self.from_code = nn.Linear(latent_dim, math.prod(self.start))
+        self.from_code = Linear(latent_dim, math.prod(self.start))
         self.layers = nn.ModuleList(
             # an even side needs one more row than the transposed convolution gives
             nn.ConvTranspose2d(a, b, 3, 2, padding=1, output_padding=tuple((side + 1) % 2 for side in size))

@@ -1,0 +1,141 @@
+"""From what a reader found to a data set: divided, limited and in tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from aecore.data.arrays import Kind, Raw, plural
+from aecore.data.stored import Stored, permutation
+from aecore.errors import DataError
+
+if TYPE_CHECKING:  # torch is imported where it is used, so that listing the catalog stays quick
+    from torch import Tensor
+
+    from aecore.config import DataConfig
+
+
+class Split(NamedTuple):
+    """One part of a data set."""
+
+    x: Tensor  # (N, *input_shape): uint8 for images stored as bytes, else float32
+    y: Tensor | None  # (N,) int64 class indices
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set in memory, already split for training and testing."""
+
+    name: str
+    kind: Kind
+    train: Split
+    test: Split
+    classes: tuple[str, ...] = ()  # index = label
+    columns: tuple[str, ...] = ()  # of tables and manifolds
+    notes: tuple[str, ...] = ()  # what the reader left out, and why
+    stored: Stored | None = None  # all training examples where memory is too small for them; train.x is a sample then
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, H, W) of an image, (features,) of a row."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def count(self) -> int:
+        """How many examples there are to train with."""
+        return len(self.train.x if self.stored is None else self.stored)
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Bytes become float32 in [0, 1]; floats are returned as they are."""
+    import torch
+
+    return x.to(torch.float32).div_(255) if x.dtype == torch.uint8 else x
+
+
+def make_dataset(name: str, raw: Raw, config: DataConfig) -> Dataset:
+    """Splits (by a seeded permutation, unless the set brings its own split) and applies `config.limit`."""
+    train, test = _own_split(name, raw) if raw.train is not None else _random_split(name, raw, config)
+    if config.train_class is not None:
+        train = _one_class(name, raw, train, config.train_class)
+    train, test = _limited(train, config), _limited(test, config)
+    if config.binarise != "none":
+        train, test = _binarised(name, raw, train, test, config)
+    return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
+
+
+def _tensors(raw: Raw) -> Split:
+    import torch
+
+    y = None if raw.y is None else torch.from_numpy(np.ascontiguousarray(raw.y, dtype=np.int64))
+    return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y)
+
+
+def _take(split: Split, rows: Tensor | slice) -> Split:
+    return Split(split.x[rows], None if split.y is None else split.y[rows])
+
+
+def _own_split(name: str, raw: Raw) -> tuple[Split, Split]:
+    whole, count = _tensors(raw), raw.train
+    assert count is not None
+    if not 0 < count < len(raw.x):
+        part = "training" if count == 0 else "test"
+        raise DataError(f"{name} has no {part} examples. Both splits need at least one.")
+    return _take(whole, slice(count)), _take(whole, slice(count, None))
+
+
+def _random_split(name: str, raw: Raw, config: DataConfig) -> tuple[Split, Split]:
+    count = len(raw.x)
+    check_count(count, name)
+    order, held_out, whole = permutation(count, config.split_seed), held_out_count(count, config), _tensors(raw)
+    return _take(whole, order[held_out:]), _take(whole, order[:held_out])
+
+
+def check_count(count: int, name: str) -> None:
+    """Raises DataError where there are too few examples to divide."""
+    if count < 2:
+        raise DataError(
+            f"{name} has {plural(count, 'example')}, but a data set needs at least 2: "
+            "one to train with, one to test with."
+        )
+
+
+def held_out_count(count: int, config: DataConfig) -> int:
+    """How many of so many examples are held out, where a set has no test split of its own."""
+    return min(max(round(count * config.test_fraction), 1), count - 1)
+
+
+def _binarised(name: str, raw: Raw, train: Split, test: Split, config: DataConfig) -> tuple[Split, Split]:
+    """Pixels drawn as 0 or 1; training ones only where they are drawn once, else the trainer draws them each time."""
+    import torch
+
+    if raw.kind != "image":
+        raise DataError(f"{name} has no pixels to draw as 0 or 1. Set data.binarise to none.")
+    generator = torch.Generator().manual_seed(config.split_seed)
+
+    def drawn(split: Split) -> Split:
+        parts = [torch.bernoulli(as_float(x), generator=generator).mul_(255).byte() for x in split.x.split(4096)]
+        return split._replace(x=torch.cat(parts))
+
+    test = drawn(test)
+    return (drawn(train) if config.binarise == "static" else train), test
+
+
+def _one_class(name: str, raw: Raw, split: Split, wanted: str) -> Split:
+    if wanted not in raw.classes or split.y is None:
+        known = ", ".join(raw.classes[:20]) or "none"
+        raise DataError(f"{name} has no class {wanted!r} to train with; its classes: {known}.")
+    rows = split.y == raw.classes.index(wanted)
+    if int(rows.sum()) < 2:
+        raise DataError(
+            f"{name} has {plural(int(rows.sum()), 'training example')} of the class {wanted!r}; 2 are needed."
+        )
+    return Split(split.x[rows], split.y[rows])
+
+
+def _limited(split: Split, config: DataConfig) -> Split:
+    if config.limit is None or len(split.x) <= config.limit:
+        return split
+    return _take(split, permutation(len(split.x), config.split_seed)[: config.limit])
