@@ -8,7 +8,9 @@ ENV HOME=/home/user \
     HF_HOME=/home/user/.cache/huggingface \
     STREAMLIT_BROWSER_GATHER_USAGE_STATS=false \
     AECORE_MAX_UPLOAD_MB=100 \
-    AECORE_MAX_DATA_GB=1
+    AECORE_MAX_DATA_GB=1 \
+    AECORE_RUN_MINUTES=60 \
+    AECORE_RUN_NICE=5
 WORKDIR /home/user/app
 COPY --chown=user requirements.txt .
 RUN pip install --no-cache-dir --user -r requirements.txt

@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from aecore import runs
+from aecore.backends.base import REMOTE
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.ranks import die_with_launcher, is_launched
 from aecore.runs import Run
@@ -256,13 +257,16 @@ def resume(options: argparse.Namespace) -> None:
         return
     if state == "done":
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
+    (run.path / REMOTE).unlink(missing_ok=True)  # from now on it is here
     follow(run)
 
 
 def stop(options: argparse.Namespace) -> None:
+    from aecore import backends
+
     run = runs.find(options.run)
-    run.stop()
-    print(f"{run.id}: {run.state().state}")
+    backends.stop(run)
+    print(f"{run.id}: {run.state().state}" + (", about to stop" if run.is_locked() else ""))
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """A visitor's own data: each set in a folder of its own beside the runs, whose name is hard to guess.
 
-<runs>/.own/<token>/<the file>         a .zip, .npz, .csv or .parquet
+<runs>/.own/<token>/<the file>         a .zip, .npz, .npy, .csv or .parquet
 <runs>/.own/<token>/images/<files>     pictures that came one by one
 <runs>/.own/<token>/.set.json          how it is read: a DataConfig
 
@@ -31,7 +31,7 @@ from aecore.weights import write_text
 
 MAX_UPLOAD = int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)  # bytes of one set
 PACKED = ".aez"  # what aecore.tasks.compress writes
-SUFFIXES = (".zip", ".csv", ".parquet", ".npz", *PICTURES)
+SUFFIXES = (".zip", ".csv", ".parquet", ".npz", ".npy", *PICTURES)
 SETTINGS = ".set.json"
 HOUR = 3600.0
 LABELS = ("class", "label", "target", "species", "category", "diagnosis", "y")
@@ -116,7 +116,7 @@ def guessed(one: Own) -> DataConfig:
         if label is not None and (frame[label].isna().any() or frame[label].nunique() > MAX_CLASSES):
             label = None
         return config.model_copy(update={"label": label, "missing": "keep"})
-    if suffix == ".npz":
+    if suffix in (".npz", ".npy"):
         return config
     sizes = images.sizes(Path(config.name))
     least = min(min(size) for size in sizes)
@@ -178,5 +178,5 @@ def checked_name(name: str) -> str:
     if not name or name.startswith(".") or len(name.encode()) > 200:
         raise DataError(f"{name[:60]!r} is no name for a file of data.")
     if not name.lower().endswith((*SUFFIXES, PACKED)):
-        raise DataError(f"{name[:60]} is of no kind that is read here: give a {', '.join(SUFFIXES[:4])}, or pictures.")
+        raise DataError(f"{name[:60]} is of no kind that is read here: give a {', '.join(SUFFIXES[:5])}, or pictures.")
     return name

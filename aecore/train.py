@@ -32,6 +32,7 @@ from aecore.weights import MODEL, read_tensors, write_tensors, write_text
 
 RESUME = "resume.safetensors"
 RESIDENT_BYTES = 4 * 2**30  # data that fits is kept on the device as float, indexed and never decoded again
+MEMORY = "The memory ran out. Use a smaller batch or network, or fewer examples (data.limit)."
 PREVIEWED = 16
 TRACKED = 16_000  # values of codes that each preview keeps, for the map over the epochs
 
@@ -57,10 +58,12 @@ def fit(run: Run, stop: Stop = lambda: False, progress: Callable[[str, float], N
             fail(run, message)
             raise RunError(message) from error
         except (torch.OutOfMemoryError, MemoryError) as error:
-            message = "The memory ran out. Use a smaller batch or network, or fewer examples (data.limit)."
-            fail(run, message)
-            raise RunError(message) from error
+            fail(run, MEMORY)
+            raise RunError(MEMORY) from error
         except Exception as error:
+            if "can't allocate memory" in str(error):  # what torch says under a limit
+                fail(run, MEMORY)
+                raise RunError(MEMORY) from error
             if is_launched() and ranks.lost_one(error):
                 run.write_state(state="queued", since=time.time(), note="A process died; all are started again")
             else:  # a fault of ours: who reads the folder is told too

@@ -250,6 +250,9 @@ def main() -> None:
         small["pythae"] = pythae(device)
     large = {"ours": ours(device, LARGE), "products": products(device, LARGE)}
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
+        half = {"training.precision": "bfloat16"}
+        small["ours, bfloat16"] = partial(one_epoch, trainer_of(device, BATCH, "vae", **half))
+        large["ours, bfloat16"] = partial(one_epoch, trainer_of(device, LARGE, "vae", **half))
         small["products by oneDNN"] = products(device, BATCH, by_onednn)
         large["products by oneDNN"] = products(device, LARGE, by_onednn)
     penalty = {"every row (vmap of jacrev)": contractive(device, "exact"), "ours": contractive(device, "auto")}

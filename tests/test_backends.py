@@ -177,3 +177,21 @@ def test_the_end_of_a_log_is_there_for_who_asks():
     assert local.log_tail(run) == ""
     (run.path / "log.txt").write_bytes(b"\xff\n" + b"\n".join(b"%d" % i for i in range(50)))
     assert local.log_tail(run, 2) == "48\n49"
+
+
+def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(monkeypatch):
+    monkeypatch.setenv("AECORE_RUN_NICE", "7")
+    monkeypatch.setenv("AECORE_RUN_MINUTES", "0.06")
+    long = runs.create(tiny(**LONG))
+    local.submit(long)
+    wait_for(lambda: long.state().epoch >= 1, "it trains")
+    assert os.getpriority(os.PRIO_PROCESS, long.pid()) == 7
+    wait_for(lambda: long.state().state == "stopped", "its time is up")
+    assert "time was up" in long.state().error and long.has_model()
+
+    monkeypatch.setenv("AECORE_RUN_MINUTES", "nonsense")
+    monkeypatch.setenv("AECORE_RUN_MEMORY_GB", "1")
+    large = runs.create(tiny(network={"kind": "mlp", "hidden": (5000, 5000)}))
+    local.submit(large)
+    wait_for(lambda: large.state().state == "failed", "it is told no")
+    assert "memory ran out" in large.state().error

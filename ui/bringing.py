@@ -145,7 +145,7 @@ def changed(one: Own, config: DataConfig, is_table: bool) -> DataConfig:
                                key=f"label-{one.token}", width=260,
                                help="Never an input; colours maps and judges what is found.")  # fmt: skip
         changes["label"] = None if chosen == "none" else chosen
-    elif Path(config.name).suffix.lower() != ".npz":
+    elif Path(config.name).suffix.lower() not in (".npz", ".npy"):
         sides = ["as they are", *own.SIDES]
         chosen = row.selectbox("Size", sides, sides.index(config.side) if config.side in sides else 0,
                                key=f"side-{one.token}", width=200,

@@ -80,7 +80,7 @@ def choose_data(place: Any) -> DataConfig:
         "Label column", key="label", bind="query-params", help="For tables: the class column, if any."
     )
     if not path:
-        place.caption("A folder or .zip of images, a .npz with `x`, a .csv or .parquet table.")
+        place.caption("A folder or .zip of images, a .npz with `x`, a .npy, a .csv or .parquet table.")
         st.stop()
     return DataConfig(name=os.path.abspath(os.path.expanduser(path)), label=label or None)
 

@@ -102,7 +102,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 component = st.components.v2.component("own_data", html=HTML, css=CSS, js=JS)
 
 
-def ask(accept: Sequence[str] = SUFFIXES, what: str = "Pictures, .zip, .csv, .parquet or .npz") -> Own | None:
+def ask(accept: Sequence[str] = SUFFIXES, what: str = "Pictures, .zip, .csv, .parquet, .npz or .npy") -> Own | None:
     """A drop zone; in the run after everything has come, the set that it fills. DataError where nothing can be kept."""
     key = f"own_pending_{'_'.join(accept)}"
     one = own.find(st.session_state.get(key, "")) or own.new(DAY if state.is_public() else None)
