@@ -41,7 +41,12 @@ def test_a_run_goes_on_when_its_server_is_killed_and_the_page_finds_it_again(pag
         port = s.getsockname()[1]
     server = serve(port)
     try:
-        page.goto(f"http://127.0.0.1:{port}/train?variant=vae&preset=Thorough")
+        page.goto(f"http://127.0.0.1:{port}/train?variant=vae")
+        page.get_by_text("Training", exact=True).first.click()
+        epochs = page.get_by_label("Epochs", exact=True).first
+        epochs.fill("90000")
+        epochs.press("Enter")
+        page.get_by_text("--epochs 90000").wait_for(state="attached")
         page.get_by_role("button", name="Start", exact=False).click()
         page.wait_for_url("**run=*")
         run = runs.find(page.url.split("run=")[1])
