@@ -63,7 +63,8 @@ def main() -> None:
         [
             "# Two runs at once",
             "",
-            f"{os.cpu_count()} cores, Python {platform.python_version()}, commit {commit()}. `python -m bench.together`: "
+            f"{os.cpu_count()} cores, Python {platform.python_version()}, commit {commit()}; "
+            "`python -m bench.together`: "
             f"the VAE of `python -m aecore train vae --data mnist`, a thread each, {rounds} turns of {SECONDS:.0f} s.",
             "",
             "| | examples a second, median | least | most |",
