@@ -19,13 +19,14 @@ from tqdm import tqdm
 from aecore import runs
 from aecore.backends.base import REMOTE
 from aecore.errors import AecoreError, ConfigError, RunError
-from aecore.ranks import die_with_launcher, is_launched
+from aecore.ranks import end_with_parent, is_launched
 from aecore.runs import Run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 1 where it ends with an AecoreError, whose sentence is printed."""
-    die_with_launcher()
+    if is_launched():
+        end_with_parent()
     options = parser().parse_args(arguments)
     try:
         options.call(options)

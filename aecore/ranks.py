@@ -95,7 +95,7 @@ def is_launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def die_with_launcher() -> None:
-    """A torchrun that is killed outright leaves its workers training; let Linux stop this one with it."""
-    if is_launched() and sys.platform == "linux":
+def end_with_parent() -> None:
+    """Let Linux send this process SIGTERM when its parent dies: a torchrun that is killed outright stops nothing."""
+    if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

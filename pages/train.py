@@ -35,7 +35,7 @@ config, kind = chosen
 with st.expander("The same from a terminal", icon=":material/terminal:"):
     st.code(command(config, kind), language="bash", wrap_lines=True)
 wanted = sweeping.choose(config, kind)
-place = places.choose()
+place = places.choose(wanted.count if wanted else 1)
 label = "Start" if wanted is None else f"Start {wanted.count} runs"
 if st.button(label, type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=place is None):
     try:

@@ -9,7 +9,7 @@ from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 
 from aecore import runs
 from aecore.autoencoder import Autoencoder
-from aecore.backends import local, slots
+from aecore.backends import Order, engine, local, slots
 from aecore.errors import RunError
 
 LONG = {"training": {"epochs": 100_000}}
@@ -195,3 +195,22 @@ def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(monkeypat
     local.submit(large)
     wait_for(lambda: large.state().state == "failed", "it is told no")
     assert "memory ran out" in large.state().error
+
+
+def test_this_machine_answers_as_every_backend_does(tmp_path):
+    here = engine("local")
+    assert "at a time" in here.devices()[0].detail and not here.devices()[0].why_not
+    run = runs.create(tiny())
+    handle = here.submit(run, Order(backend="ray", device="auto"))
+    wait_for(lambda: here.status(handle).state == "done", "it is trained")
+    rows, cursor = here.events(handle, 1)
+    assert [row["record"].get("epoch") for row in rows] == [2, 3, None] and here.events(handle, cursor) == ([], cursor)
+    here.cancel(handle)
+    here.fetch(handle, tmp_path)
+    assert run.state().state == "done"
+
+
+def test_several_processes_of_a_run_are_started_by_torchrun_which_starts_dead_ones_again():
+    words = slots.trainer(Path("/runs/x"), 4)
+    assert words[words.index("--nproc-per-node") + 1] == "4" and "--max-restarts" in words
+    assert "torch.distributed.run" not in slots.trainer(Path("/runs/x"), 1)

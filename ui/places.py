@@ -26,8 +26,8 @@ class Place(NamedTuple):
     minutes: int = 0
 
 
-def choose() -> Place | None:
-    """The engine and the device to train on; None, and the reason shown, where it cannot be used."""
+def choose(count: int = 1) -> Place | None:
+    """The engine and the device to train so many runs on; None, and the reason shown, where it cannot be used."""
     engine = st.segmented_control(
         "Where", list(backends.LABELS), default="local", required=True, key="where",
         format_func=lambda name: f"{ICONS[name]} {backends.LABELS[name]}",
@@ -48,9 +48,10 @@ def choose() -> Place | None:
         return Place(engine, device)
     least, usual, most = MINUTES
     minutes = int(right.number_input("Time limit, minutes", least, most, usual, 5, key="minutes"))
+    most_paid, many = device.price * minutes / 60 * count, f" for {count} runs" if count > 1 else ""
     st.caption(
-        f"At most **${device.price * minutes / 60:.2f}**, paid by your account **{state.hub_name()}**: "
-        f"${device.price:.2f} an hour, by the minute, until the run ends. The result goes to a private repository."
+        f"At most **${most_paid:.2f}**{many}, paid by your account **{state.hub_name()}**: "
+        f"${device.price:.2f} an hour, by the minute, until a run ends. The result goes to a private repository."
     )
     return Place(engine, device, minutes)
 

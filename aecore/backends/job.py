@@ -8,7 +8,6 @@ in the unpacked package. Each line that begins with `AE {` is for the one who se
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import math
 import os
@@ -24,7 +23,9 @@ import torch
 
 from aecore.backends.base import MARK
 from aecore.backends.package import FOLDER, is_wanted, lines_of
+from aecore.backends.slots import RESTARTS, trainer
 from aecore.pulled import METRICS
+from aecore.ranks import end_with_parent
 from aecore.runs import FINAL, Run
 
 LOOK_SECONDS = 0.5
@@ -103,38 +104,30 @@ def deliver_to_hub(run: Run, repo: str, last: bool = False) -> None:
 
 def start(run: Run, processes: int) -> subprocess.Popen[bytes]:
     """The trainer: one process, or several under torchrun. It does not outlive this one."""
-    command = [sys.executable, "-X", "faulthandler"]
-    if processes > 1:
-        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        command += ["--max-restarts", "2"]
-    command += ["-m", "aecore", "resume", str(run.path), "--queued"]
     environment = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
-    environment |= {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment |= {**RESTARTS, "OMP_WAIT_POLICY": "PASSIVE"}
     with open(run.path / "log.txt", "wb") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, preexec_fn=end_with_parent)
+        return subprocess.Popen(
+            trainer(run.path, processes), env=environment, stdout=log, stderr=log, preexec_fn=end_with_parent
+        )
 
 
-def end_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-def attend(run: Run, trainer: subprocess.Popen[bytes], deliver: Callable[[], None] | None, alone: bool) -> int:
+def attend(run: Run, process: subprocess.Popen[bytes], deliver: Callable[[], None] | None, alone: bool) -> int:
     """Tell the news until the trainer, `alone` or under torchrun, has ended; its exit status."""
     narrator, delivered, told = Narrator(run), time.monotonic(), []
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(signum, lambda number, _: told.append((time.monotonic(), number)))
-    while trainer.poll() is None:
+    while process.poll() is None:
         narrator.tell()
         if told and time.monotonic() - told[0][0] > SIGNAL_SECONDS:
-            trainer.send_signal(signal.SIGALRM if alone and told[0][1] == signal.SIGALRM else signal.SIGTERM)
+            process.send_signal(signal.SIGALRM if alone and told[0][1] == signal.SIGALRM else signal.SIGTERM)
             told[0] = (math.inf, 0)
         if deliver and time.monotonic() - delivered > DELIVER_SECONDS:
             deliver()
             delivered = time.monotonic()
         time.sleep(LOOK_SECONDS)
     narrator.tell()
-    return int(trainer.returncode)
+    return int(process.returncode)
 
 
 def main() -> int:
@@ -147,9 +140,9 @@ def main() -> int:
     if chosen.minutes:
         signal.alarm(max(3, round(chosen.minutes * 60 * LAST_ORDERS) - 60))  # in time to save and to deliver
     processes = chosen.processes or max(1, torch.cuda.device_count())
-    trainer = start(run, processes)
+    process = start(run, processes)
     deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
-    status = attend(run, trainer, deliver, alone=processes == 1)
+    status = attend(run, process, deliver, alone=processes == 1)
     state = run.written()
     if state is None or state.state not in FINAL:  # it died without a word
         said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]

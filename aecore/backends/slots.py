@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 POLL_SECONDS = 0.3
+RESTARTS = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # else restarted ranks look for the address of the dead ones
 
 
 def limit() -> int:
@@ -42,15 +43,15 @@ def main(path: Path, processes: int = 1) -> None:
         os.utime(lock.fileno())  # the lock is free until the trainer has started: this says that one is on its way
     os.set_inheritable(slot.fileno(), True)
     bound()
-    several: list[str] = []
-    if processes > 1:
-        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = (
-            "1"  # else ranks that start again meet the dead ones' address
-        )
-        several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        several += ["--max-restarts", "2"]
-    trainer = ["-X", "faulthandler", *several, "-m", "aecore", "resume", str(path), "--queued"]
-    os.execv(sys.executable, [sys.executable, *trainer])
+    os.environ.update(RESTARTS)
+    os.execv(sys.executable, trainer(path, processes))
+
+
+def trainer(path: Path, processes: int) -> list[str]:
+    """The command that trains a run: one process, or a torchrun of several that starts dead ones again."""
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--max-restarts", "2"]
+    resume = ["-m", "aecore", "resume", str(path), "--queued"]
+    return [sys.executable, "-X", "faulthandler", *(several if processes > 1 else []), *resume]
 
 
 def bound() -> None:
