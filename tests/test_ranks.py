@@ -55,12 +55,12 @@ def finish(process, run):
 @linux
 def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights():
     quiet, killed = runs.create(tiny(**LONG)), runs.create(tiny(**LONG))
-    finish(launch(quiet), quiet)
-    process = launch(killed, restarts=1)
+    undisturbed, process = launch(quiet), launch(killed, restarts=1)
     wait_for(lambda: killed.state().epoch >= 30, "it trains")
     os.kill(workers(killed)[0], signal.SIGKILL)  # the one that writes the folder
     assert killed.state().epoch < 200, "it was over before it could be killed"
     finish(process, killed)
+    finish(undisturbed, quiet)
     assert killed.state().state == "done" and "2 processes" in killed.state().device
     assert weights_of(killed) == weights_of(quiet)
     assert [row["epoch"] for row in killed.epochs()] == list(range(1, 201))
