@@ -54,7 +54,7 @@ def weights_of(run: runs.Run) -> bytes:
     return (run.path / "model.safetensors").read_bytes()
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
     """What `condition` gives once it is true; fails loudly after so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
