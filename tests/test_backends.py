@@ -1,7 +1,12 @@
 """The queue on this machine, with real processes: who trains when, and who can be stopped."""
 
+import io
 import os
+import signal
+import subprocess
+import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +15,7 @@ from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 from aecore import runs
 from aecore.autoencoder import Autoencoder
 from aecore.backends import Order, engine, local, slots
+from aecore.backends.package import pack
 from aecore.errors import RunError
 
 LONG = {"training": {"epochs": 100_000}}
@@ -214,3 +220,14 @@ def test_several_processes_of_a_run_are_started_by_torchrun_which_starts_dead_on
     words = slots.trainer(Path("/runs/x"), 4)
     assert words[words.index("--nproc-per-node") + 1] == "4" and "--max-restarts" in words
     assert "torch.distributed.run" not in slots.trainer(Path("/runs/x"), 1)
+
+
+def test_a_job_that_is_stopped_while_its_trainer_starts_stops_it_once_it_listens(tmp_path):
+    zipfile.ZipFile(io.BytesIO(pack(runs.create(tiny(**LONG))))).extractall(tmp_path)
+    command = [sys.executable, "-m", "aecore.backends.job"]
+    job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    wait_for((tmp_path / "run" / "log.txt").exists, "the trainer is started")
+    job.send_signal(signal.SIGTERM)
+    told, _ = job.communicate(timeout=60)
+    assert '"state": "stopped"' in told and job.returncode == 0
+    Autoencoder.load(tmp_path / "run")

@@ -112,14 +112,26 @@ def start(run: Run, processes: int) -> subprocess.Popen[bytes]:
         )
 
 
-def attend(run: Run, process: subprocess.Popen[bytes], deliver: Callable[[], None] | None, alone: bool) -> int:
-    """Tell the news until the trainer, `alone` or under torchrun, has ended; its exit status."""
-    narrator, delivered, told = Narrator(run), time.monotonic(), []
+def listen() -> list[tuple[float, int]]:
+    """From now on: when which signal came."""
+    told: list[tuple[float, int]] = []
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(signum, lambda number, _: told.append((time.monotonic(), number)))
+    return told
+
+
+def attend(
+    run: Run,
+    process: subprocess.Popen[bytes],
+    told: list[tuple[float, int]],
+    deliver: Callable[[], None] | None,
+    alone: bool,
+) -> int:
+    """Tell the news until the trainer, `alone` or under torchrun, has ended; its exit status. It hears of a signal."""
+    narrator, delivered = Narrator(run), time.monotonic()
     while process.poll() is None:
         narrator.tell()
-        if told and time.monotonic() - told[0][0] > SIGNAL_SECONDS:
+        if told and time.monotonic() - told[0][0] > SIGNAL_SECONDS and is_running(run):
             process.send_signal(signal.SIGALRM if alone and told[0][1] == signal.SIGALRM else signal.SIGTERM)
             told[0] = (math.inf, 0)
         if deliver and time.monotonic() - delivered > DELIVER_SECONDS:
@@ -130,19 +142,25 @@ def attend(run: Run, process: subprocess.Popen[bytes], deliver: Callable[[], Non
     return int(process.returncode)
 
 
+def is_running(run: Run) -> bool:
+    """Whether the trainer takes signals: before that they would end it without a word."""
+    state = run.written()
+    return state is not None and state.state == "running"
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--processes", type=int, default=1, help="0: one for each GPU")
     options.add_argument("--minutes", type=int, default=0, help="when the engine ends the job; 0 never")
     options.add_argument("--hub", metavar="USER/NAME")
     chosen = options.parse_args()
-    run = Run(Path(FOLDER).resolve())
+    run, told = Run(Path(FOLDER).resolve()), listen()
     if chosen.minutes:
         signal.alarm(max(3, round(chosen.minutes * 60 * LAST_ORDERS) - 60))  # in time to save and to deliver
     processes = chosen.processes or max(1, torch.cuda.device_count())
     process = start(run, processes)
     deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
-    status = attend(run, process, deliver, alone=processes == 1)
+    status = attend(run, process, told, deliver, alone=processes == 1)
     state = run.written()
     if state is None or state.state not in FINAL:  # it died without a word
         said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]
