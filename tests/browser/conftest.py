@@ -29,13 +29,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def app(browser, tmp_path_factory):
+def app_runs(tmp_path_factory):
+    """Where the app's runs are."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def app(browser, app_runs):
     """The address of the app, with runs of its own and a Hub where alice is at home."""
     from bench.screenshots import server
 
     with (
         LoopbackHub(users={"hf_alice": "alice"}) as hub,
-        server(AECORE_RUNS=str(tmp_path_factory.mktemp("runs")), HF_ENDPOINT=hub.url) as address,
+        server(AECORE_RUNS=str(app_runs), HF_ENDPOINT=hub.url) as address,
     ):
         yield address
 

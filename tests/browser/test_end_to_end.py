@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
+from helpers import wait_for
 
+from aecore.runs import Run
 from bench.screenshots import server, settle
 
 pytestmark = pytest.mark.browser
@@ -28,7 +31,7 @@ def run_of(page):
 
 
 @pytest.fixture(scope="module")
-def trained(browser, app):
+def trained(browser, app, app_runs):
     """Train a VAE on the digits through the form; the page is reloaded in the middle. Gives the run's id."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -36,16 +39,19 @@ def trained(browser, app):
     go(page, f"{app}/train?variant=vae&preset=Quick")
     page.get_by_role("button", name="Start").click()
     page.wait_for_url("**run=**")
+    run = Run(app_runs / run_of(page))
+    wait_for(lambda: run.state().state == "running", "it trains")
+    os.kill(run.pid(), signal.SIGSTOP)  # so that it is not over before this page has shown it
     page.get_by_text("running").first.wait_for()
     picture(page, "running")
     page.reload()
-    settle(page)
+    page.get_by_text("running").first.wait_for()
+    os.kill(run.pid(), signal.SIGCONT)
     page.get_by_text("On the test set").wait_for()
     settle(page)
     picture(page, "done")
-    run = run_of(page)
     context.close()
-    return run
+    return run.id
 
 
 def test_a_run_is_watched_to_its_end_across_a_reload(trained, page, app):
