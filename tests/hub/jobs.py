@@ -36,7 +36,8 @@ class RunningJob:
         self.ended = threading.Event()
         secrets = asked.get("secrets") or {}
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "AECORE_DATA") if name in os.environ}
-        own = {"HOME": str(home), "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1", "OMP_NUM_THREADS": "1"}
+        own = {"HOME": str(home), "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1", "OMP_NUM_THREADS": "1",
+               "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # fmt: skip
         kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
         self.process = subprocess.Popen(
             asked["command"], env={**kept, **own, **asked["environment"], **secrets}, cwd=home, text=True,
