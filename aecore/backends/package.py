@@ -92,9 +92,9 @@ class Files:
 
     def add(self, row: dict[str, Any]) -> str:
         """Take one row; the name of the file that is whole with it, else nothing. Parts come in order."""
-        name, parts = str(row.get("file")), self.parts.setdefault(str(row.get("file")), [])
-        if not is_wanted(name):
+        if not is_wanted(name := str(row.get("file"))):
             return ""
+        parts = self.parts.setdefault(name, [])
         try:
             data = base64.b64decode(row["data"], validate=True)
             part, count = int(row["part"]), int(row["of"])
