@@ -1,5 +1,7 @@
 """The entry: `streamlit run app.py`. The pages are in pages/, found by pages/_router.py."""
 
+from __future__ import annotations
+
 import os
 import secrets
 import threading
@@ -8,15 +10,17 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ui import cache, explorer, uploader
+from ui.data.uploader import UPLOAD_ROUTE
+from ui.kit.cache import warm_caches
+from ui.kit.explorer import PACK_ROUTE
 
 
-def health(request: object) -> PlainTextResponse:
+def answer_health(request: object) -> PlainTextResponse:
     """For a load balancer: the process answers."""
     return PlainTextResponse("ok")
 
 
-def sign_in() -> dict[str, object] | None:
+def configure_sign_in() -> dict[str, object] | None:
     """Sign-in with Hugging Face where a Space offers it (`hf_oauth: true`); None elsewhere."""
     if not os.environ.get("OAUTH_CLIENT_ID"):
         return None
@@ -34,7 +38,7 @@ def sign_in() -> dict[str, object] | None:
     }
 
 
-threading.Thread(target=cache.warm, daemon=True).start()
-auth = sign_in()
-routes = [Route("/healthz", health), uploader.ROUTE, explorer.ROUTE]
+threading.Thread(target=warm_caches, daemon=True).start()
+auth = configure_sign_in()
+routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
 app = st.App("pages/_router.py", routes=routes, secrets={"auth": auth} if auth else None)

@@ -1,19 +1,22 @@
 """Autoencoder Lab: train any autoencoder, see what it learned, share it."""
 
+from __future__ import annotations
+
 from typing import Any
 
 _HOMES = {
-    "Autoencoder": "aecore.autoencoder",
-    "ModelConfig": "aecore.config",
-    "DataConfig": "aecore.config",
-    "TrainConfig": "aecore.config",
-    "RunConfig": "aecore.config",
-    "VARIANTS": "aecore.variants",
-    "configure": "aecore.variants",
-    "Run": "aecore.runs",
-    "fit": "aecore.train",
+    "Autoencoder": "aecore.model.autoencoder",
+    "ModelConfig": "aecore.model.config",
+    "DataConfig": "aecore.model.config",
+    "TrainConfig": "aecore.model.config",
+    "RunConfig": "aecore.model.config",
+    "VARIANTS": "aecore.model.variants",
+    "configure": "aecore.model.variants",
+    "Run": "aecore.runs.run",
+    "fit": "aecore.training.trainer",
     "AecoreError": "aecore.errors",
 }
+
 
 __all__ = list(_HOMES)
 

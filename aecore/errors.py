@@ -1,5 +1,7 @@
 """What can go wrong, in the user's words: what was wrong, what was got, what to do."""
 
+from __future__ import annotations
+
 
 class AecoreError(Exception):
     """Anything that the user can act on; its text is a sentence fit to show."""

@@ -26,20 +26,29 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from aecore import plan, runs
-from aecore.autoencoder import Autoencoder
-from aecore.config import RunConfig
+from aecore.analysis.metrics import encode_in_chunks
 from aecore.errors import CheckpointError
-from aecore.metrics import encode
+from aecore.files import write_text_file
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import RunConfig
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
 from aecore.tasks import anomaly, impute
-from aecore.train import fit as train
-from aecore.weights import write_text
+from aecore.tasks.anomaly import (
+    DETECTOR_VARIANT,
+    check_false_alarm_share,
+    fit_detector,
+    score_anomalies,
+)
+from aecore.tasks.impute import IMPUTER_VARIANT, draw_imputations, impute_cells
+from aecore.training.trainer import fit
 
 Rows = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
-STATE = "estimator.json"
+
+STATE_FILE = "estimator.json"
 MAX_STATE_BYTES = 10_000_000  # the names of a million columns
-HELD_OUT = 5  # one row in so many sets the threshold
+DETECTOR_HELD_OUT = 5  # one row in so many sets the threshold
 
 
 class AutoencoderEstimator(BaseEstimator):
@@ -88,15 +97,21 @@ class AutoencoderEstimator(BaseEstimator):
     def _plan(self, name: str, settings: dict[str, Any]) -> RunConfig:
         if self._task and self.variant == self._task.VARIANT:
             return self._task.plan(name, settings)
-        return plan.plan(self.variant, name, settings=settings)
+        return plan_run(self.variant, name, settings=settings)
 
     def _rows(self, X: ArrayLike, fitting: bool = False) -> Rows:
         """X as finite floating numbers; ValueError by scikit-learn says what is wrong."""
         if not fitting:
             check_is_fitted(self, "model_")
         finite = "allow-nan" if self._holes else True
-        return validate_data(self, X, reset=fitting, dtype=[np.float64, np.float32], ensure_all_finite=finite,
-                             ensure_min_samples=2 if fitting else 1)  # fmt: skip
+        return validate_data(
+            self,
+            X,
+            reset=fitting,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=finite,
+            ensure_min_samples=2 if fitting else 1,
+        )
 
     def _trained(self, x: Rows) -> Autoencoder:
         chosen = {"latent_dim": self.latent_dim, "training.epochs": self.epochs}
@@ -113,8 +128,8 @@ class AutoencoderEstimator(BaseEstimator):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.npz"
             np.savez(path, x=x, x_test=x[:1])  # of the test figures nothing is kept
-            run = runs.create(self._plan(str(path), settings), Path(folder) / "run")
-            for _ in train(run):
+            run = create_run(self._plan(str(path), settings), Path(folder) / "run")
+            for _ in fit(run):
                 pass
             return Autoencoder.load(run.path).double()
 
@@ -133,31 +148,41 @@ class AutoencoderEstimator(BaseEstimator):
             "feature_names_in_": None if names is None else list(names),
             **{name: getattr(self, name) for name in self._kept},
         }
-        write_text(folder / STATE, json.dumps(state, indent=2, default=plain) + "\n")
+        write_text_file(
+            folder / STATE_FILE, json.dumps(state, indent=2, default=to_plain_value) + "\n"
+        )
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """The estimator that `save` wrote. CheckpointError where the folder is unsound or of another kind."""
-        path = Path(folder) / STATE
+        path = Path(folder) / STATE_FILE
         try:
             if path.stat().st_size > MAX_STATE_BYTES:
                 raise ValueError(f"{path.stat().st_size:,} bytes")
             state = json.loads(path.read_text(encoding="utf-8"))
             if (found := str(state["estimator"])[:80]) != cls.__name__:
-                raise CheckpointError(f"{path} holds an {found}, not an {cls.__name__}. Load it with {found}.load.")
+                raise CheckpointError(
+                    f"{path} holds an {found}, not an {cls.__name__}. Load it with {found}.load."
+                )
             self = cls(**state["parameters"])
             self.n_features_in_ = int(state["n_features_in_"])
             for name in cls._kept:
-                setattr(self, name, finite(state[name]))
+                setattr(self, name, to_finite_rows(state[name]))
             if names := state["feature_names_in_"]:
-                if len(names) != self.n_features_in_ or not all(isinstance(name, str) for name in names):
+                if len(names) != self.n_features_in_ or not all(
+                    isinstance(name, str) for name in names
+                ):
                     raise ValueError("its names are not one a column")
                 self.feature_names_in_ = np.array(names, dtype=object)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise CheckpointError(f"{path} is not what save wrote ({error}). Save the estimator again.") from error
+            raise CheckpointError(
+                f"{path} is not what save wrote ({error}). Save the estimator again."
+            ) from error
         self.model_ = Autoencoder.load(folder).double()
         if self.model_.config.input_shape != (self.n_features_in_,):
-            raise CheckpointError(f"{path} tells of {self.n_features_in_} columns, its model of other inputs.")
+            raise CheckpointError(
+                f"{path} tells of {self.n_features_in_} columns, its model of other inputs."
+            )
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -166,26 +191,28 @@ class AutoencoderEstimator(BaseEstimator):
         return tags
 
 
-def plain(value: Any) -> Any:
+def to_plain_value(value: Any) -> Any:
     """What JSON makes of NumPy's numbers, as a grid search gives them."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{value!r} cannot be kept as JSON")
 
 
-def finite(value: Any) -> float:
+def to_finite_rows(value: Any) -> float:
     if not np.isfinite(number := float(value)):
         raise ValueError(f"{value} is not finite")
     return number
 
 
-class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
+class AutoencoderTransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator
+):
     """Rows to codes and back: `transform`, `inverse_transform`, and as `score` the share of variance kept."""
 
     def transform(self, X: ArrayLike) -> Rows:
         """Codes (N, latent_dim) of rows X (N, features)."""
         x = self._rows(X)
-        return encode(self.model_, torch.tensor(x)).numpy().astype(x.dtype)
+        return encode_in_chunks(self.model_, torch.tensor(x)).numpy().astype(x.dtype)
 
     def inverse_transform(self, X: ArrayLike) -> Rows:
         """Rows (N, features) of codes X (N, latent_dim)."""
@@ -223,7 +250,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
 
     def __init__(
         self,
-        variant: str = anomaly.VARIANT,
+        variant: str = DETECTOR_VARIANT,
         latent_dim: int | None = None,
         *,
         false_alarms: float = 0.05,
@@ -234,26 +261,31 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            variant, latent_dim, epochs=epochs, device=device, random_state=random_state, settings=settings
+            variant,
+            latent_dim,
+            epochs=epochs,
+            device=device,
+            random_state=random_state,
+            settings=settings,
         )
         self.false_alarms = false_alarms
         self.calibrate = calibrate
 
     def _check(self) -> None:
-        anomaly.check_share(self.false_alarms)
+        check_false_alarm_share(self.false_alarms)
 
     def _finish(self, x: Rows) -> None:
         model, rows = self.model_, x
         if self.calibrate:
             order = np.random.default_rng(0).permutation(len(x))
-            held = max(1, len(x) // HELD_OUT)
+            held = max(1, len(x) // DETECTOR_HELD_OUT)
             model, rows = self._trained(x[order[held:]]), x[order[:held]]
-        self.offset_ = -anomaly.fit(model, torch.tensor(rows)).threshold(self.false_alarms)
+        self.offset_ = -fit_detector(model, torch.tensor(rows)).threshold(self.false_alarms)
 
     def score_samples(self, X: ArrayLike) -> Rows:
         """-|x - r(x)|^2 in the network's units (N,)."""
         x = self._rows(X)
-        return -anomaly.score(self.model_, torch.tensor(x)).numpy()
+        return -score_anomalies(self.model_, torch.tensor(x)).numpy()
 
     def decision_function(self, X: ArrayLike) -> Rows:
         """`score_samples` less `offset_` (N,): below zero is an outlier."""
@@ -275,7 +307,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
 
     def __init__(
         self,
-        variant: str = impute.VARIANT,
+        variant: str = IMPUTER_VARIANT,
         latent_dim: int | None = None,
         *,
         n_draws: int = 1000,
@@ -285,16 +317,29 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            variant, latent_dim, epochs=epochs, device=device, random_state=random_state, settings=settings
+            variant,
+            latent_dim,
+            epochs=epochs,
+            device=device,
+            random_state=random_state,
+            settings=settings,
         )
         self.n_draws = n_draws
 
     def transform(self, X: ArrayLike) -> Rows:
         """X (N, features) with its missing cells filled by their mean given the others."""
         x = self._rows(X)
-        return impute.impute(self.model_, torch.tensor(x).double(), self.n_draws).numpy().astype(x.dtype)
+        return (
+            impute_cells(self.model_, torch.tensor(x).double(), self.n_draws)
+            .numpy()
+            .astype(x.dtype)
+        )
 
     def sample(self, X: ArrayLike, count: int = 5) -> Rows:
         """(count, N, features): fillings as likely as any other, for multiple imputation (Rubin, 1987)."""
         x = self._rows(X)
-        return impute.impute_many(self.model_, torch.tensor(x).double(), count, self.n_draws).numpy().astype(x.dtype)
+        return (
+            draw_imputations(self.model_, torch.tensor(x).double(), count, self.n_draws)
+            .numpy()
+            .astype(x.dtype)
+        )

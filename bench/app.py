@@ -21,49 +21,77 @@ from pathlib import Path
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from aecore import data, metrics
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig
-from aecore.runs import SHIPPED
-from aecore.tasks import search
-from aecore.weights import write_text
-from bench import explorer
+from aecore.analysis.metrics import encode_in_chunks
+from aecore.data.datasets import load_dataset
+from aecore.files import write_text_file
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig
+from aecore.runs.listing import SHIPPED_FOLDER
+from aecore.tasks.search import build_index
+from bench.explorer import rows
 from bench.fidelity.experiment import ROOT, commit
-from bench.screenshots import CHROMIUM, IDLE, PAGES, server
+from bench.screenshots import CHROMIUM_ARGUMENTS, IDLE, PAGES, server
 
 RESULT = ROOT / "docs" / "results" / "app.md"
 QUERIES = 200
-SOMETHING = ", ".join(f"[data-testid=stMain] {what}" for what in (
-    "img", "canvas", "[data-testid=stPlotlyChart]", "[data-testid=stDataFrame]", "input"))  # fmt: skip
+SOMETHING = ", ".join(
+    f"[data-testid=stMain] {what}"
+    for what in (
+        "img",
+        "canvas",
+        "[data-testid=stPlotlyChart]",
+        "[data-testid=stDataFrame]",
+        "input",
+    )
+)
 ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
 def main() -> None:
     rows = [search_row(name) for name in ("mnist-vanilla", "mnist-k-sparse")]
-    text = "\n".join([
-        "# How soon the app answers", "",
-        f"{processor()}, {torch.get_num_threads()} thread, commit {commit()}, "
-        "`python -m bench.app`. Milliseconds.", "",
-        "| what | p50 | p95 |", "|---|---|---|", *rows, "",
-        "## The explorer", "", *explored(), "",
-        "## Pages", "",
-        "Pages by their links, with the shipped checkpoints alone: until the page has come to rest.", "",
-        "| page | first on a fresh server | another visitor |", "|---|---|---|", *page_rows(), "",
-    ])  # fmt: skip
-    write_text(RESULT, text)
+    text = "\n".join(
+        [
+            "# How soon the app answers",
+            "",
+            f"{processor()}, {torch.get_num_threads()} thread, commit {commit()}, "
+            "`python -m bench.app`. Milliseconds.",
+            "",
+            "| what | p50 | p95 |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "## The explorer",
+            "",
+            *explored(),
+            "",
+            "## Pages",
+            "",
+            "Pages by their links, with the shipped checkpoints alone: until the page has come to rest.",
+            "",
+            "| page | first on a fresh server | another visitor |",
+            "|---|---|---|",
+            *page_rows(),
+            "",
+        ]
+    )
+    write_text_file(RESULT, text)
     print(text)
 
 
 def explored() -> list[str]:
     with sync_playwright() as player:
-        return explorer.rows(player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM))
+        return rows(
+            player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS)
+        )
 
 
 def page_rows() -> list[str]:
     """Every page of PAGES on a server of its own."""
     rows = []
     with tempfile.TemporaryDirectory() as runs, sync_playwright() as player:
-        browser = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        browser = player.chromium.launch(
+            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
+        )
         for name, path in PAGES.items():
             with server(AECORE_RUNS=runs) as address:
                 first, again = (opened(browser, address + path) for _ in range(2))
@@ -98,11 +126,11 @@ def processor() -> str:
 
 def search_row(name: str) -> str:
     """A query of MNIST's test set among the codes of all training images."""
-    model, sets = Autoencoder.load(SHIPPED / name), data.load(DataConfig(name="mnist"))
-    index = search.index(metrics.encode(model, sets.train.x))
+    model, sets = Autoencoder.load(SHIPPED_FOLDER / name), load_dataset(DataConfig(name="mnist"))
+    index = build_index(encode_in_chunks(model, sets.train.x))
 
     def query(i: int) -> None:
-        index.nearest(metrics.encode(model, sets.test.x[i : i + 1]), 16)
+        index.nearest(encode_in_chunks(model, sets.test.x[i : i + 1]), 16)
 
     what = f"search, {len(index.vectors):,} codes of {model.config.latent_dim} units ({name}), encoding included"
     return f"| {what} | {timed(query)} |"

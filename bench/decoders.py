@@ -14,10 +14,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from aecore import exchange, packs, runs, script
-from aecore.autoencoder import Autoencoder
-from aecore.portable import portable
-from bench.screenshots import CHROMIUM
+from aecore.explorer.bundle import wrap_module
+from aecore.explorer.packs import encode_pack
+from aecore.explorer.portable import export_steps
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.export import export_model
+from aecore.runs.listing import find_run
+from bench.screenshots import CHROMIUM_ARGUMENTS
 
 RUNS = ("mnist-vae", "mnist-conv", "mnist-conv-vae", "mnist-k-sparse")
 TIMES = 200
@@ -51,12 +54,16 @@ def main() -> None:
     folder = options.parse_args().folder
     wasm = "ort-wasm-simd-threaded.wasm"
     size = sum((folder / name).stat().st_size for name in ("ort.wasm.min.js", wasm))
-    ours = sum(len(script.closed(name)) for name in ("tensors", "network"))
+    ours = sum(len(wrap_module(name)) for name in ("tensors", "network"))
     print(f"code: ours {ours / 1e3:.1f} kB, ONNX Runtime Web {size / 1e6:.1f} MB\n")
-    print("| decoder | ours: start, ms | decode p50, p95, ms | ONNX Runtime Web: start, ms | decode p50, p95, ms |")
+    print(
+        "| decoder | ours: start, ms | decode p50, p95, ms | ONNX Runtime Web: start, ms | decode p50, p95, ms |"
+    )
     print("|---|---|---|---|---|")
     with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        browser = player.chromium.launch(
+            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
+        )
         for name in RUNS:
             page = browser.new_page()
             prepare(page, folder)
@@ -79,8 +86,10 @@ def prepare(page: Page, folder: Path) -> None:
     page.route("**/*", answer)
     page.goto("http://127.0.0.1:9/")
     page.add_script_tag(url="/ort.wasm.min.js")
-    parts = "\n".join(script.closed(name) for name in ("tensors", "network"))
-    page.add_script_tag(content=f"{parts}Object.assign(globalThis, module_tensors, module_network);")
+    parts = "\n".join(wrap_module(name) for name in ("tensors", "network"))
+    page.add_script_tag(
+        content=f"{parts}Object.assign(globalThis, module_tensors, module_network);"
+    )
     page.evaluate("""() => {
       ort.env.wasm.numThreads = 1;
       ort.env.wasm.wasmPaths = "/";
@@ -90,13 +99,20 @@ def prepare(page: Page, folder: Path) -> None:
 
 def given(name: str) -> list[object]:
     """A run's decoder for both, as Base64; its number of units; how often to decode."""
-    run = runs.find(name)
-    about, tensors = portable(Autoencoder.load(run.path))
-    data = packs.pack({f"model.{key}": t.numpy() for key, t in tensors.items()}, {"network": about})
+    run = find_run(name)
+    about, tensors = export_steps(Autoencoder.load(run.path))
+    data = encode_pack(
+        {f"model.{key}": t.numpy() for key, t in tensors.items()}, {"network": about}
+    )
     with tempfile.TemporaryDirectory() as folder:
-        exchange.export(run, "onnx", Path(folder))
+        export_model(run, "onnx", Path(folder))
         onnx = (Path(folder) / "decoder.onnx").read_bytes()
-    return [base64.b64encode(data).decode(), base64.b64encode(onnx).decode(), about["latent_dim"], TIMES]
+    return [
+        base64.b64encode(data).decode(),
+        base64.b64encode(onnx).decode(),
+        about["latent_dim"],
+        TIMES,
+    ]
 
 
 def shown(measured: dict) -> str:

@@ -20,9 +20,15 @@ from bench.screenshots import PROJECT, server, settle
 POINTS = (10_000, 60_000, 300_000)
 REPEATS = 5
 HEADING = "The page's own heading, before any map, is there after {} s."
-MOVES, DECODERS = 200, {"tutorial": "784-400-20, as in the tutorial", "mnist-vae": "784-256-20, shipped",
-                        "mnist-conv": "convolutional, 32 units, shipped",
-                        "mnist-conv-vae": "convolutional, 16 units, shipped"}  # fmt: skip
+MOVES, DECODERS = (
+    200,
+    {
+        "tutorial": "784-400-20, as in the tutorial",
+        "mnist-vae": "784-256-20, shipped",
+        "mnist-conv": "convolutional, 32 units, shipped",
+        "mnist-conv-vae": "convolutional, 16 units, shipped",
+    },
+)
 STEPS = 30
 DRAWN = """() => {  // whether any canvas, those of components too, has some dozens of reddish pixels: points of a class
   const open = (root) =>
@@ -46,27 +52,67 @@ def rows(browser: Browser) -> list[str]:
     """Lines of tables, with their titles."""
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
-        train(runs, "sheet", "vanilla", str(sheet(runs)), "--set", "network.hidden=[64,64]", "--latent-dim", "2")
-        train(runs, "tutorial", "vae", "mnist", "--set", "network.hidden=[400]", "--latent-dim", "20",
-              "--set", "data.limit=2000")  # fmt: skip
+        train(
+            runs,
+            "sheet",
+            "vanilla",
+            str(sheet(runs)),
+            "--set",
+            "network.hidden=[64,64]",
+            "--latent-dim",
+            "2",
+        )
+        train(
+            runs,
+            "tutorial",
+            "vae",
+            "mnist",
+            "--set",
+            "network.hidden=[400]",
+            "--latent-dim",
+            "20",
+            "--set",
+            "data.limit=2000",
+        )
         with (
             server(AECORE_RUNS=folder) as address,
             server("bench/plotly_map.py", AECORE_RUNS=folder, PYTHONPATH=str(PROJECT)) as other,
         ):
-            return [*maps(browser, address, other), "", *decoders(browser, address), "", generate(browser, address)]
+            return [
+                *maps(browser, address, other),
+                "",
+                *decoders(browser, address),
+                "",
+                generate(browser, address),
+            ]
 
 
 def train(runs: Path, name: str, variant: str, data: str, *options: str) -> None:
     """A run of one epoch, enough to measure with."""
-    command = [sys.executable, "-m", "aecore", "train", variant, "--data", data, "--epochs", "1", *options]
-    subprocess.run([*command, "--out", str(runs / name)], check=True, stdout=subprocess.DEVNULL, cwd=PROJECT)
+    command = [
+        sys.executable,
+        "-m",
+        "aecore",
+        "train",
+        variant,
+        "--data",
+        data,
+        "--epochs",
+        "1",
+        *options,
+    ]
+    subprocess.run(
+        [*command, "--out", str(runs / name)], check=True, stdout=subprocess.DEVNULL, cwd=PROJECT
+    )
 
 
 def sheet(folder: Path) -> Path:
     """A rolled sheet of 375,000 points in eight colours, of which 300,000 and more are for training."""
     random = np.random.default_rng(0)
     t, height = random.uniform(1.5, 4.7, 375_000) * np.pi, random.uniform(0, 21, 375_000)
-    points = np.stack([t * np.cos(t), height, t * np.sin(t)], axis=1) + 0.2 * random.normal(size=(375_000, 3))
+    points = np.stack([t * np.cos(t), height, t * np.sin(t)], axis=1) + 0.2 * random.normal(
+        size=(375_000, 3)
+    )
     np.savez(folder / "sheet.npz", x=points.astype(np.float32), y=(t * 1.2).astype(np.int64) % 8)
     return folder / "sheet.npz"
 
@@ -96,7 +142,9 @@ def maps(browser: Browser, address: str, other: str) -> list[str]:
         ours, theirs = ([pair[i] for pair in pairs] for i in range(2))
         again, panned = redrawn(browser, link)
         ratio = statistics.median(theirs) / statistics.median(ours)
-        lines.append(f"| {count:,} | {spread(ours)} | {spread(theirs)} | {ratio:.1f} | {again:.1f} | {panned:.1f} |")
+        lines.append(
+            f"| {count:,} | {spread(ours)} | {spread(theirs)} | {ratio:.1f} | {again:.1f} | {panned:.1f} |"
+        )
         print(lines[-1], flush=True)
     return lines
 
@@ -148,7 +196,9 @@ def redrawn(browser: Browser, address: str) -> tuple[float, float]:
         page.mouse.up()
         if root.evaluate("(root) => root.explorer.map.camera.x") == before:
             raise SystemExit(f"{address} cannot be panned")
-        return statistics.median(again), statistics.median(pair[0] for pair in page.evaluate("globalThis.seen"))
+        return statistics.median(again), statistics.median(
+            pair[0] for pair in page.evaluate("globalThis.seen")
+        )
 
 
 # -- what the pointer decodes
@@ -179,7 +229,9 @@ def decoders(browser: Browser, address: str) -> list[str]:
             took, whole = zip(*page.evaluate("globalThis.seen"), strict=True)
             cuts = statistics.quantiles(took, n=20)
             late = statistics.median(whole)
-            lines.append(f"| {about} | {cuts[9]:.2f} | {cuts[18]:.2f} | {late:.1f} | {len(messages)} |")
+            lines.append(
+                f"| {about} | {cuts[9]:.2f} | {cuts[18]:.2f} | {late:.1f} | {len(messages)} |"
+            )
             print(lines[-1], flush=True)
     return lines
 

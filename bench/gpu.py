@@ -13,8 +13,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from aecore.update import GraphedUpdate, Objective, Update
-from bench import speed
+from aecore.training.update import GraphedUpdate, Objective, Update
+from bench.speed import interleaved, one_epoch, seconds, section, trainer_of
 
 SIDE = 8192  # of the matrices whose product is the card's rate
 BATCH = 1024  # of the convolutional network
@@ -23,10 +23,14 @@ EXAMPLES = 60_000
 
 def sections(device: torch.device, rounds: int) -> list[str]:
     """The parts of gpu.md that only a GPU has."""
-    ways = {how: epoch for how in ("one by one", "graph", "compiled") if (epoch := launched(device, how))}
-    launches = speed.interleaved(ways, rounds, device)
+    ways = {
+        how: epoch
+        for how in ("one by one", "graph", "compiled")
+        if (epoch := launched(device, how))
+    }
+    launches = interleaved(ways, rounds, device)
     return [
-        speed.section("Epochs of the VAE, batch 128, by how a step is launched", launches),
+        section("Epochs of the VAE, batch 128, by how a step is launched", launches),
         convolutions(device, rounds),
         profiled(device),
     ]
@@ -34,7 +38,7 @@ def sections(device: torch.device, rounds: int) -> list[str]:
 
 def launched(device: torch.device, how: str) -> Callable[[], None]:
     """An epoch of our trainer, its steps launched kernel by kernel, as CUDA graphs, or compiled with graphs."""
-    trainer = speed.trainer_of(device)
+    trainer = trainer_of(device)
     update = trainer.update
     if how == "compiled":
         update.averaged = torch.compile(update.averaged, mode="reduce-overhead")  # type: ignore[assignment]
@@ -42,18 +46,23 @@ def launched(device: torch.device, how: str) -> Callable[[], None]:
         objective = Objective(trainer.model, trainer.training, False)
         trainer.update = Update(objective, update.optimizer, trainer.ranks)
         trainer.update.averaged = update.averaged if how == "compiled" else objective
-    return partial(speed.one_epoch, trainer)
+    return partial(one_epoch, trainer)
 
 
 def convolutions(device: torch.device, rounds: int) -> str:
     """Epochs of the convolutional VAE in both precisions, and the share of the rate of a plain matrix product."""
-    lines = ["| precision | epoch, median s | TFLOP/s | of a matrix product's |", "|---|---|---|---|"]
+    lines = [
+        "| precision | epoch, median s | TFLOP/s | of a matrix product's |",
+        "|---|---|---|---|",
+    ]
     for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        trainer = speed.trainer_of(device, BATCH, "conv-vae", **{"training.precision": precision})
+        trainer = trainer_of(device, BATCH, "conv-vae", **{"training.precision": precision})
         work = flops(trainer) * EXAMPLES
-        times = speed.interleaved({precision: partial(speed.one_epoch, trainer)}, rounds, device)[precision]
+        times = interleaved({precision: partial(one_epoch, trainer)}, rounds, device)[precision]
         rate, most = work / statistics.median(times), product_rate(device, dtype)
-        lines.append(f"| {precision} | {statistics.median(times):.3f} | {rate / 1e12:.1f} | {rate / most:.0%} |")
+        lines.append(
+            f"| {precision} | {statistics.median(times):.3f} | {rate / 1e12:.1f} | {rate / most:.0%} |"
+        )
     return "\n".join([f"## Epochs of the convolutional VAE, batch {BATCH}", "", *lines])
 
 
@@ -69,7 +78,7 @@ def product_rate(device: torch.device, dtype: torch.dtype) -> float:
     """FLOP/s of a large matrix product; in float32 with TF32, as the trainer has it."""
     side = SIDE if device.type == "cuda" else 512
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    times = [speed.seconds(lambda: torch.mm(a, b), device) for _ in range(20)][5:]
+    times = [seconds(lambda: torch.mm(a, b), device) for _ in range(20)][5:]
     return 2 * side**3 / statistics.median(times)
 
 
@@ -83,7 +92,9 @@ def profiled(device: torch.device) -> str:
     by = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     rows = sorted(found.key_averages(), key=lambda row: -getattr(row, by))[:12]
     lines = [f"| `{row.key[:70]}` | {getattr(row, by) / 1000:.2f} | {row.count} |" for row in rows]
-    return "\n".join(["## Profile of an epoch", "", "| what | ms | times |", "|---|---|---|", *lines])
+    return "\n".join(
+        ["## Profile of an epoch", "", "| what | ms | times |", "|---|---|---|", *lines]
+    )
 
 
 if __name__ == "__main__":

@@ -22,14 +22,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aecore import plan, runs
 from aecore.data import arrays
-from aecore.devices import describe_device
-from aecore.train import Trainer, fit
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.training.devices import describe_device
+from aecore.training.trainer import Trainer, fit
 
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "large.md"
 GIGABYTES, LIMIT = 4.0, 1.5
-SETTINGS = {"training.epochs": 1, "training.batch_size": 128, "training.previews": 2, "network.activation": "relu"}
+SETTINGS = {
+    "training.epochs": 1,
+    "training.batch_size": 128,
+    "training.previews": 2,
+    "network.activation": "relu",
+}
 TURN = 400  # steps of one measurement
 
 
@@ -56,8 +62,8 @@ def generate(path: Path, gigabytes: float) -> int:
 
 def child(path: Path, folder: Path) -> None:
     """Train an epoch, and say how long it took."""
-    config = plan.plan("vae", str(path), settings=SETTINGS)
-    run = runs.create(config, folder)
+    config = plan_run("vae", str(path), settings=SETTINGS)
+    run = create_run(config, folder)
     started = time.perf_counter()
     list(fit(run))
     print(f"RESULT {time.perf_counter() - started:.1f} {run.test_metrics()['nll_bound']:.2f}")
@@ -77,14 +83,18 @@ def watch(process: subprocess.Popen[str]) -> int:
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
         except OSError:
             break
-        peak = max(peak, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon")), 0)
+        peak = max(
+            peak, *(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon")), 0
+        )
         time.sleep(0.1)
     return peak
 
 
 def trainer(name: str, folder: Path, limit: int | None = None) -> Trainer:
     settings = {**SETTINGS, **({"data.limit": limit} if limit else {})}
-    made = Trainer(runs.create(plan.plan("vae", name, settings=settings), folder), lambda: False, None)
+    made = Trainer(
+        create_run(plan_run("vae", name, settings=settings), folder), lambda: False, None
+    )
     made.model.train()
     return made
 
@@ -132,7 +142,9 @@ def main() -> None:
         said = process.communicate()[0]
         if process.returncode:
             sys.exit(said)
-        seconds, nats = next(line.split()[1:] for line in said.splitlines() if line.startswith("RESULT"))
+        seconds, nats = next(
+            line.split()[1:] for line in said.splitlines() if line.startswith("RESULT")
+        )
     text = table(count, path, speeds, peak, float(seconds), float(nats))
     RESULT.write_text(text)
     print(text)
@@ -141,8 +153,11 @@ def main() -> None:
 def measure(path: Path, folder: Path, rounds: int) -> dict[str, list[float]]:
     """Examples a second of each way, turn by turn."""
     os.environ["AECORE_CACHE"] = str(folder)
-    arrays.MAX_BYTES = int(LIMIT * 1e9 / 4)  # as under the limit
-    resident, stored = trainer(str(path), folder / "a", limit=60_000), trainer(str(path), folder / "b")
+    arrays.MAX_ARRAY_BYTES = int(LIMIT * 1e9 / 4)  # as under the limit
+    resident, stored = (
+        trainer(str(path), folder / "a", limit=60_000),
+        trainer(str(path), folder / "b"),
+    )
     ways = {
         "resident": turns(resident, lambda: None),
         "from the disk, in the page cache": turns(stored, lambda: None),
@@ -158,7 +173,9 @@ def measure(path: Path, folder: Path, rounds: int) -> dict[str, list[float]]:
     return found
 
 
-def table(count: int, path: Path, speeds: dict[str, list[float]], peak: int, seconds: float, nats: float) -> str:
+def table(
+    count: int, path: Path, speeds: dict[str, list[float]], peak: int, seconds: float, nats: float
+) -> str:
     rows = []
     for way, values in speeds.items():
         shares = [value / other for value, other in zip(values, speeds["resident"], strict=True)]

@@ -23,8 +23,16 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PROJECT = Path(__file__).resolve().parent.parent
-CHROMIUM = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+CHROMIUM_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PAGES = {
     "home": "/",
     "train": "/train?variant=vae",
@@ -108,15 +116,23 @@ def film(browser: Browser, address: str, file: Path) -> None:
     root = page.locator(".explorer-root").filter(has=page.locator(".stage"))
     stage, area = root.locator(".stage").bounding_box(), root.bounding_box()
     assert stage and area
-    clip = {"x": area["x"], "y": area["y"], "width": area["width"], "height": min(area["height"], 640)}
+    clip = {
+        "x": area["x"],
+        "y": area["y"],
+        "width": area["width"],
+        "height": min(area["height"], 640),
+    }
     frames: list[Image.Image] = []
 
     def keep() -> None:
         with Image.open(io.BytesIO(page.screenshot(clip=clip))) as shot:  # type: ignore[arg-type]
-            frames.append(shot.convert("RGB").resize((640, round(640 * clip["height"] / clip["width"]))))
+            frames.append(
+                shot.convert("RGB").resize((640, round(640 * clip["height"] / clip["width"])))
+            )
 
     way = [
-        (0.5 + 0.36 * math.cos(t), 0.5 + 0.33 * math.sin(1.7 * t)) for t in (2 * math.pi * i / 45 for i in range(45))
+        (0.5 + 0.36 * math.cos(t), 0.5 + 0.33 * math.sin(1.7 * t))
+        for t in (2 * math.pi * i / 45 for i in range(45))
     ]
     for x, y in way:
         page.mouse.move(stage["x"] + x * stage["width"], stage["y"] + y * stage["height"])
@@ -146,9 +162,15 @@ def main() -> None:
     chosen = options.parse_args()
     folder = chosen.all or PROJECT / "docs" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
-    looks = [(t, w) for t in ("light", "dark") for w in (1280, 420)] if chosen.all else [("light", 1280)]
+    looks = (
+        [(t, w) for t in ("light", "dark") for w in (1280, 420)]
+        if chosen.all
+        else [("light", 1280)]
+    )
     with server() as address, sync_playwright() as player:
-        browser = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        browser = player.chromium.launch(
+            executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
+        )
         if chosen.film:
             film(browser, address, folder / "explorer.gif")
             return

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from aecore import runs
-from aecore.__main__ import main as aecore
-from aecore.runs import SHIPPED
-from aecore.tasks import anomaly, impute
-from aecore.train import RESUME, fit
+from aecore.cli.parser import main as run_command
+from aecore.files import RESUME_FILE
+from aecore.runs.listing import SHIPPED_FOLDER, create_run, is_shipped_run
+from aecore.tasks.anomaly import plan_detector
+from aecore.tasks.impute import plan_imputer
+from aecore.training.trainer import fit
 
-SMALL = {
+SMALL_MODELS = {
     "linear": ["--latent-dim", "30"],
     "vanilla": ["--epochs", "40", "--set", "network.hidden=[128]"],
     "stacked": ["--epochs", "40", "--set", "network.hidden=[128,48]", "--latent-dim", "16"],
@@ -29,53 +30,70 @@ SMALL = {
     "conv-vae": ["--epochs", "12", "--latent-dim", "16", "--set", "network.channels=[16,32]"],
     "wae-mmd": ["--epochs", "40", "--set", "network.hidden=[128]"],
     "vq-vae": ["--epochs", "40", "--set", "network.hidden=[128]"],
-}  # fmt: skip
+}
 
 
 CURVED = ["--set", "network.hidden=[128,128]", "--set", "network.norm=none", "--epochs", "600"]
 OTHERS = {
     "swiss-roll-vanilla": ["vanilla", "--data", "swiss-roll", *CURVED],
     "s-curve-vae": ["vae", "--data", "s-curve", *CURVED, "--set", "likelihood.variance=0.01"],
-    "circles-denoising": ["denoising-gaussian", "--data", "circles", *CURVED, "--latent-dim", "16",
-                          "--set", "corruption.sigma=0.2"],
-}  # fmt: skip
-TASKS = {
-    "breast-cancer-detector": lambda: anomaly.plan(
+    "circles-denoising": [
+        "denoising-gaussian",
+        "--data",
+        "circles",
+        *CURVED,
+        "--latent-dim",
+        "16",
+        "--set",
+        "corruption.sigma=0.2",
+    ],
+}
+TASK_MODELS = {
+    "breast-cancer-detector": lambda: plan_detector(
         "breast-cancer", {"data.train_class": "benign", "data.test_fraction": 0.5}
     ),
-    "breast-cancer-imputer": lambda: impute.plan("breast-cancer"),
+    "breast-cancer-imputer": lambda: plan_imputer("breast-cancer"),
 }
 
 
 def main() -> None:
-    for variant, options in SMALL.items():
-        make(f"mnist-{variant}", [variant, "--data", "mnist", *options, "--set", "training.precision=bfloat16"])
+    for variant, options in SMALL_MODELS.items():
+        make(
+            f"mnist-{variant}",
+            [variant, "--data", "mnist", *options, "--set", "training.precision=bfloat16"],
+        )
     for name, options in OTHERS.items():
         make(name, options)
-    for name, plan in TASKS.items():
-        if not (SHIPPED / name).exists():
+    for name, plan in TASK_MODELS.items():
+        if not (SHIPPED_FOLDER / name).exists():
             config = plan()
             training = config.training.model_copy(update={"previews": 4})
-            run = runs.create(config.model_copy(update={"training": training}), SHIPPED / name)
+            run = create_run(
+                config.model_copy(update={"training": training}), SHIPPED_FOLDER / name
+            )
             for _ in fit(run):
                 pass
-            tidy(SHIPPED / name)
-    folders = [folder for folder in SHIPPED.iterdir() if runs.is_shipped(folder)]
-    total = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
-    print(f"{total / 1e6:.1f} MB in {SHIPPED.name}")
+            tidy(SHIPPED_FOLDER / name)
+    folders = [folder for folder in SHIPPED_FOLDER.iterdir() if is_shipped_run(folder)]
+    total = sum(
+        file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()
+    )
+    print(f"{total / 1e6:.1f} MB in {SHIPPED_FOLDER.name}")
 
 
 def make(name: str, options: list[str]) -> None:
     """Train a run unless it is there."""
-    if (SHIPPED / name).exists():
+    if (SHIPPED_FOLDER / name).exists():
         return
-    if status := aecore(["train", *options, "--set", "training.previews=4", "--out", str(SHIPPED / name)]):
+    if status := run_command(
+        ["train", *options, "--set", "training.previews=4", "--out", str(SHIPPED_FOLDER / name)]
+    ):
         sys.exit(status)
-    tidy(SHIPPED / name)
+    tidy(SHIPPED_FOLDER / name)
 
 
 def tidy(folder: Path) -> None:
-    for name in (RESUME, "run.lock"):
+    for name in (RESUME_FILE, "run.lock"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -29,15 +29,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aecore import data, plan, runs
-from aecore.autoencoder import Autoencoder, Loss
-from aecore.config import DataConfig, ModelConfig
-from aecore.data import data_folder
-from aecore.devices import describe_device, pick_device, prepare
-from aecore.parts.bottleneck import GaussianCode
-from aecore.parts.networks import Mlp
-from aecore.parts.penalties import Contractive
-from aecore.train import Trainer
+from aecore.data.catalog import data_folder
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
+from aecore.model.autoencoder import Autoencoder, Loss
+from aecore.model.config import DataConfig, ModelConfig
+from aecore.model.parts.bottleneck import GaussianCode
+from aecore.model.parts.networks import Mlp
+from aecore.model.parts.penalties import Contractive
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.training.devices import describe_device, pick_device, prepare_device
+from aecore.training.trainer import Trainer
 
 BATCH, LARGE, EXAMPLES = 128, 1024, 60_000
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "speed.md"
@@ -48,7 +51,11 @@ class TutorialVae(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hidden, self.mean, self.log_variance = nn.Linear(784, 400), nn.Linear(400, 20), nn.Linear(400, 20)
+        self.hidden, self.mean, self.log_variance = (
+            nn.Linear(784, 400),
+            nn.Linear(400, 20),
+            nn.Linear(400, 20),
+        )
         self.up, self.out = nn.Linear(20, 400), nn.Linear(400, 784)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,7 +108,9 @@ def pythae(device: torch.device) -> Callable[[], None]:
 
         def forward(self, x: Tensor) -> ModelOutput:
             h = torch.relu(self.whole.hidden(x.flatten(1)))
-            return ModelOutput(embedding=self.whole.mean(h), log_covariance=self.whole.log_variance(h))
+            return ModelOutput(
+                embedding=self.whole.mean(h), log_covariance=self.whole.log_variance(h)
+            )
 
     class Decoder(BaseDecoder):
         def __init__(self, whole: TutorialVae):
@@ -116,11 +125,17 @@ def pythae(device: torch.device) -> Callable[[], None]:
     del down.whole.up, down.whole.out
     options = VAEConfig(input_dim=(1, 28, 28), latent_dim=20, reconstruction_loss="bce")
     settings = BaseTrainerConfig(
-        output_dir=tempfile.mkdtemp(), num_epochs=1000, per_device_train_batch_size=BATCH, learning_rate=1e-3,
-        optimizer_cls="Adam", no_cuda=device.type == "cpu",
-    )  # fmt: skip
-    x = data.as_float(data.load(DataConfig(name="mnist")).train.x)
-    trainer = BaseTrainer(VAE(options, down, Decoder(whole)), BaseDataset(x, torch.zeros(len(x))), None, settings)
+        output_dir=tempfile.mkdtemp(),
+        num_epochs=1000,
+        per_device_train_batch_size=BATCH,
+        learning_rate=1e-3,
+        optimizer_cls="Adam",
+        no_cuda=device.type == "cpu",
+    )
+    x = as_float(load_dataset(DataConfig(name="mnist")).train.x)
+    trainer = BaseTrainer(
+        VAE(options, down, Decoder(whole)), BaseDataset(x, torch.zeros(len(x))), None, settings
+    )
     trainer.prepare_training()
     count = iter(range(1, 1000))
 
@@ -131,17 +146,25 @@ def pythae(device: torch.device) -> Callable[[], None]:
     return epoch
 
 
-def trainer_of(device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object) -> Trainer:
+def trainer_of(
+    device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object
+) -> Trainer:
     """Our trainer on all of MNIST, with the tutorial's network where it is the VAE."""
-    settings = {"data.validation_fraction": 0, "training.device": device.type, "training.epochs": 1000}
+    settings = {
+        "data.validation_fraction": 0,
+        "training.device": device.type,
+        "training.epochs": 1000,
+    }
     settings |= {"network.activation": "relu", "training.batch_size": batch, **options}
-    config = plan.plan(variant, "mnist", settings=settings)
-    return Trainer(runs.create(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
+    config = plan_run(variant, "mnist", settings=settings)
+    return Trainer(create_run(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
 
 
 def one_epoch(trainer: Trainer) -> None:
     sums = trainer.run_epoch()
-    assert sums is not None and bool(sums.isfinite().all())  # as the trainer reads them: once an epoch
+    assert sums is not None and bool(
+        sums.isfinite().all()
+    )  # as the trainer reads them: once an epoch
     trainer.epoch += 1
 
 
@@ -150,7 +173,9 @@ def ours(device: torch.device, batch: int = BATCH) -> Callable[[], None]:
 
 
 def products(
-    device: torch.device, batch: int = BATCH, multiply: Callable[[Tensor, Tensor], Tensor] = torch.mm
+    device: torch.device,
+    batch: int = BATCH,
+    multiply: Callable[[Tensor, Tensor], Tensor] = torch.mm,
 ) -> Callable[[], None]:
     widths = [(784, 400), (400, 40), (20, 400), (400, 784)]
     layers = [(torch.randn(batch, a), torch.randn(a, b), torch.randn(batch, b)) for a, b in widths]
@@ -172,10 +197,15 @@ def products(
 
 def contractive(device: torch.device, method: str) -> Callable[[], None]:
     """Twenty steps of a 784-512-256-32 encoder with |J|^2: by every row of J, or as the trainer does it."""
-    model = model_of(ModelConfig(
-        input_shape=(784,), latent_dim=32, network=Mlp(hidden=(512, 256), activation="tanh"),
-        penalties=(Contractive(method=method),),  # type: ignore[arg-type]
-    ), device)  # fmt: skip
+    model = model_of(
+        ModelConfig(
+            input_shape=(784,),
+            latent_dim=32,
+            network=Mlp(hidden=(512, 256), activation="tanh"),
+            penalties=(Contractive(method=method),),  # type: ignore[arg-type]
+        ),
+        device,
+    )
     return partial(steps, model, torch.rand(BATCH, 784, device=device), model.loss)
 
 
@@ -192,12 +222,15 @@ def many_samples(device: torch.device, loop: bool, samples: int = 50) -> Callabl
         for _ in range(samples):
             z, ratio = model.bottleneck.draw(mean, log_variance, 1)
             weights.append(
-                -F.binary_cross_entropy_with_logits(model.decoder(z[0]), x, reduction="none").sum(1) - ratio[0]
+                -F.binary_cross_entropy_with_logits(model.decoder(z[0]), x, reduction="none").sum(1)
+                - ratio[0]
             )
         total = -(torch.logsumexp(torch.stack(weights), 0) - math.log(samples)).mean()
         return Loss(total, total, total, total)
 
-    return partial(steps, model, torch.rand(BATCH, 784, device=device), looped if loop else model.loss)
+    return partial(
+        steps, model, torch.rand(BATCH, 784, device=device), looped if loop else model.loss
+    )
 
 
 def model_of(config: ModelConfig, device: torch.device) -> Autoencoder:
@@ -226,7 +259,9 @@ def seconds(epoch: Callable[[], None], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def interleaved(ways: Mapping[str, Callable[[], None]], rounds: int, device: torch.device) -> dict[str, list[float]]:
+def interleaved(
+    ways: Mapping[str, Callable[[], None]], rounds: int, device: torch.device
+) -> dict[str, list[float]]:
     """Seconds of each way, turn by turn; the first turn warms up."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
@@ -239,12 +274,14 @@ def interleaved(ways: Mapping[str, Callable[[], None]], rounds: int, device: tor
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
     options.add_argument("--rounds", type=int, default=7)
     chosen = options.parse_args()
     device = pick_device(chosen.device)
-    prepare(device)
+    prepare_device(device)
     small = {"tutorial": tutorial(device), "ours": ours(device), "products": products(device)}
     if importlib.util.find_spec("pythae"):
         small["pythae"] = pythae(device)
@@ -255,13 +292,20 @@ def main() -> None:
         large["ours, bfloat16"] = partial(one_epoch, trainer_of(device, LARGE, "vae", **half))
         small["products by oneDNN"] = products(device, BATCH, by_onednn)
         large["products by oneDNN"] = products(device, LARGE, by_onednn)
-    penalty = {"every row (vmap of jacrev)": contractive(device, "exact"), "ours": contractive(device, "auto")}
+    penalty = {
+        "every row (vmap of jacrev)": contractive(device, "exact"),
+        "ours": contractive(device, "auto"),
+    }
     bound = {"a loop over samples": many_samples(device, True), "ours": many_samples(device, False)}
     measured = [interleaved(ways, chosen.rounds, device) for ways in (small, large, penalty, bound)]
     parts = [
         section(f"Epochs, batch {BATCH}", measured[0], "tutorial", "pythae"),
         section(f"Epochs, batch {LARGE}", measured[1]),
-        section("20 steps with a contractive penalty on 784-512-256-32, batch 128", measured[2], *list(penalty)[:1]),
+        section(
+            "20 steps with a contractive penalty on 784-512-256-32, batch 128",
+            measured[2],
+            *list(penalty)[:1],
+        ),
         section(
             "20 steps of the importance-weighted bound, 50 samples, 784-200-200-50, batch 128",
             measured[3],
@@ -269,9 +313,9 @@ def main() -> None:
         ),
     ]
     if device.type == "cuda":
-        from bench import gpu
+        from bench.gpu import sections
 
-        parts += gpu.sections(device, chosen.rounds)
+        parts += sections(device, chosen.rounds)
     text = report(parts, device, chosen.rounds)
     result = RESULT.with_name("gpu.md") if device.type == "cuda" else RESULT
     result.write_text(text)
@@ -280,7 +324,10 @@ def main() -> None:
 
 def section(title: str, times: Mapping[str, list[float]], *slower: str) -> str:
     """One table: seconds, and ratios taken turn by turn, of the slower ways to ours and of ours to bare products."""
-    rows = [f"| {name} | {min(t):.3f} | {statistics.median(t):.3f} | {max(t):.3f} |" for name, t in times.items()]
+    rows = [
+        f"| {name} | {min(t):.3f} | {statistics.median(t):.3f} | {max(t):.3f} |"
+        for name, t in times.items()
+    ]
     ratios = [(name, "ours") for name in slower if name in times] + [
         ("ours", name) for name in times if name.startswith("products")
     ]

@@ -17,11 +17,12 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page, sync_playwright
 
-from aecore import plan, runs
-from aecore.backends import local
-from aecore.runs import Run
+from aecore.backends.local import submit_local
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.runs.run import Run
 from bench.fidelity.experiment import ROOT, commit
-from bench.screenshots import CHROMIUM, server
+from bench.screenshots import CHROMIUM_ARGUMENTS, server
 
 RESULT = ROOT / "docs" / "results" / "together.md"
 SECONDS = 20.0  # of one turn
@@ -40,14 +41,18 @@ EXAMPLES = 57_000  # of MNIST's training images, without those that choose the b
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rounds", type=int, default=5)
     rounds = options.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"AECORE_RUNS": folder, "AECORE_SLOTS": "2"}
         alone, both = [], []
         with server(AECORE_RUNS=folder, AECORE_SLOTS="2") as address, sync_playwright() as player:
-            page = player.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM).new_page()
+            page = player.chromium.launch(
+                executable_path="/usr/bin/chromium", args=CHROMIUM_ARGUMENTS
+            ).new_page()
             page.goto(address)
             clicks(page)  # the first time fills the caches
             idle = clicks(page) + clicks(page)
@@ -69,7 +74,10 @@ def main() -> None:
             "",
             "| | examples a second, median | least | most |",
             "|---|---|---|---|",
-            *(row(name, values) for name, values in (("one run alone", alone), ("two at once, together", both))),
+            *(
+                row(name, values)
+                for name, values in (("one run alone", alone), ("two at once, together", both))
+            ),
             "",
             f"- two together / one alone: **{statistics.median(shares):.2f}** ({min(shares):.2f} to {max(shares):.2f})",
             "",
@@ -77,7 +85,10 @@ def main() -> None:
             "",
             "| | clicks | p50, ms | p95, ms |",
             "|---|---|---|---|",
-            *(answers(name, times) for name, times in (("while none trains", idle), ("while two train", busy))),
+            *(
+                answers(name, times)
+                for name, times in (("while none trains", idle), ("while two train", busy))
+            ),
             "",
         ]
     )
@@ -86,7 +97,9 @@ def main() -> None:
 
 
 def row(name: str, values: list[float]) -> str:
-    return f"| {name} | {statistics.median(values):,.0f} | {min(values):,.0f} | {max(values):,.0f} |"
+    return (
+        f"| {name} | {statistics.median(values):,.0f} | {min(values):,.0f} | {max(values):,.0f} |"
+    )
 
 
 def answers(name: str, times: list[float]) -> str:
@@ -96,9 +109,12 @@ def answers(name: str, times: list[float]) -> str:
 
 def started(count: int) -> list[Run]:
     """So many runs, all of them past their first epoch."""
-    made = [runs.create(plan.plan("vae", "mnist", settings={"training.epochs": 1000})) for _ in range(count)]
+    made = [
+        create_run(plan_run("vae", "mnist", settings={"training.epochs": 1000}))
+        for _ in range(count)
+    ]
     for run in made:
-        local.submit(run)
+        submit_local(run)
     while not all(run.state().epoch for run in made):
         time.sleep(0.1)
     return made
@@ -129,7 +145,9 @@ def clicks(page: Page) -> list[float]:
         link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=False).first
         started = time.perf_counter()
         link.click()
-        page.locator("h1", has_text="Autoencoder" if name == "Home" else name).first.wait_for(timeout=60_000)
+        page.locator("h1", has_text="Autoencoder" if name == "Home" else name).first.wait_for(
+            timeout=60_000
+        )
         times.append(time.perf_counter() - started)
         page.wait_for_timeout(1000)
     return times

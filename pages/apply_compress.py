@@ -1,21 +1,34 @@
 """Compress: codes as a file of real bits that opens again, and what they cost beside PCA, JPEG and WebP."""
 
+from __future__ import annotations
+
 import streamlit as st
 
 from aecore.errors import AecoreError
-from aecore.tasks import compress
-from ui import cache, compressing, inputs, state, training
+from aecore.tasks.compress import plan_compressor
+from ui.apply_compress.sections import show_packing
+from ui.kit.cache import dataset_of
+from ui.kit.inputs import choose_inputs
+from ui.kit.messages import show_error
+from ui.kit.runs import choose_run
+from ui.kit.task_page import offer_training
 
 st.title("Compress")
-st.markdown("**Write codes into as few bits as you like:** the file opens again to exactly what you see here.")
+st.markdown(
+    "**Write codes into as few bits as you like:** the file opens again to exactly what you see here."
+)
 left, right = st.columns(2)
+
+
 with left:
-    run = state.choose_run(first="mnist-stacked")
+    run = choose_run(first="mnist-stacked")
+
+
 try:
-    found, remark = cache.dataset(run)
+    found, remark = dataset_of(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    compressing.pack(run, found, inputs.choose(run, found, right))
+    show_packing(run, found, choose_inputs(run, found, right))
 except AecoreError as error:
-    state.show_error(error)
-training.offer("Train a compressor", compress.plan)
+    show_error(error)
+offer_training("Train a compressor", plan_compressor)

@@ -1,25 +1,38 @@
 """Impute: missing cells of tables and holes in pictures, filled in from what is known."""
 
+from __future__ import annotations
+
 import streamlit as st
 
 from aecore.errors import AecoreError
-from aecore.tasks import impute
-from ui import cache, imputing, inputs, state, training
+from aecore.tasks.impute import plan_imputer
+from ui.apply_impute.sections import show_picture_imputation, show_row_imputation
+from ui.kit.cache import dataset_of
+from ui.kit.inputs import choose_inputs
+from ui.kit.messages import show_error
+from ui.kit.runs import choose_run, takes_pictures
+from ui.kit.task_page import offer_training
 
 st.title("Impute")
-st.markdown("**Fill in what is missing:** from what is known of the same example, and with how much doubt.")
+st.markdown(
+    "**Fill in what is missing:** from what is known of the same example, and with how much doubt."
+)
 left, right = st.columns(2)
+
+
 with left:
-    run = state.choose_run(first="breast-cancer-imputer")
+    run = choose_run(first="breast-cancer-imputer")
+
+
 try:
-    found, remark = cache.dataset(run)
+    found, remark = dataset_of(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    chosen = inputs.choose(run, found, right, holes=True)
-    if state.takes_pictures(run):
-        imputing.pictures(run, found, chosen)
+    chosen = choose_inputs(run, found, right, holes=True)
+    if takes_pictures(run):
+        show_picture_imputation(run, found, chosen)
     else:
-        imputing.rows(run, found, chosen)
+        show_row_imputation(run, found, chosen)
 except AecoreError as error:
-    state.show_error(error)
-training.offer("Train an imputer", impute.plan, "table")
+    show_error(error)
+offer_training("Train an imputer", plan_imputer, "table")

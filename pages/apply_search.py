@@ -1,22 +1,36 @@
 """Search: what in a collection is most like an example, by code."""
 
+from __future__ import annotations
+
 import streamlit as st
 
 from aecore.errors import AecoreError
-from aecore.tasks import compress
-from ui import cache, inputs, precision, searching, state, training
+from aecore.tasks.compress import plan_compressor
+from ui.apply_search.precision import show_precision
+from ui.apply_search.sections import show_search
+from ui.kit.cache import dataset_of
+from ui.kit.inputs import choose_inputs
+from ui.kit.messages import show_error
+from ui.kit.runs import choose_run
+from ui.kit.task_page import offer_training
 
 st.title("Search")
-st.markdown("**Show one, find its like:** the nearest codes of a collection, all compared, in milliseconds.")
+st.markdown(
+    "**Show one, find its like:** the nearest codes of a collection, all compared, in milliseconds."
+)
 left, right = st.columns(2)
+
+
 with left:
-    run = state.choose_run(first="mnist-denoising-gaussian")
+    run = choose_run(first="mnist-denoising-gaussian")
+
+
 try:
-    found, remark = cache.dataset(run)
+    found, remark = dataset_of(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    searching.look(run, found, inputs.choose(run, found, right))
-    precision.show(run, found)
+    show_search(run, found, choose_inputs(run, found, right))
+    show_precision(run, found)
 except AecoreError as error:
-    state.show_error(error)
-training.offer("Train for search", compress.plan)
+    show_error(error)
+offer_training("Train for search", plan_compressor)

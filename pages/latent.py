@@ -1,32 +1,56 @@
 """Latent: the map of a run's codes. Point anywhere on it to decode there; select inputs to see and use them."""
 
+from __future__ import annotations
+
 import streamlit as st
 
 from aecore.errors import AecoreError
-from ui import cache, explorer, maps, selection, state
+from ui.kit.cache import dataset_of
+from ui.kit.explorer import preload_explorer
+from ui.kit.messages import show_error
+from ui.kit.runs import choose_run
+from ui.latent.maps import (
+    choose_second_run,
+    describe_map,
+    draw_both_maps,
+    draw_map,
+    load_map,
+    show_map_controls,
+)
+from ui.latent.selection import ask_for_input, show_selection_panel, show_task_links
 
 with st.container(horizontal=True):
     st.title("Latent space")
-    explorer.preload()
-st.markdown("Every point is an input, placed by its code *z*. **Move over the map: what the model decodes there "
-            "appears beside it.**")  # fmt: skip
+    preload_explorer()
+st.markdown(
+    "Every point is an input, placed by its code *z*. **Move over the map: what the model decodes there "
+    "appears beside it.**"
+)
 first, second, third, fourth = st.columns([4, 3, 3, 2], gap="medium")
+
+
 with first:
-    run = state.choose_run()
+    run = choose_run()
+
+
 try:
-    found, remark = cache.dataset(run)
+    found, remark = dataset_of(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    other = maps.choose_other(run, found, second)
-    view = maps.controls(found, third)
-    shown, view = maps.load(run, found, view)
-    typed = selection.ask(fourth, view)
-    rows = maps.draw_both(run, other, found, shown, view) if other else maps.draw(run, found, shown, view)
-    st.caption(maps.caption(found, view))
+    other = choose_second_run(run, found, second)
+    view = show_map_controls(found, third)
+    shown, view = load_map(run, found, view)
+    typed = ask_for_input(fourth, view)
+    rows = (
+        draw_both_maps(run, other, found, shown, view)
+        if other
+        else draw_map(run, found, shown, view)
+    )
+    st.caption(describe_map(found, view))
     left, right = st.columns([3, 2], gap="large")
     with right:
-        selection.send(run, found, view)
+        show_task_links(run, found, view)
     with left:
-        selection.panel(run, found, shown, view, typed or rows)
+        show_selection_panel(run, found, shown, view, typed or rows)
 except AecoreError as error:
-    state.show_error(error)
+    show_error(error)

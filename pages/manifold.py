@@ -1,11 +1,23 @@
 """Manifold: the surface that a run learned: its tangents, what pulls back to it, its dimension."""
 
+from __future__ import annotations
+
 import streamlit as st
 
-from aecore import data
+from aecore.data.splits import as_float
 from aecore.errors import AecoreError
-from ui import cache, inputs, state, tangents
-from ui.comparison import same_inputs
+from ui.kit.cache import dataset_of
+from ui.kit.inputs import choose_inputs
+from ui.kit.links import select_linked
+from ui.kit.messages import show_error
+from ui.kit.runs import choose_run, has_same_inputs, usable_runs
+from ui.manifold.sections import (
+    choose_point,
+    show_dimension,
+    show_noise,
+    show_surface,
+    show_tangents,
+)
 
 SECTIONS = {
     "Tangents": "**Where can one go from here and still meet data?** The directions in which each decoder moves most.",
@@ -14,32 +26,55 @@ SECTIONS = {
     "Surface": "**The learned surface itself,** among data of two or three dimensions.",
 }
 
+
 st.title("Manifold")
-mode = st.segmented_control("What to see", list(SECTIONS), default="Tangents", required=True, key="mode",
-                            bind="query-params", label_visibility="collapsed")  # fmt: skip
+mode = st.segmented_control(
+    "What to see",
+    list(SECTIONS),
+    default="Tangents",
+    required=True,
+    key="mode",
+    bind="query-params",
+    label_visibility="collapsed",
+)
 st.markdown(SECTIONS[mode])
 left, middle, right = st.columns(3)
+
+
 with left:
-    run = state.choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
+    run = choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
+
+
 try:
-    found, remark = cache.dataset(run)
+    found, remark = dataset_of(run)
     if remark:
         st.caption(f":material/info: {remark}")
     ours = run.config()
-    alike = [one.id for one in state.usable_runs() if one.id != run.id and same_inputs(one.config(), ours)]
+    alike = [
+        one.id for one in usable_runs() if one.id != run.id and has_same_inputs(one.config(), ours)
+    ]
     with middle:
-        other = state.select_linked(st, "Beside", ["no other", *alike], "beside", {}, "The same input in a second run.",
-                                    "mnist-contractive" if run.id == "mnist-vae" else None)  # fmt: skip
-    runs = [run] + [one for one in state.usable_runs() if one.id == other]
-    chosen = inputs.choose(run, found, right)
+        other = select_linked(
+            st,
+            "Beside",
+            ["no other", *alike],
+            "beside",
+            {},
+            "The same input in a second run.",
+            "mnist-contractive" if run.id == "mnist-vae" else None,
+        )
+    runs = [run] + [one for one in usable_runs() if one.id == other]
+    chosen = choose_inputs(run, found, right)
     if mode == "Dimension":
-        tangents.dimension(runs, found, chosen)
+        show_dimension(runs, found, chosen)
     else:
         where, what = st.columns([1, 3], gap="large")
         with where:
-            row = tangents.choose_point(run, found, chosen)
-        x = data.as_float(chosen.x[row : row + 1])
+            row = choose_point(run, found, chosen)
+        x = as_float(chosen.x[row : row + 1])
         with what:
-            {"Tangents": tangents.tangents, "Noise": tangents.noise, "Surface": tangents.surface}[mode](runs, found, x)
+            {"Tangents": show_tangents, "Noise": show_noise, "Surface": show_surface}[mode](
+                runs, found, x
+            )
 except AecoreError as error:
-    state.show_error(error)
+    show_error(error)

@@ -25,9 +25,14 @@ class Job:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.log = open(home / "driver.log", "wb")  # noqa: SIM115 - the process writes to it
         self.process = subprocess.Popen(
-            asked["entrypoint"], shell=True, cwd=home, env={"PATH": path, "HOME": str(home), **self.variables},
-            stdout=self.log, stderr=self.log, start_new_session=True,
-        )  # fmt: skip
+            asked["entrypoint"],
+            shell=True,
+            cwd=home,
+            env={"PATH": path, "HOME": str(home), **self.variables},
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,
+        )
 
     def stop(self) -> None:
         """SIGTERM to the process and its children, then SIGKILL: Ray's way."""
@@ -40,9 +45,24 @@ class Job:
 
     def info(self) -> dict[str, Any]:
         code = self.process.poll()
-        status = "RUNNING" if code is None else "STOPPED" if self.stopped else "FAILED" if code else "SUCCEEDED"
-        failed = f"Job entrypoint command failed with exit code {code}, last available logs: " + self.text()[-2000:]
-        return {"status": status, "driver_exit_code": code, "message": failed if status == "FAILED" else ""}
+        status = (
+            "RUNNING"
+            if code is None
+            else "STOPPED"
+            if self.stopped
+            else "FAILED"
+            if code
+            else "SUCCEEDED"
+        )
+        failed = (
+            f"Job entrypoint command failed with exit code {code}, last available logs: "
+            + self.text()[-2000:]
+        )
+        return {
+            "status": status,
+            "driver_exit_code": code,
+            "message": failed if status == "FAILED" else "",
+        }
 
     def text(self) -> str:
         return (self.home / "driver.log").read_text()
@@ -56,7 +76,9 @@ class Cluster:
         self.packages: dict[str, bytes] = {}
         self.jobs: dict[str, Job] = {}
         self.requests: list[tuple[str, str]] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cluster": self}))
+        self.server = ThreadingHTTPServer(
+            ("127.0.0.1", 0), type("Bound", (Handler,), {"cluster": self})
+        )
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
@@ -92,8 +114,20 @@ class Handler(BaseHTTPRequestHandler):
             return
         parts = path.strip("/").split("/")
         if path == "/api/v0/nodes":
-            node = {"state": "ALIVE", "resources_total": {"CPU": 2.0, **({"GPU": head.gpus} if head.gpus else {})}}
-            self.send(200, {"data": {"result": {"result": [node, {"state": "DEAD", "resources_total": {"GPU": 8}}]}}})
+            node = {
+                "state": "ALIVE",
+                "resources_total": {"CPU": 2.0, **({"GPU": head.gpus} if head.gpus else {})},
+            }
+            self.send(
+                200,
+                {
+                    "data": {
+                        "result": {
+                            "result": [node, {"state": "DEAD", "resources_total": {"GPU": 8}}]
+                        }
+                    }
+                },
+            )
         elif self.command == "PUT" and parts[:3] == ["api", "packages", "gcs"]:
             head.packages[parts[3]] = body
             self.send(200, {})

@@ -1,7 +1,12 @@
 """Every test works in folders of its own, on one thread, and never reaches the network."""
 
+from __future__ import annotations
+
 import os
 import tempfile
+
+import pytest
+import torch
 
 os.environ.update(
     HF_HUB_DISABLE_XET="1",
@@ -13,8 +18,6 @@ os.environ.update(
 )
 os.environ.pop("HF_TOKEN", None)
 
-import pytest
-import torch
 
 torch.set_num_threads(1)
 

@@ -13,44 +13,55 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aecore import runs
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse
-from aecore.data import as_float, load
-from aecore.train import fit
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
+from aecore.runs.listing import create_run
+from aecore.runs.run import Run
+from aecore.training.trainer import fit
 
 FAST = {"epochs": 3, "batch_size": 64, "previews": 0, "device": "cpu"}
 
 
 def digits(count: int | None = None) -> Tensor:
     """Training digits (N, 1, 8, 8), in [0, 1]."""
-    return as_float(load(DataConfig(name="digits")).train.x)[:count]
+    return as_float(load_dataset(DataConfig(name="digits")).train.x)[:count]
 
 
 def model(seed: int = 0, **options: Any) -> Autoencoder:
     """An autoencoder with these options, its weights made by `seed`."""
     torch.manual_seed(seed)
-    return Autoencoder(parse(ModelConfig, {"input_shape": (6,), "latent_dim": 3, **options}))
+    return Autoencoder(
+        parse_options(ModelConfig, {"input_shape": (6,), "latent_dim": 3, **options})
+    )
 
 
-def tiny(data: dict[str, Any] | None = None, training: dict[str, Any] | None = None, **options: Any) -> RunConfig:
+def tiny(
+    data: dict[str, Any] | None = None, training: dict[str, Any] | None = None, **options: Any
+) -> RunConfig:
     """A run on 200 digits that trains in a tenth of a second."""
-    options = {"input_shape": (1, 8, 8), "latent_dim": 4, "network": {"kind": "mlp", "hidden": (16,)}, **options}
+    options = {
+        "input_shape": (1, 8, 8),
+        "latent_dim": 4,
+        "network": {"kind": "mlp", "hidden": (16,)},
+        **options,
+    }
     return RunConfig(
-        model=parse(ModelConfig, options),
+        model=parse_options(ModelConfig, options),
         data=DataConfig(**{"name": "digits", "limit": 200, **(data or {})}),
         training=TrainConfig(**{**FAST, **(training or {})}),
     )
 
 
-def trained(config: RunConfig | None = None, folder: Path | None = None) -> runs.Run:
+def trained(config: RunConfig | None = None, folder: Path | None = None) -> Run:
     """A run, trained to its end."""
-    run = runs.create(config or tiny(), folder)
+    run = create_run(config or tiny(), folder)
     list(fit(run))
     return run
 
 
-def weights_of(run: runs.Run) -> bytes:
+def weights_of(run: Run) -> bytes:
     return (run.path / "model.safetensors").read_bytes()
 
 

@@ -1,16 +1,31 @@
 """Anomaly detection: what scores high, what is refused, and that the score is the formula."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from aecore import runs
-from aecore.autoencoder import Autoencoder
 from aecore.errors import AecoreError, ConfigError, DataError
-from aecore.tasks import anomaly
-from aecore.train import fit
+from aecore.model.autoencoder import Autoencoder
+from aecore.runs.listing import create_run
+from aecore.tasks.anomaly import (
+    DETECTOR_STEPS,
+    Detector,
+    auroc,
+    average_over_draws,
+    compute_detection_curves,
+    count_confusion,
+    draw_calibration_rows,
+    find_cheapest_threshold,
+    fit_detector,
+    plan_detector,
+    scaled_residuals,
+    score_anomalies,
+)
+from aecore.training.trainer import fit
 from tests.helpers import model
 
 
@@ -19,7 +34,9 @@ def line(count: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     t = torch.randn(count, 1, generator=generator)
     noise = 0.05 * torch.randn(count, 4, generator=generator)
-    return (t * torch.tensor([1.0, -1.0, 1.0, 0.5]) + noise) * torch.tensor([1.0, 10.0, 100.0, 1000.0]) + 5
+    return (t * torch.tensor([1.0, -1.0, 1.0, 0.5]) + noise) * torch.tensor(
+        [1.0, 10.0, 100.0, 1000.0]
+    ) + 5
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +44,12 @@ def detector(tmp_path_factory):
     """Trained on 240 points near a line, calibrated on 200 others."""
     folder = tmp_path_factory.mktemp("anomaly")
     np.savez(folder / "line.npz", x=line(240).numpy(), x_test=line(50, 1).numpy())
-    config = anomaly.plan(str(folder / "line.npz"), {"training.epochs": 60, "training.device": "cpu"})
-    run = runs.create(config, folder / "run")
+    config = plan_detector(
+        str(folder / "line.npz"), {"training.epochs": 60, "training.device": "cpu"}
+    )
+    run = create_run(config, folder / "run")
     list(fit(run))
-    return anomaly.fit(Autoencoder.load(run.path), line(200, 2))
+    return fit_detector(Autoencoder.load(run.path), line(200, 2))
 
 
 def test_scores_rank_a_far_point_above_every_normal_one(detector):
@@ -39,11 +58,13 @@ def test_scores_rank_a_far_point_above_every_normal_one(detector):
     assert detector.score(far) > detector.score(line(200, 3)).max()
 
 
-def test_a_row_that_breaks_the_relation_between_columns_scores_high_though_each_value_is_common(detector):
+def test_a_row_that_breaks_the_relation_between_columns_scores_high_though_each_value_is_common(
+    detector,
+):
     broken = line(100, 4)
     broken[:, 1] = 10 - broken[:, 1]  # mirrored about its mean
     labels = torch.arange(200) >= 100
-    assert anomaly.auroc(detector.score(torch.cat([line(100, 5), broken])), labels) > 0.8
+    assert auroc(detector.score(torch.cat([line(100, 5), broken])), labels) > 0.8
 
 
 def test_the_score_is_the_squared_residual_in_scaled_columns(detector):
@@ -58,13 +79,15 @@ def test_the_unit_of_a_column_does_not_matter():
     units = torch.tensor([1.0, 1e3, 1e-3, 1.0, 10.0, 1.0])
     small.fit_scaling(x)
     large.fit_scaling(x * units)
-    torch.testing.assert_close(anomaly.score(small, x), anomaly.score(large, x * units), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        score_anomalies(small, x), score_anomalies(large, x * units), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_scoring_adds_no_noise_though_training_does():
     m = model(corruption={"kind": "gaussian", "sigma": 5.0}).train()
     x = torch.randn(20, 6)
-    assert torch.equal(anomaly.score(m, x), anomaly.score(m, x))
+    assert torch.equal(score_anomalies(m, x), score_anomalies(m, x))
     assert not m.training
 
 
@@ -88,7 +111,7 @@ def test_doubles_are_scored_as_floats_are(detector):
 def test_residuals_point_at_the_column_that_is_wrong(detector):
     x = line(1, 8)
     x[0, 2] += 600  # six deviations
-    residual = anomaly.residuals(detector.model, x)[0]
+    residual = scaled_residuals(detector.model, x)[0]
     assert residual.abs().argmax() == 2 and residual[2] > 0
 
 
@@ -107,16 +130,18 @@ def test_the_threshold_lets_so_many_normal_rows_through(detector):
 
 def test_any_variant_makes_a_detector_images_too():
     pictures = torch.randint(0, 256, (9, 1, 8, 8), dtype=torch.uint8)
-    vae = model(input_shape=(1, 8, 8), bottleneck={"kind": "gaussian"}, likelihood={"kind": "bernoulli"})
-    assert anomaly.fit(vae, pictures).score(pictures[:4]).shape == (4,)
+    vae = model(
+        input_shape=(1, 8, 8), bottleneck={"kind": "gaussian"}, likelihood={"kind": "bernoulli"}
+    )
+    assert fit_detector(vae, pictures).score(pictures[:4]).shape == (4,)
 
 
 def test_every_table_gets_about_as_many_steps_of_training(tmp_path):
     for rows in (5, 34, 1000, 5000):
         np.savez(tmp_path / "t.npz", x=np.random.rand(rows, 3), x_test=np.random.rand(2, 3))
-        training = anomaly.plan(str(tmp_path / "t.npz")).training
+        training = plan_detector(str(tmp_path / "t.npz")).training
         steps = training.epochs * math.ceil(rows / training.batch_size)
-        assert anomaly.STEPS <= steps < anomaly.STEPS + math.ceil(rows / training.batch_size)
+        assert DETECTOR_STEPS <= steps < DETECTOR_STEPS + math.ceil(rows / training.batch_size)
 
 
 @pytest.mark.parametrize(
@@ -130,17 +155,17 @@ def test_every_table_gets_about_as_many_steps_of_training(tmp_path):
     ],
 )
 def test_what_cannot_be_scored_is_refused_in_a_sentence(detector, x, says):
-    for refuse in (detector.score, detector.p_values, lambda x: anomaly.fit(detector.model, x)):
+    for refuse in (detector.score, detector.p_values, lambda x: fit_detector(detector.model, x)):
         with pytest.raises(DataError, match=says):
             refuse(x)
 
 
 def test_auroc_is_the_chance_that_an_anomaly_scores_higher_ties_counting_half():
     labels = torch.tensor([False, False, True, True])
-    assert anomaly.auroc(torch.tensor([1.0, 2.0, 3.0, 4.0]), labels) == 1
-    assert anomaly.auroc(torch.tensor([4.0, 3.0, 2.0, 1.0]), labels) == 0  # never turned round
-    assert anomaly.auroc(torch.ones(4), labels) == 0.5
-    assert anomaly.auroc(torch.tensor([1.0, 3.0, 2.0, 3.0]), labels) == pytest.approx(2.5 / 4)
+    assert auroc(torch.tensor([1.0, 2.0, 3.0, 4.0]), labels) == 1
+    assert auroc(torch.tensor([4.0, 3.0, 2.0, 1.0]), labels) == 0  # never turned round
+    assert auroc(torch.ones(4), labels) == 0.5
+    assert auroc(torch.tensor([1.0, 3.0, 2.0, 3.0]), labels) == pytest.approx(2.5 / 4)
 
 
 def test_auroc_agrees_with_scikit_learn():
@@ -148,17 +173,17 @@ def test_auroc_agrees_with_scikit_learn():
 
     rng = np.random.default_rng(0)
     scores, labels = rng.integers(0, 20, 500).astype(np.float32), rng.random(500) < 0.2
-    ours = anomaly.auroc(torch.from_numpy(scores), torch.from_numpy(labels))
+    ours = auroc(torch.from_numpy(scores), torch.from_numpy(labels))
     assert ours == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
 
 
 def test_auroc_needs_both_kinds():
     with pytest.raises(AecoreError, match="got 3 and 0"):
-        anomaly.auroc(torch.ones(3), torch.zeros(3))
+        auroc(torch.ones(3), torch.zeros(3))
 
 
 def test_counts_at_a_threshold_are_those_of_the_truth():
-    found = anomaly.confusion(torch.tensor([1.0, 2, 3, 4, 5]), torch.tensor([0, 0, 1, 0, 1]), 2.5)
+    found = count_confusion(torch.tensor([1.0, 2, 3, 4, 5]), torch.tensor([0, 0, 1, 0, 1]), 2.5)
     assert found == (2, 0, 1, 2) and found.recall == 1 and found.precision == 2 / 3
 
 
@@ -166,21 +191,28 @@ def test_the_curves_pass_through_what_each_threshold_gives():
     torch.manual_seed(0)
     truth = torch.rand(300) < 0.2
     scores = torch.randn(300) + truth
-    found = anomaly.curves(scores, truth)
-    assert found.auroc == pytest.approx(anomaly.auroc(scores, truth))
+    found = compute_detection_curves(scores, truth)
+    assert found.auroc == pytest.approx(auroc(scores, truth))
     assert np.trapezoid(found.found, found.false_alarms) == pytest.approx(found.auroc)
-    at = anomaly.confusion(scores, truth, 0.5)
-    assert np.isclose(found.recall, at.recall).any() and np.isclose(found.precision, at.precision).any()
+    at = count_confusion(scores, truth, 0.5)
+    assert (
+        np.isclose(found.recall, at.recall).any()
+        and np.isclose(found.precision, at.precision).any()
+    )
     with pytest.raises(DataError, match="0 and 300"):
-        anomaly.curves(scores, torch.ones(300, dtype=torch.bool))
+        compute_detection_curves(scores, torch.ones(300, dtype=torch.bool))
 
 
 def test_half_of_the_normal_examples_calibrate_and_no_other():
     normal = torch.arange(101) % 3 > 0
-    rows = anomaly.calibration_rows(normal)
-    assert len(rows) == int(normal.sum()) // 2 and normal[rows].all() and len(rows.unique()) == len(rows)
-    assert torch.equal(rows, anomaly.calibration_rows(normal))
-    assert not torch.equal(rows, anomaly.calibration_rows(normal, seed=1))
+    rows = draw_calibration_rows(normal)
+    assert (
+        len(rows) == int(normal.sum()) // 2
+        and normal[rows].all()
+        and len(rows.unique()) == len(rows)
+    )
+    assert torch.equal(rows, draw_calibration_rows(normal))
+    assert not torch.equal(rows, draw_calibration_rows(normal, seed=1))
 
 
 def test_p_values_follow_from_scores_alone(detector):
@@ -195,25 +227,27 @@ def test_no_other_threshold_costs_less(miss):
     scores = (torch.randn(60) + truth).mul(4).round() / 4  # with ties
 
     def cost(threshold):
-        counts = anomaly.confusion(scores, truth, threshold)
+        counts = count_confusion(scores, truth, threshold)
         return miss * counts.missed + counts.false_alarms
 
     tried = [cost(t) for t in [scores.min() - 1, *scores.unique()]]
-    assert cost(anomaly.cheapest(scores, truth, miss)) == min(tried)
+    assert cost(find_cheapest_threshold(scores, truth, miss)) == min(tried)
 
 
 def test_where_nothing_is_to_be_found_the_cheapest_threshold_raises_no_alarm():
     scores = torch.tensor([1.0, 2.0, 3.0])
-    assert not (scores > anomaly.cheapest(scores, torch.zeros(3), 5)).any()
-    assert (scores > anomaly.cheapest(scores, torch.ones(3), 5)).all()
+    assert not (scores > find_cheapest_threshold(scores, torch.zeros(3), 5)).any()
+    assert (scores > find_cheapest_threshold(scores, torch.ones(3), 5)).all()
     with pytest.raises(ConfigError, match="more than 0, got -1"):
-        anomaly.cheapest(scores, torch.ones(3), -1)
+        find_cheapest_threshold(scores, torch.ones(3), -1)
 
 
 def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():
     torch.manual_seed(0)
-    given = [anomaly.Detector(None, torch.rand(36).sort().values) for _ in range(4000)]
-    shares = torch.tensor([1 - one.threshold(0.1) for one in given])  # of uniform scores, the share above t is 1 - t
+    given = [Detector(None, torch.rand(36).sort().values) for _ in range(4000)]
+    shares = torch.tensor(
+        [1 - one.threshold(0.1) for one in given]
+    )  # of uniform scores, the share above t is 1 - t
     assert abs(shares.mean().item() - 0.1) < 0.003
     low, high = given[0].alarms_between(0.1)
     assert abs(((shares > low) & (shares < high)).float().mean().item() - 0.9) < 0.02
@@ -225,6 +259,6 @@ def test_over_many_draws_the_false_alarms_are_those_asked_for():
     torch.manual_seed(1)
     normal = torch.arange(120) < 72
     scores = torch.where(normal, torch.randn(120), torch.randn(120) + 2)
-    found = anomaly.average(scores, normal, 0.1, draws=200)
+    found = average_over_draws(scores, normal, 0.1, draws=200)
     assert abs(found.false_alarms - 0.1) < 0.02 and 0.5 < found.found < 1 and found.draws == 200
-    assert math.isnan(anomaly.average(scores[:72], normal[:72], 0.1, draws=2).found)
+    assert math.isnan(average_over_draws(scores[:72], normal[:72], 0.1, draws=2).found)

@@ -1,5 +1,7 @@
 """The autoencoder: how the parts compose, the bounds they give, and the way between the data's units and its own."""
 
+from __future__ import annotations
+
 import itertools
 import math
 
@@ -9,10 +11,10 @@ import torch
 from helpers import digits, model
 from sklearn.datasets import load_digits
 
-from aecore import metrics
-from aecore.autoencoder import Autoencoder, combine
+from aecore.analysis.metrics import iwae_bound
 from aecore.errors import ConfigError
-from aecore.parts.bottleneck import GaussianCode
+from aecore.model.autoencoder import Autoencoder, combine_sample_losses
+from aecore.model.parts.bottleneck import GaussianCode
 
 CORRUPTIONS = [None, {"kind": "gaussian"}, {"kind": "masking"}, {"kind": "salt_and_pepper"}]
 BOTTLENECKS = [
@@ -100,29 +102,40 @@ def test_beta_and_the_warm_up_multiply_the_kl_and_nothing_else():
         made = model(bottleneck={"kind": "gaussian", "beta": beta})
         torch.manual_seed(5)
         loss = made.loss(x, kl_weight=fading)
-        assert loss.total.item() == pytest.approx((loss.reconstruction + beta * fading * loss.rate).item(), rel=1e-5)
+        assert loss.total.item() == pytest.approx(
+            (loss.reconstruction + beta * fading * loss.rate).item(), rel=1e-5
+        )
         assert loss.rate.item() > 0
 
 
 def test_the_warm_up_of_the_kl_leaves_a_codebook_alone():
-    made, x = model(latent_dim=4, bottleneck={"kind": "vector_quantized", "dim": 2}), torch.randn(5, 6)
+    made, x = (
+        model(latent_dim=4, bottleneck={"kind": "vector_quantized", "dim": 2}),
+        torch.randn(5, 6),
+    )
     assert made.loss(x, kl_weight=0.1).total.item() == made.loss(x).total.item()
 
 
 def test_importance_weighting_of_two_known_weights():
     losses = -torch.tensor([[0.0], [math.log(3)]], dtype=torch.float64)  # log w = 0 and ln 3
-    assert -combine(losses, GaussianCode(bound="iwae")).item() == pytest.approx(0.693147, abs=1e-6)
-    assert -combine(losses, GaussianCode(bound="elbo")).item() == pytest.approx(0.549306, abs=1e-6)
+    assert -combine_sample_losses(losses, GaussianCode(bound="iwae")).item() == pytest.approx(
+        0.693147, abs=1e-6
+    )
+    assert -combine_sample_losses(losses, GaussianCode(bound="elbo")).item() == pytest.approx(
+        0.549306, abs=1e-6
+    )
 
 
 def test_importance_weighting_is_stable_far_from_zero():
     losses = torch.tensor([[1e4], [1e4 + 1]])
-    assert combine(losses, GaussianCode(bound="iwae")).item() == pytest.approx(1e4 + math.log(2 / (1 + math.exp(-1))))
+    assert combine_sample_losses(losses, GaussianCode(bound="iwae")).item() == pytest.approx(
+        1e4 + math.log(2 / (1 + math.exp(-1)))
+    )
 
 
 def test_the_iwae_gradient_weighs_each_sample_by_its_importance():
     losses = torch.tensor([[0.3], [1.7], [-0.4]], dtype=torch.float64, requires_grad=True)
-    combine(losses, GaussianCode(bound="iwae")).sum().backward()
+    combine_sample_losses(losses, GaussianCode(bound="iwae")).sum().backward()
     assert torch.allclose(losses.grad, torch.softmax(-losses.detach(), 0))
 
 
@@ -133,69 +146,100 @@ def linear_vae(q, rows):
     values, vectors = values[::-1], vectors[:, ::-1]
     noise = values[q:].mean()
     loadings = vectors[:, :q] * np.sqrt(values[:q] - noise)
-    backward = loadings.T / values[:q, None]  # (W'W + noise I)^-1 W', as W'W + noise I = diag(values)
+    backward = (
+        loadings.T / values[:q, None]
+    )  # (W'W + noise I)^-1 W', as W'W + noise I = diag(values)
     made = model(
-        input_shape=(64,), latent_dim=q, network={"kind": "mlp", "hidden": ()},
-        bottleneck={"kind": "gaussian"}, likelihood={"kind": "gaussian", "variance": float(noise)},
-    ).double()  # fmt: skip
+        input_shape=(64,),
+        latent_dim=q,
+        network={"kind": "mlp", "hidden": ()},
+        bottleneck={"kind": "gaussian"},
+        likelihood={"kind": "gaussian", "variance": float(noise)},
+    ).double()
     state = {
         "encoder.layers.0.weight": np.concatenate([backward, np.zeros((q, 64))]),
         "encoder.layers.0.bias": np.concatenate([-backward @ mu, np.log(noise / values[:q])]),
         "decoder.layers.0.weight": loadings,
         "decoder.layers.0.bias": mu,
     }
-    made.load_state_dict({n: torch.from_numpy(np.ascontiguousarray(v)) for n, v in state.items()}, strict=False)
-    exact = -0.5 * (64 * math.log(2 * math.pi) + np.log(values[:q]).sum() + (64 - q) * math.log(noise) + 64)
+    made.load_state_dict(
+        {n: torch.from_numpy(np.ascontiguousarray(v)) for n, v in state.items()}, strict=False
+    )
+    exact = -0.5 * (
+        64 * math.log(2 * math.pi) + np.log(values[:q]).sum() + (64 - q) * math.log(noise) + 64
+    )
     return made, float(exact), float(noise)
 
 
-@pytest.mark.parametrize(("q", "published", "noise"), [(2, 0.00571, 0.05412), (8, 14.20979, 0.02733)])
-def test_the_bounds_of_a_linear_vae_with_its_exact_posterior_are_the_likelihood(q, published, noise):
+@pytest.mark.parametrize(
+    ("q", "published", "noise"), [(2, 0.00571, 0.05412), (8, 14.20979, 0.02733)]
+)
+def test_the_bounds_of_a_linear_vae_with_its_exact_posterior_are_the_likelihood(
+    q, published, noise
+):
     rows = load_digits().data / 16
     made, exact, variance = linear_vae(q, rows)
     assert exact == pytest.approx(published, abs=1e-5)
     assert variance == pytest.approx(noise, abs=1e-5)
     x = torch.from_numpy(rows)
-    for samples in (1, 7):  # every weight is p(x), so each bound is exact and none depends on the samples
-        assert -metrics.iwae_bound(made.eval(), x, samples) == pytest.approx(exact, abs=1e-8)
+    for samples in (
+        1,
+        7,
+    ):  # every weight is p(x), so each bound is exact and none depends on the samples
+        assert -iwae_bound(made.eval(), x, samples) == pytest.approx(exact, abs=1e-8)
     torch.manual_seed(0)
-    elbos = torch.tensor([-(made.loss(x).total.item() + made.likelihood.constant(64)) for _ in range(20)])
-    assert elbos.mean().item() == pytest.approx(exact, abs=4 * elbos.std().item() / math.sqrt(20) + 1e-9)
+    elbos = torch.tensor(
+        [-(made.loss(x).total.item() + made.likelihood.constant(64)) for _ in range(20)]
+    )
+    assert elbos.mean().item() == pytest.approx(
+        exact, abs=4 * elbos.std().item() / math.sqrt(20) + 1e-9
+    )
 
 
 def test_the_training_loss_of_iwae_is_exact_there_too():
     rows = load_digits().data / 16
     made, exact, _ = linear_vae(8, rows)
-    iwae = Autoencoder(made.config.model_copy(update={"bottleneck": GaussianCode(bound="iwae", samples=3)})).double()
+    iwae = Autoencoder(
+        made.config.model_copy(update={"bottleneck": GaussianCode(bound="iwae", samples=3)})
+    ).double()
     iwae.load_state_dict(made.state_dict())
     loss = iwae.loss(torch.from_numpy(rows)).total.item() + made.likelihood.constant(64)
     assert -loss == pytest.approx(exact, abs=1e-8)
 
 
-@pytest.mark.parametrize("bottleneck", [{"kind": "gaussian"}, {"kind": "gaussian", "bound": "iwae", "samples": 3}])
+@pytest.mark.parametrize(
+    "bottleneck", [{"kind": "gaussian"}, {"kind": "gaussian", "bound": "iwae", "samples": 3}]
+)
 def test_a_learned_noise_changes_what_is_learned_and_not_what_the_bounds_are(bottleneck):
     rows = torch.from_numpy(load_digits().data / 16)
     made, exact, noise = linear_vae(8, rows.numpy())
     likelihood = {"kind": "gaussian", "variance": noise, "learned": True}
     learned = model(
-        input_shape=(64,), latent_dim=8, network={"kind": "mlp", "hidden": ()}, bottleneck=bottleneck,
+        input_shape=(64,),
+        latent_dim=8,
+        network={"kind": "mlp", "hidden": ()},
+        bottleneck=bottleneck,
         likelihood=likelihood,
-    ).double()  # fmt: skip
-    learned.load_state_dict(made.state_dict() | {"likelihood.log_variance": torch.tensor(math.log(noise))})
-    assert -metrics.iwae_bound(learned, rows, 3) == pytest.approx(exact, abs=1e-8)
+    ).double()
+    learned.load_state_dict(
+        made.state_dict() | {"likelihood.log_variance": torch.tensor(math.log(noise))}
+    )
+    assert -iwae_bound(learned, rows, 3) == pytest.approx(exact, abs=1e-8)
     loss = learned.loss(rows)  # with its constant, as that moves with the noise
     assert -loss.total.item() == pytest.approx(exact, abs=1e-8 if len(bottleneck) > 1 else 0.5)
     loss.total.backward()
-    assert learned.likelihood.log_variance.grad.abs().item() < 2  # of 64 features: the noise is at its optimum
+    assert (
+        learned.likelihood.log_variance.grad.abs().item() < 2
+    )  # of 64 features: the noise is at its optimum
 
 
 def test_a_worse_posterior_lowers_the_bound_and_more_samples_win_it_back():
     rows = load_digits().data / 16
     made, x = linear_vae(2, rows)[0], torch.from_numpy(rows[:500])
-    truth = -metrics.iwae_bound(made, x, 1)
+    truth = -iwae_bound(made, x, 1)
     with torch.no_grad():
         made.encoder.layers[0].bias[2:] += 1.0
-    bounds = [-metrics.iwae_bound(made, x, k) for k in (1, 10, 200)]
+    bounds = [-iwae_bound(made, x, k) for k in (1, 10, 200)]
     assert bounds[0] < bounds[1] < bounds[2] <= truth + 0.02
     assert truth - bounds[2] < 0.1 * (truth - bounds[0])
 
@@ -205,7 +249,9 @@ def test_a_worse_posterior_lowers_the_bound_and_more_samples_win_it_back():
 
 def test_standard_scaling_works_in_unit_variance_and_answers_in_the_datas_units():
     made = model(scaling="standard", network={"kind": "mlp", "hidden": ()})
-    x = torch.randn(200, 6) * torch.tensor([1, 10, 100, 1e-3, 5, 0]) + torch.tensor([0, 3, -50, 1, 1e3, 7])
+    x = torch.randn(200, 6) * torch.tensor([1, 10, 100, 1e-3, 5, 0]) + torch.tensor(
+        [0, 3, -50, 1, 1e3, 7]
+    )
     made.fit_scaling(x)
     scaled = made.to_scaled(x)
     assert scaled.mean(0).abs().max() < 1e-4

@@ -1,5 +1,7 @@
 """The queue on this machine, with real processes: who trains when, and who can be stopped."""
 
+from __future__ import annotations
+
 import io
 import os
 import signal
@@ -12,11 +14,23 @@ from pathlib import Path
 import pytest
 from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 
-from aecore import runs
-from aecore.autoencoder import Autoencoder
-from aecore.backends import Order, engine, local, slots
-from aecore.backends.package import pack
+from aecore.backends.base import Order
+from aecore.backends.local import PROJECT, child_environment, read_log_tail, submit_local
+from aecore.backends.package import pack_run
+from aecore.backends.registry import open_backend
+from aecore.backends.slots import (
+    POLL_SECONDS,
+    is_earlier_waiting,
+    main,
+    read_queued_since,
+    slot_limit,
+    take_free_slot,
+    trainer_command,
+)
 from aecore.errors import RunError
+from aecore.model.autoencoder import Autoencoder
+from aecore.runs.listing import create_run
+from aecore.runs.run import START_SECONDS
 
 LONG = {"training": {"epochs": 100_000}}
 
@@ -34,25 +48,27 @@ def is_gone(pid):
 
 
 def log(run):
-    return local.log_tail(run)
+    return read_log_tail(run)
 
 
-def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(monkeypatch, own_runs):
+def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
+    monkeypatch, own_runs
+):
     monkeypatch.setenv("AECORE_SLOTS", "1")
-    first, second, third = (runs.create(tiny(**options)) for options in (LONG, {}, {}))
-    local.submit(first)
+    first, second, third = (create_run(tiny(**options)) for options in (LONG, {}, {}))
+    submit_local(first)
     wait_for(lambda: first.state().epoch >= 1, "the first one trains")
     assert os.getsid(first.pid()) == first.pid() != os.getsid(0), "a session of its own"
     for run in (second, third):
-        local.submit(run)
+        submit_local(run)
         wait_for(run.pid, "it waits, with a sign of life")
     assert states(first, second, third) == ["running", "queued", "queued"]
     with pytest.raises(RunError, match="already"):
-        local.submit(first)
+        submit_local(first)
     assert first.state().state == "running"
 
     # one that waited for long is never taken for lost, not even while its trainer starts
-    long_ago = time.time() - 10 * runs.START_SECONDS
+    long_ago = time.time() - 10 * START_SECONDS
     third.write_state(since=long_ago)
     os.utime(third.path / "run.lock", (long_ago, long_ago))
     waiting = second.pid()
@@ -74,7 +90,7 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     assert second.state().state == "stopped" and not second.epochs()
     assert "Traceback" not in log(first) + log(third)
 
-    local.submit(second)  # what was stopped in the queue can be put there again
+    submit_local(second)  # what was stopped in the queue can be put there again
     wait_for(lambda: second.state().state == "done", "the second one is trained")
     assert weights_of(second) == weights_of(third) == weights_of(trained(tiny()))
     assert "done after 3 of 3 epochs" in log(second)
@@ -85,7 +101,7 @@ def waiting():
     """Runs that wait in the queue, each held by a process, the oldest first."""
     made, pids = [], []
     for age in (30, 20, 10):
-        run = runs.create(tiny())
+        run = create_run(tiny())
         run.write_state(since=time.time() - age)
 
         def hold(run=run):
@@ -102,25 +118,29 @@ def waiting():
 
 def test_the_one_that_was_queued_first_goes_first(waiting):
     made, pids = waiting
-    since = [slots.queued_since(run.path) for run in made]
-    assert [slots.any_before(run.path, at) for run, at in zip(made, since, strict=True)] == [False, True, True]
+    since = [read_queued_since(run.path) for run in made]
+    assert [is_earlier_waiting(run.path, at) for run, at in zip(made, since, strict=True)] == [
+        False,
+        True,
+        True,
+    ]
     kill_hard(pids.pop(0))  # who died in the queue keeps nobody waiting
-    assert not slots.any_before(made[1].path, since[1])
+    assert not is_earlier_waiting(made[1].path, since[1])
     made[1].write_state(state="running")  # nor who is no longer waiting
-    assert not slots.any_before(made[2].path, since[2])
+    assert not is_earlier_waiting(made[2].path, since[2])
 
 
 def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
     _, pids = waiting
-    late = runs.create(tiny())
+    late = create_run(tiny())
 
     def enter():
         monkeypatch.setattr(os, "execv", lambda *_: os._exit(42))
-        slots.main(late.path)
+        main(late.path)
 
     pid = fork(enter)
     wait_for(late.is_locked, "it waits")
-    time.sleep(3 * slots.POLL_SECONDS)
+    time.sleep(3 * POLL_SECONDS)
     assert late.pid() == pid and os.waitpid(pid, os.WNOHANG) == (0, 0)
     while pids:
         kill_hard(pids.pop())
@@ -130,66 +150,73 @@ def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
 def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):
     for text, count in (("2", 2), ("1", 1), ("0", 1), ("-3", 1), ("many", 1), ("", 1)):
         monkeypatch.setenv("AECORE_SLOTS", text)
-        assert slots.limit() == count
+        assert slot_limit() == count
     monkeypatch.setenv("AECORE_SLOTS", "2")
-    held = [slots.free_slot(tmp_path) for _ in range(3)]
+    held = [take_free_slot(tmp_path) for _ in range(3)]
     assert held[0] and held[1] and held[2] is None
     held[0].close()
-    assert slots.free_slot(tmp_path) is not None
+    assert take_free_slot(tmp_path) is not None
 
 
 def test_a_killed_trainer_gives_its_slot_back(tmp_path, monkeypatch):
     monkeypatch.setenv("AECORE_SLOTS", "1")
 
     def hold():
-        slot = slots.free_slot(tmp_path)
+        slot = take_free_slot(tmp_path)
         time.sleep(60)
         return slot
 
     pid = fork(hold)
 
     def taken():
-        slot = slots.free_slot(tmp_path)
+        slot = take_free_slot(tmp_path)
         if slot:
             slot.close()
         return slot is None
 
     wait_for(taken, "the slot is taken")
     kill_hard(pid)
-    assert slots.free_slot(tmp_path) is not None
+    assert take_free_slot(tmp_path) is not None
 
 
 def test_only_a_queued_run_has_a_place_in_the_queue():
-    run = runs.create(tiny())
-    assert slots.queued_since(run.path) == run.state().since
-    for content in ("", "{", "[]", '{"state": "queued"}', '{"state": "queued", "since": null}', '{"state": "done"}'):
+    run = create_run(tiny())
+    assert read_queued_since(run.path) == run.state().since
+    for content in (
+        "",
+        "{",
+        "[]",
+        '{"state": "queued"}',
+        '{"state": "queued", "since": null}',
+        '{"state": "done"}',
+    ):
         (run.path / "state.json").write_text(content)
-        assert slots.queued_since(run.path) is None
+        assert read_queued_since(run.path) is None
 
 
 def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):
     monkeypatch.setenv("AECORE_SLOTS", "2")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    environment = local.environment()
+    environment = child_environment()
     assert environment["OMP_NUM_THREADS"] == "8"
-    assert environment["PYTHONPATH"] == f"{local.PROJECT}:/elsewhere"
+    assert environment["PYTHONPATH"] == f"{PROJECT}:/elsewhere"
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    assert local.environment()["OMP_NUM_THREADS"] == "1"
+    assert child_environment()["OMP_NUM_THREADS"] == "1"
 
 
 def test_the_end_of_a_log_is_there_for_who_asks():
-    run = runs.create(tiny())
-    assert local.log_tail(run) == ""
+    run = create_run(tiny())
+    assert read_log_tail(run) == ""
     (run.path / "log.txt").write_bytes(b"\xff\n" + b"\n".join(b"%d" % i for i in range(50)))
-    assert local.log_tail(run, 2) == "48\n49"
+    assert read_log_tail(run, 2) == "48\n49"
 
 
 def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(monkeypatch):
     monkeypatch.setenv("AECORE_RUN_NICE", "7")
     monkeypatch.setenv("AECORE_RUN_MINUTES", "0.06")
-    long = runs.create(tiny(**LONG))
-    local.submit(long)
+    long = create_run(tiny(**LONG))
+    submit_local(long)
     wait_for(lambda: long.state().epoch >= 1, "it trains")
     assert os.getpriority(os.PRIO_PROCESS, long.pid()) == 7
     wait_for(lambda: long.state().state == "stopped", "its time is up")
@@ -197,33 +224,35 @@ def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(monkeypat
 
     monkeypatch.setenv("AECORE_RUN_MINUTES", "nonsense")
     monkeypatch.setenv("AECORE_RUN_MEMORY_GB", "1")
-    large = runs.create(tiny(network={"kind": "mlp", "hidden": (5000, 5000)}))
-    local.submit(large)
+    large = create_run(tiny(network={"kind": "mlp", "hidden": (5000, 5000)}))
+    submit_local(large)
     wait_for(lambda: large.state().state == "failed", "it is told no")
     assert "memory ran out" in large.state().error
 
 
 def test_this_machine_answers_as_every_backend_does(tmp_path):
-    here = engine("local")
+    here = open_backend("local")
     assert "at a time" in here.devices()[0].detail and not here.devices()[0].why_not
-    run = runs.create(tiny())
+    run = create_run(tiny())
     handle = here.submit(run, Order(backend="ray", device="auto"))
     wait_for(lambda: here.status(handle).state == "done", "it is trained")
     rows, cursor = here.events(handle, 1)
-    assert [row["record"].get("epoch") for row in rows] == [2, 3, None] and here.events(handle, cursor) == ([], cursor)
+    assert [row["record"].get("epoch") for row in rows] == [2, 3, None] and here.events(
+        handle, cursor
+    ) == ([], cursor)
     here.cancel(handle)
     here.fetch(handle, tmp_path)
     assert run.state().state == "done"
 
 
 def test_several_processes_of_a_run_are_started_by_torchrun_which_starts_dead_ones_again():
-    words = slots.trainer(Path("/runs/x"), 4)
+    words = trainer_command(Path("/runs/x"), 4)
     assert words[words.index("--nproc-per-node") + 1] == "4" and "--max-restarts" in words
-    assert "torch.distributed.run" not in slots.trainer(Path("/runs/x"), 1)
+    assert "torch.distributed.run" not in trainer_command(Path("/runs/x"), 1)
 
 
 def test_a_job_that_is_stopped_while_its_trainer_starts_stops_it_once_it_listens(tmp_path):
-    zipfile.ZipFile(io.BytesIO(pack(runs.create(tiny(**LONG))))).extractall(tmp_path)
+    zipfile.ZipFile(io.BytesIO(pack_run(create_run(tiny(**LONG))))).extractall(tmp_path)
     command = [sys.executable, "-m", "aecore.backends.job"]
     job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     wait_for((tmp_path / "run" / "log.txt").exists, "the trainer is started")

@@ -1,11 +1,19 @@
 """Bottlenecks: the KL and its Monte Carlo twin, exactly k units, nearest vectors, who gets which gradient."""
 
+from __future__ import annotations
+
 import math
 
 import pytest
 import torch
 
-from aecore.parts.bottleneck import FiniteScalar, GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
+from aecore.model.parts.bottleneck import (
+    FiniteScalar,
+    GaussianCode,
+    TopK,
+    VectorQuantized,
+    kl_to_standard_normal,
+)
 
 
 def column(*values):
@@ -15,13 +23,20 @@ def column(*values):
 def test_kl_has_its_known_values():
     assert kl_to_standard_normal(column(0), column(0)).item() == 0
     assert kl_to_standard_normal(column(1), column(0)).item() == 0.5
-    assert kl_to_standard_normal(column(0), column(math.log(4))).item() == pytest.approx(0.806853, abs=1e-6)
-    assert kl_to_standard_normal(column(1, 0), column(0, math.log(4))).item() == pytest.approx(1.306853, abs=1e-6)
+    assert kl_to_standard_normal(column(0), column(math.log(4))).item() == pytest.approx(
+        0.806853, abs=1e-6
+    )
+    assert kl_to_standard_normal(column(1, 0), column(0, math.log(4))).item() == pytest.approx(
+        1.306853, abs=1e-6
+    )
 
 
 def test_kl_is_the_mean_of_the_sampled_log_ratio():
     torch.manual_seed(0)
-    mean, log_variance = torch.randn(4, 3, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    mean, log_variance = (
+        torch.randn(4, 3, dtype=torch.float64),
+        torch.randn(4, 3, dtype=torch.float64),
+    )
     _, ratio = GaussianCode().build(3).draw(mean, log_variance, 200_000)
     error = ratio.std(0) / math.sqrt(len(ratio))
     assert ((ratio.mean(0) - kl_to_standard_normal(mean, log_variance)).abs() < 4 * error).all()
@@ -29,7 +44,10 @@ def test_kl_is_the_mean_of_the_sampled_log_ratio():
 
 def test_codes_are_drawn_with_the_stated_mean_and_deviation_and_fresh_each_time():
     torch.manual_seed(0)
-    mean, log_variance = torch.tensor([[2.0, -1.0]]), torch.tensor([[math.log(0.25), math.log(9.0)]])
+    mean, log_variance = (
+        torch.tensor([[2.0, -1.0]]),
+        torch.tensor([[math.log(0.25), math.log(9.0)]]),
+    )
     z, _ = GaussianCode().build(2).draw(mean, log_variance, 200_000)
     assert z.mean(0)[0].tolist() == pytest.approx([2, -1], abs=4 * 3 / math.sqrt(200_000))
     assert z.std(0)[0].tolist() == pytest.approx([0.5, 3], rel=0.01)
@@ -50,7 +68,9 @@ def test_exactly_k_units_survive_in_each_row(by):
     assert ((z != 0).sum(1) == 6).all()
     kept = z != 0
     assert torch.equal(z[kept], a[kept])
-    assert (rank.masked_fill(~kept, math.inf).amin(1) >= rank.masked_fill(kept, -math.inf).amax(1)).all()
+    assert (
+        rank.masked_fill(~kept, math.inf).amin(1) >= rank.masked_fill(kept, -math.inf).amax(1)
+    ).all()
 
 
 @pytest.mark.parametrize("by", ["magnitude", "value"])
@@ -117,7 +137,9 @@ def test_beta_weighs_the_commitment_of_the_encoder_and_not_the_codebooks_term(qu
 
 def test_with_the_encoder_at_rest_the_codebook_learns_the_means_of_its_cells():
     torch.manual_seed(0)
-    points = torch.cat([torch.randn(50, 2) * 0.1 + torch.tensor(c) for c in ([3.0, 0.0], [-3.0, 0.0])])
+    points = torch.cat(
+        [torch.randn(50, 2) * 0.1 + torch.tensor(c) for c in ([3.0, 0.0], [-3.0, 0.0])]
+    )
     quantizer = VectorQuantized(codes=2, dim=2).build(2)
     with torch.no_grad():
         quantizer.codebook.copy_(torch.tensor([[1.0, 1.0], [-1.0, 1.0]]))
@@ -126,7 +148,9 @@ def test_with_the_encoder_at_rest_the_codebook_learns_the_means_of_its_cells():
         optimizer.zero_grad()
         quantizer(points, 1).cost.mean().backward()
         optimizer.step()
-    assert torch.allclose(quantizer.codebook, torch.stack([points[:50].mean(0), points[50:].mean(0)]), atol=1e-4)
+    assert torch.allclose(
+        quantizer.codebook, torch.stack([points[:50].mean(0), points[50:].mean(0)]), atol=1e-4
+    )
 
 
 # -- annealed k, and rounded codes

@@ -1,5 +1,7 @@
 """The command line: what each command prints, and one sentence with exit status 1 where it cannot."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -13,10 +15,10 @@ import torch
 from helpers import tiny, trained, weights_of
 from PIL import Image
 
-from aecore import runs
-from aecore.__main__ import main
-from aecore.autoencoder import Autoencoder
-from aecore.variants import VARIANTS
+from aecore.cli.parser import main
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.variants import VARIANTS
+from aecore.runs.listing import SHIPPED_PREFIXES, create_run, find_run
 
 PROJECT = Path(__file__).resolve().parent.parent
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
@@ -79,9 +81,13 @@ def test_variants_and_data_are_listed_as_json_and_as_columns(call):
 
 
 def test_runs_are_listed_with_what_is_known_of_each_broken_ones_included(call, own_runs):
-    own = [row for row in json.loads(call("runs", "--json")) if not row["id"].startswith(runs.SHIPPED_DATA)]
+    own = [
+        row
+        for row in json.loads(call("runs", "--json"))
+        if not row["id"].startswith(SHIPPED_PREFIXES)
+    ]
     assert own == []
-    done, queued = trained(), runs.create(tiny())
+    done, queued = trained(), create_run(tiny())
     for name, text in (("broken", "{"), ("foreign", '{"model": 5}'), ("binary", "\udcff")):
         (own_runs / name).mkdir()
         (own_runs / name / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -99,12 +105,34 @@ def test_runs_are_listed_with_what_is_known_of_each_broken_ones_included(call, o
 
 def test_train_makes_a_run_with_the_options_given(call, tmp_path):
     out = call(
-        "train", "vae", "--epochs", 2, "--batch-size", 50, "--latent-dim", 3, "--lr", 0.01, "--seed", 4,
-        "--device", "cpu",
-        "--set", "data.limit=150", "--set", "network.hidden=[20,10]", "--set", "training.schedule=cosine",
-        "--set", "bottleneck.samples=2", "--set", "corruption.kind=masking", "--out", tmp_path / "run",
-    )  # fmt: skip
-    run = runs.find(tmp_path / "run")
+        "train",
+        "vae",
+        "--epochs",
+        2,
+        "--batch-size",
+        50,
+        "--latent-dim",
+        3,
+        "--lr",
+        0.01,
+        "--seed",
+        4,
+        "--device",
+        "cpu",
+        "--set",
+        "data.limit=150",
+        "--set",
+        "network.hidden=[20,10]",
+        "--set",
+        "training.schedule=cosine",
+        "--set",
+        "bottleneck.samples=2",
+        "--set",
+        "corruption.kind=masking",
+        "--out",
+        tmp_path / "run",
+    )
+    run = find_run(tmp_path / "run")
     model, training = run.config().model, run.config().training
     assert (model.latent_dim, model.network.hidden, model.bottleneck.samples) == (3, (20, 10), 2)
     assert model.corruption.kind == "masking" and run.config().data.limit == 150
@@ -115,7 +143,7 @@ def test_train_makes_a_run_with_the_options_given(call, tmp_path):
 
 
 def test_resume_goes_on_with_a_stopped_run_and_not_with_a_finished_one(call, refused, plain):
-    run = runs.create(tiny())
+    run = create_run(tiny())
     run.stop()
     assert "done after 3 of 3 epochs" in call("resume", run.id)
     assert weights_of(run) == weights_of(plain)
@@ -123,7 +151,7 @@ def test_resume_goes_on_with_a_stopped_run_and_not_with_a_finished_one(call, ref
 
 
 def test_a_run_that_was_stopped_on_its_way_from_the_queue_is_not_begun(call):
-    run = runs.create(tiny())
+    run = create_run(tiny())
     run.stop()
     assert call("resume", run.id, "--queued") == ""
     assert run.state().state == "stopped" and not run.has_model()
@@ -154,7 +182,9 @@ def test_samples_come_as_a_picture_or_as_arrays(call, vae, plain, tmp_path):
     out = call("sample", vae.path, "-n", 6, "--out", tmp_path / "six.png")
     assert "6 examples from the prior" in out and str(tmp_path / "six.png") in out
     assert Image.open(tmp_path / "six.png").width > 3 * 56
-    assert "Gaussian mixture" in call("sample", plain.path, "-n", 5, "--seed", 3, "--out", tmp_path / "five.npz")
+    assert "Gaussian mixture" in call(
+        "sample", plain.path, "-n", 5, "--seed", 3, "--out", tmp_path / "five.npz"
+    )
     assert numpy.load(tmp_path / "five.npz")["x"].shape == (5, 1, 8, 8)
 
 
@@ -174,12 +204,26 @@ def test_rows_of_a_table_are_written_as_arrays_and_the_message_says_where(call, 
 
 def test_an_interpolation_begins_and_ends_with_the_two_examples(call, plain, tmp_path):
     for path in ("linear", "spherical"):
-        call("interpolate", plain.path, "--between", 3, 5, "--steps", 7, "--path", path, "--out", tmp_path / "way.npz")
+        call(
+            "interpolate",
+            plain.path,
+            "--between",
+            3,
+            5,
+            "--steps",
+            7,
+            "--path",
+            path,
+            "--out",
+            tmp_path / "way.npz",
+        )
         x = torch.from_numpy(numpy.load(tmp_path / "way.npz")["x"])
-        from aecore.data import as_float
-        from aecore.plan import load_for
+        from aecore.data.splits import as_float
+        from aecore.runs.plan import load_matching_data
 
-        ends = Autoencoder.load(plain.path).reconstruct(as_float(load_for(plain.config()).test.x[[3, 5]]))
+        ends = Autoencoder.load(plain.path).reconstruct(
+            as_float(load_matching_data(plain.config()).test.x[[3, 5]])
+        )
         assert len(x) == 7 and torch.allclose(x[[0, -1]], ends, atol=1e-5)
 
 
@@ -220,8 +264,12 @@ def test_what_cannot_be_done_with_a_run_is_said_in_one_sentence(refused, vae, pl
     for seed in (-1, 2**32, 10**30):
         assert "seed" in refused("sample", plain.path, "--seed", seed)
         assert "seed" in refused("sample", vae.path, "--seed", seed)
-    assert "cannot be written" in refused("sample", vae.path, "--out", tmp_path / "no" / "folder.png")
-    assert "cannot be written" in refused("sample", vae.path, "--out", tmp_path / "picture.nonsense")
+    assert "cannot be written" in refused(
+        "sample", vae.path, "--out", tmp_path / "no" / "folder.png"
+    )
+    assert "cannot be written" in refused(
+        "sample", vae.path, "--out", tmp_path / "picture.nonsense"
+    )
     assert "2 steps or more" in refused("interpolate", vae.path, "--steps", 1)
     assert "Count from 0" in refused("interpolate", vae.path, "--between", 0, 10**6)
     assert "exists already" in refused("train", "vae", "--out", vae.path)
@@ -240,11 +288,23 @@ def test_a_broken_run_is_said_to_be_so_by_every_command(refused, own_runs, comma
 
 def test_a_loss_that_diverges_ends_with_a_sentence(refused, tmp_path):
     sentence = refused(
-        "train", "linear", "--lr", 100, "--epochs", 30, "--device", "cpu", "--set", "training.optimizer=sgd",
-        "--set", "data.limit=200", "--out", tmp_path / "run",
-    )  # fmt: skip
+        "train",
+        "linear",
+        "--lr",
+        100,
+        "--epochs",
+        30,
+        "--device",
+        "cpu",
+        "--set",
+        "training.optimizer=sgd",
+        "--set",
+        "data.limit=200",
+        "--out",
+        tmp_path / "run",
+    )
     assert "tenth of the learning rate" in sentence
-    assert runs.find(tmp_path / "run").state().state == "failed"
+    assert find_run(tmp_path / "run").state().state == "failed"
 
 
 # -- as a process
@@ -253,8 +313,15 @@ def test_a_loss_that_diverges_ends_with_a_sentence(refused, tmp_path):
 def python(*arguments, **options):
     """`python -m aecore` as people call it."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "aecore", *arguments], cwd=PROJECT, env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-m", "aecore", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
 
 
 def test_a_process_exits_with_1_and_one_sentence_and_no_traceback():
@@ -264,22 +331,33 @@ def test_a_process_exits_with_1_and_one_sentence_and_no_traceback():
     assert error.startswith("aecore: There is no run 'nowhere'") and error.count("\n") == 1
 
 
-def test_training_by_the_process_gives_the_bytes_of_training_in_python_and_stops_at_ctrl_c(tmp_path):
+def test_training_by_the_process_gives_the_bytes_of_training_in_python_and_stops_at_ctrl_c(
+    tmp_path,
+):
     process = python(
-        "train", "vae", "--epochs", "100000", "--device", "cpu", "--set", "data.limit=200",
-        "--out", str(tmp_path / "run"), start_new_session=True,
-    )  # fmt: skip
+        "train",
+        "vae",
+        "--epochs",
+        "100000",
+        "--device",
+        "cpu",
+        "--set",
+        "data.limit=200",
+        "--out",
+        str(tmp_path / "run"),
+        start_new_session=True,
+    )
     for line in process.stdout:
         if line.startswith("epoch 3/"):
             os.killpg(process.pid, signal.SIGINT)
             break
     out, error = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in error
-    run = runs.find(tmp_path / "run")
+    run = find_run(tmp_path / "run")
     assert "stopped after" in out and run.state().state == "stopped" and run.state().epoch >= 3
     Autoencoder.load(run.path)
-    reached, twin = len(run.epochs()), runs.create(run.config())
-    from aecore.train import fit
+    reached, twin = len(run.epochs()), create_run(run.config())
+    from aecore.training.trainer import fit
 
     for record in fit(twin, lambda: len(twin.epochs()) >= reached):
         assert record["loss"] == run.epochs()[record["epoch"] - 1]["loss"]

@@ -1,5 +1,7 @@
 """Compression: bytes that open to the same picture, and what they cost."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import zlib
@@ -7,11 +9,23 @@ import zlib
 import pytest
 import torch
 
-from aecore import data
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig
+from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
-from aecore.tasks import compress
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig
+from aecore.tasks.compress import (
+    FRAME,
+    HEAD,
+    MAGIC,
+    compress_examples,
+    expand_file,
+    fingerprint_weights,
+    measure_image_codec_curve,
+    measure_pca_curve,
+    measure_rate_curve,
+    pack_codes,
+    unpack_codes,
+)
 from tests.helpers import digits, model, tiny, trained
 
 IMAGE = {"input_shape": (1, 8, 8), "network": {"kind": "mlp", "hidden": (16,)}}
@@ -19,7 +33,10 @@ CODES = {
     "plain": {},
     "variational": {"bottleneck": {"kind": "gaussian"}},
     "k-sparse": {"bottleneck": {"kind": "top_k", "k": 3}, "latent_dim": 12},
-    "codebook": {"bottleneck": {"kind": "vector_quantized", "codes": 16, "dim": 2}, "latent_dim": 8},
+    "codebook": {
+        "bottleneck": {"kind": "vector_quantized", "codes": 16, "dim": 2},
+        "latent_dim": 8,
+    },
     "rounded": {
         "bottleneck": {"kind": "finite_scalar", "levels": 5},
         "network": {**IMAGE["network"], "code_activation": "tanh"},
@@ -37,50 +54,54 @@ def net(tmp_path_factory):
 @pytest.mark.parametrize("kind", CODES)
 def test_a_file_opens_to_what_its_codes_decode_to_and_again_to_the_same(kind):
     net, x = model(**{**IMAGE, **CODES[kind]}).eval(), digits(50)
-    file = compress.compress(net, x, 0.01)
-    back = compress.expand(net, file)
-    assert torch.equal(back, compress.expand(net, file))
+    file = compress_examples(net, x, 0.01)
+    back = expand_file(net, file)
+    assert torch.equal(back, expand_file(net, file))
     exact = kind in ("codebook", "rounded")
     assert torch.allclose(back, net.reconstruct(x).detach(), atol=1e-6 if exact else 0.01)
 
 
 def test_countable_codes_take_the_bits_that_their_levels_need():
     net = model(**{**IMAGE, **CODES["codebook"]}).eval()
-    few, many = (len(compress.compress(net, digits(n))) for n in (100, 500))
+    few, many = (len(compress_examples(net, digits(n))) for n in (100, 500))
     assert 8 * (many - few) == pytest.approx(400 * 4 * math.log2(16), rel=0.01)
 
 
 def test_a_finer_step_costs_a_bit_a_unit_and_halves_what_rounding_adds(net):
     x = digits(200)
-    coarse, fine = compress.curve(net, x, [0.2, 0.1])
+    coarse, fine = measure_rate_curve(net, x, [0.2, 0.1])
     assert (fine.bits - coarse.bits) * 64 == pytest.approx(net.config.latent_dim, rel=0.1)
-    finest = compress.curve(net, x, [0.001])[0]
+    finest = measure_rate_curve(net, x, [0.001])[0]
     assert coarse.se - finest.se == pytest.approx(4 * 0.2**2 / 12, rel=0.5)
-    assert finest.se == pytest.approx((net.reconstruct(x) - x).flatten(1).square().sum(1).mean().item(), rel=1e-3)
+    assert finest.se == pytest.approx(
+        (net.reconstruct(x) - x).flatten(1).square().sum(1).mean().item(), rel=1e-3
+    )
 
 
 def test_the_coder_is_within_a_few_percent_of_the_entropy_of_normal_levels():
     torch.manual_seed(0)
     z = torch.randn(4000, 8) * torch.tensor([1.0, 2, 4, 8, 16, 1, 1, 1]) + 3
-    file = compress.pack(z, torch.ones(8) / 4)
-    entropy = sum(0.5 * math.log2(2 * math.pi * math.e * (4 * s) ** 2) for s in (1, 2, 4, 8, 16, 1, 1, 1))
+    file = pack_codes(z, torch.ones(8) / 4)
+    entropy = sum(
+        0.5 * math.log2(2 * math.pi * math.e * (4 * s) ** 2) for s in (1, 2, 4, 8, 16, 1, 1, 1)
+    )
     assert 8 * len(file) / 4000 == pytest.approx(entropy, rel=0.02)
-    assert (compress.unpack(file) - z).abs().max() <= 0.125 + 1e-5
+    assert (unpack_codes(file) - z).abs().max() <= 0.125 + 1e-5
 
 
 def test_a_single_example_is_a_small_file(net):
-    assert len(compress.compress(net, digits(1))) < 100
+    assert len(compress_examples(net, digits(1))) < 100
 
 
 def test_principal_components_go_through_the_same_coder(net):
-    sets = data.load(DataConfig(name="digits"))
-    points = compress.pca_curve(net, sets.train.x, sets.test.x, [1.0, 0.25])
+    sets = load_dataset(DataConfig(name="digits"))
+    points = measure_pca_curve(net, sets.train.x, sets.test.x, [1.0, 0.25])
     assert points[0].bits < points[1].bits and points[0].se > points[1].se
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
 def test_picture_files_are_counted_whole(kind):
-    low, high = compress.picture_curve(torch.rand(3, 3, 16, 16), kind, [10, 95])
+    low, high = measure_image_codec_curve(torch.rand(3, 3, 16, 16), kind, [10, 95])
     assert low.bits < high.bits and low.se > high.se
 
 
@@ -95,76 +116,90 @@ def test_picture_files_are_counted_whole(kind):
 )
 def test_a_harmed_file_is_refused_with_a_sentence(net, harm, words):
     with pytest.raises(DataError, match=words):
-        compress.expand(net, harm(compress.compress(net, digits(5))))
+        expand_file(net, harm(compress_examples(net, digits(5))))
 
 
 def forged(net, change):
     """A file whose checksum is right and whose body is not."""
-    body = change(compress.compress(net, digits(5))[compress.FRAME.size :])
-    return compress.FRAME.pack(compress.MAGIC, compress.fingerprint(net), zlib.crc32(body)) + body
+    body = change(compress_examples(net, digits(5))[FRAME.size :])
+    return FRAME.pack(MAGIC, fingerprint_weights(net), zlib.crc32(body)) + body
 
 
-HEAD, UNITS = compress.HEAD.size, 4
+HEAD, UNITS = HEAD.size, 4
 FORGERIES = {
     "short": lambda b: b[:20],
     "no codes": lambda b: b[: HEAD + 6 * UNITS],
     "odd": lambda b: b[:-3],
-    "a longer length": lambda b: compress.HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD:],
+    "a longer length": lambda b: HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD:],
     "steps of zero": lambda b: b[:HEAD] + bytes(2 * UNITS) + b[HEAD + 2 * UNITS :],
     "means of NaN": lambda b: b[: HEAD + 2 * UNITS] + b"\xff" * 2 * UNITS + b[HEAD + 4 * UNITS :],
-    "deviations of zero": lambda b: b[: HEAD + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD + 6 * UNITS :],
+    "deviations of zero": lambda b: (
+        b[: HEAD + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD + 6 * UNITS :]
+    ),
 }
 
 
 @pytest.mark.parametrize("change", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_file_is_refused_with_a_sentence(net, change):
     with pytest.raises(DataError, match=r"fit the model's code|cannot be decoded"):
-        compress.expand(net, forged(net, change))
+        expand_file(net, forged(net, change))
 
 
 def test_codes_that_no_coder_wrote_decode_or_are_refused(net):
     for seed in range(20):
         noise = torch.Generator().manual_seed(seed)
         words = bytes(torch.randint(0, 256, (400,), dtype=torch.uint8, generator=noise).numpy())
-        file = forged(net, lambda b, words=words: compress.HEAD.pack(500, UNITS, 400) + b[HEAD : HEAD + 24] + words)
+        file = forged(
+            net, lambda b, words=words: HEAD.pack(500, UNITS, 400) + b[HEAD : HEAD + 24] + words
+        )
         with contextlib.suppress(DataError):
-            assert len(compress.expand(net, file)) == 500
+            assert len(expand_file(net, file)) == 500
 
 
 def test_a_step_too_small_for_the_coder_is_refused_rather_than_cut_off(net):
     with pytest.raises(ConfigError, match="too small"):
-        compress.compress(net, digits(5), 1e-5)
+        compress_examples(net, digits(5), 1e-5)
 
 
 def test_another_models_file_is_refused(net):
     other = model(seed=1, **IMAGE, latent_dim=4).eval()
     with pytest.raises(DataError, match="another model"):
-        compress.expand(other, compress.compress(net, digits(5)))
+        expand_file(other, compress_examples(net, digits(5)))
 
 
 def test_a_file_that_promises_more_than_memory_holds_is_refused(net):
-    body = compress.HEAD.pack(2**32 - 1, 4, 0) + bytes(24)
-    file = compress.FRAME.pack(compress.MAGIC, compress.fingerprint(net), zlib.crc32(body)) + body
+    body = HEAD.pack(2**32 - 1, 4, 0) + bytes(24)
+    file = FRAME.pack(MAGIC, fingerprint_weights(net), zlib.crc32(body)) + body
     with pytest.raises(DataError, match="GB in memory"):
-        compress.expand(net, file)
+        expand_file(net, file)
 
 
-@pytest.mark.parametrize(("step", "error"), [(0, ConfigError), (-1, ConfigError), (math.nan, ConfigError)])
+@pytest.mark.parametrize(
+    ("step", "error"), [(0, ConfigError), (-1, ConfigError), (math.nan, ConfigError)]
+)
 def test_a_step_that_is_none_is_refused(net, step, error):
     with pytest.raises(error, match="step must be above 0"):
-        compress.compress(net, digits(5), step)
+        compress_examples(net, digits(5), step)
 
 
 def test_nothing_to_compress_is_said(net):
     with pytest.raises(DataError, match="Give at least one"):
-        compress.compress(net, digits(5)[:0])
+        compress_examples(net, digits(5)[:0])
     with pytest.raises(DataError, match="NaN"):
-        compress.compress(net, digits(5) * math.nan)
+        compress_examples(net, digits(5) * math.nan)
 
 
 def test_a_columns_unit_does_not_decide_how_finely_it_is_kept():
-    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 1000, 1e-3])
-    net = model(input_shape=(3,), latent_dim=3, scaling="standard", network={"kind": "mlp", "hidden": ()}).eval()
+    x = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor(
+        [1.0, 1000, 1e-3]
+    )
+    net = model(
+        input_shape=(3,), latent_dim=3, scaling="standard", network={"kind": "mlp", "hidden": ()}
+    ).eval()
     net.fit_scaling(x)
-    error = (compress.expand(net, compress.compress(net, x, 0.1)) - net.reconstruct(x)).detach() / x.std(0)
-    assert error.square().mean(0).max() < 20 * error.square().mean(0).min() and error.abs().max() < 0.2
+    error = (
+        expand_file(net, compress_examples(net, x, 0.1)) - net.reconstruct(x)
+    ).detach() / x.std(0)
+    assert (
+        error.square().mean(0).max() < 20 * error.square().mean(0).min() and error.abs().max() < 0.2
+    )

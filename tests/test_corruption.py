@@ -1,10 +1,12 @@
 """Corruption: its statistics, and when it happens."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from helpers import digits, model
 
-from aecore.parts.corruption import GaussianNoise, Masking, SaltAndPepper
+from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
 
 KINDS = [GaussianNoise(sigma=0.5), Masking(fraction=0.3), SaltAndPepper(fraction=0.3)]
 
@@ -75,5 +77,7 @@ def test_the_target_stays_clean(corruption):
     with torch.no_grad():  # a decoder that gives one half, whatever the code
         made.decoder.layers[-1].weight.zero_()
         made.decoder.layers[-1].bias.fill_(0.5)
-    assert made.loss(x).reconstruction.item() == pytest.approx((x - 0.5).square().flatten(1).sum(1).mean().item())
+    assert made.loss(x).reconstruction.item() == pytest.approx(
+        (x - 0.5).square().flatten(1).sum(1).mean().item()
+    )
     assert torch.equal(x, before)

@@ -1,5 +1,7 @@
 """The catalog, its files and downloads, .npz files, and how sets are split."""
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import io
@@ -20,17 +22,20 @@ import pytest
 import torch
 from scipy.io import savemat
 
-from aecore import data
-from aecore.config import DataConfig
-from aecore.data import CATALOG, Dataset, arrays, as_float, catalog, download, load
+from aecore.data import arrays, download
+from aecore.data.catalog import CATALOG, CIFAR_UNPACKED, CatalogEntry, _idx_files
+from aecore.data.datasets import load_dataset
+from aecore.data.download import download_file
+from aecore.data.splits import Dataset, as_float
 from aecore.errors import DataError
+from aecore.model.config import DataConfig
 
 EMBEDDED = [name for name, entry in CATALOG.items() if not entry.files]
 FETCHED = [name for name, entry in CATALOG.items() if entry.files]
 
 
 def read(name: object, **options: object) -> Dataset:
-    return load(DataConfig.model_validate({"name": str(name), **options}))
+    return load_dataset(DataConfig.model_validate({"name": str(name), **options}))
 
 
 def refusal(name: object, **options: object) -> str:
@@ -99,12 +104,16 @@ def test_classes_along_a_roll_hold_equally_many_points() -> None:
 
 
 def test_the_description_of_every_set_is_a_sentence() -> None:
-    assert all(entry.description.endswith(".") and entry.name == name for name, entry in CATALOG.items())
+    assert all(
+        entry.description.endswith(".") and entry.name == name for name, entry in CATALOG.items()
+    )
 
 
 def test_listing_the_catalog_imports_nothing_heavy() -> None:
-    code = "import sys, aecore.data; print({'torch', 'sklearn', 'pandas', 'PIL'} & sys.modules.keys())"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = "import sys, aecore.data.datasets; print({'torch', 'sklearn', 'pandas', 'PIL'} & sys.modules.keys())"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "set()"
 
 
@@ -141,10 +150,12 @@ def test_mnist_is_read_from_the_data_folder(root: Path, pack: bool) -> None:
 def test_reading_mnist_does_not_import_torchvision(root: Path) -> None:
     write_mnist(root)
     code = (
-        "import sys, aecore.data as d; from aecore.config import DataConfig as C; d.load(C(name='mnist'));"
+        "import sys, aecore.data.datasets as d; from aecore.model.config import DataConfig as C; d.load_dataset(C(name='mnist'));"
         "print('torchvision' in sys.modules)"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "False"
 
 
@@ -171,7 +182,10 @@ def test_emnist_is_turned_upright(root: Path, pack: bool) -> None:
     files = {
         f"emnist-balanced-{part}-{what}-ubyte": idx(array)
         for part, count in (("train", 4), ("test", 2))
-        for what, array in (("images-idx3", pictures(count)), ("labels-idx1", np.full(count, 46, np.uint8)))
+        for what, array in (
+            ("images-idx3", pictures(count)),
+            ("labels-idx1", np.full(count, 46, np.uint8)),
+        )
     }
     with zipfile.ZipFile(raw / "gzip.zip", "w") as archive:
         for name, content in files.items():
@@ -188,7 +202,7 @@ def test_emnist_is_turned_upright(root: Path, pack: bool) -> None:
 @pytest.mark.parametrize("pack", [False, True])
 def test_cifar10_is_read_from_its_binary_records(root: Path, pack: bool) -> None:
     rows = np.random.default_rng(0).integers(0, 10, (12, 3073), np.uint8)
-    batches = {name: rows[2 * i : 2 * i + 2].tobytes() for i, name in enumerate(catalog.CIFAR_UNPACKED)}
+    batches = {name: rows[2 * i : 2 * i + 2].tobytes() for i, name in enumerate(CIFAR_UNPACKED)}
     (root / "cifar-10-batches-bin").mkdir(parents=True)
     if pack:
         with tarfile.open(root / "cifar-10-binary.tar.gz", "w:gz") as archive:
@@ -209,7 +223,9 @@ def test_svhn_writes_zero_as_ten_and_channels_before_the_count(root: Path) -> No
     root.mkdir()
     x = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 4), np.uint8)
     for part in ("train", "test"):
-        savemat(root / f"{part}_32x32.mat", {"X": x, "y": np.array([[10], [1], [2], [9]], np.uint8)})
+        savemat(
+            root / f"{part}_32x32.mat", {"X": x, "y": np.array([[10], [1], [2], [9]], np.uint8)}
+        )
     found = read("svhn")
     assert found.train.y.tolist() == [0, 1, 2, 9]
     assert np.array_equal(found.train.x[1, 2].numpy(), x[:, :, 2, 1])
@@ -246,7 +262,9 @@ def server(tmp_path: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None: ...
 
     (tmp_path / "web").mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))) as web:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))
+    ) as web:
         threading.Thread(target=web.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{web.server_port}"
         web.shutdown()
@@ -257,35 +275,46 @@ def test_a_download_reports_its_progress_and_arrives_whole(server: str, tmp_path
     (tmp_path / "web" / "set.gz").write_bytes(content)
     seen: list[tuple[str, float]] = []
     target = tmp_path / "new" / "set.gz"
-    download(f"{server}/set.gz", target, hashlib.md5(content).hexdigest(), lambda *step: seen.append(step))
+    download_file(
+        f"{server}/set.gz",
+        target,
+        hashlib.md5(content).hexdigest(),
+        lambda *step: seen.append(step),
+    )
     assert target.read_bytes() == content
     fractions = [fraction for _, fraction in seen]
-    assert seen[0][0] == "Downloading set.gz" and fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert (
+        seen[0][0] == "Downloading set.gz"
+        and fractions == sorted(fractions)
+        and fractions[-1] == 1.0
+    )
 
 
-def test_a_download_with_a_wrong_checksum_leaves_nothing_behind(server: str, tmp_path: Path) -> None:
+def test_a_download_with_a_wrong_checksum_leaves_nothing_behind(
+    server: str, tmp_path: Path
+) -> None:
     (tmp_path / "web" / "set.gz").write_bytes(b"not the set")
     with pytest.raises(DataError, match=r"sent a file whose checksum is \w{32}, not 0000"):
-        download(f"{server}/set.gz", tmp_path / "new" / "set.gz", "0" * 32, print)
+        download_file(f"{server}/set.gz", tmp_path / "new" / "set.gz", "0" * 32, print)
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_the_reason_of_a_failed_download_is_told(server: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="answered 404"):
-        download(f"{server}/none", tmp_path / "none", "0" * 32, print)
+        download_file(f"{server}/none", tmp_path / "none", "0" * 32, print)
     with pytest.raises(DataError, match="no connection"):
-        download("http://127.0.0.1:9/none", tmp_path / "none", "0" * 32, print)
+        download_file("http://127.0.0.1:9/none", tmp_path / "none", "0" * 32, print)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file"):
-        download(f"{server}/none", tmp_path / "file" / "none", "0" * 32, print)
+        download_file(f"{server}/none", tmp_path / "file" / "none", "0" * 32, print)
 
 
 def test_a_silent_server_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "DOWNLOAD_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/set"
         with pytest.raises(DataError, match="no answer within"):
-            download(url, tmp_path / "set", "0" * 32, print)
+            download_file(url, tmp_path / "set", "0" * 32, print)
 
 
 def test_a_missing_set_is_downloaded_from_the_second_mirror_and_read(
@@ -295,15 +324,19 @@ def test_a_missing_set_is_downloaded_from_the_second_mirror_and_read(
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     web = tmp_path / "web" / "kana" / "raw"
     md5s = [hashlib.md5((web / f"{name}-ubyte.gz").read_bytes()).hexdigest() for name in names]
-    files = catalog._idx_files("KMNIST", (f"{server}/gone/", f"{server}/kana/raw/"), *md5s)
-    monkeypatch.setitem(CATALOG, "kmnist", data.Entry(**{**vars(CATALOG["kmnist"]), "files": files}))
+    files = _idx_files("KMNIST", (f"{server}/gone/", f"{server}/kana/raw/"), *md5s)
+    monkeypatch.setitem(
+        CATALOG, "kmnist", CatalogEntry(**{**vars(CATALOG["kmnist"]), "files": files})
+    )
     assert len(read("kmnist").train.x) == 6
     assert CATALOG["kmnist"].local()
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     message = refusal("mnits")
-    assert "no data set or path 'mnits'" in message and "mnist" in message and "swiss-roll" in message
+    assert (
+        "no data set or path 'mnits'" in message and "mnist" in message and "swiss-roll" in message
+    )
     assert "no data set" in refusal("x" * 4000)
     assert "no data set" in refusal("a\0b")
 
@@ -383,7 +416,10 @@ HOLED = np.array([[0, 1], [2, np.nan], [np.inf, 3]])
         ({"x": np.zeros((3, 2)), "y": np.zeros(3)}, "must be 3 whole numbers or strings"),
         ({"x": np.zeros((3, 2)), "y": [1, 2]}, "of shape (2,)"),
         ({"x": np.zeros((3, 2)), "x_test": np.zeros((3, 3))}, "Save both alike"),
-        ({"x": np.zeros((3, 2)), "x_test": np.zeros((3, 2)), "y": [1, 2, 3]}, "has `y` but no `y_test`"),
+        (
+            {"x": np.zeros((3, 2)), "x_test": np.zeros((3, 2)), "y": [1, 2, 3]},
+            "has `y` but no `y_test`",
+        ),
     ],
 )
 def test_an_npz_that_no_model_could_learn_from_is_refused(
@@ -401,7 +437,9 @@ def test_a_torn_npz_is_refused(tmp_path: Path) -> None:
 def hand_made_npz(tmp_path: Path, header: str, body: bytes) -> Path:
     with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
         text = (header + "\n").encode()
-        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body)
+        archive.writestr(
+            "x.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + body
+        )
     return tmp_path / "set.npz"
 
 
@@ -415,14 +453,22 @@ def hand_made_npz(tmp_path: Path, header: str, body: bytes) -> Path:
         ("(2, 'a')", "not a readable"),
     ],
 )
-def test_a_header_that_promises_too_much_is_refused_before_reading(tmp_path: Path, shape: str, words: str) -> None:
-    path = hand_made_npz(tmp_path, f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}", b"\0" * 32)
+def test_a_header_that_promises_too_much_is_refused_before_reading(
+    tmp_path: Path, shape: str, words: str
+) -> None:
+    path = hand_made_npz(
+        tmp_path, f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}", b"\0" * 32
+    )
     assert words in refusal(path)
 
 
-def test_the_memory_limit_is_told_in_gigabytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrays, "MAX_BYTES", 100)
-    assert "1.57e-06 GB in memory, more than the limit of 1e-07 GB" in refusal(npz(tmp_path, x=np.eye(14)))
+def test_the_memory_limit_is_told_in_gigabytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 100)
+    assert "1.57e-06 GB in memory, more than the limit of 1e-07 GB" in refusal(
+        npz(tmp_path, x=np.eye(14))
+    )
 
 
 # -- binarised MNIST
@@ -445,7 +491,7 @@ def test_binarised_mnist_is_read_from_text_and_from_matlab_files(matlab, tmp_pat
     rows = np.random.default_rng(0).integers(0, 2, (9, 784), dtype=np.uint8)
     for name, part in (("train", rows[:4]), ("valid", rows[4:6]), ("test", rows[6:])):
         amat(tmp_path, name, part, matlab)
-    found = load(DataConfig(name="binarized-mnist"))
+    found = load_dataset(DataConfig(name="binarized-mnist"))
     assert np.array_equal(found.train.x.flatten(1).numpy(), rows[:6] * 255)
     assert np.array_equal(found.test.x.flatten(1).numpy(), rows[6:] * 255)
     assert found.train.y is None
@@ -456,14 +502,20 @@ def test_a_torn_binarised_mnist_is_named(tmp_path, monkeypatch):
     for name in ("train", "valid", "test"):
         amat(tmp_path, name, np.ones((2, 783), np.uint8), matlab=False)
     with pytest.raises(DataError, match=r"binarized-mnist .* cannot be read"):
-        load(DataConfig(name="binarized-mnist"))
+        load_dataset(DataConfig(name="binarized-mnist"))
 
 
 def test_grey_pixels_are_drawn_with_their_value_as_the_chance_and_the_same_each_time():
-    grey, drawn = (load(DataConfig(name="digits", binarise=how)) for how in ("none", "static"))
+    grey, drawn = (
+        load_dataset(DataConfig(name="digits", binarise=how)) for how in ("none", "static")
+    )
     assert set(drawn.train.x.unique().tolist()) == {0, 255}
     assert (as_float(drawn.train.x).mean(0) - as_float(grey.train.x).mean(0)).abs().max() < 0.06
-    fresh = load(DataConfig(name="digits", binarise="dynamic"))
-    assert (fresh.train.x == grey.train.x).all() and (fresh.test.x == drawn.test.x).float().mean() > 0.5
+    fresh = load_dataset(DataConfig(name="digits", binarise="dynamic"))
+    assert (fresh.train.x == grey.train.x).all() and (
+        fresh.test.x == drawn.test.x
+    ).float().mean() > 0.5
     assert set(fresh.test.x.unique().tolist()) == {0, 255}
-    assert (load(DataConfig(name="digits", binarise="dynamic")).test.x == fresh.test.x).all()
+    assert (
+        load_dataset(DataConfig(name="digits", binarise="dynamic")).test.x == fresh.test.x
+    ).all()

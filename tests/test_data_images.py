@@ -1,5 +1,7 @@
 """Folders and zips of images."""
 
+from __future__ import annotations
+
 import io
 import json
 import struct
@@ -16,13 +18,16 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore import data
-from aecore.config import DataConfig
-from aecore.data import Dataset, arrays, images, load
+from aecore.data import arrays, images
+from aecore.data.datasets import load_dataset, read_dataset
+from aecore.data.splits import Dataset
 from aecore.errors import DataError
+from aecore.model.config import DataConfig
 
 
-def picture(mode: str = "L", size: tuple[int, int] = (5, 4), color: object = 7, kind: str = "PNG") -> bytes:
+def picture(
+    mode: str = "L", size: tuple[int, int] = (5, 4), color: object = 7, kind: str = "PNG"
+) -> bytes:
     out = io.BytesIO()
     Image.new(mode, size, color).save(out, kind)  # pyright: ignore[reportArgumentType]
     return out.getvalue()
@@ -52,7 +57,7 @@ def packed(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
 
 
 def read(path: Path, **options: object) -> Dataset:
-    return load(DataConfig.model_validate({"name": str(path), **options}))
+    return load_dataset(DataConfig.model_validate({"name": str(path), **options}))
 
 
 def refusal(path: Path) -> str:
@@ -71,7 +76,9 @@ both = pytest.mark.parametrize("make", [folder, packed])
 @both
 def test_sub_folders_are_classes_in_order_of_their_names(make, tmp_path: Path) -> None:
     shades = {"cat": 10, "ant": 20, "bee": 30}
-    files = {f"{name}/{i}.png": picture(color=shade) for name, shade in shades.items() for i in range(4)}
+    files = {
+        f"{name}/{i}.png": picture(color=shade) for name, shade in shades.items() for i in range(4)
+    }
     found = read(make(tmp_path, files))
     assert found.classes == ("ant", "bee", "cat") and found.kind == "image"
     assert found.input_shape == (1, 4, 5) and found.train.x.dtype == torch.uint8
@@ -87,7 +94,12 @@ def test_images_at_the_top_have_no_classes(make, tmp_path: Path) -> None:
 
 @both
 def test_folders_train_and_test_are_the_splits(make, tmp_path: Path) -> None:
-    files = {"train/a/1.png": GREY, "train/b/1.png": GREY, "train/b/2.png": GREY, "test/b/3.png": RED}
+    files = {
+        "train/a/1.png": GREY,
+        "train/b/1.png": GREY,
+        "train/b/2.png": GREY,
+        "test/b/3.png": RED,
+    }
     found = read(make(tmp_path, files))
     assert (len(found.train.x), len(found.test.x)) == (3, 1)
     assert found.train.y.tolist() == [0, 1, 1] and found.test.y.tolist() == [1]
@@ -123,19 +135,27 @@ def test_what_systems_leave_behind_is_ignored(make, tmp_path: Path) -> None:
             "has val beside its folders train and test",
         ),
         ({"train/1.png": GREY, "test/1.png": GREY, "2.png": GREY}, "has 2.png beside its folders"),
-        ({"train/a/1.png": GREY, "test/1.png": GREY}, "class folders in only one of train and test"),
+        (
+            {"train/a/1.png": GREY, "test/1.png": GREY},
+            "class folders in only one of train and test",
+        ),
         ({"train/a/1.png": GREY, "test": None}, "test holds no images"),
         ({"1.png": GREY, "2.png": picture(size=(6, 4))}, "is 6 x 4 pixels, but 1.png is 5 x 4"),
         ({"1.png": GREY, "2.png": GREY[:40]}, "2.png in set"),
         ({"1.png": GREY, "2.png": b"no image"}, "its content is not an image"),
         ({"1.png": GREY, "2.jpg": picture(size=(99, 99), kind="JPEG")[:900]}, "2.jpg in set"),
         ({"1.png": GREY, "2.png": b""}, "2.png in set"),
-        ({"1.png": GREY, "2.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n"}, "is not an image"),
+        (
+            {"1.png": GREY, "2.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n"},
+            "is not an image",
+        ),
         ({"1.tif": picture("F", color=0.5, kind="TIFF"), "2.png": GREY}, "not 8 or 16 bits deep"),
         ({"1.png": GREY}, "1 example, but a data set needs at least 2"),
     ],
 )
-def test_a_set_that_cannot_be_read_is_refused_by_name(make, tmp_path: Path, files, words: str) -> None:
+def test_a_set_that_cannot_be_read_is_refused_by_name(
+    make, tmp_path: Path, files, words: str
+) -> None:
     assert words in refusal(make(tmp_path, files))
 
 
@@ -144,7 +164,9 @@ def test_a_truncated_image_is_named(tmp_path: Path) -> None:
     noise.save(tmp_path / "x.png")
     content = (tmp_path / "x.png").read_bytes()
     message = refusal(packed(tmp_path, {"1.png": content, "2.png": content[:2000]}))
-    assert message.startswith("2.png in set.zip cannot be read") and message.endswith("take it out.")
+    assert message.startswith("2.png in set.zip cannot be read") and message.endswith(
+        "take it out."
+    )
 
 
 @pytest.mark.parametrize("order", ["12", "21"])
@@ -174,7 +196,9 @@ def test_one_colour_image_makes_the_whole_set_colour(tmp_path: Path, order: str)
         (picture("L", color=9, kind="BMP"), "bmp", [9]),
     ],
 )
-def test_every_mode_of_pixel_becomes_bytes(tmp_path: Path, content: bytes, suffix: str, pixel: list[int]) -> None:
+def test_every_mode_of_pixel_becomes_bytes(
+    tmp_path: Path, content: bytes, suffix: str, pixel: list[int]
+) -> None:
     found = read(folder(tmp_path, {f"1.{suffix}": content, f"2.{suffix.upper()}": content}))
     assert found.train.x[0, :, 0, 0].tolist() == pixel
 
@@ -190,7 +214,7 @@ def test_pixels_are_channels_then_rows_then_columns(tmp_path: Path) -> None:
 def test_reading_reports_its_progress(tmp_path: Path) -> None:
     seen: list[float] = []
     config = DataConfig(name=str(folder(tmp_path, {f"{i}.png": GREY for i in range(150)})))
-    load(config, lambda message, fraction: seen.append(fraction))
+    load_dataset(config, lambda message, fraction: seen.append(fraction))
     assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) == 3
 
 
@@ -217,17 +241,21 @@ def test_a_zip_made_on_windows_has_folders(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../up/1.png", "/abs/2.png", "a\\..\\..\\3.png"])
-def test_a_zip_that_points_out_of_itself_is_refused_and_nothing_is_unpacked(tmp_path: Path, name: str) -> None:
+def test_a_zip_that_points_out_of_itself_is_refused_and_nothing_is_unpacked(
+    tmp_path: Path, name: str
+) -> None:
     path = packed(tmp_path / "in", {name: GREY, "a/3.png": GREY})
     assert "points out of the archive" in refusal(path)
     assert [p.name for p in tmp_path.rglob("*")] == ["in", "set.zip"]
 
 
-def test_sizes_are_checked_before_anything_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sizes_are_checked_before_anything_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {f"{i}.png": GREY for i in range(10)}
     path = packed(tmp_path, files)
-    monkeypatch.setattr(images, "_pixels", lambda image: pytest.fail("decoded"))
-    monkeypatch.setattr(arrays, "MAX_BYTES", 10 * 3 * 20 - 1)
+    monkeypatch.setattr(images, "_to_pixels", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 10 * 3 * 20 - 1)
     monkeypatch.setenv("SPACE_ID", "someone/lab")  # elsewhere they would stay on the disk
     assert "set.zip unpacked would take" in refusal(path)
     assert "10 images of 5 x 4 pixels in set would take" in refusal(folder(tmp_path, files))
@@ -236,22 +264,34 @@ def test_sizes_are_checked_before_anything_is_decoded(tmp_path: Path, monkeypatc
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
-    for side, words in ((8000, "8000 x 8000 pixels; the limit is"), (20000, "1.png in set cannot be read")):
+    for side, words in (
+        (8000, "8000 x 8000 pixels; the limit is"),
+        (20000, "1.png in set cannot be read"),
+    ):
         bomb = bytearray(GREY)
         bomb[16:24] = side.to_bytes(4, "big") * 2
         chunk = bytes(bomb[12:29])
         bomb[29:33] = zlib.crc32(chunk).to_bytes(4, "big")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert words in refusal(folder(tmp_path / str(side), {"1.png": bytes(bomb), "2.png": GREY}))
+            assert words in refusal(
+                folder(tmp_path / str(side), {"1.png": bytes(bomb), "2.png": GREY})
+            )
 
 
 def test_odd_files_are_left_out_with_a_note_each_where_that_is_asked_for(tmp_path: Path) -> None:
-    files = {f"a/{i}.png": GREY for i in range(4)} | {"a/5.png": picture(size=(9, 9)), "a/6.png": b"torn"}
+    files = {f"a/{i}.png": GREY for i in range(4)} | {
+        "a/5.png": picture(size=(9, 9)),
+        "a/6.png": b"torn",
+    }
     path = packed(tmp_path, files | {"a/notes.txt": b"hello", "b/7.png": GREY})
     found = read(path, unusable="leave_out")
     assert len(whole(found)) == 5 and found.classes == ("a", "b")
-    assert [note.split(" in set.zip ")[0] for note in found.notes] == ["a/notes.txt", "a/5.png", "a/6.png"]
+    assert [note.split(" in set.zip ")[0] for note in found.notes] == [
+        "a/notes.txt",
+        "a/5.png",
+        "a/6.png",
+    ]
     with pytest.raises(DataError, match="can be read"):
         read(packed(tmp_path, {"1.png": b"torn", "2.png": b""}), unusable="leave_out")
 
@@ -260,27 +300,48 @@ def test_images_of_any_size_are_cropped_and_resized_to_one(tmp_path: Path) -> No
     wide = Image.fromarray(np.repeat(np.uint8([[0, 255, 255, 0]]), 2, 0).repeat(8, 0).repeat(8, 1))
     out = io.BytesIO()
     wide.save(out, "PNG")
-    found = read(packed(tmp_path, {"1.png": out.getvalue(), "2.png": picture(size=(5, 5), color=255)}), side=4)
+    found = read(
+        packed(tmp_path, {"1.png": out.getvalue(), "2.png": picture(size=(5, 5), color=255)}),
+        side=4,
+    )
     assert found.input_shape == (1, 4, 4) and (whole(found) > 230).all()
 
 
 def test_a_picture_of_60000_by_60000_pixels_is_refused_by_its_header(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
-    said = refusal(packed(tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"}))
+    chunk = (
+        struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    )
+    said = refusal(
+        packed(tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"})
+    )
     assert "3600000000 pixels" in said
 
 
-def test_examples_keep_their_order_and_file_names_where_they_are_not_divided(tmp_path: Path) -> None:
-    raw = data.read(DataConfig(name=str(packed(tmp_path, {f"b{i}.png": picture(color=i) for i in range(5)}))))
-    assert raw.names == tuple(f"b{i}.png" for i in range(5)) and raw.x[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+def test_examples_keep_their_order_and_file_names_where_they_are_not_divided(
+    tmp_path: Path,
+) -> None:
+    raw = read_dataset(
+        DataConfig(name=str(packed(tmp_path, {f"b{i}.png": picture(color=i) for i in range(5)})))
+    )
+    assert raw.names == tuple(f"b{i}.png" for i in range(5)) and raw.x[:, 0, 0, 0].tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_images_of_the_hub_are_read_from_parquet_with_their_classes(tmp_path: Path) -> None:
-    encoded = pa.array([{"bytes": GREY, "path": None}, {"bytes": RED, "path": "x"}, {"bytes": None, "path": None}])
+    encoded = pa.array(
+        [{"bytes": GREY, "path": None}, {"bytes": RED, "path": "x"}, {"bytes": None, "path": None}]
+    )
     about = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "a/b"]}}}}
     table = pa.table({"image": encoded, "label": [0, 1, 0]})
     path = tmp_path / "pets.parquet"
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(about)}), path)
     found = read(path, unusable="leave_out")
-    assert found.classes == ("a-b", "cat") and found.input_shape == (3, 4, 5) and len(found.notes) == 1
+    assert (
+        found.classes == ("a-b", "cat") and found.input_shape == (3, 4, 5) and len(found.notes) == 1
+    )

@@ -1,5 +1,7 @@
 """Tables from .csv and .parquet files."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from aecore import data
-from aecore.config import DataConfig
-from aecore.data import Dataset, arrays, load, tables
+from aecore.data import arrays, tables
+from aecore.data.datasets import load_dataset, read_dataset
+from aecore.data.splits import Dataset
+from aecore.data.tables import fill_table, match_columns
 from aecore.errors import DataError
+from aecore.model.config import DataConfig
 
 FLOWERS = pd.DataFrame(
-    {"width": [1.5, 2.5, 3.5, 4.5], "petals": [3, 4, 5, 6], "kind": ["rose", "iris", "rose", "iris"]}
+    {
+        "width": [1.5, 2.5, 3.5, 4.5],
+        "petals": [3, 4, 5, 6],
+        "kind": ["rose", "iris", "rose", "iris"],
+    }
 )
 
 
@@ -32,7 +40,7 @@ def written(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def read(path: Path, **options: object) -> Dataset:
-    return load(DataConfig.model_validate({"name": str(path), **options}))
+    return load_dataset(DataConfig.model_validate({"name": str(path), **options}))
 
 
 def refusal(path: Path, **options: object) -> str:
@@ -164,7 +172,9 @@ def test_a_parquet_column_of_lists_is_no_number(tmp_path: Path) -> None:
 def test_a_nullable_column_with_gaps_is_refused_and_without_is_read(tmp_path: Path) -> None:
     path = saved(tmp_path, pd.DataFrame({"a": pd.array([1, None], "Int64")}), ".parquet")
     assert "missing values in 'a' (1)" in refusal(path)
-    assert rows(read(saved(tmp_path, pd.DataFrame({"a": pd.array([1, 2], "Int64")}), ".parquet"))) == [
+    assert rows(
+        read(saved(tmp_path, pd.DataFrame({"a": pd.array([1, 2], "Int64")}), ".parquet"))
+    ) == [
         [1],
         [2],
     ]
@@ -181,7 +191,7 @@ def test_a_table_larger_than_the_limit_is_refused_before_reading(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path, pd.DataFrame({"a": range(1000)}), suffix)
-    monkeypatch.setattr(arrays, "MAX_BYTES", 1000)
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 1000)
     assert "more than the limit" in refusal(path)
 
 
@@ -193,47 +203,65 @@ Rome,25,9,fourth one,1,
 """
 
 
-def test_words_become_columns_and_columns_without_use_are_left_out_with_a_note(tmp_path, monkeypatch):
+def test_words_become_columns_and_columns_without_use_are_left_out_with_a_note(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(tables, "WORDS", 3)
     (tmp_path / "people.csv").write_text(MIXED)
-    raw = data.read(DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out", missing="keep"))
+    raw = read_dataset(
+        DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out", missing="keep")
+    )
     assert raw.columns == ("city=Oslo", "city=Rome", "age", "income")
-    assert raw.x[:2, :2].tolist() == [[0, 1], [1, 0]] and np.isnan(raw.x[2, :2]).all() and np.isnan(raw.x[1, 2:]).all()
+    assert (
+        raw.x[:2, :2].tolist() == [[0, 1], [1, 0]]
+        and np.isnan(raw.x[2, :2]).all()
+        and np.isnan(raw.x[1, 2:]).all()
+    )
     said = " ".join(raw.notes)
-    for words in ("'city' holds 2 words", "1 cell of 'age' such as '?' is taken as missing", "4 different texts",
-                  "'one' has one value only", "'empty' is empty"):  # fmt: skip
+    for words in (
+        "'city' holds 2 words",
+        "1 cell of 'age' such as '?' is taken as missing",
+        "4 different texts",
+        "'one' has one value only",
+        "'empty' is empty",
+    ):
         assert words in said
     with pytest.raises(DataError, match="missing values"):
-        data.read(DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out"))
+        read_dataset(DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out"))
 
 
 def test_another_table_is_matched_by_the_names_of_columns():
     frame = pd.DataFrame({"income": ["3", "x"], "extra": [1, 2], "city": ["Oslo", "Paris"]})
-    got = tables.match(frame, ("city=Oslo", "city=Rome", "income"))
+    got = match_columns(frame, ("city=Oslo", "city=Rome", "income"))
     assert got[0].tolist() == [1, 0, 3] and got[1, :2].tolist() == [0, 0] and np.isnan(got[1, 2])
     with pytest.raises(DataError, match="lacks 1 column that the model knows: 'age'"):
-        tables.match(frame, ("age", "income"))
+        match_columns(frame, ("age", "income"))
 
 
 def test_a_table_of_words_alone_is_refused_with_the_reason(tmp_path):
     pd.DataFrame({"a": [f"text {i}" for i in range(50)]}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(DataError, match="'a' holds 50 different texts"):
-        data.read(DataConfig(name=str(tmp_path / "t.csv"), unusable="leave_out"))
+        read_dataset(DataConfig(name=str(tmp_path / "t.csv"), unusable="leave_out"))
 
 
 def test_training_with_one_class_keeps_all_classes_in_the_test_set():
-    found = data.load(DataConfig(name="breast-cancer", train_class="benign"))
+    found = load_dataset(DataConfig(name="breast-cancer", train_class="benign"))
     assert found.train.y.unique().tolist() == [1] and found.test.y.unique().tolist() == [0, 1]
     with pytest.raises(DataError, match=r"no class 'healthy'.*malignant, benign"):
-        data.load(DataConfig(name="breast-cancer", train_class="healthy"))
+        load_dataset(DataConfig(name="breast-cancer", train_class="healthy"))
 
 
 def test_a_filled_table_keeps_what_was_known_and_names_words_again():
     frame = pd.DataFrame(
-        {"age": [30, None, 50], "city": ["Oslo", None, "Rome"], "note": ["a", None, "c"], "n": [1, 2, 3]}
+        {
+            "age": [30, None, 50],
+            "city": ["Oslo", None, "Rome"],
+            "note": ["a", None, "c"],
+            "n": [1, 2, 3],
+        }
     )
     x = np.float32([[9, 0.9, 0.1, 7], [41.5, 0.2, 0.7, 7], [9, 0.9, 0.1, 7]])
-    found = tables.filled(frame, ("age", "city=Oslo", "city=Rome", "n"), x)
+    found = fill_table(frame, ("age", "city=Oslo", "city=Rome", "n"), x)
     assert found.age.tolist() == [30, 41.5, 50] and found.city.tolist() == ["Oslo", "Rome", "Rome"]
     assert found.n.tolist() == [1, 2, 3] and found.note.isna().tolist() == [False, True, False]
     assert list(found.columns) == list(frame.columns)

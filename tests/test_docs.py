@@ -1,5 +1,7 @@
 """What the README shows is true."""
 
+from __future__ import annotations
+
 import os
 import re
 import shlex
@@ -25,7 +27,12 @@ def commands():
 def run(arguments, tmp_path):
     environment = {**os.environ, "AECORE_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
 
 
@@ -52,4 +59,9 @@ def test_every_file_that_the_readme_names_is_there():
 def test_the_shipped_models_stay_small_and_hold_only_what_is_needed():
     files = [file for file in (ROOT / "checkpoints").glob("mnist-*/**/*") if file.is_file()]
     assert sum(file.stat().st_size for file in files if "maps" not in file.parts) < 15_000_000
-    assert {file.name for file in files} >= {"config.json", "model.safetensors", "metrics.jsonl", "README.md"}
+    assert {file.name for file in files} >= {
+        "config.json",
+        "model.safetensors",
+        "metrics.jsonl",
+        "README.md",
+    }

@@ -1,5 +1,7 @@
 """The scikit-learn face."""
 
+from __future__ import annotations
+
 import json
 
 import numpy as np
@@ -25,7 +27,9 @@ def iris():
     return load_iris(as_frame=True, return_X_y=True)
 
 
-@parametrize_with_checks([AutoencoderTransformer(**QUICK), AutoencoderDetector(**QUICK), AutoencoderImputer(**QUICK)])
+@parametrize_with_checks(
+    [AutoencoderTransformer(**QUICK), AutoencoderDetector(**QUICK), AutoencoderImputer(**QUICK)]
+)
 def test_the_estimators_keep_scikit_learns_contract_without_exception(estimator, check):
     check(estimator)
 
@@ -40,8 +44,12 @@ def test_a_linear_transformer_keeps_the_variance_that_principal_components_expla
 
 def test_pandas_go_in_and_out_with_their_names(iris):
     x, _ = iris
-    codes = AutoencoderTransformer("vae", 3, **QUICK).set_output(transform="pandas").fit_transform(x)
-    assert list(codes.columns) == [f"autoencodertransformer{i}" for i in range(3)] and codes.index.equals(x.index)
+    codes = (
+        AutoencoderTransformer("vae", 3, **QUICK).set_output(transform="pandas").fit_transform(x)
+    )
+    assert list(codes.columns) == [
+        f"autoencodertransformer{i}" for i in range(3)
+    ] and codes.index.equals(x.index)
     x.iloc[::7, 1] = np.nan
     filled = AutoencoderImputer(**QUICK).set_output(transform="pandas").fit(x).transform(x)
     assert list(filled.columns) == list(x.columns) and not filled.isna().any(axis=None)
@@ -49,9 +57,14 @@ def test_pandas_go_in_and_out_with_their_names(iris):
 
 def test_a_grid_search_over_a_pipeline_chooses_the_size_of_the_code(iris):
     x, y = iris
-    pipeline = make_pipeline(AutoencoderTransformer("linear", **{**QUICK, "epochs": 60}), LogisticRegression())
+    pipeline = make_pipeline(
+        AutoencoderTransformer("linear", **{**QUICK, "epochs": 60}), LogisticRegression()
+    )
     search = GridSearchCV(pipeline, {"autoencodertransformer__latent_dim": [1, 3]}, cv=3).fit(x, y)
-    assert search.best_params_ == {"autoencodertransformer__latent_dim": 3} and search.best_score_ > 0.85
+    assert (
+        search.best_params_ == {"autoencodertransformer__latent_dim": 3}
+        and search.best_score_ > 0.85
+    )
 
 
 def test_a_detector_finds_malignant_tumours_with_as_many_false_alarms_as_allowed():
@@ -60,8 +73,13 @@ def test_a_detector_finds_malignant_tumours_with_as_many_false_alarms_as_allowed
     detector = AutoencoderDetector(random_state=0, false_alarms=0.1).fit(normal[:250])
     assert (detector.predict(x[benign == 0]) == -1).mean() > 0.8
     assert 0.02 < (detector.predict(normal[250:]) == -1).mean() < 0.2
-    strict = AutoencoderDetector(random_state=0, false_alarms=0.1, calibrate=False).fit(normal[:250])
-    assert np.array_equal(strict.score_samples(x), detector.score_samples(x)) and strict.offset_ > detector.offset_
+    strict = AutoencoderDetector(random_state=0, false_alarms=0.1, calibrate=False).fit(
+        normal[:250]
+    )
+    assert (
+        np.array_equal(strict.score_samples(x), detector.score_samples(x))
+        and strict.offset_ > detector.offset_
+    )
 
 
 def test_an_imputer_beats_column_means_and_leaves_known_cells_alone(iris):
@@ -78,7 +96,11 @@ def test_an_imputer_beats_column_means_and_leaves_known_cells_alone(iris):
 
     assert error(filled) < 0.5 * error(np.where(holes, np.nanmean(given, 0), x))
     draws = imputer.sample(given, 20)
-    assert draws.shape == (20, *x.shape) and draws[:, holes].std(0).min() > 0 and (draws[:, ~holes] == x[~holes]).all()
+    assert (
+        draws.shape == (20, *x.shape)
+        and draws[:, holes].std(0).min() > 0
+        and (draws[:, ~holes] == x[~holes]).all()
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,7 +126,10 @@ def test_what_was_saved_is_loaded_without_pickle_and_answers_alike(kind, iris, t
         (lambda state: state.update(feature_names_in_=["a"]), "names are not one a column"),
         (lambda state: state.update(feature_names_in_=[1, 2, 3, 4]), "names are not one a column"),
         (lambda state: state.update(long="x" * 10_000_001), "10,00"),
-        (lambda state: state.update(estimator="AutoencoderImputer"), "Load it with AutoencoderImputer.load"),
+        (
+            lambda state: state.update(estimator="AutoencoderImputer"),
+            "Load it with AutoencoderImputer.load",
+        ),
     ],
 )
 def test_a_folder_that_is_not_what_it_should_be_is_refused(change, words, iris, tmp_path):
@@ -118,7 +143,9 @@ def test_a_folder_that_is_not_what_it_should_be_is_refused(change, words, iris, 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_kinds_folder_is_named(kind, iris, tmp_path):
-    AutoencoderTransformer("vae", np.int64(2), **{**QUICK, "epochs": np.int64(2)}).fit(iris[0]).save(tmp_path)
+    AutoencoderTransformer("vae", np.int64(2), **{**QUICK, "epochs": np.int64(2)}).fit(
+        iris[0]
+    ).save(tmp_path)
     if kind is AutoencoderTransformer:
         assert kind.load(tmp_path).latent_dim == 2  # NumPy's numbers, as a grid search gives them
     else:
@@ -150,6 +177,9 @@ def test_wrong_options_are_named_in_a_sentence(options, error, words, iris):
 
 def test_the_index_of_a_table_survives_detection(iris):
     x = iris[0]
-    detector, order = AutoencoderDetector(**QUICK).fit(x), np.random.default_rng(0).permutation(len(x))
+    detector, order = (
+        AutoencoderDetector(**QUICK).fit(x),
+        np.random.default_rng(0).permutation(len(x)),
+    )
     shuffled = pd.Series(detector.score_samples(x.iloc[order]), x.index[order])
     assert np.allclose(shuffled.sort_index(), detector.score_samples(x))

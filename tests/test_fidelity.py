@@ -1,13 +1,15 @@
 """The suite that holds variants against their papers: its verdicts, its rows, and that it goes on where it stood."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
 from PIL import Image
 
-from aecore import runs
-from bench.fidelity import __main__ as command
-from bench.fidelity import experiment, report
+from aecore.runs.listing import create_run
+from bench.fidelity import __main__, experiment, report
+from bench.fidelity.__main__ import MODULES, full, load, quick
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
 
 
@@ -21,13 +23,14 @@ def made(*checks, **options):
 @pytest.fixture(autouse=True)
 def results(tmp_path, monkeypatch):
     folder = tmp_path / "results" / "fidelity"
-    for module in (experiment, report, command):
+    for module in (experiment, report, __main__):
         monkeypatch.setattr(module, "RESULTS", folder)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("ours", "verdict"), [(3.5, "miss"), (3.2, "pass"), (2.9, "moonshot"), (float("nan"), "miss"), (-1.0, "moonshot")]
+    ("ours", "verdict"),
+    [(3.5, "miss"), (3.2, "pass"), (2.9, "moonshot"), (float("nan"), "miss"), (-1.0, "moonshot")],
 )
 def test_the_verdict_is_the_bar_that_is_reached(ours, verdict):
     assert Result([Check("error", ours, at_most(3.3), at_most(3.0))]).verdict == verdict
@@ -42,8 +45,12 @@ def test_one_check_missed_is_an_experiment_missed_and_figures_without_a_bar_are_
 
 def test_a_row_is_kept_with_its_pictures_and_shows_in_the_table(results):
     picture = ("what it shows", Image.new("RGB", (4, 4)))
-    one = made(Check("an error", 2.5, at_most(3.0), at_most(2.0), paper=2.7), pictures=[picture], notes="A note.")
-    assert command.full(one, keep=False)
+    one = made(
+        Check("an error", 2.5, at_most(3.0), at_most(2.0), paper=2.7),
+        pictures=[picture],
+        notes="A note.",
+    )
+    assert full(one, keep=False)
     kept = json.loads((results / "E99.json").read_text())
     assert kept["checks"][0]["bar"] == [None, 3.0] and kept["verdict"] == "pass"
     assert (results / kept["pictures"][0]["file"]).is_file()
@@ -64,11 +71,11 @@ def test_a_run_that_was_finished_is_read_and_not_trained_again(tmp_path, capsys)
 
 
 def test_a_run_that_was_stopped_goes_on_and_its_seconds_are_counted_together(tmp_path):
-    from aecore.train import fit
+    from aecore.training.trainer import fit
 
     config = {"training__epochs": 4, "network__hidden": [8], "data__limit": 100}
     run = Lab("E99", tmp_path).trained("one", "vanilla", "digits", latent_dim=2, **config).run
-    part = runs.create(run.config(), tmp_path / "e99-two")
+    part = create_run(run.config(), tmp_path / "e99-two")
     list(fit(part, stop=lambda: len(part.epochs()) >= 2))
     lab = Lab("E99", tmp_path)
     whole = lab.finish("two", run.config())
@@ -81,13 +88,13 @@ def test_quick_says_so_when_an_experiment_cannot_be_run(capsys):
         raise ValueError("no such thing")
 
     one = Experiment("E99", "t", "c", "p", "u", broken, broken)
-    assert not command.quick(one)
+    assert not quick(one)
     assert "E99 MISS" in capsys.readouterr().out
-    assert not command.quick(made(Check("a", 1.0, at_most(0.0))))
-    assert command.quick(made(Check("a", 1.0, at_most(2.0))))
+    assert not quick(made(Check("a", 1.0, at_most(0.0))))
+    assert quick(made(Check("a", 1.0, at_most(2.0))))
 
 
 def test_every_experiment_has_its_number_and_its_claim():
-    for name in command.MODULES:
-        found = command.load(name)
+    for name in MODULES:
+        found = load(name)
         assert found.id == name and found.claim.endswith(".") and found.url.startswith("https://")

@@ -1,5 +1,7 @@
 """Missing cells: what they do to the loss and the metrics, and how they are filled in."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -8,12 +10,22 @@ import pytest
 import torch
 from helpers import model, tiny, trained
 
-from aecore import data, latent, metrics, plan
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig
+from aecore.analysis import metrics
+from aecore.analysis.latent import decoding_errors
+from aecore.analysis.metrics import evaluate_model
+from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
-from aecore.recipe import command
-from aecore.tasks.impute import baselines, hide, impute, impute_many, rmse
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig
+from aecore.runs.plan import plan_run
+from aecore.runs.recipe import format_train_command
+from aecore.tasks.impute import (
+    draw_imputations,
+    hide_cells,
+    imputation_rmse,
+    impute_by_baselines,
+    impute_cells,
+)
 
 HOLES = {"missing": True, "scaling": "standard"}
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "gaussian", "variance": 0.3}}
@@ -36,9 +48,12 @@ def holed(**options):
 
 
 @pytest.mark.parametrize(
-    "likelihood", [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}]
+    "likelihood",
+    [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}],
 )
-@pytest.mark.parametrize("bottleneck", [{"kind": "deterministic"}, {"kind": "gaussian", "bound": "iwae", "samples": 4}])
+@pytest.mark.parametrize(
+    "bottleneck", [{"kind": "deterministic"}, {"kind": "gaussian", "bound": "iwae", "samples": 4}]
+)
 def test_what_stands_in_a_missing_cell_changes_neither_loss_nor_gradient(x, likelihood, bottleneck):
     made = holed(likelihood=likelihood, bottleneck=bottleneck)
     torch.manual_seed(0)
@@ -49,11 +64,14 @@ def test_what_stands_in_a_missing_cell_changes_neither_loss_nor_gradient(x, like
     observed, scaled = made.observed(x), made.to_scaled(x)
     logits = made.decode_samples(torch.randn(4, 40, 3, dtype=torch.float64))
     wild = torch.where(observed, scaled, 1e3)
-    assert torch.equal(made.likelihood.loss(logits, scaled, observed), made.likelihood.loss(logits, wild, observed))
+    assert torch.equal(
+        made.likelihood.loss(logits, scaled, observed), made.likelihood.loss(logits, wild, observed)
+    )
 
 
 @pytest.mark.parametrize(
-    "likelihood", [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}]
+    "likelihood",
+    [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}],
 )
 def test_a_mask_that_hides_nothing_changes_nothing(x, likelihood):
     made, whole = holed(likelihood=likelihood), torch.randn(9, 6, dtype=torch.float64)
@@ -69,10 +87,14 @@ def test_a_mask_that_hides_nothing_changes_nothing(x, likelihood):
 def test_the_loss_is_the_sum_over_the_observed_cells_of_each_example(x):
     made = holed(likelihood={"kind": "gaussian"})
     rebuilt = made.to_scaled(made.reconstruct(x))
-    by_hand = [(rebuilt - made.to_scaled(x))[i][~x[i].isnan()].square().sum() for i in range(len(x))]
+    by_hand = [
+        (rebuilt - made.to_scaled(x))[i][~x[i].isnan()].square().sum() for i in range(len(x))
+    ]
     assert made.loss(x).total.item() == pytest.approx(torch.stack(by_hand).mean().item(), rel=1e-12)
-    assert metrics.evaluate(made, x)["se"] == pytest.approx(made.loss(x).total.item(), rel=1e-12)
-    assert latent.errors(made, x, made.encode(x)).tolist() == pytest.approx([v.item() for v in by_hand])
+    assert evaluate_model(made, x)["se"] == pytest.approx(made.loss(x).total.item(), rel=1e-12)
+    assert decoding_errors(made, x, made.encode(x)).tolist() == pytest.approx(
+        [v.item() for v in by_hand]
+    )
 
 
 def test_scaling_is_fitted_to_the_observed_cells(x):
@@ -84,7 +106,9 @@ def test_scaling_is_fitted_to_the_observed_cells(x):
     assert (scaled[~observed] == 0).all()
     for column in range(4):
         seen = scaled[observed[:, column], column]
-        assert seen.mean().item() == pytest.approx(0, abs=1e-6) and seen.std(correction=0).item() == pytest.approx(1)
+        assert seen.mean().item() == pytest.approx(0, abs=1e-6) and seen.std(
+            correction=0
+        ).item() == pytest.approx(1)
     assert made.scale[4] == 1 and made.shift[4] == 0 and made.scale[5] == 1
 
 
@@ -93,7 +117,7 @@ def test_the_bounds_count_the_observed_cells_alone(x):
     few = x.clone()
     few[:, 3:] = math.nan
     narrow = few[:, :3]
-    values, count = metrics.evaluate(made, few, samples=4), (~narrow.isnan()).sum().item() / len(x)
+    values, count = evaluate_model(made, few, samples=4), (~narrow.isnan()).sum().item() / len(x)
     torch.manual_seed(0)
     loss = made.loss(few)
     assert values["kl"] == pytest.approx(loss.rate.item())
@@ -102,7 +126,7 @@ def test_the_bounds_count_the_observed_cells_alone(x):
     assert values["nll_bound"] == pytest.approx(
         draws.mean().item() + constant + values["kl"], abs=5 * draws.std().item()
     )
-    assert metrics.evaluate(made, torch.full((3, 6), math.nan))["nll_bound"] == pytest.approx(
+    assert evaluate_model(made, torch.full((3, 6), math.nan))["nll_bound"] == pytest.approx(
         made.loss(torch.full((3, 6), math.nan)).rate.item()
     )
 
@@ -114,15 +138,24 @@ def gaussian_table(n=60, q=2, d=5, noise=0.3):
     """A linear VAE that is the true model of its data, with its exact posterior, and rows of it."""
     torch.manual_seed(4)
     weight, mean = torch.randn(d, q, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
-    made = model(
-        input_shape=(d,), latent_dim=q, network={"kind": "mlp", "hidden": ()}, bottleneck={"kind": "gaussian"},
-        likelihood={"kind": "gaussian", "variance": noise},
-    ).double().eval()  # fmt: skip
+    made = (
+        model(
+            input_shape=(d,),
+            latent_dim=q,
+            network={"kind": "mlp", "hidden": ()},
+            bottleneck={"kind": "gaussian"},
+            likelihood={"kind": "gaussian", "variance": noise},
+        )
+        .double()
+        .eval()
+    )
     inverse = torch.linalg.inv(weight.T @ weight + noise * torch.eye(q, dtype=torch.float64))
     back = inverse @ weight.T
     state = {
         "encoder.layers.0.weight": torch.cat([back, torch.zeros(q, d, dtype=torch.float64)]),
-        "encoder.layers.0.bias": torch.cat([-back @ mean, (noise * inverse.diagonal() * 16).log()]),  # wide: it covers
+        "encoder.layers.0.bias": torch.cat(
+            [-back @ mean, (noise * inverse.diagonal() * 16).log()]
+        ),  # wide: it covers
         "decoder.layers.0.weight": weight,
         "decoder.layers.0.bias": mean,
     }
@@ -144,22 +177,26 @@ def conditional(row, mean, covariance):
 def test_the_weighted_mean_is_the_conditional_expectation_of_a_gaussian():
     made, x, mean, covariance = gaussian_table()
     x[:, 1], x[:, 3] = math.nan, math.nan
-    found = impute(made, x, draws=20_000)
+    found = impute_cells(made, x, draws=20_000)
     exact = torch.stack([conditional(row, mean, covariance)[0] for row in x])
     assert (found[:, [1, 3]] - exact).abs().max() < 0.15
     assert (found[:, [1, 3]] - exact).square().mean().sqrt() < 0.03
     unweighted = made.reconstruct(x.nan_to_num(0))[:, [1, 3]]
-    assert (unweighted - exact).square().mean().sqrt() > 0.2, "without weights the test would show nothing"
+    assert (unweighted - exact).square().mean().sqrt() > 0.2, (
+        "without weights the test would show nothing"
+    )
 
 
 def test_many_imputations_have_the_conditional_mean_and_spread_of_a_gaussian():
     made, x, mean, covariance = gaussian_table(n=3)
     x[:, 1], x[:, 3] = math.nan, math.nan
-    found = impute_many(made, x, count=20_000, draws=20_000)[:, :, [1, 3]]
+    found = draw_imputations(made, x, count=20_000, draws=20_000)[:, :, [1, 3]]
     for i, row in enumerate(x):
         exact, spread = conditional(row, mean, covariance)
         assert torch.allclose(found[:, i].mean(0), exact, atol=0.1)
-        assert torch.allclose(torch.cov(found[:, i].T), spread, atol=0.15 * spread.abs().max().item())
+        assert torch.allclose(
+            torch.cov(found[:, i].T), spread, atol=0.15 * spread.abs().max().item()
+        )
 
 
 @pytest.mark.parametrize(
@@ -168,31 +205,35 @@ def test_many_imputations_have_the_conditional_mean_and_spread_of_a_gaussian():
 def test_observed_cells_come_back_untouched_and_the_rest_are_numbers(x, options, monkeypatch):
     made = holed(**options)
     made.fit_scaling(x)
-    found = impute(made, x, draws=50)
+    found = impute_cells(made, x, draws=50)
     seen = ~x.isnan()
     assert torch.equal(found[seen], x[seen]) and found.isfinite().all()
-    assert torch.equal(found, impute(made, x, draws=50))
+    assert torch.equal(found, impute_cells(made, x, draws=50))
     if options:
-        many = impute_many(made, x, count=3, draws=50)
+        many = draw_imputations(made, x, count=3, draws=50)
         assert many.shape == (3, 40, 6) and many.isfinite().all()
-        assert torch.equal(many[:, seen], x[seen].expand(3, -1)) and (many[0] != many[1])[~seen].all()
-    monkeypatch.setattr(metrics, "MEMORY", 1)  # a row at a time
-    assert impute(made, x, draws=50).shape == x.shape
+        assert (
+            torch.equal(many[:, seen], x[seen].expand(3, -1)) and (many[0] != many[1])[~seen].all()
+        )
+    monkeypatch.setattr(metrics, "CHUNK_BYTES", 1)  # a row at a time
+    assert impute_cells(made, x, draws=50).shape == x.shape
 
 
 def test_a_model_without_a_distribution_fills_in_its_reconstruction_and_gives_no_draws(x):
     made = holed()
     made.fit_scaling(x)
-    once = impute(made, x)
+    once = impute_cells(made, x)
     assert torch.allclose(once[x.isnan()], made.reconstruct(x)[x.isnan()])
-    assert torch.allclose(impute(made, x, rounds=2)[x.isnan()], made.reconstruct(once)[x.isnan()])
+    assert torch.allclose(
+        impute_cells(made, x, rounds=2)[x.isnan()], made.reconstruct(once)[x.isnan()]
+    )
     with pytest.raises(ConfigError, match="variational"):
-        impute_many(made, x)
+        draw_imputations(made, x)
 
 
 def test_wrong_shapes_are_named():
     with pytest.raises(ConfigError, match=r"\(6,\), got \(5,\)"):
-        impute(model(**VAE), torch.zeros(2, 5))
+        impute_cells(model(**VAE), torch.zeros(2, 5))
 
 
 # -- data, training and the folder
@@ -207,8 +248,8 @@ def table(tmp_path, x):
 
 def test_missing_cells_are_refused_unless_they_are_asked_for(table, x):
     with pytest.raises(DataError, match=r"missing values in .*set data\.missing to keep"):
-        data.load(DataConfig(name=str(table)))
-    found = data.load(DataConfig(name=str(table), missing="keep"))
+        load_dataset(DataConfig(name=str(table)))
+    found = load_dataset(DataConfig(name=str(table), missing="keep"))
     assert torch.cat([found.train.x, found.test.x]).isnan().sum() == x.isnan().sum()
 
 
@@ -216,25 +257,27 @@ def test_arrays_keep_missing_cells_of_tables_and_never_of_images(tmp_path, x):
     path = tmp_path / "rows.npz"
     np.savez(path, x=x.numpy())
     with pytest.raises(DataError, match=r"Remove or fill them, or set data\.missing to keep"):
-        data.load(DataConfig(name=str(path)))
-    assert data.load(DataConfig(name=str(path), missing="keep")).train.x.isnan().any()
+        load_dataset(DataConfig(name=str(path)))
+    assert load_dataset(DataConfig(name=str(path), missing="keep")).train.x.isnan().any()
     np.savez(path, x=np.where(np.isnan(x.numpy()), np.inf, x.numpy()))
     with pytest.raises(DataError, match="infinite values"):
-        data.load(DataConfig(name=str(path), missing="keep"))
+        load_dataset(DataConfig(name=str(path), missing="keep"))
     np.savez(path, x=np.full((4, 8, 8), np.nan))
     with pytest.raises(DataError, match=r"Remove or fill them\.$"):
-        data.load(DataConfig(name=str(path), missing="keep"))
+        load_dataset(DataConfig(name=str(path), missing="keep"))
 
 
 @pytest.mark.parametrize("variant", ["vanilla", "vae", "iwae", "denoising-masking", "wae-mmd"])
 def test_a_run_with_missing_cells_trains_to_its_end_and_is_measured(table, variant, tmp_path):
-    config = plan.plan(variant, str(table), settings={"data.missing": "keep", "training.epochs": 2})
+    config = plan_run(variant, str(table), settings={"data.missing": "keep", "training.epochs": 2})
     assert config.model.missing
     run = trained(config, tmp_path / "run")
-    assert run.state().state == "done" and all(math.isfinite(v) for v in run.test_metrics().values())
-    made, x = Autoencoder.load(run.path), data.load(config.data).test.x
-    assert impute(made, x, draws=10).isfinite().all()
-    assert "data.missing=keep" in command(config, "table")
+    assert run.state().state == "done" and all(
+        math.isfinite(v) for v in run.test_metrics().values()
+    )
+    made, x = Autoencoder.load(run.path), load_dataset(config.data).test.x
+    assert impute_cells(made, x, draws=10).isfinite().all()
+    assert "data.missing=keep" in format_train_command(config, "table")
 
 
 def test_what_missing_cells_cannot_be_combined_with_is_named():
@@ -242,7 +285,10 @@ def test_what_missing_cells_cannot_be_combined_with_is_named():
         ({"missing": True}, "scaling standard"),
         ({"missing": True, "scaling": "minmax"}, "scaling standard"),
         ({"likelihood": {"kind": "student_t"}, "input_shape": (1, 8, 8)}, "is for tables"),
-        ({"likelihood": {"kind": "student_t"}, "network": {"kind": "mlp", "tied": True}}, "not tied"),
+        (
+            {"likelihood": {"kind": "student_t"}, "network": {"kind": "mlp", "tied": True}},
+            "not tied",
+        ),
     ):
         with pytest.raises(ConfigError, match=words):
             model(**options)
@@ -253,42 +299,52 @@ def test_what_missing_cells_cannot_be_combined_with_is_named():
 def test_hidden_cells_are_known_ones_and_every_row_keeps_one():
     x = torch.randn(400, 5, generator=torch.Generator().manual_seed(0))
     x[:200, 1:] = torch.nan
-    hidden = hide(x, 0.5)
+    hidden = hide_cells(x, 0.5)
     assert not (hidden & x.isnan()).any() and not hidden[:200].any()
     assert 0.4 < hidden[200:].float().mean() < 0.55 and ((~hidden) & ~x.isnan()).any(1).all()
-    assert torch.equal(hidden, hide(x, 0.5)) and not torch.equal(hidden, hide(x, 0.5, seed=1))
+    assert torch.equal(hidden, hide_cells(x, 0.5)) and not torch.equal(
+        hidden, hide_cells(x, 0.5, seed=1)
+    )
 
 
 def test_the_usual_ways_fill_only_what_is_missing_and_use_the_other_columns():
     torch.manual_seed(0)
     t = torch.randn(300, 1)
-    x = t @ torch.tensor([[1.0, 1000, -1]]) + 0.01 * torch.randn(300, 3) * torch.tensor([1.0, 1000, 1])
-    hidden = hide(x, 0.3)
+    x = t @ torch.tensor([[1.0, 1000, -1]]) + 0.01 * torch.randn(300, 3) * torch.tensor(
+        [1.0, 1000, 1]
+    )
+    hidden = hide_cells(x, 0.3)
     given = x.masked_fill(hidden, torch.nan)
-    found = baselines(given[:200], given)
-    errors = {name: rmse(filled, x, hidden, x.std(0)) for name, filled in found.items()}
+    found = impute_by_baselines(given[:200], given)
+    errors = {name: imputation_rmse(filled, x, hidden, x.std(0)) for name, filled in found.items()}
     assert all(torch.equal(filled[~hidden], x[~hidden]) for filled in found.values())
-    assert errors["column means"] > 0.8 and errors["5 nearest rows"] < 0.4 and errors["chained regressions"] < 0.4
+    assert (
+        errors["column means"] > 0.8
+        and errors["5 nearest rows"] < 0.4
+        and errors["chained regressions"] < 0.4
+    )
 
 
 def test_a_column_of_which_nothing_is_known_is_filled_with_something_finite():
     x = torch.randn(50, 3)
     x[:, 1] = torch.nan
-    assert all(filled.isfinite().all() for filled in baselines(x, x).values())
+    assert all(filled.isfinite().all() for filled in impute_by_baselines(x, x).values())
 
 
 def test_there_is_no_error_where_nothing_was_hidden():
     with pytest.raises(DataError, match="Hide a larger share"):
-        rmse(torch.ones(2, 2), torch.ones(2, 2), torch.zeros(2, 2, dtype=torch.bool), torch.ones(2))
+        imputation_rmse(
+            torch.ones(2, 2), torch.ones(2, 2), torch.zeros(2, 2, dtype=torch.bool), torch.ones(2)
+        )
     with pytest.raises(ConfigError, match="between 0 and 1, got 2"):
-        hide(torch.ones(2, 2), 2)
+        hide_cells(torch.ones(2, 2), 2)
 
 
 def test_draws_without_noise_are_what_a_code_decodes_to():
     net = model(**VAE, **HOLES).eval()
     x = torch.randn(6, 6)
     x[:, 3:] = torch.nan
-    many = impute_many(net, x, 3, 50, noise=False)
+    many = draw_imputations(net, x, 3, 50, noise=False)
     assert many.shape == (3, 6, 6) and torch.equal(many[:, :, :3], x[:, :3].expand(3, -1, -1))
-    noisy = impute_many(net, x, 300, 50)[:, :, 3:].std(0).mean()
-    assert impute_many(net, x, 300, 50, noise=False)[:, :, 3:].std(0).mean() < noisy
+    noisy = draw_imputations(net, x, 300, 50)[:, :, 3:].std(0).mean()
+    assert draw_imputations(net, x, 300, 50, noise=False)[:, :, 3:].std(0).mean() < noisy

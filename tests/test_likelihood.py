@@ -1,5 +1,7 @@
 """Likelihood: closed forms, constants, gradients, and how they behave far out."""
 
+from __future__ import annotations
+
 import math
 
 import pytest
@@ -8,7 +10,7 @@ from torch.distributions import Bernoulli as Coin
 from torch.distributions import Normal
 from torch.distributions import StudentT as Heavy
 
-from aecore.parts.likelihood import Bernoulli, CrossEntropy, Gaussian, StudentT
+from aecore.model.parts.likelihood import Bernoulli, CrossEntropy, Gaussian, StudentT
 
 
 @pytest.fixture
@@ -35,9 +37,13 @@ def test_the_gaussian_constant_of_an_mnist_image_at_unit_variance():
 
 
 def test_at_the_default_variance_the_loss_is_the_squared_error(logits, x):
-    assert torch.allclose(Gaussian().build(32).loss(logits, x), (logits - x).square().flatten(2).sum(-1))
+    assert torch.allclose(
+        Gaussian().build(32).loss(logits, x), (logits - x).square().flatten(2).sum(-1)
+    )
     squashed = Gaussian(output="sigmoid").build(32)
-    assert torch.allclose(squashed.loss(logits, x), (logits.sigmoid() - x).square().flatten(2).sum(-1))
+    assert torch.allclose(
+        squashed.loss(logits, x), (logits.sigmoid() - x).square().flatten(2).sum(-1)
+    )
     assert torch.equal(squashed.mean(logits), logits.sigmoid())
 
 
@@ -52,13 +58,19 @@ def test_cross_entropy_has_the_gradient_that_finite_differences_give(logits, x):
     wide = torch.linspace(-30, 30, x[0].numel(), dtype=torch.float64)[None].requires_grad_()
     seen = (torch.rand(1, 32) < 0.5).double()
     for observed in (None, seen):
-        assert torch.autograd.gradcheck(lambda v, o=observed: CrossEntropy.apply(v, x[:1].flatten(1), o), wide)
-    assert torch.autograd.gradcheck(lambda v: Bernoulli().build(32).loss(v, x), logits.requires_grad_())
+        assert torch.autograd.gradcheck(
+            lambda v, o=observed: CrossEntropy.apply(v, x[:1].flatten(1), o), wide
+        )
+    assert torch.autograd.gradcheck(
+        lambda v: Bernoulli().build(32).loss(v, x), logits.requires_grad_()
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_cross_entropy_is_finite_and_right_at_extreme_logits(dtype):
-    logits = torch.tensor([[-100.0], [100.0], [-100.0], [100.0], [1e4]], dtype=dtype, requires_grad=True)
+    logits = torch.tensor(
+        [[-100.0], [100.0], [-100.0], [100.0], [1e4]], dtype=dtype, requires_grad=True
+    )
     x = torch.tensor([[0.0], [1.0], [1.0], [0.0], [0.25]], dtype=dtype)
     loss = Bernoulli().build(32).loss(logits, x)
     assert loss.tolist() == pytest.approx([0, 0, 100, 100, 7500])
@@ -74,13 +86,19 @@ def test_the_floor_of_the_cross_entropy_is_the_entropy_of_the_pixels(x):
 
 
 def test_losses_sum_over_features_and_keep_one_value_an_example(logits, x):
-    for likelihood in (Gaussian().build(32), Gaussian(learned=True).build(32), Bernoulli().build(32)):
+    for likelihood in (
+        Gaussian().build(32),
+        Gaussian(learned=True).build(32),
+        Bernoulli().build(32),
+    ):
         assert likelihood.loss(logits, x).shape == (3, 5)
         assert likelihood.loss(logits[0], x).shape == (5,)
         assert likelihood.loss(logits[0].flatten(1), x.flatten(1)).shape == (5,)
 
 
-def test_a_learned_variance_gives_the_whole_negative_log_density_from_the_variance_it_starts_at(logits, x):
+def test_a_learned_variance_gives_the_whole_negative_log_density_from_the_variance_it_starts_at(
+    logits, x
+):
     likelihood = Gaussian(variance=0.07, learned=True).build(32).double()
     exact = -Normal(logits, math.sqrt(0.07)).log_prob(x).flatten(2).sum(-1)
     assert torch.allclose(likelihood.loss(logits, x) + likelihood.constant(32), exact, atol=1e-4)
@@ -118,7 +136,9 @@ def test_draws_have_the_mean_and_variance_of_their_density():
         likelihood = options.build(2).double()
         drawn, mean = likelihood.sample(logits), likelihood.mean(logits[0])
         expected = mean * (1 - mean) if options.kind == "bernoulli" else torch.full_like(mean, 0.3)
-        assert torch.allclose(drawn.mean(0), mean, atol=0.01) and torch.allclose(drawn.var(0), expected, rtol=0.02)
+        assert torch.allclose(drawn.mean(0), mean, atol=0.01) and torch.allclose(
+            drawn.var(0), expected, rtol=0.02
+        )
     likelihood = StudentT().build(1).double()
     location, scale, df = likelihood.parameters_of(logits[0])
     drawn = likelihood.sample(logits)

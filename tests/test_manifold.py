@@ -1,11 +1,24 @@
 """Jacobians and tangents, against differences and against surfaces whose tangents are known."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from helpers import model
 
-from aecore import manifold
-from aecore.parts.penalties import Contractive, Pass
+from aecore.analysis.manifold import (
+    captured_energy,
+    compute_decoder_jacobians,
+    compute_encoder_jacobians,
+    compute_image_tangents,
+    compute_jacobian_norms,
+    compute_tangents,
+    decompose_jacobian,
+    draw_orthogonal_noise,
+    estimate_local_dimension,
+    reconstruction_shift,
+)
+from aecore.model.parts.penalties import Contractive, Pass
 
 
 def sigmoid_layer(**options):
@@ -14,26 +27,32 @@ def sigmoid_layer(**options):
 
 
 def test_jacobians_are_those_of_differences():
-    made = model(input_shape=(1, 2, 3), network={"kind": "mlp", "hidden": (5,), "activation": "tanh"}).double()
+    made = model(
+        input_shape=(1, 2, 3), network={"kind": "mlp", "hidden": (5,), "activation": "tanh"}
+    ).double()
     made.requires_grad_(False)
     x, step = torch.rand(4, 1, 2, 3, dtype=torch.float64), 1e-6
-    jacobian = manifold.encoder_jacobians(made, x)
+    jacobian = compute_encoder_jacobians(made, x)
     assert jacobian.shape == (4, 3, 6)
     for i in range(6):
         move = (step * torch.eye(6, dtype=torch.float64)[i]).view(1, 1, 2, 3)
-        torch.testing.assert_close(jacobian[:, :, i], (made.encode(x + move) - made.encode(x - move)) / (2 * step))
+        torch.testing.assert_close(
+            jacobian[:, :, i], (made.encode(x + move) - made.encode(x - move)) / (2 * step)
+        )
 
 
 def test_the_norm_is_the_one_that_the_penalty_contracts():
     made, x = sigmoid_layer(), torch.rand(30, 6, dtype=torch.float64)
     h = made.encode(x)
     batch = Pass(x, (h,), ("sigmoid",), h, made.encode_scaled, made.encoder.layers[0])
-    torch.testing.assert_close(manifold.jacobian_norms(made, x).square(), Contractive().squared_norm(batch))
+    torch.testing.assert_close(
+        compute_jacobian_norms(made, x).square(), Contractive().squared_norm(batch)
+    )
 
 
 def test_tangents_are_orthonormal_and_lead_with_what_moves_the_code_most():
     made, x = sigmoid_layer(), torch.rand(3, 6, dtype=torch.float64)
-    found, jacobian = manifold.tangents(made, x, 3), manifold.encoder_jacobians(made, x)
+    found, jacobian = compute_tangents(made, x, 3), compute_encoder_jacobians(made, x)
     torch.testing.assert_close(found @ found.mT, torch.eye(3, dtype=torch.float64).expand(3, 3, 3))
     stretch = (jacobian @ found.mT).norm(dim=1)
     torch.testing.assert_close(stretch, torch.linalg.svdvals(jacobian)[:, :3])
@@ -41,33 +60,36 @@ def test_tangents_are_orthonormal_and_lead_with_what_moves_the_code_most():
 
 def test_the_tangents_of_a_linear_code_span_its_weights():
     made = model(network={"kind": "mlp", "hidden": ()}).double().requires_grad_(False)
-    found = manifold.tangents(made, torch.rand(2, 6, dtype=torch.float64), 3)
+    found = compute_tangents(made, torch.rand(2, 6, dtype=torch.float64), 3)
     rows = made.encoder.layers[0].weight.expand(2, 3, 6)
-    torch.testing.assert_close(manifold.captured(rows, found), torch.ones(2, dtype=torch.float64))
-    assert (manifold.captured(rows, found[:, :1]) < 0.99).all()
+    torch.testing.assert_close(captured_energy(rows, found), torch.ones(2, dtype=torch.float64))
+    assert (captured_energy(rows, found[:, :1]) < 0.99).all()
 
 
 def test_a_shift_of_an_image_is_its_first_tangent():
     blob = torch.exp(-(torch.arange(12.0) - 5).square() / 6)
     x = (blob[:, None] * blob)[None, None]
     moved = (x.roll(1, 3) - x.roll(-1, 3)).flatten()
-    first = manifold.image_tangents(x)[0, 0]
+    first = compute_image_tangents(x)[0, 0]
     assert abs(torch.dot(first, moved / moved.norm())) > 0.99
-    assert manifold.image_tangents(x).shape == (1, 6, 144)
+    assert compute_image_tangents(x).shape == (1, 6, 144)
 
 
 def test_the_share_captured_is_one_inside_the_span_none_outside_and_a_half_between():
     basis = torch.eye(4)[None, :2]
     for direction, share in (([1.0, 2, 0, 0], 1.0), ([0.0, 0, 3, 1], 0.0), ([1.0, 0, 1, 0], 0.5)):
-        assert manifold.captured(torch.tensor([[direction]]), basis).item() == pytest.approx(share)
+        assert captured_energy(torch.tensor([[direction]]), basis).item() == pytest.approx(share)
 
 
 def test_the_decoders_jacobian_is_that_of_differences():
-    made = model(input_shape=(1, 2, 3), network={"kind": "mlp", "hidden": (5,), "activation": "tanh"},
-                 likelihood={"kind": "bernoulli"}).double()  # fmt: skip
+    made = model(
+        input_shape=(1, 2, 3),
+        network={"kind": "mlp", "hidden": (5,), "activation": "tanh"},
+        likelihood={"kind": "bernoulli"},
+    ).double()
     made.requires_grad_(False)
     z, step = torch.randn(4, 3, dtype=torch.float64), 1e-6
-    jacobian = manifold.decoder_jacobians(made, z)
+    jacobian = compute_decoder_jacobians(made, z)
     assert jacobian.shape == (4, 6, 3)
     for i in range(3):
         move = step * torch.eye(3, dtype=torch.float64)[i]
@@ -77,8 +99,10 @@ def test_the_decoders_jacobian_is_that_of_differences():
 
 def test_a_linear_decoders_jacobian_is_its_matrix():
     made = model(network={"kind": "mlp", "hidden": ()}).double().requires_grad_(False)
-    jacobian = manifold.decoder_jacobians(made, torch.randn(2, 3, dtype=torch.float64))
-    weight = next(parameter for name, parameter in made.decoder.named_parameters() if parameter.dim() == 2)
+    jacobian = compute_decoder_jacobians(made, torch.randn(2, 3, dtype=torch.float64))
+    weight = next(
+        parameter for name, parameter in made.decoder.named_parameters() if parameter.dim() == 2
+    )
     torch.testing.assert_close(jacobian[0], weight)
     assert torch.equal(jacobian[0], jacobian[1])
 
@@ -86,32 +110,41 @@ def test_a_linear_decoders_jacobian_is_its_matrix():
 def test_units_that_are_off_draw_nothing():
     made = model(bottleneck={"kind": "top_k", "k": 1}, network={"kind": "mlp", "hidden": ()}).eval()
     z = torch.tensor([[0.0, 2.0, 0.0]])
-    jacobian = manifold.decoder_jacobians(made, z)[0]
+    jacobian = compute_decoder_jacobians(made, z)[0]
     assert jacobian[:, 1].norm() > 0 and jacobian[:, [0, 2]].abs().max() == 0
-    assert len(manifold.frame(jacobian).strengths) == 1
+    assert len(decompose_jacobian(jacobian).strengths) == 1
 
 
 def test_a_frame_is_orthonormal_and_puts_the_jacobian_together_again():
     jacobian = torch.randn(7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    frame = manifold.frame(jacobian)
+    frame = decompose_jacobian(jacobian)
     torch.testing.assert_close((frame.inputs * frame.strengths) @ frame.codes, jacobian)
     torch.testing.assert_close(frame.inputs.T @ frame.inputs, torch.eye(4, dtype=torch.float64))
-    assert len(manifold.frame(torch.zeros(7, 4)).strengths) >= 1
+    assert len(decompose_jacobian(torch.zeros(7, 4)).strengths) >= 1
 
 
-@pytest.mark.parametrize(("values", "dimension"), [([1, 1, 1], 3), ([5, 0, 0], 1), ([1, 1, 0, 0], 2), ([0, 0], 0)])
+@pytest.mark.parametrize(
+    ("values", "dimension"), [([1, 1, 1], 3), ([5, 0, 0], 1), ([1, 1, 0, 0], 2), ([0, 0], 0)]
+)
 def test_the_local_dimension_counts_equal_directions(values, dimension):
-    assert manifold.local_dimension(torch.tensor(values, dtype=torch.float64)).item() == pytest.approx(dimension)
+    assert estimate_local_dimension(
+        torch.tensor(values, dtype=torch.float64)
+    ).item() == pytest.approx(dimension)
 
 
 def test_noise_off_the_manifold_has_no_part_along_it_and_keeps_the_rest():
     basis = torch.linalg.qr(torch.randn(40, 5, dtype=torch.float64)).Q
-    noise = manifold.orthogonal_noise(torch.zeros(2000, 40, dtype=torch.float64), basis, 0.3)
+    noise = draw_orthogonal_noise(torch.zeros(2000, 40, dtype=torch.float64), basis, 0.3)
     assert (noise @ basis).abs().max() < 1e-12
     assert noise.square().sum(1).mean().item() == pytest.approx(0.09 * 35, rel=0.05)
 
 
 def test_the_pull_of_a_linear_autoencoder_ends_on_its_plane():
-    made = model(network={"kind": "mlp", "hidden": (), "tied": True}).double().requires_grad_(False).eval()
+    made = (
+        model(network={"kind": "mlp", "hidden": (), "tied": True})
+        .double()
+        .requires_grad_(False)
+        .eval()
+    )
     x = torch.randn(30, 6, dtype=torch.float64)
-    torch.testing.assert_close(x + manifold.pull(made, x), made.reconstruct(x))
+    torch.testing.assert_close(x + reconstruction_shift(made, x), made.reconstruct(x))

@@ -1,5 +1,7 @@
 """Slow maps: made by a process of their own, kept beside the run, cancelled and explained."""
 
+from __future__ import annotations
+
 import time
 
 import numpy as np
@@ -7,16 +9,23 @@ import pytest
 import torch
 from helpers import trained, wait_for
 
-from aecore import latent, maps, metrics
-from aecore.autoencoder import Autoencoder
-from aecore.data import load
-from aecore.maps import MapJob
+from aecore.analysis import projection_job
+from aecore.analysis.latent import (
+    decoding_errors,
+    encode_codes,
+    find_nearest_codes,
+    order_dimensions,
+)
+from aecore.analysis.metrics import evaluate_model
+from aecore.analysis.projection_job import ProjectionJob
+from aecore.data.datasets import load_dataset
+from aecore.model.autoencoder import Autoencoder
 
 
 @pytest.fixture
 def job():
     run = trained()
-    return MapJob(run, "tsne", 2, "test", 40, "digits", version=run.version())
+    return ProjectionJob(run, "tsne", 2, "test", 40, "digits", version=run.version())
 
 
 def test_a_map_is_made_by_a_process_and_kept_beside_the_run(job):
@@ -48,7 +57,7 @@ def test_a_second_start_does_not_begin_a_second_process(job):
 
 
 def test_a_failed_map_says_why_in_a_sentence(job):
-    other = MapJob(job.run, "tsne", 2, "test", 40, "mnist", version=job.version)
+    other = ProjectionJob(job.run, "tsne", 2, "test", 40, "mnist", version=job.version)
     other.start()
     wait_for(lambda: not other.is_running(), "the process to fail")
     assert other.failure() == "The data is digits now, not mnist. Open the page again."
@@ -67,31 +76,33 @@ def test_a_torn_map_is_no_map(job):
 
 
 def test_new_weights_have_a_new_map(job):
-    later = MapJob(job.run, job.method, job.dims, job.split, job.count, job.data_name, version=job.version + 1)
+    later = ProjectionJob(
+        job.run, job.method, job.dims, job.split, job.count, job.data_name, version=job.version + 1
+    )
     assert later.path != job.path
 
 
 def test_maps_of_a_run_that_cannot_be_written_go_to_a_temporary_folder(job, monkeypatch, tmp_path):
-    monkeypatch.setattr(maps.os, "access", lambda path, mode: False)
-    monkeypatch.setattr(maps.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(projection_job.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(projection_job.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     assert (tmp_path / "temporary") in job.path.parents
 
 
 def test_neighbours_are_the_nearest_codes_without_the_point_itself():
     z = torch.tensor([[0.0], [5.0], [1.0], [-0.5]])
-    assert latent.neighbours(z, 0, 2).tolist() == [3, 2]
-    assert len(latent.neighbours(z, 0, 99)) == 3
+    assert find_nearest_codes(z, 0, 2).tolist() == [3, 2]
+    assert len(find_nearest_codes(z, 0, 99)) == 3
 
 
 def test_dimensions_are_ordered_by_their_spread():
     z = torch.tensor([[0.0, 5.0, 1.0], [0.0, -5.0, 2.0]])
-    order, deviation = latent.spread(z)
+    order, deviation = order_dimensions(z)
     assert order.tolist() == [1, 2, 0]
     assert deviation.tolist() == [0.0, 5.0, 0.5]
 
 
 def test_errors_of_inputs_average_to_the_measured_squared_error(job):
-    net, x = Autoencoder.load(job.run.path), load(job.run.config().data).test.x
-    each = latent.errors(net, x, latent.codes(net, x))
+    net, x = Autoencoder.load(job.run.path), load_dataset(job.run.config().data).test.x
+    each = decoding_errors(net, x, encode_codes(net, x))
     assert each.shape == (len(x),)
-    assert each.mean().item() == pytest.approx(metrics.evaluate(net, x)["se"], rel=1e-5)
+    assert each.mean().item() == pytest.approx(evaluate_model(net, x)["se"], rel=1e-5)

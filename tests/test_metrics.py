@@ -1,5 +1,7 @@
 """Metrics by hand, by Monte Carlo, and against the loss that was minimised."""
 
+from __future__ import annotations
+
 import math
 
 import pytest
@@ -7,9 +9,16 @@ import torch
 from helpers import digits, model, tiny, trained
 from torch.distributions import Normal
 
-from aecore import metrics
-from aecore.autoencoder import Autoencoder
+from aecore.analysis import metrics
+from aecore.analysis.metrics import (
+    METRIC_DESCRIPTIONS,
+    count_active_units,
+    evaluate_model,
+    iwae_bound,
+    log_importance_weights,
+)
 from aecore.errors import ConfigError
+from aecore.model.autoencoder import Autoencoder
 
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
@@ -21,8 +30,11 @@ def vae(tmp_path_factory):
 
 
 def test_errors_are_those_of_the_reconstruction():
-    made, x = model(input_shape=(1, 8, 8), likelihood={"kind": "gaussian", "output": "sigmoid"}).eval(), digits(150)
-    values = metrics.evaluate(made, x)
+    made, x = (
+        model(input_shape=(1, 8, 8), likelihood={"kind": "gaussian", "output": "sigmoid"}).eval(),
+        digits(150),
+    )
+    values = evaluate_model(made, x)
     se = (made.reconstruct(x) - x).square().flatten(1).sum(1).mean().item()
     assert values["se"] == pytest.approx(se, rel=1e-5)
     assert values["psnr"] == pytest.approx(10 * math.log10(64 / se), rel=1e-5)
@@ -37,14 +49,14 @@ def test_errors_of_columns_are_in_the_units_that_the_network_works_in():
     made.eval()
     scaled = made.to_scaled(x)
     expected = (made.to_scaled(made.reconstruct(x)) - scaled).square().sum(1).mean().item()
-    values = metrics.evaluate(made, x)
+    values = evaluate_model(made, x)
     assert values["se"] == pytest.approx(expected, rel=1e-4)
     assert "psnr" not in values
 
 
 def test_the_bound_and_the_kl_are_those_of_the_training_loss(vae):
     x = digits(500)
-    values = metrics.evaluate(vae, x)
+    values = evaluate_model(vae, x)
     torch.manual_seed(1)
     losses = [vae.loss(x) for _ in range(30)]
     assert values["kl"] == pytest.approx(losses[0].rate.item(), rel=1e-5)
@@ -60,33 +72,35 @@ def floor(x):
 
 def test_beta_weighs_the_training_and_not_the_reported_bound(vae):
     heavy = Autoencoder(
-        vae.config.model_copy(update={"bottleneck": vae.config.bottleneck.model_copy(update={"beta": 50})})
+        vae.config.model_copy(
+            update={"bottleneck": vae.config.bottleneck.model_copy(update={"beta": 50})}
+        )
     )
     heavy.load_state_dict(vae.state_dict())
-    assert metrics.evaluate(heavy.eval(), digits(200)) == metrics.evaluate(vae, digits(200))
+    assert evaluate_model(heavy.eval(), digits(200)) == evaluate_model(vae, digits(200))
 
 
 def test_the_bound_tightens_with_every_sample_of_a_trained_model(vae):
     x = digits(300)
     torch.manual_seed(0)
-    bounds = [metrics.iwae_bound(vae, x, k) for k in (1, 5, 50)]
+    bounds = [iwae_bound(vae, x, k) for k in (1, 5, 50)]
     assert bounds == sorted(bounds, reverse=True) and bounds[0] - bounds[-1] > 0.05
-    assert bounds[0] == pytest.approx(metrics.evaluate(vae, x)["nll_bound"], abs=0.5)
+    assert bounds[0] == pytest.approx(evaluate_model(vae, x)["nll_bound"], abs=0.5)
 
 
 def test_the_bound_is_one_of_means_over_samples_however_they_are_cut(vae, monkeypatch):
     x = digits(20)
     torch.manual_seed(0)
-    whole = metrics.iwae_bound(vae, x, 2000)
-    monkeypatch.setattr(metrics, "MEMORY", 1)  # one sample at a time
+    whole = iwae_bound(vae, x, 2000)
+    monkeypatch.setattr(metrics, "CHUNK_BYTES", 1)  # one sample at a time
     torch.manual_seed(0)
-    assert metrics.iwae_bound(vae, x, 2000) == pytest.approx(whole, abs=0.1)
+    assert iwae_bound(vae, x, 2000) == pytest.approx(whole, abs=0.1)
     torch.manual_seed(7)
-    log_weight, _ = metrics.log_weights(vae, x, 3, ratio=True)
-    monkeypatch.setattr(metrics, "MEMORY", 10**9)
+    log_weight, _ = log_importance_weights(vae, x, 3, ratio=True)
+    monkeypatch.setattr(metrics, "CHUNK_BYTES", 10**9)
     torch.manual_seed(7)
     by_hand = -(log_weight.exp().mean(0).log()).mean().item()
-    assert metrics.iwae_bound(vae, x, 3) == pytest.approx(by_hand, abs=1e-4)
+    assert iwae_bound(vae, x, 3) == pytest.approx(by_hand, abs=1e-4)
 
 
 def test_importance_weights_are_the_densities_written_out(vae):
@@ -94,7 +108,7 @@ def test_importance_weights_are_the_densities_written_out(vae):
     draw = vae.bottleneck.draw
     vae.bottleneck.draw = lambda *arguments: seen.append(draw(*arguments)) or seen[-1]
     try:
-        log_weight, _ = metrics.log_weights(vae, x, 5, ratio=True)
+        log_weight, _ = log_importance_weights(vae, x, 5, ratio=True)
     finally:
         del vae.bottleneck.draw
     z = seen[0][0]
@@ -106,17 +120,21 @@ def test_importance_weights_are_the_densities_written_out(vae):
 
 
 def test_the_gaussian_bound_includes_its_constant():
-    made = model(bottleneck={"kind": "gaussian"}, likelihood={"kind": "gaussian", "variance": 1.0}).eval()
+    made = model(
+        bottleneck={"kind": "gaussian"}, likelihood={"kind": "gaussian", "variance": 1.0}
+    ).eval()
     x = torch.randn(400, 6)
-    values = metrics.evaluate(made, x)
+    values = evaluate_model(made, x)
     torch.manual_seed(0)
-    assert values["nll_bound"] == pytest.approx(made.loss(x).total.item() + 3 * math.log(2 * math.pi), abs=0.5)
+    assert values["nll_bound"] == pytest.approx(
+        made.loss(x).total.item() + 3 * math.log(2 * math.pi), abs=0.5
+    )
 
 
 def test_a_bound_is_only_for_codes_with_a_distribution():
     with pytest.raises(ConfigError, match="no likelihood bound"):
-        metrics.iwae_bound(model(), torch.randn(3, 6), 5)
-    assert "iwae_bound" not in metrics.evaluate(model().eval(), torch.randn(3, 6), samples=5)
+        iwae_bound(model(), torch.randn(3, 6), 5)
+    assert "iwae_bound" not in evaluate_model(model().eval(), torch.randn(3, 6), samples=5)
 
 
 def test_active_units_are_those_whose_means_vary():
@@ -124,23 +142,25 @@ def test_active_units_are_those_whose_means_vary():
     codes[:, 1] = torch.linspace(-1, 1, 1000)  # variance 1/3
     codes[:, 2] = torch.linspace(-0.1, 0.1, 1000)  # variance 0.0033
     codes[:, 3] = 5
-    assert metrics.active_units(codes) == 1
+    assert count_active_units(codes) == 1
 
 
-def test_measuring_repeats_leaves_the_random_state_alone_and_does_not_depend_on_chunks(vae, monkeypatch):
+def test_measuring_repeats_leaves_the_random_state_alone_and_does_not_depend_on_chunks(
+    vae, monkeypatch
+):
     x = digits(100)
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    first = metrics.evaluate(vae, x, samples=3)
+    first = evaluate_model(vae, x, samples=3)
     assert torch.equal(torch.rand(1), expected)
-    assert metrics.evaluate(vae, x, samples=3) == first
-    monkeypatch.setattr(metrics, "CHUNK", 33)
-    cut = metrics.evaluate(vae, x)
+    assert evaluate_model(vae, x, samples=3) == first
+    monkeypatch.setattr(metrics, "CHUNK_ROWS", 33)
+    cut = evaluate_model(vae, x)
     for name in ("se", "kl", "cross_entropy", "psnr", "active_units"):
         assert cut[name] == pytest.approx(first[name], rel=1e-5)
 
 
 def test_every_metric_is_described():
-    values = metrics.evaluate(model(input_shape=(1, 8, 8), **VAE).eval(), digits(50), samples=2)
-    assert set(values) <= set(metrics.DESCRIPTIONS)
+    values = evaluate_model(model(input_shape=(1, 8, 8), **VAE).eval(), digits(50), samples=2)
+    assert set(values) <= set(METRIC_DESCRIPTIONS)

@@ -1,5 +1,7 @@
 """Networks: how weights begin, that tied ones are one, that every size comes back, and PCA as the linear limit."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -12,14 +14,21 @@ from sklearn.decomposition import PCA
 
 
 @pytest.mark.parametrize(
-    ("activation", "variance"), [("relu", 2 / 400), ("gelu", 2 / 400), ("sigmoid", 2 / 700), ("tanh", 2 / 700)]
+    ("activation", "variance"),
+    [("relu", 2 / 400), ("gelu", 2 / 400), ("sigmoid", 2 / 700), ("tanh", 2 / 700)],
 )
 def test_weights_begin_as_he_or_glorot_prescribe(activation, variance):
-    made = model(input_shape=(400,), latent_dim=8, network={"kind": "mlp", "hidden": (300,), "activation": activation})
+    made = model(
+        input_shape=(400,),
+        latent_dim=8,
+        network={"kind": "mlp", "hidden": (300,), "activation": activation},
+    )
     weight = made.encoder.layers[0].weight
     assert weight.var().item() == pytest.approx(variance, rel=4 * math.sqrt(2 / weight.numel()))
     assert weight.mean().abs() < 4 * math.sqrt(variance / weight.numel())
-    assert made.encoder.layers[1].weight.var().item() == pytest.approx(2 / 308, rel=0.1)  # a linear code: Glorot
+    assert made.encoder.layers[1].weight.var().item() == pytest.approx(
+        2 / 308, rel=0.1
+    )  # a linear code: Glorot
     assert all((layer.bias == 0).all() for layer in [*made.encoder.layers, *made.decoder.layers])
 
 
@@ -29,14 +38,20 @@ def test_the_signal_of_a_deep_network_neither_dies_nor_explodes():
         assert 0.3 < hidden.square().mean().item() < 3
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 9), (3, 7, 13), (2, 8, 8), (3, 32, 32), (1, 28, 28)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (1, 2, 9), (3, 7, 13), (2, 8, 8), (3, 32, 32), (1, 28, 28)]
+)
 @pytest.mark.parametrize("levels", [1, 2, 4])
 def test_convolutions_give_back_the_shape_they_were_given(shape, levels):
-    made = model(input_shape=shape, latent_dim=5, network={"kind": "conv", "channels": (4, 6, 8, 8)[:levels]})
+    made = model(
+        input_shape=shape, latent_dim=5, network={"kind": "conv", "channels": (4, 6, 8, 8)[:levels]}
+    )
     x = torch.rand(2, *shape)
     assert made.encode(x).shape == (2, 5)
     assert made.reconstruct(x).shape == x.shape
-    assert made.encoder(x).hidden[0].shape[1] == 4 * math.prod(math.ceil(side / 2) for side in shape[1:])
+    assert made.encoder(x).hidden[0].shape[1] == 4 * math.prod(
+        math.ceil(side / 2) for side in shape[1:]
+    )
 
 
 @pytest.mark.parametrize("shape", [(6,), (3, 4, 5)])
@@ -62,9 +77,15 @@ def test_a_tied_weight_is_one_parameter_counted_once():
     shapes = sorted(tuple(p.shape) for p in made.parameters())
     assert shapes == sorted([(5, 6), (5,), (3, 5), (3,), (5,), (6,)])
     assert set(made.state_dict()) == {
-        "shift", "scale", "encoder.layers.0.weight", "encoder.layers.0.bias", "encoder.layers.1.weight",
-        "encoder.layers.1.bias", "decoder.biases.0", "decoder.biases.1",
-    }  # fmt: skip
+        "shift",
+        "scale",
+        "encoder.layers.0.weight",
+        "encoder.layers.0.bias",
+        "encoder.layers.1.weight",
+        "encoder.layers.1.bias",
+        "decoder.biases.0",
+        "decoder.biases.1",
+    }
 
 
 def test_the_decoder_uses_the_transposed_weights_of_the_encoder_also_after_they_change():
@@ -108,7 +129,9 @@ def test_the_gradient_of_a_tied_weight_agrees_with_finite_differences():
 
 
 def test_a_tied_variational_network_decodes_with_the_weights_of_its_means():
-    made = model(network={"kind": "mlp", "hidden": (), "tied": True}, bottleneck={"kind": "gaussian"})
+    made = model(
+        network={"kind": "mlp", "hidden": (), "tied": True}, bottleneck={"kind": "gaussian"}
+    )
     z = torch.randn(4, 3)
     assert torch.allclose(made.decode(z), z @ made.encoder.layers[0].weight[:3], atol=1e-6)
     made.train().loss(torch.randn(4, 6)).total.backward()
@@ -125,7 +148,9 @@ def rows():
 
 def fit_linear(made, x, rounds=40):
     """Minimise the loss of the whole set by L-BFGS; the squared error it ends with."""
-    optimizer = torch.optim.LBFGS(made.parameters(), max_iter=20, history_size=20, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        made.parameters(), max_iter=20, history_size=20, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -140,13 +165,17 @@ def fit_linear(made, x, rounds=40):
 
 @pytest.mark.parametrize("is_tied", [False, True])
 def test_a_linear_autoencoder_finds_the_error_and_the_subspace_of_pca(rows, is_tied):
-    made = model(input_shape=(64,), latent_dim=8, network={"kind": "mlp", "hidden": (), "tied": is_tied}).double()
+    made = model(
+        input_shape=(64,), latent_dim=8, network={"kind": "mlp", "hidden": (), "tied": is_tied}
+    ).double()
     error = fit_linear(made, torch.from_numpy(rows))
     pca = PCA(8).fit(rows)
     best = ((rows - pca.inverse_transform(pca.transform(rows))) ** 2).sum(1).mean()
     assert best == pytest.approx(1.530448, abs=1e-6)
     assert best - 1e-9 <= error < best + 1.5e-3
-    directions = (made.decode(torch.eye(8, dtype=torch.float64)) - made.decode(torch.zeros(8, 8).double())).detach()
+    directions = (
+        made.decode(torch.eye(8, dtype=torch.float64)) - made.decode(torch.zeros(8, 8).double())
+    ).detach()
     assert np.degrees(subspace_angles(directions.numpy().T, pca.components_.T).max()) < 3
 
 
@@ -155,7 +184,10 @@ def test_a_linear_autoencoder_finds_the_error_and_the_subspace_of_pca(rows, is_t
 
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 def test_hidden_units_are_normalised_over_the_batch_or_over_the_layer(norm):
-    made = model(input_shape=(20,), network={"kind": "mlp", "hidden": (50,), "norm": norm, "activation": "linear"})
+    made = model(
+        input_shape=(20,),
+        network={"kind": "mlp", "hidden": (50,), "norm": norm, "activation": "linear"},
+    )
     (hidden,) = made.encoder(5 + 9 * torch.randn(400, 20)).hidden
     over = 0 if norm == "batch" else 1
     assert hidden.mean(over).abs().max() < 1e-4
@@ -171,7 +203,9 @@ def test_outside_training_an_example_is_normalised_without_the_others():
 
 
 def test_batch_normalisation_takes_a_last_batch_of_one_example():
-    made = model(input_shape=(20,), network={"kind": "mlp", "hidden": (8,), "norm": "batch"}).train()
+    made = model(
+        input_shape=(20,), network={"kind": "mlp", "hidden": (8,), "norm": "batch"}
+    ).train()
     made.loss(torch.randn(32, 20))
     before = made.encoder.norms[0].running_mean.clone()
     assert made.loss(torch.randn(1, 20)).total.isfinite()
@@ -182,12 +216,24 @@ def test_batch_normalisation_takes_a_last_batch_of_one_example():
 @pytest.mark.parametrize("tied", [False, True])
 def test_before_training_a_model_can_be_made_to_reconstruct_the_mean(shape, tied):
     mean = torch.rand(shape)
-    for likelihood in ({"kind": "gaussian"}, {"kind": "gaussian", "output": "sigmoid"}, {"kind": "bernoulli"}):
-        made = model(input_shape=shape, network={"kind": "mlp", "hidden": (5,), "tied": tied}, likelihood=likelihood)
+    for likelihood in (
+        {"kind": "gaussian"},
+        {"kind": "gaussian", "output": "sigmoid"},
+        {"kind": "bernoulli"},
+    ):
+        made = model(
+            input_shape=shape,
+            network={"kind": "mlp", "hidden": (5,), "tied": tied},
+            likelihood=likelihood,
+        )
         made.fit_output(mean)
         nothing = made.likelihood.mean(made.decoder.output_bias).detach()
-        torch.testing.assert_close(nothing.view(shape), mean.clamp(1e-3, 1 - 1e-3) if "sigmoid" in likelihood.values()
-                                   or likelihood["kind"] == "bernoulli" else mean)  # fmt: skip
+        torch.testing.assert_close(
+            nothing.view(shape),
+            mean.clamp(1e-3, 1 - 1e-3)
+            if "sigmoid" in likelihood.values() or likelihood["kind"] == "bernoulli"
+            else mean,
+        )
 
 
 def test_a_convolutional_decoder_begins_with_the_mean_of_each_channel():

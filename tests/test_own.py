@@ -1,13 +1,23 @@
 """Data that visitors bring: kept whole or not at all, found by its token alone, removed without a trace."""
 
+from __future__ import annotations
+
 import os
 import time
 
 import pytest
 
-from aecore import own, runs
-from aecore.config import DataConfig
 from aecore.errors import DataError
+from aecore.model.config import DataConfig
+from aecore.runs.listing import list_runs
+from aecore.runs.uploads import (
+    SETTINGS_FILE,
+    check_upload_name,
+    create_upload,
+    find_upload,
+    find_upload_of_path,
+    list_uploads,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +26,7 @@ def _own_runs(tmp_path, monkeypatch):
 
 
 def brought(name="table.csv", content=b"a,b\n1,2\n3,4\n"):
-    one = own.new()
+    one = create_upload()
     with one.receiving(name) as file:
         file.write(content)
     return one
@@ -24,14 +34,21 @@ def brought(name="table.csv", content=b"a,b\n1,2\n3,4\n"):
 
 def test_a_file_is_kept_under_a_name_that_is_hard_to_guess_and_found_by_it():
     one = brought()
-    assert own.find(one.token) == one and one.name == "table.csv" and one.source.read_bytes().startswith(b"a,b")
-    assert len(one.token) == 16 and own.listing() == [one]
-    assert own.owner(str(one.source.resolve())) == one and own.owner("digits") is None
-    assert runs.list_runs()[0].id.startswith("mnist-")  # it is no run
+    assert (
+        find_upload(one.token) == one
+        and one.name == "table.csv"
+        and one.source.read_bytes().startswith(b"a,b")
+    )
+    assert len(one.token) == 16 and list_uploads() == [one]
+    assert (
+        find_upload_of_path(str(one.source.resolve())) == one
+        and find_upload_of_path("digits") is None
+    )
+    assert list_runs()[0].id.startswith("mnist-")  # it is no run
 
 
 def test_pictures_that_come_one_by_one_are_one_set():
-    one = own.new()
+    one = create_upload()
     for name in ("a.png", "b.JPG"):
         with one.receiving(name) as file:
             file.write(b"x")
@@ -43,47 +60,51 @@ def test_how_it_is_read_is_kept_with_it():
     assert one.config() == DataConfig(name=str(one.source.resolve()), unusable="leave_out")
     one.save(one.config().model_copy(update={"label": "b", "name": "elsewhere"}))
     assert one.config().label == "b" and one.config().name == str(one.source.resolve())
-    (one.path / own.SETTINGS).write_text('{"label": 7')
+    (one.path / SETTINGS_FILE).write_text('{"label": 7')
     assert one.config().label is None
 
 
 def test_what_breaks_off_leaves_nothing_behind():
-    one = own.new()
+    one = create_upload()
     with pytest.raises(RuntimeError), one.receiving("table.csv") as file:
         file.write(b"a,b")
         raise RuntimeError
     assert list(one.path.iterdir()) == [] and one.source is None
 
 
-@pytest.mark.parametrize("token", ["", "..", "../..", "a" * 15, "a" * 16, "a" * 15 + "/", ".own", "a" * 5000])
+@pytest.mark.parametrize(
+    "token", ["", "..", "../..", "a" * 15, "a" * 16, "a" * 15 + "/", ".own", "a" * 5000]
+)
 def test_what_is_no_token_finds_nothing(token):
     brought()
-    assert own.find(token) is None
+    assert find_upload(token) is None
 
 
 @pytest.mark.parametrize("name", ["../../etc/x.csv", "C:\\data\\x.csv", "/x.csv", "x\n.csv"])
 def test_a_path_becomes_a_name(name):
-    assert own.checked_name(name) == "x.csv"
+    assert check_upload_name(name) == "x.csv"
 
 
-@pytest.mark.parametrize("name", ["", "..", ".csv", "a/", "x" * 300 + ".csv", "run.exe", "model.pkl", "page.html"])
+@pytest.mark.parametrize(
+    "name", ["", "..", ".csv", "a/", "x" * 300 + ".csv", "run.exe", "model.pkl", "page.html"]
+)
 def test_other_files_are_refused(name):
     with pytest.raises(DataError, match=r"no name|no kind that is read"):
-        own.checked_name(name)
+        check_upload_name(name)
 
 
 def test_sets_without_anything_are_cleared_away_and_on_request_old_ones():
-    empty, full = own.new(), brought()
+    empty, full = create_upload(), brought()
     past = time.time() - 7200
     for one in (empty, full):
         os.utime(one.path, (past, past))
-    own.new()
+    create_upload()
     assert not empty.path.exists() and full.path.exists()
-    own.new(keep=3600)
+    create_upload(keep=3600)
     assert not full.path.exists()
 
 
 def test_a_deleted_set_is_gone():
     one = brought()
     one.delete()
-    assert own.find(one.token) is None and own.listing() == []
+    assert find_upload(one.token) is None and list_uploads() == []

@@ -1,5 +1,7 @@
 """One run trained by several processes: real ones, under torchrun, that are really killed."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
@@ -12,15 +14,15 @@ import torch.distributed as dist
 from helpers import FAST, digits, tiny, trained, wait_for, weights_of
 from torch.nn.parallel import DistributedDataParallel
 
-from aecore import runs
-from aecore.autoencoder import Autoencoder
-from aecore.config import TrainConfig
 from aecore.errors import RunError
-from aecore.optimizer import Optimizer
-from aecore.ranks import Ranks
-from aecore.train import Trainer
-from aecore.update import GraphedUpdate, Objective, Update
-from aecore.variants import VARIANTS, configure
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import TrainConfig
+from aecore.model.variants import VARIANTS, configure
+from aecore.runs.listing import create_run, create_shared_run
+from aecore.training.optimizer import Optimizer
+from aecore.training.ranks import Ranks
+from aecore.training.trainer import Trainer
+from aecore.training.update import GraphedUpdate, Objective, Update
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 LONG = {"training": {"epochs": 80}}
@@ -32,7 +34,9 @@ def launch(run, restarts=0):
     environment = {**os.environ, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1"}
     command = [*TORCHRUN, "--max-restarts", str(restarts), "-m", "aecore", "resume", str(run.path)]
     log = open(run.path / "log.txt", "ab")  # noqa: SIM115 - the process writes to it
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
 
 
 def workers(run):
@@ -40,7 +44,11 @@ def workers(run):
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            said = dict(part.split("=", 1) for part in (folder / "environ").read_text().split("\0") if "=" in part)
+            said = dict(
+                part.split("=", 1)
+                for part in (folder / "environ").read_text().split("\0")
+                if "=" in part
+            )
             if "RANK" in said and str(run.path) in (folder / "cmdline").read_text():
                 found[int(said["RANK"])] = int(folder.name)
         except (OSError, UnicodeDecodeError):
@@ -54,7 +62,7 @@ def finish(process, run):
 
 @linux
 def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights():
-    quiet, killed = runs.create(tiny(**LONG)), runs.create(tiny(**LONG))
+    quiet, killed = create_run(tiny(**LONG)), create_run(tiny(**LONG))
     undisturbed, process = launch(quiet), launch(killed, restarts=1)
     wait_for(lambda: killed.state().epoch >= 10, "it trains")
     os.kill(workers(killed)[0], signal.SIGKILL)  # the one that writes the folder
@@ -66,12 +74,14 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights()
     assert [row["epoch"] for row in killed.epochs()] == list(range(1, 81))
     alone = trained(tiny(**LONG))
     one, two = (Autoencoder.load(run.path).state_dict() for run in (alone, quiet))
-    assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one), "the same but for rounding"
+    assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one), (
+        "the same but for rounding"
+    )
 
 
 @linux
 def test_a_launcher_that_is_killed_outright_leaves_no_orphan_training_on():
-    run = runs.create(tiny(training={"epochs": 100_000}))
+    run = create_run(tiny(training={"epochs": 100_000}))
     process = launch(run)
     wait_for(lambda: run.state().epoch >= 3, "it trains")
     pids = workers(run)
@@ -86,7 +96,9 @@ def test_a_launcher_that_is_killed_outright_leaves_no_orphan_training_on():
 @pytest.fixture
 def group(tmp_path):
     """A group of one process: what DDP needs to exist."""
-    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
+    dist.init_process_group(
+        "gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1
+    )
     yield
     dist.destroy_process_group()
 
@@ -97,7 +109,10 @@ def test_every_variant_trains_under_ddp_with_the_gradients_that_it_has_alone(gro
         for wrap in (lambda module: module, DistributedDataParallel):
             torch.manual_seed(0)
             objective = wrap(Objective(Autoencoder(model), TrainConfig(), False))
-            for seed in (1, 2):  # in the second step DDP complains about weights that had no gradient in the first
+            for seed in (
+                1,
+                2,
+            ):  # in the second step DDP complains about weights that had no gradient in the first
                 torch.manual_seed(seed)
                 objective.zero_grad()
                 objective(digits(64), 1.0).total.backward()
@@ -119,18 +134,24 @@ def test_the_ranks_shares_of_a_batch_weigh_as_the_whole():
 
 
 def test_processes_that_train_together_meet_in_one_folder(tmp_path):
-    made = runs.shared(tiny(), tmp_path / "run", first=True)
-    assert runs.shared(tiny(), tmp_path / "run", first=False) == made == runs.shared(tiny(), made.path, first=True)
+    made = create_shared_run(tiny(), tmp_path / "run", first=True)
+    assert (
+        create_shared_run(tiny(), tmp_path / "run", first=False)
+        == made
+        == create_shared_run(tiny(), made.path, first=True)
+    )
     with pytest.raises(RunError, match="other settings"):
-        runs.shared(tiny(latent_dim=5), tmp_path / "run", first=True)
+        create_shared_run(tiny(latent_dim=5), tmp_path / "run", first=True)
     with pytest.raises(RunError, match="--out"):
-        runs.shared(tiny(), None, first=True)
+        create_shared_run(tiny(), None, first=True)
 
 
 def test_what_a_gpu_would_record_is_the_same_update(monkeypatch):
     """Without a GPU: the recording stands for a call of what is recorded, on tensors at fixed places."""
     monkeypatch.setattr(GraphedUpdate, "record", lambda self, step: step)
-    monkeypatch.setattr(GraphedUpdate, "warm_up", lambda self, x: self.step(x, self.lr, self.kl_weight))
+    monkeypatch.setattr(
+        GraphedUpdate, "warm_up", lambda self, x: self.step(x, self.lr, self.kl_weight)
+    )
     config = TrainConfig(**FAST)
     ends = []
     for kind in (Update, GraphedUpdate):
@@ -138,18 +159,24 @@ def test_what_a_gpu_would_record_is_the_same_update(monkeypatch):
         torch.manual_seed(3)
         for parameter in model.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
-        update = kind(Objective(model, config, False), Optimizer(model.parameters(), config), Ranks())
+        update = kind(
+            Objective(model, config, False), Optimizer(model.parameters(), config), Ranks()
+        )
         if kind is GraphedUpdate:
-            monkeypatch.setattr(update.optimizer, "step", lambda lr, step=update.optimizer.step: step(lr.item()))
+            monkeypatch.setattr(
+                update.optimizer, "step", lambda lr, step=update.optimizer.step: step(lr.item())
+            )
         for number in range(12):
             model.bottleneck.anneal(number // 6 / 2)
             update(digits(64)[: 40 if number % 6 == 5 else 64], 1e-2 / (number + 1), 1.0)
         ends.append((update.sums, *model.parameters()))
         replayed = getattr(update, "recordings", {})
-    assert {len(shape) for shape in replayed} == {4} and any(made.replay for made in replayed.values())
+    assert {len(shape) for shape in replayed} == {4} and any(
+        made.replay for made in replayed.values()
+    )
     assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(*ends, strict=True))
 
 
 def test_the_trainer_asks_for_the_update_that_its_device_has():
-    trainer = Trainer(runs.create(tiny()), lambda: False, None)
+    trainer = Trainer(create_run(tiny()), lambda: False, None)
     assert type(trainer.update) is Update

@@ -1,5 +1,7 @@
 """A Ray cluster by its HTTP: real packages, real jobs, real followers; only the head is a stand-in."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import signal
@@ -8,12 +10,15 @@ import pytest
 from cluster import Cluster
 from helpers import tiny, trained, wait_for, weights_of
 
-from aecore import backends, runs
-from aecore.backends import Order, Unreachable, order_of
-from aecore.backends.package import MAX_BYTES, Files, lines_of, pack
-from aecore.backends.ray import Ray, check_address, reason
+from aecore.backends import registry
+from aecore.backends.base import Order, Unreachable, read_order
+from aecore.backends.package import MAX_PACKAGE_BYTES, FileCollector, encode_file_lines, pack_run
+from aecore.backends.ray import Ray, check_ray_address, explain_job_end
+from aecore.backends.registry import open_backend, resume_run, start_run, stop_run
 from aecore.errors import AecoreError, BackendError, RunError
-from aecore.train import RESUME
+from aecore.files import RESUME_FILE
+from aecore.runs.listing import create_run
+from aecore.runs.run import LIVE_STATES
 
 LONG = {"training": {"epochs": 100_000, "previews": 5}}
 TOKEN = "the-clusters-own-secret"
@@ -29,13 +34,13 @@ def cluster(tmp_path, monkeypatch):
 
 def sent(config):
     """A run on its way to the cluster."""
-    run = runs.create(config)
-    backends.start(run, Order(backend="ray", device="cpu", label="CPU"))
+    run = create_run(config)
+    start_run(run, Order(backend="ray", device="cpu", label="CPU"))
     return run
 
 
 def is_over(run):
-    return run.state().state not in runs.LIVE
+    return run.state().state not in LIVE_STATES
 
 
 def test_a_run_trained_on_a_cluster_ends_here_like_any_other(cluster, tmp_path):
@@ -51,7 +56,9 @@ def test_a_run_trained_on_a_cluster_ends_here_like_any_other(cluster, tmp_path):
     assert [row["loss"] for row in run.epochs()] == [row["loss"] for row in here.epochs()]
     assert run.test_metrics() == here.test_metrics() and len(run.previews()) == len(here.previews())
     assert run.config() == here.config(), "the data are still where they were"
-    assert TOKEN not in "".join(path.read_text(errors="replace") for path in run.path.glob("*") if path.is_file())
+    assert TOKEN not in "".join(
+        path.read_text(errors="replace") for path in run.path.glob("*") if path.is_file()
+    )
 
 
 def digits_file(folder):
@@ -65,23 +72,25 @@ def digits_file(folder):
 def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(cluster):
     run = sent(tiny(**LONG))
     wait_for(lambda: run.state().epoch >= 5, "it trains")
-    backends.stop(run)
+    stop_run(run)
     wait_for(lambda: is_over(run), "it stops")
     stood = run.state()
-    assert stood.state == "stopped" and (run.path / RESUME).exists() and run.has_model()
+    assert stood.state == "stopped" and (run.path / RESUME_FILE).exists() and run.has_model()
 
-    backends.resume(run)
+    resume_run(run)
     wait_for(lambda: run.state().epoch > stood.epoch, "it goes on where it was")
     assert len(cluster.jobs) == 2
 
     os.kill(run.pid(), signal.SIGKILL)  # this machine was switched off
     wait_for(lambda: run.state().state == "lost", "nobody follows it")
     epoch = run.state().epoch
-    backends.resume(run)
+    resume_run(run)
     wait_for(lambda: run.state().epoch > epoch, "its news arrive again")
-    assert len(cluster.jobs) == 2 and order_of(run).attempt == 2
+    assert len(cluster.jobs) == 2 and read_order(run).attempt == 2
     rows = run.epochs()
-    assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1)), "none is missing, none comes twice"
+    assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1)), (
+        "none is missing, none comes twice"
+    )
 
     job = list(cluster.jobs.values())[1]
     os.killpg(job.process.pid, signal.SIGKILL)
@@ -101,7 +110,7 @@ def test_only_what_is_there_can_be_ordered(tmp_path, monkeypatch):
         monkeypatch.setenv("AECORE_RAY_ADDRESS", head.url)
         assert [device.name for device in Ray().devices()] == ["gpu:1", "gpu:4", "cpu"]
         with pytest.raises(BackendError, match="no gpu:8"):
-            Ray().submit(runs.create(tiny()), Order(backend="ray", device="gpu:8"))
+            Ray().submit(create_run(tiny()), Order(backend="ray", device="gpu:8"))
         assert not head.jobs
 
 
@@ -120,49 +129,78 @@ def test_a_cluster_that_cannot_be_used_says_why(cluster, monkeypatch):
 
 
 def test_another_machine_without_a_token_is_refused():
-    for address in ("http://10.0.0.1:8265", "http://gpu-box:8265", "ftp://127.0.0.1", "", "http://me:pw@127.0.0.1:1"):
+    for address in (
+        "http://10.0.0.1:8265",
+        "http://gpu-box:8265",
+        "ftp://127.0.0.1",
+        "",
+        "http://me:pw@127.0.0.1:1",
+    ):
         with pytest.raises(BackendError):
-            check_address(address, "")
-    for address, token in (("http://127.0.0.1:8265", ""), ("http://localhost:1", ""), ("https://gpu-box", "secret")):
-        check_address(address, token)
+            check_ray_address(address, "")
+    for address, token in (
+        ("http://127.0.0.1:8265", ""),
+        ("http://localhost:1", ""),
+        ("https://gpu-box", "secret"),
+    ):
+        check_ray_address(address, token)
 
 
 def test_the_reason_of_a_failure_is_one_sentence_without_the_news():
     log = 'failed with exit code 1, last available logs:\nAE {"record": {}}\nModuleNotFoundError: No module named x\n'
-    assert reason(log, 1) == "The job failed: ModuleNotFoundError: No module named x"
-    assert reason("failed with exit code -9, last available logs", None) == "The job was killed (signal 9)."
-    assert reason("", 137) == "The job was killed (signal 9)."
+    assert explain_job_end(log, 1) == "The job failed: ModuleNotFoundError: No module named x"
+    assert (
+        explain_job_end("failed with exit code -9, last available logs", None)
+        == "The job was killed (signal 9)."
+    )
+    assert explain_job_end("", 137) == "The job was killed (signal 9)."
 
 
 def test_a_package_too_large_to_send_is_refused(tmp_path):
     large = tmp_path / "large.npz"
     with open(large, "wb") as file:
-        file.truncate(MAX_BYTES + 1)
+        file.truncate(MAX_PACKAGE_BYTES + 1)
     with pytest.raises(RunError, match="200 MB can be sent"):
-        pack(runs.create(tiny({"name": str(large)})))
+        pack_run(create_run(tiny({"name": str(large)})))
     with pytest.raises(RunError, match="not here any more"):
-        pack(runs.create(tiny({"name": str(tmp_path / "gone.npz")})))
+        pack_run(create_run(tiny({"name": str(tmp_path / "gone.npz")})))
 
 
 def test_files_come_by_a_log_whole_or_not_at_all_and_only_those_of_a_run(tmp_path):
     source, target = tmp_path / "a", tmp_path / "b"
     source.mkdir(), target.mkdir()
     (source / "model.safetensors").write_bytes(os.urandom(200_000))
-    rows = list(backends.base.told(["noise", *lines_of(source, "model.safetensors"), 'AE {"torn']))
-    files = Files(target)
-    assert [files.add(row) for row in rows[:-1]] == [""] * (len(rows) - 1) and not list(target.iterdir())
+    rows = list(
+        registry.base.told(["noise", *encode_file_lines(source, "model.safetensors"), 'AE {"torn'])
+    )
+    files = FileCollector(target)
+    assert [files.add(row) for row in rows[:-1]] == [""] * (len(rows) - 1) and not list(
+        target.iterdir()
+    )
     assert files.add(rows[-1]) == "model.safetensors"
-    assert (target / "model.safetensors").read_bytes() == (source / "model.safetensors").read_bytes()
-    for name in ("../evil", "/etc/passwd", "config.json", "run.lock", "previews/../../x.safetensors"):
-        assert Files(target).add({**rows[0], "file": name, "of": 1}) == ""
-    assert Files(target).add({**rows[0], "data": "%%%"}) == "" == Files(target).add({"file": "README.md"})
+    assert (target / "model.safetensors").read_bytes() == (
+        source / "model.safetensors"
+    ).read_bytes()
+    for name in (
+        "../evil",
+        "/etc/passwd",
+        "config.json",
+        "run.lock",
+        "previews/../../x.safetensors",
+    ):
+        assert FileCollector(target).add({**rows[0], "file": name, "of": 1}) == ""
+    assert (
+        FileCollector(target).add({**rows[0], "data": "%%%"})
+        == ""
+        == FileCollector(target).add({"file": "README.md"})
+    )
     assert [path.name for path in target.iterdir()] == ["model.safetensors"]
 
 
 def test_an_order_that_is_torn_is_no_order():
-    run = runs.create(tiny())
+    run = create_run(tiny())
     for text in ("", "{", '{"backend": "elsewhere", "device": "x"}'):
         (run.path / "remote.json").write_text(text)
-        assert order_of(run) is None
+        assert read_order(run) is None
     with pytest.raises(AecoreError):
-        backends.engine("ray").submit(run, Order(backend="ray", device="cpu"))
+        open_backend("ray").submit(run, Order(backend="ray", device="cpu"))

@@ -1,5 +1,7 @@
 """Run folders: what they say when whole, when torn, when live and when their process is gone."""
 
+from __future__ import annotations
+
 import json
 import os
 import threading
@@ -8,14 +10,22 @@ import time
 import pytest
 from helpers import ended, fork, kill_hard, tiny, trained, wait_for
 
-from aecore import runs
 from aecore.errors import CheckpointError, RunError
-from aecore.runs import Run, State
+from aecore.runs import listing
+from aecore.runs.listing import (
+    check_run_id,
+    create_run,
+    find_run,
+    has_sound_config,
+    list_runs,
+    make_run_id,
+)
+from aecore.runs.run import START_SECONDS, Run, State
 
 
 @pytest.fixture
 def run():
-    return runs.create(tiny())
+    return create_run(tiny())
 
 
 def hold(run, seconds=60):
@@ -39,72 +49,85 @@ def test_a_new_run_is_queued_with_its_config(run, own_runs):
     assert run.config() == tiny()
     assert run.state() == State(state="queued", epochs=3, since=run.state().since)
     assert abs(run.state().since - time.time()) < 10
-    assert not run.has_model() and run.version() == 0 and run.epochs() == [] and run.test_metrics() == {}
+    assert (
+        not run.has_model()
+        and run.version() == 0
+        and run.epochs() == []
+        and run.test_metrics() == {}
+    )
 
 
 def test_ids_differ_and_are_fit_for_paths_and_addresses():
     config = tiny(data={"name": "digits"})
-    ids = {runs.new_id(config) for _ in range(50)}
+    ids = {make_run_id(config) for _ in range(50)}
     assert len(ids) == 50
-    strange = config.model_copy(update={"data": config.data.model_copy(update={"name": "/a b/Größe & co..csv"})})
-    assert all(c.isascii() and (c.isalnum() or c == "-") for c in runs.new_id(strange))
+    strange = config.model_copy(
+        update={"data": config.data.model_copy(update={"name": "/a b/Größe & co..csv"})}
+    )
+    assert all(c.isascii() and (c.isalnum() or c == "-") for c in make_run_id(strange))
 
 
 def test_a_folder_that_is_taken_or_cannot_be_is_refused(tmp_path, run):
     with pytest.raises(RunError, match="exists already"):
-        runs.create(tiny(), run.path)
+        create_run(tiny(), run.path)
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be made"):
-        runs.create(tiny(), tmp_path / "file" / "run")
+        create_run(tiny(), tmp_path / "file" / "run")
 
 
 def test_runs_are_found_by_id_and_by_folder(run, monkeypatch):
-    assert runs.find(run.id) == run
-    assert runs.find(run.path).path == run.path
+    assert find_run(run.id) == run
+    assert find_run(run.path).path == run.path
     monkeypatch.chdir(run.path.parent)
-    assert runs.find(run.id).id == run.id
+    assert find_run(run.id).id == run.id
 
 
 @pytest.mark.parametrize("name", ["nowhere", "", "..", "a" * 5000, "nul\0byte", "/etc"])
 def test_an_unknown_run_lists_the_known_ones(run, name):
     with pytest.raises(RunError, match=run.id) as caught:
-        runs.find(name)
+        find_run(name)
     assert len(str(caught.value)) < 1000
 
 
 def test_runs_are_listed_newest_first_broken_ones_included(own_runs):
-    made = [runs.create(tiny(), own_runs / name) for name in "abc"]
+    made = [create_run(tiny(), own_runs / name) for name in "abc"]
     for age, run in enumerate(made):
         os.utime(run.path / "config.json", (1e9 + age, 1e9 + age))
     (own_runs / "no-run").mkdir()
     (made[1].path / "config.json").write_text("{")
     os.utime(made[1].path / "config.json", (2e9, 2e9))
-    listed = [run for run in runs.list_runs() if run.path.parent == own_runs]
+    listed = [run for run in list_runs() if run.path.parent == own_runs]
     assert [run.id for run in listed] == ["b", "c", "a"]
-    assert [runs.readable(run) for run in listed] == [False, True, True]
+    assert [has_sound_config(run) for run in listed] == [False, True, True]
     with pytest.raises(CheckpointError):
         listed[0].config()
 
 
 def test_a_run_from_an_address_is_a_name_and_never_a_path():
-    assert runs.safe_name("1122-vae-digits-3fa9") == "1122-vae-digits-3fa9"
+    assert check_run_id("1122-vae-digits-3fa9") == "1122-vae-digits-3fa9"
     for bad in ("../x", "a/b", ".hidden", "..", "/etc/passwd"):
         with pytest.raises(RunError):
-            runs.safe_name(bad)
+            check_run_id(bad)
 
 
 # -- records
 
 
 def test_records_come_back_in_order_and_by_kind(run):
-    for record in ({"kind": "pretrain", "epoch": 1}, {"kind": "epoch", "epoch": 1}, {"kind": "test", "se": 2.5}):
+    for record in (
+        {"kind": "pretrain", "epoch": 1},
+        {"kind": "epoch", "epoch": 1},
+        {"kind": "test", "se": 2.5},
+    ):
         run.append(record)
     assert [r["kind"] for r in run.records()] == ["pretrain", "epoch", "test"]
     assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
     assert run.test_metrics() == {"se": 2.5}
 
 
-@pytest.mark.parametrize("torn", [b'{"kind": "epoch", "epo', b'{"kind": "epoch", "epoch": 2}', b"\xff\xff", b"3"])
+@pytest.mark.parametrize(
+    "torn", [b'{"kind": "epoch", "epo', b'{"kind": "epoch", "epoch": 2}', b"\xff\xff", b"3"]
+)
 def test_a_torn_last_line_is_ignored_and_spoils_no_later_one(run, torn):
     run.append({"kind": "epoch", "epoch": 1})
     with open(run.path / "metrics.jsonl", "ab") as file:
@@ -122,7 +145,16 @@ def test_an_epoch_repeated_after_a_resume_counts_once_with_its_last_values(run):
 
 
 def test_lines_from_strangers_do_no_harm(run):
-    lines = ["null", "[]", "3", "{}", '{"kind": "epoch"}', '{"kind": "epoch", "epoch": [1]}', '{"kind": 5}', "]["]
+    lines = [
+        "null",
+        "[]",
+        "3",
+        "{}",
+        '{"kind": "epoch"}',
+        '{"kind": "epoch", "epoch": [1]}',
+        '{"kind": 5}',
+        "][",
+    ]
     (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     assert run.epochs() == [] and run.test_metrics() == {}
     assert run.records() == [{"kind": "epoch"}]
@@ -147,7 +179,9 @@ def test_previews_are_sorted_by_epoch_whatever_else_lies_there(run):
 # -- state and lock
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"null", b"\xff\xfe", b'{"state": "happy"}', b'{"epoch": -1}', b"[]"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"null", b"\xff\xfe", b'{"state": "happy"}', b'{"epoch": -1}', b"[]"]
+)
 def test_a_torn_state_is_lost_or_done_and_can_be_written_anew(run, content):
     (run.path / "state.json").write_bytes(content)
     assert run.state().state == "lost"
@@ -161,8 +195,13 @@ def test_writing_the_state_keeps_what_is_not_named(run):
     run.write_state(state="done", epoch=3, device="CPU")
     run.write_state(error="late")
     assert run.state().model_dump() == {
-        **run.state().model_dump(), "state": "done", "epoch": 3, "device": "CPU", "error": "late", "epochs": 3,
-    }  # fmt: skip
+        **run.state().model_dump(),
+        "state": "done",
+        "epoch": 3,
+        "device": "CPU",
+        "error": "late",
+        "epochs": 3,
+    }
 
 
 def test_a_run_whose_process_is_gone_is_lost(run):
@@ -176,12 +215,12 @@ def test_a_run_whose_process_is_gone_is_lost(run):
 
 def test_a_queued_run_is_given_time_to_get_its_process(run):
     assert run.state().state == "queued"
-    run.write_state(since=time.time() - 2 * runs.START_SECONDS)
+    run.write_state(since=time.time() - 2 * START_SECONDS)
     assert run.state().state == "lost"
 
 
 def test_a_run_that_waited_long_for_its_slot_is_not_lost_while_its_trainer_starts(run):
-    run.write_state(since=time.time() - 2 * runs.START_SECONDS)
+    run.write_state(since=time.time() - 2 * START_SECONDS)
     (run.path / "run.lock").write_text("")  # the queue touches it on the way out
     assert run.state().state == "queued"
 
@@ -262,7 +301,7 @@ def test_the_version_changes_when_the_weights_do():
     before = run.version()
     run.write_state(error="x")
     assert run.version() == before
-    from aecore.autoencoder import Autoencoder
+    from aecore.model.autoencoder import Autoencoder
 
     Autoencoder.load(run.path).save(run.path, run.config())
     assert run.version() > before
@@ -270,5 +309,5 @@ def test_the_version_changes_when_the_weights_do():
 
 def test_a_new_run_never_takes_the_folder_of_another(monkeypatch):
     names = iter(["run-3fa9", "run-3fa9", "run-77b0"])
-    monkeypatch.setattr(runs, "new_id", lambda config: next(names))
-    assert [runs.create(tiny()).id for _ in range(2)] == ["run-3fa9", "run-77b0"]
+    monkeypatch.setattr(listing, "make_run_id", lambda config: next(names))
+    assert [create_run(tiny()).id for _ in range(2)] == ["run-3fa9", "run-77b0"]

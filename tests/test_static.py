@@ -1,5 +1,7 @@
 """A run as a page without a server: what is written, and what is refused."""
 
+from __future__ import annotations
+
 import gzip
 import html
 import io
@@ -12,56 +14,78 @@ import pytest
 import torch
 from safetensors import numpy as safetensors
 
-from aecore import latent, packs, runs, static
-from aecore.__main__ import main
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig, ModelConfig, RunConfig
-from aecore.data import load
+from aecore.analysis.latent import (
+    encode_codes,
+    fit_principal_plane,
+    make_unit_plane,
+    preserved_neighbour_shares,
+)
+from aecore.cli.parser import main
+from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
-from aecore.plan import plan
-from aecore.train import fit
+from aecore.explorer import packs
+from aecore.explorer.packs import pack_saved_epochs
+from aecore.explorer.static_page import encode_as_script, export_static_page, zip_static_page
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig, ModelConfig, RunConfig
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.training.trainer import fit
 
 
 @pytest.fixture
 def run():
-    made = runs.create(plan("vae", "digits", settings={"training.epochs": 3, "data.limit": 300}))
+    made = create_run(plan_run("vae", "digits", settings={"training.epochs": 3, "data.limit": 300}))
     list(fit(made))
     return made
 
 
 def inputs(run):
-    return load(run.config().data).test.x
+    return load_dataset(run.config().data).test.x
 
 
 def read(path):
     """A pack's arrays, and what is said of them."""
     data = gzip.decompress(path.read_bytes())
     length = int.from_bytes(data[:8], "little")
-    return safetensors.load(data), json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["explorer"])
+    return safetensors.load(data), json.loads(
+        json.loads(data[8 : 8 + length])["__metadata__"]["explorer"]
+    )
 
 
 def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tmp_path, capsys):
     out = tmp_path / "page"
     assert main(["export", run.id, "--to", "static", str(out)]) == 0
     files = {"model.bin", "model.bin.js", "pca.bin", "pca.bin.js"}
-    assert {path.name for path in out.iterdir()} == files | {"index.html", "explorer.js", "style.css"}
+    assert {path.name for path in out.iterdir()} == files | {
+        "index.html",
+        "explorer.js",
+        "style.css",
+    }
     size = sum(path.stat().st_size for path in out.iterdir())
     assert f"{size:,} bytes in all" in capsys.readouterr().out
     page = (out / "index.html").read_text()
     assert "http" not in page and "<h1>Variational autoencoder on" in page
     model, about = read(out / "model.bin")
     net = Autoencoder.load(run.path)
-    z = latent.codes(net, inputs(run))
-    kept = model["codes.low"] + model["codes"] * model["codes.step"] if "codes.low" in model else model["codes"]
+    z = encode_codes(net, inputs(run))
+    kept = (
+        model["codes.low"] + model["codes"] * model["codes.step"]
+        if "codes.low" in model
+        else model["codes"]
+    )
     rebuilt = [net.decode(torch.from_numpy(part.astype(np.float32))) for part in (z.numpy(), kept)]
     assert (rebuilt[0] - rebuilt[1]).square().mean().sqrt() < 1 / 255
-    assert about["network"]["latent_dim"] == z.shape[1] and model["model.decoder.0.weight"].dtype == np.float16
+    assert (
+        about["network"]["latent_dim"] == z.shape[1]
+        and model["model.decoder.0.weight"].dtype == np.float16
+    )
     assert "inputs" not in model  # the data's licence is not ours to judge
 
 
 def test_a_page_can_show_the_inputs_and_the_epochs(run, tmp_path):
-    static.export(run, tmp_path / "with", thumbnails=True)
-    static.export(run, tmp_path / "without")
+    export_static_page(run, tmp_path / "with", thumbnails=True)
+    export_static_page(run, tmp_path / "without")
     model, _ = read(tmp_path / "with" / "model.bin")
     assert np.array_equal(model["inputs"], inputs(run).numpy())
     with_, without = (read(tmp_path / name / "pca.bin")[0] for name in ("with", "without"))
@@ -72,7 +96,7 @@ def test_a_page_can_show_the_inputs_and_the_epochs(run, tmp_path):
 def test_a_script_holds_the_same_bytes_as_its_pack():
     for size in (0, 1, 14, 15, 16, 1000):
         data = np.random.default_rng(size).integers(0, 256, size).astype(np.uint8).tobytes()
-        text = static.as_script(data).decode("utf-16")
+        text = encode_as_script(data).decode("utf-16")
         letters, count = re.fullmatch(r'pack\("(.*)", (\d+)\)\n', text, re.DOTALL).groups()
         bits = "".join(f"{ord(letter) - 0x3400:015b}" for letter in letters)
         assert int(count) == size
@@ -80,56 +104,62 @@ def test_a_script_holds_the_same_bytes_as_its_pack():
 
 
 def test_a_zip_holds_the_page_in_a_folder_of_its_run(run):
-    with zipfile.ZipFile(io.BytesIO(static.zipped(run))) as archive:
+    with zipfile.ZipFile(io.BytesIO(zip_static_page(run))) as archive:
         assert f"{run.id}/index.html" in archive.namelist() and archive.testzip() is None
 
 
 def test_a_page_is_replaced_but_no_other_files_are(run, tmp_path):
     out = tmp_path / "page"
-    static.export(run, out, maps=("pca", "tsne"), points=60)
+    export_static_page(run, out, maps=("pca", "tsne"), points=60)
     assert (out / "tsne.bin").exists()
-    static.export(run, out)
+    export_static_page(run, out)
     (out / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match=r"holds other files, such as thesis\.tex"):
-        static.export(run, out)
+        export_static_page(run, out)
 
 
 def test_what_cannot_be_done_is_said(run, tmp_path):
     with pytest.raises(ConfigError, match="2 points or more, got 1"):
-        static.export(run, tmp_path, points=1)
+        export_static_page(run, tmp_path, points=1)
     with pytest.raises(ConfigError, match="no map 'star' here"):
-        static.export(run, tmp_path, maps=("star",))
+        export_static_page(run, tmp_path, maps=("star",))
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written"):
-        static.export(run, tmp_path / "file")
-    config = RunConfig(model=ModelConfig(input_shape=(3,), latent_dim=2), data=DataConfig(name="gone.csv"))
-    lost = runs.create(config, tmp_path / "lost")
+        export_static_page(run, tmp_path / "file")
+    config = RunConfig(
+        model=ModelConfig(input_shape=(3,), latent_dim=2), data=DataConfig(name="gone.csv")
+    )
+    lost = create_run(config, tmp_path / "lost")
     Autoencoder(config.model).save(lost.path, config)
     with pytest.raises(DataError, match="no other data fits"):
-        static.export(lost, tmp_path / "page")
+        export_static_page(lost, tmp_path / "page")
 
 
 def test_a_hostile_config_stays_text(run, tmp_path):
     config = run.config()
     evil = "<script>alert(1)</script>"
     (run.path / "config.json").write_text(
-        config.model_copy(update={"model": config.model.model_copy(update={"variant": evil})}).model_dump_json()
+        config.model_copy(
+            update={"model": config.model.model_copy(update={"variant": evil})}
+        ).model_dump_json()
     )
-    static.export(run, tmp_path / "page")
+    export_static_page(run, tmp_path / "page")
     page = (tmp_path / "page" / "index.html").read_text()
     assert evil not in page and html.escape(evil) in page
 
 
 def test_neighbours_kept_are_all_of_them_on_a_true_map_and_few_on_a_false_one():
     z = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
-    assert latent.preserved(z, 3 * z + 1).min() == 1
-    assert latent.preserved(z, np.random.default_rng(1).normal(size=(300, 2))).mean() < 0.1
+    assert preserved_neighbour_shares(z, 3 * z + 1).min() == 1
+    assert (
+        preserved_neighbour_shares(z, np.random.default_rng(1).normal(size=(300, 2))).mean() < 0.1
+    )
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_a_plane_takes_codes_to_places_and_back(dim):
     z = np.random.default_rng(0).normal(size=(50, dim)).astype(np.float32)
-    for plane in (latent.principal_plane(z), latent.unit_plane(z, [0, dim - 1])):
+    for plane in (fit_principal_plane(z), make_unit_plane(z, [0, dim - 1])):
         places = plane.positions(z)
         assert np.allclose(plane.positions(plane.codes(places)), places, atol=1e-5)
         if dim <= 2:
@@ -137,9 +167,11 @@ def test_a_plane_takes_codes_to_places_and_back(dim):
 
 
 def test_a_network_too_large_for_a_browser_is_refused(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(packs, "WEIGHTS", 1000)
-    with pytest.raises(ConfigError, match=r"has [\d,]+ weights, too many for a browser; the limit is 1,000"):
-        static.export(run, tmp_path / "page")
+    monkeypatch.setattr(packs, "MAX_PACKED_WEIGHTS", 1000)
+    with pytest.raises(
+        ConfigError, match=r"has [\d,]+ weights, too many for a browser; the limit is 1,000"
+    ):
+        export_static_page(run, tmp_path / "page")
 
 
 def test_a_page_does_not_tell_where_its_data_lies(tmp_path):
@@ -147,9 +179,9 @@ def test_a_page_does_not_tell_where_its_data_lies(tmp_path):
     path.parent.mkdir()
     rows = np.random.default_rng(0).normal(size=(80, 3))
     path.write_text("a,b,c\n" + "\n".join(",".join(f"{v:.4f}" for v in row) for row in rows) + "\n")
-    made = runs.create(plan("vanilla", str(path), settings={"training.epochs": 1}))
+    made = create_run(plan_run("vanilla", str(path), settings={"training.epochs": 1}))
     list(fit(made))
-    page = static.export(made, tmp_path / "page").folder
+    page = export_static_page(made, tmp_path / "page").folder
     assert "points" in (page / "index.html").read_text()
     for name in ("model.bin", "pca.bin", "index.html"):
         data = (page / name).read_bytes()
@@ -159,8 +191,16 @@ def test_a_page_does_not_tell_where_its_data_lies(tmp_path):
 def test_of_many_saved_epochs_as_many_are_sent_as_fit(run, monkeypatch):
     config = run.config().model
     size = max(path.stat().st_size for _, path in run.previews())
-    assert packs.epochs_of(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [0, 1, 2, 3]
+    assert pack_saved_epochs(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
     monkeypatch.setattr(packs, "EPOCH_BYTES", 2 * size)
-    assert packs.epochs_of(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [0, 3]
+    assert pack_saved_epochs(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [
+        0,
+        3,
+    ]
     monkeypatch.setattr(packs, "EPOCH_BYTES", size)
-    assert packs.epochs_of(run, config.latent_dim, config.input_shape) == {}
+    assert pack_saved_epochs(run, config.latent_dim, config.input_shape) == {}

@@ -1,29 +1,44 @@
 """Sweeps: the grid, its runs, and what is said of it over the seeds."""
 
+from __future__ import annotations
+
 import json
 import statistics
 
 import pytest
 from helpers import FAST, tiny, trained
 
-from aecore import backends, runs, sweep
-from aecore.__main__ import main
+from aecore.backends import registry
+from aecore.cli.parser import main
 from aecore.errors import ConfigError
+from aecore.runs.listing import runs_folder
+from aecore.runs.sweep import (
+    MAX_SWEEP_RUNS,
+    create_sweep,
+    group_by_seed,
+    list_sweep_runs,
+    list_sweeps,
+    with_latent_dim,
+)
 
 
 def test_a_sweep_is_every_config_at_every_seed_as_ordinary_runs():
-    made = sweep.create([tiny(latent_dim=2), tiny(latent_dim=3)], seeds=3, name="grid")
+    made = create_sweep([tiny(latent_dim=2), tiny(latent_dim=3)], seeds=3, name="grid")
     configs = [run.config() for run in made]
-    assert [(c.model.latent_dim, c.training.seed) for c in configs] == [(d, s) for s in range(3) for d in (2, 3)]
+    assert [(c.model.latent_dim, c.training.seed) for c in configs] == [
+        (d, s) for s in range(3) for d in (2, 3)
+    ]
     assert all(run.state().state == "queued" for run in made)
-    assert sweep.names() == ["grid"] and {run.id for run in sweep.members("grid")} == {run.id for run in made}
+    assert list_sweeps() == ["grid"] and {run.id for run in list_sweep_runs("grid")} == {
+        run.id for run in made
+    }
 
 
 def test_mean_and_deviation_are_over_the_seeds_of_one_config_alone():
-    made = sweep.create([tiny(latent_dim=2), tiny(latent_dim=3)], seeds=3)
+    made = create_sweep([tiny(latent_dim=2), tiny(latent_dim=3)], seeds=3)
     for run in made[:-1]:
         trained_in_place(run)
-    two, three = sweep.groups(made)
+    two, three = group_by_seed(made)
     assert [(g.latent_dim, g.count(), len(g.runs)) for g in (two, three)] == [(2, 3, 3), (3, 2, 3)]
     errors = [run.test_metrics()["se"] for run in two.runs]
     assert len(set(errors)) == 3, "each seed gives another model"
@@ -33,16 +48,16 @@ def test_mean_and_deviation_are_over_the_seeds_of_one_config_alone():
 
 
 def trained_in_place(run):
-    from aecore.train import fit
+    from aecore.training.trainer import fit
 
     list(fit(run))
 
 
 def test_one_seed_has_no_deviation_and_none_no_figures():
-    made = sweep.create([tiny()], seeds=1)
-    assert sweep.groups(made)[0].metrics() == {}
+    made = create_sweep([tiny()], seeds=1)
+    assert group_by_seed(made)[0].metrics() == {}
     trained_in_place(made[0])
-    found = sweep.groups(made)[0].metrics()["se"]
+    found = group_by_seed(made)[0].metrics()["se"]
     assert found.deviation is None and "±" not in str(found)
 
 
@@ -50,26 +65,43 @@ def test_a_sweep_too_large_or_too_small_or_with_no_name_makes_nothing():
     for configs, seeds, name in (
         ([tiny()], 0, ""),
         ([], 3, ""),
-        ([tiny()], sweep.MAX_RUNS + 1, ""),
+        ([tiny()], MAX_SWEEP_RUNS + 1, ""),
         ([tiny()], 1, "../x"),
     ):
         with pytest.raises(ConfigError):
-            sweep.create(configs, seeds, name)
+            create_sweep(configs, seeds, name)
     with pytest.raises(ConfigError, match="multiple"):
-        sweep.with_latent_dim(tiny(bottleneck={"kind": "vector_quantized", "dim": 2}), 3)
-    assert not sweep.names() and not (runs.root().exists() and list(runs.root().iterdir()))
+        with_latent_dim(tiny(bottleneck={"kind": "vector_quantized", "dim": 2}), 3)
+    assert not list_sweeps() and not (runs_folder().exists() and list(runs_folder().iterdir()))
 
 
 def test_runs_of_no_sweep_are_in_none():
     trained()
-    assert sweep.names() == [] == sweep.members("grid")
+    assert list_sweeps() == [] == list_sweep_runs("grid")
 
 
 def test_the_command_line_starts_a_sweep_and_tells_its_results(monkeypatch, capsys):
     started = []
-    monkeypatch.setattr(backends, "start", lambda run, order, token: started.append(run))
-    fast = [word for name in ("batch_size", "previews") for word in ("--set", f"training.{name}={FAST[name]}")]
-    grid = ["sweep", "vanilla", "vae", "--latent-dim", "2", "3", "--seeds", "2", "--epochs", "1", "--name", "g"]
+    monkeypatch.setattr(registry, "start_run", lambda run, order, token: started.append(run))
+    fast = [
+        word
+        for name in ("batch_size", "previews")
+        for word in ("--set", f"training.{name}={FAST[name]}")
+    ]
+    grid = [
+        "sweep",
+        "vanilla",
+        "vae",
+        "--latent-dim",
+        "2",
+        "3",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--name",
+        "g",
+    ]
     assert main([*grid, *fast, "--set", "data.limit=100"]) == 0
     assert len(started) == 8 and {run.config().sweep for run in started} == {"g"}
     assert {run.config().model.variant for run in started} == {"vanilla", "vae"}
@@ -79,8 +111,11 @@ def test_the_command_line_starts_a_sweep_and_tells_its_results(monkeypatch, caps
     assert main(["results", "g", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["variant"], row["latent_dim"], row["done"]) for row in rows] == [
-        ("vae", 2, "1 of 2"), ("vae", 3, "1 of 2"), ("vanilla", 2, "2 of 2"), ("vanilla", 3, "1 of 2"),
-    ]  # fmt: skip
+        ("vae", 2, "1 of 2"),
+        ("vae", 3, "1 of 2"),
+        ("vanilla", 2, "2 of 2"),
+        ("vanilla", 3, "1 of 2"),
+    ]
     assert rows[0]["se"][1] is None and rows[2]["se"][1] >= 0
     assert main(["results", "g"]) == 0 and "±" in capsys.readouterr().out
     assert main(["results", "none"]) == 1

@@ -1,5 +1,7 @@
 """Every variant: it learns, survives the disk and JSON, and fits itself to any data or says why not."""
 
+from __future__ import annotations
+
 import json
 import math
 
@@ -7,12 +9,19 @@ import pytest
 import torch
 from helpers import digits
 
-from aecore import data, plan, runs
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig, RunConfig, TrainConfig, parse
-from aecore.errors import ConfigError
-from aecore.train import fit
-from aecore.variants import VARIANTS, configure, find, levels, override
+from aecore.errors import ConfigError, DataError
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig, RunConfig, TrainConfig, parse_options
+from aecore.model.variants import (
+    VARIANTS,
+    choose_channels,
+    configure,
+    find_variant,
+    override_config,
+)
+from aecore.runs.listing import create_run
+from aecore.runs.plan import load_matching_data, plan_run
+from aecore.training.trainer import fit
 
 EVERY = pytest.mark.parametrize("variant", VARIANTS)
 
@@ -54,7 +63,7 @@ def test_a_saved_model_reconstructs_bit_for_bit_the_same(variant, tmp_path):
 @EVERY
 def test_its_config_survives_json(variant):
     config = configure(variant, (1, 8, 8), examples=1438, data=DataConfig())
-    assert parse(RunConfig, json.loads(config.model_dump_json())) == config
+    assert parse_options(RunConfig, json.loads(config.model_dump_json())) == config
     assert config.model.variant == variant
 
 
@@ -71,11 +80,16 @@ def test_it_fits_images_of_any_size(variant, shape):
 @EVERY
 @pytest.mark.parametrize("name", ["breast-cancer", "moons"])
 def test_a_table_trains_or_is_refused_in_one_sentence(variant, name):
-    settings = {"training.epochs": 1, "training.previews": 0, "training.device": "cpu", "data.limit": 100}
+    settings = {
+        "training.epochs": 1,
+        "training.previews": 0,
+        "training.device": "cpu",
+        "data.limit": 100,
+    }
     try:
-        run = runs.create(plan.plan(variant, name, settings=settings))
+        run = create_run(plan_run(variant, name, settings=settings))
     except ConfigError as error:
-        assert find(variant).model["network"]["kind"] == "conv"
+        assert find_variant(variant).model["network"]["kind"] == "conv"
         assert str(error).count(".") == 1 and "fully connected" in str(error)
         return
     list(fit(run))
@@ -85,14 +99,14 @@ def test_a_table_trains_or_is_refused_in_one_sentence(variant, name):
 
 @EVERY
 def test_it_says_what_it_is(variant):
-    v = find(variant)
+    v = find_variant(variant)
     assert v.label and v.summary.endswith(".") and v.paper and v.url.startswith("https://")
     assert v.formula.count("{") == v.formula.count("}")
 
 
 def test_an_unknown_variant_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"'vea'.*vanilla.*vae"):
-        find("vea")
+        find_variant("vea")
 
 
 # -- configure
@@ -135,10 +149,12 @@ def test_small_data_get_smaller_batches_and_more_epochs():
     assert large == TrainConfig()
 
 
-@pytest.mark.parametrize(("side", "count"), [(1, 1), (8, 1), (9, 1), (16, 1), (17, 2), (28, 2), (32, 2), (64, 3)])
+@pytest.mark.parametrize(
+    ("side", "count"), [(1, 1), (8, 1), (9, 1), (16, 1), (17, 2), (28, 2), (32, 2), (64, 3)]
+)
 def test_convolutions_halve_until_8_pixels_or_fewer_are_left(side, count):
-    assert len(levels(side)) == count
-    assert math.ceil(side / 2 ** len(levels(side))) <= 8
+    assert len(choose_channels(side)) == count
+    assert math.ceil(side / 2 ** len(choose_channels(side))) <= 8
 
 
 # -- override
@@ -150,7 +166,7 @@ def config():
 
 
 def test_options_are_replaced_by_their_paths(config):
-    changed = override(
+    changed = override_config(
         config,
         {
             "latent_dim": 5,
@@ -166,18 +182,25 @@ def test_options_are_replaced_by_their_paths(config):
         },
     )
     assert changed.model.latent_dim == 5 and changed.model.bottleneck.samples == 3
-    assert changed.model.network.hidden == (64, 32) and changed.training.lr == 0.01 and changed.data.limit == 100
+    assert (
+        changed.model.network.hidden == (64, 32)
+        and changed.training.lr == 0.01
+        and changed.data.limit == 100
+    )
     assert changed.model.likelihood.kind == "gaussian" and changed.model.corruption.fraction == 0.5
-    assert [(p.kind, p.weight) for p in changed.model.penalties] == [("l1", 0.25), ("contractive", 0.1)]
-    assert override(changed, {"penalties.l1.weight": 2}).model.penalties[0].weight == 2
-    assert override(changed, {"corruption": None, "penalties": []}).model.corruption is None
+    assert [(p.kind, p.weight) for p in changed.model.penalties] == [
+        ("l1", 0.25),
+        ("contractive", 0.1),
+    ]
+    assert override_config(changed, {"penalties.l1.weight": 2}).model.penalties[0].weight == 2
+    assert override_config(changed, {"corruption": None, "penalties": []}).model.corruption is None
     assert config.model.corruption is None, "the given config has changed"
 
 
 def test_naming_the_same_kind_keeps_the_options_of_a_part(config):
-    changed = override(config, {"bottleneck.beta": 4, "bottleneck.kind": "gaussian"})
+    changed = override_config(config, {"bottleneck.beta": 4, "bottleneck.kind": "gaussian"})
     assert changed.model.bottleneck.beta == 4
-    assert override(changed, {"bottleneck.kind": "top_k"}).model.bottleneck.k == 25
+    assert override_config(changed, {"bottleneck.kind": "top_k"}).model.bottleneck.k == 25
 
 
 @pytest.mark.parametrize(
@@ -216,18 +239,18 @@ def test_naming_the_same_kind_keeps_the_options_of_a_part(config):
 )
 def test_what_cannot_be_set_is_named_in_a_sentence(config, path, value, words):
     with pytest.raises(ConfigError, match=words) as caught:
-        override(config, {path: value})
+        override_config(config, {path: value})
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
 def test_layerwise_pretraining_of_convolutions_is_refused():
     with pytest.raises(ConfigError, match="pretrain_epochs"):
-        override(configure("conv", (1, 8, 8)), {"training.pretrain_epochs": 1})
+        override_config(configure("conv", (1, 8, 8)), {"training.pretrain_epochs": 1})
 
 
 def test_a_contractive_closed_form_of_a_deep_encoder_is_refused(config):
     with pytest.raises(ConfigError, match="hidden layers"):
-        override(config, {"penalties.contractive.method": "closed_form"})
+        override_config(config, {"penalties.contractive.method": "closed_form"})
 
 
 def test_a_plan_takes_options_of_the_data_and_keeps_paths_absolute(tmp_path, monkeypatch):
@@ -235,16 +258,16 @@ def test_a_plan_takes_options_of_the_data_and_keeps_paths_absolute(tmp_path, mon
 
     numpy.savez(tmp_path / "own.npz", x=torch.rand(30, 5).numpy())
     monkeypatch.chdir(tmp_path)
-    config = plan.plan("vanilla", "own.npz", settings={"data.test_fraction": 0.5})
+    config = plan_run("vanilla", "own.npz", settings={"data.test_fraction": 0.5})
     assert config.data.name == str(tmp_path / "own.npz") and config.data.test_fraction == 0.5
     assert config.model.input_shape == (5,)
     monkeypatch.chdir("/")
-    assert len(plan.load_for(config).test.x) == 15
-    assert len(plan.load_for(config, "iris").train.x) == 75  # divided as the run's own data
+    assert len(load_matching_data(config).test.x) == 15
+    assert len(load_matching_data(config, "iris").train.x) == 75  # divided as the run's own data
 
 
 def test_a_plan_names_bad_data_options():
     with pytest.raises(ConfigError, match="test_fraction"):
-        plan.plan("vanilla", "digits", settings={"data.test_fraction": 2})
-    with pytest.raises(data.DataError, match="nowhere"):
-        plan.plan("vanilla", "nowhere")
+        plan_run("vanilla", "digits", settings={"data.test_fraction": 2})
+    with pytest.raises(DataError, match="nowhere"):
+        plan_run("vanilla", "nowhere")

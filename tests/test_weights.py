@@ -1,5 +1,7 @@
 """The border: whatever lies in a folder, loading gives a sound model or a CheckpointError, at no cost."""
 
+from __future__ import annotations
+
 import json
 import os
 import resource
@@ -11,10 +13,11 @@ import torch
 from helpers import model
 from safetensors.torch import save_file
 
-from aecore import weights
-from aecore.autoencoder import Autoencoder
-from aecore.config import ModelConfig
 from aecore.errors import CheckpointError
+from aecore.files import replace_file, write_text_file
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import ModelConfig
+from aecore.model.weights import write_tensors
 
 
 @pytest.fixture
@@ -45,8 +48,16 @@ def refused(folder):
 HUGE = [
     {"input_shape": [10**6, 10**6, 10**6]},
     {"input_shape": [10**100]},
-    {"input_shape": [3, 10**6, 10**6], "network": {"kind": "conv", "channels": [1] * 8}, "latent_dim": 1},
-    {"input_shape": [1, 4000, 4000], "network": {"kind": "conv", "channels": [1] * 8}, "latent_dim": 1},
+    {
+        "input_shape": [3, 10**6, 10**6],
+        "network": {"kind": "conv", "channels": [1] * 8},
+        "latent_dim": 1,
+    },
+    {
+        "input_shape": [1, 4000, 4000],
+        "network": {"kind": "conv", "channels": [1] * 8},
+        "latent_dim": 1,
+    },
     {"latent_dim": 10**9},
     {"network": {"kind": "mlp", "hidden": [16384] * 16}},
     {"network": {"kind": "mlp", "hidden": [2] * 10_000}},
@@ -128,7 +139,9 @@ def test_a_missing_model_is_named(folder):
 @pytest.mark.parametrize("keep", [0, 1, 7, 8, 60, 0.5, 0.999])
 def test_a_torn_file_is_refused(folder, keep):
     whole = (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(whole[: int(keep * len(whole)) if isinstance(keep, float) else keep])
+    (folder / "model.safetensors").write_bytes(
+        whole[: int(keep * len(whole)) if isinstance(keep, float) else keep]
+    )
     assert "torn" in refused(folder)
 
 
@@ -140,7 +153,8 @@ def test_a_torn_file_is_refused(folder, keep):
         struct.pack("<Q", 2**63) + b"{}",
         struct.pack("<Q", 10**8) + b"{",
         struct.pack("<Q", 2) + b"{}" + b"\0" * 100,
-        struct.pack("<Q", 64) + b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4]'.ljust(64),
+        struct.pack("<Q", 64)
+        + b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4]'.ljust(64),
     ],
     ids=range(6),
 )
@@ -165,7 +179,13 @@ def test_missing_extra_and_renamed_tensors_are_refused(folder):
 def test_shapes_and_dtypes_must_be_those_of_the_config(folder):
     whole = tensors(folder)
     name = "encoder.layers.0.weight"
-    for wrong in (whole[name][:1], whole[name].T, whole[name].double(), whole[name].half(), whole[name].int()):
+    for wrong in (
+        whole[name][:1],
+        whole[name].T,
+        whole[name].double(),
+        whole[name].half(),
+        whole[name].int(),
+    ):
         save_file({**whole, name: wrong.contiguous()}, folder / "model.safetensors")
         assert name in refused(folder)
 
@@ -192,9 +212,9 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(folder):
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # a file may grow no further
         with pytest.raises(OSError, match=r"large|space"):
-            weights.write_tensors(path, {"big": torch.zeros(10_000)})
+            write_tensors(path, {"big": torch.zeros(10_000)})
         with pytest.raises(OSError):
-            weights.write_text(folder / "config.json", "x" * 2000)
+            write_text_file(folder / "config.json", "x" * 2000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == old
@@ -208,7 +228,7 @@ def test_a_write_that_is_interrupted_leaves_no_draft(folder):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        weights.replace(folder / "config.json", interrupted)
+        replace_file(folder / "config.json", interrupted)
     assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
 
 

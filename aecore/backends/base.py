@@ -10,14 +10,14 @@ from typing import Any, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from aecore.errors import AecoreError
-from aecore.parts.base import Options
-from aecore.runs import Run
-from aecore.weights import write_text
+from aecore.files import REMOTE_FILE, write_text_file
+from aecore.model.parts.base import Options
+from aecore.runs.run import Run
 
-REMOTE = "remote.json"
-MARK = "AE "  # before what a job tells of its run, in its log
+NEWS_MARK = "AE "  # before what a job tells of its run, in its log
 
-Engine = Literal["ray", "hf"]
+
+RemoteName = Literal["ray", "hf"]
 
 
 class Unreachable(AecoreError):
@@ -34,7 +34,7 @@ class Device(NamedTuple):
     why_not: str = ""  # why it cannot be used now; empty where it can
 
 
-class Standing(NamedTuple):
+class JobStatus(NamedTuple):
     """How a backend says that a run stands."""
 
     state: Literal["queued", "running", "done", "stopped", "failed"]
@@ -44,10 +44,12 @@ class Standing(NamedTuple):
 class Order(Options):
     """remote.json: where a run was sent, and how far its news have been read."""
 
-    backend: Engine
+    backend: RemoteName
     device: str = Field(max_length=64)
     label: str = Field("", max_length=200)  # for people
-    handle: str = Field("", max_length=200)  # by which the backend knows it; empty before it was sent
+    handle: str = Field(
+        "", max_length=200
+    )  # by which the backend knows it; empty before it was sent
     attempt: int = 1
     owner: str = Field("", max_length=100)  # the account that pays
     minutes: int = Field(0, ge=0, le=100_000)  # the backend ends it then; 0 never
@@ -55,7 +57,7 @@ class Order(Options):
     cursor: int = Field(0, ge=0)
 
     def write(self, run: Run) -> Order:
-        write_text(run.path / REMOTE, self.model_dump_json(indent=2) + "\n")
+        write_text_file(run.path / REMOTE_FILE, self.model_dump_json(indent=2) + "\n")
         return self
 
 
@@ -64,24 +66,30 @@ class Backend(Protocol):
 
     def devices(self) -> list[Device]: ...
     def submit(self, run: Run, order: Order) -> str: ...  # the handle
-    def status(self, handle: str) -> Standing: ...
-    def events(self, handle: str, cursor: int) -> tuple[list[dict[str, Any]], int]: ...  # what the job told since then
-    def cancel(self, handle: str) -> None: ...  # it saves its best model and ends; harmless when it has
-    def fetch(self, handle: str, folder: Path) -> None: ...  # the files of the trained run into `folder`
+    def status(self, handle: str) -> JobStatus: ...
+    def events(
+        self, handle: str, cursor: int
+    ) -> tuple[list[dict[str, Any]], int]: ...  # what the job told since then
+    def cancel(
+        self, handle: str
+    ) -> None: ...  # it saves its best model and ends; harmless when it has
+    def fetch(
+        self, handle: str, folder: Path
+    ) -> None: ...  # the files of the trained run into `folder`
 
 
-def order_of(run: Run) -> Order | None:
+def read_order(run: Run) -> Order | None:
     """Where the run was sent; None for one of this machine."""
     try:
-        return Order.model_validate_json((run.path / REMOTE).read_text())
+        return Order.model_validate_json((run.path / REMOTE_FILE).read_text())
     except (OSError, ValueError):
         return None
 
 
-def told(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def parse_news(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """What a job's log tells of its run; other lines, and what a stranger prints between them, are passed over."""
     for line in lines:
-        _, mark, text = line.partition(MARK + "{")
+        _, mark, text = line.partition(NEWS_MARK + "{")
         if mark and len(text) < 200_000:
             try:
                 row = json.loads("{" + text)

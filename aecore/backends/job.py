@@ -21,12 +21,12 @@ from typing import Any
 
 import torch
 
-from aecore.backends.base import MARK
-from aecore.backends.package import FOLDER, is_wanted, lines_of
-from aecore.backends.slots import RESTARTS, trainer
-from aecore.pulled import METRICS
-from aecore.ranks import end_with_parent
-from aecore.runs import FINAL, Run
+from aecore.backends.base import NEWS_MARK
+from aecore.backends.package import PACKAGE_FOLDER, encode_file_lines, is_wanted_file
+from aecore.backends.slots import RESTARTS, trainer_command
+from aecore.files import METRICS_FILE
+from aecore.runs.run import FINAL_STATES, Run
+from aecore.training.ranks import end_with_parent
 
 LOOK_SECONDS = 0.5
 DELIVER_SECONDS = 120.0  # between two deliveries to the Hub: a job may be ended without a word
@@ -35,9 +35,9 @@ SIGNAL_SECONDS = 1.0  # an engine may signal the trainer, too; torchrun must not
 LOG_PREVIEW = 200_000  # bytes of a preview that may go by the log
 
 
-def say(row: dict[str, Any]) -> None:
+def print_news(row: dict[str, Any]) -> None:
     """One line of news."""
-    sys.stdout.write(MARK + json.dumps(row) + "\n")
+    sys.stdout.write(NEWS_MARK + json.dumps(row) + "\n")
     sys.stdout.flush()
 
 
@@ -51,7 +51,7 @@ class Narrator:
         self.seen = {path.name for _, path in run.previews()}
 
     def size(self) -> int:
-        path = self.run.path / METRICS
+        path = self.run.path / METRICS_FILE
         return path.stat().st_size if path.exists() else 0
 
     def tell(self) -> None:
@@ -64,21 +64,21 @@ class Narrator:
         state = self.run.written()
         if state and (text := state.model_dump_json(exclude={"since"})) != self.state:
             self.state = text
-            say({"state": json.loads(text)})
+            print_news({"state": json.loads(text)})
 
     def tell_records(self) -> None:
         if self.size() <= self.read:
             return
-        with open(self.run.path / METRICS, "rb") as file:
+        with open(self.run.path / METRICS_FILE, "rb") as file:
             file.seek(self.read)
             whole = file.read().rpartition(b"\n")
         self.read += len(whole[0]) + len(whole[1])
         for line in whole[0].splitlines():
-            say({"record": json.loads(line)})
+            print_news({"record": json.loads(line)})
 
 
 def deliver_by_log(folder: Path, name: str) -> None:
-    for line in lines_of(folder, name):
+    for line in encode_file_lines(folder, name):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -87,7 +87,7 @@ def deliver_to_log(run: Run) -> None:
     """The whole result, in lines."""
     for path in sorted(run.path.rglob("*")):
         name = path.relative_to(run.path).as_posix()
-        if path.is_file() and is_wanted(name) and not name.startswith("previews/"):
+        if path.is_file() and is_wanted_file(name) and not name.startswith("previews/"):
             deliver_by_log(run.path, name)
 
 
@@ -96,23 +96,34 @@ def deliver_to_hub(run: Run, repo: str, last: bool = False) -> None:
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ["HF_TOKEN"])
-    names = [path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()]
-    wanted = [name for name in names if is_wanted(name)]
-    api.upload_folder(repo_id=repo, folder_path=run.path, allow_patterns=wanted, commit_message="Trained by a job",
-                      delete_patterns="job.zip" if last else None)  # fmt: skip
+    names = [
+        path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()
+    ]
+    wanted = [name for name in names if is_wanted_file(name)]
+    api.upload_folder(
+        repo_id=repo,
+        folder_path=run.path,
+        allow_patterns=wanted,
+        commit_message="Trained by a job",
+        delete_patterns="job.zip" if last else None,
+    )
 
 
-def start(run: Run, processes: int) -> subprocess.Popen[bytes]:
+def start_trainer(run: Run, processes: int) -> subprocess.Popen[bytes]:
     """The trainer: one process, or several under torchrun. It does not outlive this one."""
     environment = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
     environment |= {**RESTARTS, "OMP_WAIT_POLICY": "PASSIVE"}
     with open(run.path / "log.txt", "wb") as log:
         return subprocess.Popen(
-            trainer(run.path, processes), env=environment, stdout=log, stderr=log, preexec_fn=end_with_parent
+            trainer_command(run.path, processes),
+            env=environment,
+            stdout=log,
+            stderr=log,
+            preexec_fn=end_with_parent,
         )
 
 
-def listen() -> list[tuple[float, int]]:
+def listen_for_signals() -> list[tuple[float, int]]:
     """From now on: when which signal came."""
     told: list[tuple[float, int]] = []
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
@@ -120,7 +131,7 @@ def listen() -> list[tuple[float, int]]:
     return told
 
 
-def attend(
+def watch_trainer(
     run: Run,
     process: subprocess.Popen[bytes],
     told: list[tuple[float, int]],
@@ -131,8 +142,10 @@ def attend(
     narrator, delivered = Narrator(run), time.monotonic()
     while process.poll() is None:
         narrator.tell()
-        if told and time.monotonic() - told[0][0] > SIGNAL_SECONDS and is_running(run):
-            process.send_signal(signal.SIGALRM if alone and told[0][1] == signal.SIGALRM else signal.SIGTERM)
+        if told and time.monotonic() - told[0][0] > SIGNAL_SECONDS and takes_signals(run):
+            process.send_signal(
+                signal.SIGALRM if alone and told[0][1] == signal.SIGALRM else signal.SIGTERM
+            )
             told[0] = (math.inf, 0)
         if deliver and time.monotonic() - delivered > DELIVER_SECONDS:
             deliver()
@@ -142,7 +155,7 @@ def attend(
     return int(process.returncode)
 
 
-def is_running(run: Run) -> bool:
+def takes_signals(run: Run) -> bool:
     """Whether the trainer takes signals: before that they would end it without a word."""
     state = run.written()
     return state is not None and state.state == "running"
@@ -151,21 +164,30 @@ def is_running(run: Run) -> bool:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--processes", type=int, default=1, help="0: one for each GPU")
-    options.add_argument("--minutes", type=int, default=0, help="when the engine ends the job; 0 never")
+    options.add_argument(
+        "--minutes", type=int, default=0, help="when the engine ends the job; 0 never"
+    )
     options.add_argument("--hub", metavar="USER/NAME")
     chosen = options.parse_args()
-    run, told = Run(Path(FOLDER).resolve()), listen()
+    run, told = Run(Path(PACKAGE_FOLDER).resolve()), listen_for_signals()
     if chosen.minutes:
-        signal.alarm(max(3, round(chosen.minutes * 60 * LAST_ORDERS) - 60))  # in time to save and to deliver
+        signal.alarm(
+            max(3, round(chosen.minutes * 60 * LAST_ORDERS) - 60)
+        )  # in time to save and to deliver
     processes = chosen.processes or max(1, torch.cuda.device_count())
-    process = start(run, processes)
+    process = start_trainer(run, processes)
     deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
-    status = attend(run, process, told, deliver, alone=processes == 1)
+    status = watch_trainer(run, process, told, deliver, alone=processes == 1)
     state = run.written()
-    if state is None or state.state not in FINAL:  # it died without a word
+    if state is None or state.state not in FINAL_STATES:  # it died without a word
         said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]
         reason = f"signal {-status}" if status < 0 else f"exit status {status}"
-        say({"state": {"state": "failed", "error": f"The trainer died ({reason})."}, "log": "\n".join(said)[-4000:]})
+        print_news(
+            {
+                "state": {"state": "failed", "error": f"The trainer died ({reason})."},
+                "log": "\n".join(said)[-4000:],
+            }
+        )
     deliver_to_hub(run, chosen.hub, last=True) if chosen.hub else deliver_to_log(run)
     return 0 if state is not None and state.state in ("done", "stopped") else 1
 

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aecore.backends.base import Device, Order, Standing
-from aecore.backends.slots import limit
+from aecore.backends.base import Device, JobStatus, Order
+from aecore.backends.slots import slot_limit
 from aecore.errors import RunError
-from aecore.runs import Run
+from aecore.runs.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -24,20 +24,22 @@ class Local:
         """The best device that there is, and where there are several GPUs all of them together."""
         import torch
 
-        from aecore.devices import describe_device, pick_device
+        from aecore.training.devices import describe_device, pick_device
 
-        found = [Device("auto", describe_device(pick_device("auto")), f"{limit()} at a time")]
+        found = [Device("auto", describe_device(pick_device("auto")), f"{slot_limit()} at a time")]
         if (count := torch.cuda.device_count()) > 1:
-            found.append(Device(f"gpu:{count}", f"{count} GPUs", "each takes its share of every batch"))
+            found.append(
+                Device(f"gpu:{count}", f"{count} GPUs", "each takes its share of every batch")
+            )
         return found
 
     def submit(self, run: Run, order: Order | None = None) -> str:
-        submit(run)
+        submit_local(run)
         return str(run.path.resolve())
 
-    def status(self, handle: str) -> Standing:
+    def status(self, handle: str) -> JobStatus:
         state = Run(Path(handle)).state()
-        return Standing("failed" if state.state == "lost" else state.state, state.error)
+        return JobStatus("failed" if state.state == "lost" else state.state, state.error)
 
     def events(self, handle: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
         rows = Run(Path(handle)).records()
@@ -50,14 +52,14 @@ class Local:
         """Nothing to do."""
 
 
-def submit(run: Run, processes: int = 1) -> None:
+def submit_local(run: Run, processes: int = 1) -> None:
     """Start or resume training as soon as a slot is free; returns at once. RunError where it trains already."""
     if run.state().state == "running":
         raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
-    spawn(run, "aecore.backends.slots", str(processes))
+    spawn_for_run(run, "aecore.backends.slots", str(processes))
 
 
-def spawn(run: Run, module: str, *arguments: str, said: str = "") -> None:
+def spawn_for_run(run: Run, module: str, *arguments: str, said: str = "") -> None:
     """Queue the run and start `module` for it, which takes its lock. `said` is all that it can read from its input."""
     run.write_state(state="queued", error="", note="", since=time.time())
     with open(run.path / "log.txt", "ab") as log:
@@ -66,7 +68,7 @@ def spawn(run: Run, module: str, *arguments: str, said: str = "") -> None:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            env=environment(),
+            env=child_environment(),
             start_new_session=True,  # signals to the server do not reach it
         )
     assert process.stdin is not None
@@ -74,16 +76,25 @@ def spawn(run: Run, module: str, *arguments: str, said: str = "") -> None:
         pipe.write(said.encode())
 
 
-def environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The child's environment: its share of the cores, and no spinning while it waits for them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = 1 if cores <= 2 else max(1, cores // limit())  # on two cores one is left for the pages
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    threads = (
+        1 if cores <= 2 else max(1, cores // slot_limit())
+    )  # on two cores one is left for the pages
     path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path,
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONPATH": path,
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
 
 
-def log_tail(run: Run, lines: int = 20) -> str:
+def read_log_tail(run: Run, lines: int = 20) -> str:
     """The end of what the process printed, for when it died without a word."""
     try:
         return "\n".join((run.path / "log.txt").read_text(errors="replace").splitlines()[-lines:])

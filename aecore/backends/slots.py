@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import IO
 
 POLL_SECONDS = 0.3
-RESTARTS = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}  # else restarted ranks look for the address of the dead ones
+RESTARTS = {
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"
+}  # else restarted ranks look for the address of the dead ones
 
 
-def limit() -> int:
+def slot_limit() -> int:
     """How many runs train at a time on this machine: $AECORE_SLOTS, or one."""
     try:
         return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
@@ -37,35 +39,47 @@ def main(path: Path, processes: int = 1) -> None:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        since = queued_since(path) or time.time()
-        while any_before(path, since) or (slot := free_slot(path.parent)) is None:
+        since = read_queued_since(path) or time.time()
+        while is_earlier_waiting(path, since) or (slot := take_free_slot(path.parent)) is None:
             time.sleep(POLL_SECONDS)
-        os.utime(lock.fileno())  # the lock is free until the trainer has started: this says that one is on its way
+        os.utime(
+            lock.fileno()
+        )  # the lock is free until the trainer has started: this says that one is on its way
     os.set_inheritable(slot.fileno(), True)
-    bound()
+    apply_run_limits()
     os.environ.update(RESTARTS)
-    os.execv(sys.executable, trainer(path, processes))
+    os.execv(sys.executable, trainer_command(path, processes))
 
 
-def trainer(path: Path, processes: int) -> list[str]:
+def trainer_command(path: Path, processes: int) -> list[str]:
     """The command that trains a run: one process, or a torchrun of several that starts dead ones again."""
-    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "--max-restarts", "2"]
+    several = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+        "--max-restarts",
+        "2",
+    ]
     resume = ["-m", "aecore", "resume", str(path), "--queued"]
     return [sys.executable, "-X", "faulthandler", *(several if processes > 1 else []), *resume]
 
 
-def bound() -> None:
+def apply_run_limits() -> None:
     """The limits of a public demo, which the trainer inherits: memory in GB, minutes of time, niceness."""
-    if gigabytes := number("AECORE_RUN_MEMORY_GB"):
+    if gigabytes := read_number_setting("AECORE_RUN_MEMORY_GB"):
         size = int(gigabytes * 1e9)
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))  # not of addresses: torch reserves more than it uses
-    if minutes := number("AECORE_RUN_MINUTES"):
+        resource.setrlimit(
+            resource.RLIMIT_DATA, (size, size)
+        )  # not of addresses: torch reserves more than it uses
+    if minutes := read_number_setting("AECORE_RUN_MINUTES"):
         signal.alarm(max(1, round(minutes * 60)))  # the trainer takes it as a wish to stop
-    if niceness := number("AECORE_RUN_NICE"):
+    if niceness := read_number_setting("AECORE_RUN_NICE"):
         os.nice(int(niceness))
 
 
-def number(name: str) -> float:
+def read_number_setting(name: str) -> float:
     """A setting of the environment; 0 where it is not set."""
     try:
         return max(0.0, float(os.environ.get(name) or 0))
@@ -73,11 +87,11 @@ def number(name: str) -> float:
         return 0.0
 
 
-def free_slot(root: Path) -> IO[bytes] | None:
+def take_free_slot(root: Path) -> IO[bytes] | None:
     """A slot that nobody holds, now held by this process."""
     folder = root / ".slots"
     folder.mkdir(exist_ok=True)
-    for i in range(limit()):
+    for i in range(slot_limit()):
         file = open(folder / f"{i}.lock", "ab")  # noqa: SIM115 - stays open for as long as the trainer lives
         if try_lock(file):
             return file
@@ -85,10 +99,14 @@ def free_slot(root: Path) -> IO[bytes] | None:
     return None
 
 
-def any_before(path: Path, since: float) -> bool:
+def is_earlier_waiting(path: Path, since: float) -> bool:
     """Whether a run that was queued earlier is still waiting."""
     for state in path.parent.glob("*/state.json"):
-        if state.parent != path and (other := queued_since(state.parent)) is not None and other < since:
+        if (
+            state.parent != path
+            and (other := read_queued_since(state.parent)) is not None
+            and other < since
+        ):
             with (
                 suppress(OSError),
                 open(state.parent / "run.lock", "rb") as lock,
@@ -98,7 +116,7 @@ def any_before(path: Path, since: float) -> bool:
     return False
 
 
-def queued_since(path: Path) -> float | None:
+def read_queued_since(path: Path) -> float | None:
     """When the run was queued; None if it is not."""
     try:
         state = json.loads((path / "state.json").read_text())

@@ -12,22 +12,24 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from aecore.data.budget import allowed_bytes
+from aecore.data.memory import allowed_data_bytes
 from aecore.errors import DataError
 
-Kind = Literal["image", "table", "manifold"]
+DataKind = Literal["image", "table", "manifold"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
-MAX_BYTES = allowed_bytes()
+
+MAX_ARRAY_BYTES = allowed_data_bytes()
 """The most that one data set may take in memory once decoded; arrays and images above it are read from the disk."""
+
 
 TO_DISK = "Use fewer or smaller examples, or save them as a .npy, which is read from the disk."
 
 
-class Raw(NamedTuple):
+class RawData(NamedTuple):
     """What a reader found, before it is split."""
 
-    kind: Kind
+    kind: DataKind
     x: Array  # (N, C, H, W) or (N, features); uint8 or float32
     y: Array | None = None  # (N,) int64
     classes: tuple[str, ...] = ()
@@ -37,17 +39,17 @@ class Raw(NamedTuple):
     notes: tuple[str, ...] = ()  # what was left out or changed, and why
 
 
-def plural(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """`1 row`, `3 rows`."""
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-def check_bytes(count: int, what: str, advice: str = "Use fewer or smaller examples.") -> None:
+def check_data_bytes(count: int, what: str, advice: str = "Use fewer or smaller examples.") -> None:
     """Raises DataError if `count` bytes are more than a data set may take."""
-    if count > MAX_BYTES:
+    if count > MAX_ARRAY_BYTES:
         raise DataError(
             f"{what} would take {count / 1e9:.3g} GB in memory, more than the limit of "
-            f"{MAX_BYTES / 1e9:.3g} GB. {advice}"
+            f"{MAX_ARRAY_BYTES / 1e9:.3g} GB. {advice}"
         )
 
 
@@ -59,7 +61,7 @@ def index_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
     return y.astype(np.int64), tuple(str(value) for value in values)
 
 
-def read_npz(path: Path, missing: bool = False) -> Raw:
+def read_npz(path: Path, missing: bool = False) -> RawData:
     """Reads `x` (N x features, N x H x W or N x C x H x W) and, where present, `y`, `x_test`, `y_test`.
 
     Images are bytes, or floats in [0, 1]; rows keep their units, and NaN if `missing` allows for it. `X` does for
@@ -72,7 +74,7 @@ def read_npz(path: Path, missing: bool = False) -> Raw:
         raise DataError(
             f"{path.name} is not a readable .npz file ({error}). Save it again with numpy.savez."
         ) from error
-    return _to_raw(found, path.name, missing)
+    return _make_raw_from_arrays(found, path.name, missing)
 
 
 def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
@@ -83,109 +85,127 @@ def _read_arrays(archive: zipfile.ZipFile, where: str) -> dict[str, Array]:
         if info is not None:
             found[key] = _read_array(archive, info, f"`{key}` in {where}")
     if "x" not in found:
-        raise DataError(f"{where} has no array `x`; it holds {', '.join(members) or 'nothing'}. Save it as `x`.")
+        raise DataError(
+            f"{where} has no array `x`; it holds {', '.join(members) or 'nothing'}. Save it as `x`."
+        )
     return found
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> Array:
     with archive.open(info) as file:  # the header first: it may promise more than memory holds
-        shape, _, dtype = read_layout(file)
+        shape, _, dtype = read_npy_layout(file)
     if dtype.hasobject:
-        raise DataError(f"{what} holds Python objects, which are never loaded. Save numbers or strings.")
-    check_bytes(math.prod(shape) * dtype.itemsize, what, TO_DISK)
+        raise DataError(
+            f"{what} holds Python objects, which are never loaded. Save numbers or strings."
+        )
+    check_data_bytes(math.prod(shape) * dtype.itemsize, what, TO_DISK)
     if math.prod(shape) * dtype.itemsize > info.file_size:
-        raise DataError(f"{what} is cut short: its header promises shape {shape}. Save the file again.")
+        raise DataError(
+            f"{what} is cut short: its header promises shape {shape}. Save the file again."
+        )
     with archive.open(info) as file:
         return npy.read_array(file, allow_pickle=False)
 
 
-def read_layout(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_npy_layout(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether columns come first, and kind of the values of a .npy, of which only the header is read."""
     first = npy.read_magic(file) == (1, 0)
-    shape, columns_first, dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(file)
+    shape, columns_first, dtype = (
+        npy.read_array_header_1_0 if first else npy.read_array_header_2_0
+    )(file)
     if any(side < 0 for side in shape):
         raise ValueError(f"its header has the shape {shape}")
     return shape, columns_first, dtype
 
 
-def _to_raw(found: dict[str, Array], where: str, missing: bool) -> Raw:
-    x = inputs(found["x"], f"`x` in {where}", missing)
+def _make_raw_from_arrays(found: dict[str, Array], where: str, missing: bool) -> RawData:
+    x = check_inputs(found["x"], f"`x` in {where}", missing)
     labels = found.get("y")
     train = None
     if "x_test" in found:
-        train, test = len(x), inputs(found["x_test"], f"`x_test` in {where}", missing)
+        train, test = len(x), check_inputs(found["x_test"], f"`x_test` in {where}", missing)
         if test.shape[1:] != x.shape[1:] or test.dtype != x.dtype:
             raise DataError(
                 f"`x_test` in {where} holds {test.dtype} of shape {test.shape[1:]}, "
                 f"but `x` holds {x.dtype} of shape {x.shape[1:]}. Save both alike."
             )
-        labels = _both_labels(found, where)
+        labels = _read_both_labels(found, where)
         x = np.concatenate([x, test])
-    y, classes = (None, ()) if labels is None else index_labels(_labels(labels, len(x), where))
-    return raw_of(x, y, classes, train)
+    y, classes = (
+        (None, ()) if labels is None else index_labels(_check_labels(labels, len(x), where))
+    )
+    return make_raw_data(x, y, classes, train)
 
 
-def raw_of(x: Array, y: Array | None = None, classes: tuple[str, ...] = (), train: int | None = None) -> Raw:
+def make_raw_data(
+    x: Array, y: Array | None = None, classes: tuple[str, ...] = (), train: int | None = None
+) -> RawData:
     """The record of normalised inputs: rows are a table with numbered columns."""
     if x.ndim == 2:
-        return Raw("table", x, y, classes, tuple(f"x{i}" for i in range(x.shape[1])), train)
-    return Raw("image", x, y, classes, (), train)
+        return RawData("table", x, y, classes, tuple(f"x{i}" for i in range(x.shape[1])), train)
+    return RawData("image", x, y, classes, (), train)
 
 
-def _both_labels(found: dict[str, Array], where: str) -> Array | None:
+def _read_both_labels(found: dict[str, Array], where: str) -> Array | None:
     """`y` then `y_test`: both or neither, each as long as its inputs."""
     if ("y" in found) != ("y_test" in found):
         has, lacks = ("y", "y_test") if "y" in found else ("y_test", "y")
         raise DataError(f"{where} has `{has}` but no `{lacks}`. Save both or neither.")
     if "y" not in found:
         return None
-    parts = [_labels(found[f"y{end}"], len(found[f"x{end}"]), where) for end in ("", "_test")]
+    parts = [_check_labels(found[f"y{end}"], len(found[f"x{end}"]), where) for end in ("", "_test")]
     if (parts[0].dtype.kind in "iub") != (parts[1].dtype.kind in "iub"):
         raise DataError(f"`y` and `y_test` in {where} must both be numbers or both be strings.")
     return np.concatenate(parts)
 
 
-def _labels(labels: Array, count: int, where: str) -> Array:
+def _check_labels(labels: Array, count: int, where: str) -> Array:
     if labels.shape != (count,) or labels.dtype.kind not in "iubUS":
         raise DataError(
-            f"The labels in {where} must be {plural(count, 'whole number')} or strings, one an example; "
+            f"The labels in {where} must be {format_count(count, 'whole number')} or strings, one an example; "
             f"got {labels.dtype} of shape {labels.shape}."
         )
     return labels
 
 
-def inputs(x: Array, what: str, missing: bool = False, rows: Array | None = None) -> Array:
+def check_inputs(x: Array, what: str, missing: bool = False, rows: Array | None = None) -> Array:
     """(N, C, H, W) uint8 or float32, or (N, features) float32, of values that a model can learn from. DataError.
 
     `rows`: where the examples of a part stand in the whole, so that an error can say where to look.
     """
-    check_layout(x.shape, x.dtype, what)
+    check_array_layout(x.shape, x.dtype, what)
     x = x[:, None] if x.ndim == 3 else x
     if x.ndim == 4 and x.dtype == np.uint8:
         return x
-    x = _finite(x, what, missing and x.ndim == 2, rows)
+    x = _check_finite(x, what, missing and x.ndim == 2, rows)
     low, high = (float(x.min()), float(x.max())) if x.size and x.ndim == 4 else (0.0, 0.0)
     if low < 0 or high > 1:
         raise DataError(
-            f"{what} has pixels from {low:.3g} to {high:.3g}{_among(rows)}; floats must lie in [0, 1]. Rescale them."
+            f"{what} has pixels from {low:.3g} to {high:.3g}{_name_rows(rows)}; floats must lie in [0, 1]. Rescale them."
         )
     return x
 
 
-def check_layout(shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> None:
+def check_array_layout(shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> None:
     """Raises DataError where values of this shape and kind are neither rows nor images."""
     if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
-        raise DataError(f"{what} has shape {shape}; it must be N x features, N x H x W or N x C x H x W.")
+        raise DataError(
+            f"{what} has shape {shape}; it must be N x features, N x H x W or N x C x H x W."
+        )
     if dtype.kind not in "fiub":
         raise DataError(f"{what} holds {dtype}; it must hold real numbers.")
     if len(shape) == 4 and shape[1] not in (1, 3):
         hint = " Channels come second: use x.transpose(0, 3, 1, 2)." if shape[3] in (1, 3) else ""
-        raise DataError(f"{what} has shape {shape}, so {shape[1]} channels; images need 1 or 3.{hint}")
+        raise DataError(
+            f"{what} has shape {shape}, so {shape[1]} channels; images need 1 or 3.{hint}"
+        )
     if len(shape) > 2 and dtype != np.uint8 and dtype.kind != "f":
-        raise DataError(f"{what} holds images of {dtype}; save them as uint8 (0 to 255) or as floats in [0, 1].")
+        raise DataError(
+            f"{what} holds images of {dtype}; save them as uint8 (0 to 255) or as floats in [0, 1]."
+        )
 
 
-def _finite(x: Array, what: str, missing: bool, rows: Array | None) -> Array:
+def _check_finite(x: Array, what: str, missing: bool, rows: Array | None) -> Array:
     """As float32, if float32 can hold every value; NaN passes if `missing` allows for it."""
     with np.errstate(over="ignore"):
         single = x.astype(np.float32, copy=False)
@@ -197,13 +217,13 @@ def _finite(x: Array, what: str, missing: bool, rows: Array | None) -> Array:
         empty = int(np.isnan(single).sum())
         hint = ", or set data.missing to keep" if empty and x.ndim == 2 and not missing else ""
         raise DataError(
-            f"{what} holds {empty} NaN and {int(np.isinf(single).sum())} infinite values{_among(rows)}, "
+            f"{what} holds {empty} NaN and {int(np.isinf(single).sum())} infinite values{_name_rows(rows)}, "
             f"the first in row {row}, {place} (counted from 0). Remove or fill them{hint}."
         )
     return single
 
 
-def _among(rows: Array | None) -> str:
+def _name_rows(rows: Array | None) -> str:
     return "" if rows is None else f" among rows {int(rows.min())} to {int(rows.max())}"
 
 
@@ -216,7 +236,7 @@ def read_idx(data: bytes) -> Array:
     return np.frombuffer(bytearray(data), np.uint8, offset=4 + 4 * dims).reshape(shape)
 
 
-def read_records(data: bytes, classes: int) -> tuple[Array, Array]:
+def read_cifar_records(data: bytes, classes: int) -> tuple[Array, Array]:
     """CIFAR-10's binary records, a label byte and 3 x 32 x 32 bytes -> (N, 3, 32, 32), (N,)."""
     rows = np.frombuffer(bytearray(data), np.uint8).reshape(-1, 3073)
     if len(rows) == 0 or rows[:, 0].max() >= classes:

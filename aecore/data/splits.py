@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from aecore.data.arrays import Kind, Raw, plural
-from aecore.data.stored import Stored, permutation
+from aecore.data.arrays import DataKind, RawData, format_count
+from aecore.data.stored import StoredArray, seeded_permutation
 from aecore.errors import DataError
 
-if TYPE_CHECKING:  # torch is imported where it is used, so that listing the catalog stays quick
+if TYPE_CHECKING:
     from torch import Tensor
 
-    from aecore.config import DataConfig
+    from aecore.model.config import DataConfig
 
 
 class Split(NamedTuple):
@@ -29,13 +29,15 @@ class Dataset:
     """A data set in memory, already split for training and testing."""
 
     name: str
-    kind: Kind
+    kind: DataKind
     train: Split
     test: Split
     classes: tuple[str, ...] = ()  # index = label
     columns: tuple[str, ...] = ()  # of tables and manifolds
     notes: tuple[str, ...] = ()  # what the reader left out, and why
-    stored: Stored | None = None  # all training examples where memory is too small for them; train.x is a sample then
+    stored: StoredArray | None = (
+        None  # all training examples where memory is too small for them; train.x is a sample then
+    )
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -55,59 +57,67 @@ def as_float(x: Tensor) -> Tensor:
     return x.to(torch.float32).div_(255) if x.dtype == torch.uint8 else x
 
 
-def make_dataset(name: str, raw: Raw, config: DataConfig) -> Dataset:
+def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     """Splits (by a seeded permutation, unless the set brings its own split) and applies `config.limit`."""
-    train, test = _own_split(name, raw) if raw.train is not None else _random_split(name, raw, config)
+    train, test = (
+        _use_own_split(name, raw) if raw.train is not None else _split_at_random(name, raw, config)
+    )
     if config.train_class is not None:
-        train = _one_class(name, raw, train, config.train_class)
-    train, test = _limited(train, config), _limited(test, config)
+        train = _keep_one_class(name, raw, train, config.train_class)
+    train, test = _limit_split(train, config), _limit_split(test, config)
     if config.binarise != "none":
-        train, test = _binarised(name, raw, train, test, config)
+        train, test = _binarise_pixels(name, raw, train, test, config)
     return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
 
 
-def _tensors(raw: Raw) -> Split:
+def _to_splits(raw: RawData) -> Split:
     import torch
 
     y = None if raw.y is None else torch.from_numpy(np.ascontiguousarray(raw.y, dtype=np.int64))
     return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y)
 
 
-def _take(split: Split, rows: Tensor | slice) -> Split:
+def _take_rows(split: Split, rows: Tensor | slice) -> Split:
     return Split(split.x[rows], None if split.y is None else split.y[rows])
 
 
-def _own_split(name: str, raw: Raw) -> tuple[Split, Split]:
-    whole, count = _tensors(raw), raw.train
+def _use_own_split(name: str, raw: RawData) -> tuple[Split, Split]:
+    whole, count = _to_splits(raw), raw.train
     assert count is not None
     if not 0 < count < len(raw.x):
         part = "training" if count == 0 else "test"
         raise DataError(f"{name} has no {part} examples. Both splits need at least one.")
-    return _take(whole, slice(count)), _take(whole, slice(count, None))
+    return _take_rows(whole, slice(count)), _take_rows(whole, slice(count, None))
 
 
-def _random_split(name: str, raw: Raw, config: DataConfig) -> tuple[Split, Split]:
+def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split, Split]:
     count = len(raw.x)
-    check_count(count, name)
-    order, held_out, whole = permutation(count, config.split_seed), held_out_count(count, config), _tensors(raw)
-    return _take(whole, order[held_out:]), _take(whole, order[:held_out])
+    check_example_count(count, name)
+    order, held_out, whole = (
+        seeded_permutation(count, config.split_seed),
+        count_held_out(count, config),
+        _to_splits(raw),
+    )
+    return _take_rows(whole, order[held_out:]), _take_rows(whole, order[:held_out])
 
 
-def check_count(count: int, name: str) -> None:
+def check_example_count(count: int, name: str) -> None:
     """Raises DataError where there are too few examples to divide."""
     if count < 2:
         raise DataError(
-            f"{name} has {plural(count, 'example')}, but a data set needs at least 2: "
+            f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
             "one to train with, one to test with."
         )
 
 
-def held_out_count(count: int, config: DataConfig) -> int:
+def count_held_out(count: int, config: DataConfig) -> int:
     """How many of so many examples are held out, where a set has no test split of its own."""
     return min(max(round(count * config.test_fraction), 1), count - 1)
 
 
-def _binarised(name: str, raw: Raw, train: Split, test: Split, config: DataConfig) -> tuple[Split, Split]:
+def _binarise_pixels(
+    name: str, raw: RawData, train: Split, test: Split, config: DataConfig
+) -> tuple[Split, Split]:
     """Pixels drawn as 0 or 1; training ones only where they are drawn once, else the trainer draws them each time."""
     import torch
 
@@ -116,26 +126,29 @@ def _binarised(name: str, raw: Raw, train: Split, test: Split, config: DataConfi
     generator = torch.Generator().manual_seed(config.split_seed)
 
     def drawn(split: Split) -> Split:
-        parts = [torch.bernoulli(as_float(x), generator=generator).mul_(255).byte() for x in split.x.split(4096)]
+        parts = [
+            torch.bernoulli(as_float(x), generator=generator).mul_(255).byte()
+            for x in split.x.split(4096)
+        ]
         return split._replace(x=torch.cat(parts))
 
     test = drawn(test)
     return (drawn(train) if config.binarise == "static" else train), test
 
 
-def _one_class(name: str, raw: Raw, split: Split, wanted: str) -> Split:
+def _keep_one_class(name: str, raw: RawData, split: Split, wanted: str) -> Split:
     if wanted not in raw.classes or split.y is None:
         known = ", ".join(raw.classes[:20]) or "none"
         raise DataError(f"{name} has no class {wanted!r} to train with; its classes: {known}.")
     rows = split.y == raw.classes.index(wanted)
     if int(rows.sum()) < 2:
         raise DataError(
-            f"{name} has {plural(int(rows.sum()), 'training example')} of the class {wanted!r}; 2 are needed."
+            f"{name} has {format_count(int(rows.sum()), 'training example')} of the class {wanted!r}; 2 are needed."
         )
     return Split(split.x[rows], split.y[rows])
 
 
-def _limited(split: Split, config: DataConfig) -> Split:
+def _limit_split(split: Split, config: DataConfig) -> Split:
     if config.limit is None or len(split.x) <= config.limit:
         return split
-    return _take(split, permutation(len(split.x), config.split_seed)[: config.limit])
+    return _take_rows(split, seeded_permutation(len(split.x), config.split_seed)[: config.limit])

@@ -19,27 +19,31 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from aecore.data.arrays import Array, check_layout, plural, read_layout
+from aecore.data.arrays import Array, check_array_layout, format_count, read_npy_layout
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+
 BLOCK_BYTES = 256 * 1024
 """What is read at once."""
+
 
 WINDOW_BYTES = 64 * 2**20
 """What is shuffled at once. Up to three windows are in memory: one in use, one ready, one on its way."""
 
+
 SAMPLE_BYTES = 64 * 10**6
 """Of examples as float32: what pages see of a large set, and how much of it is the test set."""
+
 
 NEAR_BYTES = 16 * 1024
 """Rows no farther apart are one read."""
 
 
-class Header(NamedTuple):
+class NpyHeader(NamedTuple):
     """What the first bytes of a .npy promise, and where its values begin."""
 
     shape: tuple[int, ...]
@@ -52,28 +56,35 @@ class Header(NamedTuple):
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
 
-def read_header(path: Path) -> Header:
+def read_npy_header(path: Path) -> NpyHeader:
     """The header of a .npy whose values a model can learn from, and which is as long as it says. DataError."""
     try:
         with path.open("rb") as file:
-            shape, columns_first, dtype = read_layout(file)
-            header, size = Header(shape, columns_first, dtype, file.tell()), os.fstat(file.fileno()).st_size
+            shape, columns_first, dtype = read_npy_layout(file)
+            header, size = (
+                NpyHeader(shape, columns_first, dtype, file.tell()),
+                os.fstat(file.fileno()).st_size,
+            )
     except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"{path.name} is not a readable .npy file ({error}). Save it again with numpy.save.") from error
+        raise DataError(
+            f"{path.name} is not a readable .npy file ({error}). Save it again with numpy.save."
+        ) from error
     if dtype.hasobject:
         raise DataError(f"{path.name} holds Python objects, which are never loaded. Save numbers.")
-    check_layout(shape, dtype, path.name)
+    check_array_layout(shape, dtype, path.name)
     if header.offset + math.prod(shape) * dtype.itemsize > size:
-        raise DataError(f"{path.name} is cut short: its header promises shape {shape}. Save the file again.")
+        raise DataError(
+            f"{path.name} is cut short: its header promises shape {shape}. Save the file again."
+        )
     return header
 
 
-class Stored:
+class StoredArray:
     """Some rows of a .npy as examples (N, *input_shape): uint8 for images stored as bytes, else float32."""
 
     def __init__(self, path: Path, rows: Array | None = None) -> None:
         """`rows`: which of the file's, ascending int64; all without it. Raises DataError as `read_header` does."""
-        self.path, self.header = path, read_header(path)
+        self.path, self.header = path, read_npy_header(path)
         if self.header.columns_first and len(self.header.shape) > 1:
             raise DataError(
                 f"{path.name} is saved column by column, so no example of it lies in one piece. "
@@ -98,7 +109,11 @@ class Stored:
     def dtype(self) -> torch.dtype:
         import torch
 
-        return torch.uint8 if self.header.dtype == np.uint8 and len(self.input_shape) == 3 else torch.float32
+        return (
+            torch.uint8
+            if self.header.dtype == np.uint8 and len(self.input_shape) == 3
+            else torch.float32
+        )
 
     @property
     def example_bytes(self) -> int:
@@ -115,12 +130,14 @@ class Stored:
         with self.path.open("rb") as file:
             return self._read(file, rows[order], order)
 
-    def hold_out(self, count: int, seed: int) -> tuple[Stored, Tensor]:
+    def hold_out(self, count: int, seed: int) -> tuple[StoredArray, Tensor]:
         """The set without `count` random examples, and those, in memory. OSError; DataError if none were left."""
         if not 0 <= count < len(self):
-            raise DataError(f"{count} of {plural(len(self), 'example')} cannot be held out. Hold out fewer.")
-        chosen = permutation(len(self), seed)[:count]
-        return Stored(self.path, np.delete(self.rows, chosen.numpy())), self.take(chosen)
+            raise DataError(
+                f"{count} of {format_count(len(self), 'example')} cannot be held out. Hold out fewer."
+            )
+        chosen = seeded_permutation(len(self), seed)[:count]
+        return StoredArray(self.path, np.delete(self.rows, chosen.numpy())), self.take(chosen)
 
     def batches(self, batch_size: int, seed: int) -> Iterator[Tensor]:
         """Every example once: (batch_size, *input_shape) each, at last the rest.
@@ -131,7 +148,7 @@ class Stored:
         import torch
 
         begun: list[Tensor] = []
-        with closing(ahead(self._windows(seed))) as windows:
+        with closing(read_ahead(self._windows(seed))) as windows:
             for window in windows:
                 lacking = batch_size - sum(map(len, begun))
                 begun.append(window[:lacking])
@@ -178,7 +195,9 @@ class Stored:
         inside = out.numpy().reshape(len(rows), *self.header.shape[1:])
         near = max(1, NEAR_BYTES // self.header.row_bytes)
         apart = (np.diff(rows) > near) | (np.diff(rows // self._block_rows) != 0)
-        with np.errstate(over="ignore"):  # what float32 cannot hold was refused when the set was checked
+        with np.errstate(
+            over="ignore"
+        ):  # what float32 cannot hold was refused when the set was checked
             for start, end in pairwise([0, *(np.flatnonzero(apart) + 1).tolist(), len(rows)]):
                 if start < end:
                     inside[places[start:end]] = self._span(file, rows[start:end])
@@ -194,7 +213,7 @@ class Stored:
         return span if count == len(rows) else span[rows - first]
 
 
-def ahead(items: Iterator[Tensor]) -> Iterator[Tensor]:
+def read_ahead(items: Iterator[Tensor]) -> Iterator[Tensor]:
     """The same, each made by a thread while the one before is in use. The thread ends with the generator."""
     with closing(items), ThreadPoolExecutor(1, "aecore-stored") as pool:  # type: ignore[type-var]
         coming = pool.submit(next, items, None)
@@ -203,7 +222,7 @@ def ahead(items: Iterator[Tensor]) -> Iterator[Tensor]:
             yield item
 
 
-def permutation(count: int, seed: int) -> Tensor:
+def seeded_permutation(count: int, seed: int) -> Tensor:
     """0 to count - 1 in an order that is a function of the seed alone."""
     import torch
 

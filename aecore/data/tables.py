@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aecore.data.arrays import Array, Raw, check_bytes, index_labels, plural
+from aecore.data.arrays import Array, RawData, check_data_bytes, format_count, index_labels
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POINTS = 2000
+
+MANIFOLD_POINTS = 2000
 """How many points a manifold has."""
+
 
 BINS = 8
 """Into how many classes the position along a rolled-up sheet is cut."""
@@ -25,7 +27,9 @@ WORDS = 20
 """A column of so many different words or fewer becomes a column of zeros and ones for each."""
 
 
-def read_table(path: Path, label: str | None, missing: bool = False, leave_out: bool = False) -> Raw:
+def read_table(
+    path: Path, label: str | None, missing: bool = False, leave_out: bool = False
+) -> RawData:
     """Reads a table of numbers: float32 rows in raw units, and the column `label` as classes.
 
     Missing cells are NaN, if `missing` allows for them. Columns of a .csv are parted by comma, semicolon or tab,
@@ -35,17 +39,24 @@ def read_table(path: Path, label: str | None, missing: bool = False, leave_out: 
     words are refused. Raises DataError.
     """
     frame = read_frame(path)
-    y, classes = (None, ()) if label is None else _classes(frame, label, path.name)
+    y, classes = (None, ()) if label is None else _read_class_column(frame, label, path.name)
     inputs = frame if label is None else frame.drop(columns=label)
     if inputs.shape[1] == 0:
         raise DataError(f"{path.name} has no column to use as input. Add columns of numbers.")
     notes: list[str] = []
     if leave_out:
-        inputs = _usable(inputs, notes)
+        inputs = _keep_usable_columns(inputs, notes)
         if inputs.shape[1] == 0:
             raise DataError(f"{path.name} has no column of use. {' '.join(notes[:3])}")
     _check_numeric(inputs, label, path.name)
-    return Raw("table", _values(inputs, path.name, missing), y, classes, tuple(inputs.columns), notes=tuple(notes))
+    return RawData(
+        "table",
+        _check_values(inputs, path.name, missing),
+        y,
+        classes,
+        tuple(inputs.columns),
+        notes=tuple(notes),
+    )
 
 
 def read_frame(path: Path) -> pd.DataFrame:
@@ -53,13 +64,15 @@ def read_frame(path: Path) -> pd.DataFrame:
     frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     frame.columns = [str(column) for column in frame.columns]
     if len(frame) < 2:
-        raise DataError(f"{path.name} has {plural(len(frame), 'row')}; a data set needs at least 2 rows.")
+        raise DataError(
+            f"{path.name} has {format_count(len(frame), 'row')}; a data set needs at least 2 rows."
+        )
     if twins := sorted(frame.columns[frame.columns.duplicated()]):
         raise DataError(f"{path.name} has two columns named {twins[0]!r}. Rename one.")
     return frame
 
 
-def _usable(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def _keep_usable_columns(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Columns of numbers made of what can be, and for each other one a note that says why it is missing."""
     import pandas as pd
 
@@ -68,39 +81,43 @@ def _usable(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         column, known = frame[name], int(frame[name].notna().sum())
         if column.dtype.kind == "O":  # also lists and the like, which cannot be counted as they are
             column = column.astype(str).where(column.notna())
-        numbers = as_numbers(column)
+        numbers = parse_numbers(column)
         if known == 0:
             notes.append(f"{name!r} is empty and left out.")
         elif column.nunique() == 1 and known == len(column):
             notes.append(f"{name!r} has one value only and is left out.")
         elif (count := int(numbers.notna().sum())) >= known / 2:
             if count < known:
-                text = f"{plural(known - count, 'cell')} of {name!r} such as {_first_word(column)!r}"
+                text = f"{format_count(known - count, 'cell')} of {name!r} such as {_first_word(column)!r}"
                 notes.append(f"{text} {'is' if known - count == 1 else 'are'} taken as missing.")
             found[name] = numbers
         elif column.astype(str).nunique() <= WORDS and column.dtype.kind in "OUT":
             words = sorted(column.dropna().astype(str).unique())
-            notes.append(f"{name!r} holds {plural(len(words), 'word')}: a column for each.")
+            notes.append(f"{name!r} holds {format_count(len(words), 'word')}: a column for each.")
             found |= {f"{name}={word}": _is_word(column, word) for word in words}
         else:
-            notes.append(f"{name!r} holds {column.nunique():,} different texts or dates and is left out.")
+            notes.append(
+                f"{name!r} holds {column.nunique():,} different texts or dates and is left out."
+            )
     return pd.DataFrame(found, index=frame.index)
 
 
-def as_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+def parse_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
     """Float64 where a cell is a finite number, NaN elsewhere."""
     import pandas as pd
 
     if column.dtype.kind == "M":
         return pd.Series(np.nan, column.index)
-    return pd.to_numeric(column, errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    return (
+        pd.to_numeric(column, errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    )
 
 
 def _is_word(column: pd.Series[Any], word: str) -> pd.Series[Any]:
     return (column.astype(str) == word).astype(np.float64).where(column.notna())
 
 
-def match(frame: pd.DataFrame, columns: Sequence[str], where: str = "This table") -> Array:
+def match_columns(frame: pd.DataFrame, columns: Sequence[str], where: str = "This table") -> Array:
     """Rows of a table as `read_table` gave them for another that has these columns: (N, len(columns)) float32.
 
     What is no number is NaN. Columns are found by name, `colour=red` in the column `colour`. DataError names those
@@ -110,34 +127,42 @@ def match(frame: pd.DataFrame, columns: Sequence[str], where: str = "This table"
     for column in columns:
         name = next((name for name in frame.columns if column.startswith(f"{name}=")), None)
         if column in frame.columns:
-            found.append(as_numbers(frame[column]))
+            found.append(parse_numbers(frame[column]))
         elif name is not None:
             found.append(_is_word(frame[name], column.removeprefix(f"{name}=")))
         else:
             lacking.append(repr(column))
     if lacking:
-        raise DataError(f"{where} lacks {plural(len(lacking), 'column')} that the model knows: {_few(lacking)}.")
+        raise DataError(
+            f"{where} lacks {format_count(len(lacking), 'column')} that the model knows: {_list_few(lacking)}."
+        )
     return np.stack([column.to_numpy(dtype=np.float32) for column in found], axis=1)
 
 
-def filled(frame: pd.DataFrame, columns: Sequence[str], x: Array) -> pd.DataFrame:
+def fill_table(frame: pd.DataFrame, columns: Sequence[str], x: Array) -> pd.DataFrame:
     """A table with its missing cells taken from x (N, len(columns)), whose columns are those of `match`.
 
     Known cells and columns that the model does not know stay as they are; of `colour=...` the largest wins.
     """
     result = frame.copy()
     for name in frame.columns:
-        words = [(i, c.removeprefix(f"{name}=")) for i, c in enumerate(columns) if c.startswith(f"{name}=")]
+        words = [
+            (i, c.removeprefix(f"{name}="))
+            for i, c in enumerate(columns)
+            if c.startswith(f"{name}=")
+        ]
         if name in columns:
-            holes = as_numbers(frame[name]).isna().to_numpy()
+            holes = parse_numbers(frame[name]).isna().to_numpy()
             values = x[:, list(columns).index(name)].astype(np.float64)
         elif words:
             holes = frame[name].isna().to_numpy()
-            values = np.array([word for _, word in words], dtype=object)[x[:, [i for i, _ in words]].argmax(1)]
+            values = np.array([word for _, word in words], dtype=object)[
+                x[:, [i for i, _ in words]].argmax(1)
+            ]
         else:
             continue
         if holes.any():
-            column = as_numbers(frame[name]) if name in columns else frame[name].astype(object)
+            column = parse_numbers(frame[name]) if name in columns else frame[name].astype(object)
             result[name] = np.where(holes, values, column.to_numpy())
     return result
 
@@ -146,18 +171,26 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        check_bytes(path.stat().st_size, path.name)
+        check_data_bytes(path.stat().st_size, path.name)
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline(1_000_000)
         mark = max(",;\t", key=header.count)
-        frame = pd.read_csv(path, sep=mark, encoding="utf-8-sig", low_memory=False, skipinitialspace=True)
+        frame = pd.read_csv(
+            path, sep=mark, encoding="utf-8-sig", low_memory=False, skipinitialspace=True
+        )
     except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path.name} is empty. Give it a line of column names, then rows of numbers.") from error
+        raise DataError(
+            f"{path.name} is empty. Give it a line of column names, then rows of numbers."
+        ) from error
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path.name} is not a readable .csv file ({reason}). Save it as UTF-8 text.") from error
+        raise DataError(
+            f"{path.name} is not a readable .csv file ({reason}). Save it as UTF-8 text."
+        ) from error
     if not frame.index.equals(pd.RangeIndex(len(frame))):
-        raise DataError(f"The rows of {path.name} hold more values than its first line has names. Name every column.")
+        raise DataError(
+            f"The rows of {path.name} hold more values than its first line has names. Name every column."
+        )
     _check_header(list(frame.columns), path.name)
     return _without_row_numbers(frame)
 
@@ -187,19 +220,27 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         with pq.ParquetFile(path) as file:
-            check_bytes(file.metadata.num_rows * file.metadata.num_columns * 8, path.name)
+            check_data_bytes(file.metadata.num_rows * file.metadata.num_columns * 8, path.name)
             return file.read().to_pandas()
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{path.name} is not a readable .parquet file ({reason}). Save it again.") from error
+        raise DataError(
+            f"{path.name} is not a readable .parquet file ({reason}). Save it again."
+        ) from error
 
 
-def _classes(frame: pd.DataFrame, label: str, where: str) -> tuple[Array, tuple[str, ...]]:
+def _read_class_column(
+    frame: pd.DataFrame, label: str, where: str
+) -> tuple[Array, tuple[str, ...]]:
     if label not in frame.columns:
-        raise DataError(f"{where} has no column {label!r} to use as label; it has {_few(list(frame.columns))}.")
+        raise DataError(
+            f"{where} has no column {label!r} to use as label; it has {_list_few(list(frame.columns))}."
+        )
     column = frame[label]
     if missing := int(column.isna().sum()):
-        raise DataError(f"The label column {label!r} of {where} has {plural(missing, 'missing value')}. Fill or drop.")
+        raise DataError(
+            f"The label column {label!r} of {where} has {format_count(missing, 'missing value')}. Fill or drop."
+        )
     numeric = column.dtype.kind in "iub"
     return index_labels(column.to_numpy() if numeric else column.astype(str).to_numpy(dtype=str))
 
@@ -210,16 +251,22 @@ def _check_numeric(inputs: pd.DataFrame, label: str | None, where: str) -> None:
     wrong = [column for column in inputs.columns if not is_numeric_dtype(inputs[column].dtype)]
     if not wrong:
         return
-    shown = _few([f"{column!r} (such as {_first_word(inputs[column])!r})" for column in wrong])
+    shown = _list_few([f"{column!r} (such as {_first_word(inputs[column])!r})" for column in wrong])
     hint = "Encode them as numbers or drop them."
-    if label is None and len(wrong) == 1 and inputs[wrong[0]].astype(str).nunique() <= len(inputs) / 2:
-        hint = f"Drop it, or name it as the label column, that is the class (data.label={wrong[0]})."
+    if (
+        label is None
+        and len(wrong) == 1
+        and inputs[wrong[0]].astype(str).nunique() <= len(inputs) / 2
+    ):
+        hint = (
+            f"Drop it, or name it as the label column, that is the class (data.label={wrong[0]})."
+        )
     raise DataError(
-        f"{where} has {plural(len(wrong), 'column')} that {_hold(wrong)} other than numbers: {shown}. {hint}"
+        f"{where} has {format_count(len(wrong), 'column')} that {_plural_hold(wrong)} other than numbers: {shown}. {hint}"
     )
 
 
-def _hold(columns: list[str]) -> str:
+def _plural_hold(columns: list[str]) -> str:
     return "holds something" if len(columns) == 1 else "hold something"
 
 
@@ -232,7 +279,7 @@ def _first_word(column: pd.Series[Any]) -> str:
     return str((words if len(words) else text).iloc[0])[:40] if len(text) else "nothing"
 
 
-def _values(inputs: pd.DataFrame, where: str, missing: bool) -> Array:
+def _check_values(inputs: pd.DataFrame, where: str, missing: bool) -> Array:
     """(N, columns) float32, every value finite or, if `missing` allows it, NaN."""
     with np.errstate(over="ignore"):
         wide = inputs.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -242,27 +289,33 @@ def _values(inputs: pd.DataFrame, where: str, missing: bool) -> Array:
         ("infinite or too large", np.isinf(values), ""),
     ):
         if wrong.any():
-            counts = [f"{name!r} ({n})" for name, n in zip(inputs.columns, wrong.sum(0), strict=True) if n]
-            raise DataError(f"{where} has {what} values in {_few(counts)}. Fill them or drop those rows{hint}.")
+            counts = [
+                f"{name!r} ({n})" for name, n in zip(inputs.columns, wrong.sum(0), strict=True) if n
+            ]
+            raise DataError(
+                f"{where} has {what} values in {_list_few(counts)}. Fill them or drop those rows{hint}."
+            )
     return values
 
 
-def _few(names: list[str], most: int = 8) -> str:
+def _list_few(names: list[str], most: int = 8) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def scikit_table(name: str) -> Raw:
+def load_scikit_table(name: str) -> RawData:
     """One of scikit-learn's embedded tables, raw units: breast_cancer, iris or wine."""
     from sklearn import datasets
 
     bunch: Any = getattr(datasets, f"load_{name}")()
     classes = tuple(str(text) for text in bunch.target_names)
     columns = tuple(str(text) for text in bunch.feature_names)
-    return Raw("table", bunch.data.astype(np.float32), bunch.target.astype(np.int64), classes, columns)
+    return RawData(
+        "table", bunch.data.astype(np.float32), bunch.target.astype(np.int64), classes, columns
+    )
 
 
-def manifold(name: str) -> Raw:
+def make_manifold(name: str) -> RawData:
     """2000 points with light noise, always the same: moons, circles, swiss_roll or s_curve.
 
     The class is the moon or the circle; on the two rolled-up sheets it is one of 8 stretches of the roll,
@@ -276,9 +329,13 @@ def manifold(name: str) -> Raw:
         "swiss_roll": {"noise": 0.1},
         "s_curve": {"noise": 0.02},
     }
-    x, y = getattr(datasets, f"make_{name}")(n_samples=POINTS, random_state=0, **noise[name])
+    x, y = getattr(datasets, f"make_{name}")(
+        n_samples=MANIFOLD_POINTS, random_state=0, **noise[name]
+    )
     classes = {"moons": ("upper", "lower"), "circles": ("outer", "inner")}.get(name)
     if classes is None:
-        y = np.argsort(np.argsort(y)) * BINS // POINTS
+        y = np.argsort(np.argsort(y)) * BINS // MANIFOLD_POINTS
         classes = tuple(f"{i + 1} of {BINS}" for i in range(BINS))
-    return Raw("manifold", x.astype(np.float32), y.astype(np.int64), classes, ("x", "y", "z")[: x.shape[1]])
+    return RawData(
+        "manifold", x.astype(np.float32), y.astype(np.int64), classes, ("x", "y", "z")[: x.shape[1]]
+    )

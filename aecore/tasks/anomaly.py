@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore import data, metrics
-from aecore import plan as planning
-from aecore.autoencoder import Autoencoder
-from aecore.config import RunConfig
+from aecore.analysis.metrics import reconstruct_in_chunks
+from aecore.data.splits import as_float
 from aecore.errors import ConfigError, DataError
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import RunConfig
+from aecore.runs.plan import count_training_rows, plan_run
 
-VARIANT = "denoising-gaussian"
-STEPS = 1500  # of training, for a table of any length
+DETECTOR_VARIANT = "denoising-gaussian"
+DETECTOR_STEPS = 1500  # of training, for a table of any length
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Detector:
 
     def score(self, x: Tensor) -> Tensor:
         """x (N, *input_shape), in the data's units -> (N,): higher is more anomalous."""
-        return score(self.model, x)
+        return score_anomalies(self.model, x)
 
     def p_values(self, x: Tensor) -> Tensor:
         """(N, *input_shape) -> (N,): the share of normal examples that score as high, itself counted: conformal.
@@ -59,10 +60,12 @@ class Detector:
 
         Of order M + 1, since the new one may lie in each of the M + 1 gaps alike.
         """
-        check_share(false_alarms)
+        check_false_alarm_share(false_alarms)
         return float(np.quantile(self.normal.double().numpy(), 1 - false_alarms, method="weibull"))
 
-    def alarms_between(self, false_alarms: float = 0.05, chance: float = 0.9) -> tuple[float, float]:
+    def alarms_between(
+        self, false_alarms: float = 0.05, chance: float = 0.9
+    ) -> tuple[float, float]:
         """Between which shares the false alarms of that threshold lie with this chance: the fewer normal, the wider.
 
         The share above the j-th of M scores is Beta(M + 1 - j, j) (Vovk, 2012, Conditional validity of inductive
@@ -70,25 +73,27 @@ class Detector:
         """
         from scipy.stats import beta
 
-        check_share(false_alarms)
+        check_false_alarm_share(false_alarms)
         above = (len(self.normal) + 1) * false_alarms
         law = beta(above, len(self.normal) + 1 - above)
         return float(law.ppf((1 - chance) / 2)), float(law.ppf((1 + chance) / 2))
 
 
-def check_share(false_alarms: float) -> None:
+def check_false_alarm_share(false_alarms: float) -> None:
     """ConfigError unless it is a share."""
     if not 0 < false_alarms < 1:
-        raise ConfigError(f"The share of false alarms must lie between 0 and 1, got {false_alarms}.")
+        raise ConfigError(
+            f"The share of false alarms must lie between 0 and 1, got {false_alarms}."
+        )
 
 
-def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
+def plan_detector(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
     """The run that makes a detector of the normal examples in the data set or path `name`: one for every table.
 
     Wide enough to learn the data by heart, so it is the noise that keeps it from copying; and as many steps
-    for a short table as for a long one. `settings` replace these, as in aecore.plan.
+    for a short table as for a long one. `settings` replace these, as in aecore.runs.plan.
     """
-    rows = planning.training_rows(name, settings)
+    rows = count_training_rows(name, settings)
     batch = max(1, min(64, rows // 8))  # the small batches of short tables keep their epochs few
     chosen = {
         "network.hidden": (256,),
@@ -97,19 +102,19 @@ def plan(name: str, settings: Mapping[str, Any] | None = None) -> RunConfig:
         "latent_dim": 128,
         "corruption.sigma": 0.25,
         "training.batch_size": batch,
-        "training.epochs": math.ceil(STEPS / math.ceil(rows / batch)),
+        "training.epochs": math.ceil(DETECTOR_STEPS / math.ceil(rows / batch)),
         "training.lr": 1e-3,
         "data.validation_fraction": 0,  # normal examples are few, and the last epoch is the best
     }
-    return planning.plan(VARIANT, name, settings={**chosen, **(settings or {})})
+    return plan_run(DETECTOR_VARIANT, name, settings={**chosen, **(settings or {})})
 
 
-def fit(model: Autoencoder, normal: Tensor) -> Detector:
+def fit_detector(model: Autoencoder, normal: Tensor) -> Detector:
     """A detector from a trained model and normal examples (M, *input_shape), best ones it was not trained on."""
-    return Detector(model, score(model, normal).sort().values)
+    return Detector(model, score_anomalies(model, normal).sort().values)
 
 
-def calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
+def draw_calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
     """Of examples that are normal or not, bool (N,): half of the normal ones, ascending; the others are to be scored.
 
     So none that is scored has also set the threshold.
@@ -119,7 +124,7 @@ def calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
     return rows[order[: len(rows) // 2]].sort().values
 
 
-class Average(NamedTuple):
+class AverageRates(NamedTuple):
     """What a share of false alarms gives, over many draws of the examples that the threshold is set on."""
 
     false_alarms: float
@@ -127,32 +132,34 @@ class Average(NamedTuple):
     draws: int
 
 
-def average(scores: Tensor, normal: Tensor, false_alarms: float, draws: int = 100) -> Average:
+def average_over_draws(
+    scores: Tensor, normal: Tensor, false_alarms: float, draws: int = 100
+) -> AverageRates:
     """Means over as many `calibration_rows` of scores (N,), normal or not, bool (N,): one half can be a lucky one."""
     alarms, found = [], []
     for seed in range(draws):
-        held = calibration_rows(normal, seed)
+        held = draw_calibration_rows(normal, seed)
         rest = normal.index_fill(0, held, False)
         values = scores[held].double().sort().values.numpy()
         at = float(np.quantile(values, 1 - false_alarms, method="weibull"))
         alarms.append((scores[rest] > at).float().mean())
         found.append((scores[~normal] > at).float().mean())
-    return Average(torch.stack(alarms).mean().item(), torch.stack(found).mean().item(), draws)
+    return AverageRates(torch.stack(alarms).mean().item(), torch.stack(found).mean().item(), draws)
 
 
-def score(model: Autoencoder, x: Tensor) -> Tensor:
+def score_anomalies(model: Autoencoder, x: Tensor) -> Tensor:
     """|x - r(x)|^2 in the network's units: x (N, *input_shape) -> (N,), on the CPU; higher is more anomalous."""
-    return residuals(model, x).square().flatten(1).sum(1)
+    return scaled_residuals(model, x).square().flatten(1).sum(1)
 
 
-def residuals(model: Autoencoder, x: Tensor) -> Tensor:
+def scaled_residuals(model: Autoencoder, x: Tensor) -> Tensor:
     """x - r(x) in the network's units, (N, *input_shape): which columns make an example anomalous, and which way."""
-    x = data.as_float(check(model, x)).to("cpu", model.scale.dtype)
+    x = as_float(check_scorable(model, x)).to("cpu", model.scale.dtype)
     model.eval()  # a layer that normalises must use what it learned, not this batch
-    return (x - metrics.reconstruct(model, x)) / model.scale.cpu()
+    return (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
 
 
-def check(model: Autoencoder, x: Tensor) -> Tensor:
+def check_scorable(model: Autoencoder, x: Tensor) -> Tensor:
     """x, or a DataError where it cannot be scored."""
     shape = model.config.input_shape
     if tuple(x.shape[1:]) != shape:
@@ -161,7 +168,9 @@ def check(model: Autoencoder, x: Tensor) -> Tensor:
         raise DataError("There are no examples to score. Give at least one.")
     if x.is_floating_point() and not x.isfinite().all():
         row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0])
-        raise DataError(f"Example {row} (counted from 0) holds NaN or infinite values. Remove or fill them.")
+        raise DataError(
+            f"Example {row} (counted from 0) holds NaN or infinite values. Remove or fill them."
+        )
     return x
 
 
@@ -197,14 +206,19 @@ class Confusion(NamedTuple):
         return self.found / max(1, self.found + self.missed)
 
 
-def confusion(scores: Tensor, anomalous: Tensor, threshold: float) -> Confusion:
+def count_confusion(scores: Tensor, anomalous: Tensor, threshold: float) -> Confusion:
     """Scores (N,) above the threshold against the truth, bool (N,)."""
     above, anomalous = scores > threshold, anomalous.bool()
-    counts = ((above & anomalous), (~above & anomalous), (above & ~anomalous), (~above & ~anomalous))
+    counts = (
+        (above & anomalous),
+        (~above & anomalous),
+        (above & ~anomalous),
+        (~above & ~anomalous),
+    )
     return Confusion(*(int(count.sum()) for count in counts))
 
 
-class Curves(NamedTuple):
+class DetectionCurves(NamedTuple):
     """What every threshold gives: each point of a curve, and the areas under them."""
 
     false_alarms: np.ndarray  # of the ROC curve
@@ -215,7 +229,7 @@ class Curves(NamedTuple):
     average_precision: float
 
 
-def curves(scores: Tensor, anomalous: Tensor) -> Curves:
+def compute_detection_curves(scores: Tensor, anomalous: Tensor) -> DetectionCurves:
     """ROC and precision-recall of scores (N,) against the truth, bool (N,). DataError where one kind is missing."""
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
@@ -223,16 +237,22 @@ def curves(scores: Tensor, anomalous: Tensor) -> Curves:
     truth, given = anomalous.numpy().astype(int), scores.numpy()
     false_alarms, found, _ = roc_curve(truth, given)
     precision, recall, _ = precision_recall_curve(truth, given)
-    return Curves(false_alarms, found, recall, precision, area, float(average_precision_score(truth, given)))
+    return DetectionCurves(
+        false_alarms, found, recall, precision, area, float(average_precision_score(truth, given))
+    )
 
 
-def cheapest(scores: Tensor, anomalous: Tensor, miss: float, false_alarm: float = 1.0) -> float:
+def find_cheapest_threshold(
+    scores: Tensor, anomalous: Tensor, miss: float, false_alarm: float = 1.0
+) -> float:
     """The threshold that costs least on scores (N,) of known truth, bool (N,), at so much a miss and a false alarm.
 
     Chosen on what it is then judged by, it looks better than it is where examples are few.
     """
     if not (0 < miss < math.inf and 0 < false_alarm < math.inf):
-        raise ConfigError(f"A miss and a false alarm must cost more than 0, got {miss} and {false_alarm}.")
+        raise ConfigError(
+            f"A miss and a false alarm must cost more than 0, got {miss} and {false_alarm}."
+        )
     values, place = scores.unique(return_inverse=True)
     count = torch.bincount(place, weights=anomalous.double(), minlength=len(values))
     normal = torch.bincount(place, weights=(~anomalous.bool()).double(), minlength=len(values))

@@ -1,1 +1,3 @@
 """The fidelity suite: each variant held against its paper. `python -m bench.fidelity E3`, --all or --quick."""
+
+from __future__ import annotations

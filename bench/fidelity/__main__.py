@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from aecore import runs
+from aecore.runs.listing import runs_folder
 from bench.fidelity.experiment import RESULTS, ROOT, Check, Experiment, Lab, Result, write
 from bench.fidelity.report import figure, table
 
@@ -32,18 +32,32 @@ def load(name: str) -> Experiment:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="python -m bench.fidelity", description=__doc__)
-    options.add_argument("names", nargs="*", type=str.upper, choices=[*MODULES, []], metavar="E0..E12")
+    options.add_argument(
+        "names", nargs="*", type=str.upper, choices=[*MODULES, []], metavar="E0..E12"
+    )
     options.add_argument("--all", action="store_true", help="every experiment")
-    options.add_argument("--quick", action="store_true", help="reduced versions on embedded data; nothing is written")
+    options.add_argument(
+        "--quick", action="store_true", help="reduced versions on embedded data; nothing is written"
+    )
     options.add_argument("--commit", action="store_true", help="commit each row as it ends")
-    options.add_argument("--table", action="store_true", help="only write docs/results/fidelity.md from the rows kept")
+    options.add_argument(
+        "--table",
+        action="store_true",
+        help="only write docs/results/fidelity.md from the rows kept",
+    )
     chosen = options.parse_args(arguments)
     names = list(MODULES) if chosen.all or (chosen.quick and not chosen.names) else chosen.names
     if not names and not chosen.table:
         options.error(f"name experiments ({', '.join(MODULES)}), or give --all, --quick or --table")
-    if chosen.quick:  # small models: a second thread costs more than it gives, most of all on a busy machine
+    if (
+        chosen.quick
+    ):  # small models: a second thread costs more than it gives, most of all on a busy machine
         torch.set_num_threads(1)
-    missed = [name for name in names if not (quick(load(name)) if chosen.quick else full(load(name), chosen.commit))]
+    missed = [
+        name
+        for name in names
+        if not (quick(load(name)) if chosen.quick else full(load(name), chosen.commit))
+    ]
     if not chosen.quick:
         table()
     print(f"Missed: {', '.join(missed)}" if missed else "All reached their bars.")
@@ -66,7 +80,7 @@ def quick(experiment: Experiment) -> bool:
 
 def full(experiment: Experiment, keep: bool) -> bool:
     print(f"{experiment.id} {experiment.title}", flush=True)
-    lab = Lab(experiment.id, runs.root() / "fidelity")
+    lab = Lab(experiment.id, runs_folder() / "fidelity")
     result = experiment.full(lab)
     seconds = lab.total_seconds()
     write(experiment, result, seconds)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from aecore.autoencoder import Autoencoder, combine
-from aecore.config import ModelConfig, parse
-from aecore.parts.bottleneck import GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
-from aecore.parts.corruption import GaussianNoise, Masking, SaltAndPepper
-from aecore.parts.likelihood import Bernoulli, Gaussian
-from aecore.parts.penalties import Contractive, KlSparsity, Pass, mmd
+from aecore.model.autoencoder import Autoencoder, combine_sample_losses
+from aecore.model.config import ModelConfig, parse_options
+from aecore.model.parts.bottleneck import GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
+from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
+from aecore.model.parts.likelihood import Bernoulli, Gaussian
+from aecore.model.parts.penalties import Contractive, KlSparsity, Pass, estimate_mmd
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_most
 
 EXACT = at_most(1e-8)
@@ -46,7 +46,9 @@ def sparsity_kl() -> tuple[str, float]:
     value = KlSparsity(weight=1.0, rho=0.05).divergence(h)
     value.backward()
     one = 0.05 * math.log(0.05 / 0.2) + 0.95 * math.log(0.95 / 0.8)
-    return "KL sparsity", distance(value, double(2 * one)) + distance(h.grad, torch.full_like(h, 0.9375 / 8))
+    return "KL sparsity", distance(value, double(2 * one)) + distance(
+        h.grad, torch.full_like(h, 0.9375 / 8)
+    )
 
 
 def known_contraction() -> tuple[str, float]:
@@ -55,7 +57,9 @@ def known_contraction() -> tuple[str, float]:
     with torch.no_grad():
         model.encoder.layers[0].weight.copy_(double([[1.0, 2.0]]))
         model.encoder.layers[0].bias.zero_()
-    return "contraction, by hand", distance(contraction(model, double([[0.0, 0.0]]), "closed_form"), double([0.3125]))
+    return "contraction, by hand", distance(
+        contraction(model, double([[0.0, 0.0]]), "closed_form"), double([0.3125])
+    )
 
 
 def contraction_by_differences() -> tuple[str, float]:
@@ -84,7 +88,9 @@ def largest_k() -> tuple[str, float]:
     off = 0.0
     for by, rank in (("value", z), ("magnitude", z.abs())):
         kept = TopK(k=3, by=by).build(10).snap(z)
-        truth = torch.where(rank >= rank.sort(1, descending=True).values[:, 2:3], z, torch.zeros_like(z))
+        truth = torch.where(
+            rank >= rank.sort(1, descending=True).values[:, 2:3], z, torch.zeros_like(z)
+        )
         off += distance(kept, truth)
     return "k largest units", off
 
@@ -92,7 +98,12 @@ def largest_k() -> tuple[str, float]:
 def clean_at_test() -> tuple[str, float]:
     """No noise outside training: the loss is that of the clean input."""
     clean = build({"network": {"kind": "mlp", "hidden": (4,)}})
-    noisy = build({"network": {"kind": "mlp", "hidden": (4,)}, "corruption": {"kind": "gaussian", "sigma": 1.0}})
+    noisy = build(
+        {
+            "network": {"kind": "mlp", "hidden": (4,)},
+            "corruption": {"kind": "gaussian", "sigma": 1.0},
+        }
+    )
     noisy.load_state_dict(clean.state_dict())
     x = torch.rand(16, 6, dtype=torch.float64)
     off = distance(noisy.eval().loss(x).total, clean.eval().loss(x).total)
@@ -101,7 +112,12 @@ def clean_at_test() -> tuple[str, float]:
 
 def clean_target() -> tuple[str, float]:
     """The target is the clean input: with a decoder that says 0 the loss is |x|^2 under any noise."""
-    model = build({"network": {"kind": "mlp", "hidden": (4,)}, "corruption": {"kind": "masking", "fraction": 0.5}})
+    model = build(
+        {
+            "network": {"kind": "mlp", "hidden": (4,)},
+            "corruption": {"kind": "masking", "fraction": 0.5},
+        }
+    )
     with torch.no_grad():
         for parameter in model.decoder.parameters():
             parameter.zero_()
@@ -112,23 +128,35 @@ def clean_target() -> tuple[str, float]:
 def noise_means() -> tuple[str, float]:
     """Means under noise: x; (1 - nu) x, not rescaled; (1 - nu) x + nu / 2."""
     x = torch.full((200_000,), 0.8, dtype=torch.float64)
-    wanted = ((GaussianNoise(sigma=0.5), 0.8), (Masking(fraction=0.25), 0.6), (SaltAndPepper(fraction=0.5), 0.65))
-    return "means of the corruptions", max(errors_off(noise(x), double(mean)) for noise, mean in wanted)
+    wanted = (
+        (GaussianNoise(sigma=0.5), 0.8),
+        (Masking(fraction=0.25), 0.6),
+        (SaltAndPepper(fraction=0.5), 0.65),
+    )
+    return "means of the corruptions", max(
+        errors_off(noise(x), double(mean)) for noise, mean in wanted
+    )
 
 
 def importance_bound() -> tuple[str, float]:
     """ln 1/K sum w: weights 1 and 3 give ln 2; K equal weights give what one gives; with bound elbo the mean."""
     losses = -double([[0.0], [math.log(3)]])
     iwae, elbo = GaussianCode(bound="iwae"), GaussianCode()
-    off = distance(combine(losses, iwae), -double([math.log(2)])) + distance(combine(losses, elbo), losses.mean(0))
-    return "importance-weighted bound", off + distance(combine(losses[:1].expand(50, 1), iwae), losses[0])
+    off = distance(combine_sample_losses(losses, iwae), -double([math.log(2)])) + distance(
+        combine_sample_losses(losses, elbo), losses.mean(0)
+    )
+    return "importance-weighted bound", off + distance(
+        combine_sample_losses(losses[:1].expand(50, 1), iwae), losses[0]
+    )
 
 
 def sampled_ratio() -> tuple[str, float]:
     """The mean of ln q(z|x) - ln p(z) over draws is the KL."""
     mean, log_variance = double([[0.5, -1.0]]), double([[0.3, -0.7]])
     _, ratio = GaussianCode().build(2).draw(mean, log_variance, 100_000)
-    return "sampled log ratio", errors_off(ratio[:, 0], kl_to_standard_normal(mean, log_variance)[0])
+    return "sampled log ratio", errors_off(
+        ratio[:, 0], kl_to_standard_normal(mean, log_variance)[0]
+    )
 
 
 def codebook_gradients() -> tuple[str, float]:
@@ -146,15 +174,22 @@ def codebook_gradients() -> tuple[str, float]:
 def straight_through() -> tuple[str, float]:
     """The decoder's gradient passes a quantised code unchanged, and the code itself is the codebook's vector."""
     quantizer = VectorQuantized(codes=4, dim=3).build(3).double()
-    h, weight = torch.randn(1, 3, dtype=torch.float64, requires_grad=True), double([[1.0, -2.0, 3.0]])
+    h, weight = (
+        torch.randn(1, 3, dtype=torch.float64, requires_grad=True),
+        double([[1.0, -2.0, 3.0]]),
+    )
     code = quantizer(h, 1)
     (code.z[0] * weight).sum().backward()
-    return "straight-through gradient", distance(h.grad, weight) + distance(code.z[0], quantizer.snap(h))
+    return "straight-through gradient", distance(h.grad, weight) + distance(
+        code.z[0], quantizer.snap(h)
+    )
 
 
 def tied_gradient() -> tuple[str, float]:
     """One matrix used twice gets both gradients: against central differences."""
-    model = build({"network": {"kind": "mlp", "hidden": (), "tied": True, "code_activation": "sigmoid"}})
+    model = build(
+        {"network": {"kind": "mlp", "hidden": (), "tied": True, "code_activation": "sigmoid"}}
+    )
     x, weight, step = torch.rand(8, 6, dtype=torch.float64), model.encoder.layers[0].weight, 1e-5
     model.loss(x).total.backward()
     slope = torch.zeros_like(weight)
@@ -181,17 +216,34 @@ def likelihoods() -> tuple[str, float]:
 
 def unbiased_mmd() -> tuple[str, float]:
     """Between two samples of one distribution its mean is zero."""
-    draws = [mmd(*torch.randn(2, 40, 3, dtype=torch.float64)) for _ in range(400)]
+    draws = [estimate_mmd(*torch.randn(2, 40, 3, dtype=torch.float64)) for _ in range(400)]
     return "MMD of a distribution to itself", errors_off(torch.stack(draws), double(0.0))
 
 
 CHECKS: tuple[Callable[[], tuple[str, float]], ...] = (
-    gaussian_kl, sparsity_kl, known_contraction, contraction_by_differences, largest_k, clean_at_test, clean_target,
-    importance_bound, codebook_gradients, straight_through, tied_gradient, likelihoods,
-    probed_contraction, noise_means, sampled_ratio, unbiased_mmd,
-)  # fmt: skip
-ESTIMATED = {"contraction, by random probes", "means of the corruptions", "sampled log ratio",
-             "MMD of a distribution to itself"}  # fmt: skip
+    gaussian_kl,
+    sparsity_kl,
+    known_contraction,
+    contraction_by_differences,
+    largest_k,
+    clean_at_test,
+    clean_target,
+    importance_bound,
+    codebook_gradients,
+    straight_through,
+    tied_gradient,
+    likelihoods,
+    probed_contraction,
+    noise_means,
+    sampled_ratio,
+    unbiased_mmd,
+)
+ESTIMATED = {
+    "contraction, by random probes",
+    "means of the corruptions",
+    "sampled log ratio",
+    "MMD of a distribution to itself",
+}
 
 
 def double(values: object) -> Tensor:
@@ -208,7 +260,9 @@ def errors_off(draws: Tensor, truth: Tensor) -> float:
 
 
 def build(options: dict[str, object]) -> Autoencoder:
-    return Autoencoder(parse(ModelConfig, {"input_shape": (6,), "latent_dim": 3, **options})).double()
+    return Autoencoder(
+        parse_options(ModelConfig, {"input_shape": (6,), "latent_dim": 3, **options})
+    ).double()
 
 
 def encoder(features: int, units: int) -> Autoencoder:

@@ -7,14 +7,17 @@ import math
 import torch
 from torch import Tensor
 
-from aecore import data
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
 
 
 def full(lab: Lab) -> Result:
     found, angles = [], []
     for seed in (0, 1, 2):
-        trained = lab.trained(f"mnist-{seed}", "linear", "mnist", latent_dim=30, training__seed=seed)
+        trained = lab.trained(
+            f"mnist-{seed}", "linear", "mnist", latent_dim=30, training__seed=seed
+        )
         gap, angle, se = against_pca(trained, 30)
         found.append((se, gap))
         angles.append(angle)
@@ -23,8 +26,19 @@ def full(lab: Lab) -> Result:
     tied = digits(lab, True) + digits(lab, False)
     return Result(
         [
-            Check("test SE, MNIST, 30 units", ses.mean().item(), (13.85, 14.0), paper=13.87, spread=ses.std().item()),
-            Check("SE above PCA's own, worst seed, %", 100 * max(gaps), at_most(1.0), moonshot=at_most(0.1)),
+            Check(
+                "test SE, MNIST, 30 units",
+                ses.mean().item(),
+                (13.85, 14.0),
+                paper=13.87,
+                spread=ses.std().item(),
+            ),
+            Check(
+                "SE above PCA's own, worst seed, %",
+                100 * max(gaps),
+                at_most(1.0),
+                moonshot=at_most(0.1),
+            ),
             Check("largest principal angle to PCA, degrees", max(angles), at_most(3.0)),
             *tied,
         ],
@@ -40,20 +54,29 @@ def digits(lab: Lab, tied: bool, epochs: int = 300) -> list[Check]:
     """Eight units on the whole of the 8 x 8 digits: training SE against the exact minimum."""
     name = "tied" if tied else "untied"
     trained = lab.trained(
-        f"digits-{name}", "linear", "digits", latent_dim=8, network__tied=tied, data__validation_fraction=0,
-        training__epochs=epochs, training__batch_size=32, training__lr=1e-2,
-    )  # fmt: skip
+        f"digits-{name}",
+        "linear",
+        "digits",
+        latent_dim=8,
+        network__tied=tied,
+        data__validation_fraction=0,
+        training__epochs=epochs,
+        training__batch_size=32,
+        training__lr=1e-2,
+    )
     gap, angle, _ = against_pca(trained, 8, on_train=True)
     return [
-        Check(f"training SE above the minimum, digits, 8 units, {name}, %", 100 * gap, at_most(0.1)),
+        Check(
+            f"training SE above the minimum, digits, 8 units, {name}, %", 100 * gap, at_most(0.1)
+        ),
         Check(f"largest angle to PCA, digits, {name}, degrees", angle, at_most(3.0)),
     ]
 
 
 def against_pca(trained: Trained, k: int, on_train: bool = False) -> tuple[float, float, float]:
     """(SE / PCA's SE - 1, largest principal angle in degrees, SE); PCA is fitted to the training set."""
-    sets = data.load(trained.run.config().data)
-    x, test = (data.as_float(part.x).flatten(1).double() for part in (sets.train, sets.test))
+    sets = load_dataset(trained.run.config().data)
+    x, test = (as_float(part.x).flatten(1).double() for part in (sets.train, sets.test))
     test = x if on_train else test
     mean = x.mean(0)
     basis = pca_basis(x, k)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore import data, metrics
+from aecore.analysis.metrics import iwae_bound, log_importance_weights
+from aecore.data.datasets import load_dataset
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
 
 PUBLISHED = {2: 0.00571, 8: 14.20979}  # of these very rows, by the closed form
@@ -33,14 +34,21 @@ def full(lab: Lab) -> Result:
         runs = [trained(lab, q, seed, epochs=150) for seed in seeds]
         found[q] = [bounds(run, q) for run in runs]
     x, exact = rows(runs[0]), {q: ppca(rows(runs[0]), q)[0] for q in found}
-    curve = {f"seed {seed}": [[e, -v] for e, v in run.curve("loss")] for seed, run in zip(seeds, runs, strict=True)}
+    curve = {
+        f"seed {seed}": [[e, -v] for e, v in run.curve("loss")]
+        for seed, run in zip(seeds, runs, strict=True)
+    }
     return Result(
         [check for q in (8, 2) for check in checks(found[q], q, exact[q])],
         seeds=seeds,
-        curves={"x": "epoch", "y": "ELBO of the 8-unit code, nats per image", "lines": curve,
-                "marks": {"exact maximum": exact[8]}},
+        curves={
+            "x": "epoch",
+            "y": "ELBO of the 8-unit code, nats per image",
+            "lines": curve,
+            "marks": {"exact maximum": exact[8]},
+        },
         notes=f"Exact maxima by the closed form on the same {len(x)} digits. ELBO from {DRAWS} codes a digit.",
-    )  # fmt: skip
+    )
 
 
 def quick(lab: Lab) -> Result:
@@ -55,15 +63,30 @@ def checks(found: list[Bounds], q: int, exact: float, moonshot: bool = True) -> 
     order = min(b.iwae - b.elbo + 4 * (b.iwae_error + b.elbo_error) for b in found)
     spread = stdev(b.elbo for b in found) if len(found) > 1 else None
     return [
-        Check(f"ELBO per digit, {q} units, nats", exact + mean(b.elbo for b in found), paper=PUBLISHED[q],
-              spread=spread),
-        Check(f"ELBO less the exact maximum, {q} units, worst seed, nats", gap, at_least(-0.05),
-              moonshot=at_least(-0.005) if moonshot else None),
-        Check(f"either bound above the maximum, beyond 4 standard errors, {q} units", over, at_most(0.0)),
+        Check(
+            f"ELBO per digit, {q} units, nats",
+            exact + mean(b.elbo for b in found),
+            paper=PUBLISHED[q],
+            spread=spread,
+        ),
+        Check(
+            f"ELBO less the exact maximum, {q} units, worst seed, nats",
+            gap,
+            at_least(-0.05),
+            moonshot=at_least(-0.005) if moonshot else None,
+        ),
+        Check(
+            f"either bound above the maximum, beyond 4 standard errors, {q} units",
+            over,
+            at_most(0.0),
+        ),
         Check(f"IWAE-50 less ELBO, with 4 standard errors, {q} units", order, at_least(0.0)),
-        Check(f"learned noise variance off the closed form, {q} units, %",
-              100 * max(abs(b.noise - 1) for b in found), at_most(3.0)),
-    ]  # fmt: skip
+        Check(
+            f"learned noise variance off the closed form, {q} units, %",
+            100 * max(abs(b.noise - 1) for b in found),
+            at_most(3.0),
+        ),
+    ]
 
 
 def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
@@ -73,19 +96,32 @@ def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
         from sklearn.datasets import load_digits
 
         x = load_digits().data / 16
-        x = (x - x.mean(0)).astype(np.float32)  # what has a mean is slow to learn for a network of one layer
+        x = (x - x.mean(0)).astype(
+            np.float32
+        )  # what has a mean is slow to learn for a network of one layer
         path.parent.mkdir(parents=True, exist_ok=True)
         # ten passes an epoch, so that its mean loss, which chooses the best one, has little noise
         np.savez(path, x=np.tile(x, (10, 1)), x_test=x)
     return lab.trained(
-        f"{q}-units-{seed}", "vae", str(path), latent_dim=q, scaling="none", network__hidden=(),
-        likelihood__learned=True, data__validation_fraction=0, training__epochs=epochs, training__batch_size=128,
-        training__lr=1e-2, training__schedule="cosine", training__seed=seed, bottleneck__samples=8,
-    )  # fmt: skip
+        f"{q}-units-{seed}",
+        "vae",
+        str(path),
+        latent_dim=q,
+        scaling="none",
+        network__hidden=(),
+        likelihood__learned=True,
+        data__validation_fraction=0,
+        training__epochs=epochs,
+        training__batch_size=128,
+        training__lr=1e-2,
+        training__schedule="cosine",
+        training__seed=seed,
+        bottleneck__samples=8,
+    )
 
 
 def rows(run: Trained) -> Tensor:
-    return data.load(run.run.config().data).test.x.double()  # type: ignore[arg-type]
+    return load_dataset(run.run.config().data).test.x.double()  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -96,9 +132,9 @@ def bounds(run: Trained, q: int, draws: int = DRAWS) -> Bounds:
     torch.manual_seed(0)
     elbos = []
     for _ in range(draws // 50):
-        log_likelihood, kl = metrics.log_weights(model, x, 50)
+        log_likelihood, kl = log_importance_weights(model, x, 50)
         elbos += (log_likelihood - kl).mean(1).tolist()
-    iwaes = [-metrics.iwae_bound(model, x, 50) for _ in range(8)]
+    iwaes = [-iwae_bound(model, x, 50) for _ in range(8)]
     return Bounds(
         mean(elbos) - exact,
         stdev(elbos) / math.sqrt(len(elbos)),

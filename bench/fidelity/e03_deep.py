@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from aecore import data, metrics, pictures
+from aecore.analysis.metrics import reconstruct_in_chunks
+from aecore.analysis.pictures import draw_grid
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
 
 # He initialisation and batch normalisation do what layer-wise pretraining did in 2006
@@ -20,14 +23,21 @@ RECIPE = {
 def deep(lab: Lab) -> Trained:
     """784-1000-500-250-30 and back, as E12 uses it too."""
     return lab.trained(
-        "deep", "stacked", "mnist", latent_dim=30, network__hidden=[1000, 500, 250], **RECIPE,
-        training__batch_size=250, training__epochs=100, training__precision="bfloat16",
-    )  # fmt: skip
+        "deep",
+        "stacked",
+        "mnist",
+        latent_dim=30,
+        network__hidden=[1000, 500, 250],
+        **RECIPE,
+        training__batch_size=250,
+        training__epochs=100,
+        training__precision="bfloat16",
+    )
 
 
 def full(lab: Lab) -> Result:
     trained = deep(lab)
-    test = data.load(trained.run.config().data).test.x
+    test = load_dataset(trained.run.config().data).test.x
     se = trained.run.test_metrics()["se"]
     return Result(
         [
@@ -35,28 +45,44 @@ def full(lab: Lab) -> Result:
             Check("SE as a share of PCA's 13.866", se / 13.866, at_most(0.25)),
         ],
         curves={
-            "x": "epoch", "y": "SE of the examples held out", "lines": {"784-1000-500-250-30": trained.curve()},
+            "x": "epoch",
+            "y": "SE of the examples held out",
+            "lines": {"784-1000-500-250-30": trained.curve()},
             "marks": {"paper": 3.0, "PCA": 13.87},
         },
         pictures=[rebuilt(trained, test)],
         notes="GELU units, batch normalisation, Adam with a cosine schedule and products in bfloat16, in place of "
         "logistic units and layer-wise pretraining.",
-    )  # fmt: skip
+    )
 
 
 def rebuilt(trained: Trained, test: torch.Tensor, count: int = 10) -> tuple[str, object]:
     """A caption, and test images above their reconstructions."""
-    x = data.as_float(test[torch.linspace(0, len(test) - 1, count).long()])
-    both = torch.cat([x, metrics.reconstruct(trained.model, x)])
-    return "Test images above, their reconstructions below.", pictures.grid(both, columns=count)
+    x = as_float(test[torch.linspace(0, len(test) - 1, count).long()])
+    both = torch.cat([x, reconstruct_in_chunks(trained.model, x)])
+    return "Test images above, their reconstructions below.", draw_grid(both, columns=count)
 
 
 def quick(lab: Lab) -> Result:
     trained = lab.trained(
-        "deep", "stacked", "digits", latent_dim=8, network__hidden=[128, 64], **RECIPE, training__epochs=40,
+        "deep",
+        "stacked",
+        "digits",
+        latent_dim=8,
+        network__hidden=[128, 64],
+        **RECIPE,
+        training__epochs=40,
         training__batch_size=64,
-    )  # fmt: skip
-    return Result([Check("test SE, digits, 8 units (PCA 1.56)", trained.run.test_metrics()["se"], at_most(0.95))])
+    )
+    return Result(
+        [
+            Check(
+                "test SE, digits, 8 units (PCA 1.56)",
+                trained.run.test_metrics()["se"],
+                at_most(0.95),
+            )
+        ]
+    )
 
 
 EXPERIMENT = Experiment(

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aecore import data, pictures
-from aecore.parts.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
-from aecore.tasks.denoise import best_linear
+from aecore.analysis.pictures import draw_grid
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
+from aecore.model.parts.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
+from aecore.tasks.denoise import fit_linear_denoiser
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
 
 NOISES: dict[str, Corruption] = {
@@ -18,56 +20,94 @@ NOISES: dict[str, Corruption] = {
     "masking, 0.25": Masking(fraction=0.25),
     "salt and pepper, 0.25": SaltAndPepper(fraction=0.25),
 }
-VARIANT = {kind: f"denoising-{kind.replace('_', '-')}" for kind in ("gaussian", "masking", "salt_and_pepper")}
+VARIANT = {
+    kind: f"denoising-{kind.replace('_', '-')}"
+    for kind in ("gaussian", "masking", "salt_and_pepper")
+}
 
 
 def full(lab: Lab) -> Result:
     checks, lines, strips = [], {}, []
     for name, noise in NOISES.items():
         deep, linear = denoiser(lab, noise), linear_denoiser(lab, noise)
-        sets = data.load(deep.run.config().data)
-        train, test = (data.as_float(part.x) for part in (sets.train, sets.test))
-        best = best_linear(train, noise).expected_se(test, noise)
+        sets = load_dataset(deep.run.config().data)
+        train, test = (as_float(part.x) for part in (sets.train, sets.test))
+        best = fit_linear_denoiser(train, noise).expected_se(test, noise)
         se, linear_se = noisy_se(deep, sets.test.x), noisy_se(linear, sets.test.x)
         gain = 10 * math.log10(best / se)
         checks += [
-            Check(f"better than the best linear denoiser by, dB, {name}", gain, at_least(1.0), at_least(3.0)),
+            Check(
+                f"better than the best linear denoiser by, dB, {name}",
+                gain,
+                at_least(1.0),
+                at_least(3.0),
+            ),
             Check(f"SE, {name} (linear optimum {best:.2f})", se),
             Check(
-                f"trained linear denoiser above the optimum by, %, {name}", 100 * (linear_se / best - 1), (-1.0, 1.0)
+                f"trained linear denoiser above the optimum by, %, {name}",
+                100 * (linear_se / best - 1),
+                (-1.0, 1.0),
             ),
         ]
         lines[name] = deep.curve()
         strips.append(cleaned(deep, sets.test.x))
     return Result(
         checks,
-        curves={"x": "epoch", "y": "SE of the examples held out, from noisy inputs", "lines": lines, "marks": {}},
-        pictures=[(f"{name}: the noisy input above, what the model makes of it below.", strip)
-                  for name, strip in zip(NOISES, strips, strict=True)],
+        curves={
+            "x": "epoch",
+            "y": "SE of the examples held out, from noisy inputs",
+            "lines": lines,
+            "marks": {},
+        },
+        pictures=[
+            (f"{name}: the noisy input above, what the model makes of it below.", strip)
+            for name, strip in zip(NOISES, strips, strict=True)
+        ],
         notes="784-1000-1000-784 with GELU units and batch normalisation. The linear optimum is exact: the Wiener "
         "filter and its counterparts for masking and salt and pepper, from the training set's moments; its error is "
         "the expectation over the noise on the test set.",
-    )  # fmt: skip
+    )
 
 
 def denoiser(lab: Lab, noise: Corruption) -> Trained:
     return lab.trained(
-        noise.kind, VARIANT[noise.kind], "mnist", latent_dim=1000, **as_settings(noise), network__hidden=[1000],
-        network__activation="gelu", network__code_activation="gelu", network__norm="batch",
-        training__epochs=40, training__batch_size=250, training__lr=2e-3, training__schedule="cosine",
+        noise.kind,
+        VARIANT[noise.kind],
+        "mnist",
+        latent_dim=1000,
+        **as_settings(noise),
+        network__hidden=[1000],
+        network__activation="gelu",
+        network__code_activation="gelu",
+        network__norm="batch",
+        training__epochs=40,
+        training__batch_size=250,
+        training__lr=2e-3,
+        training__schedule="cosine",
         training__precision="bfloat16",
-    )  # fmt: skip
+    )
 
 
-def linear_denoiser(lab: Lab, noise: Corruption, name: str = "mnist", latent_dim: int = 784) -> Trained:
+def linear_denoiser(
+    lab: Lab, noise: Corruption, name: str = "mnist", latent_dim: int = 784
+) -> Trained:
     return lab.trained(
-        f"linear-{noise.kind}", "linear", name, latent_dim=latent_dim, corruption__kind=noise.kind,
-        **as_settings(noise), training__epochs=20, training__lr=5e-4, training__batch_size=100,
-    )  # fmt: skip
+        f"linear-{noise.kind}",
+        "linear",
+        name,
+        latent_dim=latent_dim,
+        corruption__kind=noise.kind,
+        **as_settings(noise),
+        training__epochs=20,
+        training__lr=5e-4,
+        training__batch_size=100,
+    )
 
 
 def as_settings(noise: Corruption) -> dict[str, Any]:
-    return {f"corruption__{key}": value for key, value in noise.model_dump().items() if key != "kind"}
+    return {
+        f"corruption__{key}": value for key, value in noise.model_dump().items() if key != "kind"
+    }
 
 
 @torch.no_grad()
@@ -76,7 +116,7 @@ def noisy_se(trained: Trained, x: Tensor) -> float:
     torch.manual_seed(0)
     total = 0.0
     for part in x.split(2000):
-        clean = data.as_float(part).to(trained.model.shift.device)
+        clean = as_float(part).to(trained.model.shift.device)
         rebuilt = trained.model.reconstruct(trained.model.config.corruption(clean))
         total += (rebuilt - clean).square().sum().item()
     return total / len(x)
@@ -85,28 +125,39 @@ def noisy_se(trained: Trained, x: Tensor) -> float:
 @torch.no_grad()
 def cleaned(trained: Trained, x: Tensor, count: int = 10) -> object:
     torch.manual_seed(0)
-    clean = data.as_float(x[torch.linspace(0, len(x) - 1, count).long()])
+    clean = as_float(x[torch.linspace(0, len(x) - 1, count).long()])
     noisy = trained.model.config.corruption(clean)
-    return pictures.grid(torch.cat([noisy, trained.model.reconstruct(noisy)]), columns=count)
+    return draw_grid(torch.cat([noisy, trained.model.reconstruct(noisy)]), columns=count)
 
 
 def quick(lab: Lab) -> Result:
     noise = GaussianNoise(sigma=0.3)
     trained = lab.trained(
-        "gaussian", "denoising-gaussian", "digits", latent_dim=128, **as_settings(noise), network__hidden=[256],
-        network__code_activation="relu", training__epochs=60, training__batch_size=64, training__schedule="cosine",
-    )  # fmt: skip
-    sets = data.load(trained.run.config().data)
-    train, x = (data.as_float(part.x) for part in (sets.train, sets.test))
-    best = best_linear(train, noise).expected_se(x, noise)
+        "gaussian",
+        "denoising-gaussian",
+        "digits",
+        latent_dim=128,
+        **as_settings(noise),
+        network__hidden=[256],
+        network__code_activation="relu",
+        training__epochs=60,
+        training__batch_size=64,
+        training__schedule="cosine",
+    )
+    sets = load_dataset(trained.run.config().data)
+    train, x = (as_float(part.x) for part in (sets.train, sets.test))
+    best = fit_linear_denoiser(train, noise).expected_se(x, noise)
     again = (trained.model.reconstruct(x) - trained.model.reconstruct(x)).abs().max().item()
     return Result(
         [
-            Check("better than the best linear denoiser by, dB, digits",
-                  10 * math.log10(best / noisy_se(trained, sets.test.x)), at_least(0.3)),
+            Check(
+                "better than the best linear denoiser by, dB, digits",
+                10 * math.log10(best / noisy_se(trained, sets.test.x)),
+                at_least(0.3),
+            ),
             Check("difference between two reconstructions of one input", again, (0.0, 0.0)),
         ]
-    )  # fmt: skip
+    )
 
 
 EXPERIMENT = Experiment(

@@ -9,15 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.data import data_folder
-from aecore.tasks.impute import impute, plan
+from aecore.data.catalog import data_folder
+from aecore.tasks.impute import impute_cells, plan_imputer
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
 
-PUBLISHED = {"Boston": 0.4919, "Breast": 0.2867}  # MIWAE with this very mask, the authors' notebooks
+PUBLISHED = {
+    "Boston": 0.4919,
+    "Breast": 0.2867,
+}  # MIWAE with this very mask, the authors' notebooks
 FOREST = {"Boston": 0.535, "Breast": 0.313}  # missForest on the same cells
 CHAINED = {"Boston": 0.706, "Breast": 0.333}  # MICE
 MOON = {"Boston": 0.47, "Breast": 0.275}
-MEANS = {"Boston": (0.9855, 0.9865), "Breast": (1.0265, 1.0285)}  # 0.986, 1.028: the mask and the scaling are theirs
+MEANS = {
+    "Boston": (0.9855, 0.9865),
+    "Breast": (1.0265, 1.0285),
+}  # 0.986, 1.028: the mask and the scaling are theirs
 CODES = {"Boston": 6, "Breast": 10}  # their sizes
 SEEDS = (0, 1, 2, 3, 4)
 DRAWS = 10_000  # theirs
@@ -29,7 +35,7 @@ def full(lab: Lab) -> Result:
         x, observed = table(name)
         for kind, train in (("MIWAE", weighted), ("denoising", denoising)):
             runs = [train(lab, name, seed) for seed in SEEDS]
-            filled = [impute(run.model, holed(x, observed), DRAWS) for run in runs]
+            filled = [impute_cells(run.model, holed(x, observed), DRAWS) for run in runs]
             each = [error(part, x, observed) for part in filled]
             found[name, kind] = error(torch.stack(filled).mean(0), x, observed), each
             if kind == "MIWAE":
@@ -38,13 +44,20 @@ def full(lab: Lab) -> Result:
         [
             *[judged(name, *found[name, "MIWAE"]) for name in CODES],
             *[
-                Check(f"MSE of missing cells, {name}, denoising", found[name, "denoising"][0], at_most(CHAINED[name]),
-                      spread=stdev(found[name, "denoising"][1]))
+                Check(
+                    f"MSE of missing cells, {name}, denoising",
+                    found[name, "denoising"][0],
+                    at_most(CHAINED[name]),
+                    spread=stdev(found[name, "denoising"][1]),
+                )
                 for name in CODES
             ],
             *[
-                Check(f"MSE of missing cells, {name}, MIWAE, mean of single models", mean(found[name, "MIWAE"][1]),
-                      paper=PUBLISHED[name])
+                Check(
+                    f"MSE of missing cells, {name}, MIWAE, mean of single models",
+                    mean(found[name, "MIWAE"][1]),
+                    paper=PUBLISHED[name],
+                )
                 for name in CODES
             ],
             *[protocol(name) for name in CODES],
@@ -55,28 +68,39 @@ def full(lab: Lab) -> Result:
         f"{len(SEEDS)} models' imputations; the paper's are of one model. One recipe for both sets: codes, widths, "
         "rate and draws are the notebooks', and changes to it were judged on a tenth of the observed cells, "
         "the denoiser's on Boston's. Same cells: kNN 0.638 / 0.538, MICE 0.706 / 0.333, missForest 0.535 / 0.313.",
-    )  # fmt: skip
+    )
 
 
 def quick(lab: Lab) -> Result:
     x, observed = table("Breast")
     run = weighted(lab, "Breast", 0, training__epochs=80, bottleneck__samples=5, training__lr=3e-3)
-    mse = error(impute(run.model, holed(x, observed), 200), x, observed)
-    return Result([Check("MSE of missing cells, Breast, MIWAE, short", mse, at_most(0.42)), protocol("Breast")])
+    mse = error(impute_cells(run.model, holed(x, observed), 200), x, observed)
+    return Result(
+        [
+            Check("MSE of missing cells, Breast, MIWAE, short", mse, at_most(0.42)),
+            protocol("Breast"),
+        ]
+    )
 
 
 def judged(name: str, mse: float, each: list[float]) -> Check:
     return Check(
-        f"MSE of missing cells, {name}, MIWAE", mse, at_most(FOREST[name]), at_most(MOON[name]), PUBLISHED[name],
+        f"MSE of missing cells, {name}, MIWAE",
+        mse,
+        at_most(FOREST[name]),
+        at_most(MOON[name]),
+        PUBLISHED[name],
         stdev(each),
-    )  # fmt: skip
+    )
 
 
 def protocol(name: str) -> Check:
     """The error of the observed cells' means, which the notebooks report too."""
     x, observed = table(name)
     means = holed(x, observed).nanmean(0)
-    return Check(f"MSE of column means, {name}", error(means.expand_as(x), x, observed), MEANS[name])
+    return Check(
+        f"MSE of column means, {name}", error(means.expand_as(x), x, observed), MEANS[name]
+    )
 
 
 # -- the two models
@@ -86,18 +110,28 @@ def weighted(lab: Lab, name: str, seed: int, **settings: object) -> Trained:
     """The imputation task's own recipe: the notebooks' two hidden layers of 128, Student's t, 20 codes a row."""
     wanted = {"latent_dim": CODES[name], "training.seed": seed, "training.previews": 0}
     wanted |= {key.replace("__", "."): value for key, value in settings.items()}
-    return lab.finish(f"{name.lower()}-miwae-{seed}", plan(str(rows(lab, name)), wanted))
+    return lab.finish(f"{name.lower()}-miwae-{seed}", plan_imputer(str(rows(lab, name)), wanted))
 
 
 def denoising(lab: Lab, name: str, seed: int) -> Trained:
     """A denoiser that hides a quarter of the observed cells anew at every step."""
     return lab.trained(
-        f"{name.lower()}-denoising-{seed}", "denoising-masking", str(rows(lab, name)), latent_dim=CODES[name],
-        data__missing="keep", data__validation_fraction=0,
-        network__hidden=(128, 128), network__activation="relu", network__norm="none", corruption__fraction=0.25,
-        training__epochs=600, training__batch_size=64, training__lr=1e-3, training__schedule="cosine",
+        f"{name.lower()}-denoising-{seed}",
+        "denoising-masking",
+        str(rows(lab, name)),
+        latent_dim=CODES[name],
+        data__missing="keep",
+        data__validation_fraction=0,
+        network__hidden=(128, 128),
+        network__activation="relu",
+        network__norm="none",
+        corruption__fraction=0.25,
+        training__epochs=600,
+        training__batch_size=64,
+        training__lr=1e-3,
+        training__schedule="cosine",
         training__seed=seed,
-    )  # fmt: skip
+    )
 
 
 def rows(lab: Lab, name: str) -> Path:
@@ -116,7 +150,9 @@ def rows(lab: Lab, name: str) -> Path:
 def table(name: str) -> tuple[Tensor, Tensor]:
     """Columns standardised by all of their cells, and which of them are observed."""
     if name == "Boston":
-        x = np.loadtxt(Path(data_folder()) / "imputation" / "boston_housing.data")[:, :13]  # the last is the target
+        x = np.loadtxt(Path(data_folder()) / "imputation" / "boston_housing.data")[
+            :, :13
+        ]  # the last is the target
     else:
         from sklearn.datasets import load_breast_cancer
 

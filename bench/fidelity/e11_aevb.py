@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from aecore import data, pictures
+from aecore.analysis.pictures import draw_grid
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
 
 SAMPLES = 1e7  # training examples seen, where the paper's curve is read
-PAPER = {10: (-108.5, -103.7), 20: (-104.8, -100.2)}  # at 1e7 and at 1e8 samples, read off the figure, +-0.3
+PAPER = {
+    10: (-108.5, -103.7),
+    20: (-104.8, -100.2),
+}  # at 1e7 and at 1e8 samples, read off the figure, +-0.3
 
 
 def full(lab: Lab) -> Result:
@@ -14,24 +19,35 @@ def full(lab: Lab) -> Result:
     return Result(
         [check for units, trained in found.items() for check in checks(units, trained)],
         curves={
-            "x": "epoch", "y": "negative bound of the examples held out, nats",
+            "x": "epoch",
+            "y": "negative bound of the examples held out, nats",
             "lines": {f"{units} units": trained.curve() for units, trained in found.items()},
             "marks": {f"paper, {units} units": -PAPER[units][0] for units in PAPER},
         },
-        pictures=[("Drawn from the prior, 20 units.", pictures.grid(found[20].model.sample(40), columns=10))],
+        pictures=[
+            ("Drawn from the prior, 20 units.", draw_grid(found[20].model.sample(40), columns=10))
+        ],
         notes="The moonshot is the paper's value after ten times as many examples. Adam with a cosine schedule in "
         "place of Adagrad; 57,000 of the 60,000 training examples are trained on.",
-    )  # fmt: skip
+    )
 
 
 def vae(lab: Lab, units: int) -> Trained:
     """784-500-units-500-784 in tanh, on grey pixels, for 1e7 examples."""
     epochs = round(SAMPLES / 57_000)
     return lab.trained(
-        f"vae-{units}", "vae", "mnist", latent_dim=units, network__hidden=[500], network__activation="tanh",
-        training__epochs=epochs, training__batch_size=100, training__lr=1.5e-3, training__schedule="cosine",
+        f"vae-{units}",
+        "vae",
+        "mnist",
+        latent_dim=units,
+        network__hidden=[500],
+        network__activation="tanh",
+        training__epochs=epochs,
+        training__batch_size=100,
+        training__lr=1.5e-3,
+        training__schedule="cosine",
         training__precision="bfloat16",
-    )  # fmt: skip
+    )
 
 
 def checks(units: int, trained: Trained) -> list[Check]:
@@ -39,7 +55,11 @@ def checks(units: int, trained: Trained) -> list[Check]:
     name = f"{units} units"
     return [
         Check(
-            f"test bound at 1e7 examples, {name}", -found["nll_bound"], at_least(paper), at_least(later), paper=paper
+            f"test bound at 1e7 examples, {name}",
+            -found["nll_bound"],
+            at_least(paper),
+            at_least(later),
+            paper=paper,
         ),
         Check(f"active units of {units}", found["active_units"], (10, 20)),
     ]
@@ -47,16 +67,26 @@ def checks(units: int, trained: Trained) -> list[Check]:
 
 def quick(lab: Lab) -> Result:
     trained = lab.trained(
-        "vae", "vae", "digits", latent_dim=4, network__hidden=[128], network__activation="tanh", training__epochs=60,
-    )  # fmt: skip
+        "vae",
+        "vae",
+        "digits",
+        latent_dim=4,
+        network__hidden=[128],
+        network__activation="tanh",
+        training__epochs=60,
+    )
     found = trained.run.test_metrics()
-    entropy = data.load(trained.run.config().data).test.x
-    x = data.as_float(entropy).clamp(1e-6, 1 - 1e-6)
+    entropy = load_dataset(trained.run.config().data).test.x
+    x = as_float(entropy).clamp(1e-6, 1 - 1e-6)
     floor = -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1).mean().item()
     return Result(
         [
             Check("KL, digits, 4 units, nats", found["kl"], (1.5, 5.0)),
-            Check("bound above the entropy of the pixels, nats", found["nll_bound"] - floor, (8.0, 15.0)),
+            Check(
+                "bound above the entropy of the pixels, nats",
+                found["nll_bound"] - floor,
+                (8.0, 15.0),
+            ),
         ]
     )
 

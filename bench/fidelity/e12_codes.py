@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from aecore import data, metrics
-from aecore.tasks import search
-from aecore.tasks.features import leave_one_out
+from aecore.analysis.metrics import encode_in_chunks
+from aecore.data.datasets import load_dataset
+from aecore.tasks.features import leave_one_out_accuracy
+from aecore.tasks.search import score_retrieval
 from bench.fidelity.e03_deep import RECIPE, deep, rebuilt
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
 
@@ -20,33 +21,68 @@ TRAINING = {
 
 def full(lab: Lab) -> Result:
     thirty = deep(Lab("E3", lab.folder))  # the same run, trained once
-    two = lab.trained("two", "stacked", "mnist", latent_dim=2, network__hidden=[1000, 500, 250], **TRAINING,
-                      training__epochs=60)  # fmt: skip
-    bits = lab.trained("bits", "fsq", "mnist", latent_dim=16, network__hidden=[1000, 500], **TRAINING,
-                       training__epochs=40)  # fmt: skip
-    sets = data.load(thirty.run.config().data)
-    train, test = (metrics.encode(thirty.model, part.x) for part in (sets.train, sets.test))
-    found = search.score(train, sets.train.y, test, sets.test.y, k=10)
-    z = metrics.encode(two.model, sets.test.x)
-    accuracy = leave_one_out(z, sets.test.y)
+    two = lab.trained(
+        "two",
+        "stacked",
+        "mnist",
+        latent_dim=2,
+        network__hidden=[1000, 500, 250],
+        **TRAINING,
+        training__epochs=60,
+    )
+    bits = lab.trained(
+        "bits",
+        "fsq",
+        "mnist",
+        latent_dim=16,
+        network__hidden=[1000, 500],
+        **TRAINING,
+        training__epochs=40,
+    )
+    sets = load_dataset(thirty.run.config().data)
+    train, test = (encode_in_chunks(thirty.model, part.x) for part in (sets.train, sets.test))
+    found = score_retrieval(train, sets.train.y, test, sets.test.y, k=10)
+    z = encode_in_chunks(two.model, sets.test.x)
+    accuracy = leave_one_out_accuracy(z, sets.test.y)
     return Result(
         [
-            Check("1-NN error from 30-D codes, %", 100 * (1 - found.first), at_most(2.82), at_most(2.3), paper=2.82),
+            Check(
+                "1-NN error from 30-D codes, %",
+                100 * (1 - found.first),
+                at_most(2.82),
+                at_most(2.3),
+                paper=2.82,
+            ),
             Check("precision at 10 from 30-D codes", found.precision, at_least(0.956), paper=0.956),
-            Check("2-D codes, leave-one-out accuracy of 10 neighbours", accuracy, at_least(0.86), at_least(0.92),
-                  paper=0.8715),
+            Check(
+                "2-D codes, leave-one-out accuracy of 10 neighbours",
+                accuracy,
+                at_least(0.86),
+                at_least(0.92),
+                paper=0.8715,
+            ),
             Check("test SE, 2-D code", two.run.test_metrics()["se"], at_most(27.5), paper=26.9),
-            Check("test SE, 64-bit codes", bits.run.test_metrics()["se"], at_most(14.69), at_most(10.0), paper=14.69),
+            Check(
+                "test SE, 64-bit codes",
+                bits.run.test_metrics()["se"],
+                at_most(14.69),
+                at_most(10.0),
+                paper=14.69,
+            ),
         ],
         curves={
-            "x": "epoch", "y": "SE of the examples held out", "lines": {"2-D": two.curve(), "64 bits": bits.curve()},
+            "x": "epoch",
+            "y": "SE of the examples held out",
+            "lines": {"2-D": two.curve(), "64 bits": bits.curve()},
             "marks": {"64 bits by product quantisation": 14.69},
         },
-        pictures=[("The test set in two dimensions, coloured by class.", scatter(z, sets.test.y)),
-                  rebuilt(bits, sets.test.x)],
+        pictures=[
+            ("The test set in two dimensions, coloured by class.", scatter(z, sets.test.y)),
+            rebuilt(bits, sets.test.x),
+        ],
         notes="The reference for search is PCA with as many numbers, that for two dimensions the plain autoencoder of "
         "Moor et al. (2020), that for 64 bits product quantisation of PCA codes. 64 bits: 16 units of 16 levels.",
-    )  # fmt: skip
+    )
 
 
 def scatter(z: Tensor, y: Tensor, side: int = 480) -> object:
@@ -63,23 +99,61 @@ def scatter(z: Tensor, y: Tensor, side: int = 480) -> object:
     return Image.fromarray(canvas)
 
 
-CLASSES = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee8866", "#117733", "#882255")
+CLASSES = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#bbbbbb",
+    "#ee8866",
+    "#117733",
+    "#882255",
+)
 
 
 def quick(lab: Lab) -> Result:
-    two = lab.trained("two", "stacked", "digits", latent_dim=2, network__hidden=[128, 64], **RECIPE,
-                      training__epochs=60, training__batch_size=64)  # fmt: skip
-    bits = lab.trained("bits", "fsq", "digits", latent_dim=8, network__hidden=[128], **RECIPE, training__epochs=60,
-                       training__batch_size=64)  # fmt: skip
-    book = lab.trained("book", "vq-vae", "digits", latent_dim=16, network__hidden=[128], training__epochs=60,
-                       training__batch_size=64)  # fmt: skip
-    sets = data.load(two.run.config().data)
-    accuracy = leave_one_out(metrics.encode(two.model, sets.test.x), sets.test.y, k=5)
+    two = lab.trained(
+        "two",
+        "stacked",
+        "digits",
+        latent_dim=2,
+        network__hidden=[128, 64],
+        **RECIPE,
+        training__epochs=60,
+        training__batch_size=64,
+    )
+    bits = lab.trained(
+        "bits",
+        "fsq",
+        "digits",
+        latent_dim=8,
+        network__hidden=[128],
+        **RECIPE,
+        training__epochs=60,
+        training__batch_size=64,
+    )
+    book = lab.trained(
+        "book",
+        "vq-vae",
+        "digits",
+        latent_dim=16,
+        network__hidden=[128],
+        training__epochs=60,
+        training__batch_size=64,
+    )
+    sets = load_dataset(two.run.config().data)
+    accuracy = leave_one_out_accuracy(encode_in_chunks(two.model, sets.test.x), sets.test.y, k=5)
     return Result(
         [
             Check("2-D codes, digits, leave-one-out accuracy", accuracy, at_least(0.65)),
             Check("test SE, digits, 32-bit codes", bits.run.test_metrics()["se"], at_most(1.4)),
-            Check("test SE, digits, four words of a codebook", book.run.test_metrics()["se"], at_most(1.6)),
+            Check(
+                "test SE, digits, four words of a codebook",
+                book.run.test_metrics()["se"],
+                at_most(1.6),
+            ),
         ]
     )
 

@@ -17,17 +17,19 @@ from typing import Any
 import torch
 from PIL import Image
 
-from aecore import plan, runs
-from aecore.autoencoder import Autoencoder
-from aecore.config import RunConfig
-from aecore.devices import describe_device, pick_device
 from aecore.errors import AecoreError
-from aecore.runs import Run
-from aecore.train import fit
-from aecore.weights import write_text
+from aecore.files import write_text_file
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import RunConfig
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.runs.run import Run
+from aecore.training.devices import describe_device, pick_device
+from aecore.training.trainer import fit
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "fidelity"
+
 
 Range = tuple[float | None, float | None]  # least and most; None where that side is open
 
@@ -44,7 +46,10 @@ def within(value: float | None, allowed: Range) -> bool:
     """Whether a figure lies in a range; nothing lies in one that is no number."""
     low, high = allowed
     return (
-        value is not None and math.isfinite(value) and (low is None or low <= value) and (high is None or value <= high)
+        value is not None
+        and math.isfinite(value)
+        and (low is None or low <= value)
+        and (high is None or value <= high)
     )
 
 
@@ -110,10 +115,14 @@ class Lab:
     started: float = field(default_factory=time.perf_counter)
     here: float = 0.0  # of training, in this process
 
-    def trained(self, name: str, variant: str, data: str, *, latent_dim: int | None = None, **settings: Any) -> Trained:
+    def trained(
+        self, name: str, variant: str, data: str, *, latent_dim: int | None = None, **settings: Any
+    ) -> Trained:
         """The model of `variant` on `data`, trained or read from its run; settings as --set takes them, . as __."""
         wanted = {key.replace("__", "."): value for key, value in settings.items()}
-        config = plan.plan(variant, data, latent_dim=latent_dim, settings={"training.previews": 0, **wanted})
+        config = plan_run(
+            variant, data, latent_dim=latent_dim, settings={"training.previews": 0, **wanted}
+        )
         return self.finish(name, config)
 
     def finish(self, name: str, config: RunConfig) -> Trained:
@@ -134,12 +143,18 @@ class Lab:
                 if Run(path).config() == config:
                     return Run(path)
             shutil.rmtree(path)
-        return runs.create(config, path)
+        return create_run(config, path)
 
     def tell(self, run: Run, record: Mapping[str, Any]) -> None:
         number = record.get("epoch", 0)
-        if record["kind"] == "test" or number % max(1, (run.config().training or 1).epochs // 20) == 0:
-            print(f"  {run.id} {json.dumps({k: v for k, v in record.items() if k != 'kind'})}", flush=True)
+        if (
+            record["kind"] == "test"
+            or number % max(1, (run.config().training or 1).epochs // 20) == 0
+        ):
+            print(
+                f"  {run.id} {json.dumps({k: v for k, v in record.items() if k != 'kind'})}",
+                flush=True,
+            )
 
     def total_seconds(self) -> float:
         """Training over all sittings, and whatever else this one did."""
@@ -167,9 +182,15 @@ def row(experiment: Experiment, result: Result, seconds: float, quick: bool) -> 
         "paper": experiment.paper,
         "url": experiment.url,
         "verdict": result.verdict,
-        "checks": [asdict(check) | {"passed": check.passed, "beyond": check.beyond} for check in result.checks],
+        "checks": [
+            asdict(check) | {"passed": check.passed, "beyond": check.beyond}
+            for check in result.checks
+        ],
         "curves": result.curves,
-        "pictures": [{"file": f"{experiment.id}-{i}.png", "caption": c} for i, (c, _) in enumerate(result.pictures)],
+        "pictures": [
+            {"file": f"{experiment.id}-{i}.png", "caption": c}
+            for i, (c, _) in enumerate(result.pictures)
+        ],
         "notes": result.notes,
         "seeds": list(result.seeds),
         "seconds": round(seconds),
@@ -200,5 +221,5 @@ def write(experiment: Experiment, result: Result, seconds: float) -> dict[str, A
         old.unlink()
     for described, (_, picture) in zip(kept["pictures"], result.pictures, strict=True):
         picture.save(RESULTS / described["file"], optimize=True)
-    write_text(RESULTS / f"{experiment.id}.json", json.dumps(kept, indent=1) + "\n")
+    write_text_file(RESULTS / f"{experiment.id}.json", json.dumps(kept, indent=1) + "\n")
     return kept

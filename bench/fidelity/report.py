@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aecore.weights import write_text
+from aecore.files import write_text_file
 from bench.fidelity.experiment import RESULTS
 
 VERDICTS = {"moonshot": "**moonshot**", "pass": "pass", "miss": "MISS"}
@@ -14,7 +14,10 @@ VERDICTS = {"moonshot": "**moonshot**", "pass": "pass", "miss": "MISS"}
 
 def rows() -> list[dict[str, Any]]:
     """Every row that was kept, E0 first."""
-    return sorted((json.loads(p.read_text()) for p in RESULTS.glob("E*.json")), key=lambda kept: int(kept["id"][1:]))
+    return sorted(
+        (json.loads(p.read_text()) for p in RESULTS.glob("E*.json")),
+        key=lambda kept: int(kept["id"][1:]),
+    )
 
 
 def table() -> None:
@@ -33,15 +36,22 @@ def table() -> None:
         "",
         *(line for one in kept for line in section(one)),
     ]
-    write_text(RESULTS.with_suffix(".md"), "\n".join(text))
+    write_text_file(RESULTS.with_suffix(".md"), "\n".join(text))
 
 
 def summary(kept: Mapping[str, Any]) -> str:
     first = kept["checks"][0]
     cells = [
-        kept["id"], kept["title"], first["what"], with_spread(first), figure(first["paper"]), span(first["bar"]),
-        VERDICTS[kept["verdict"]], duration(kept["seconds"]), ", ".join(map(str, kept["seeds"])),
-    ]  # fmt: skip
+        kept["id"],
+        kept["title"],
+        first["what"],
+        with_spread(first),
+        figure(first["paper"]),
+        span(first["bar"]),
+        VERDICTS[kept["verdict"]],
+        duration(kept["seconds"]),
+        ", ".join(map(str, kept["seeds"])),
+    ]
     return f"| {' | '.join(cells)} |"
 
 
@@ -79,14 +89,22 @@ def line(check: Mapping[str, Any]) -> str:
 
 
 def with_spread(check: Mapping[str, Any]) -> str:
-    return figure(check["ours"]) + ("" if check["spread"] is None else f" ± {figure(check['spread'])}")
+    return figure(check["ours"]) + (
+        "" if check["spread"] is None else f" ± {figure(check['spread'])}"
+    )
 
 
 def figure(value: float | None) -> str:
     """A number at the precision at which papers print theirs."""
     if value is None:
         return ""
-    return f"{value:.4g}" if abs(value) < 10 else f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"
+    return (
+        f"{value:.4g}"
+        if abs(value) < 10
+        else f"{value:.2f}"
+        if abs(value) < 1000
+        else f"{value:.0f}"
+    )
 
 
 def span(allowed: Sequence[float | None] | None) -> str:

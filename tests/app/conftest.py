@@ -1,13 +1,16 @@
 """The app without a browser: pages run as Streamlit runs them, on runs made for the test."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from aecore import runs
-from aecore.plan import plan
-from aecore.train import fit
+from aecore.runs import listing
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.training.trainer import fit
 
 ROUTER = str(Path(__file__).parents[2] / "pages" / "_router.py")
 
@@ -17,7 +20,7 @@ def no_shipped(tmp_path, monkeypatch):
     """As if the checkpoints that come with the code were not there."""
     empty = tmp_path / "shipped"
     empty.mkdir()
-    monkeypatch.setattr(runs, "SHIPPED", empty)
+    monkeypatch.setattr(listing, "SHIPPED_FOLDER", empty)
 
 
 @pytest.fixture
@@ -39,7 +42,9 @@ def trained():
     """A function that trains a small run in the test's own folder."""
 
     def train(variant="vae", data="digits", **settings):
-        run = runs.create(plan(variant, data, settings={"training.epochs": 2, "data.limit": 200, **settings}))
+        run = create_run(
+            plan_run(variant, data, settings={"training.epochs": 2, "data.limit": 200, **settings})
+        )
         list(fit(run))
         return run
 

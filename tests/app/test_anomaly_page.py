@@ -1,5 +1,7 @@
 """The Anomaly page: scores, a threshold, what it finds, and why."""
 
+from __future__ import annotations
+
 import re
 
 import numpy as np
@@ -7,12 +9,21 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore import data, runs
-from aecore.autoencoder import Autoencoder
-from aecore.tasks import anomaly
+from aecore.data.datasets import load_dataset
+from aecore.model.autoencoder import Autoencoder
+from aecore.runs.listing import list_runs
+from aecore.tasks.anomaly import (
+    Detector,
+    count_confusion,
+    draw_calibration_rows,
+    fit_detector,
+    score_anomalies,
+)
 from tests.app.test_data_page import brought, npz, texts
 from tests.test_data_images import packed, picture
-from ui import anomalies, inputs, scoring
+from ui.apply_anomaly.scoring import ScoredInputs
+from ui.apply_anomaly.sections import tabulate_verdicts
+from ui.kit.inputs import fill_missing_inputs, load_fitted_rows
 
 
 def metrics(app):
@@ -29,8 +40,14 @@ def people(rows, seed=0):
     """A table with words, missing cells and a column that is called as one of the page's own."""
     rng = np.random.default_rng(seed)
     age = rng.normal(40, 9, rows).round(1)
-    frame = pd.DataFrame({"age": age, "weight": age * 2 + rng.normal(0, 1, rows), "score": rng.random(rows),
-                          "city": rng.choice(["Rome", "Oslo"], rows)})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "age": age,
+            "weight": age * 2 + rng.normal(0, 1, rows),
+            "score": rng.random(rows),
+            "city": rng.choice(["Rome", "Oslo"], rows),
+        }
+    )
     frame.loc[rows // 2, "age"] = np.nan
     return frame
 
@@ -38,9 +55,12 @@ def people(rows, seed=0):
 def own_run(trained, frame, **settings):
     one = brought("people.csv", frame.to_csv(index=False).encode())
     about = {
-        f"data.{name}": value for name, value in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+        f"data.{name}": value
+        for name, value in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
     }
-    return trained("vanilla", str(one.source.resolve()), **{**about, "data.missing": "keep", **settings}), one
+    return trained(
+        "vanilla", str(one.source.resolve()), **{**about, "data.missing": "keep", **settings}
+    ), one
 
 
 def test_a_first_visit_finds_the_malignant_among_the_benign(open_page):
@@ -62,13 +82,13 @@ def test_the_counts_follow_the_threshold(open_page):
 
 def test_the_counts_are_those_of_scores_that_the_threshold_was_not_set_on(open_page):
     app = open_page("apply_anomaly.py", alarms="10.0")
-    run = next(r for r in runs.list_runs() if r.id == "breast-cancer-detector")
-    sets, net = data.load(run.config().data), Autoencoder.load(run.path)
+    run = next(r for r in list_runs() if r.id == "breast-cancer-detector")
+    sets, net = load_dataset(run.config().data), Autoencoder.load(run.path)
     truth = sets.test.y != sets.classes.index("benign")
-    held = anomaly.calibration_rows(~truth)
+    held = draw_calibration_rows(~truth)
     rest = torch.tensor([i for i in range(len(truth)) if i not in held.tolist()])
-    at = anomaly.fit(net, sets.test.x[held]).threshold(0.1)
-    right = anomaly.confusion(anomaly.score(net, sets.test.x[rest]), truth[rest], at)
+    at = fit_detector(net, sets.test.x[held]).threshold(0.1)
+    right = count_confusion(score_anomalies(net, sets.test.x[rest]), truth[rest], at)
     assert counts(app) == [right.passed, right.false_alarms, right.missed, right.found]
 
 
@@ -79,7 +99,9 @@ def test_a_score_or_a_cost_can_set_the_threshold(open_page):
     assert dear[2] <= cheap[2] and dear[1] >= cheap[1] and dear != cheap
 
 
-def test_classes_can_be_chosen_as_normal_for_pictures_and_the_rest_is_to_be_found(open_page, trained, no_shipped):
+def test_classes_can_be_chosen_as_normal_for_pictures_and_the_rest_is_to_be_found(
+    open_page, trained, no_shipped
+):
     run = trained("vanilla")
     app = open_page("apply_anomaly.py", run=run.id)
     assert not app.exception and "All that are scored count as normal" in texts(app)
@@ -95,37 +117,56 @@ def test_an_example_of_any_rank_is_explained_by_its_columns(open_page):
     scores = [float(re.search(r": score ([\d.]+)", texts(app))[1]) for app in (first, last)]
     assert scores[0] > scores[1]
     frame = first.dataframe[-1].value
-    assert list(frame.columns) == ["value", "expected", "nearest 1", "nearest 2", "nearest 3"] and len(frame) == 30
+    assert (
+        list(frame.columns) == ["value", "expected", "nearest 1", "nearest 2", "nearest 3"]
+        and len(frame) == 30
+    )
 
 
 @pytest.mark.parametrize("rows", [12, 150])
-def test_ones_own_rows_with_words_and_gaps_are_scored_few_or_many(open_page, trained, no_shipped, rows):
+def test_ones_own_rows_with_words_and_gaps_are_scored_few_or_many(
+    open_page, trained, no_shipped, rows
+):
     run, one = own_run(trained, people(rows))
     for params in ({}, {"inputs": one.token}):
         app = open_page("apply_anomaly.py", run=run.id, **params)
         assert not app.exception and not app.error
         assert "have no classes" in texts(app) and app.metric[0].label == "Above the threshold"
-    assert app.metric[0].value.endswith(f"of {rows}") and "The inputs are those that the run was made of" in texts(app)
+    assert app.metric[0].value.endswith(
+        f"of {rows}"
+    ) and "The inputs are those that the run was made of" in texts(app)
     assert ("too few normal test examples" in texts(app)) == (rows == 12)
 
 
 def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_shipped):
     run, _ = own_run(trained, people(150))
-    sets, new = data.load(run.config().data), people(30, 1)
+    sets, new = load_dataset(run.config().data), people(30, 1)
     one = brought("new.csv", new.to_csv(index=False).encode())
-    given = inputs.without_holes(inputs.fitted_rows(one.config(), "new.csv", sets.columns), sets)
+    given = fill_missing_inputs(load_fitted_rows(one.config(), "new.csv", sets.columns), sets)
     net = Autoencoder.load(run.path)
-    scores = anomaly.score(net, given.x)
-    judged = scoring.Scored(
-        given.x, torch.arange(30), scores, None, (), anomaly.Detector(net, scores.sort().values), None
+    scores = score_anomalies(net, given.x)
+    judged = ScoredInputs(
+        given.x, torch.arange(30), scores, None, (), Detector(net, scores.sort().values), None
     )
-    table = anomalies.results(given, judged, float(scores.median()))
-    assert list(table.columns) == ["age", "weight", "score", "city", "anomaly_score", "p_value", "is_anomaly"]
-    assert np.allclose(table["score"], new["score"]) and table["city"].tolist() == new["city"].tolist()
+    table = tabulate_verdicts(given, judged, float(scores.median()))
+    assert list(table.columns) == [
+        "age",
+        "weight",
+        "score",
+        "city",
+        "anomaly_score",
+        "p_value",
+        "is_anomaly",
+    ]
+    assert (
+        np.allclose(table["score"], new["score"]) and table["city"].tolist() == new["city"].tolist()
+    )
     assert np.allclose(table["anomaly_score"], scores) and table["is_anomaly"].sum() == 15
 
 
-def test_ones_own_colour_pictures_are_ranked_by_their_names(open_page, trained, no_shipped, tmp_path):
+def test_ones_own_colour_pictures_are_ranked_by_their_names(
+    open_page, trained, no_shipped, tmp_path
+):
     trained("vanilla")
     files = {f"pet{i}.png": picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(12)}
     one = brought("pets.zip", packed(tmp_path, files).read_bytes())
@@ -152,7 +193,9 @@ def test_points_are_shown_where_they_are(open_page, trained, no_shipped, name):
 
 
 def test_pictures_without_classes_are_only_ranked(open_page, trained, no_shipped):
-    one = brought("rows.npz", npz(x=np.random.default_rng(0).random((60, 3, 8, 8)).astype(np.float32)))
+    one = brought(
+        "rows.npz", npz(x=np.random.default_rng(0).random((60, 3, 8, 8)).astype(np.float32))
+    )
     trained("vanilla", str(one.source.resolve()))
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
@@ -161,8 +204,16 @@ def test_pictures_without_classes_are_only_ranked(open_page, trained, no_shipped
 
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
     trained("vanilla")
-    app = open_page("apply_anomaly.py", threshold="By magic", alarms="900", score="x", miss="-1", rank="99999",
-                    normal=["the sea"], inputs="?")  # fmt: skip
+    app = open_page(
+        "apply_anomaly.py",
+        threshold="By magic",
+        alarms="900",
+        score="x",
+        miss="-1",
+        rank="99999",
+        normal=["the sea"],
+        inputs="?",
+    )
     assert not app.exception and not app.error and app.get_by_key("scores").proto.spec
 
 
@@ -174,6 +225,6 @@ def test_a_chosen_threshold_that_another_run_does_not_offer_is_forgotten(open_pa
 
 
 def test_the_shipped_detector_never_saw_a_malignant_tumour():
-    run = next(r for r in runs.list_runs() if r.id == "breast-cancer-detector")
-    found = data.load(run.config().data)
+    run = next(r for r in list_runs() if r.id == "breast-cancer-detector")
+    found = load_dataset(run.config().data)
     assert [found.classes[i] for i in found.train.y.unique()] == ["benign"]

@@ -1,19 +1,23 @@
 """The Compare page."""
 
+from __future__ import annotations
+
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from aecore import runs
-from aecore.parts.likelihood import Gaussian
-from aecore.plan import plan
-from ui import comparison
+from aecore.model.parts.likelihood import Gaussian
+from aecore.runs.listing import runs_folder
+from aecore.runs.plan import plan_run
+from ui.compare.tables import explain_different_losses, mark_best, tabulate_differences
 
 
 def said(app):
-    return " ".join(str(e.value) for e in [*app.warning, *app.error, *app.info, *app.caption, *app.markdown])
+    return " ".join(
+        str(e.value) for e in [*app.warning, *app.error, *app.info, *app.caption, *app.markdown]
+    )
 
 
 def picture(app):
@@ -49,10 +53,14 @@ def test_two_runs_of_a_link_are_shown_with_what_differs(open_page, trained, no_s
 
 def test_the_same_seed_gives_the_same_noise(open_page, trained, no_shipped):
     run = trained("denoising-gaussian")
-    assert picture(open_page("compare.py", runs=run.id)) == picture(open_page("compare.py", runs=run.id))
+    assert picture(open_page("compare.py", runs=run.id)) == picture(
+        open_page("compare.py", runs=run.id)
+    )
 
 
-def test_a_run_of_another_shape_is_left_out_of_the_picture_but_not_of_the_table(open_page, trained, no_shipped):
+def test_a_run_of_another_shape_is_left_out_of_the_picture_but_not_of_the_table(
+    open_page, trained, no_shipped
+):
     image, table = trained("vanilla"), trained("vanilla", "iris")
     app = open_page("compare.py", runs=[image.id, table.id])
     assert not app.exception
@@ -82,9 +90,11 @@ def test_no_more_than_eight_runs_are_taken_from_a_link(open_page, trained, no_sh
     assert len(app.multiselect[0].value) == 8
 
 
-def test_a_broken_run_and_a_foreign_name_in_a_link_are_said_and_skipped(open_page, trained, no_shipped):
+def test_a_broken_run_and_a_foreign_name_in_a_link_are_said_and_skipped(
+    open_page, trained, no_shipped
+):
     good = trained("vanilla")
-    broken = runs.root() / "broken"
+    broken = runs_folder() / "broken"
     broken.mkdir()
     (broken / "config.json").write_text(json.dumps({"model": {}}))
     (broken / "model.safetensors").write_bytes(b"")
@@ -103,7 +113,9 @@ def test_torn_weights_give_a_sentence_in_place_of_the_picture(open_page, trained
     assert "torn" in said(app)
 
 
-def test_a_run_with_torn_weights_does_not_take_the_picture_from_the_others(open_page, trained, no_shipped):
+def test_a_run_with_torn_weights_does_not_take_the_picture_from_the_others(
+    open_page, trained, no_shipped
+):
     good, torn = trained("vanilla"), trained("linear")
     (torn.path / "model.safetensors").write_bytes(b"torn")
     app = open_page("compare.py", runs=[good.id, torn.id])
@@ -127,33 +139,43 @@ def test_the_name_of_a_folder_cannot_become_html(open_page, trained, no_shipped)
 
 
 def test_options_that_differ_are_named_by_dotted_paths():
-    a = plan("sparse-kl", "digits").model_copy(update={"data": None})
-    b = plan("denoising-masking", "digits").model_copy(update={"data": None})
-    found = comparison.differences({"a": a, "b": b})
+    a = plan_run("sparse-kl", "digits").model_copy(update={"data": None})
+    b = plan_run("denoising-masking", "digits").model_copy(update={"data": None})
+    found = tabulate_differences({"a": a, "b": b})
     assert list(found.loc["model.corruption.kind"]) == ["none", "masking"]
     assert found.loc["model.penalties.kl_sparsity.rho", "b"] == ""
-    assert comparison.differences({"a": a, "again": a}).empty
+    assert tabulate_differences({"a": a, "again": a}).empty
 
 
 def test_best_values_are_marked_only_where_runs_are_comparable():
-    vanilla, vae, iris = plan("vanilla", "digits"), plan("vae", "digits"), plan("vanilla", "iris")
-    frame = pd.DataFrame({"se": [2.0, 1.0], "psnr": [10.0, 12.0], "nll_bound": [3.0, 4.0], "parameters": [5, 6]})
-    marks = comparison.best(frame, [vanilla, vae])
+    vanilla, vae, iris = (
+        plan_run("vanilla", "digits"),
+        plan_run("vae", "digits"),
+        plan_run("vanilla", "iris"),
+    )
+    frame = pd.DataFrame(
+        {"se": [2.0, 1.0], "psnr": [10.0, 12.0], "nll_bound": [3.0, 4.0], "parameters": [5, 6]}
+    )
+    marks = mark_best(frame, [vanilla, vae])
     assert list(marks["se"]) == list(marks["psnr"]) == [False, True]
-    assert not marks[["nll_bound", "parameters"]].any(axis=None)  # a density and a probability; no direction
-    assert not comparison.best(frame, [vanilla, iris]).any(axis=None)
+    assert not marks[["nll_bound", "parameters"]].any(
+        axis=None
+    )  # a density and a probability; no direction
+    assert not mark_best(frame, [vanilla, iris]).any(axis=None)
 
 
 def test_a_loss_with_another_variance_is_another_unit():
-    config = plan("vanilla", "swiss-roll")
-    assert not comparison.losses_differ({"a": config, "b": config})
+    config = plan_run("vanilla", "swiss-roll")
+    assert not explain_different_losses({"a": config, "b": config})
     model = config.model.model_copy(update={"likelihood": Gaussian(variance=0.1)})
     other = config.model_copy(update={"model": model})
-    assert "5 x squared error (b)" in comparison.losses_differ({"a": config, "b": other})
+    assert "5 x squared error (b)" in explain_different_losses({"a": config, "b": other})
 
 
 @pytest.mark.parametrize("page", ["compare.py", "latent.py", "generate.py"])
-def test_a_run_on_a_table_with_holes_opens_on_every_page(open_page, trained, tmp_path, no_shipped, page):
+def test_a_run_on_a_table_with_holes_opens_on_every_page(
+    open_page, trained, tmp_path, no_shipped, page
+):
     rows = np.random.default_rng(0).normal(size=(60, 4))
     rows[np.random.default_rng(1).random((60, 4)) < 0.3] = np.nan
     rows[:, 3] = np.nan

@@ -1,18 +1,22 @@
 """The Compress page: a file that opens to what is shown, of the size that is said."""
 
+from __future__ import annotations
+
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from aecore import data
-from aecore.autoencoder import Autoencoder
-from aecore.config import DataConfig
-from aecore.data import CATALOG
-from aecore.tasks import compress
+from aecore.data import datasets
+from aecore.data.catalog import CATALOG
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import Dataset, Split, as_float
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import DataConfig
+from aecore.tasks.compress import compress_examples, expand_file, plan_compressor
 from tests.app.test_data_page import brought, texts
-from ui import compressing
+from ui.apply_compress.sections import pack_examples
 
 
 def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
@@ -21,42 +25,62 @@ def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
     assert app.image and "bytes" in app.metric[0].value
     lines = curves(app)
     assert {"JPEG", "WebP", "this file"} <= set(lines)
-    ours, pca = (next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA"))
+    ours, pca = (
+        next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA")
+    )
     if not CATALOG["mnist"].local():  # digits stand in: the model was trained on others
         return
     for bits, se in pca:
-        at = np.interp(np.log(bits), *np.log([sorted(p) for p in ours]).T.tolist()[:2]) if len(ours) > 1 else None
+        at = (
+            np.interp(np.log(bits), *np.log([sorted(p) for p in ours]).T.tolist()[:2])
+            if len(ours) > 1
+            else None
+        )
         assert at is None or np.exp(at) < se * 1.05 or bits < min(b for b, _ in ours)
 
 
 def curves(app):
     """{coder: [(bits, squared error), ...]} as they were drawn."""
     figure = json.loads(app.get_by_key("curve").proto.spec)
-    return {trace["name"]: list(zip(values(trace["x"]), values(trace["y"]), strict=True)) for trace in figure["data"]}
+    return {
+        trace["name"]: list(zip(values(trace["x"]), values(trace["y"]), strict=True))
+        for trace in figure["data"]
+    }
 
 
 def values(part):
     from base64 import b64decode
 
-    return np.frombuffer(b64decode(part["bdata"]), part["dtype"]).tolist() if isinstance(part, dict) else part
+    return (
+        np.frombuffer(b64decode(part["bdata"]), part["dtype"]).tolist()
+        if isinstance(part, dict)
+        else part
+    )
 
 
-def test_the_file_is_as_large_as_its_curve_says_and_opens_to_what_is_shown(open_page, trained, no_shipped):
+def test_the_file_is_as_large_as_its_curve_says_and_opens_to_what_is_shown(
+    open_page, trained, no_shipped
+):
     run = trained("vanilla")
     app = open_page("apply_compress.py", count="64", step="0.25")
-    x = data.as_float(data.load(run.config().data).test.x[:64])
-    made = compressing.packed(run, 0.25, x)
+    x = as_float(load_dataset(run.config().data).test.x[:64])
+    made = pack_examples(run, 0.25, x)
     assert app.metric[0].value == f"{len(made.file):,} bytes"
     bits = 8 * len(made.file) / x.numel()
     lines = curves(app)
     assert lines["this file"][0][0] == pytest.approx(bits)
-    assert min(abs(b - bits) for b, _ in lines[f"{run.id}, {run.config().model.latent_dim} units"]) < 1e-9
-    assert torch.equal(compress.expand(Autoencoder.load(run.path), made.file), made.opened)
+    assert (
+        min(abs(b - bits) for b, _ in lines[f"{run.id}, {run.config().model.latent_dim} units"])
+        < 1e-9
+    )
+    assert torch.equal(expand_file(Autoencoder.load(run.path), made.file), made.opened)
 
 
 def test_a_file_is_opened_by_the_run_that_made_it_and_no_other(open_page, trained, no_shipped):
     run, other = trained("vanilla"), trained("vae")
-    file = compress.compress(Autoencoder.load(run.path), data.load(run.config().data).test.x[:20])
+    file = compress_examples(
+        Autoencoder.load(run.path), load_dataset(run.config().data).test.x[:20]
+    )
     app = open_page("apply_compress.py", run=run.id)
     app.session_state["packed_file"] = file
     assert "It holds 20 examples" in texts(app.run())
@@ -83,18 +107,25 @@ def test_rows_of_a_table_and_points_are_packed_as_well(open_page, trained, no_sh
         assert "bits" in app.metric[3].value
 
 
-def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(open_page, trained, no_shipped):
+def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(
+    open_page, trained, no_shipped
+):
     lines = ["a,b,c,class"] + [f"{i},{i * i % 17 if i % 5 else ''},{i % 7},x" for i in range(80)]
     one = brought("own.csv", "\n".join(lines).encode())
     run = trained("vanilla", "wine")
     app = open_page("apply_compress.py", run=run.id, inputs=one.token)
     assert not app.exception and "lacks 13 columns" in app.error[0].value
-    from aecore import runs
-    from aecore.plan import plan
-    from aecore.train import fit
+    from aecore.runs.listing import create_run
+    from aecore.runs.plan import plan_run
+    from aecore.training.trainer import fit
 
-    settings = {f"data.{k}": v for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()}
-    mine = runs.create(plan("vanilla", one.config().name, settings={"training.epochs": 2, **settings}))
+    settings = {
+        f"data.{k}": v
+        for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+    }
+    mine = create_run(
+        plan_run("vanilla", one.config().name, settings={"training.epochs": 2, **settings})
+    )
     list(fit(mine))
     app = open_page("apply_compress.py", run=mine.id, inputs=one.token)
     assert not app.exception and not app.error
@@ -108,9 +139,13 @@ def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
 
 
 def test_the_recipe_for_large_sets_is_that_of_the_deep_autoencoder(monkeypatch):
-    assert compress.plan("iris").model.latent_dim == 2
-    found = data.load(DataConfig(name="digits"))
+    assert plan_compressor("iris").model.latent_dim == 2
+    found = load_dataset(DataConfig(name="digits"))
     big = found.train.x.repeat(8, 1, 1, 1)
-    monkeypatch.setattr(data, "load", lambda *_: data.Dataset("digits", "image", data.Split(big, None), found.test))
-    made = compress.plan("digits")
+    monkeypatch.setattr(
+        datasets,
+        "load_dataset",
+        lambda *_: Dataset("digits", "image", Split(big, None), found.test),
+    )
+    made = plan_compressor("digits")
     assert made.training.epochs == 100 and made.training.batch_size == 250

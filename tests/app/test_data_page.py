@@ -1,11 +1,13 @@
 """The Data page: what was brought is shown as it was understood, can be trained on and is deleted without a trace."""
 
+from __future__ import annotations
+
 import time
 
 import numpy as np
 import pytest
 
-from aecore import own
+from aecore.runs.uploads import create_upload, find_upload, guess_settings, list_uploads
 from tests.hub.loopback import LoopbackHub
 from tests.hub.test_hub_data import table
 from tests.test_data_images import packed, picture
@@ -16,15 +18,17 @@ PEOPLE = "age,city,note,one,class\n" + "".join(
 
 
 def brought(name, content):
-    one = own.new()
+    one = create_upload()
     with one.receiving(name) as file:
         file.write(content)
-    one.save(own.guessed(one))
+    one.save(guess_settings(one))
     return one
 
 
 def texts(app):
-    return " ".join(str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+    return " ".join(
+        str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
+    )
 
 
 def button(app, label):
@@ -42,7 +46,13 @@ def test_a_table_is_shown_by_what_its_columns_are_used_as(open_page):
     app = open_page("data.py")
     assert not app.exception and not app.error
     used = app.dataframe[0].value.set_index("column")["used as"].to_dict()
-    assert used == {"age": "number", "city": "2 words", "note": "left out", "one": "left out", "class": "class"}
+    assert used == {
+        "age": "number",
+        "city": "2 words",
+        "note": "left out",
+        "one": "left out",
+        "class": "class",
+    }
     assert "'note' holds 60 different texts" in texts(app)
     assert [metric.value for metric in app.metric] == ["48", "12", "3 columns", "2", "none"]
 
@@ -51,12 +61,14 @@ def test_another_class_column_is_kept(open_page):
     one = brought("people.csv", PEOPLE.encode())
     app = open_page("data.py", own=one.token)
     app.selectbox(key=f"label-{one.token}").set_value("city").run()
-    assert not app.exception and own.find(one.token).config().label == "city"
+    assert not app.exception and find_upload(one.token).config().label == "city"
 
 
 def test_pictures_are_shown_and_resized_on_request(open_page, tmp_path):
     names = [f"{kind}/{i}.png" for kind in "ab" for i in range(6)]
-    one = brought("pets.zip", packed(tmp_path, dict.fromkeys(names, picture("RGB", (40, 40)))).read_bytes())
+    one = brought(
+        "pets.zip", packed(tmp_path, dict.fromkeys(names, picture("RGB", (40, 40)))).read_bytes()
+    )
     app = open_page("data.py", own=one.token)
     assert not app.exception and app.image and "40 x 40" in [metric.value for metric in app.metric]
     app.selectbox(key=f"side-{one.token}").set_value(16).run()
@@ -88,7 +100,9 @@ def test_a_set_that_became_unreadable_is_explained_and_can_be_deleted(open_page)
     assert button(app, "Delete for good")
 
 
-def test_on_a_space_a_visitor_sees_only_what_they_brought_or_have_the_link_to(open_page, monkeypatch):
+def test_on_a_space_a_visitor_sees_only_what_they_brought_or_have_the_link_to(
+    open_page, monkeypatch
+):
     monkeypatch.setenv("SPACE_ID", "alice/lab")
     one, other = brought("people.csv", PEOPLE.encode()), brought("secret.csv", PEOPLE.encode())
     app = open_page("data.py", own=one.token)
@@ -97,7 +111,9 @@ def test_on_a_space_a_visitor_sees_only_what_they_brought_or_have_the_link_to(op
     assert other.path.exists()
 
 
-def test_a_run_trained_on_anothers_data_is_hidden_on_a_space(open_page, trained, monkeypatch, no_shipped):
+def test_a_run_trained_on_anothers_data_is_hidden_on_a_space(
+    open_page, trained, monkeypatch, no_shipped
+):
     one = brought("rows.npz", npz(x=np.random.default_rng(0).random((60, 5))))
     run = trained("vanilla", str(one.source.resolve()))
     assert open_page("latent.py").selectbox(key="run").options == [run.id]
@@ -109,9 +125,9 @@ def test_a_run_trained_on_anothers_data_is_hidden_on_a_space(open_page, trained,
 
 
 def npz(**arrays):
-    from ui.examples import npz as made
+    from ui.kit.examples import encode_npz
 
-    return made(**arrays)
+    return encode_npz(**arrays)
 
 
 @pytest.mark.parametrize("token", ["../../..", "x", "%00"])
@@ -128,7 +144,7 @@ def test_a_set_of_the_hub_is_fetched_by_its_id(open_page, monkeypatch):
         app.text_input(key="hub_data").set_value("alice/people").run()
         app = button(app, "Fetch").click().run()
         deadline = time.monotonic() + 30
-        while not own.listing() and time.monotonic() < deadline:
+        while not list_uploads() and time.monotonic() < deadline:
             time.sleep(0.2)
             app.run()
         app.run()

@@ -1,11 +1,13 @@
 """The Denoise page: the same pictures through noise, filters and runs."""
 
+from __future__ import annotations
+
 import base64
 import re
 
 import pytest
 
-from aecore.data import CATALOG
+from aecore.data.catalog import CATALOG
 from tests.app.test_data_page import brought, texts
 from tests.test_data_images import packed, picture
 
@@ -22,7 +24,11 @@ def test_a_first_visit_shows_filters_and_shipped_runs_on_the_same_noise(open_pag
     shown = blocks(app)
     assert list(shown)[:5] == ["Clean", "Noisy", "Median 3 x 3", "Non-local means", "Best linear"]
     assert "Denoising, Gaussian" in shown
-    found = {name: float(re.search(r"PSNR ([\d.]+)", text)[1]) for name, text in shown.items() if name != "Clean"}
+    found = {
+        name: float(re.search(r"PSNR ([\d.]+)", text)[1])
+        for name, text in shown.items()
+        if name != "Clean"
+    }
     assert found["Best linear"] > found["Noisy"]
     if CATALOG["mnist"].local():  # else digits stand in, and the model was trained on others
         assert found["Denoising, Gaussian"] > found["Best linear"]
@@ -40,7 +46,13 @@ def test_a_link_opens_the_noise_that_it_names(open_page, trained, no_shipped, no
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
     run = trained()
     app = open_page(
-        "apply_denoise.py", runs=[run.id, "none"], noise="loud", strength="9", count="-3", pick="x", inputs="?"
+        "apply_denoise.py",
+        runs=[run.id, "none"],
+        noise="loud",
+        strength="9",
+        count="-3",
+        pick="x",
+        inputs="?",
     )
     assert not app.exception and not app.error and "Noisy" in blocks(app)
 
@@ -67,16 +79,22 @@ def test_ones_own_colour_pictures_are_made_to_fit(open_page, trained, no_shipped
     assert blocks(app)["Clean"] == "pets.zip"
 
 
-def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(open_page, trained, no_shipped, tmp_path):
+def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(
+    open_page, trained, no_shipped, tmp_path
+):
     trained()
-    one = brought("pets.zip", packed(tmp_path, {"1.png": picture(), "2.png": picture()}).read_bytes())
+    one = brought(
+        "pets.zip", packed(tmp_path, {"1.png": picture(), "2.png": picture()}).read_bytes()
+    )
     one.source.write_bytes(b"torn")
     app = open_page("apply_denoise.py", inputs=one.token)
     assert not app.exception and "not a readable .zip" in app.error[0].value
     assert blocks(app)["Clean"] == "test set of digits"
 
 
-def test_the_picture_is_the_same_for_the_same_seed_and_another_for_another(open_page, trained, no_shipped):
+def test_the_picture_is_the_same_for_the_same_seed_and_another_for_another(
+    open_page, trained, no_shipped
+):
     trained()
 
     def picture_of(seed):

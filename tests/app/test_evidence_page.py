@@ -1,29 +1,61 @@
 """The Evidence page: what the fidelity suite found, whatever state its files are in."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
 from PIL import Image
 
-from ui import evidence, figures
+from ui.evidence import experiments
+from ui.evidence.charts import draw_ladder
+from ui.evidence.experiments import (
+    EVIDENCE_COMMAND,
+    EVIDENCE_FOLDER,
+    EvidenceCheck,
+    read_experiments,
+)
+from ui.evidence.tables import make_rungs, make_standings
 
-CHECK = {"what": "test SE", "ours": 2.9, "bar": [None, 3.3], "moonshot": [None, 3.0], "paper": 3.0, "spread": 0.02}
+CHECK = {
+    "what": "test SE",
+    "ours": 2.9,
+    "bar": [None, 3.3],
+    "moonshot": [None, 3.0],
+    "paper": 3.0,
+    "spread": 0.02,
+}
 MISSED = {**CHECK, "ours": 3.5}
 TOLD = {**CHECK, "what": "told", "bar": None, "moonshot": None}
 ROW = {
-    "id": "E3", "title": "Deep", "claim": "A claim.", "paper": "A paper", "url": "https://example.org/x(89)1",
+    "id": "E3",
+    "title": "Deep",
+    "claim": "A claim.",
+    "paper": "A paper",
+    "url": "https://example.org/x(89)1",
     "checks": [CHECK, TOLD],
-    "curves": {"x": "epoch", "y": "SE", "lines": {"a": [[1, 5.0], [2, 3.0]]}, "marks": {"paper": 3.0}},
-    "pictures": [{"file": "E3-0.png", "caption": "What it rebuilds."}], "notes": "A note.",
-    "seeds": [0], "seconds": 300,
-    "command": "python -m bench.fidelity E3", "device": "CPU", "torch": "2", "commit": "abc", "date": "2026-11-22",
-}  # fmt: skip
+    "curves": {
+        "x": "epoch",
+        "y": "SE",
+        "lines": {"a": [[1, 5.0], [2, 3.0]]},
+        "marks": {"paper": 3.0},
+    },
+    "pictures": [{"file": "E3-0.png", "caption": "What it rebuilds."}],
+    "notes": "A note.",
+    "seeds": [0],
+    "seconds": 300,
+    "command": "python -m bench.fidelity E3",
+    "device": "CPU",
+    "torch": "2",
+    "commit": "abc",
+    "date": "2026-11-22",
+}
 
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
     """A function that writes a row file; the page reads that folder."""
-    monkeypatch.setattr(evidence, "FOLDER", tmp_path)
+    monkeypatch.setattr(experiments, "EVIDENCE_FOLDER", tmp_path)
     Image.new("RGB", (8, 8)).save(tmp_path / "E3-0.png")
 
     def write(name="E3", **changes):
@@ -34,7 +66,9 @@ def rows(tmp_path, monkeypatch):
 
 
 def texts(app):
-    return " ".join(str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.subheader])
+    return " ".join(
+        str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.subheader]
+    )
 
 
 def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page, rows):
@@ -44,10 +78,20 @@ def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page,
     assert not app.exception
     assert "**1 of 2** experiments reach every bar, **1** of them the moonshot" in texts(app)
     overview, details = app.dataframe[0].value, app.table[0].value
-    assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == ["★ moonshot", "✕ miss"]
-    assert list(details["Ours"]) == ["2.90 ± 0.02", "2.90 ± 0.02"] and list(details["Bar"]) == ["≤ 3.30", ""]
+    assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == [
+        "★ moonshot",
+        "✕ miss",
+    ]
+    assert list(details["Ours"]) == ["2.90 ± 0.02", "2.90 ± 0.02"] and list(details["Bar"]) == [
+        "≤ 3.30",
+        "",
+    ]
     assert "moonshot" in details["Figure"][0] and "no bar" in details["Figure"][1]
-    assert "E3 Deep" in texts(app) and "A note." in texts(app) and "https://example.org/x%2889%291" in texts(app)
+    assert (
+        "E3 Deep" in texts(app)
+        and "A note." in texts(app)
+        and "https://example.org/x%2889%291" in texts(app)
+    )
     assert len(app.get("plotly_chart")) == 2 and len(app.image) == 1
     assert app.code[0].value == "python -m bench.fidelity E3"
 
@@ -57,10 +101,10 @@ def test_a_figure_that_missed_stands_for_its_experiment(open_page, rows):
     rows("E4", checks=[CHECK, between])
     overview = open_page("evidence.py").dataframe[0].value
     assert overview["Figure"][0] == "NLL" and overview["Ours"][0] == "92"
-    (row,), _ = evidence.read()
-    drawn = evidence.standings(row)[0]
+    (row,), _ = read_experiments()
+    drawn = make_standings(row)[0]
     assert (drawn.state, drawn.ours) == ("miss", -0.5)
-    assert evidence.Check(**{**between, "ours": 90.0}).place(90.0) is None
+    assert EvidenceCheck(**{**between, "ours": 90.0}).place(90.0) is None
 
 
 def test_a_link_opens_its_experiment(open_page, rows):
@@ -87,7 +131,9 @@ def test_a_link_to_an_experiment_without_a_row_says_so_and_opens_the_first(open_
         lambda path: path.write_bytes(b"\xff\xfe\x00"),
         lambda path: path.write_text(path.read_text().replace("2.9", "NaN")),
         lambda path: path.write_text(path.read_text().replace("E3-0.png", "../../secret.png")),
-        lambda path: path.write_text(path.read_text().replace("https://example.org", "javascript:alert")),
+        lambda path: path.write_text(
+            path.read_text().replace("https://example.org", "javascript:alert")
+        ),
     ],
 )
 def test_a_torn_or_hostile_row_is_named_and_the_others_shown(open_page, rows, damage):
@@ -98,7 +144,9 @@ def test_a_torn_or_hostile_row_is_named_and_the_others_shown(open_page, rows, da
     assert "E3.json cannot be shown" in texts(app) and "E10 Ten" in texts(app)
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\x89PNG, torn")])
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\x89PNG, torn")]
+)
 def test_a_picture_that_is_missing_or_torn_is_named(open_page, rows, damage):
     damage(rows("E3").with_name("E3-0.png"))
     app = open_page("evidence.py")
@@ -118,30 +166,38 @@ def test_a_picture_that_is_missing_or_torn_is_named(open_page, rows, damage):
         (None, None, 3.0, None),
     ],
 )
-def test_a_figure_is_placed_between_bar_and_moonshot_whichever_way_is_better(bar, moonshot, paper, place):
-    check = evidence.Check.model_validate({**CHECK, "bar": bar, "moonshot": moonshot})
+def test_a_figure_is_placed_between_bar_and_moonshot_whichever_way_is_better(
+    bar, moonshot, paper, place
+):
+    check = EvidenceCheck.model_validate({**CHECK, "bar": bar, "moonshot": moonshot})
     assert check.place(paper) == (None if place is None else pytest.approx(place))
 
 
 def test_the_overview_draws_each_figure_by_its_verdict_and_keeps_the_far_ones_on_the_edge(rows):
     rows("E3", checks=[CHECK, {**CHECK, "ours": 3.1}, {**CHECK, "ours": 99.0}])
     rows("E0", checks=[{**CHECK, "moonshot": None}])
-    drawn = figures.ladder(evidence.rungs(evidence.read()[0]))
+    drawn = draw_ladder(make_rungs(read_experiments()[0]))
     assert {trace.name: trace.x[0] for trace in drawn.data} == pytest.approx(
         {"paper": 1.0, "moonshot": 4 / 3, "pass": 2 / 3, "miss": drawn.layout.xaxis.range[0]}
     )
-    assert len({trace.marker.symbol for trace in drawn.data}) == len({trace.marker.color for trace in drawn.data}) == 4
-    assert {"1 of 1 bars", "2 of 3 bars", "no moonshot"} <= {note.text for note in drawn.layout.annotations}
+    assert (
+        len({trace.marker.symbol for trace in drawn.data})
+        == len({trace.marker.color for trace in drawn.data})
+        == 4
+    )
+    assert {"1 of 1 bars", "2 of 3 bars", "no moonshot"} <= {
+        note.text for note in drawn.layout.annotations
+    }
 
 
 def test_without_any_row_the_command_that_makes_them_is_told(open_page, rows):
     app = open_page("evidence.py")
     assert not app.exception
-    assert evidence.COMMAND in texts(app)
+    assert EVIDENCE_COMMAND in texts(app)
 
 
 def test_the_rows_that_come_with_the_code_are_sound():
-    found, problems = evidence.read()
+    found, problems = read_experiments()
     assert not problems and found
     for row in found:
-        assert all((evidence.FOLDER / picture.file).is_file() for picture in row.pictures)
+        assert all((EVIDENCE_FOLDER / picture.file).is_file() for picture in row.pictures)

@@ -1,5 +1,7 @@
 """The Features page: codes to take along, maps, classifiers on codes, size against error."""
 
+from __future__ import annotations
+
 import io
 import json
 import time
@@ -9,13 +11,18 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore import metrics
-from aecore.autoencoder import Autoencoder
-from aecore.data import Dataset, Split
+from aecore.analysis.metrics import encode_in_chunks
+from aecore.data.splits import Dataset, Split
+from aecore.model.autoencoder import Autoencoder
 from tests.app.test_data_page import brought, texts
 from tests.app.test_impute_page import LINES
-from ui import featuring
-from ui.inputs import Inputs
+from ui.apply_features.sections import (
+    encode_code_parquet,
+    has_same_data,
+    load_code_table,
+    load_pca_errors,
+)
+from ui.kit.inputs import Inputs
 
 
 def test_a_first_visit_shows_maps_and_how_far_they_can_be_trusted(open_page):
@@ -41,11 +48,11 @@ def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
     run = trained("vanilla", "wine")
     x = torch.rand(6, 13)
     frame = pd.DataFrame({"bottle": list("abcdef")})
-    table = featuring.load_table("", 0.0, "", run, Inputs("w.csv", x, None, (), (), frame, ""))
-    z = metrics.encode(Autoencoder.load(run.path), x).numpy()
+    table = load_code_table("", 0.0, "", run, Inputs("w.csv", x, None, (), (), frame, ""))
+    z = encode_in_chunks(Autoencoder.load(run.path), x).numpy()
     assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
     assert np.allclose(table.iloc[:, 1:], z)
-    back = pd.read_parquet(io.BytesIO(featuring.parquet(table)))
+    back = pd.read_parquet(io.BytesIO(encode_code_parquet(table)))
     assert back.bottle.tolist() == list("abcdef")
 
 
@@ -67,8 +74,8 @@ def test_codes_are_judged_beside_bare_values_and_components(open_page, trained, 
 
 def test_runs_on_other_examples_are_not_compared(trained, no_shipped):
     digits, few, wine = trained(), trained(**{"data.limit": 100}), trained("vanilla", "wine")
-    assert featuring.same_data(digits, digits)
-    assert not featuring.same_data(digits, few) and not featuring.same_data(digits, wine)
+    assert has_same_data(digits, digits)
+    assert not has_same_data(digits, few) and not has_same_data(digits, wine)
 
 
 def test_data_without_classes_are_not_judged(open_page, trained, no_shipped):
@@ -95,20 +102,27 @@ def test_components_are_measured_in_the_networks_units(trained, no_shipped):
     torch.manual_seed(0)
     net = Autoencoder.load(run.path)
     x = torch.randn(50, 13) * net.scale + net.shift
-    curve = featuring.load_pca("", 0.0, "", run, Dataset("w", "table", Split(x, None), Split(x, None)))
-    assert curve[0] == pytest.approx(((x - x.mean(0)) / net.scale).square().sum(1).mean().item(), rel=1e-4)
+    curve = load_pca_errors("", 0.0, "", run, Dataset("w", "table", Split(x, None), Split(x, None)))
+    assert curve[0] == pytest.approx(
+        ((x - x.mean(0)) / net.scale).square().sum(1).mean().item(), rel=1e-4
+    )
     assert curve[-1] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("mode", ["Codes", "Map", "Worth", "Size"])
 def test_a_table_with_words_and_holes_goes_through_every_section(open_page, no_shipped, mode):
-    from aecore import runs
-    from aecore.plan import plan
-    from aecore.train import fit
+    from aecore.runs.listing import create_run
+    from aecore.runs.plan import plan_run
+    from aecore.training.trainer import fit
 
     one = brought("people.csv", "\n".join(LINES).encode())
-    settings = {f"data.{k}": v for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()}
-    run = runs.create(plan("vanilla", one.config().name, settings={"training.epochs": 2, **settings}))
+    settings = {
+        f"data.{k}": v
+        for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+    }
+    run = create_run(
+        plan_run("vanilla", one.config().name, settings={"training.epochs": 2, **settings})
+    )
     list(fit(run))
     app = open_page("apply_features.py", mode=mode, inputs=one.token)
     assert not app.exception and not app.error

@@ -1,5 +1,7 @@
 """The Generate page: samples, interpolations and walks, for every kind of model and of data."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
@@ -8,7 +10,9 @@ MODES = ["Samples", "Interpolate", "Walk"]
 
 
 def texts(app):
-    return " ".join(str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+    return " ".join(
+        str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
+    )
 
 
 def labels(app):
@@ -28,7 +32,9 @@ def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped, mod
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("variant", ["vanilla", "vae", "k-sparse", "vq-vae", "wae-mmd"])
-def test_every_section_shows_a_picture_for_every_kind_of_code(open_page, trained, no_shipped, mode, variant):
+def test_every_section_shows_a_picture_for_every_kind_of_code(
+    open_page, trained, no_shipped, mode, variant
+):
     trained(variant)
     app = open_page("generate.py", mode=mode)
     assert not app.exception and not app.error
@@ -46,7 +52,9 @@ def test_rows_of_a_table_are_shown_under_their_column_names(open_page, trained, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_points_of_a_manifold_are_shown_among_the_training_data(open_page, trained, no_shipped, mode):
+def test_points_of_a_manifold_are_shown_among_the_training_data(
+    open_page, trained, no_shipped, mode
+):
     trained(data="swiss-roll")
     app = open_page("generate.py", mode=mode)
     assert not app.exception and not app.error
@@ -61,7 +69,9 @@ def test_a_model_with_a_prior_is_sampled_from_it(open_page, trained, no_shipped)
 
 def test_a_model_without_a_prior_says_what_it_is_sampled_from(open_page, trained, no_shipped):
     trained("vanilla")
-    assert "This model has no prior: codes are drawn from a mixture" in texts(open_page("generate.py"))
+    assert "This model has no prior: codes are drawn from a mixture" in texts(
+        open_page("generate.py")
+    )
 
 
 def test_another_draws_the_next_seed_and_a_seed_repeats_its_samples(open_page, trained, no_shipped):
@@ -77,7 +87,9 @@ def test_another_draws_the_next_seed_and_a_seed_repeats_its_samples(open_page, t
 
 def test_a_link_opens_the_interpolation_that_it_names(open_page, trained, no_shipped):
     trained()
-    app = open_page("generate.py", mode="Interpolate", start="3", end="8", steps="20", path_of_z="spherical")
+    app = open_page(
+        "generate.py", mode="Interpolate", start="3", end="8", steps="20", path_of_z="spherical"
+    )
     assert not app.exception
     assert app.number_input(key="start").value == 3 and app.slider(key="steps").value == 20
     assert any(url.endswith(".gif") for url in pictures(app))
@@ -97,7 +109,9 @@ def test_interpolating_from_an_input_to_itself_is_no_error(open_page, trained, n
     assert not app.exception and not app.error
 
 
-def test_a_walk_offers_the_most_varying_dimension_first_and_moves_with_the_slider(open_page, trained, no_shipped):
+def test_a_walk_offers_the_most_varying_dimension_first_and_moves_with_the_slider(
+    open_page, trained, no_shipped
+):
     trained()
     app = open_page("generate.py", mode="Walk")
     assert "its deviation over the test inputs is" in texts(app)
@@ -117,8 +131,19 @@ def test_a_walk_can_start_at_the_centre(open_page, trained, no_shipped):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_link_with_nonsense_opens_the_defaults(open_page, trained, no_shipped, mode):
     trained()
-    app = open_page("generate.py", mode=mode, samples="99", draw="-4", steps="1000", start="-1", end="999999",
-                    unit="z9999", offset="40", base="many", around="nowhere")  # fmt: skip
+    app = open_page(
+        "generate.py",
+        mode=mode,
+        samples="99",
+        draw="-4",
+        steps="1000",
+        start="-1",
+        end="999999",
+        unit="z9999",
+        offset="40",
+        base="many",
+        around="nowhere",
+    )
     assert not app.exception and not app.error
 
 

@@ -1,13 +1,17 @@
 """The Home page."""
 
+from __future__ import annotations
+
 import pytest
 
-from aecore import runs
-from aecore.variants import VARIANTS
+from aecore.model.variants import VARIANTS
+from aecore.runs.listing import is_shipped_run, list_runs
 
 
 def texts(app):
-    return " ".join(str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.title])
+    return " ".join(
+        str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.title]
+    )
 
 
 def test_home_shows_a_shipped_model_at_work(open_page):
@@ -40,7 +44,7 @@ def test_home_says_when_digits_stand_in_for_mnist(open_page, tmp_path, monkeypat
 
 
 def test_every_shipped_family_has_a_model_that_loads(open_page):
-    shipped = [run for run in runs.list_runs() if runs.is_shipped(run.path)]
+    shipped = [run for run in list_runs() if is_shipped_run(run.path)]
     families = {VARIANTS[run.config().model.variant].family for run in shipped}
     assert families == {v.family for v in VARIANTS.values()}
 

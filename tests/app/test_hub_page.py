@@ -1,10 +1,13 @@
 """The Hub page, against a Hub on loopback."""
 
+from __future__ import annotations
+
 import time
 
 import pytest
 
-from aecore import hub, runs
+from aecore.hub.push import push_run
+from aecore.runs.listing import list_runs, runs_folder
 from tests.hub.loopback import LoopbackHub
 
 TOKEN = "hf_alice"
@@ -36,7 +39,9 @@ def finish(app, *, seconds=30):
 
 
 def said(app):
-    return " ".join(str(e.value) for e in [*app.error, *app.success, *app.info, *app.caption, *app.markdown])
+    return " ".join(
+        str(e.value) for e in [*app.error, *app.success, *app.info, *app.caption, *app.markdown]
+    )
 
 
 def signed_in(app, token=TOKEN):
@@ -74,7 +79,7 @@ def test_a_run_is_pushed_and_pulled_back(open_page, loopback, trained):
     next(t for t in app.text_input if t.key == "pull_repo").set_value(repo)
     next(b for b in app.button if b.label == "Pull").click().run()
     assert "is here" in said(finish(app))
-    assert (runs.root() / f"alice--{run.id}" / "model.safetensors").exists()
+    assert (runs_folder() / f"alice--{run.id}" / "model.safetensors").exists()
 
 
 def test_a_missing_repository_is_named(open_page, loopback):
@@ -85,7 +90,7 @@ def test_a_missing_repository_is_named(open_page, loopback):
 
 
 def test_search_finds_what_was_pushed(open_page, loopback, trained):
-    hub.push(trained(), "alice/small-vae", token=TOKEN)
+    push_run(trained(), "alice/small-vae", token=TOKEN)
     app = open_page("hub.py", search="small")
     button(app, "Search").click().run()
     assert "alice/small-vae" in said(finish(app))
@@ -110,7 +115,7 @@ def test_a_hub_that_cannot_be_reached_gives_a_sentence(open_page, monkeypatch):
 
 
 def test_forgetting_the_token_takes_away_what_it_showed(open_page, loopback, trained):
-    hub.push(trained(), "alice/secret-vae", token=TOKEN, private=True)
+    push_run(trained(), "alice/secret-vae", token=TOKEN, private=True)
     app = signed_in(open_page("hub.py", search="secret"))
     button(app, "Search").click().run()
     assert "alice/secret-vae" in said(finish(app))
@@ -123,7 +128,7 @@ def test_forgetting_the_token_takes_away_what_it_showed(open_page, loopback, tra
 
 
 def test_a_pinned_revision_is_pulled_beside_the_newest(open_page, loopback, trained):
-    hub.push(trained(), "alice/vae", token=TOKEN)
+    push_run(trained(), "alice/vae", token=TOKEN)
     pinned = loopback.repos["alice/vae"].at("main").sha
     app = open_page("hub.py")
     for revision in ("", pinned):
@@ -131,7 +136,7 @@ def test_a_pinned_revision_is_pulled_beside_the_newest(open_page, loopback, trai
         next(t for t in app.text_input if t.key == "pull_revision").set_value(revision)
         next(b for b in app.button if b.label == "Pull").click().run()
         assert "is here" in said(finish(app))
-    assert {run.id for run in runs.list_runs()} >= {"alice--vae", f"alice--vae@{pinned}"}
+    assert {run.id for run in list_runs()} >= {"alice--vae", f"alice--vae@{pinned}"}
 
 
 def test_a_run_whose_data_is_not_here_can_be_pushed(open_page, loopback, trained, tmp_path):

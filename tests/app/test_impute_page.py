@@ -1,5 +1,7 @@
 """The Impute page: hidden cells filled and judged, missing ones filled and taken along."""
 
+from __future__ import annotations
+
 import io
 
 import numpy as np
@@ -7,13 +9,21 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore import runs
-from aecore.plan import plan
-from aecore.tasks import impute
-from aecore.train import fit
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
+from aecore.tasks.impute import imputation_rmse, plan_imputer
+from aecore.training.trainer import fit
 from tests.app.test_anomaly_page import metrics
 from tests.app.test_data_page import brought, texts
-from ui import imputing
+from ui.apply_impute.sections import (
+    HOLE_KINDS,
+    column_deviations,
+    encode_table_parquet,
+    fill_hidden_rows,
+    hide_whole_words,
+    load_filled_pictures,
+    make_hole,
+)
 
 LINES = ["age,city,height,class"] + [
     f"{20 + i % 40 if i % 9 else ''},{['Rome', 'Oslo', ''][(i % 40) // 20 if i % 7 else 2]},{150 + i % 40},{i % 2}"
@@ -24,8 +34,11 @@ LINES = ["age,city,height,class"] + [
 @pytest.fixture
 def own_run():
     one = brought("people.csv", "\n".join(LINES).encode())
-    settings = {f"data.{k}": v for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()}
-    run = runs.create(impute.plan(one.config().name, {"training.epochs": 30, **settings}))
+    settings = {
+        f"data.{k}": v
+        for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+    }
+    run = create_run(plan_imputer(one.config().name, {"training.epochs": 30, **settings}))
     list(fit(run))
     return one, run
 
@@ -40,14 +53,17 @@ def test_a_first_visit_shows_errors_below_the_usual_ways_and_an_honest_interval(
 
 
 def test_the_models_error_is_below_that_of_column_means(open_page, own_run):
-    from ui import cache, inputs
+    from ui.kit.cache import dataset_of
+    from ui.kit.inputs import Inputs
 
     _, run = own_run
-    found, _ = cache.dataset(run)
-    given = inputs.Inputs("", found.test.x, None, (), (), None, "")
-    made = imputing.filled(run, found, given, 0.3, 0)
-    spread = imputing.deviation(found)
-    errors = {name: impute.rmse(way, made.x, made.hidden, spread) for name, way in made.ways.items()}
+    found, _ = dataset_of(run)
+    given = Inputs("", found.test.x, None, (), (), None, "")
+    made = fill_hidden_rows(run, found, given, 0.3, 0)
+    spread = column_deviations(found)
+    errors = {
+        name: imputation_rmse(way, made.x, made.hidden, spread) for name, way in made.ways.items()
+    }
     assert errors[run.id] < errors["column means"] and next(iter(errors)) == run.id
 
 
@@ -57,7 +73,10 @@ def test_what_is_missing_in_ones_own_table_is_filled_and_all_else_kept(open_page
     assert not app.exception and not app.error
     assert any("Filled table as CSV" in b.label for b in app.get("download_button"))
     shown = app.dataframe[1].value
-    assert not shown[["age", "city", "height"]].isna().any(axis=None) and set(shown.city) <= {"Rome", "Oslo"}
+    assert not shown[["age", "city", "height"]].isna().any(axis=None) and set(shown.city) <= {
+        "Rome",
+        "Oslo",
+    }
 
 
 def test_a_table_without_holes_says_so(open_page, trained, no_shipped):
@@ -71,7 +90,7 @@ def test_a_model_without_a_distribution_fills_without_an_interval(open_page, tra
     assert not app.exception and not app.error and "gives one filling and no interval" in texts(app)
 
 
-@pytest.mark.parametrize("hole", list(imputing.HOLES))
+@pytest.mark.parametrize("hole", list(HOLE_KINDS))
 @pytest.mark.parametrize("variant", ["vae", "vanilla"])
 def test_holes_in_pictures_are_filled(open_page, trained, no_shipped, hole, variant):
     trained(variant)
@@ -82,8 +101,8 @@ def test_holes_in_pictures_are_filled(open_page, trained, no_shipped, hole, vari
 def test_only_the_hole_is_changed(trained, no_shipped):
     run = trained("vae")
     x = torch.rand(5, 1, 8, 8)
-    hidden = imputing.hole(x, "half", 0)
-    lines = imputing.load_pictures("", 0.0, "", "", 0, run, x, hidden)
+    hidden = make_hole(x, "half", 0)
+    lines = load_filled_pictures("", 0.0, "", "", 0, run, x, hidden)
     assert set(lines) == {"filled", "draw 1", "draw 2"}
     for image in lines.values():
         assert torch.equal(image[~hidden], x[~hidden]) and image.isfinite().all()
@@ -91,13 +110,15 @@ def test_only_the_hole_is_changed(trained, no_shipped):
 
 def test_the_downloaded_parquet_is_the_table():
     frame = pd.DataFrame({"a": [1.5, 2], "city": ["Rome", "Oslo"]})
-    assert pd.read_parquet(io.BytesIO(imputing.parquet(frame))).equals(frame)
+    assert pd.read_parquet(io.BytesIO(encode_table_parquet(frame))).equals(frame)
 
 
 def test_few_rows_and_nonsense_in_the_link_are_borne(open_page, no_shipped):
     x = np.random.default_rng(0).random((14, 3)).round(2)
     one = brought("few.csv", pd.DataFrame(x, columns=list("abc")).to_csv(index=False).encode())
-    run = runs.create(plan("vae", one.config().name, settings={"training.epochs": 2, "data.missing": "keep"}))
+    run = create_run(
+        plan_run("vae", one.config().name, settings={"training.epochs": 2, "data.missing": "keep"})
+    )
     list(fit(run))
     app = open_page("apply_impute.py", hidden="x", pick="-1", column="zebra", inputs=one.token)
     assert not app.exception and not app.error
@@ -105,5 +126,5 @@ def test_few_rows_and_nonsense_in_the_link_are_borne(open_page, no_shipped):
 
 def test_a_hidden_word_is_hidden_in_all_of_its_columns():
     hidden = torch.tensor([[True, False, True, False], [False, True, False, True]])
-    found = imputing.with_words(hidden, ("age", "city=Oslo", "city=Rome", "height"))
+    found = hide_whole_words(hidden, ("age", "city=Oslo", "city=Rome", "height"))
     assert found.tolist() == [[True, False, False, False], [False, True, True, True]]

@@ -1,5 +1,7 @@
 """The Latent page: the map, what is selected in it, and the slow projections."""
 
+from __future__ import annotations
+
 import base64
 import json
 
@@ -11,16 +13,22 @@ from safetensors import numpy as safetensors
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from aecore import latent, runs
-from aecore.autoencoder import Autoencoder
-from aecore.data import Dataset, Split, load
+from aecore.analysis.latent import Plane, encode_codes, preserved_neighbour_shares
+from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import Dataset, Split
 from aecore.errors import CheckpointError
-from aecore.maps import MapJob
-from ui import explorer, maps, selection
+from aecore.model.autoencoder import Autoencoder
+from aecore.runs.listing import runs_folder
+from ui.kit.explorer import PACK_ROUTE, PromisedPacks, promised_packs, read_explorer_answer
+from ui.latent.maps import LatentMap, MapView, describe_map
+from ui.latent.selection import format_selection_csv
 
 
 def texts(app):
-    return " ".join(str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+    return " ".join(
+        str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
+    )
 
 
 def select(app, rows, named=None):
@@ -48,12 +56,14 @@ def sent(app, key="explorer"):
 
 def model_of(app, key="explorer"):
     """The pack that the page would fetch for that map."""
-    return unpacked(explorer.models.get(sent(app, key)[1]["token"]))
+    return unpacked(promised_packs.get(sent(app, key)[1]["token"]))
 
 
 def unpacked(data):
     length = int.from_bytes(data[:8], "little")
-    return safetensors.load(data), json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["explorer"])
+    return safetensors.load(data), json.loads(
+        json.loads(data[8 : 8 + length])["__metadata__"]["explorer"]
+    )
 
 
 def button(app, label):
@@ -74,19 +84,25 @@ def test_a_first_visit_shows_a_map_and_some_reconstructions(open_page, trained, 
     assert "Click a point" in texts(app)
 
 
-def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(open_page, trained, no_shipped):
+def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(
+    open_page, trained, no_shipped
+):
     run = trained()
     app = open_page("latent.py")
     (map_, about), (model, said) = sent(app), model_of(app)
-    net, x = Autoencoder.load(run.path), load(run.config().data).test.x
-    z = latent.codes(net, x).numpy()
+    net, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
+    z = encode_codes(net, x).numpy()
     assert np.allclose(model["codes"], z, atol=2e-3)
-    plane = latent.Plane(map_["plane.origin"], map_["plane.axes"])
+    plane = Plane(map_["plane.origin"], map_["plane.axes"])
     assert np.allclose(map_["positions"], plane.positions(z), atol=1e-5)
     assert np.array_equal(model["inputs"], x.numpy())
     assert about["token"] == said["token"] and about["total"] == len(x) and about["run"] == run.id
     assert model["log_variance"].shape == z.shape
-    assert map_["epochs"].tolist() == [0, 1, 2] and map_["epochs.z"].shape == (3, len(x), z.shape[1])
+    assert map_["epochs"].tolist() == [0, 1, 2] and map_["epochs.z"].shape == (
+        3,
+        len(x),
+        z.shape[1],
+    )
 
 
 def test_nothing_is_sent_again_after_a_selection(open_page, trained, no_shipped):
@@ -100,13 +116,15 @@ def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
     run = trained()
     app = open_page("latent.py", colour="neighbours")
     map_, about = sent(app)
-    z = latent.codes(Autoencoder.load(run.path), load(run.config().data).test.x).numpy()
-    wanted = latent.preserved(z, map_["positions"])
+    z = encode_codes(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
+    wanted = preserved_neighbour_shares(z, map_["positions"])
     assert about["colour"] == "neighbours" and np.allclose(map_["preserved"], wanted, atol=0.2)
     assert 0 < map_["preserved"].mean() < 1
 
 
-def test_a_second_run_of_the_same_data_stands_beside_with_the_same_inputs(open_page, trained, no_shipped):
+def test_a_second_run_of_the_same_data_stands_beside_with_the_same_inputs(
+    open_page, trained, no_shipped
+):
     run, other = trained("vanilla"), trained("vae")
     trained(data="swiss-roll")
     app = open_page("latent.py", run=run.id, beside=other.id)
@@ -120,7 +138,7 @@ def test_a_named_selection_is_kept_for_the_other_pages(open_page, trained, no_sh
     run = trained()
     app = select(open_page("latent.py"), [], {"a few": [3, 5, 8]})
     assert "Work on a selection" in [box.label for box in app.selectbox]
-    found = load(run.config().data)
+    found = load_dataset(run.config().data)
     kept = app.session_state["selections"][found.name, "test"]
     assert kept["a few"].tolist() == [3, 5, 8]
     app = app.switch_page("apply_search.py")
@@ -133,7 +151,7 @@ def test_a_named_selection_is_kept_for_the_other_pages(open_page, trained, no_sh
 def test_a_model_is_had_by_its_token_alone(open_page, trained, no_shipped):
     trained()
     token = sent(open_page("latent.py"))[1]["token"]
-    client = TestClient(Starlette(routes=[explorer.ROUTE]))
+    client = TestClient(Starlette(routes=[PACK_ROUTE]))
     answer = client.get(f"/explorer/{token}")
     assert answer.status_code == 200 and unpacked(answer.content)[1]["token"] == token
     assert "max-age" in answer.headers["cache-control"]
@@ -142,7 +160,7 @@ def test_a_model_is_had_by_its_token_alone(open_page, trained, no_shipped):
 
 
 def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
-    models, made = explorer.Models(), []
+    models, made = PromisedPacks(), []
 
     def make(token):
         made.append(token)
@@ -153,21 +171,25 @@ def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
     for token in [*tokens[1 : models.KEPT + 2], tokens[1]]:
         assert models.get(token) == token.encode()
     assert made.count(tokens[1]) == 2 and len(models.made) == models.KEPT
-    explorer.models.promise("broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn.")))
-    token = list(explorer.models.promised)[-1]
-    answer = TestClient(Starlette(routes=[explorer.ROUTE])).get(f"/explorer/{token}")
+    promised_packs.promise(
+        "broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn."))
+    )
+    token = list(promised_packs.promised)[-1]
+    answer = TestClient(Starlette(routes=[PACK_ROUTE])).get(f"/explorer/{token}")
     assert (answer.status_code, answer.text) == (400, "It is torn.")
 
 
-@pytest.mark.parametrize("said", [3, "x", {"rows": "*"}, {"rows": "AQ==", "named": {"": 5, "b": ["x"]}}, {"named": []}])
+@pytest.mark.parametrize(
+    "said", [3, "x", {"rows": "*"}, {"rows": "AQ==", "named": {"": 5, "b": ["x"]}}, {"named": []}]
+)
 def test_what_a_browser_says_is_not_believed(said):
-    picked = explorer.read(said, 5)
+    picked = read_explorer_answer(said, 5)
     assert picked.rows in ([], [0]) and not picked.named
 
 
 def test_selected_points_are_shown_with_their_errors_and_classes(open_page, trained, no_shipped):
     trained()
-    labels = load(trained().config().data).test.y.numpy()
+    labels = load_dataset(trained().config().data).test.y.numpy()
     rows = [*np.flatnonzero(labels == 0)[:2], *np.flatnonzero(labels == 3)[:1]]
     app = select(open_page("latent.py"), rows)
     assert not app.exception
@@ -181,7 +203,7 @@ def test_one_clicked_point_shows_its_code_and_its_neighbours(open_page, trained,
     run = trained()
     app = select(open_page("latent.py"), [7])
     assert not app.exception
-    assert f"Test input 7, class {int(load(run.config().data).test.y[7])}" in texts(app)
+    assert f"Test input 7, class {int(load_dataset(run.config().data).test.y[7])}" in texts(app)
     assert app.get_by_key("code").proto.spec
     assert "codes are nearest" in texts(app)
 
@@ -199,19 +221,31 @@ def test_a_selection_takes_the_place_of_a_typed_input(open_page, trained, no_shi
 @pytest.mark.parametrize("colour", ["class", "error"])
 def test_a_link_opens_the_map_that_it_names(open_page, trained, no_shipped, method, axes, colour):
     trained()
-    app = open_page("latent.py", map=method, axes=axes, colour=colour, split="train", points="500", input="3")
+    app = open_page(
+        "latent.py", map=method, axes=axes, colour=colour, split="train", points="500", input="3"
+    )
     assert not app.exception
     if axes == "2-D":
         assert sent(app)[1]["colour"] == colour and sent(app)[1]["marked"] == 3
     else:
         figure = json.loads(app.get_by_key("explorer-3d").proto.spec)
-        assert figure["data"][0]["type"] == "scatter3d" and ("coloraxis" in figure["layout"]) == (colour == "error")
+        assert figure["data"][0]["type"] == "scatter3d" and ("coloraxis" in figure["layout"]) == (
+            colour == "error"
+        )
     assert "Training input 3" in texts(app)
 
 
 def test_a_link_with_nonsense_opens_the_default_map(open_page, trained, no_shipped):
     trained()
-    app = open_page("latent.py", map="cubism", axes="9-D", points="many", input="-7", split="secret", along_x="z99")
+    app = open_page(
+        "latent.py",
+        map="cubism",
+        axes="9-D",
+        points="many",
+        input="-7",
+        split="secret",
+        along_x="z99",
+    )
     assert not app.exception and not app.error
     assert "test inputs of digits, PCA" in texts(app)
 
@@ -250,7 +284,7 @@ def test_damaged_weights_are_explained(open_page, trained, no_shipped):
 
 def test_a_broken_config_beside_it_hides_no_sound_run(open_page, trained, no_shipped):
     run = trained()
-    broken = runs.root() / "broken"
+    broken = runs_folder() / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model": 3')
     (broken / "model.safetensors").write_bytes(b"")
@@ -282,8 +316,8 @@ def test_a_slow_map_is_made_beside_the_page_while_pca_stays(open_page, trained, 
     assert ", PCA." in texts(app)
     button(app, "Compute t-SNE").click().run()
     assert not app.exception
-    count = len(load(run.config().data).test.x)
-    job = MapJob(run, "tsne", 2, "test", count, "digits", version=run.version())
+    count = len(load_dataset(run.config().data).test.x)
+    job = ProjectionJob(run, "tsne", 2, "test", count, "digits", version=run.version())
     assert button(app, "Cancel") or job.read() is not None
     wait_for(lambda: not job.is_running(), "the map to be made")
     app.run()
@@ -303,28 +337,39 @@ def test_a_slow_map_can_be_cancelled(open_page, trained, no_shipped):
 
 def test_a_slow_map_that_failed_says_so_and_can_be_tried_again(open_page, trained, no_shipped):
     run = trained()
-    count = len(load(run.config().data).test.x)
-    job = MapJob(run, "umap", 2, "test", count, "digits", version=run.version())
+    count = len(load_dataset(run.config().data).test.x)
+    job = ProjectionJob(run, "umap", 2, "test", count, "digits", version=run.version())
     job.path.parent.mkdir()
     job.log.write_text("Traceback\nerror: UMAP needs at least 5 points, got 3. Use PCA.\n")
     app = open_page("latent.py", map="UMAP")
     assert not app.exception
-    assert app.error[0].value == "The UMAP map failed. UMAP needs at least 5 points, got 3. Use PCA."
+    assert (
+        app.error[0].value == "The UMAP map failed. UMAP needs at least 5 points, got 3. Use PCA."
+    )
     assert button(app, "Compute UMAP")
 
 
 def test_the_limit_of_tsne_is_said():
     many = Split(torch.zeros(20_000, 1), None)
     found = Dataset("many", "table", many, many)
-    view = maps.View("tsne", "t-SNE", 2, "class", "train", maps.LIMITS["tsne"])
-    assert maps.caption(found, view) == "10,000 training inputs of many, t-SNE. t-SNE is limited to 10,000 points."
-    assert "limited" not in maps.caption(found, view._replace(count=5000))
+    view = MapView("tsne", "t-SNE", 2, "class", "train", PROJECTION_LIMITS["tsne"])
+    assert (
+        describe_map(found, view)
+        == "10,000 training inputs of many, t-SNE. t-SNE is limited to 10,000 points."
+    )
+    assert "limited" not in describe_map(found, view._replace(count=5000))
 
 
 def test_the_csv_holds_index_class_error_and_code():
-    shown = maps.Map(np.arange(6.0).reshape(3, 2), np.array([0.5, 1, 2]), np.zeros((3, 2)), None, [], {
-        'a "quoted" one': np.array([0, 2]), "b": np.array([1])})  # fmt: skip
-    lines = selection.csv(shown, [0, 1]).decode().splitlines()
+    shown = LatentMap(
+        np.arange(6.0).reshape(3, 2),
+        np.array([0.5, 1, 2]),
+        np.zeros((3, 2)),
+        None,
+        [],
+        {'a "quoted" one': np.array([0, 2]), "b": np.array([1])},
+    )
+    lines = format_selection_csv(shown, [0, 1]).decode().splitlines()
     assert lines[0] == "index,class,error,z0,z1"
     assert lines[1] == '0,"a ""quoted"" one",0.5,0,1'
     assert lines[2] == '1,"b",1,2,3'

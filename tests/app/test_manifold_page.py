@@ -1,13 +1,15 @@
 """The Manifold page: tangents, noise, dimension and surface at a chosen point, for one run or two."""
 
+from __future__ import annotations
+
 import json
 
 import numpy as np
 import pytest
 
-from aecore.data import load
+from aecore.data.datasets import load_dataset
 from tests.app.test_data_page import texts
-from ui import tangents
+from ui.manifold.sections import read_clicked_rows
 
 MODES = ["Tangents", "Noise", "Dimension", "Surface"]
 
@@ -17,13 +19,15 @@ def click(app, trace, place):
     state = states.widgets.add()
     state.id = element.proto.id
     chosen = [{"curve_number": trace, "point_index": place}]
-    state.string_value = json.dumps({"selection": {"points": chosen, "point_indices": [place], "box": [], "lasso": []}})
+    state.string_value = json.dumps(
+        {"selection": {"points": chosen, "point_indices": [place], "box": [], "lasso": []}}
+    )
     return app._run(states)
 
 
 def row_of(run, trace, place):
     """The test input that is the `place`-th point of a trace: traces are classes, in order."""
-    labels = load(run.config().data).test.y.numpy()
+    labels = load_dataset(run.config().data).test.y.numpy()
     present = [i for i in range(10) if (labels == i).any()]
     return int(np.flatnonzero(labels == present[trace])[place])
 
@@ -38,7 +42,9 @@ def test_a_first_visit_holds_a_vae_beside_a_contractive_run(open_page):
     assert "mnist-vae" in texts(app) and "mnist-contractive" in texts(app)
     assert len(app.image) == 2 and app.get_by_key("spectra").proto.spec
     table = app.dataframe[0].value
-    assert list(table.index) == ["mnist-vae", "mnist-contractive"] and not table.isna().any(axis=None)
+    assert list(table.index) == ["mnist-vae", "mnist-contractive"] and not table.isna().any(
+        axis=None
+    )
     assert table["|df/dx|"]["mnist-contractive"] < table["|df/dx|"]["mnist-vae"]
 
 
@@ -54,7 +60,10 @@ def test_the_sheets_are_drawn_with_their_tangents(open_page, run, mode):
     app = open_page("manifold.py", mode=mode, run=run, input="3")
     assert not app.exception and not app.error
     if mode == "Surface":
-        traces = {trace.get("name") for trace in json.loads(app.get_by_key(f"surface-{run}").proto.spec)["data"]}
+        traces = {
+            trace.get("name")
+            for trace in json.loads(app.get_by_key(f"surface-{run}").proto.spec)["data"]
+        }
         assert {"data", "pull", "the point"} <= traces and traces & {"tangents", "tangent"}
         assert ("surface" in traces) == (run != "circles-denoising")
 
@@ -94,18 +103,24 @@ def test_a_table_has_tangents_of_columns(open_page, trained, no_shipped):
 
 
 def test_a_denoiser_brings_points_back_and_more_so_than_one_that_copies(open_page):
-    app = open_page("manifold.py", mode="Noise", run="mnist-denoising-gaussian", beside="mnist-vanilla")
+    app = open_page(
+        "manifold.py", mode="Noise", run="mnist-denoising-gaussian", beside="mnist-vanilla"
+    )
     assert not app.exception
     back = [float(m.value.rstrip("%")) for m in app.metric if m.label == "Brought back by"]
     assert len(back) == 2 and back[0] > 50
 
 
 def test_nonsense_in_the_link_opens_the_default(open_page):
-    app = open_page("manifold.py", mode="9", beside="none", input="1e9", reach="-1", sigma="x", way="up")
+    app = open_page(
+        "manifold.py", mode="9", beside="none", input="1e9", reach="-1", sigma="x", way="up"
+    )
     assert not app.exception and not app.error
 
 
 def test_points_of_unknown_traces_are_passed_over():
     traces = [np.array([4, 7]), np.array([1])]
-    points = [{"curve_number": trace, "point_index": i} for trace, i in ((1, 0), (0, 1), (5, 0), (0, 9))]
-    assert tangents.selected(points, traces) == [1, 7]
+    points = [
+        {"curve_number": trace, "point_index": i} for trace, i in ((1, 0), (0, 1), (5, 0), (0, 9))
+    ]
+    assert read_clicked_rows(points, traces) == [1, 7]

@@ -1,20 +1,24 @@
 """The Search page: the nearest of a collection, by code and otherwise."""
 
+from __future__ import annotations
+
 import json
 
 import pytest
 import torch
 
-from aecore import data, metrics
-from aecore.autoencoder import Autoencoder
-from aecore.tasks import search
-from aecore.tasks.search import Found
+from aecore.analysis.metrics import encode_in_chunks
+from aecore.data.catalog import CATALOG
+from aecore.data.datasets import load_dataset
+from aecore.model.autoencoder import Autoencoder
+from aecore.tasks.search import Neighbours, build_index, fit_principal_code
 from tests.app.test_anomaly_page import own_run, people
 from tests.app.test_data_page import brought, texts
 from tests.test_data_images import packed, picture
-from ui import drawing, searching
-from ui.inputs import Inputs
-from ui.searching import Collection
+from ui.apply_search import drawing
+from ui.apply_search.drawing import ask_for_drawing, place_drawing
+from ui.apply_search.sections import SearchCollection, tabulate_results
+from ui.kit.inputs import Inputs
 
 
 def cards(app):
@@ -25,7 +29,11 @@ def cards(app):
 def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
     app = open_page("apply_search.py")
     assert not app.exception and not app.error
-    whole = "60,000 of the training set of mnist" if data.CATALOG["mnist"].local() else "of the training set of digits"
+    whole = (
+        "60,000 of the training set of mnist"
+        if CATALOG["mnist"].local()
+        else "of the training set of digits"
+    )
     assert app.metric[0].value.endswith("ms") and whole in texts(app)
     assert (
         cards(app) == [15, 8, 8]
@@ -39,9 +47,9 @@ def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
 def test_the_nearest_are_those_of_the_smallest_distance(trained, no_shipped, open_page):
     run = trained("vanilla")
     app = open_page("apply_search.py", number="3")
-    sets = data.load(run.config().data)
+    sets = load_dataset(run.config().data)
     net = Autoencoder.load(run.path)
-    z, query = metrics.encode(net, sets.train.x), metrics.encode(net, sets.test.x[3:4])
+    z, query = encode_in_chunks(net, sets.train.x), encode_in_chunks(net, sets.test.x[3:4])
     rows = torch.cdist(query, z)[0].topk(15, largest=False).indices
     right = int((sets.train.y[rows] == sets.test.y[3]).sum())
     assert f"{right} of 15 are of its class" in texts(app)
@@ -71,14 +79,14 @@ def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
 
 @pytest.mark.parametrize("ink", ["x", [1, 2], [256] * 783 + ["a"], None])
 def test_hostile_ink_is_no_drawing(ink, monkeypatch):
-    monkeypatch.setattr(drawing, "component", lambda **_: type("Answer", (), {"ink": ink}))
-    assert drawing.ask() is None
+    monkeypatch.setattr(drawing, "drawing_component", lambda **_: type("Answer", (), {"ink": ink}))
+    assert ask_for_drawing() is None
 
 
 def test_ink_is_placed_in_the_middle_at_the_size_of_mnist():
     drawn = torch.zeros(28, 28)
     drawn[2:7, 20:23] = 1
-    placed = drawing.placed(drawn)
+    placed = place_drawing(drawn)
     rows = (placed > 0.5).any(1).nonzero().flatten()
     assert placed.shape == (28, 28) and len(rows) == 20 and abs(rows.float().mean() - 13.5) <= 1
 
@@ -101,7 +109,9 @@ def test_rows_and_points_are_searched_too(trained, no_shipped, open_page, name):
 
 def test_nonsense_in_the_link_opens_the_default(trained, no_shipped, open_page):
     trained()
-    app = open_page("apply_search.py", number="99999", collection="the sea", query="sung", inputs="x")
+    app = open_page(
+        "apply_search.py", number="99999", collection="the sea", query="sung", inputs="x"
+    )
     assert not app.exception and app.metric
 
 
@@ -115,8 +125,13 @@ def test_those_of_another_class_are_marked(trained, no_shipped, open_page):
 def test_a_drawing_gives_way_where_the_next_run_takes_no_pictures(trained, no_shipped, open_page):
     trained("vanilla")
     table = trained("vanilla", "wine")
-    app = open_page("apply_search.py", query="drawn", run=next(i for i in open_page("apply_search.py").selectbox(
-        key="run").options if i != table.id))  # fmt: skip
+    app = open_page(
+        "apply_search.py",
+        query="drawn",
+        run=next(
+            i for i in open_page("apply_search.py").selectbox(key="run").options if i != table.id
+        ),
+    )
     assert "Draw something" in app.info[0].value
     app.selectbox(key="run").set_value(table.id).run()
     assert not app.exception and not app.error and app.metric[0].value.endswith("ms")
@@ -131,9 +146,23 @@ def test_ones_own_rows_with_gaps_are_searched(trained, no_shipped, open_page):
 
 
 def test_the_file_names_what_was_found_in_its_order():
-    part = Inputs("a.zip", torch.rand(3, 1, 4, 4), torch.tensor([0, 1, 1]), ("cat", "dog"), ("x", "y", "z"), None, "")
-    pca = search.principal(part.x, 2)
-    found = Collection(part, search.index(part.x.flatten(1)), pca, search.index(pca.encode(part.x)))
-    near = Found(torch.tensor([[2, 0]]), torch.tensor([[0.5, 0.75]]))
-    assert searching.table(found, near).to_dict("list") == {
-        "row": [2, 0], "distance": [0.5, 0.75], "name": ["z", "x"], "class": ["dog", "cat"]}  # fmt: skip
+    part = Inputs(
+        "a.zip",
+        torch.rand(3, 1, 4, 4),
+        torch.tensor([0, 1, 1]),
+        ("cat", "dog"),
+        ("x", "y", "z"),
+        None,
+        "",
+    )
+    pca = fit_principal_code(part.x, 2)
+    found = SearchCollection(
+        part, build_index(part.x.flatten(1)), pca, build_index(pca.encode(part.x))
+    )
+    near = Neighbours(torch.tensor([[2, 0]]), torch.tensor([[0.5, 0.75]]))
+    assert tabulate_results(found, near).to_dict("list") == {
+        "row": [2, 0],
+        "distance": [0.5, 0.75],
+        "name": ["z", "x"],
+        "class": ["dog", "cat"],
+    }

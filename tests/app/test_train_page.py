@@ -1,14 +1,16 @@
 """The Train page: the form, the list and the live view."""
 
+from __future__ import annotations
+
 import shutil
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from aecore import runs
 from aecore.backends import local
-from aecore.variants import VARIANTS
+from aecore.model.variants import VARIANTS
+from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
 
 
 def button(app, label):
@@ -19,7 +21,7 @@ def button(app, label):
 def submitted(monkeypatch):
     """Runs that the page hands over, kept from starting."""
     handed = []
-    monkeypatch.setattr(local, "submit", lambda run, processes=1: handed.append(run))
+    monkeypatch.setattr(local, "submit_local", lambda run, processes=1: handed.append(run))
     return handed
 
 
@@ -59,7 +61,9 @@ def test_a_bad_width_is_named_where_it_was_typed(open_page, submitted):
     assert "network" in app.error[0].value
 
 
-def test_the_live_view_of_a_finished_run_shows_curve_metrics_and_reconstructions(open_page, trained):
+def test_the_live_view_of_a_finished_run_shows_curve_metrics_and_reconstructions(
+    open_page, trained
+):
     run = trained()
     app = open_page("train.py", run=run.id)
     assert not app.exception
@@ -81,7 +85,7 @@ def test_a_link_cannot_name_a_path_outside_the_runs(open_page, tmp_path):
 
 def test_a_broken_run_folder_says_what_is_wrong_and_hides_no_other(open_page, trained):
     good = trained()
-    broken = runs.root() / "broken"
+    broken = runs_folder() / "broken"
     broken.mkdir()
     (broken / "config.json").write_text("{")
     app = open_page("train.py", run="broken")
@@ -133,16 +137,20 @@ def test_a_run_of_an_unknown_variant_can_be_looked_at(open_page, trained):
 
 
 def test_a_run_with_the_name_of_a_shipped_one_takes_its_place(open_page):
-    copy = runs.root() / "mnist-vae"
-    shutil.copytree(runs.SHIPPED / "mnist-vae", copy)
+    copy = runs_folder() / "mnist-vae"
+    shutil.copytree(SHIPPED_FOLDER / "mnist-vae", copy)
     app = open_page("train.py")
     assert not app.exception
-    assert [run.path for run in runs.list_runs() if run.id == "mnist-vae"] == [copy]
+    assert [run.path for run in list_runs() if run.id == "mnist-vae"] == [copy]
 
 
-def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(open_page, no_shipped, trained, monkeypatch):
+def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(
+    open_page, no_shipped, trained, monkeypatch
+):
     started = []
-    monkeypatch.setattr("aecore.backends.local.submit", lambda run, processes: started.append(run))
+    monkeypatch.setattr(
+        "aecore.backends.registry.submit_local", lambda run, processes: started.append(run)
+    )
     trained("vanilla", "iris")
     app = open_page("apply_anomaly.py")
     app.selectbox(key="offer-Train a detector").set_value("breast-cancer").run()
@@ -176,7 +184,10 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     app = open_page("compare.py", sweep=name)
     assert not app.exception
     frame = app.dataframe[0].value
-    assert list(frame["size of the code"]) == [2, 3] and list(frame["seeds"]) == ["2 of 2", "1 of 2"]
+    assert list(frame["size of the code"]) == [2, 3] and list(frame["seeds"]) == [
+        "2 of 2",
+        "1 of 2",
+    ]
     assert "±" in frame["squared error"][0]
 
 
@@ -185,7 +196,9 @@ def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitt
     app = open_page("train.py", variant="vae")
 
     def choose(place):
-        next(control for control in app.button_group if control.label == "Where").set_value(place).run()
+        next(control for control in app.button_group if control.label == "Where").set_value(
+            place
+        ).run()
 
     choose("ray")
     assert "AECORE_RAY_ADDRESS" in app.info[0].value and button(app, "Start").disabled

@@ -1,5 +1,7 @@
 """A real server and a real Chromium, with a Hub on loopback."""
 
+from __future__ import annotations
+
 import os
 import shutil
 
@@ -7,7 +9,9 @@ import pytest
 
 from tests.hub.loopback import LoopbackHub
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +24,10 @@ def browser():
         pytest.skip(message)
     from playwright.sync_api import sync_playwright
 
-    from bench.screenshots import CHROMIUM as ARGUMENTS
+    from bench.screenshots import CHROMIUM_ARGUMENTS
 
     with sync_playwright() as player:
-        made = player.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        made = player.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield made
         made.close()
 

@@ -1,5 +1,7 @@
 """The main job in a real browser: train, watch, compare, look around, generate, push, pull."""
 
+from __future__ import annotations
+
 import os
 import re
 import signal
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 from helpers import wait_for
 
-from aecore.runs import Run
+from aecore.runs.run import Run
 from bench.screenshots import server, settle
 
 pytestmark = pytest.mark.browser
@@ -61,7 +63,9 @@ def test_a_run_is_watched_to_its_end_across_a_reload(trained, page, app):
     page.get_by_role("img", name=re.compile("Test inputs")).first.wait_for()
 
 
-@pytest.mark.parametrize("path, heading", [("latent?run=mnist-vae", "Latent space"), ("train?run=mnist-vae", "Train")])
+@pytest.mark.parametrize(
+    "path, heading", [("latent?run=mnist-vae", "Latent space"), ("train?run=mnist-vae", "Train")]
+)
 def test_the_first_visit_to_a_fresh_server_may_be_a_deep_link(page, path, heading):
     with server() as address:
         go(page, f"{address}/{path}")

@@ -1,5 +1,7 @@
 """The explorer in a real browser: in the app, and as a page without a server."""
 
+from __future__ import annotations
+
 import http.server
 import math
 import re
@@ -12,13 +14,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from aecore import data, latent, runs, static
-from aecore.autoencoder import Autoencoder
-from aecore.data.standin import data_for
+from aecore.analysis.latent import encode_codes, fit_principal_plane, order_dimensions
+from aecore.data.catalog import CATALOG
+from aecore.data.splits import as_float
+from aecore.data.stand_in import load_data_or_stand_in
+from aecore.explorer.static_page import PAGE_POINTS, export_static_page
+from aecore.model.autoencoder import Autoencoder
+from aecore.runs.listing import SHIPPED_FOLDER, find_run, is_shipped_run, list_runs
+from aecore.runs.run import Run
 from bench.screenshots import settle
 from tests.browser.test_end_to_end import go, picture
 
 pytestmark = pytest.mark.browser
+
 
 POINTS = 5000  # what the page draws to begin with
 PLACES = [(0.35, 0.4), (0.5, 0.5), (0.62, 0.55), (0.45, 0.7)]  # of the map, from its upper left
@@ -32,7 +40,7 @@ SEEN = """(root) => {
 
 def codes_of(run, points):
     model = Autoencoder.load(run.path)
-    return model, latent.codes(model, data_for(run.config())[0].test.x[:points])
+    return model, encode_codes(model, load_data_or_stand_in(run.config())[0].test.x[:points])
 
 
 def point_at(page, root, places=PLACES):
@@ -49,9 +57,13 @@ def agree(model, plane, seen, tolerance=1e-2):
     with torch.no_grad():
         wanted = model.decode(model.bottleneck.snap(z))[0]
     if wanted.dim() != 3:  # rows and points are drawn, so their numbers are compared
-        assert np.allclose(seen["decoded"], wanted.numpy(), atol=tolerance * float(wanted.abs().max()))
+        assert np.allclose(
+            seen["decoded"], wanted.numpy(), atol=tolerance * float(wanted.abs().max())
+        )
         return
-    pixels = np.array(seen["pixels"]).reshape(seen["height"], seen["width"], 4)[..., : wanted.shape[0]]
+    pixels = np.array(seen["pixels"]).reshape(seen["height"], seen["width"], 4)[
+        ..., : wanted.shape[0]
+    ]
     rounded = (wanted.clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
     assert pixels.shape == rounded.shape and np.abs(pixels - rounded).max() <= 255 * tolerance
 
@@ -60,7 +72,9 @@ def explorer_of(page, index=0):
     root = page.locator(".explorer-root").filter(has=page.locator(".stage")).nth(index)
     root.wait_for()
     page.wait_for_function(
-        "(root) => root.explorer?.network && root.explorer.code", arg=root.element_handle(), timeout=60_000
+        "(root) => root.explorer?.network && root.explorer.code",
+        arg=root.element_handle(),
+        timeout=60_000,
     )
     return root
 
@@ -75,7 +89,10 @@ def drag(page, box, places, steps=6):
 
 
 def ring(x, y, radius):
-    return [(x + radius * math.cos(t), y + radius * math.sin(t)) for t in np.linspace(0, 2 * math.pi, 12)]
+    return [
+        (x + radius * math.cos(t), y + radius * math.sin(t))
+        for t in np.linspace(0, 2 * math.pi, 12)
+    ]
 
 
 def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(page, app):
@@ -83,8 +100,8 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(page, app):
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
     go(page, f"{app}/latent?run=mnist-vae&beside=mnist-vanilla")
     root, other = explorer_of(page), explorer_of(page, 1)
-    model, z = codes_of(runs.find("mnist-vae"), POINTS)
-    plane = latent.principal_plane(z.numpy())
+    model, z = codes_of(find_run("mnist-vae"), POINTS)
+    plane = fit_principal_plane(z.numpy())
 
     frames.clear()
     for seen in point_at(page, root):
@@ -131,19 +148,21 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
     drawn, seen, shown = root.evaluate(
         "(root) => [root.explorer.drawn, root.explorer.drawing.ink.values(), root.explorer.decoded].map((a) => [...a])"
     )
-    model, z = codes_of(runs.find("mnist-vae"), POINTS)
+    model, z = codes_of(find_run("mnist-vae"), POINTS)
     with torch.no_grad():
         wanted = model.encode(torch.tensor(seen).view(1, 1, 28, 28))
         assert np.allclose(drawn, wanted[0], atol=1e-3)
         assert np.allclose(shown, model.decode(wanted).flatten(), atol=1e-3)
-    labels = data_for(runs.find("mnist-vae").config())[0].test.y[:POINTS]
+    labels = load_data_or_stand_in(find_run("mnist-vae").config())[0].test.y[:POINTS]
     nearest = (z - wanted).square().sum(1).topk(10, largest=False).indices
     assert (labels[nearest] == 1).float().mean() >= 0.5
     picture(page, "drawn")
 
 
 def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
-    run = runs.find("mnist-vae" if data.CATALOG["mnist"].local() else "swiss-roll-vanilla")  # no epochs of a stand-in
+    run = find_run(
+        "mnist-vae" if CATALOG["mnist"].local() else "swiss-roll-vanilla"
+    )  # no epochs of a stand-in
     go(page, f"{app}/latent?run={run.id}")
     root = explorer_of(page)
     slider = root.get_by_label("Epoch", exact=True)
@@ -153,8 +172,10 @@ def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
     assert root.locator(".epochs output").inner_text() == "0"
     tracked = load_file(run.previews()[0][1])["z"].float()
     _, z = codes_of(run, POINTS)
-    wanted = latent.principal_plane(z.numpy()).positions(tracked.numpy())
-    shown = np.array(root.evaluate("(root) => Array.from(root.explorer.map.positions)")).reshape(-1, 2)
+    wanted = fit_principal_plane(z.numpy()).positions(tracked.numpy())
+    shown = np.array(root.evaluate("(root) => Array.from(root.explorer.map.positions)")).reshape(
+        -1, 2
+    )
     assert len(shown) == min(len(z), len(wanted))
     assert np.allclose(shown, wanted[: len(shown)], atol=1e-2)
     assert root.locator(".pairs canvas").count() == (16 if run.id == "mnist-vae" else 0)
@@ -181,7 +202,9 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
     scale = root.evaluate("(root) => root.explorer.map.camera.scale")
     stage.press("+")
     assert root.evaluate("(root) => root.explorer.map.camera.scale") > scale
-    root.evaluate("(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.at(7)); }")
+    root.evaluate(
+        "(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.at(7)); }"
+    )
     stage.press("Enter")
     page.get_by_text(re.compile("Test input")).first.wait_for()
     assert "Arrow keys" in stage.get_attribute("aria-label")
@@ -191,15 +214,19 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
 def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
     go(page, f"{app}/latent?run=mnist-vae&points=500")
     root = explorer_of(page)
-    _, z = codes_of(runs.find("mnist-vae"), 500)
+    _, z = codes_of(find_run("mnist-vae"), 500)
     root.evaluate("(root) => [3, 14, 15].forEach((row) => root.explorer.axes.pick(row))")
     assert "input 3 to 14" in root.locator(".axis.x").inner_text()
     for row in (3, 14, 15):  # decoded at a point that made the plane is that point's own code
-        code = root.evaluate("(root, row) => Array.from(root.explorer.codeAt(...root.explorer.map.at(row)))", row)
+        code = root.evaluate(
+            "(root, row) => Array.from(root.explorer.codeAt(...root.explorer.map.at(row)))", row
+        )
         assert np.allclose(code, z[row], atol=5e-3)
     root.get_by_role("button", name="z axes").click()
-    first, second = latent.spread(z)[0][:2].tolist()
-    places = np.array(root.evaluate("(root) => Array.from(root.explorer.map.positions)")).reshape(-1, 2)
+    first, second = order_dimensions(z)[0][:2].tolist()
+    places = np.array(root.evaluate("(root) => Array.from(root.explorer.map.positions)")).reshape(
+        -1, 2
+    )
     assert np.allclose(places, z[:, [first, second]], atol=5e-3)
 
 
@@ -215,7 +242,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def served(tmp_path_factory):
     """A plain file server: its folder, and its address."""
     folder = tmp_path_factory.mktemp("pages")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
+    ) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield folder, f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -226,34 +255,38 @@ def opened(page, address):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: pytest.fail(str(error)))
-    page.context.route(re.compile(rf"^(?!{re.escape(address.rsplit('/', 1)[0])})"), lambda route: route.abort())
+    page.context.route(
+        re.compile(rf"^(?!{re.escape(address.rsplit('/', 1)[0])})"), lambda route: route.abort()
+    )
     page.goto(address)
     page.locator("body[data-ready]").wait_for()
     return asked
 
 
-SHIPPED = [run.id for run in runs.list_runs() if runs.is_shipped(run.path)]
+SHIPPED = [run.id for run in list_runs() if is_shipped_run(run.path)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_model_is_a_page_without_a_server(page, served, name):
     folder, address = served
-    run = runs.SHIPPED / name
-    made = static.export(runs.Run(run), folder / name)
+    run = SHIPPED_FOLDER / name
+    made = export_static_page(Run(run), folder / name)
     print(f"{name}: {made.size:,} bytes")  # noqa: T201
     assert made.size < 3_000_000
     asked = opened(page, f"{address}/{name}/index.html")
     assert all(url.startswith((address, "data:")) for url in asked)
-    model, z = codes_of(runs.Run(run), static.POINTS)
-    plane = latent.principal_plane(z.numpy())
+    model, z = codes_of(Run(run), PAGE_POINTS)
+    plane = fit_principal_plane(z.numpy())
     for seen in point_at(page, page.locator(".explorer-root"), PLACES[:2]):
         agree(model, plane, seen)
 
 
 def test_the_page_opens_from_a_disk_too(page, served):
     folder, _ = served
-    run = runs.find("mnist-conv-vae")
-    made = static.export(run, folder / "disk", points=300, maps=("pca", "tsne"), thumbnails=True)
+    run = find_run("mnist-conv-vae")
+    made = export_static_page(
+        run, folder / "disk", points=300, maps=("pca", "tsne"), thumbnails=True
+    )
     opened(page, (made.folder / "index.html").as_uri())
     root = page.locator(".explorer-root")
     assert root.get_by_text("all drawn").is_visible() or root.get_by_text("300 of").is_visible()
@@ -261,7 +294,7 @@ def test_the_page_opens_from_a_disk_too(page, served):
     root.get_by_text("nearest points").wait_for()
     page.locator("#choices .colours select").select_option(label="neighbours kept")
     root.get_by_text(re.compile("neighbours kept:")).wait_for()
-    x = data.as_float(data_for(run.config())[0].test.x[:1])
+    x = as_float(load_data_or_stand_in(run.config())[0].test.x[:1])
     shown = root.evaluate("(root) => Array.from(root.explorer.input(0))")
     assert np.allclose(np.array(shown) / 255, x.flatten(), atol=1 / 255)
     picture(page, "static")

@@ -1,5 +1,7 @@
 """The explorer's modules in a real browser, against PyTorch and plain NumPy."""
 
+from __future__ import annotations
+
 import base64
 import io
 
@@ -8,20 +10,29 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore import packs, runs, script
-from aecore.autoencoder import Autoencoder
-from aecore.config import ModelConfig
-from aecore.latent import principal_plane
-from aecore.portable import portable
+from aecore.analysis.latent import fit_principal_plane
+from aecore.explorer.bundle import order_modules, wrap_module
+from aecore.explorer.packs import encode_pack, quantise_to_bytes
+from aecore.explorer.portable import export_steps
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import ModelConfig
+from aecore.runs.listing import SHIPPED_FOLDER, is_shipped_run, list_runs
 
 pytestmark = pytest.mark.browser
 
-SHIPPED = [run.id for run in runs.list_runs() if runs.is_shipped(run.path)]
+
+SHIPPED = [run.id for run in list_runs() if is_shipped_run(run.path)]
 SHARED = {"latent_dim": 5, "input_shape": [1, 9, 14]}
 NETWORKS = [
-    *({"kind": "mlp", "hidden": [12, 7], "activation": f} for f in ("relu", "sigmoid", "tanh", "gelu", "linear")),
+    *(
+        {"kind": "mlp", "hidden": [12, 7], "activation": f}
+        for f in ("relu", "sigmoid", "tanh", "gelu", "linear")
+    ),
     *({"kind": "mlp", "hidden": [12, 7], "norm": norm} for norm in ("batch", "layer")),
-    *({"kind": "mlp", "hidden": [12, 7], "norm": norm, "tied": True} for norm in ("none", "batch", "layer")),
+    *(
+        {"kind": "mlp", "hidden": [12, 7], "norm": norm, "tied": True}
+        for norm in ("none", "batch", "layer")
+    ),
     {"kind": "mlp", "hidden": [], "code_activation": "sigmoid", "tied": True},
     {"kind": "conv", "channels": [3], "activation": "gelu"},
     {"kind": "conv", "channels": [3, 4, 6], "activation": "tanh", "code_activation": "tanh"},
@@ -32,7 +43,10 @@ PARTS = [
     {"bottleneck": {"kind": "top_k", "k": 2}},
     {"bottleneck": {"kind": "top_k", "k": 2, "by": "value"}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 5}},
-    {"bottleneck": {"kind": "finite_scalar", "levels": 4}, "network": {"kind": "mlp", "code_activation": "tanh"}},
+    {
+        "bottleneck": {"kind": "finite_scalar", "levels": 4},
+        "network": {"kind": "mlp", "code_activation": "tanh"},
+    },
     {"likelihood": {"kind": "gaussian", "output": "sigmoid"}},
     {"likelihood": {"kind": "gaussian", "learned": True}},
     {"input_shape": [6], "scaling": "standard", "missing": True},
@@ -46,15 +60,28 @@ PARTS = [
 def modules(browser):
     """A page that holds every module's exports, as `run(expression, argument)`; bytes arrive as Uint8Array."""
     page = browser.new_page()
-    names = ["tensors", "network", "plane", "places", "camera", "points", "gif", "film", "selections", "ink"]
+    names = [
+        "tensors",
+        "network",
+        "plane",
+        "places",
+        "camera",
+        "points",
+        "gif",
+        "film",
+        "selections",
+        "ink",
+    ]
     order: list[str] = []
     for name in names:
         if name not in order:
-            script.visit(name, order)
+            order_modules(name, order)
     page.set_content("<canvas></canvas>")
     exposed = "\n".join(f"Object.assign(globalThis, module_{name});" for name in names)
-    page.add_script_tag(content="\n".join(script.closed(name) for name in order) + exposed)
-    page.evaluate("""globalThis.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))""")
+    page.add_script_tag(content="\n".join(wrap_module(name) for name in order) + exposed)
+    page.evaluate(
+        """globalThis.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))"""
+    )
     yield page.evaluate
     page.close()
 
@@ -80,8 +107,10 @@ def built(options) -> Autoencoder:
 
 def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
     """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size."""
-    about, tensors = portable(model)
-    data = packs.pack({f"model.{name}": t.numpy() for name, t in tensors.items()}, {"network": about})
+    about, tensors = export_steps(model)
+    data = encode_pack(
+        {f"model.{name}": t.numpy() for name, t in tensors.items()}, {"network": about}
+    )
     with torch.no_grad():
         z = model.encode(x)
         free = z + 0.3 * torch.randn_like(z)
@@ -93,7 +122,11 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
           return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
                   rows((row) => net.decode(net.snap(row)), free)];
         }""",
-        [text_of(data), [[None if v != v else v for v in row] for row in x.flatten(1).tolist()], free.tolist()],
+        [
+            text_of(data),
+            [[None if v != v else v for v in row] for row in x.flatten(1).tolist()],
+            free.tolist(),
+        ],
     )
     for theirs, ours in zip(wanted, got, strict=True):
         ours, theirs = np.array(ours), theirs.flatten(1).numpy()
@@ -102,7 +135,7 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_model_encodes_and_decodes_in_the_browser_as_in_pytorch(modules, name):
-    model = Autoencoder.load(runs.SHIPPED / name)
+    model = Autoencoder.load(SHIPPED_FOLDER / name)
     torch.manual_seed(1)
     agree(modules, model, torch.rand(4, *model.config.input_shape))
 
@@ -124,8 +157,8 @@ def test_every_part_runs_in_the_browser(modules, parts):
 def test_arrays_of_one_two_and_four_bytes_are_read(modules):
     values = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     values[0] = [0, 6e-6, -65504]  # zero, a subnormal, the largest
-    narrow = packs.bytes_of("c", values[1:])
-    data = packs.pack({"a": values, "b": values.astype(np.float16), **narrow}, {"x": [1, "ä"]})
+    narrow = quantise_to_bytes("c", values[1:])
+    data = encode_pack({"a": values, "b": values.astype(np.float16), **narrow}, {"x": [1, "ä"]})
     got = modules(
         """(text) => {
           const { meta, tensors } = readTensors(bytes(text)), all = (name) => new Rows(tensors, name);
@@ -142,7 +175,7 @@ def test_arrays_of_one_two_and_four_bytes_are_read(modules):
 
 def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
     z = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
-    plane = principal_plane(z)
+    plane = fit_principal_plane(z)
     places, codes = modules(
         """([origin, axes, z]) => {
           const plane = new Plane(Float32Array.from(origin), axes.map((axis) => Float32Array.from(axis)));
@@ -179,7 +212,9 @@ def test_blended_codes_meet_each_points_own_and_lie_between(modules):
 
 def test_nearest_points_and_those_inside_are_found_as_by_brute_force(modules):
     random = np.random.default_rng(0)
-    points = np.concatenate([random.normal(size=(300, 2)), random.normal(8, 0.01, size=(40, 2))]).astype(np.float32)
+    points = np.concatenate(
+        [random.normal(size=(300, 2)), random.normal(8, 0.01, size=(40, 2))]
+    ).astype(np.float32)
     queries = np.concatenate([points[:20], random.uniform(-20, 20, size=(60, 2))])
     got, inside = modules(
         """([points, queries]) => {
@@ -213,11 +248,16 @@ def test_zooming_keeps_what_is_under_the_pointer(modules):
 
 def test_a_gif_holds_the_frames_that_it_was_given(modules):
     random = np.random.default_rng(0)
-    grey = random.integers(0, 256, size=(3, 64, 96)).astype(np.uint8)  # noise fills the table of codes several times
+    grey = random.integers(0, 256, size=(3, 64, 96)).astype(
+        np.uint8
+    )  # noise fills the table of codes several times
     colour = np.zeros((1, 40, 40, 3), np.uint8)
     colour[0, :20], colour[0, 20:] = [255, 0, 102], [0, 255, 255]
     for frames in (np.repeat(grey[..., None], 3, axis=3), colour):
-        flat = [np.dstack([frame, np.full(frame.shape[:2], 255)]).astype(int).ravel().tolist() for frame in frames]
+        flat = [
+            np.dstack([frame, np.full(frame.shape[:2], 255)]).astype(int).ravel().tolist()
+            for frame in frames
+        ]
         text = modules(
             """async ([flat, width, height]) => {
               const blob = gif(flat.map((data) => ({ data: Uint8ClampedArray.from(data), width, height })), 60);
@@ -239,7 +279,7 @@ def test_a_path_is_walked_in_even_steps(modules):
 
 
 def test_selections_are_shared_named_and_sent_as_bits(modules):
-    from ui import explorer
+    from ui.kit.explorer import read_explorer_answer
 
     said = modules("""() => {
       const mine = Selections.of("mnist:test", 20), other = Selections.of("mnist:test", 20);
@@ -252,7 +292,7 @@ def test_selections_are_shared_named_and_sent_as_bits(modules):
       return { same: mine === other, heard, none: mine.packed().rows, ...mine.packed() };
     }""")
     assert said["same"] and said["heard"] == 4 and said["none"] == ""
-    picked = explorer.read(said, 20)
+    picked = read_explorer_answer(said, 20)
     assert picked.rows == [] and picked.named["some"].tolist() == [0, 3, 17]
 
 
@@ -292,7 +332,9 @@ PAINT = """([kind, count, chosen]) => {
 @pytest.mark.parametrize("kind", ["gl", "raster"])
 def test_points_are_drawn_in_their_colours_and_the_rest_of_a_selection_in_grey(modules, kind):
     left, right, nothing = modules(PAINT, [kind, 10, None])
-    assert np.allclose(left[:3], [0x44, 0x77, 0xAA], atol=2) and np.allclose(right[:3], [0xEE, 0x66, 0x77], atol=2)
+    assert np.allclose(left[:3], [0x44, 0x77, 0xAA], atol=2) and np.allclose(
+        right[:3], [0xEE, 0x66, 0x77], atol=2
+    )
     assert left[3] > 150 and nothing[3] == 0
     left, right, _ = modules(PAINT, [kind, 10, 1])
     assert np.allclose(right[:3], [0xEE, 0x66, 0x77], atol=2)

@@ -1,5 +1,7 @@
 """A new user with data of their own: bring it, train on it, and do every job with it, in a real browser."""
 
+from __future__ import annotations
+
 import io
 import os
 import re
@@ -43,7 +45,9 @@ def people(path: Path, rows: int = 5000) -> Path:
     rng = np.random.default_rng(0)
     t = rng.normal(size=(rows, 3)) @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(rows, 6))
     names = ["height", "age", "income", "score", "temperature", "weight"]
-    frame = pd.DataFrame(t * [10, 10, 900, 1, 1, 9] + [170, 45, 3000, 5, 37, 70], columns=names).round(2)
+    frame = pd.DataFrame(
+        t * [10, 10, 900, 1, 1, 9] + [170, 45, 3000, 5, 37, 70], columns=names
+    ).round(2)
     frame["city"] = np.where(t[:, 0] > 1, "Rome", np.where(t[:, 0] > -1, "Oslo", "Lima"))
     frame["name"], frame["constant"] = [f"person {i}" for i in range(rows)], 7
     frame["class"] = np.where(t[:, 1] > 0, "high", "low")
@@ -103,19 +107,28 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
     page.get_by_role("option", name=size).click()
     whole(page, "pictures-data")
     run = train_on_this(page, "vae", "pictures")
-    for job, heading in (("denoise", "Where each breaks"), ("compress", "Bits against error"),
-                         ("search", "How often it is right"), ("anomaly", "The most anomalous"),
-                         ("impute", "Error of the hidden pixels"), ("features", "Trustworthiness"),
-                         ("features?mode=Worth&", "Trained on up to"), ("features?mode=Size&", "Line: the test error"),
-                         ("manifold", "Singular values"), ("manifold?mode=Noise&", "Brought back by"),
-                         ("manifold?mode=Dimension&", "Local dimension")):  # fmt: skip
+    for job, heading in (
+        ("denoise", "Where each breaks"),
+        ("compress", "Bits against error"),
+        ("search", "How often it is right"),
+        ("anomaly", "The most anomalous"),
+        ("impute", "Error of the hidden pixels"),
+        ("features", "Trustworthiness"),
+        ("features?mode=Worth&", "Trained on up to"),
+        ("features?mode=Size&", "Line: the test error"),
+        ("manifold", "Singular values"),
+        ("manifold?mode=Noise&", "Brought back by"),
+        ("manifold?mode=Dimension&", "Local dimension"),
+    ):
         link = f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}"
         go(page, link)
         page.get_by_text(heading).first.wait_for()
         whole(page, f"pictures-{re.sub('[^a-z]+', '-', job.lower()).strip('-')}")
 
 
-def test_a_compressed_file_is_downloaded_and_opens_to_the_picture_that_was_shown(page, app, tmp_path):
+def test_a_compressed_file_is_downloaded_and_opens_to_the_picture_that_was_shown(
+    page, app, tmp_path
+):
     go(page, f"{app}/compress?run=mnist-vanilla&count=16")
     shown = page.get_by_role("img", name=re.compile("what the file opens to"))
     shown.wait_for()
@@ -130,14 +143,17 @@ def test_a_compressed_file_is_downloaded_and_opens_to_the_picture_that_was_shown
     whole(page, "compress-opened")
     with page.expect_download() as opened:
         page.get_by_role("button", name="NPZ").click()
-    from aecore import data
-    from aecore.autoencoder import Autoencoder
-    from aecore.runs import SHIPPED
-    from aecore.tasks import compress
+    from aecore.data.splits import as_float
+    from aecore.model.autoencoder import Autoencoder
+    from aecore.runs.listing import SHIPPED_FOLDER
+    from aecore.tasks.compress import expand_file
 
-    exact = compress.expand(Autoencoder.load(SHIPPED / "mnist-vanilla"), path.read_bytes())
+    exact = expand_file(Autoencoder.load(SHIPPED_FOLDER / "mnist-vanilla"), path.read_bytes())
     got = np.load(opened.value.path())["x"]
-    assert np.array_equal(got[..., 0], (exact[:, 0] * 255).round().byte().numpy()) and len(data.as_float(exact)) == 16
+    assert (
+        np.array_equal(got[..., 0], (exact[:, 0] * 255).round().byte().numpy())
+        and len(as_float(exact)) == 16
+    )
 
 
 def test_a_table_with_words_and_holes_is_filled_and_searched_for_anomalies(page, app, tmp_path):
@@ -146,10 +162,15 @@ def test_a_table_with_words_and_holes_is_filled_and_searched_for_anomalies(page,
     page.get_by_text("'constant' has one value only").wait_for()
     whole(page, "table-data")
     run = train_on_this(page, "vae", "table")
-    for job, heading in (("compress", "Bits against error"), ("search", "How often it is right"),
-                         ("anomaly", "The most anomalous"), ("impute", "What is really missing"),
-                         ("features?mode=Codes&", "rows of"), ("features", "Trustworthiness"),
-                         ("manifold", "Singular values")):  # fmt: skip
+    for job, heading in (
+        ("compress", "Bits against error"),
+        ("search", "How often it is right"),
+        ("anomaly", "The most anomalous"),
+        ("impute", "What is really missing"),
+        ("features?mode=Codes&", "rows of"),
+        ("features", "Trustworthiness"),
+        ("manifold", "Singular values"),
+    ):
         go(page, f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}")
         page.get_by_text(heading).first.wait_for()
         whole(page, f"table-{re.sub('[^a-z]+', '-', job.lower()).strip('-')}")

@@ -1,5 +1,7 @@
 """What a run on this machine survives: its server's end in every way."""
 
+from __future__ import annotations
+
 import os
 import signal
 import socket
@@ -12,17 +14,31 @@ import pytest
 from helpers import wait_for
 from playwright.sync_api import expect
 
-from aecore import runs
+from aecore.runs.listing import find_run, list_runs
 from bench.screenshots import PROJECT
 
 
 def serve(port):
     """The app in a process group of its own, as a terminal would have it; once it answers."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true",
-         "--server.address", "127.0.0.1"],
-        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            str(port),
+            "--server.headless",
+            "true",
+            "--server.address",
+            "127.0.0.1",
+        ],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
     wait_for(lambda: answers(port), "the server answers")
     return process
 
@@ -49,7 +65,7 @@ def test_a_run_goes_on_when_its_server_is_killed_and_the_page_finds_it_again(pag
         page.get_by_text("--epochs 90000").wait_for(state="attached")
         page.get_by_role("button", name="Start", exact=False).click()
         page.wait_for_url("**run=*")
-        run = runs.find(page.url.split("run=")[1])
+        run = find_run(page.url.split("run=")[1])
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
             wait_for(lambda: run.state().epoch >= 2, "it trains")
             pid = run.pid()
@@ -68,6 +84,6 @@ def test_a_run_goes_on_when_its_server_is_killed_and_the_page_finds_it_again(pag
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-        for left in runs.list_runs():
+        for left in list_runs():
             if left.pid():
                 left.stop()

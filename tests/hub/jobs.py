@@ -13,15 +13,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.hub.loopback import Handler, HubError, LoopbackHub, Reply, as_json, iso, route
+from tests.hub.loopback import Handler, LoopbackError, LoopbackHub, Reply, as_json, iso, route
 
 HARDWARE = [
-    {"name": "cpu-basic", "prettyName": "CPU Basic", "cpu": "2 vCPU", "ram": "16 GB", "accelerator": None,
-     "unitCostMicroUSD": 167, "unitCostUSD": 0.000167, "unitLabel": "minute"},
-    {"name": "t4-small", "prettyName": "Nvidia T4 - small", "cpu": "4 vCPU", "ram": "15 GB",
-     "accelerator": {"type": "gpu", "model": "T4", "quantity": "1", "vram": "16 GB", "manufacturer": "Nvidia"},
-     "unitCostMicroUSD": 6667, "unitCostUSD": 0.006667, "unitLabel": "minute"},
-]  # fmt: skip
+    {
+        "name": "cpu-basic",
+        "prettyName": "CPU Basic",
+        "cpu": "2 vCPU",
+        "ram": "16 GB",
+        "accelerator": None,
+        "unitCostMicroUSD": 167,
+        "unitCostUSD": 0.000167,
+        "unitLabel": "minute",
+    },
+    {
+        "name": "t4-small",
+        "prettyName": "Nvidia T4 - small",
+        "cpu": "4 vCPU",
+        "ram": "15 GB",
+        "accelerator": {
+            "type": "gpu",
+            "model": "T4",
+            "quantity": "1",
+            "vram": "16 GB",
+            "manufacturer": "Nvidia",
+        },
+        "unitCostMicroUSD": 6667,
+        "unitCostUSD": 0.006667,
+        "unitLabel": "minute",
+    },
+]
 STOP_SECONDS = 20.0
 
 
@@ -35,14 +56,28 @@ class RunningJob:
         self.canceled = self.timed_out = False
         self.ended = threading.Event()
         secrets = asked.get("secrets") or {}
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "AECORE_DATA") if name in os.environ}
-        own = {"HOME": str(home), "HF_HOME": str(home / "hf"), "HF_HUB_DISABLE_XET": "1", "OMP_NUM_THREADS": "1",
-               "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # fmt: skip
+        kept = {
+            name: os.environ[name] for name in ("PATH", "LANG", "AECORE_DATA") if name in os.environ
+        }
+        own = {
+            "HOME": str(home),
+            "HF_HOME": str(home / "hf"),
+            "HF_HUB_DISABLE_XET": "1",
+            "OMP_NUM_THREADS": "1",
+            "PIP_NO_INDEX": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
         kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
         self.process = subprocess.Popen(
-            asked["command"], env={**kept, **own, **asked["environment"], **secrets}, cwd=home, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            asked["command"],
+            env={**kept, **own, **asked["environment"], **secrets},
+            cwd=home,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         threading.Thread(target=self.read, daemon=True).start()
         if seconds := asked.get("timeoutSeconds"):
             threading.Timer(seconds, self.time_out).start()
@@ -76,8 +111,17 @@ class RunningJob:
         message = f"Job failed with exit code: {code}" if stage == "ERROR" else None
         status = {"stage": stage, "message": "Job timeout" if self.timed_out else message}
         owner = {"id": self.owner, "name": self.owner, "type": "user"}
-        about = {name: self.asked.get(name) for name in ("command", "environment", "flavor", "labels", "dockerImage")}
-        return {"id": self.id, "createdAt": iso(self.created), "owner": owner, "status": status, **about}
+        about = {
+            name: self.asked.get(name)
+            for name in ("command", "environment", "flavor", "labels", "dockerImage")
+        }
+        return {
+            "id": self.id,
+            "createdAt": iso(self.created),
+            "owner": owner,
+            "status": status,
+            **about,
+        }
 
 
 class LoopbackJobs(LoopbackHub):
@@ -104,7 +148,7 @@ def mine(handler: Handler, user: str) -> LoopbackJobs:
 def job_of(handler: Handler, user: str, number: str) -> RunningJob:
     jobs = mine(handler, user).jobs
     if number not in jobs or jobs[number].owner != user:
-        raise HubError(404, "Job not found", "JobNotFound")
+        raise LoopbackError(404, "Job not found", "JobNotFound")
     return jobs[number]
 
 
@@ -117,7 +161,7 @@ def hardware(handler: Handler) -> Reply:
 def run(handler: Handler, user: str) -> Reply:
     hub, asked = mine(handler, user), handler.asked()
     if asked["flavor"] not in {kind["name"] for kind in HARDWARE}:
-        raise HubError(400, f"There is no flavor {asked['flavor']}.")
+        raise LoopbackError(400, f"There is no flavor {asked['flavor']}.")
     home = hub.home / f"job{len(hub.jobs)}"
     home.mkdir(parents=True)
     job = RunningJob(len(hub.jobs), user, asked, home)
@@ -129,7 +173,9 @@ def run(handler: Handler, user: str) -> Reply:
 def listing(handler: Handler, user: str) -> Reply:
     labels = [text.split("=", 1) for text in handler.query.get("label", [])]
     jobs = [job for job in mine(handler, user).jobs.values() if job.owner == user]
-    found = [job for job in jobs if all((job.asked.get("labels") or {}).get(k) == v for k, v in labels)]
+    found = [
+        job for job in jobs if all((job.asked.get("labels") or {}).get(k) == v for k, v in labels)
+    ]
     return as_json([job.info() for job in reversed(found)])
 
 

@@ -10,6 +10,8 @@ By hand: `python -m tests.hub.loopback --port 0` prints the URL to put into HF_E
 the tokens are hf_alice and hf_bob.
 """
 
+from __future__ import annotations
+
 import argparse
 import base64
 import hashlib
@@ -28,7 +30,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
-ATTRIBUTES = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"  # what a new repository starts with
+ATTRIBUTES = (
+    b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"  # what a new repository starts with
+)
 ONLY_IN_FULL = {"author", "sha", "lastModified", "siblings"}  # a listing has these with ?full= only
 PARTS = {
     "repo": "[^/]+/[^/]+",
@@ -40,13 +44,15 @@ PARTS = {
 }
 
 
-class HubError(Exception):
+class LoopbackError(Exception):
     """An answer that is not a 2xx; the client turns `code` (X-Error-Code) into its own exceptions."""
 
     def __init__(self, status: int, message: str, code: str = "", **body: str) -> None:
         super().__init__(message)
         self.status, self.body = status, {"error": message, **body}
-        self.headers = {"X-Error-Message": ascii(message)[1:-1]} | ({"X-Error-Code": code} if code else {})
+        self.headers = {"X-Error-Message": ascii(message)[1:-1]} | (
+            {"X-Error-Code": code} if code else {}
+        )
 
 
 class Reply(NamedTuple):
@@ -102,7 +108,7 @@ class Repo:
 
     def at(self, revision: str) -> Commit:
         if revision not in self.revisions:
-            raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            raise LoopbackError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return self.revisions[revision]
 
     def commit(self, branch: str, files: Mapping[str, File]) -> Commit:
@@ -113,7 +119,7 @@ class Repo:
     def change(self, files: dict[str, File], key: str, path: str, value: Mapping[str, str]) -> None:
         """Apply one line of a commit to `files`."""
         if any(part in ("", ".", "..", ".git") for part in path.rstrip("/").split("/")):
-            raise HubError(400, f"Invalid path in repository: {path!r}.")
+            raise LoopbackError(400, f"Invalid path in repository: {path!r}.")
         if key == "file":
             files[path] = File(base64.b64decode(value["content"]), lfs=False)
         elif key == "lfsFile" and value["oid"] in self.lfs:
@@ -124,7 +130,9 @@ class Repo:
             for name in [name for name in files if name.startswith(path.rstrip("/") + "/")]:
                 del files[name]
         else:
-            raise HubError(400, f"Cannot apply {key} to {path!r}: the file or its content is not here.")
+            raise LoopbackError(
+                400, f"Cannot apply {key} to {path!r}: the file or its content is not here."
+            )
 
     def info(self, commit: Commit, blobs: bool = False) -> dict[str, Any]:
         """What /api/models says of a repository; tags and library come from the README's front matter."""
@@ -133,7 +141,12 @@ class Repo:
         with suppress(yaml.YAMLError, ValueError, RecursionError):
             card = front_matter(readme.data.decode(errors="replace"))
         files = sorted(commit.files.items())
-        about: dict[str, Any] = {"id": self.id, "modelId": self.id, "author": self.owner, "sha": commit.sha}
+        about: dict[str, Any] = {
+            "id": self.id,
+            "modelId": self.id,
+            "author": self.owner,
+            "sha": commit.sha,
+        }
         about |= {"private": self.private, "gated": False, "downloads": 0, "likes": 0}
         about |= {"createdAt": iso(self.created), "lastModified": iso(commit.date)}
         about |= {key: card[key] for key in ("library_name", "pipeline_tag") if key in card}
@@ -166,18 +179,26 @@ def iso(date: datetime) -> str:
 class LoopbackHub:
     """The repositories, the users (token -> name) and the server. `requests`: (method, path), no tokens."""
 
-    def __init__(self, users: Mapping[str, str], read_only: Collection[str] = (), port: int = 0) -> None:
+    def __init__(
+        self, users: Mapping[str, str], read_only: Collection[str] = (), port: int = 0
+    ) -> None:
         self.users = dict(users)
         self.read_only = read_only  # tokens that may not write
         self.repos: dict[str, Repo] = {}
         self.spaces: dict[str, Repo] = {}
         self.requests: list[tuple[str, str]] = []
-        self.datasets: dict[str, dict[str, list[bytes]]] = {}  # the Parquet files of each split, by repository
+        self.datasets: dict[
+            str, dict[str, list[bytes]]
+        ] = {}  # the Parquet files of each split, by repository
         self.private_datasets: set[str] = set()
-        self.lfs_threshold = 10_000_000  # bytes; any larger file goes to LFS, and so does every *.safetensors
+        self.lfs_threshold = (
+            10_000_000  # bytes; any larger file goes to LFS, and so does every *.safetensors
+        )
         self.lock = threading.Lock()
         self._server = Server(("127.0.0.1", port), type("BoundHandler", (Handler,), {"hub": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -236,10 +257,10 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self.token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
             if self.token and self.token not in self.hub.users:
-                raise HubError(401, "Invalid credentials in Authorization header")
+                raise LoopbackError(401, "Invalid credentials in Authorization header")
             self.user = self.hub.users.get(self.token)
             reply = self.dispatch(url.path)
-        except HubError as error:
+        except LoopbackError as error:
             reply = as_json(error.body, error.status, error.headers)
         except (KeyError, TypeError, ValueError) as error:
             reply = as_json({"error": f"Malformed request: {error!r}"}, 400)
@@ -258,7 +279,7 @@ class Handler(BaseHTTPRequestHandler):
             if wanted == method and (match := pattern.fullmatch(path)):
                 with self.hub.lock:
                     return function(self, *map(unquote, match.groups()))
-        raise HubError(404, f"The loopback Hub does not know {self.command} {path}")
+        raise LoopbackError(404, f"The loopback Hub does not know {self.command} {path}")
 
     def send(self, reply: Reply) -> None:
         self.send_response(reply.status)
@@ -280,7 +301,7 @@ class Handler(BaseHTTPRequestHandler):
         repo = self.shelf.get(repo_id)
         if repo is None or (repo.private and repo.owner != self.user):
             # Like the real Hub: 401 for a stranger without a token; the client calls both "not found".
-            raise HubError(404 if self.user else 401, "Repository not found", "RepoNotFound")
+            raise LoopbackError(404 if self.user else 401, "Repository not found", "RepoNotFound")
         return repo
 
     def writable(self, repo_id: str) -> Repo:
@@ -290,16 +311,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def check_writer(self, namespace: str) -> None:
         if self.user is None:
-            raise HubError(401, "Invalid username or password.")
+            raise LoopbackError(401, "Invalid username or password.")
         if self.user != namespace or self.token in self.hub.read_only:
-            raise HubError(403, f"This token has no right to write under the namespace {namespace}.")
+            raise LoopbackError(
+                403, f"This token has no right to write under the namespace {namespace}."
+            )
 
     @route("GET", "/api/whoami-v2")
     def whoami(self) -> Reply:
         if self.user is None:
-            raise HubError(401, "Invalid username or password.")
+            raise LoopbackError(401, "Invalid username or password.")
         auth = {"accessToken": {"role": "read" if self.token in self.hub.read_only else "write"}}
-        return as_json({"type": "user", "name": self.user, "fullname": self.user, "orgs": [], "auth": auth})
+        return as_json(
+            {"type": "user", "name": self.user, "fullname": self.user, "orgs": [], "auth": auth}
+        )
 
     @route("POST", "/api/validate-yaml")
     def validate_yaml(self) -> Reply:
@@ -317,24 +342,30 @@ class Handler(BaseHTTPRequestHandler):
         self.check_writer(repo_id.split("/")[0])
         kind, sdk = asked.get("type", "model"), asked.get("sdk", "")
         if kind not in ("model", "space") or (kind == "space") != bool(sdk):
-            raise HubError(400, f"A {kind} with the sdk {sdk!r} cannot be made.")
+            raise LoopbackError(400, f"A {kind} with the sdk {sdk!r} cannot be made.")
         shelf, below = (self.hub.spaces, "/spaces") if kind == "space" else (self.hub.repos, "")
         if repo_id in shelf:
-            raise HubError(409, f"You already created this {kind} repo", url=f"{self.hub.url}{below}/{repo_id}")
+            raise LoopbackError(
+                409, f"You already created this {kind} repo", url=f"{self.hub.url}{below}/{repo_id}"
+            )
         shelf[repo_id] = Repo(repo_id, asked.get("visibility") == "private", sdk)
         return as_json({"url": f"{self.hub.url}{below}/{repo_id}"})
 
     @route("DELETE", "/api/repos/delete")
     def delete_repo(self) -> Reply:
         asked = self.asked()
-        del self.hub.repos[self.writable(f"{asked.get('organization') or self.user}/{asked['name']}").id]
+        del self.hub.repos[
+            self.writable(f"{asked.get('organization') or self.user}/{asked['name']}").id
+        ]
         return Reply()
 
     @route("GET", "/api/models")
     def list_models(self) -> Reply:
         """The models this user may see that carry every ?filter= tag, newest first unless ?sort= is given."""
         one = {key: values[0] for key, values in self.query.items()}
-        seen = [repo for repo in self.hub.repos.values() if not repo.private or repo.owner == self.user]
+        seen = [
+            repo for repo in self.hub.repos.values() if not repo.private or repo.owner == self.user
+        ]
         models = [
             model
             for model in (repo.info(repo.at("main")) for repo in seen)
@@ -343,7 +374,9 @@ class Handler(BaseHTTPRequestHandler):
             and one.get("search", "").lower() in model["id"].lower()
         ]
         models.sort(key=lambda model: model.get(one.get("sort", "createdAt"), 0), reverse=True)
-        hidden = (set() if "full" in one else ONLY_IN_FULL) | (set() if "cardData" in one else {"cardData"})
+        hidden = (set() if "full" in one else ONLY_IN_FULL) | (
+            set() if "cardData" in one else {"cardData"}
+        )
         hidden -= set(self.query.get("expand", []))
         page = models[: int(one.get("limit", 1000))]
         return as_json([{key: model[key] for key in model if key not in hidden} for model in page])
@@ -365,7 +398,7 @@ class Handler(BaseHTTPRequestHandler):
     def name_revision(self, repo_id: str, name: str, revision: str) -> Reply:
         repo = self.writable(repo_id)
         if name in repo.revisions:
-            raise HubError(409, f"Reference {name} already exists")
+            raise LoopbackError(409, f"Reference {name} already exists")
         repo.revisions[name] = repo.at(revision)
         return Reply()
 
@@ -373,7 +406,9 @@ class Handler(BaseHTTPRequestHandler):
     def tree(self, repo_id: str, revision: str) -> Reply:
         """Every file below the root: the client asks for nothing else to take a snapshot."""
         files = sorted(self.readable(repo_id).at(revision).files.items())
-        return as_json([{"type": "file", "path": path, "oid": f.oid} | f.about() for path, f in files])
+        return as_json(
+            [{"type": "file", "path": path, "oid": f.oid} | f.about() for path, f in files]
+        )
 
     @route("POST", "/api/models/{repo}/preupload/{rev}")
     def preupload(self, repo_id: str, revision: str) -> Reply:
@@ -385,12 +420,16 @@ class Handler(BaseHTTPRequestHandler):
             oid = known[path].oid if path in known else None
             return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid}
 
-        return as_json({"files": [plan(file["path"], file["size"]) for file in self.asked()["files"]]})
+        return as_json(
+            {"files": [plan(file["path"], file["size"]) for file in self.asked()["files"]]}
+        )
 
     @route("POST", "/{repo}.git/info/lfs/objects/batch")
     def lfs_batch(self, repo_id: str) -> Reply:
         repo = self.writable(repo_id)
-        objects = [{"oid": wanted["oid"], "size": wanted["size"]} for wanted in self.asked()["objects"]]
+        objects = [
+            {"oid": wanted["oid"], "size": wanted["size"]} for wanted in self.asked()["objects"]
+        ]
         for missing in (wanted for wanted in objects if wanted["oid"] not in repo.lfs):
             href = {"href": f"{self.hub.url}{self.below}/lfs/{repo_id}/{missing['oid']}"}
             missing["actions"] = {"upload": href, "verify": href}
@@ -401,7 +440,7 @@ class Handler(BaseHTTPRequestHandler):
         """No token comes with this one: on the real Hub it is a signed address of the storage."""
         file = File(self.body, lfs=True)
         if file.oid != oid:
-            raise HubError(400, f"The sha256 of the content is {file.oid}, expected {oid}.")
+            raise LoopbackError(400, f"The sha256 of the content is {file.oid}, expected {oid}.")
         self.shelf[repo_id].lfs[oid] = file
         return Reply()
 
@@ -409,7 +448,7 @@ class Handler(BaseHTTPRequestHandler):
     def lfs_verify(self, repo_id: str, oid: str) -> Reply:
         file = self.writable(repo_id).lfs.get(oid)
         if file is None or len(file.data) != self.asked()["size"]:
-            raise HubError(404, f"The LFS object {oid} was not uploaded.")
+            raise LoopbackError(404, f"The LFS object {oid} was not uploaded.")
         return Reply()
 
     @route("POST", "/api/models/{repo}/commit/{rev}")
@@ -418,19 +457,21 @@ class Handler(BaseHTTPRequestHandler):
         head = repo.at(branch)
         header, *changes = map(json.loads, self.body.splitlines())
         if branch == head.sha or "create_pr" in self.query:
-            raise HubError(400, f"The loopback Hub commits to branches only, got {branch!r}.")
+            raise LoopbackError(400, f"The loopback Hub commits to branches only, got {branch!r}.")
         if header["value"].get("parentCommit", head.sha) != head.sha:
-            raise HubError(412, "A commit has happened since. Please refresh and try again.")
+            raise LoopbackError(412, "A commit has happened since. Please refresh and try again.")
         files = dict(head.files)
         for line in changes:
             repo.change(files, line["key"], line["value"]["path"], line["value"])
         sha = repo.commit(branch, files).sha
-        return as_json({"commitOid": sha, "commitUrl": f"{self.hub.url}{self.below}/{repo_id}/commit/{sha}"})
+        return as_json(
+            {"commitOid": sha, "commitUrl": f"{self.hub.url}{self.below}/{repo_id}/commit/{sha}"}
+        )
 
     def dataset(self, repo_id: str) -> dict[str, list[bytes]]:
         hidden = repo_id in self.hub.private_datasets and repo_id.split("/")[0] != self.user
         if hidden or repo_id not in self.hub.datasets:
-            raise HubError(404 if self.user else 401, "Repository not found", "RepoNotFound")
+            raise LoopbackError(404 if self.user else 401, "Repository not found", "RepoNotFound")
         return self.hub.datasets[repo_id]
 
     @route("GET", "/api/datasets/{repo}/parquet")
@@ -438,7 +479,14 @@ class Handler(BaseHTTPRequestHandler):
         """Where the files of each split lie, under the one configuration that there is here."""
         base = f"{self.hub.url}/api/datasets/{repo_id}/parquet/default"
         splits = self.dataset(repo_id).items()
-        return as_json({"default": {name: [f"{base}/{name}/{i}" for i in range(len(files))] for name, files in splits}})
+        return as_json(
+            {
+                "default": {
+                    name: [f"{base}/{name}/{i}" for i in range(len(files))]
+                    for name, files in splits
+                }
+            }
+        )
 
     @route("GET", "/api/datasets/{repo}/parquet/default/{name}/{rev}")
     def parquet_file(self, repo_id: str, split: str, number: str) -> Reply:
@@ -450,7 +498,7 @@ class Handler(BaseHTTPRequestHandler):
         commit = self.readable(repo_id).at(revision)
         headers = {"X-Repo-Commit": commit.sha, "Accept-Ranges": "bytes"}
         if path not in commit.files:
-            missing = HubError(404, "Entry not found", "EntryNotFound")
+            missing = LoopbackError(404, "Entry not found", "EntryNotFound")
             return as_json(missing.body, 404, headers | missing.headers)
         data, headers["ETag"] = commit.files[path].data, f'"{commit.files[path].oid}"'
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
@@ -467,7 +515,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A Hugging Face Hub on 127.0.0.1, in memory.")
     parser.add_argument("--port", type=int, default=8765, help="0 takes a free one")
     port = parser.parse_args().port
-    with LoopbackHub({"hf_alice": "alice", "hf_bob": "bob"}, port=port) as hub, suppress(KeyboardInterrupt):
+    with (
+        LoopbackHub({"hf_alice": "alice", "hf_bob": "bob"}, port=port) as hub,
+        suppress(KeyboardInterrupt),
+    ):
         print(hub.url, flush=True)  # noqa: T201
         threading.Event().wait()
 

@@ -1,12 +1,18 @@
 """Data sets of the Hub, by their id, from a Hub on loopback."""
 
+from __future__ import annotations
+
 import io
 
 import pandas as pd
 import pytest
 
-from aecore import data, hub_data, own
+from aecore.data.datasets import read_dataset
 from aecore.errors import DataError, HubError
+from aecore.hub import datasets
+from aecore.hub.datasets import fetch_hub_dataset
+from aecore.runs import uploads
+from aecore.runs.uploads import create_upload, guess_settings
 from tests.hub.loopback import LoopbackHub
 
 
@@ -15,59 +21,75 @@ def loopback(tmp_path, monkeypatch):
     monkeypatch.setenv("AECORE_RUNS", str(tmp_path))
     with LoopbackHub(users={"hf_alice": "alice"}) as made:
         monkeypatch.setenv("HF_ENDPOINT", made.url)
-        made.datasets["alice/people"] = {"train": [table(0, 300), table(300, 900)], "test": [table(900, 950)]}
+        made.datasets["alice/people"] = {
+            "train": [table(0, 300), table(300, 900)],
+            "test": [table(900, 950)],
+        }
         yield made
 
 
 def table(start, stop):
     out = io.BytesIO()
-    pd.DataFrame({"age": range(start, stop), "city": ["Rome", "Oslo"] * ((stop - start) // 2)}).to_parquet(out)
+    pd.DataFrame(
+        {"age": range(start, stop), "city": ["Rome", "Oslo"] * ((stop - start) // 2)}
+    ).to_parquet(out)
     return out.getvalue()
 
 
 def test_all_files_of_a_split_become_one_set_that_can_be_read(loopback):
-    one = own.new()
-    assert hub_data.fetch("alice/people", one) == "900 rows of the split 'train' of alice/people."
-    raw = data.read(own.guessed(one))
-    assert raw.x[:, 0].tolist() == list(range(900)) and raw.columns == ("age", "city=Oslo", "city=Rome")
+    one = create_upload()
+    assert (
+        fetch_hub_dataset("alice/people", one) == "900 rows of the split 'train' of alice/people."
+    )
+    raw = read_dataset(guess_settings(one))
+    assert raw.x[:, 0].tolist() == list(range(900)) and raw.columns == (
+        "age",
+        "city=Oslo",
+        "city=Rome",
+    )
     assert one.name == "people.parquet"
 
 
 def test_of_a_long_set_only_the_first_rows_are_taken_and_that_is_said(loopback, monkeypatch):
-    monkeypatch.setattr(hub_data, "ROWS", 250)
-    one = own.new()
-    assert hub_data.fetch("alice/people", one).startswith("The first 250 rows")
-    assert len(data.read(own.guessed(one)).x) == 250
+    monkeypatch.setattr(datasets, "FETCHED_ROWS", 250)
+    one = create_upload()
+    assert fetch_hub_dataset("alice/people", one).startswith("The first 250 rows")
+    assert len(read_dataset(guess_settings(one)).x) == 250
     assert not any(path.endswith("/train/1") for _, path in loopback.requests)
 
 
 def test_a_private_set_needs_the_token_of_its_owner(loopback):
     loopback.private_datasets.add("alice/people")
     with pytest.raises(HubError, match=r"does not exist on .*, or is private"):
-        hub_data.fetch("alice/people", own.new(), token=False)
-    assert hub_data.fetch("alice/people", own.new(), "test", "hf_alice").startswith("50 rows")
+        fetch_hub_dataset("alice/people", create_upload(), token=False)
+    assert fetch_hub_dataset("alice/people", create_upload(), "test", "hf_alice").startswith(
+        "50 rows"
+    )
 
 
 @pytest.mark.parametrize("repo", ["", "a b", "../../etc", "https://x.org/a/b", "a/b/c", "x" * 200])
 def test_what_is_no_id_is_not_asked_for(loopback, repo):
     with pytest.raises(HubError, match="no data set's id"):
-        hub_data.fetch(repo, own.new())
+        fetch_hub_dataset(repo, create_upload())
     assert loopback.requests == []
 
 
 def test_wrong_names_and_torn_files_are_explained_and_leave_no_file(loopback):
     loopback.datasets["alice/torn"] = {"train": [b"PAR1 and nothing more"]}
-    one = own.new()
-    for repo, split, words in (("alice/none", "train", "does not exist"), ("alice/people", "dev", "has train, test"),
-                               ("alice/torn", "train", "is not readable")):  # fmt: skip
+    one = create_upload()
+    for repo, split, words in (
+        ("alice/none", "train", "does not exist"),
+        ("alice/people", "dev", "has train, test"),
+        ("alice/torn", "train", "is not readable"),
+    ):
         with pytest.raises((HubError, DataError), match=words):
-            hub_data.fetch(repo, one, split)
+            fetch_hub_dataset(repo, one, split)
     assert list(one.path.rglob("*")) == []
 
 
 def test_a_file_beyond_the_limit_is_cut_off_and_refused(loopback, monkeypatch):
-    monkeypatch.setattr(hub_data, "MAX_UPLOAD", 100)
-    one = own.new()
+    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 100)
+    one = create_upload()
     with pytest.raises(DataError, match="larger than the limit"):
-        hub_data.fetch("alice/people", one)
+        fetch_hub_dataset("alice/people", one)
     assert one.source is None

@@ -1,5 +1,7 @@
 """Hugging Face Jobs against the loopback Hub, whose jobs really run: from an order to a run folder here."""
 
+from __future__ import annotations
+
 import inspect
 import os
 import signal
@@ -9,10 +11,12 @@ import pytest
 from helpers import tiny, trained, wait_for, weights_of
 from huggingface_hub import HfApi
 
-from aecore import backends, runs
-from aecore.backends import Order, Unreachable, order_of
-from aecore.backends.hf import HuggingFace, Stream, script
+from aecore.backends.base import Order, Unreachable, read_order
+from aecore.backends.huggingface import HuggingFace, LogStream, format_job_script
+from aecore.backends.registry import resume_run, send_run, start_run, stop_run
 from aecore.errors import BackendError, HubError
+from aecore.runs.listing import create_run
+from aecore.runs.run import LIVE_STATES
 from tests.hub.jobs import LoopbackJobs
 
 TOKEN = "hf_alicesverysecrettoken"
@@ -27,27 +31,33 @@ def hub(tmp_path, monkeypatch):
 
 
 def sent(config, minutes=30):
-    run = runs.create(config)
-    order = Order(backend="hf", device="cpu-basic", label="CPU Basic", minutes=minutes, owner="alice")
-    backends.start(run, order, TOKEN)
+    run = create_run(config)
+    order = Order(
+        backend="hf", device="cpu-basic", label="CPU Basic", minutes=minutes, owner="alice"
+    )
+    start_run(run, order, TOKEN)
     return run
 
 
 def ended(run):
-    wait_for(lambda: run.state().state not in runs.LIVE, "it ends")
+    wait_for(lambda: run.state().state not in LIVE_STATES, "it ends")
     return run.state()
 
 
 def environments(pid):
     """What a process and its descendants have in their environments."""
-    pids = subprocess.run(["pgrep", "-s", str(os.getsid(pid))], capture_output=True, text=True).stdout.split()
+    pids = subprocess.run(
+        ["pgrep", "-s", str(os.getsid(pid))], capture_output=True, text=True
+    ).stdout.split()
     return b"".join(open(f"/proc/{one}/environ", "rb").read() for one in pids)
 
 
 def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_path):
     run = sent(tiny(training={"epochs": 30, "previews": 3}))
     wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
-    assert TOKEN.encode() not in environments(run.pid()), "the follower has the token in its memory alone"
+    assert TOKEN.encode() not in environments(run.pid()), (
+        "the follower has the token in its memory alone"
+    )
     assert ended(run).state == "done", run.state()
     here = trained(tiny(training={"epochs": 30, "previews": 3}))
     assert weights_of(run) == weights_of(here) and run.test_metrics() == here.test_metrics()
@@ -75,15 +85,17 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
     run.delete()  # a Space that was started anew has forgotten its runs
 
     found = HuggingFace(TOKEN).bring(job)
-    assert found.id == run.id and found.config() == run.config() and order_of(found).owner == "alice"
-    backends.send(found, order_of(found), TOKEN)
+    assert (
+        found.id == run.id and found.config() == run.config() and read_order(found).owner == "alice"
+    )
+    send_run(found, read_order(found), TOKEN)
     epoch = wait_for(lambda: found.state().epoch, "its news come from the beginning")
     assert found.epochs()[0]["epoch"] == 1
-    backends.stop(found)
+    stop_run(found)
     state = ended(found)
     assert state.state == "stopped" and state.epoch >= epoch and found.has_model()
 
-    backends.resume(found, TOKEN)
+    resume_run(found, TOKEN)
     wait_for(lambda: found.state().epoch > state.epoch, "it goes on where it was")
     assert len(hub.jobs) == 2
     hub.jobs["job1"].kill()
@@ -91,11 +103,16 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
 
 
 def test_a_job_whose_time_is_up_has_saved_its_model_before(hub, monkeypatch):
-    monkeypatch.setattr("aecore.backends.hf.script", lambda: script().replace('"$AE_MINUTES"', "1"))
-    run = runs.create(tiny(training={"epochs": 100_000, "previews": 0}))
+    monkeypatch.setattr(
+        "aecore.backends.huggingface.format_job_script",
+        lambda: format_job_script().replace('"$AE_MINUTES"', "1"),
+    )
+    run = create_run(tiny(training={"epochs": 100_000, "previews": 0}))
     engine = HuggingFace(TOKEN)
     handle = engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1))
-    assert engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1)) == handle, "never paid twice"
+    assert engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1)) == handle, (
+        "never paid twice"
+    )
     wait_for(lambda: engine.status(handle).state == "done", "it ends by itself")
     told = [row["state"] for row in engine.events(handle, 0)[0] if "state" in row]
     assert told[-1]["state"] == "stopped" and "time was up" in told[-1]["error"]
@@ -114,7 +131,7 @@ def test_what_can_be_rented_has_a_price_or_a_reason(hub):
 
 
 def test_refusals_are_sentences_and_cost_nothing(hub):
-    run = runs.create(tiny())
+    run = create_run(tiny())
     order = Order(backend="hf", device="cpu-basic", minutes=5)
     with pytest.raises(BackendError, match="signed in"):
         HuggingFace(False).submit(run, order)
@@ -139,12 +156,22 @@ def test_a_log_that_is_begun_again_tells_nothing_twice():
         if len(lines) == 2:
             raise ConnectionError
 
-    stream = Stream(read)
+    stream = LogStream(read)
     assert stream.ended.wait(10) and stream.lines == ["a", "b", "c"]
 
 
 def test_the_installed_client_still_takes_what_is_given_to_it():
     taken = inspect.signature(HfApi.run_job).parameters
-    given = {"image", "command", "env", "secrets", "flavor", "timeout", "name", "labels", "namespace"}
+    given = {
+        "image",
+        "command",
+        "env",
+        "secrets",
+        "flavor",
+        "timeout",
+        "name",
+        "labels",
+        "namespace",
+    }
     assert given <= set(taken)
     assert {"labels", "namespace", "timeout"} <= set(inspect.signature(HfApi.list_jobs).parameters)

@@ -1,13 +1,8 @@
 """The loopback Hub, driven by the real huggingface_hub client."""
 
+from __future__ import annotations
+
 import os
-
-os.environ |= {
-    "HF_HUB_DISABLE_XET": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-}
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +19,13 @@ from huggingface_hub.errors import (
 from safetensors.torch import save_file
 
 from tests.hub.loopback import LoopbackHub
+
+os.environ |= {
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
 
 CARD = "---\nlibrary_name: aecore\nlicense: apache-2.0\ntags: [autoencoder, toy]\n---\n# A toy\n"
 REPO = "alice/ae"
@@ -50,7 +52,9 @@ def bob(hub: LoopbackHub) -> HfApi:
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     (folder / "previews").mkdir(parents=True)
-    save_file({"weight": torch.arange(3_000_000, dtype=torch.float32)}, folder / "model.safetensors")
+    save_file(
+        {"weight": torch.arange(3_000_000, dtype=torch.float32)}, folder / "model.safetensors"
+    )
     (folder / "config.json").write_text('{"latent_dim": 2}')
     (folder / "metrics.jsonl").write_text("")
     (folder / "previews" / "001 first.bin").write_bytes(bytes(range(256)))
@@ -72,14 +76,18 @@ def test_a_pushed_folder_comes_back_with_equal_bytes(
     hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
     push(alice, folder)
-    pulled = contents(Path(HfApi(endpoint=hub.url, token=False).snapshot_download(REPO, cache_dir=tmp_path / "c")))
+    pulled = contents(
+        Path(HfApi(endpoint=hub.url, token=False).snapshot_download(REPO, cache_dir=tmp_path / "c"))
+    )
     assert pulled.pop(".gitattributes")
     assert pulled == contents(folder)
     assert sum(method == "PUT" for method, _ in hub.requests) == 1
     assert "hf_alice" not in str(hub.requests)
 
 
-def test_the_client_checks_every_pulled_file_against_the_hub(alice: HfApi, folder: Path, tmp_path: Path) -> None:
+def test_the_client_checks_every_pulled_file_against_the_hub(
+    alice: HfApi, folder: Path, tmp_path: Path
+) -> None:
     push(alice, folder)
     alice.snapshot_download(REPO, cache_dir=tmp_path / "cache")
     checked = alice.verify_repo_checksums(REPO, cache_dir=tmp_path / "cache")
@@ -97,7 +105,9 @@ def test_a_large_file_of_any_name_goes_through_lfs(hub: LoopbackHub, alice: HfAp
     assert sizes["previews.npy"] == (101, True)
 
 
-def test_a_pinned_revision_gives_the_older_content(alice: HfApi, folder: Path, tmp_path: Path) -> None:
+def test_a_pinned_revision_gives_the_older_content(
+    alice: HfApi, folder: Path, tmp_path: Path
+) -> None:
     old = push(alice, folder)
     alice.create_tag(REPO, tag="v1")
     (folder / "config.json").write_text('{"latent_dim": 3}')
@@ -105,7 +115,9 @@ def test_a_pinned_revision_gives_the_older_content(alice: HfApi, folder: Path, t
     assert old != new
 
     def pulled(revision: str) -> str:
-        return Path(alice.hf_hub_download(REPO, "config.json", revision=revision, cache_dir=tmp_path)).read_text()
+        return Path(
+            alice.hf_hub_download(REPO, "config.json", revision=revision, cache_dir=tmp_path)
+        ).read_text()
 
     assert pulled(old) == pulled("v1") == '{"latent_dim": 2}'
     assert pulled(new) == pulled("main") == '{"latent_dim": 3}'
@@ -136,14 +148,19 @@ def test_an_unchanged_upload_makes_no_commit(hub: LoopbackHub, alice: HfApi, fol
 def test_a_branch_grows_apart_from_main(alice: HfApi, folder: Path) -> None:
     push(alice, folder)
     alice.create_branch(REPO, branch="draft")
-    alice.upload_file(repo_id=REPO, path_in_repo="new.txt", path_or_fileobj=b"new", revision="draft")
+    alice.upload_file(
+        repo_id=REPO, path_in_repo="new.txt", path_or_fileobj=b"new", revision="draft"
+    )
     assert alice.file_exists(REPO, "new.txt", revision="draft")
     assert not alice.file_exists(REPO, "new.txt")
 
 
 def test_deleted_files_and_folders_are_gone(alice: HfApi, folder: Path) -> None:
     push(alice, folder)
-    gone = [CommitOperationDelete("config.json"), CommitOperationDelete("previews/", is_folder=True)]
+    gone = [
+        CommitOperationDelete("config.json"),
+        CommitOperationDelete("previews/", is_folder=True),
+    ]
     alice.create_commit(REPO, gone, commit_message="Tidy")
     left = {".gitattributes", "README.md", "metrics.jsonl", "model.safetensors"}
     assert set(alice.list_repo_files(REPO)) == left
@@ -157,14 +174,21 @@ def test_a_commit_on_an_outdated_parent_is_refused(alice: HfApi, folder: Path) -
         alice.upload_file(repo_id=REPO, path_in_repo="a", path_or_fileobj=b"a", parent_commit=old)
 
 
-def test_a_wrong_token_is_refused_everywhere(hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path) -> None:
+def test_a_wrong_token_is_refused_everywhere(
+    hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
+) -> None:
     push(alice, folder)
     wrong = HfApi(endpoint=hub.url, token="hf_wrong")
 
     def pull() -> object:
         return wrong.hf_hub_download(REPO, "config.json", cache_dir=tmp_path)
 
-    for call in (wrong.whoami, lambda: wrong.create_repo("alice/b"), lambda: wrong.model_info(REPO), pull):
+    for call in (
+        wrong.whoami,
+        lambda: wrong.create_repo("alice/b"),
+        lambda: wrong.model_info(REPO),
+        pull,
+    ):
         with pytest.raises(HfHubHTTPError) as caught:
             call()
         assert caught.value.response.status_code == 401
@@ -177,7 +201,9 @@ def test_a_good_token_tells_who_it_belongs_to(hub: LoopbackHub, bob: HfApi) -> N
     assert reader.whoami()["auth"]["accessToken"]["role"] == "read"
 
 
-def test_only_a_writing_token_of_the_owner_may_push(hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path) -> None:
+def test_only_a_writing_token_of_the_owner_may_push(
+    hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path
+) -> None:
     push(alice, folder)
     for api in (bob, HfApi(endpoint=hub.url, token="hf_reader")):
         with pytest.raises(HfHubHTTPError, match="403"):
@@ -187,7 +213,9 @@ def test_only_a_writing_token_of_the_owner_may_push(hub: LoopbackHub, alice: HfA
 
 
 @pytest.mark.parametrize("token", ["hf_alice", False])
-def test_a_missing_repository_is_named_as_such(hub: LoopbackHub, token: str | bool, tmp_path: Path) -> None:
+def test_a_missing_repository_is_named_as_such(
+    hub: LoopbackHub, token: str | bool, tmp_path: Path
+) -> None:
     api = HfApi(endpoint=hub.url, token=token)
     with pytest.raises(RepositoryNotFoundError):
         api.model_info("alice/none")
@@ -228,7 +256,9 @@ def test_a_deleted_repository_is_gone(alice: HfApi, bob: HfApi, folder: Path) ->
     assert not alice.repo_exists(REPO)
 
 
-def test_models_are_found_by_what_their_card_says(hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path) -> None:
+def test_models_are_found_by_what_their_card_says(
+    hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path
+) -> None:
     push(alice, folder)
     bob.create_repo("bob/other")
 
@@ -246,7 +276,9 @@ def test_models_are_found_by_what_their_card_says(hub: LoopbackHub, alice: HfApi
     assert model.card_data.tags == ["autoencoder", "toy"]
 
 
-def test_a_broken_card_is_refused_on_push_but_can_be_planted(hub: LoopbackHub, alice: HfApi, folder: Path) -> None:
+def test_a_broken_card_is_refused_on_push_but_can_be_planted(
+    hub: LoopbackHub, alice: HfApi, folder: Path
+) -> None:
     (folder / "README.md").write_text("---\ntags: [a\n---\n")
     with pytest.raises(ValueError, match="Invalid metadata"):
         push(alice, folder)
@@ -260,11 +292,15 @@ def test_planted_content_is_served_as_it_is(hub: LoopbackHub, alice: HfApi, tmp_
     assert Path(path).read_bytes() == b"\xff" * 16
 
 
-def test_the_header_of_a_safetensors_file_is_read_by_range(hub: LoopbackHub, alice: HfApi, folder: Path) -> None:
+def test_the_header_of_a_safetensors_file_is_read_by_range(
+    hub: LoopbackHub, alice: HfApi, folder: Path
+) -> None:
     push(alice, folder)
     header = alice.get_safetensors_metadata(REPO)
     assert header.files_metadata["model.safetensors"].tensors["weight"].shape == [3_000_000]
-    beyond = httpx2.get(f"{hub.url}/{REPO}/resolve/main/config.json", headers={"Range": "bytes=900-"})
+    beyond = httpx2.get(
+        f"{hub.url}/{REPO}/resolve/main/config.json", headers={"Range": "bytes=900-"}
+    )
     assert beyond.status_code == 416
 
 

@@ -1,0 +1,211 @@
+// An autoencoder as lists of steps over Float32Array (aecore/portable.py says what each step is).
+
+import { floats } from "./tensors.js";
+
+const ACTIVATIONS = {
+  relu: (a) => (a > 0 ? a : 0),
+  sigmoid: (a) => 1 / (1 + Math.exp(-a)),
+  tanh: Math.tanh,
+  gelu: (a) => 0.5 * a * (1 + erf(a * Math.SQRT1_2)),
+};
+const STEPS = {
+  linear,
+  conv,
+  conv_transpose: convTranspose,
+  layer_norm: layerNorm,
+  activation,
+  take,
+  scale,
+  unscale,
+  top_k: topK,
+  nearest,
+  round,
+};
+
+export class Network {
+  // about: what aecore.explorer.portable says of a model; tensors: of a pack, under "model." and the names that the steps use.
+  constructor(about, tensors) {
+    Object.assign(this, { shape: about.input_shape, dim: about.latent_dim });
+    const bound = (steps) => steps.map((step) => bind(step, tensors));
+    this.steps = { encode: bound(about.encode ?? []), snap: bound(about.snap), decode: bound(about.decode) };
+  }
+
+  get canEncode() {
+    return this.steps.encode.length > 0;
+  }
+
+  // x (features,) -> {z, logVariance}; logVariance of variational codes alone.
+  encode(x) {
+    const out = run(this.steps.encode, x);
+    const logVariance = out.length > this.dim ? out.slice(this.dim) : null;
+    return { z: this.snap(out.slice(0, this.dim)), logVariance };
+  }
+
+  // z (dim,) -> the valid code nearest to it.
+  snap(z) {
+    return run(this.steps.snap, z);
+  }
+
+  // z (dim,) -> x^ (features,), in the data's own units.
+  decode(z) {
+    return run(this.steps.decode, z);
+  }
+}
+
+function bind(step, tensors) {
+  const bound = { ...step };
+  for (const name of ["weight", "bias", "shift", "scale", "codebook"])
+    if (typeof step[name] === "string") {
+      const tensor = tensors[`model.${step[name]}`];
+      tensor.floats ??= floats(tensor); // tied layers share it
+      bound[name] = tensor.floats;
+      bound[`${name}Shape`] = tensor.shape;
+    }
+  return bound;
+}
+
+function run(steps, x) {
+  return steps.reduce((h, step) => STEPS[step.op](h, step), Float32Array.from(x));
+}
+
+// -- steps: each takes values it may change and gives the next ones
+
+function linear(x, { weight, bias, weightShape, transposed }) {
+  const width = x.length,
+    out = Float32Array.from(bias);
+  if (transposed) {
+    const outputs = weightShape[1];
+    for (let i = 0; i < width; i++)
+      if (x[i] !== 0) for (let o = 0, at = i * outputs; o < outputs; o++) out[o] += x[i] * weight[at + o];
+    return out;
+  }
+  for (let o = 0, at = 0; o < out.length; o++) {
+    let a = 0,
+      b = 0,
+      i = 0; // two sums: the processor need not wait for one
+    for (; i + 1 < width; i += 2, at += 2) {
+      a += x[i] * weight[at];
+      b += x[i + 1] * weight[at + 1];
+    }
+    if (i < width) a += x[i] * weight[at++];
+    out[o] += a + b;
+  }
+  return out;
+}
+
+// y[o, i, j] = b[o] + sum over c, u, v of w[o, c, u, v] x[c, 2 i + u - 1, 2 j + v - 1]
+function conv(x, { weight, bias, weightShape, size, to }) {
+  const [outputs, inputs] = weightShape,
+    [height, width] = size,
+    [rows, columns] = to;
+  const y = new Float32Array(outputs * rows * columns);
+  for (let o = 0; o < outputs; o++)
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) {
+        let sum = bias[o];
+        for (let u = 0; u < 3; u++) {
+          const row = 2 * i + u - 1;
+          if (row < 0 || row >= height) continue;
+          for (let v = 0; v < 3; v++) {
+            const column = 2 * j + v - 1;
+            if (column < 0 || column >= width) continue;
+            for (let c = 0; c < inputs; c++)
+              sum += weight[((o * inputs + c) * 3 + u) * 3 + v] * x[(c * height + row) * width + column];
+          }
+        }
+        y[(o * rows + i) * columns + j] = sum;
+      }
+  return y;
+}
+
+// y[o, 2 i + u - 1, 2 j + v - 1] += w[c, o, u, v] x[c, i, j], from y = b
+function convTranspose(x, { weight, bias, weightShape, size, to }) {
+  const [inputs, outputs] = weightShape,
+    [height, width] = size,
+    [rows, columns] = to,
+    area = rows * columns;
+  const y = new Float32Array(outputs * area);
+  for (let o = 0; o < outputs; o++) y.fill(bias[o], o * area, (o + 1) * area);
+  for (let c = 0, from = 0; c < inputs; c++)
+    for (let i = 0; i < height; i++)
+      for (let j = 0; j < width; j++, from++) {
+        const value = x[from];
+        if (value === 0) continue;
+        for (let o = 0; o < outputs; o++)
+          for (let u = 0; u < 3; u++) {
+            const row = 2 * i + u - 1;
+            if (row < 0 || row >= rows) continue;
+            const at = o * area + row * columns,
+              w = ((c * outputs + o) * 3 + u) * 3;
+            for (let v = 0; v < 3; v++) {
+              const column = 2 * j + v - 1;
+              if (column >= 0 && column < columns) y[at + column] += value * weight[w + v];
+            }
+          }
+      }
+  return y;
+}
+
+function layerNorm(x, { weight, bias, eps }) {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
+  return x.map((value, i) => ((value - mean) / Math.sqrt(variance + eps)) * weight[i] + bias[i]);
+}
+
+function activation(x, { kind, first = x.length }) {
+  const f = ACTIVATIONS[kind];
+  for (let i = 0; i < first; i++) x[i] = f(x[i]);
+  return x;
+}
+
+function take(x, { first }) {
+  return x.slice(0, first);
+}
+
+function scale(x, { scale, shift }) {
+  return x.map((value, i) => value * scale[i] + shift[i]);
+}
+
+function unscale(x, { scale, shift, missing, clamp }) {
+  return x.map((value, i) => {
+    const scaled = missing && Number.isNaN(value) ? 0 : (value - shift[i]) / scale[i];
+    return clamp ? Math.min(1, Math.max(0, scaled)) : scaled;
+  });
+}
+
+function topK(z, { k, magnitude }) {
+  const rank = (value) => (magnitude ? Math.abs(value) : value);
+  const kept = Array.from(z.keys())
+    .sort((i, j) => rank(z[j]) - rank(z[i]))
+    .slice(0, k);
+  const out = new Float32Array(z.length);
+  for (const i of kept) out[i] = z[i];
+  return out;
+}
+
+function nearest(z, { codebook, dim }) {
+  const out = new Float32Array(z.length);
+  for (let part = 0; part < z.length; part += dim) {
+    let best = Infinity,
+      at = 0;
+    for (let row = 0; row < codebook.length; row += dim) {
+      let distance = 0;
+      for (let i = 0; i < dim; i++) distance += (codebook[row + i] - z[part + i]) ** 2;
+      if (distance < best) [best, at] = [distance, row];
+    }
+    out.set(codebook.subarray(at, at + dim), part);
+  }
+  return out;
+}
+
+function round(z, { levels }) {
+  const steps = levels - 1;
+  return z.map((value) => (Math.round(((Math.min(1, Math.max(-1, value)) + 1) / 2) * steps) / steps) * 2 - 1);
+}
+
+// The error function, within 1.5e-7 (Abramowitz & Stegun, 1964, 7.1.26).
+function erf(x) {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const tail = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return Math.sign(x) * (1 - tail * Math.exp(-x * x));
+}

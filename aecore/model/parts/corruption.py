@@ -1,0 +1,61 @@
+"""Corruption: what happens to the input before the encoder sees it, in training only.
+
+Each kind is its options and, called, the function itself. The target stays clean and the noise is
+fresh at every call (Vincent et al., 2010, "Stacked Denoising Autoencoders", JMLR 11).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from aecore.model.parts.base import Options
+
+
+class GaussianNoise(Options):
+    """x~ = x + sigma * eps,  eps ~ N(0, I); not clipped, so that the noise keeps its variance."""
+
+    kind: Literal["gaussian"] = "gaussian"
+    sigma: float = Field(
+        0.3,
+        ge=0,
+        le=10,
+        description="Standard deviation of the noise; pixels span 0 to 1, columns are scaled.",
+    )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x + self.sigma * torch.randn_like(x)
+
+
+class Masking(Options):
+    """x~_i = 0 with probability nu, else x_i. No 1 / (1 - nu) rescaling: this is not dropout."""
+
+    kind: Literal["masking"] = "masking"
+    fraction: float = Field(
+        0.25, ge=0, le=1, description="nu, the chance that a value is set to zero."
+    )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x * (torch.rand_like(x) >= self.fraction)
+
+
+class SaltAndPepper(Options):
+    """x~_i = low or high (a coin each) with probability nu, else x_i; low and high are 0 and 1."""
+
+    kind: Literal["salt_and_pepper"] = "salt_and_pepper"
+    fraction: float = Field(
+        0.25, ge=0, le=1, description="nu, the chance that a value becomes 0 or 1."
+    )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        u = torch.rand_like(x)
+        salted = torch.where(u < self.fraction / 2, torch.ones_like(x), x)
+        return torch.where(
+            (u >= self.fraction / 2) & (u < self.fraction), torch.zeros_like(x), salted
+        )
+
+
+Corruption = Annotated[GaussianNoise | Masking | SaltAndPepper, Field(discriminator="kind")]

@@ -1,0 +1,136 @@
+"""Which runs there are: made, found, listed and named."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from aecore.errors import CheckpointError, RunError
+from aecore.files import CONFIG_FILE, write_text_file
+from aecore.model.config import RunConfig, TrainConfig
+from aecore.runs.run import START_SECONDS, Run
+
+SHIPPED_PREFIXES = (
+    "mnist-",
+    "breast-cancer-",
+    "swiss-roll-",
+    "s-curve-",
+    "circles-",
+)  # as in .gitignore
+SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "checkpoints"
+
+
+def runs_folder() -> Path:
+    """Where runs live: $AECORE_RUNS, or checkpoints/ in the current folder."""
+    return Path(os.environ.get("AECORE_RUNS", "checkpoints"))
+
+
+def create_run(config: RunConfig, folder: Path | None = None) -> Run:
+    """A new run folder, queued. RunError where `folder` is taken."""
+    path = folder or runs_folder() / make_run_id(config)
+    try:
+        path.mkdir(parents=True, exist_ok=False)
+    except FileExistsError as error:
+        if folder is None and path.is_dir():  # many runs of one minute may draw the same letters
+            return create_run(config)
+        raise RunError(
+            f"{path} exists already. Choose another folder, or resume that run."
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be made: {error.strerror}. Choose another folder."
+        ) from error
+    write_text_file(path / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
+    run = Run(path)
+    epochs = (config.training or TrainConfig()).epochs
+    run.write_state(state="queued", epochs=epochs, since=time.time())
+    return run
+
+
+def create_shared_run(config: RunConfig, folder: Path | None, first: bool) -> Run:
+    """The run that several processes train in `folder`; the first of them makes it where it is not there yet.
+
+    RunError where there is no folder that all of them know, or where it holds another run.
+    """
+    if folder is None:
+        raise RunError("Several processes need one folder to meet in. Give it with --out.")
+    if first and not (folder / CONFIG_FILE).is_file():
+        create_run(config, folder)
+    deadline = time.monotonic() + START_SECONDS
+    while not (folder / CONFIG_FILE).is_file() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if (run := Run(folder)).config() != config:
+        raise RunError(f"{folder} holds a run of other settings. Choose another folder.")
+    return run
+
+
+def make_run_id(config: RunConfig) -> str:
+    """When, what, on which data, and four letters against collisions: 1122-2105-vae-digits-3fa9."""
+    data = re.sub(
+        r"[^a-z0-9]+", "-", Path(config.data.name if config.data else "model").stem.lower()
+    )[:24].strip("-")
+    return f"{datetime.now():%m%d-%H%M}-{config.model.variant}-{data}-{secrets.token_hex(2)}"
+
+
+def find_run(name: str | Path) -> Run:
+    """The run of that id or folder; RunError lists what there is."""
+    for path in (Path(name), runs_folder() / name, SHIPPED_FOLDER / name):
+        with suppress(OSError):  # a name too long for a file
+            if (path / CONFIG_FILE).is_file():
+                return Run(path)
+    known = ", ".join(run.id for run in list_runs()[:8]) or "none yet"
+    raise RunError(f"There is no run {str(name)[:80]!r} in {runs_folder()}. Known: {known}.")
+
+
+def list_runs() -> list[Run]:
+    """Every run folder: the user's newest first, then the shipped ones by name, each name once."""
+    own = sorted(_run_folders(runs_folder()), key=_time_created, reverse=True)
+    shipped = sorted(
+        (p for p in _run_folders(SHIPPED_FOLDER) if is_shipped_run(p)), key=_shipped_order
+    )
+    own = [p for p in own if p.resolve() not in {s.resolve() for s in shipped}]
+    taken = {p.name for p in own}
+    return [Run(path) for path in [*own, *(p for p in shipped if p.name not in taken)]]
+
+
+def _run_folders(parent: Path) -> list[Path]:
+    return [p.parent for p in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
+
+
+def _time_created(path: Path) -> float:
+    try:
+        return (path / CONFIG_FILE).stat().st_mtime
+    except OSError:  # deleted a moment ago
+        return 0.0
+
+
+def is_shipped_run(path: Path) -> bool:
+    """Shipped runs come with the code; their names begin with what they were trained on."""
+    return path.parent.resolve() == SHIPPED_FOLDER and path.name.startswith(SHIPPED_PREFIXES)
+
+
+def _shipped_order(path: Path) -> tuple[int, str]:
+    return next(
+        i for i, data in enumerate(SHIPPED_PREFIXES) if path.name.startswith(data)
+    ), path.name
+
+
+def has_sound_config(run: Run) -> bool:
+    """Whether the run's config is sound, so that listings can go past one that is not."""
+    try:
+        run.config()
+    except CheckpointError:
+        return False
+    return True
+
+
+def check_run_id(text: str) -> str:
+    """A run id from an address, as it may come from a stranger: a name, never a path."""
+    if text != Path(text).name or text.startswith("."):
+        raise RunError(f"{text[:80]!r} is no run id.")
+    return text

@@ -1,0 +1,63 @@
+"""The figures of the Compare page: loss curves, and a metric over the size of the code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, LOSS_LABEL, finish_figure, variant_colour
+from ui.train.curve import thin_records
+
+
+def draw_sweep(
+    lines: Mapping[str, Sequence[tuple[int, float, float]]], tints: Mapping[str, str], y: str
+) -> go.Figure:
+    """A metric over the size of the code, (size, mean, deviation) of each variant, with its deviation as a bar."""
+    figure = go.Figure()
+    for name, points in lines.items():
+        sizes, means, deviations = zip(*points, strict=True)
+        bars = {"type": "data", "array": deviations, "thickness": 1.5, "width": 6}
+        figure.add_scatter(
+            x=sizes,
+            y=means,
+            name=name,
+            mode="lines+markers",
+            error_y=bars,
+            line={"color": tints[name]},
+            marker={"size": 8},
+        )
+    ticks = sorted({size for points in lines.values() for size, _, _ in points})
+    figure.update_xaxes(title="size of the code", type="log", tickvals=ticks, ticktext=ticks)
+    figure.update_yaxes(title=y)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.3}, hovermode="x unified")
+    return finish_figure(figure, 340)
+
+
+def draw_loss_curves(
+    runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool
+) -> go.Figure:
+    """Curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
+
+    The names stand below, so that a narrow screen leaves the curves their width.
+    """
+    figure, used = go.Figure(), dict[str, int]()
+    for name, (variant, records) in runs.items():
+        dash = LINE_DASHES[used.get(variant, 0) % len(LINE_DASHES)]
+        used[variant] = used.get(variant, 0) + 1
+        rows = thin_records([row for row in records if key in row])
+        x, y = [row["epoch"] for row in rows], [row[key] for row in rows]
+        figure.add_scatter(
+            x=x,
+            y=y,
+            name=name,
+            mode="lines+markers" if len(x) < 15 else "lines",
+            line={"color": variant_colour(variant), "dash": dash},
+        )
+    figure.update_layout(
+        xaxis_title="epoch", yaxis_title=LOSS_LABEL, showlegend=True, hovermode="x unified"
+    )
+    figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0})
+    figure.update_yaxes(type="log" if log else "linear")
+    return finish_figure(figure, 360 + 22 * len(runs))
