@@ -34,9 +34,9 @@ from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder, Loss
 from aecore.model.config import DataConfig, ModelConfig
-from aecore.model.parts.bottleneck import GaussianCode
-from aecore.model.parts.networks import Mlp
-from aecore.model.parts.penalties import Contractive
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
+from aecore.model.parts.networks.mlp import Mlp
+from aecore.model.parts.penalties.contractive import Contractive
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.devices import describe_device, pick_device, prepare_device
