@@ -3,14 +3,14 @@
 The explorer decodes in the browser with them. `export_steps(model)` returns what JSON can hold, and
 the arrays that it names. The three lists of steps are
 
-    encode   x (*input_shape) -> the encoder's output: z, and for variational codes ln sigma^2 after it
+    encode   x (*input_shape) -> the encoder's output: z, then ln sigma^2 of variational codes
     snap     z -> the valid code nearest to it; no step where every z is a code
     decode   z -> x^ (*input_shape), both in the data's own units
 
 and a step is one of
 
-    linear          weight (out, in), bias (out,); with `transposed` the weight is (in, out), tied to
-                    the encoder's
+    linear          weight (out, in), bias (out,); with `transposed` the weight is (in, out), that
+                    of the encoder
     conv            weight (out, in, 3, 3), bias; stride 2, padding 1; from `size` (H, W) to `to`
     conv_transpose  weight (in, out, 3, 3), bias; stride 2, padding 1; from `size` to `to`
     layer_norm      weight, bias (width,), eps
@@ -80,7 +80,7 @@ class StepWriter:
         self._names: list[tuple[Tensor, str]] = []
 
     def add_tensor(self, name: str, tensor: Tensor) -> str:
-        """Store a tensor and return its name; tied weights are stored once, under the first name."""
+        """Store a tensor and return its name; tied weights are stored once, by the first name."""
         for stored, stored_name in self._names:
             if stored is tensor:
                 return stored_name

@@ -138,12 +138,13 @@ class DataConfig(Options):
     )
     missing: Literal["refuse", "keep"] = Field(
         "refuse",
-        description="Missing cells of a table: refused, or kept for the model to leave out of its loss.",
+        description="Missing cells of a table: refused, or kept for the model to leave out of its "
+        "loss.",
     )
     unusable: Literal["refuse", "leave_out"] = Field(
         "refuse",
-        description="What cannot be read as it is, an odd file among images or a column of words: refused; or left out "
-        "with a note, and words of few kinds become a column each.",
+        description="What cannot be read as it is, an odd file among images or a column of words: "
+        "refused; or left out with a note, and words of few kinds become a column each.",
     )
     side: int | None = Field(
         None,
@@ -162,7 +163,8 @@ class DataConfig(Options):
     )
     binarise: Literal["none", "static", "dynamic"] = Field(
         "none",
-        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at every training step.",
+        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at "
+        "every training step.",
     )
 
 
@@ -177,7 +179,8 @@ class TrainConfig(Options):
     weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
     schedule: Literal["constant", "cosine", "step"] = Field(
         "cosine",
-        description="cosine: to zero at the end; step: a tenth at half and three quarters of the epochs.",
+        description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
+        "epochs.",
     )
     warmup_steps: int = Field(
         0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
@@ -196,7 +199,8 @@ class TrainConfig(Options):
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do not.",
+        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do "
+        "not.",
     )
     seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")

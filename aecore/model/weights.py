@@ -92,7 +92,7 @@ def _read_json(path: Path) -> Any:
 
 
 def is_newer_version(version: str, than: str) -> bool:
-    """Return True if a version such as 0.10.2 is above another; False where one is not a version."""
+    """Return True if a version such as 0.10.2 is above another; False if one is no version."""
     numbers, other = _parse_version(version), _parse_version(than)
     return numbers is not None and other is not None and numbers > other
 

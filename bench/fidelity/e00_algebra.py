@@ -48,7 +48,7 @@ def gaussian_kl() -> tuple[str, float]:
 def sparsity_kl() -> tuple[str, float]:
     """KL(.05 || .2) = .0939431 with slope .9375, for each of two units, whatever the size of the batch."""
     h = torch.full((8, 2), 0.2, dtype=torch.float64, requires_grad=True)
-    value = KlSparsity(weight=1.0, rho=0.05).divergence(h)
+    value = KlSparsity(weight=1.0, rho=0.05).measure(h, "sigmoid")
     value.backward()
     one = 0.05 * math.log(0.05 / 0.2) + 0.95 * math.log(0.95 / 0.8)
     return "KL sparsity", distance(value, double(2 * one)) + distance(

@@ -1,8 +1,8 @@
 """Corruption: noise added to the input before the encoder, in training only.
 
-Each kind is its options and, called, the function itself: scaled inputs x in, corrupted ones out. The
-target of the reconstruction stays clean, and every call draws new noise (Vincent et al., 2010,
-"Stacked Denoising Autoencoders", JMLR 11).
+Each kind is its options and, called with scaled inputs x, returns them corrupted. The target of the
+reconstruction stays clean, and every call draws new noise (Vincent et al., 2010, "Stacked Denoising
+Autoencoders", JMLR 11).
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class Bernoulli(LikelihoodBase):
 class StudentT(LikelihoodBase):
     """-log p(x|z) = -sum ln St(x; location, scale, df).
 
-    For columns with outliers, which would dominate a Gaussian's loss. The decoder gives each value's
-    location and scale; df > 3 is learned, one for each column.
+    For columns with outliers, which would dominate a Gaussian's loss. The decoder gives the
+    location and scale of each value; df > 3 is learned, one for each column.
     """
 
     kind: Literal["student_t"] = "student_t"
@@ -211,9 +211,10 @@ def sum_cells(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
 class CrossEntropy(torch.autograd.Function):
     """sum_j softplus(l_j) - x_j l_j for logits (..., N, d), x (N, d): (..., N).
 
-    The gradient is sigmoid(l) - x. max(l, 0) - ln sigmoid(|l|) is the stable softplus written with operations that are vectorised on
-    CPUs: eight times as fast there as the built-in one, which alone took a fifth of a training step.
-    Several samples are taken one at a time, so that intermediate results stay in the CPU's cache.
+    The gradient is sigmoid(l) - x. The stable softplus max(l, 0) - ln sigmoid(|l|) is written with
+    operations that are vectorised on CPUs: eight times as fast there as the built-in one, which
+    alone took a fifth of a training step. Several samples are taken one at a time, so that
+    intermediate results stay in the CPU's cache.
     """
 
     @staticmethod

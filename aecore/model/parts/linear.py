@@ -1,7 +1,8 @@
 """Fully connected layers that use the faster of torch's two CPU libraries.
 
 torch multiplies float32 matrices with MKL, which runs AVX2 code on AMD processors even if they have
-AVX-512. oneDNN, which torch uses for convolutions, runs AVX-512 there: twice as fast (bench/speed.py).
+AVX-512. oneDNN, which torch uses for convolutions, runs AVX-512 there: twice as fast, as measured
+by bench/speed.py.
 """
 
 from __future__ import annotations

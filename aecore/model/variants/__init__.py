@@ -1,7 +1,7 @@
 """Variants: named combinations of parts, each with its formula, its paper, its colour and settings.
 
-A new variant is one entry in the file of its family. `configure` fits a variant to the shape of some
-data, `override_config` changes single options of the result.
+A new variant is one entry in the file of its family. `configure` fits a variant to the shape of
+some data, `override_config` changes single options of the result.
 """
 
 from aecore.model.variants.base import Variant

@@ -41,7 +41,8 @@ VARIATIONAL_VARIANTS: dict[str, Variant] = {
         family="Variational",
         colour="#ff9988",
         summary="A VAE with a tighter bound: K codes are drawn and weighted by importance.",
-        formula=r"\min\; -\mathbb{E} \ln \frac{1}{K} \sum_{k=1}^{K} \frac{p(x|z_k)\, p(z_k)}{q(z_k|x)}",
+        formula=r"\min\; -\mathbb{E} \ln \frac{1}{K} \sum_{k=1}^{K} "
+        r"\frac{p(x|z_k)\, p(z_k)}{q(z_k|x)}",
         source=Paper(
             "Burda, Grosse & Salakhutdinov (2015), Importance Weighted Autoencoders",
             "https://arxiv.org/abs/1509.00519",

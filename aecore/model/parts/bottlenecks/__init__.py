@@ -1,7 +1,7 @@
 """Bottlenecks: from the encoder's last layer to the code, and the cost of that step.
 
-Every file here defines one kind: its options, a subclass of BottleneckBase, and the module that they
-build. Files are found by themselves: a new kind needs no entry anywhere.
+Every file here defines one kind: its options, a subclass of BottleneckBase, and the module that
+they build. Files are found by themselves: a new kind needs no entry anywhere.
 """
 
 from __future__ import annotations

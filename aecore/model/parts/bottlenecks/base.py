@@ -21,7 +21,7 @@ class Code(NamedTuple):
 class BottleneckBase(Options):
     """Options of a bottleneck, and what the rest of the program asks about one.
 
-    A new kind sets `kind`, its fields and `build`, and overrides what differs from the answers here.
+    A new kind sets `kind`, its fields and `build`, and overrides answers that differ.
     """
 
     kind: str
@@ -64,8 +64,8 @@ class Bottleneck(nn.Module):
     """The deterministic bottleneck, and the base of the others: they override what differs.
 
     `levels` is how many values a part of the code can take, None where they are not countable.
-    Bottlenecks with `levels` also have `indices`, from z (N, latent_dim) to the value that each part
-    takes, (N, parts) int64, and `values`, the way back.
+    Bottlenecks with `levels` also have `indices`, from codes to the values that their parts take,
+    and `values`, the way back.
     """
 
     levels: int | None = None
@@ -104,7 +104,10 @@ class Bottleneck(nn.Module):
         raise NotImplementedError(f"the values of {type(self).__name__} are not countable")
 
     def draw(self, mean: Tensor, log_variance: Tensor, samples: int) -> tuple[Tensor, Tensor]:
-        """Draw codes z (samples, N, d) of q(z|x); return them and ln q(z|x) - ln p(z), (samples, N)."""
+        """Draw codes z (samples, N, latent_dim) from q(z|x), given its parameters (N, latent_dim).
+
+        Returns z and ln q(z|x) - ln p(z), (samples, N). Variational bottlenecks alone have it.
+        """
         raise NotImplementedError(f"{type(self).__name__} is not variational")
 
     def anneal(self, progress: float) -> bool:
@@ -113,5 +116,8 @@ class Bottleneck(nn.Module):
 
     @property
     def annealed_value(self) -> int | None:
-        """What `anneal` changes. A recorded CUDA graph is valid only as long as it stays the same."""
+        """The value that `anneal` changes, None if there is none.
+
+        A recorded CUDA graph is valid only as long as it stays the same.
+        """
         return None

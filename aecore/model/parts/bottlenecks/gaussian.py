@@ -48,7 +48,7 @@ class GaussianCode(BottleneckBase):
         return kl_weight * self.beta
 
     def combine_losses(self, losses: Tensor) -> Tensor:
-        """Return the mean of the losses (samples, N), or -ln mean exp(-loss) for IWAE's bound: (N,)."""
+        """Return the mean of losses (samples, N), or -ln mean exp(-loss) for IWAE's bound: (N,)."""
         if self.bound == "elbo":
             return losses.mean(0)
         samples = torch.tensor(float(len(losses)), dtype=losses.dtype, device=losses.device)

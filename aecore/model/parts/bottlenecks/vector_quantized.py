@@ -70,7 +70,7 @@ class CodebookBottleneck(Bottleneck):
         return [{"op": "nearest", "codebook": self.codebook, "dim": self.codebook.shape[1]}]
 
     def indices(self, z: Tensor) -> Tensor:
-        """Return the nearest codebook vector of each part, (N, latent_dim) -> (N, latent_dim / dim)."""
+        """Return the nearest codebook vector of each part of z: (N, latent_dim / dim) int64."""
         parts = z.detach().unflatten(1, (-1, self.codebook.shape[1]))
         codebook = self.codebook.detach()
         return (codebook.square().sum(1) - 2 * parts @ codebook.T).argmin(-1)

@@ -1,7 +1,7 @@
 """Networks: encoders that map inputs to code parameters, decoders that map codes to logits.
 
-Every file here defines one kind: its options, a subclass of NetworkBase, and the encoder and decoder
-that they build. Files are found by themselves: a new kind needs no entry anywhere.
+Every file here defines one kind: its options, a subclass of NetworkBase, and the encoder and
+decoder that they build. Files are found by themselves: a new kind needs no entry anywhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all networks share: activations, the base of options, encoders and decoders, initial weights."""
+"""What all networks share: activations, base classes and initial weights."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class NetworkBase(Options):
     ) -> tuple[Encoder, Decoder]:
         """Return an encoder of `outputs` values and a decoder of so many values per feature.
 
-        Logits have the input's shape, but (values_per_feature * features,) where `values_per_feature` is above 1.
+        Logits have the input's shape, or (values_per_feature * features,) if that is above 1.
         """
         raise NotImplementedError
 

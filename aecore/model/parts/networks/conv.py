@@ -141,11 +141,14 @@ class ConvDecoder(Decoder):
 
     @property
     def output_bias(self) -> nn.Parameter:
-        """(channels,)"""
-        return self.layers[-1].bias
+        """The bias of the last layer, one value per channel."""
+        bias = self.layers[-1].bias
+        assert isinstance(bias, nn.Parameter)
+        return bias
 
 
 def build_transposed_convolution(inputs: int, outputs: int, size: Size) -> nn.ConvTranspose2d:
     """Return the layer that doubles height and width to `size`, rounded as the encoder did."""
-    padding = tuple((side + 1) % 2 for side in size)  # an even side needs one more row
+    height, width = size
+    padding = ((height + 1) % 2, (width + 1) % 2)  # an even side needs one more row
     return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=padding)

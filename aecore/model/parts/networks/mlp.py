@@ -62,7 +62,7 @@ class Mlp(NetworkBase):
             tuple(input_shape) if values_per_feature == 1 else (values_per_feature * features,)
         )
         widths = [latent_dim, *reversed(self.hidden), values_per_feature * features]
-        tied_to = encoder.layers if self.tied else None
+        tied_to = encoder.linear_layers() if self.tied else None
         return encoder, MlpDecoder(self, widths, logits_shape, tied_to)
 
     @property
@@ -110,18 +110,30 @@ class MlpEncoder(Encoder):
 
     @property
     def head(self) -> nn.Linear:
-        return self.layers[-1]
+        return self.linear_layers()[-1]
+
+    def linear_layers(self) -> list[nn.Linear]:
+        """Return `layers` as a typed list."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
 
 class MlpDecoder(Decoder):
-    """Fully connected layers from the code to logits, with weights of its own or the encoder's."""
+    """Fully connected layers from the code to logits.
+
+    It has `layers` with weights of its own, or `biases` alone and the weights of `tied_layers`.
+    """
+
+    layers: nn.ModuleList
+    norms: nn.ModuleList
+    biases: nn.ParameterList
+    tied_layers: tuple[nn.Linear, ...] | None
 
     def __init__(
         self,
         options: Mlp,
         widths: list[int],
         logits_shape: tuple[int, ...],
-        tied_to: nn.ModuleList | None,
+        tied_to: Sequence[nn.Linear] | None,
     ):
         super().__init__()
         self.activation = options.activation
@@ -129,7 +141,7 @@ class MlpDecoder(Decoder):
         self.logits_shape = logits_shape
         self.norms = build_normalisers(options.norm, widths[1:-1])
         # a tuple, not a ModuleList: the parameters must not be registered twice
-        self.tied_layers = None if tied_to is None else tuple(reversed(list(tied_to)))
+        self.tied_layers = None if tied_to is None else tuple(reversed(tied_to))
         if self.tied_layers is None:
             self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise(widths))
             initialise_layers(self.layers[:-1], options.activation)
@@ -145,8 +157,10 @@ class MlpDecoder(Decoder):
 
     @property
     def output_bias(self) -> nn.Parameter:
-        """(features,), or (values_per_feature * features,) where each feature has several logits."""
-        return self.layers[-1].bias if self.tied_layers is None else self.biases[-1]
+        """The bias of the last layer, one value per logit."""
+        bias = self.layers[-1].bias if self.tied_layers is None else self.biases[-1]
+        assert isinstance(bias, nn.Parameter)
+        return bias
 
     def apply_layer(self, i: int, h: Tensor) -> Tensor:
         """Apply the i-th affine map to h (N, width).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import ClassVar, Literal
 
 import torch
@@ -94,6 +95,7 @@ def exact_jacobian_norm(encode: Callable[[Tensor], Tensor], x: Tensor) -> Tensor
 
 def probed_jacobian_norm(encode: Callable[[Tensor], Tensor], x: Tensor, probes: int) -> Tensor:
     """Return an unbiased estimate of |J|_F^2 from products J^T v with random signs v: (N,)."""
-    h, vector_jacobian_product = vjp(encode, x)
+    h, vector_jacobian_product = vjp(encode, x)[:2]
     signs = torch.randint(0, 2, (probes, *h.shape), device=h.device).to(h.dtype) * 2 - 1
-    return sum(vector_jacobian_product(v)[0].square().flatten(1).sum(1) for v in signs) / probes
+    norms = (vector_jacobian_product(v)[0].square().flatten(1).sum(1) for v in signs)
+    return reduce(torch.add, norms) / probes

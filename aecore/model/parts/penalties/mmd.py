@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import ClassVar, Literal
 
 import torch
@@ -30,7 +31,7 @@ class Mmd(PenaltyBase):
 
 
 def estimate_mmd(z: Tensor, prior: Tensor) -> Tensor:
-    """Return the unbiased estimate of MMD^2 of two samples (n, d) of one size; it can be negative."""
+    """Return the unbiased estimate of MMD^2 of two samples (n, d); it can be negative."""
     n = len(z)
     if n < 2:
         return z.new_zeros(())
@@ -38,7 +39,7 @@ def estimate_mmd(z: Tensor, prior: Tensor) -> Tensor:
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         distance = (a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T).clamp(min=0)
         scales = (2 * z.shape[1] * s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
-        return sum(c / (c + distance) for c in scales)
+        return reduce(torch.add, (c / (c + distance) for c in scales))
 
     def off_diagonal_mean(k: Tensor) -> Tensor:
         return (k.sum() - k.diagonal().sum()) / (n * (n - 1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -26,7 +27,18 @@ BOUNDED = {"sigmoid", "tanh"}  # non-linearities whose units can be read as freq
 class ActivityPenalty(PenaltyBase):
     """Penalties on the activations of chosen encoder layers."""
 
+    if TYPE_CHECKING:  # every kind declares it itself, after `layers`
+        weight: Weight
+
     layers: Layers = (-1,)
+
+    def __call__(self, batch: Pass) -> Tensor:
+        terms = (self.measure(h, activation) for h, activation in self.select_activations(batch))
+        return self.weight * reduce(torch.add, terms)
+
+    def measure(self, h: Tensor, activation: str) -> Tensor:
+        """Return the unweighted term of one layer's activations h (N, width), a scalar."""
+        raise NotImplementedError
 
     def select_activations(self, batch: Pass) -> list[tuple[Tensor, str]]:
         """Return activations (N, width) and non-linearity of each of `layers`."""
@@ -69,15 +81,8 @@ class KlSparsity(ActivityPenalty):
     menu_position: ClassVar[int] = 1
     needs_large_batch: ClassVar[bool] = True
 
-    def __call__(self, batch: Pass) -> Tensor:
-        return self.weight * sum(
-            self.divergence(to_unit_interval(h, activation))
-            for h, activation in self.select_activations(batch)
-        )
-
-    def divergence(self, h: Tensor) -> Tensor:
-        """Return the KL in nats, summed over units, for h (N, width) in (0, 1): a scalar."""
-        mean = h.mean(0).clamp(1e-6, 1 - 1e-6)
+    def measure(self, h: Tensor, activation: str) -> Tensor:
+        mean = to_unit_interval(h, activation).mean(0).clamp(1e-6, 1 - 1e-6)
         rho = torch.as_tensor(self.rho, dtype=h.dtype, device=h.device)
         return (rho * (rho / mean).log() + (1 - rho) * ((1 - rho) / (1 - mean)).log()).sum()
 
@@ -94,8 +99,8 @@ class L1(ActivityPenalty):
 
     menu_position: ClassVar[int] = 2
 
-    def __call__(self, batch: Pass) -> Tensor:
-        return self.weight * sum(h.abs().sum(1).mean() for h, _ in self.select_activations(batch))
+    def measure(self, h: Tensor, activation: str) -> Tensor:
+        return h.abs().sum(1).mean()
 
 
 class L2(ActivityPenalty):
@@ -106,10 +111,8 @@ class L2(ActivityPenalty):
 
     menu_position: ClassVar[int] = 3
 
-    def __call__(self, batch: Pass) -> Tensor:
-        return self.weight * sum(
-            h.square().sum(1).mean() for h, _ in self.select_activations(batch)
-        )
+    def measure(self, h: Tensor, activation: str) -> Tensor:
+        return h.square().sum(1).mean()
 
 
 def to_unit_interval(h: Tensor, activation: str) -> Tensor:
