@@ -13,12 +13,19 @@ from aecore.model.parts.base import Options
 from aecore.model.parts.kinds import LAST
 
 Activation = Literal["relu", "sigmoid", "tanh", "gelu", "linear"]
+
+
+def keep_linear(a: Tensor) -> Tensor:
+    """Return a as it is: the non-linearity of a linear layer."""
+    return a
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "gelu": F.gelu,
-    "linear": lambda a: a,
+    "linear": keep_linear,
 }
 
 
