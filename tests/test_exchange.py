@@ -63,4 +63,6 @@ def test_without_its_libraries_onnx_says_what_to_install(tmp_path, monkeypatch):
 def test_a_file_in_the_way_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"file cannot be written: .*Choose another folder"):
-        export_model(Autoencoder.load(SHIPPED_FOLDER / "mnist-linear"), "torch-export", tmp_path / "file")
+        export_model(
+            Autoencoder.load(SHIPPED_FOLDER / "mnist-linear"), "torch-export", tmp_path / "file"
+        )
