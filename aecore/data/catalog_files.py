@@ -32,10 +32,12 @@ class CatalogFile:
 
     @property
     def urls(self) -> tuple[str, ...]:
+        """Addresses of the file, tried in order."""
         return self.find_source().urls
 
     @property
     def checksum(self) -> str:
+        """MD5 or, by its length, SHA-256."""
         return self.find_source().checksum
 
     def is_present(self, root: Path) -> bool:

@@ -81,7 +81,7 @@ def read_binarized_mnist(root: Path) -> RawData:
 
 
 def read_cifar10(root: Path) -> RawData:
-    """Read CIFAR-10, (60000, 3, 32, 32) bytes: the binary version, as the Python one is a pickle."""
+    """Read the binary version of CIFAR-10, (60000, 3, 32, 32) bytes: the Python one is a pickle."""
     if all((root / name).is_file() for name in CIFAR_UNPACKED):
         files = {name: (root / name).read_bytes() for name in CIFAR_UNPACKED}
     else:

@@ -26,7 +26,7 @@ from aecore.errors import DataError
 DOWNLOAD_TIMEOUT = 10.0
 """Seconds that a server may stay silent."""
 
-BLOCK_BYTES = 1 << 18
+DOWNLOAD_CHUNK_BYTES = 1 << 18
 
 
 def fetch_catalog_file(
@@ -90,9 +90,9 @@ def _copy_body(url: str, out: IO[bytes], report_share: Callable[[float], None]) 
     done = 0
     with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:
         total = int(response.headers.get("Content-Length") or 0)
-        while block := response.read(BLOCK_BYTES):
-            out.write(block)
-            done += len(block)
+        while chunk := response.read(DOWNLOAD_CHUNK_BYTES):
+            out.write(chunk)
+            done += len(chunk)
             report_share(min(done / total, 1.0) if total else 0.0)
 
 

@@ -24,7 +24,12 @@ from aecore.data.image_decoding import ImageDecoder, ImageReading, open_image
 from aecore.data.image_folders import FolderParts, LabelledImage, assign_classes_and_splits
 from aecore.data.image_sources import ImageSource, is_junk_file, open_image_source
 from aecore.data.memory import fits_in_memory
-from aecore.data.on_disk import DiskArray, explain_read_errors, limited_rows, read_limited_part
+from aecore.data.on_disk import (
+    DiskArray,
+    choose_limited_rows,
+    explain_read_errors,
+    read_limited_part,
+)
 from aecore.data.raw import Array, RawData, ReportProgress, ignore_progress, index_labels
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
@@ -141,7 +146,7 @@ def _read_what_fits(
     if fits_in_memory(count * image_bytes):
         return _read_into_memory(source, image_set, reading)
     about = _describe_images(image_set, reading)
-    splits = limited_rows(count, about, config)
+    splits = choose_limited_rows(count, about, config)
     if splits is None or not fits_in_memory(sum(map(len, splits)) * image_bytes):
         return _read_onto_disk(source, image_set, reading, config)
     used = [image_set.images[i] for rows in splits for i in rows.tolist()]

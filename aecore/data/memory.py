@@ -21,7 +21,7 @@ def allowed_data_bytes() -> int:
     """
     if gigabytes := os.environ.get("AECORE_MAX_DATA_GB"):
         return int(float(gigabytes) * 10**9)
-    return min(DEFAULT_DATA_BYTES, usable_memory() // 4)
+    return min(DEFAULT_DATA_BYTES, measure_usable_memory() // 4)
 
 
 def fits_in_memory(byte_count: int) -> bool:
@@ -41,7 +41,7 @@ def check_data_bytes(
         )
 
 
-def usable_memory() -> int:
+def measure_usable_memory() -> int:
     """Return the bytes that this process may use: the least of machine, container and limits."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     with suppress(OSError, ValueError):  # no container, or one without a limit: "max"

@@ -16,7 +16,7 @@ from aecore.data.disk_cache import mark_array_checked, was_array_checked
 from aecore.data.memory import check_data_bytes, fits_in_memory
 from aecore.data.raw import Array, RawData, ReportProgress, make_raw_data
 from aecore.data.splits import Dataset, Split, count_held_out
-from aecore.data.stored import StoredArray, read_npy_header, seeded_permutation
+from aecore.data.stored import StoredArray, draw_permutation, read_npy_header
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def read_limited_part(
 
     Returns them and their rows in the file, or None without a limit or if even they do not fit.
     """
-    splits = limited_rows(len(array), about, config)
+    splits = choose_limited_rows(len(array), about, config)
     if splits is None or not fits_in_memory(sum(map(len, splits)) * array.example_bytes):
         return None
     import torch
@@ -77,7 +77,9 @@ def read_limited_part(
     return about._replace(x=x, y=y, train_count=len(splits[0])), rows.numpy()
 
 
-def limited_rows(count: int, about: RawData, config: DataConfig) -> tuple[Tensor, Tensor] | None:
+def choose_limited_rows(
+    count: int, about: RawData, config: DataConfig
+) -> tuple[Tensor, Tensor] | None:
     """Return the rows of training and test examples under `config.limit`; None without one.
 
     They are the rows that a set in memory would have with this limit.
@@ -124,7 +126,7 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
             "Set data.limit to use a part."
         )
     sample_count = max(1, stored.SAMPLE_BYTES // (4 * math.prod(array.input_shape)))
-    splits = limited_rows(len(array), about, config)
+    splits = choose_limited_rows(len(array), about, config)
     train, test = splits or _split_rows(len(array), about, config, max_test=sample_count)
     sample = _draw_rows(train, sample_count, config)
     note = (
@@ -163,7 +165,7 @@ def _split_rows(
 
         test = torch.arange(about.train_count, count)
         return torch.arange(about.train_count), _draw_rows(test, max_test, config)
-    order = seeded_permutation(count, config.split_seed)
+    order = draw_permutation(count, config.split_seed)
     held_out = min(count_held_out(count, config), max_test)
     return order[held_out:], order[:held_out]
 
@@ -172,7 +174,7 @@ def _draw_rows(rows: Tensor, count: int, config: DataConfig) -> Tensor:
     """Draw that many of the rows by the seed of the split; all if there are fewer."""
     if len(rows) <= count:
         return rows
-    return rows[seeded_permutation(len(rows), config.split_seed)[:count]]
+    return rows[draw_permutation(len(rows), config.split_seed)[:count]]
 
 
 def _read_rows(disk_array: DiskArray, rows: Tensor, name: str) -> Split:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aecore.data.raw import DataKind, RawData, format_count
-from aecore.data.stored import StoredArray, seeded_permutation
+from aecore.data.stored import StoredArray, draw_permutation
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split
             f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
             "one to train with, one to test with."
         )
-    order = seeded_permutation(count, config.split_seed)
+    order = draw_permutation(count, config.split_seed)
     held_out = count_held_out(count, config)
     whole = _to_tensors(raw)
     return _take_rows(whole, order[held_out:]), _take_rows(whole, order[:held_out])
@@ -131,7 +131,7 @@ def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> 
 def _limit_split(split: Split, config: DataConfig) -> Split:
     if config.limit is None or len(split.x) <= config.limit:
         return split
-    return _take_rows(split, seeded_permutation(len(split.x), config.split_seed)[: config.limit])
+    return _take_rows(split, draw_permutation(len(split.x), config.split_seed)[: config.limit])
 
 
 def _binarise_pixels(

@@ -14,9 +14,10 @@ import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -82,7 +83,7 @@ def read_npy_header(path: Path) -> NpyHeader:
 
 
 class StoredArray:
-    """Some rows of a .npy as examples (N, *input_shape), uint8 for bytes of images, else float32."""
+    """Some rows of a .npy as examples (N, *input_shape): images of bytes as uint8, else float32."""
 
     def __init__(self, path: Path, rows: Array | None = None) -> None:
         """Open the array with these rows of the file, ascending int64; all without them.
@@ -147,7 +148,7 @@ class StoredArray:
                 f"{count} of {format_count(len(self), 'example')} cannot be held out. "
                 "Hold out fewer."
             )
-        held_out = seeded_permutation(len(self), seed)[:count]
+        held_out = draw_permutation(len(self), seed)[:count]
         rest = StoredArray(self.path, np.delete(self.rows, held_out.numpy()))
         return rest, self.take(held_out)
 
@@ -201,7 +202,7 @@ class StoredArray:
         edges = np.searchsorted(self.rows, np.arange(0, self.header.shape[0] + step, step)).tolist()
         return [(start, end) for start, end in pairwise(edges) if start < end]
 
-    def _read_rows(self, file: IO[bytes], rows: Array, targets: Array) -> Tensor:
+    def _read_rows(self, file: BufferedReader, rows: Array, targets: Array) -> Tensor:
         """Read ascending rows, each into its target position: no second copy to shuffle them."""
         import torch
 
@@ -217,12 +218,12 @@ class StoredArray:
                     view[targets[start:end]] = self._read_span(file, rows[start:end])
         return out
 
-    def _read_span(self, file: IO[bytes], rows: Array) -> Array:
+    def _read_span(self, file: BufferedReader, rows: Array) -> Array:
         """Read neighbouring rows as they are in the file, in one read."""
         first, count = int(rows[0]), int(rows[-1] - rows[0]) + 1
         span = np.empty((count, *self.header.shape[1:]), self.header.dtype)
         file.seek(self.header.offset + first * self.header.row_bytes)
-        if file.readinto(span.reshape(-1).view(np.uint8)) < span.nbytes:  # type: ignore[attr-defined]
+        if file.readinto(span.reshape(-1).view(np.uint8).data) < span.nbytes:
             raise OSError(f"{self.path} was cut short while it was read")
         return span if count == len(rows) else span[rows - first]
 
@@ -239,7 +240,7 @@ def read_ahead(items: Generator[Tensor, None, None]) -> Generator[Tensor, None, 
             yield item
 
 
-def seeded_permutation(count: int, seed: int) -> Tensor:
+def draw_permutation(count: int, seed: int) -> Tensor:
     """Return 0 to count - 1 in an order that is a function of the seed alone."""
     import torch
 

@@ -80,6 +80,7 @@ def fill_table(frame: pd.DataFrame, columns: Sequence[str], x: Array) -> pd.Data
     """
     filled = frame.copy()
     for name in frame.columns:
+        values: Array | None
         if name in columns:
             cells = parse_numbers(frame[name])
             values = x[:, list(columns).index(name)].astype(np.float64)
