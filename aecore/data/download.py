@@ -40,7 +40,9 @@ def fetch_catalog_file(
     try:
         source = file.find_source()
     except (ImportError, RuntimeError) as error:  # a torchvision of another torch: RuntimeError
-        reasons.append(f"torchvision, which knows its address, cannot be imported: {error}")
+        reasons.append(
+            f"torchvision, which knows its address, cannot be imported: {error}; install it"
+        )
     else:
         for url in source.urls:
             try:

@@ -10,11 +10,11 @@ import numpy as np
 from aecore.data.raw import Array, RawData
 
 MANIFOLD_POINTS = 2000
-"""How many points a manifold has."""
+"""Number of points of each manifold."""
 
 
 ROLL_CLASSES = 8
-"""Into how many classes the position along a rolled-up sheet is cut."""
+"""Number of classes that the position along a rolled-up sheet is cut into."""
 
 
 def read_digits(_root: Path) -> RawData:

@@ -22,7 +22,7 @@ MAX_PIXELS = 50_000_000  # of one image
 
 
 class ImageReading(NamedTuple):
-    """How the images of a set are read, and notes about those that are left out."""
+    """Settings for reading the images of a set, and notes about those that are left out."""
 
     set_name: str
     report: ReportProgress

@@ -1,4 +1,4 @@
-"""Which images of a set are of which class and split, by the folders that they lie in."""
+"""Classes and splits of images, by the folders that they lie in."""
 
 from __future__ import annotations
 

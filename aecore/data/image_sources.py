@@ -1,4 +1,4 @@
-"""Where the images of a set lie: in a folder, in a .zip, or in a .parquet of the Hub."""
+"""Sources of images: a folder, a .zip, or a .parquet of the Hub."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def holds_encoded_images(path: Path) -> bool:
     try:
         return any(_is_image_type(column_type) for column_type in pq.read_schema(path).types)
     except (pa.ArrowException, OSError):
-        return False  # the reader of tables says what is wrong with it
+        return False  # the reader of tables explains the error
 
 
 class FolderSource:
@@ -147,8 +147,8 @@ class ParquetSource:
 
 def _read_parquet_folders(table: pa.Table) -> list[str] | None:
     """Return a class folder for each row, by the first column that the Hub calls a ClassLabel."""
-    about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = about.get("info", {}).get("features", {})
+    hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = hub_info.get("info", {}).get("features", {})
     label = next(
         (name for name, feature in features.items() if feature.get("_type") == "ClassLabel"), None
     )

@@ -145,13 +145,13 @@ def _read_what_fits(
     count = len(image_set.images)
     if fits_in_memory(count * image_bytes):
         return _read_into_memory(source, image_set, reading)
-    about = _describe_images(image_set, reading)
-    splits = choose_limited_rows(count, about, config)
+    metadata = _describe_images(image_set, reading)
+    splits = choose_limited_rows(count, metadata, config)
     if splits is None or not fits_in_memory(sum(map(len, splits)) * image_bytes):
         return _read_onto_disk(source, image_set, reading, config)
     used = [image_set.images[i] for rows in splits for i in rows.tolist()]
     raw = _read_into_memory(source, ImageSet(used, len(splits[0])), reading)
-    return _with_classes(raw, about.classes)
+    return _with_classes(raw, metadata.classes)
 
 
 def _estimate_image_bytes(
@@ -170,7 +170,7 @@ def _estimate_image_bytes(
 def _describe_images(image_set: ImageSet, reading: ImageReading) -> RawData:
     """Return what is known of these images before any is decoded; its x is empty."""
     images = image_set.images
-    about = RawData(
+    metadata = RawData(
         "image",
         np.empty(0, np.uint8),
         train_count=image_set.train_count,
@@ -178,9 +178,9 @@ def _describe_images(image_set: ImageSet, reading: ImageReading) -> RawData:
         notes=_shorten_notes(reading.notes),
     )
     if images[0].label is None:
-        return about
+        return metadata
     y, classes = index_labels(np.array([image.label for image in images]))
-    return about._replace(y=y, classes=classes)
+    return metadata._replace(y=y, classes=classes)
 
 
 def _with_classes(raw: RawData, classes: tuple[str, ...]) -> RawData:
@@ -207,8 +207,8 @@ def _read_into_memory(source: ImageSource, image_set: ImageSet, reading: ImageRe
         x[len(positions)] = pixels
         positions.append(i)
     assert x is not None
-    about = _describe_images(image_set.select(positions), reading)
-    return about._replace(x=x[: len(positions)])
+    metadata = _describe_images(image_set.select(positions), reading)
+    return metadata._replace(x=x[: len(positions)])
 
 
 def _allocate_images(x: Array | None, pixels: Array, count: int) -> Array:
@@ -224,14 +224,14 @@ def _read_onto_disk(
     """Return the set from the cache, into which it is decoded first if it is not there."""
     cached = _cache_images(source, image_set, reading)
     reading.notes.extend(cached.notes)
-    about = _describe_images(image_set.select(cached.rows.tolist()), reading)
+    metadata = _describe_images(image_set.select(cached.rows.tolist()), reading)
     array = StoredArray(cached.images)
     # fewer may be usable than there are, or all are grey
     if fits_in_memory(len(array) * array.example_bytes):
-        return about._replace(x=array.take_rows(array.rows).numpy())
-    about = about._replace(names=())
-    part = read_limited_part(array, about, config)
-    return DiskArray(array, about) if part is None else part[0]
+        return metadata._replace(x=array.take_rows(array.rows).numpy())
+    metadata = metadata._replace(names=())
+    part = read_limited_part(array, metadata, config)
+    return DiskArray(array, metadata) if part is None else part[0]
 
 
 def _cache_images(source: ImageSource, image_set: ImageSet, reading: ImageReading) -> CachedImages:

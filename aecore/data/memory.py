@@ -1,4 +1,4 @@
-"""How much memory a data set may take. Environment and limits are read each time they are asked."""
+"""The memory limit of a data set. Environment and system limits are read at every call."""
 
 from __future__ import annotations
 

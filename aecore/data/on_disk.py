@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class DiskArray(NamedTuple):
     """A set on the disk, before it is split."""
 
-    stored: StoredArray  # all of its examples
-    about: RawData  # what else is known of them; its x is empty
+    array: StoredArray  # all of its examples
+    metadata: RawData  # their labels, classes and the like; its x is empty
 
 
 def read_npy(
@@ -49,23 +49,23 @@ def read_npy(
             x = np.load(path, allow_pickle=False)
             return make_raw_data(check_inputs(x, path.name, allow_missing))
     array = StoredArray(path)
-    about = make_raw_data(np.empty((0, *array.input_shape), np.float32))
-    part = read_limited_part(array, about, config)
+    metadata = make_raw_data(np.empty((0, *array.input_shape), np.float32))
+    part = read_limited_part(array, metadata, config)
     if part is not None:
         raw, rows = part
         return raw._replace(x=check_inputs(raw.x, path.name, allow_missing, rows))
     check_stored_values(array, allow_missing, report)
-    return DiskArray(array, about)
+    return DiskArray(array, metadata)
 
 
 def read_limited_part(
-    array: StoredArray, about: RawData, config: DataConfig
+    array: StoredArray, metadata: RawData, config: DataConfig
 ) -> tuple[RawData, Array] | None:
     """Read the examples that `config.limit` leaves into memory.
 
     Returns them and their rows in the file, or None without a limit or if even they do not fit.
     """
-    splits = choose_limited_rows(len(array), about, config)
+    splits = choose_limited_rows(len(array), metadata, config)
     if splits is None or not fits_in_memory(sum(map(len, splits)) * array.example_bytes):
         return None
     import torch
@@ -73,12 +73,12 @@ def read_limited_part(
     rows = torch.cat(splits)
     with explain_read_errors(array.path.name):
         x = array.take(rows).numpy()
-    y = None if about.y is None else about.y[rows.numpy()]
-    return about._replace(x=x, y=y, train_count=len(splits[0])), rows.numpy()
+    y = None if metadata.y is None else metadata.y[rows.numpy()]
+    return metadata._replace(x=x, y=y, train_count=len(splits[0])), rows.numpy()
 
 
 def choose_limited_rows(
-    count: int, about: RawData, config: DataConfig
+    count: int, metadata: RawData, config: DataConfig
 ) -> tuple[Tensor, Tensor] | None:
     """Return the rows of training and test examples under `config.limit`; None without one.
 
@@ -86,11 +86,13 @@ def choose_limited_rows(
     """
     if config.limit is None:
         return None
-    train, test = _split_rows(count, about, config, max_test=count)
-    if about.y is not None and config.train_class in about.classes:
+    train, test = _split_rows(count, metadata, config, max_test=count)
+    if metadata.y is not None and config.train_class in metadata.classes:
         import torch
 
-        train = train[torch.from_numpy(about.y)[train] == about.classes.index(config.train_class)]
+        train = train[
+            torch.from_numpy(metadata.y)[train] == metadata.classes.index(config.train_class)
+        ]
     return _draw_rows(train, config.limit, config), _draw_rows(test, config.limit, config)
 
 
@@ -118,7 +120,7 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
     A sample of them and the test examples are in memory. Raises DataError for options that need
     all examples in memory.
     """
-    array, about = disk_array
+    array, metadata = disk_array
     if config.binarise != "none" or config.train_class is not None:
         option = "binarise" if config.binarise != "none" else "train_class"
         raise DataError(
@@ -126,8 +128,8 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
             "Set data.limit to use a part."
         )
     sample_count = max(1, stored.SAMPLE_BYTES // (4 * math.prod(array.input_shape)))
-    splits = choose_limited_rows(len(array), about, config)
-    train, test = splits or _split_rows(len(array), about, config, max_test=sample_count)
+    splits = choose_limited_rows(len(array), metadata, config)
+    train, test = splits or _split_rows(len(array), metadata, config, max_test=sample_count)
     sample = _draw_rows(train, sample_count, config)
     note = (
         f"Larger than memory: training reads all {len(train):,} examples from the disk; "
@@ -135,12 +137,12 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
     )
     return Dataset(
         name=name,
-        kind=about.kind,
+        kind=metadata.kind,
         train=_read_rows(disk_array, sample, name),
         test=_read_rows(disk_array, test[:sample_count], name),
-        classes=about.classes,
-        columns=about.columns,
-        notes=(*about.notes, note),
+        classes=metadata.classes,
+        columns=metadata.columns,
+        notes=(*metadata.notes, note),
         stored=StoredArray(array.path, train.sort().values.numpy()),
     )
 
@@ -157,14 +159,14 @@ def explain_read_errors(name: str) -> Iterator[None]:
 
 
 def _split_rows(
-    count: int, about: RawData, config: DataConfig, max_test: int
+    count: int, metadata: RawData, config: DataConfig, max_test: int
 ) -> tuple[Tensor, Tensor]:
     """Return the rows of the training and of at most `max_test` test examples."""
-    if about.train_count is not None:
+    if metadata.train_count is not None:
         import torch
 
-        test = torch.arange(about.train_count, count)
-        return torch.arange(about.train_count), _draw_rows(test, max_test, config)
+        test = torch.arange(metadata.train_count, count)
+        return torch.arange(metadata.train_count), _draw_rows(test, max_test, config)
     order = draw_permutation(count, config.split_seed)
     held_out = min(count_held_out(count, config), max_test)
     return order[held_out:], order[:held_out]
@@ -180,8 +182,8 @@ def _draw_rows(rows: Tensor, count: int, config: DataConfig) -> Tensor:
 def _read_rows(disk_array: DiskArray, rows: Tensor, name: str) -> Split:
     import torch
 
-    array, about = disk_array
+    array, metadata = disk_array
     with explain_read_errors(name):
         x = array.take(rows)
-    y = None if about.y is None else torch.from_numpy(about.y)[rows]
+    y = None if metadata.y is None else torch.from_numpy(metadata.y)[rows]
     return Split(x, y)

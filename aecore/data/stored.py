@@ -160,21 +160,21 @@ class StoredArray:
         """
         import torch
 
-        begun: list[Tensor] = []  # parts of the next batch
+        parts: list[Tensor] = []  # parts of the next batch
         with closing(read_ahead(self._windows(seed))) as windows:
             for window in windows:
-                lacking = batch_size - sum(map(len, begun))
-                begun.append(window[:lacking])
+                lacking = batch_size - sum(map(len, parts))
+                parts.append(window[:lacking])
                 if len(window) < lacking:
                     continue
-                yield torch.cat(begun)
+                yield torch.cat(parts)
                 *whole, rest = window[lacking:].split(batch_size)
                 yield from whole
-                begun = [rest.clone()]  # a view would keep its window in memory
+                parts = [rest.clone()]  # a view would keep its window in memory
                 if len(rest) == batch_size:
-                    yield begun.pop()
-        if sum(map(len, begun)):
-            yield torch.cat(begun)
+                    yield parts.pop()
+        if sum(map(len, parts)):
+            yield torch.cat(parts)
 
     def _windows(self, seed: int) -> Generator[Tensor, None, None]:
         """Yield the examples of many random blocks at a time, shuffled."""

@@ -52,9 +52,9 @@ def read_frame(path: Path) -> pd.DataFrame:
         raise DataError(
             f"{path.name} has {format_count(len(frame), 'row')}; a data set needs at least 2 rows."
         )
-    twins = sorted(frame.columns[frame.columns.duplicated()])
-    if twins:
-        raise DataError(f"{path.name} has two columns named {twins[0]!r}. Rename one.")
+    duplicates = sorted(frame.columns[frame.columns.duplicated()])
+    if duplicates:
+        raise DataError(f"{path.name} has two columns named {duplicates[0]!r}. Rename one.")
     return frame
 
 
