@@ -9,13 +9,13 @@ from torch import Tensor
 
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     found, angles = [], []
     for seed in (0, 1, 2):
-        trained = lab.trained(
+        trained = lab.train_variant(
             f"mnist-{seed}", "linear", "mnist", latent_dim=30, training__seed=seed
         )
         gap, angle, se = against_pca(trained, 30)
@@ -46,14 +46,14 @@ def full(lab: Lab) -> Result:
     )
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     return Result(digits(lab, False, epochs=120))
 
 
 def digits(lab: Lab, tied: bool, epochs: int = 300) -> list[Check]:
     """Eight units on the whole of the 8 x 8 digits: training SE against the exact minimum."""
     name = "tied" if tied else "untied"
-    trained = lab.trained(
+    trained = lab.train_variant(
         f"digits-{name}",
         "linear",
         "digits",
@@ -73,7 +73,7 @@ def digits(lab: Lab, tied: bool, epochs: int = 300) -> list[Check]:
     ]
 
 
-def against_pca(trained: Trained, k: int, on_train: bool = False) -> tuple[float, float, float]:
+def against_pca(trained: TrainedRun, k: int, on_train: bool = False) -> tuple[float, float, float]:
     """(SE / PCA's SE - 1, largest principal angle in degrees, SE); PCA is fitted to the training set."""
     sets = load_dataset(trained.run.config().data)
     x, test = (as_float(part.x).flatten(1).double() for part in (sets.train, sets.test))
@@ -99,9 +99,10 @@ def pca_basis(x: Tensor, k: int) -> Tensor:
 EXPERIMENT = Experiment(
     "E1",
     "A linear autoencoder is PCA",
-    "Trained by squared error, one matrix in and one matrix out span the leading principal components.",
+    "Trained by squared error, one matrix in and one matrix out span the leading principal "
+    "components.",
     "Baldi & Hornik (1989); figure of Hinton & Salakhutdinov (2006), Fig. 2B",
     "https://doi.org/10.1016/0893-6080(89)90014-2",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aecore.analysis.metrics import iwae_bound, log_importance_weights
 from aecore.data.datasets import load_dataset
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 PUBLISHED = {2: 0.00571, 8: 14.20979}  # of these very rows, by the closed form
 DRAWS = 2000  # codes a digit for the ELBO: a standard error of 0.001 nats
@@ -28,14 +28,14 @@ class Bounds(NamedTuple):
     noise: float
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     seeds, found = (0, 1, 2), {}
     for q in (2, 8):
         runs = [trained(lab, q, seed, epochs=150) for seed in seeds]
         found[q] = [bounds(run, q) for run in runs]
     x, exact = rows(runs[0]), {q: ppca(rows(runs[0]), q)[0] for q in found}
     curve = {
-        f"seed {seed}": [[e, -v] for e, v in run.curve("loss")]
+        f"seed {seed}": [[e, -v] for e, v in run.read_curve("loss")]
         for seed, run in zip(seeds, runs, strict=True)
     }
     return Result(
@@ -47,11 +47,12 @@ def full(lab: Lab) -> Result:
             "lines": curve,
             "marks": {"exact maximum": exact[8]},
         },
-        notes=f"Exact maxima by the closed form on the same {len(x)} digits. ELBO from {DRAWS} codes a digit.",
+        notes=f"Exact maxima by the closed form on the same {len(x)} digits. ELBO from {DRAWS} "
+        "codes a digit.",
     )
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     run = trained(lab, 8, 0, epochs=20)
     return Result(checks([bounds(run, 8, draws=400)], 8, ppca(rows(run), 8)[0], moonshot=False))
 
@@ -89,7 +90,7 @@ def checks(found: list[Bounds], q: int, exact: float, moonshot: bool = True) -> 
     ]
 
 
-def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
+def trained(lab: Lab, q: int, seed: int, epochs: int) -> TrainedRun:
     """A linear VAE with learned noise on all digits: 64 columns of x/16, centred, which moves no likelihood."""
     path = lab.folder / "digits-ten-times.npz"
     if not path.exists():
@@ -102,7 +103,7 @@ def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
         path.parent.mkdir(parents=True, exist_ok=True)
         # ten passes an epoch, so that its mean loss, which chooses the best one, has little noise
         np.savez(path, x=np.tile(x, (10, 1)), x_test=x)
-    return lab.trained(
+    return lab.train_variant(
         f"{q}-units-{seed}",
         "vae",
         str(path),
@@ -120,12 +121,12 @@ def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
     )
 
 
-def rows(run: Trained) -> Tensor:
+def rows(run: TrainedRun) -> Tensor:
     return load_dataset(run.run.config().data).test.x.double()  # type: ignore[arg-type]
 
 
 @torch.no_grad()
-def bounds(run: Trained, q: int, draws: int = DRAWS) -> Bounds:
+def bounds(run: TrainedRun, q: int, draws: int = DRAWS) -> Bounds:
     """ELBO and IWAE of the training rows, with their Monte Carlo errors."""
     model, x = run.model.double(), rows(run)
     exact, noise = ppca(x, q)
@@ -155,9 +156,10 @@ def ppca(x: Tensor, q: int) -> tuple[float, float]:
 EXPERIMENT = Experiment(
     "E2",
     "A linear VAE is probabilistic PCA",
-    "With one matrix in, one matrix out and a learned noise variance, the ELBO rises to the exact maximum likelihood.",
+    "With one matrix in, one matrix out and a learned noise variance, the ELBO rises to the "
+    "exact maximum likelihood.",
     "Tipping & Bishop (1999), Probabilistic PCA; Lucas et al. (2019), Don't Blame the ELBO!",
     "https://arxiv.org/abs/1911.02469",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

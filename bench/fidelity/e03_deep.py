@@ -8,7 +8,7 @@ from aecore.analysis.metrics import reconstruct_in_chunks
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
 # He initialisation and batch normalisation do what layer-wise pretraining did in 2006
 RECIPE = {
@@ -20,9 +20,9 @@ RECIPE = {
 }
 
 
-def deep(lab: Lab) -> Trained:
+def deep(lab: Lab) -> TrainedRun:
     """784-1000-500-250-30 and back, as E12 uses it too."""
-    return lab.trained(
+    return lab.train_variant(
         "deep",
         "stacked",
         "mnist",
@@ -35,7 +35,7 @@ def deep(lab: Lab) -> Trained:
     )
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     trained = deep(lab)
     test = load_dataset(trained.run.config().data).test.x
     se = trained.run.test_metrics()["se"]
@@ -47,24 +47,24 @@ def full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "SE of the examples held out",
-            "lines": {"784-1000-500-250-30": trained.curve()},
+            "lines": {"784-1000-500-250-30": trained.read_curve()},
             "marks": {"paper": 3.0, "PCA": 13.87},
         },
         pictures=[rebuilt(trained, test)],
-        notes="GELU units, batch normalisation, Adam with a cosine schedule and products in bfloat16, in place of "
-        "logistic units and layer-wise pretraining.",
+        notes="GELU units, batch normalisation, Adam with a cosine schedule and products in "
+        "bfloat16, in place of logistic units and layer-wise pretraining.",
     )
 
 
-def rebuilt(trained: Trained, test: torch.Tensor, count: int = 10) -> tuple[str, object]:
+def rebuilt(trained: TrainedRun, test: torch.Tensor, count: int = 10) -> tuple[str, object]:
     """A caption, and test images above their reconstructions."""
     x = as_float(test[torch.linspace(0, len(test) - 1, count).long()])
     both = torch.cat([x, reconstruct_in_chunks(trained.model, x)])
     return "Test images above, their reconstructions below.", draw_grid(both, columns=count)
 
 
-def quick(lab: Lab) -> Result:
-    trained = lab.trained(
+def run_quick(lab: Lab) -> Result:
+    trained = lab.train_variant(
         "deep",
         "stacked",
         "digits",
@@ -88,9 +88,11 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E3",
     "A deep autoencoder beats PCA four times over",
-    "Seven hidden layers around 30 code units keep far more of a digit than 30 principal components do.",
-    "Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, Fig. 2B",
+    "Seven hidden layers around 30 code units keep far more of a digit than 30 principal "
+    "components do.",
+    "Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, "
+    "Fig. 2B",
     "https://doi.org/10.1126/science.1127647",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -9,7 +9,7 @@ import torch
 from aecore.analysis.metrics import iwae_bound
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 NETWORK = {
     "network__hidden": [200, 200],
@@ -26,7 +26,7 @@ TRAINING = {
 BOUNDS = (1, 5, 50, 5000)
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     vae, iwae = (model(lab, variant) for variant in ("vae", "iwae"))
     x = load_dataset(vae.run.config().data).test.x
     bounds = {
@@ -67,7 +67,7 @@ def full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "training loss of the examples held out, nats",
-            "lines": {"VAE": vae.curve(), "IWAE, K = 5": iwae.curve()},
+            "lines": {"VAE": vae.read_curve(), "IWAE, K = 5": iwae.read_curve()},
             "marks": {"paper, VAE": 86.76, "paper, IWAE": 85.54},
         },
         pictures=[("Drawn from the IWAE's prior.", draw_grid(iwae.model.sample(40), columns=10))],
@@ -75,28 +75,31 @@ def full(lab: Lab) -> Result:
         + ", ".join(f"{value:.2f}" for value in bounds["vae"])
         + "; of the IWAE: "
         + ", ".join(f"{value:.2f}" for value in bounds["iwae"])
-        + ". All 10,000 test images, binarised once. 450 epochs with a cosine schedule stand in for the paper's 3280.",
+        + ". All 10,000 test images, binarised once. 450 epochs with a cosine schedule stand in "
+        "for the paper's 3280.",
     )
 
 
-def model(lab: Lab, variant: str) -> Trained:
+def model(lab: Lab, variant: str) -> TrainedRun:
     samples = {"bottleneck__samples": 5} if variant == "iwae" else {}
-    return lab.trained(variant, variant, "mnist", latent_dim=50, **samples, **NETWORK, **TRAINING)
+    return lab.train_variant(
+        variant, variant, "mnist", latent_dim=50, **samples, **NETWORK, **TRAINING
+    )
 
 
 def least_fall(bounds: list[float]) -> float:
     return min(a - b for a, b in pairwise(bounds))
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     short = {
         "training__epochs": 40,
         "training__batch_size": 64,
         "network__hidden": [64],
         "data__binarise": "dynamic",
     }
-    vae = lab.trained("vae", "vae", "digits", latent_dim=8, **short)
-    iwae = lab.trained("iwae", "iwae", "digits", latent_dim=8, bottleneck__samples=5, **short)
+    vae = lab.train_variant("vae", "vae", "digits", latent_dim=8, **short)
+    iwae = lab.train_variant("iwae", "iwae", "digits", latent_dim=8, bottleneck__samples=5, **short)
     bounds = {t: estimates(t) for t in (vae, iwae)}
     return Result(
         [
@@ -118,7 +121,7 @@ def quick(lab: Lab) -> Result:
     )
 
 
-def estimates(trained: Trained) -> list[float]:
+def estimates(trained: TrainedRun) -> list[float]:
     x = load_dataset(trained.run.config().data).test.x
     torch.manual_seed(0)
     return [iwae_bound(trained.model, x, k) for k in (1, 5, 50, 500)]
@@ -127,9 +130,10 @@ def estimates(trained: Trained) -> list[float]:
 EXPERIMENT = Experiment(
     "E5",
     "More importance samples, a tighter bound",
-    "Trained on the average of K weighted codes, the same network finds a better likelihood and uses more of its code.",
+    "Trained on the average of K weighted codes, the same network finds a better likelihood "
+    "and uses more of its code.",
     "Burda, Grosse & Salakhutdinov (2015), Importance Weighted Autoencoders, Table 1",
     "https://arxiv.org/abs/1509.00519",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

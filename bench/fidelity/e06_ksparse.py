@@ -12,14 +12,14 @@ from aecore.analysis.probe import ProbeResult, fit_linear_probe
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split, as_float
 from aecore.model.config import DataConfig
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 ALPHAS = (1, 2, 3, 4)  # so many times k units are kept for the classifier
 STRENGTHS = (0.03, 0.1, 0.3)  # inverse penalties of the logistic regression
 FEW = 20_000  # training examples by which alpha is chosen
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     sets = load_dataset(DataConfig(name="mnist"))
     raw = fit_linear_probe(*flat(sets.train), *flat(sets.test), strengths=(0.1,))
     trained = {k: k_sparse(lab, k) for k in (25, 10)}
@@ -43,20 +43,21 @@ def full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "SE of the examples held out",
-            "lines": {f"k = {k}": t.curve() for k, t in trained.items()},
+            "lines": {f"k = {k}": t.read_curve() for k, t in trained.items()},
             "marks": {},
         },
         pictures=[("Weights of 60 units, k = 25.", units(trained[25]))],
-        notes=f"Chosen on training examples held out: {found[25].alpha} times 25 units kept for the classifier, "
-        f"{found[10].alpha} times 10. 30 epochs of Adam in place of 5000 of SGD; 60 and 100 lower the SE but "
-        "not the classifier's on examples held out, and end at 1.85 and 1.86 %, where the standard error is 0.13. "
-        "Weights that begin at a tenth of Glorot's scale help most: 2.2 % in place of 2.7 with a third of the data.",
+        notes=f"Chosen on training examples held out: {found[25].alpha} times 25 units kept for "
+        f"the classifier, {found[10].alpha} times 10. 30 epochs of Adam in place of 5000 of SGD; "
+        "60 and 100 lower the SE but not the classifier's on examples held out, and end at 1.85 "
+        "and 1.86 %, where the standard error is 0.13. Weights that begin at a tenth of Glorot's "
+        "scale help most: 2.2 % in place of 2.7 with a third of the data.",
     )
 
 
-def k_sparse(lab: Lab, k: int) -> Trained:
+def k_sparse(lab: Lab, k: int) -> TrainedRun:
     """1000 tied linear units of which the k largest are kept, k falling from 100 in the first half."""
-    return lab.trained(
+    return lab.train_variant(
         f"k{k}",
         "k-sparse",
         "mnist",
@@ -78,7 +79,7 @@ class Choice:
     probe: ProbeResult
 
 
-def best_alpha(trained: Trained, sets: Dataset) -> Choice:
+def best_alpha(trained: TrainedRun, sets: Dataset) -> Choice:
     """The classifier on alpha k units, alpha and the penalty chosen on examples held out."""
 
     def probed(alpha: int, strengths: tuple[float, ...], count: int) -> ProbeResult:
@@ -93,7 +94,7 @@ def best_alpha(trained: Trained, sets: Dataset) -> Choice:
 
 
 @torch.no_grad()
-def sparse_codes(trained: Trained, x: Tensor, alpha: int) -> Tensor:
+def sparse_codes(trained: TrainedRun, x: Tensor, alpha: int) -> Tensor:
     """Codes with the alpha k largest units kept: (N, 1000)."""
     model, found = trained.model, []
     for part in x.split(2000):
@@ -103,7 +104,7 @@ def sparse_codes(trained: Trained, x: Tensor, alpha: int) -> Tensor:
     return torch.cat(found)
 
 
-def units(trained: Trained, count: int = 60) -> object:
+def units(trained: TrainedRun, count: int = 60) -> object:
     weight = trained.model.encoder.layers[0].weight[:count].cpu().unflatten(1, (1, 28, 28))
     return draw_grid(weight / (2 * weight.abs().amax((1, 2, 3), keepdim=True)) + 0.5, columns=15)
 
@@ -112,8 +113,8 @@ def flat(split: Split) -> tuple[Tensor, Tensor]:
     return as_float(split.x).flatten(1), split.y
 
 
-def quick(lab: Lab) -> Result:
-    trained = lab.trained(
+def run_quick(lab: Lab) -> Result:
+    trained = lab.train_variant(
         "k8",
         "k-sparse",
         "digits",
@@ -148,9 +149,10 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E6",
     "Sparse codes are good features",
-    "Keeping the k largest of 1000 linear units gives codes that a linear classifier reads far better than pixels.",
+    "Keeping the k largest of 1000 linear units gives codes that a linear classifier reads far "
+    "better than pixels.",
     "Makhzani & Frey (2013), k-Sparse Autoencoders, Table 1",
     "https://arxiv.org/abs/1312.5663",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -16,7 +16,7 @@ from aecore.analysis.pictures import draw_grid
 from aecore.analysis.probe import ProbeResult, fine_tune_encoder
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 LAYER = {
     "network__hidden": [],
@@ -28,7 +28,7 @@ WEIGHTS = (1.0, 2.0)  # lambda, chosen by the validation error after fine-tuning
 TANGENTS = 15
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     models = {
         "AE": layer(lab, "ae", "overcomplete"),
         "DAE": layer(lab, "dae", "denoising-gaussian", corruption__sigma=0.3),
@@ -89,7 +89,7 @@ def full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "training loss of the examples held out, nats",
-            "lines": {name: models[key].curve() for name, key in shown.items()},
+            "lines": {name: models[key].read_curve() for name, key in shown.items()},
             "marks": {},
         },
         pictures=[
@@ -98,19 +98,20 @@ def full(lab: Lab) -> Result:
                 directions(models[best], some[:8]),
             )
         ],
-        notes=f"Lambda {best.removeprefix('CAE ')} of {', '.join(f'{w:g}' for w in WEIGHTS)}, by the error on 10,000 "
-        "training examples held out. Tangent energy: share of six analytic tangents (shifts, rotation, scaling, two "
-        "hyperbolic) in the span of the leading directions; .255 is global PCA, .599 local PCA. "
+        notes=f"Lambda {best.removeprefix('CAE ')} of {', '.join(f'{w:g}' for w in WEIGHTS)}, by "
+        "the error on 10,000 training examples held out. Tangent energy: share of six analytic "
+        "tangents (shifts, rotation, scaling, two hyperbolic) in the span of the leading "
+        "directions; .255 is global PCA, .599 local PCA. "
         + "; ".join(f"{name}: {100 * t.error:.2f} %" for name, t in tuned.items())
         + " after fine-tuning. "
-        "Tried: 50 epochs of fine-tuning, 1.47 %; a fifth of the pixels dropped too, 1.39 and 1.51 % with batches of "
-        "100 and 250. The standard error is 0.12.",
+        "Tried: 50 epochs of fine-tuning, 1.47 %; a fifth of the pixels dropped too, 1.39 and "
+        "1.51 % with batches of 100 and 250. The standard error is 0.12.",
     )
 
 
-def layer(lab: Lab, name: str, variant: str, **settings: Any) -> Trained:
+def layer(lab: Lab, name: str, variant: str, **settings: Any) -> TrainedRun:
     """784-1000-784, tied sigmoid units, cross-entropy."""
-    return lab.trained(
+    return lab.train_variant(
         name,
         variant,
         "mnist",
@@ -125,7 +126,7 @@ def layer(lab: Lab, name: str, variant: str, **settings: Any) -> Trained:
     )
 
 
-def tune(trained: Trained, sets: Dataset) -> ProbeResult:
+def tune(trained: TrainedRun, sets: Dataset) -> ProbeResult:
     x, test = (as_float(part.x) for part in (sets.train, sets.test))
     return fine_tune_encoder(
         trained.model,
@@ -141,27 +142,27 @@ def tune(trained: Trained, sets: Dataset) -> ProbeResult:
 
 
 @torch.no_grad()
-def saturated(trained: Trained, x: torch.Tensor) -> float:
+def saturated(trained: TrainedRun, x: torch.Tensor) -> float:
     """Share of units below .05 or above .95, in %."""
     h = torch.cat([trained.model.encode(part) for part in x.split(1000)])
     return 100 * ((h < 0.05) | (h > 0.95)).float().mean().item()
 
 
-def tangent_energy(trained: Trained, x: torch.Tensor) -> float:
+def tangent_energy(trained: TrainedRun, x: torch.Tensor) -> float:
     basis = compute_tangents(trained.model, x, TANGENTS)
     return captured_energy(compute_image_tangents(x), basis).mean().item()
 
 
-def directions(trained: Trained, x: torch.Tensor) -> object:
+def directions(trained: TrainedRun, x: torch.Tensor) -> object:
     found = compute_tangents(trained.model, x, 5).unflatten(2, (1, 28, 28))
     shown = found / (2 * found.abs().amax((2, 3, 4), keepdim=True)) + 0.5
     return draw_grid(torch.cat([x[:, None], shown], 1).flatten(0, 1), columns=6)
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     small = {"latent_dim": 100, **LAYER, "training__epochs": 60, "training__batch_size": 64}
-    plain = lab.trained("ae", "overcomplete", "digits", **small)
-    contractive = lab.trained(
+    plain = lab.train_variant("ae", "overcomplete", "digits", **small)
+    contractive = lab.train_variant(
         "cae", "contractive", "digits", penalties__contractive__weight=0.5, **small
     )
     x = as_float(load_dataset(plain.run.config().data).test.x)[:100]
@@ -176,9 +177,10 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E7",
     "A contractive autoencoder contracts",
-    "Punishing the encoder's Jacobian leaves a code that moves along the data alone, and starts a classifier better.",
+    "Punishing the encoder's Jacobian leaves a code that moves along the data alone, and starts "
+    "a classifier better.",
     "Rifai et al. (2011), Contractive Auto-Encoders, Table 1",
     "https://icml.cc/2011/papers/455_icmlpaper.pdf",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

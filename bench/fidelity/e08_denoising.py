@@ -13,7 +13,7 @@ from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from aecore.model.parts.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
 from aecore.tasks.denoise import fit_linear_denoiser
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
 NOISES: dict[str, Corruption] = {
     "Gaussian, 0.5": GaussianNoise(sigma=0.5),
@@ -26,7 +26,7 @@ VARIANT = {
 }
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     checks, lines, strips = [], {}, []
     for name, noise in NOISES.items():
         deep, linear = denoiser(lab, noise), linear_denoiser(lab, noise)
@@ -49,7 +49,7 @@ def full(lab: Lab) -> Result:
                 (-1.0, 1.0),
             ),
         ]
-        lines[name] = deep.curve()
+        lines[name] = deep.read_curve()
         strips.append(cleaned(deep, sets.test.x))
     return Result(
         checks,
@@ -63,14 +63,14 @@ def full(lab: Lab) -> Result:
             (f"{name}: the noisy input above, what the model makes of it below.", strip)
             for name, strip in zip(NOISES, strips, strict=True)
         ],
-        notes="784-1000-1000-784 with GELU units and batch normalisation. The linear optimum is exact: the Wiener "
-        "filter and its counterparts for masking and salt and pepper, from the training set's moments; its error is "
-        "the expectation over the noise on the test set.",
+        notes="784-1000-1000-784 with GELU units and batch normalisation. The linear optimum is "
+        "exact: the Wiener filter and its counterparts for masking and salt and pepper, from the "
+        "training set's moments; its error is the expectation over the noise on the test set.",
     )
 
 
-def denoiser(lab: Lab, noise: Corruption) -> Trained:
-    return lab.trained(
+def denoiser(lab: Lab, noise: Corruption) -> TrainedRun:
+    return lab.train_variant(
         noise.kind,
         VARIANT[noise.kind],
         "mnist",
@@ -90,8 +90,8 @@ def denoiser(lab: Lab, noise: Corruption) -> Trained:
 
 def linear_denoiser(
     lab: Lab, noise: Corruption, name: str = "mnist", latent_dim: int = 784
-) -> Trained:
-    return lab.trained(
+) -> TrainedRun:
+    return lab.train_variant(
         f"linear-{noise.kind}",
         "linear",
         name,
@@ -111,7 +111,7 @@ def as_settings(noise: Corruption) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def noisy_se(trained: Trained, x: Tensor) -> float:
+def noisy_se(trained: TrainedRun, x: Tensor) -> float:
     """Mean squared error summed over pixels, of what is made from inputs with the model's own kind of noise."""
     torch.manual_seed(0)
     total = 0.0
@@ -123,16 +123,16 @@ def noisy_se(trained: Trained, x: Tensor) -> float:
 
 
 @torch.no_grad()
-def cleaned(trained: Trained, x: Tensor, count: int = 10) -> object:
+def cleaned(trained: TrainedRun, x: Tensor, count: int = 10) -> object:
     torch.manual_seed(0)
     clean = as_float(x[torch.linspace(0, len(x) - 1, count).long()])
     noisy = trained.model.config.corruption(clean)
     return draw_grid(torch.cat([noisy, trained.model.reconstruct(noisy)]), columns=count)
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     noise = GaussianNoise(sigma=0.3)
-    trained = lab.trained(
+    trained = lab.train_variant(
         "gaussian",
         "denoising-gaussian",
         "digits",
@@ -166,6 +166,6 @@ EXPERIMENT = Experiment(
     "Trained to undo noise, an autoencoder removes more of it than any linear filter can.",
     "Vincent et al. (2010), Stacked Denoising Autoencoders; the linear optimum is Wiener's",
     "https://www.jmlr.org/papers/v11/vincent10a.html",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from aecore.data.catalog import data_folder
 from aecore.tasks.anomaly import auroc, plan_detector, score_anomalies
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
 SEEDS = (0, 1, 2, 3, 6)  # those whose draws give the published kNN figure of every small set
 ENOUGH = 1000  # rows below which the authors' loader draws with replacement
@@ -33,7 +33,7 @@ class Table(NamedTuple):
     anomalous: Tensor  # (M,) bool
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     published = read_published()
     once, drawn = {}, {}  # figures of each set: by name, then by what scored, one for each seed
     for name in published:
@@ -93,7 +93,7 @@ def full(lab: Lab) -> Result:
     )
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     """Breast tumours, where malignant ones are the anomalies; and Gaussian data, where the score is known."""
     from sklearn.datasets import load_breast_cancer
 
@@ -150,7 +150,7 @@ def scored(
 
 def train(
     lab: Lab, table: Table, seed: int, settings: Mapping[str, object] | None = None
-) -> Trained:
+) -> TrainedRun:
     """The default detector's model, trained as a user would: from a file, in a run folder."""
     lab.folder.mkdir(parents=True, exist_ok=True)
     file = lab.folder / f"{lab.id.lower()}-{table.name}.npz"
@@ -159,7 +159,7 @@ def train(
     config = plan_detector(
         str(file), {"training.previews": 0, "training.seed": seed, **(settings or {})}
     )
-    return lab.finish(f"{table.name}-{seed}{ablation}", config)
+    return lab.train_config(f"{table.name}-{seed}{ablation}", config)
 
 
 def percent(scores: Tensor, table: Table) -> float:
@@ -271,9 +271,10 @@ too; vertebral and wilt, whose anomalies lie among the normal rows, make up all 
 EXPERIMENT = Experiment(
     "E9",
     "Anomalies in tables",
-    "A row that a denoising autoencoder would move far is unlike the normal rows that it was trained on.",
+    "A row that a denoising autoencoder would move far is unlike the normal rows that it was "
+    "trained on.",
     "Livernoche et al. (2024), On Diffusion Modeling for Anomaly Detection, Table 1 and its code",
     "https://arxiv.org/abs/2305.18593",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aecore.data.catalog import data_folder
 from aecore.tasks.impute import impute_cells, plan_imputer
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
 PUBLISHED = {
     "Boston": 0.4919,
@@ -29,7 +29,7 @@ SEEDS = (0, 1, 2, 3, 4)
 DRAWS = 10_000  # theirs
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     lines, found = {}, {}
     for name in CODES:
         x, observed = table(name)
@@ -39,7 +39,7 @@ def full(lab: Lab) -> Result:
             each = [error(part, x, observed) for part in filled]
             found[name, kind] = error(torch.stack(filled).mean(0), x, observed), each
             if kind == "MIWAE":
-                lines[name] = runs[0].curve("loss")[::5]
+                lines[name] = runs[0].read_curve("loss")[::5]
     return Result(
         [
             *[judged(name, *found[name, "MIWAE"]) for name in CODES],
@@ -64,14 +64,15 @@ def full(lab: Lab) -> Result:
         ],
         seeds=SEEDS,
         curves={"x": "epoch", "y": "training loss, nats per row", "lines": lines, "marks": {}},
-        notes="Half of all cells hidden, with the mask of the authors' notebooks. Each figure is of the mean of "
-        f"{len(SEEDS)} models' imputations; the paper's are of one model. One recipe for both sets: codes, widths, "
-        "rate and draws are the notebooks', and changes to it were judged on a tenth of the observed cells, "
-        "the denoiser's on Boston's. Same cells: kNN 0.638 / 0.538, MICE 0.706 / 0.333, missForest 0.535 / 0.313.",
+        notes="Half of all cells hidden, with the mask of the authors' notebooks. Each figure is "
+        f"of the mean of {len(SEEDS)} models' imputations; the paper's are of one model. One "
+        "recipe for both sets: codes, widths, rate and draws are the notebooks', and changes to "
+        "it were judged on a tenth of the observed cells, the denoiser's on Boston's. Same "
+        "cells: kNN 0.638 / 0.538, MICE 0.706 / 0.333, missForest 0.535 / 0.313.",
     )
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
     x, observed = table("Breast")
     run = weighted(lab, "Breast", 0, training__epochs=80, bottleneck__samples=5, training__lr=3e-3)
     mse = error(impute_cells(run.model, holed(x, observed), 200), x, observed)
@@ -106,16 +107,18 @@ def protocol(name: str) -> Check:
 # -- the two models
 
 
-def weighted(lab: Lab, name: str, seed: int, **settings: object) -> Trained:
+def weighted(lab: Lab, name: str, seed: int, **settings: object) -> TrainedRun:
     """The imputation task's own recipe: the notebooks' two hidden layers of 128, Student's t, 20 codes a row."""
     wanted = {"latent_dim": CODES[name], "training.seed": seed, "training.previews": 0}
     wanted |= {key.replace("__", "."): value for key, value in settings.items()}
-    return lab.finish(f"{name.lower()}-miwae-{seed}", plan_imputer(str(rows(lab, name)), wanted))
+    return lab.train_config(
+        f"{name.lower()}-miwae-{seed}", plan_imputer(str(rows(lab, name)), wanted)
+    )
 
 
-def denoising(lab: Lab, name: str, seed: int) -> Trained:
+def denoising(lab: Lab, name: str, seed: int) -> TrainedRun:
     """A denoiser that hides a quarter of the observed cells anew at every step."""
-    return lab.trained(
+    return lab.train_variant(
         f"{name.lower()}-denoising-{seed}",
         "denoising-masking",
         str(rows(lab, name)),
@@ -175,9 +178,10 @@ def error(filled: Tensor, x: Tensor, observed: Tensor) -> float:
 EXPERIMENT = Experiment(
     "E10",
     "Filling in half a table",
-    "Codes weighted by how well they explain the observed cells fill in the missing ones better than random forests.",
+    "Codes weighted by how well they explain the observed cells fill in the missing ones better "
+    "than random forests.",
     "Mattei & Frellsen (2019), MIWAE: Deep Generative Modelling and Imputation of Incomplete Data",
     "https://proceedings.mlr.press/v97/mattei19a.html",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

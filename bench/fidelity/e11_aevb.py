@@ -5,7 +5,7 @@ from __future__ import annotations
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
 SAMPLES = 1e7  # training examples seen, where the paper's curve is read
 PAPER = {
@@ -14,28 +14,29 @@ PAPER = {
 }  # at 1e7 and at 1e8 samples, read off the figure, +-0.3
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     found = {units: vae(lab, units) for units in PAPER}
     return Result(
         [check for units, trained in found.items() for check in checks(units, trained)],
         curves={
             "x": "epoch",
             "y": "negative bound of the examples held out, nats",
-            "lines": {f"{units} units": trained.curve() for units, trained in found.items()},
+            "lines": {f"{units} units": trained.read_curve() for units, trained in found.items()},
             "marks": {f"paper, {units} units": -PAPER[units][0] for units in PAPER},
         },
         pictures=[
             ("Drawn from the prior, 20 units.", draw_grid(found[20].model.sample(40), columns=10))
         ],
-        notes="The moonshot is the paper's value after ten times as many examples. Adam with a cosine schedule in "
-        "place of Adagrad; 57,000 of the 60,000 training examples are trained on.",
+        notes="The moonshot is the paper's value after ten times as many examples. Adam with a "
+        "cosine schedule in place of Adagrad; 57,000 of the 60,000 training examples are trained "
+        "on.",
     )
 
 
-def vae(lab: Lab, units: int) -> Trained:
+def vae(lab: Lab, units: int) -> TrainedRun:
     """784-500-units-500-784 in tanh, on grey pixels, for 1e7 examples."""
     epochs = round(SAMPLES / 57_000)
-    return lab.trained(
+    return lab.train_variant(
         f"vae-{units}",
         "vae",
         "mnist",
@@ -50,7 +51,7 @@ def vae(lab: Lab, units: int) -> Trained:
     )
 
 
-def checks(units: int, trained: Trained) -> list[Check]:
+def checks(units: int, trained: TrainedRun) -> list[Check]:
     found, (paper, later) = trained.run.test_metrics(), PAPER[units]
     name = f"{units} units"
     return [
@@ -65,8 +66,8 @@ def checks(units: int, trained: Trained) -> list[Check]:
     ]
 
 
-def quick(lab: Lab) -> Result:
-    trained = lab.trained(
+def run_quick(lab: Lab) -> Result:
+    trained = lab.train_variant(
         "vae",
         "vae",
         "digits",
@@ -94,9 +95,10 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E11",
     "The bound of auto-encoding variational Bayes",
-    "A VAE reaches the lower bound on the likelihood that its first paper plots, after as many examples.",
+    "A VAE reaches the lower bound on the likelihood that its first paper plots, after as many "
+    "examples.",
     "Kingma & Welling (2013), Auto-Encoding Variational Bayes, Fig. 2",
     "https://arxiv.org/abs/1312.6114",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -19,9 +19,9 @@ TRAINING = {
 }
 
 
-def full(lab: Lab) -> Result:
+def run_full(lab: Lab) -> Result:
     thirty = deep(Lab("E3", lab.folder))  # the same run, trained once
-    two = lab.trained(
+    two = lab.train_variant(
         "two",
         "stacked",
         "mnist",
@@ -30,7 +30,7 @@ def full(lab: Lab) -> Result:
         **TRAINING,
         training__epochs=60,
     )
-    bits = lab.trained(
+    bits = lab.train_variant(
         "bits",
         "fsq",
         "mnist",
@@ -73,15 +73,16 @@ def full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "SE of the examples held out",
-            "lines": {"2-D": two.curve(), "64 bits": bits.curve()},
+            "lines": {"2-D": two.read_curve(), "64 bits": bits.read_curve()},
             "marks": {"64 bits by product quantisation": 14.69},
         },
         pictures=[
             ("The test set in two dimensions, coloured by class.", scatter(z, sets.test.y)),
             rebuilt(bits, sets.test.x),
         ],
-        notes="The reference for search is PCA with as many numbers, that for two dimensions the plain autoencoder of "
-        "Moor et al. (2020), that for 64 bits product quantisation of PCA codes. 64 bits: 16 units of 16 levels.",
+        notes="The reference for search is PCA with as many numbers, that for two dimensions the "
+        "plain autoencoder of Moor et al. (2020), that for 64 bits product quantisation of PCA "
+        "codes. 64 bits: 16 units of 16 levels.",
     )
 
 
@@ -113,8 +114,8 @@ CLASSES = (
 )
 
 
-def quick(lab: Lab) -> Result:
-    two = lab.trained(
+def run_quick(lab: Lab) -> Result:
+    two = lab.train_variant(
         "two",
         "stacked",
         "digits",
@@ -124,7 +125,7 @@ def quick(lab: Lab) -> Result:
         training__epochs=60,
         training__batch_size=64,
     )
-    bits = lab.trained(
+    bits = lab.train_variant(
         "bits",
         "fsq",
         "digits",
@@ -134,7 +135,7 @@ def quick(lab: Lab) -> Result:
         training__epochs=60,
         training__batch_size=64,
     )
-    book = lab.trained(
+    book = lab.train_variant(
         "book",
         "vq-vae",
         "digits",
@@ -161,9 +162,10 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E12",
     "Codes for search, maps and compression",
-    "Codes of a deep autoencoder find like images, draw a map and pack a picture into bits better than linear ones.",
+    "Codes of a deep autoencoder find like images, draw a map and pack a picture into bits "
+    "better than linear ones.",
     "PCA and product quantisation as measured here; Moor et al. (2020), Topological Autoencoders",
     "https://arxiv.org/abs/1906.00722",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )
