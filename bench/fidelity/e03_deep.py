@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from aecore.analysis.metrics import reconstruct_in_chunks
 from aecore.analysis.pictures import draw_grid
@@ -20,8 +22,8 @@ RECIPE = {
 }
 
 
-def deep(lab: Lab) -> TrainedRun:
-    """784-1000-500-250-30 and back, as E12 uses it too."""
+def train_deep_autoencoder(lab: Lab) -> TrainedRun:
+    """Train 784-1000-500-250-30 and back on MNIST; E12 and bench.compression use it too."""
     return lab.train_variant(
         "deep",
         "stacked",
@@ -36,7 +38,8 @@ def deep(lab: Lab) -> TrainedRun:
 
 
 def run_full(lab: Lab) -> Result:
-    trained = deep(lab)
+    """Check the test error of the deep autoencoder on MNIST."""
+    trained = train_deep_autoencoder(lab)
     test = load_dataset(trained.run.config().data).test.x
     se = trained.run.test_metrics()["se"]
     return Result(
@@ -50,20 +53,23 @@ def run_full(lab: Lab) -> Result:
             "lines": {"784-1000-500-250-30": trained.read_curve()},
             "marks": {"paper": 3.0, "PCA": 13.87},
         },
-        pictures=[rebuilt(trained, test)],
+        pictures=[draw_reconstructions(trained, test)],
         notes="GELU units, batch normalisation, Adam with a cosine schedule and products in "
         "bfloat16, in place of logistic units and layer-wise pretraining.",
     )
 
 
-def rebuilt(trained: TrainedRun, test: torch.Tensor, count: int = 10) -> tuple[str, object]:
-    """A caption, and test images above their reconstructions."""
+def draw_reconstructions(
+    trained: TrainedRun, test: Tensor, count: int = 10
+) -> tuple[str, Image.Image]:
+    """Returns a caption, and a picture of test images above their reconstructions."""
     x = as_float(test[torch.linspace(0, len(test) - 1, count).long()])
-    both = torch.cat([x, reconstruct_in_chunks(trained.model, x)])
-    return "Test images above, their reconstructions below.", draw_grid(both, columns=count)
+    images = torch.cat([x, reconstruct_in_chunks(trained.model, x)])
+    return "Test images above, their reconstructions below.", draw_grid(images, columns=count)
 
 
 def run_quick(lab: Lab) -> Result:
+    """Check the test error of a smaller one on the digits."""
     trained = lab.train_variant(
         "deep",
         "stacked",

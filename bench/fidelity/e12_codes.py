@@ -1,15 +1,16 @@
-"""E12: what codes are good for: image search, a map of two dimensions, compression to bits."""
+"""E12: codes for image search, for a map of two dimensions, and for compression to bits."""
 
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image, ImageColor
 from torch import Tensor
 
 from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.datasets import load_dataset
 from aecore.tasks.features import leave_one_out_accuracy
 from aecore.tasks.search import score_retrieval
-from bench.fidelity.e03_deep import RECIPE, deep, rebuilt
+from bench.fidelity.e03_deep import RECIPE, draw_reconstructions, train_deep_autoencoder
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
 
 TRAINING = {
@@ -18,10 +19,24 @@ TRAINING = {
     "training__precision": "bfloat16",
 }
 
+CLASS_COLOURS = (
+    "#4477aa",
+    "#ee6677",
+    "#228833",
+    "#ccbb44",
+    "#66ccee",
+    "#aa3377",
+    "#bbbbbb",
+    "#ee8866",
+    "#117733",
+    "#882255",
+)
+
 
 def run_full(lab: Lab) -> Result:
-    thirty = deep(Lab("E3", lab.folder))  # the same run, trained once
-    two = lab.train_variant(
+    """Check codes of 30 units, of two units and of 64 bits on MNIST."""
+    deep = train_deep_autoencoder(Lab("E3", lab.folder))  # the same run, trained once
+    planar = lab.train_variant(
         "two",
         "stacked",
         "mnist",
@@ -39,21 +54,23 @@ def run_full(lab: Lab) -> Result:
         **TRAINING,
         training__epochs=40,
     )
-    sets = load_dataset(thirty.run.config().data)
-    train, test = (encode_in_chunks(thirty.model, part.x) for part in (sets.train, sets.test))
-    found = score_retrieval(train, sets.train.y, test, sets.test.y, k=10)
-    z = encode_in_chunks(two.model, sets.test.x)
+    sets = load_dataset(deep.run.config().data)
+    train, test = (encode_in_chunks(deep.model, part.x) for part in (sets.train, sets.test))
+    retrieval = score_retrieval(train, sets.train.y, test, sets.test.y, k=10)
+    z = encode_in_chunks(planar.model, sets.test.x)
     accuracy = leave_one_out_accuracy(z, sets.test.y)
     return Result(
         [
             Check(
                 "1-NN error from 30-D codes, %",
-                100 * (1 - found.first),
+                100 * (1 - retrieval.first),
                 at_most(2.82),
                 at_most(2.3),
                 paper=2.82,
             ),
-            Check("precision at 10 from 30-D codes", found.precision, at_least(0.956), paper=0.956),
+            Check(
+                "precision at 10 from 30-D codes", retrieval.precision, at_least(0.956), paper=0.956
+            ),
             Check(
                 "2-D codes, leave-one-out accuracy of 10 neighbours",
                 accuracy,
@@ -61,7 +78,7 @@ def run_full(lab: Lab) -> Result:
                 at_least(0.92),
                 paper=0.8715,
             ),
-            Check("test SE, 2-D code", two.run.test_metrics()["se"], at_most(27.5), paper=26.9),
+            Check("test SE, 2-D code", planar.run.test_metrics()["se"], at_most(27.5), paper=26.9),
             Check(
                 "test SE, 64-bit codes",
                 bits.run.test_metrics()["se"],
@@ -73,12 +90,12 @@ def run_full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "SE of the examples held out",
-            "lines": {"2-D": two.read_curve(), "64 bits": bits.read_curve()},
+            "lines": {"2-D": planar.read_curve(), "64 bits": bits.read_curve()},
             "marks": {"64 bits by product quantisation": 14.69},
         },
         pictures=[
-            ("The test set in two dimensions, coloured by class.", scatter(z, sets.test.y)),
-            rebuilt(bits, sets.test.x),
+            ("The test set in two dimensions, coloured by class.", draw_scatter(z, sets.test.y)),
+            draw_reconstructions(bits, sets.test.x),
         ],
         notes="The reference for search is PCA with as many numbers, that for two dimensions the "
         "plain autoencoder of Moor et al. (2020), that for 64 bits product quantisation of PCA "
@@ -86,36 +103,22 @@ def run_full(lab: Lab) -> Result:
     )
 
 
-def scatter(z: Tensor, y: Tensor, side: int = 480) -> object:
-    """Points (N, 2) as a picture, one colour a class."""
-    from PIL import Image, ImageColor
-
+def draw_scatter(z: Tensor, y: Tensor, side: int = 480) -> Image.Image:
+    """Draw points (N, 2), one colour per class, without the outermost 0.2 % at each side."""
     low, high = z.quantile(0.002, 0), z.quantile(0.998, 0)
-    at = ((z - low) / (high - low) * (side - 3)).clamp(0, side - 3).long().numpy()
-    colours = np.array([ImageColor.getrgb(c) for c in CLASSES], np.uint8)[y.numpy() % len(CLASSES)]
+    pixels = ((z - low) / (high - low) * (side - 3)).clamp(0, side - 3).long().numpy()
+    palette = np.array([ImageColor.getrgb(colour) for colour in CLASS_COLOURS], np.uint8)
+    colours = palette[y.numpy() % len(palette)]
     canvas = np.full((side, side, 3), 255, np.uint8)
     for dx in (0, 1):
         for dy in (0, 1):
-            canvas[side - 2 - at[:, 1] + dy, at[:, 0] + dx] = colours
+            canvas[side - 2 - pixels[:, 1] + dy, pixels[:, 0] + dx] = colours
     return Image.fromarray(canvas)
 
 
-CLASSES = (
-    "#4477aa",
-    "#ee6677",
-    "#228833",
-    "#ccbb44",
-    "#66ccee",
-    "#aa3377",
-    "#bbbbbb",
-    "#ee8866",
-    "#117733",
-    "#882255",
-)
-
-
 def run_quick(lab: Lab) -> Result:
-    two = lab.train_variant(
+    """Check codes of two units, of 32 bits and of a codebook on the digits."""
+    planar = lab.train_variant(
         "two",
         "stacked",
         "digits",
@@ -135,7 +138,7 @@ def run_quick(lab: Lab) -> Result:
         training__epochs=60,
         training__batch_size=64,
     )
-    book = lab.train_variant(
+    codebook = lab.train_variant(
         "book",
         "vq-vae",
         "digits",
@@ -144,15 +147,15 @@ def run_quick(lab: Lab) -> Result:
         training__epochs=60,
         training__batch_size=64,
     )
-    sets = load_dataset(two.run.config().data)
-    accuracy = leave_one_out_accuracy(encode_in_chunks(two.model, sets.test.x), sets.test.y, k=5)
+    sets = load_dataset(planar.run.config().data)
+    accuracy = leave_one_out_accuracy(encode_in_chunks(planar.model, sets.test.x), sets.test.y, k=5)
     return Result(
         [
             Check("2-D codes, digits, leave-one-out accuracy", accuracy, at_least(0.65)),
             Check("test SE, digits, 32-bit codes", bits.run.test_metrics()["se"], at_most(1.4)),
             Check(
                 "test SE, digits, four words of a codebook",
-                book.run.test_metrics()["se"],
+                codebook.run.test_metrics()["se"],
                 at_most(1.6),
             ),
         ]
