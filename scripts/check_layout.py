@@ -56,7 +56,7 @@ def find_shared_names(files: list[Path]) -> tuple[dict[str, list[Path]], int]:
         for name in list_definitions(file) - REPEATS_ALLOWED:
             homes[name].append(file)
     count = sum(map(len, homes.values()))
-    return {name: where for name, where in homes.items() if len(where) > 1}, count
+    return {name: paths for name, paths in homes.items() if len(paths) > 1}, count
 
 
 def list_functions(file: Path) -> Iterator[tuple[int, str]]:
@@ -67,7 +67,7 @@ def list_functions(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def check_names(files: list[Path], listed: bool) -> bool:
-    """Print the share of definitions whose name another file has too; True where it is small."""
+    """Print the share of definitions whose name another file has too; return True where it is small."""
     shared, count = find_shared_names(files)
     repeated = sum(map(len, shared.values()))
     sys.stdout.write(
@@ -81,7 +81,7 @@ def check_names(files: list[Path], listed: bool) -> bool:
 
 
 def check_functions(files: list[Path], listed: bool) -> bool:
-    """Print how long functions are; True where they are short."""
+    """Print how long functions are; return True where they are short."""
     functions = sorted(entry for file in files for entry in list_functions(file))
     lines = [length for length, _ in functions]
     median, ninetieth = statistics.median(lines), lines[int(0.9 * len(lines))]
@@ -97,7 +97,10 @@ def check_functions(files: list[Path], listed: bool) -> bool:
 
 
 def check_files(files: list[Path], limit: int) -> bool:
-    """Print files over `limit` lines and those that escape the formatter; True where none is."""
+    """Print files over `limit` lines and those that escape the formatter.
+
+    Returns True where there are none.
+    """
     texts = {file: file.read_text() for file in files}
     long = {file: len(text.splitlines()) for file, text in texts.items()}
     faults = [f"{file.relative_to(PROJECT)}: {n} lines" for file, n in long.items() if n > limit]

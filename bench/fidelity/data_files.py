@@ -13,7 +13,7 @@ def find_data_file(name: str) -> Path:
 
     Raises DataError with the folder and what to set where the file is not there.
     """
-    path = Path(data_folder()) / name
+    path = data_folder() / name
     if not path.is_file():
         raise DataError(
             f"{name} is not in {data_folder()}. "

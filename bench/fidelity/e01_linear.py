@@ -98,7 +98,8 @@ def compare_to_pca(trained: TrainedRun, k: int, on_train: bool = False) -> PcaCo
     model = trained.model.double()
     reconstructions = model.reconstruct(test.unflatten(1, sets.input_shape)).flatten(1)
     se = (reconstructions - test).square().sum(1).mean().item()
-    origin, *units = model.decoder.layer(0, torch.eye(k + 1, k, dtype=torch.float64).roll(1, 0))
+    codes = torch.eye(k + 1, k, dtype=torch.float64).roll(1, 0)  # zero, then each unit alone
+    origin, *units = model.decoder.apply_layer(0, codes)
     weight = torch.stack(units) - origin
     span = torch.linalg.qr(weight.T).Q
     cosine = torch.linalg.svdvals(span.T @ basis).min().clamp(max=1)

@@ -11,7 +11,7 @@ from aecore.data.datasets import load_dataset
 from aecore.tasks.features import leave_one_out_accuracy
 from aecore.tasks.search import score_retrieval
 from bench.fidelity.e03_deep import RECIPE, draw_reconstructions, train_deep_autoencoder
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 TRAINING = {
     **RECIPE,
@@ -36,24 +36,7 @@ CLASS_COLOURS = (
 def run_full(lab: Lab) -> Result:
     """Check codes of 30 units, of two units and of 64 bits on MNIST."""
     deep = train_deep_autoencoder(Lab("E3", lab.folder))  # the same run, trained once
-    planar = lab.train_variant(
-        "two",
-        "stacked",
-        "mnist",
-        latent_dim=2,
-        network__hidden=[1000, 500, 250],
-        **TRAINING,
-        training__epochs=60,
-    )
-    bits = lab.train_variant(
-        "bits",
-        "fsq",
-        "mnist",
-        latent_dim=16,
-        network__hidden=[1000, 500],
-        **TRAINING,
-        training__epochs=40,
-    )
+    planar, bits = train_planar_codes(lab), train_bit_codes(lab)
     sets = load_dataset(deep.run.config().data)
     train, test = (encode_in_chunks(deep.model, part.x) for part in (sets.train, sets.test))
     retrieval = score_retrieval(train, sets.train.y, test, sets.test.y, k=10)
@@ -100,6 +83,32 @@ def run_full(lab: Lab) -> Result:
         notes="The reference for search is PCA with as many numbers, that for two dimensions the "
         "plain autoencoder of Moor et al. (2020), that for 64 bits product quantisation of PCA "
         "codes. 64 bits: 16 units of 16 levels.",
+    )
+
+
+def train_planar_codes(lab: Lab) -> TrainedRun:
+    """Train 784-1000-500-250-2 and back on MNIST."""
+    return lab.train_variant(
+        "two",
+        "stacked",
+        "mnist",
+        latent_dim=2,
+        network__hidden=[1000, 500, 250],
+        **TRAINING,
+        training__epochs=60,
+    )
+
+
+def train_bit_codes(lab: Lab) -> TrainedRun:
+    """Train codes of 16 units with 16 levels each on MNIST: 64 bits."""
+    return lab.train_variant(
+        "bits",
+        "fsq",
+        "mnist",
+        latent_dim=16,
+        network__hidden=[1000, 500],
+        **TRAINING,
+        training__epochs=40,
     )
 
 
