@@ -201,7 +201,7 @@ def prepare_contractive_steps(device: torch.device, method: str) -> Epoch:
         input_shape=(784,),
         latent_dim=32,
         network=Mlp(hidden=(512, 256), activation="tanh"),
-        penalties=(Contractive(method=method),),  # type: ignore[arg-type]  # a literal
+        penalties=(Contractive(method=method),),
     )
     model = Autoencoder(config).to(device).train()
     return partial(run_loss_steps, model, torch.rand(BATCH, 784, device=device), model.loss)

@@ -67,7 +67,7 @@ def list_functions(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def check_names(files: list[Path], listed: bool) -> bool:
-    """Print the share of definitions whose name another file has too; return True where it is small."""
+    """Print the share of names that another file has too; return True where it is small."""
     shared, count = find_shared_names(files)
     repeated = sum(map(len, shared.values()))
     sys.stdout.write(

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
@@ -89,7 +88,7 @@ def check_digits(lab: Lab, tied: bool, epochs: int = 300) -> list[Check]:
 
 def compare_to_pca(trained: TrainedRun, k: int, on_train: bool = False) -> PcaComparison:
     """Compare a model to PCA fitted to the training set, on the test set or on that of training."""
-    sets = load_dataset(trained.run.config().data)
+    sets = trained.load_dataset()
     x, test = (as_float(part.x).flatten(1).double() for part in (sets.train, sets.test))
     test = x if on_train else test
     mean = x.mean(0)

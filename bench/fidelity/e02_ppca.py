@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.metrics import iwae_bound, log_importance_weights
-from aecore.data.datasets import load_dataset
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 PUBLISHED = {2: 0.00571, 8: 14.20979}  # of these very rows, by the closed form
@@ -143,7 +142,7 @@ def write_digits(path: Path) -> Path:
 
 def load_digit_rows(run: TrainedRun) -> Tensor:
     """Returns the digits that a run was trained with, once each, in double precision."""
-    return load_dataset(run.run.config().data).test.x.double()
+    return run.load_dataset().test.x.double()
 
 
 @torch.no_grad()

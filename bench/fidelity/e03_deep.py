@@ -8,7 +8,6 @@ from torch import Tensor
 
 from aecore.analysis.metrics import reconstruct_in_chunks
 from aecore.analysis.pictures import draw_grid
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
@@ -40,7 +39,7 @@ def train_deep_autoencoder(lab: Lab) -> TrainedRun:
 def run_full(lab: Lab) -> Result:
     """Check the test error of the deep autoencoder on MNIST."""
     trained = train_deep_autoencoder(lab)
-    test = load_dataset(trained.run.config().data).test.x
+    test = trained.load_dataset().test.x
     se = trained.run.test_metrics()["se"]
     return Result(
         [

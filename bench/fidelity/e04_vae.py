@@ -6,7 +6,6 @@ import torch
 
 from aecore.analysis.metrics import iwae_bound
 from aecore.analysis.pictures import draw_grid
-from aecore.data.datasets import load_dataset
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
 DATA = "binarized-mnist"
@@ -53,7 +52,7 @@ def train_our_recipe(lab: Lab) -> TrainedRun:
 def run_full(lab: Lab) -> Result:
     """Check the likelihoods of the published network and of our recipe."""
     published, ours = train_published_network(lab), train_our_recipe(lab)
-    x = load_dataset(published.run.config().data).test.x
+    x = published.load_dataset().test.x
     bounds = torch.tensor([iwae_bound(published.model, x, 200) for _ in range(5)])
     return Result(
         [
@@ -101,7 +100,7 @@ def run_quick(lab: Lab) -> Result:
         data__binarise="static",
         training__epochs=60,
     )
-    x = load_dataset(trained.run.config().data).test.x
+    x = trained.load_dataset().test.x
     torch.manual_seed(0)
     return Result(
         [Check("NLL (200 samples), digits", iwae_bound(trained.model, x, 200), (20.0, 26.5))]

@@ -8,7 +8,6 @@ import torch
 
 from aecore.analysis.metrics import iwae_bound
 from aecore.analysis.pictures import draw_grid
-from aecore.data.datasets import load_dataset
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 NETWORK = {
@@ -29,7 +28,7 @@ SAMPLE_COUNTS = (1, 5, 50, 5000)
 def run_full(lab: Lab) -> Result:
     """Check bounds and active units of a VAE and an IWAE on MNIST."""
     vae, iwae = (train_burda_network(lab, variant) for variant in ("vae", "iwae"))
-    x = load_dataset(vae.run.config().data).test.x
+    x = vae.load_dataset().test.x
     bounds = {
         name: [iwae_bound(trained.model, x, k) for k in SAMPLE_COUNTS]
         for name, trained in (("vae", vae), ("iwae", iwae))
@@ -127,7 +126,7 @@ def run_quick(lab: Lab) -> Result:
 
 def estimate_digit_bounds(trained: TrainedRun) -> list[float]:
     """Estimate the bound with 1, 5, 50 and 500 samples."""
-    x = load_dataset(trained.run.config().data).test.x
+    x = trained.load_dataset().test.x
     torch.manual_seed(0)
     return [iwae_bound(trained.model, x, k) for k in (1, 5, 50, 500)]
 

@@ -137,7 +137,7 @@ def run_quick(lab: Lab) -> Result:
         training__batch_size=64,
         training__lr=3e-3,
     )
-    sets = load_dataset(trained.run.config().data)
+    sets = trained.load_dataset()
     codes = [encode_sparsely(trained, part.x, 2) for part in (sets.train, sets.test)]
     probe = fit_linear_probe(codes[0], sets.train.y, codes[1], sets.test.y)
     active = (trained.model.encode(as_float(sets.test.x)) != 0).sum(1)

@@ -17,7 +17,6 @@ from aecore.analysis.manifold import (
 )
 from aecore.analysis.pictures import draw_grid
 from aecore.analysis.probe import ProbeResult, fine_tune_encoder
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
@@ -34,7 +33,7 @@ TANGENTS = 15
 def run_full(lab: Lab) -> Result:
     """Check classifiers, Jacobians, saturation and tangents of three models on MNIST."""
     models = train_layers(lab)
-    sets = load_dataset(models["AE"].run.config().data)
+    sets = models["AE"].load_dataset()
     tuned = {name: fine_tune_classifier(trained, sets) for name, trained in models.items()}
     contractive_names = [name for name in models if name.startswith("CAE")]
     best = min(contractive_names, key=lambda name: tuned[name].validation_error)
@@ -185,7 +184,7 @@ def run_quick(lab: Lab) -> Result:
     contractive = lab.train_variant(
         "cae", "contractive", "digits", penalties__contractive__weight=0.5, **small
     )
-    x = as_float(load_dataset(plain.run.config().data).test.x)[:100]
+    x = as_float(plain.load_dataset().test.x)[:100]
     norms = [
         compute_jacobian_norms(trained.model, x).mean().item() for trained in (plain, contractive)
     ]

@@ -10,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from aecore.model.parts.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
 from aecore.tasks.denoise import fit_linear_denoiser
@@ -32,7 +31,7 @@ def run_full(lab: Lab) -> Result:
     checks, curves, strips = [], {}, []
     for name, noise in NOISES.items():
         deep, linear = train_denoiser(lab, noise), train_linear_denoiser(lab, noise)
-        sets = load_dataset(deep.run.config().data)
+        sets = deep.load_dataset()
         train, test = (as_float(part.x) for part in (sets.train, sets.test))
         best = fit_linear_denoiser(train, noise).expected_se(test, noise)
         se, linear_se = (measure_noisy_se(model, sets.test.x) for model in (deep, linear))
@@ -152,7 +151,7 @@ def run_quick(lab: Lab) -> Result:
         training__batch_size=64,
         training__schedule="cosine",
     )
-    sets = load_dataset(trained.run.config().data)
+    sets = trained.load_dataset()
     train, x = (as_float(part.x) for part in (sets.train, sets.test))
     best = fit_linear_denoiser(train, noise).expected_se(x, noise)
     difference = trained.model.reconstruct(x) - trained.model.reconstruct(x)

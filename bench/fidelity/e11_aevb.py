@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
@@ -80,7 +79,7 @@ def run_quick(lab: Lab) -> Result:
         training__epochs=60,
     )
     metrics = trained.run.test_metrics()
-    pixels = load_dataset(trained.run.config().data).test.x
+    pixels = trained.load_dataset().test.x
     x = as_float(pixels).clamp(1e-6, 1 - 1e-6)
     entropy = -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1).mean().item()
     return Result(

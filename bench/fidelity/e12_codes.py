@@ -7,7 +7,6 @@ from PIL import Image, ImageColor
 from torch import Tensor
 
 from aecore.analysis.metrics import encode_in_chunks
-from aecore.data.datasets import load_dataset
 from aecore.tasks.features import leave_one_out_accuracy
 from aecore.tasks.search import score_retrieval
 from bench.fidelity.e03_deep import RECIPE, draw_reconstructions, train_deep_autoencoder
@@ -37,7 +36,7 @@ def run_full(lab: Lab) -> Result:
     """Check codes of 30 units, of two units and of 64 bits on MNIST."""
     deep = train_deep_autoencoder(Lab("E3", lab.folder))  # the same run, trained once
     planar, bits = train_planar_codes(lab), train_bit_codes(lab)
-    sets = load_dataset(deep.run.config().data)
+    sets = deep.load_dataset()
     train, test = (encode_in_chunks(deep.model, part.x) for part in (sets.train, sets.test))
     retrieval = score_retrieval(train, sets.train.y, test, sets.test.y, k=10)
     z = encode_in_chunks(planar.model, sets.test.x)
@@ -156,7 +155,7 @@ def run_quick(lab: Lab) -> Result:
         training__epochs=60,
         training__batch_size=64,
     )
-    sets = load_dataset(planar.run.config().data)
+    sets = planar.load_dataset()
     accuracy = leave_one_out_accuracy(encode_in_chunks(planar.model, sets.test.x), sets.test.y, k=5)
     return Result(
         [

@@ -14,6 +14,8 @@ from typing import Any
 
 from PIL import Image
 
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import Dataset
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
@@ -167,6 +169,12 @@ class TrainedRun:
 
     run: Run
     model: Autoencoder
+
+    def load_dataset(self) -> Dataset:
+        """Returns the data set that the run was trained on."""
+        data = self.run.config().data
+        assert data is not None
+        return load_dataset(data)
 
     def read_curve(self, key: str = "validation_loss") -> list[list[float]]:
         """Returns [[epoch, value], ...] of a key of the run's records."""
