@@ -26,7 +26,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.errors import CheckpointError
 from aecore.files import write_text_file
 from aecore.model.autoencoder import Autoencoder

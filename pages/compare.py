@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from torch import Tensor
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
+from aecore.analysis.metrics import METRICS
 from aecore.analysis.pictures import draw_sheet, encode_png
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
@@ -173,7 +173,7 @@ def show_loss_curves() -> None:
         "Log scale", key="log", bind="query-params", help="For losses of different orders."
     )
     records = {run.id: (run.config().model.variant, run.epochs()) for run in chosen}
-    if not any(key in row for _, rows in records.values() for row in rows):
+    if all(getattr(row, key) is None for _, rows in records.values() for row in rows):
         st.caption("None of these runs has a record of this loss.")
         return
     figure = draw_loss_curves(records, key, log)
@@ -198,9 +198,9 @@ for problem in problems:
     st.warning(problem, icon=":material/warning:")
 marks = mark_best(frame, list(configs.values()))
 help_on = {
-    name: st.column_config.Column(METRIC_LABELS[name], help=METRIC_DESCRIPTIONS[name])
+    name: st.column_config.Column(METRICS[name].label, help=METRICS[name].help)
     for name in frame.columns
-    if name in METRIC_DESCRIPTIONS
+    if name in METRICS
 }
 st.dataframe(
     style_metrics(frame, marks, [config.model.variant for config in configs.values()]),

@@ -514,7 +514,7 @@ def test_a_run_on_a_large_set_trains_on_all_of_it_and_resumes_as_if_it_had_not_s
     assert len(np.unique(numbers(torch.from_numpy(seen)))) == len(trainer.x)
 
     for record in fit(part, lambda: bool(part.epochs())):
-        assert record["epoch"] == 1
+        assert record.epoch == 1
     assert part.state().state == "stopped"
     list(fit(part))
     assert weights_of(part) == weights_of(whole)

@@ -71,7 +71,7 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights()
     finish(undisturbed, quiet)
     assert killed.state().state == "done" and "2 processes" in killed.state().device
     assert weights_of(killed) == weights_of(quiet)
-    assert [row["epoch"] for row in killed.epochs()] == list(range(1, 81))
+    assert [row.epoch for row in killed.epochs()] == list(range(1, 81))
     alone = trained(tiny(**LONG))
     one, two = (Autoencoder.load(run.path).state_dict() for run in (alone, quiet))
     assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one), (

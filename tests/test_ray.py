@@ -53,7 +53,7 @@ def test_a_run_trained_on_a_cluster_ends_here_like_any_other(cluster, tmp_path):
     assert run.state().state == "done", run.state()
     here = trained(tiny({"name": str(own)}, {"epochs": 30, "previews": 3}))
     assert weights_of(run) == weights_of(here)
-    assert [row["loss"] for row in run.epochs()] == [row["loss"] for row in here.epochs()]
+    assert [row.loss for row in run.epochs()] == [row.loss for row in here.epochs()]
     assert run.test_metrics() == here.test_metrics() and len(run.previews()) == len(here.previews())
     assert run.config() == here.config(), "the data are still where they were"
     assert TOKEN not in "".join(
@@ -88,7 +88,7 @@ def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(clust
     wait_for(lambda: run.state().epoch > epoch, "its news arrive again")
     assert len(cluster.jobs) == 2 and read_order(run).attempt == 2
     rows = run.epochs()
-    assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1)), (
+    assert [row.epoch for row in rows] == list(range(1, len(rows) + 1)), (
         "none is missing, none comes twice"
     )
 

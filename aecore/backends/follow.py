@@ -20,8 +20,9 @@ from aecore.backends.base import Backend, JobStatus, Order, Unreachable, read_or
 from aecore.backends.package import FileCollector, is_wanted_file
 from aecore.backends.registry import BACKEND_LABELS, open_backend
 from aecore.errors import AecoreError, RunError
-from aecore.files import METRICS_FILE, WEIGHTS_FILE
-from aecore.runs.foreign import PREVIEW_NAME, copy_files, keep_sound_previews, verify_model_loads
+from aecore.files import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
+from aecore.runs.foreign import copy_files, verify_model_loads
+from aecore.runs.previews import is_preview_name, keep_sound_previews
 from aecore.runs.records import parse_record
 from aecore.runs.run import FINAL_STATES, Run
 
@@ -101,7 +102,7 @@ class Follower:
         """One thing that the job told; what is not as it should be is left out."""
         if "record" in row and (record := parse_record(json.dumps(row["record"]).encode())):
             self.run.append(record)
-        elif "file" in row and PREVIEW_NAME.fullmatch(str(row["file"])):
+        elif "file" in row and is_preview_name(str(row["file"])):
             self.files.add(dict(row))
         elif isinstance(row.get("state"), dict):
             self.told = row["state"]
@@ -134,7 +135,7 @@ class Follower:
             self.engine.fetch(self.order.handle, draft)
             if not (draft / WEIGHTS_FILE).is_file():
                 raise RunError("The job has sent no model.")
-            copy_files(self.run.path, draft, ["config.json"])
+            copy_files(self.run.path, draft, [CONFIG_FILE])
             verify_model_loads(draft, self.run.id)
             keep_sound_previews(draft, self.run.config().model.input_shape)
             for file in sorted(path for path in draft.rglob("*") if path.is_file()):

@@ -24,7 +24,8 @@ import torch
 from aecore.backends.base import NEWS_MARK
 from aecore.backends.package import PACKAGE_FOLDER, encode_file_lines, is_wanted_file
 from aecore.backends.slots import RESTARTS, trainer_command
-from aecore.files import METRICS_FILE
+from aecore.files import LOG_FILE, METRICS_FILE, PREVIEWS_FOLDER
+from aecore.runs.previews import is_preview_name
 from aecore.runs.run import FINAL_STATES, Run
 from aecore.training.ranks import end_with_parent
 
@@ -59,9 +60,9 @@ class Narrator:
         self.tell_records()
         for _, path in self.run.previews():
             if path.name not in self.seen and path.stat().st_size < LOG_PREVIEW:
-                deliver_by_log(self.run.path, f"previews/{path.name}")
+                deliver_by_log(self.run.path, f"{PREVIEWS_FOLDER}/{path.name}")
             self.seen.add(path.name)
-        state = self.run.written()
+        state = self.run.saved_state()
         if state and (text := state.model_dump_json(exclude={"since"})) != self.state:
             self.state = text
             print_news({"state": json.loads(text)})
@@ -87,7 +88,7 @@ def deliver_to_log(run: Run) -> None:
     """The whole result, in lines."""
     for path in sorted(run.path.rglob("*")):
         name = path.relative_to(run.path).as_posix()
-        if path.is_file() and is_wanted_file(name) and not name.startswith("previews/"):
+        if path.is_file() and is_wanted_file(name) and not is_preview_name(name):
             deliver_by_log(run.path, name)
 
 
@@ -113,7 +114,7 @@ def start_trainer(run: Run, processes: int) -> subprocess.Popen[bytes]:
     """The trainer: one process, or several under torchrun. It does not outlive this one."""
     environment = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}
     environment |= {**RESTARTS, "OMP_WAIT_POLICY": "PASSIVE"}
-    with open(run.path / "log.txt", "wb") as log:
+    with open(run.path / LOG_FILE, "wb") as log:
         return subprocess.Popen(
             trainer_command(run.path, processes),
             env=environment,
@@ -157,7 +158,7 @@ def watch_trainer(
 
 def takes_signals(run: Run) -> bool:
     """Whether the trainer takes signals: before that they would end it without a word."""
-    state = run.written()
+    state = run.saved_state()
     return state is not None and state.state == "running"
 
 
@@ -178,14 +179,13 @@ def main() -> int:
     process = start_trainer(run, processes)
     deliver = (lambda: deliver_to_hub(run, chosen.hub)) if chosen.hub else None
     status = watch_trainer(run, process, told, deliver, alone=processes == 1)
-    state = run.written()
+    state = run.saved_state()
     if state is None or state.state not in FINAL_STATES:  # it died without a word
-        said = (run.path / "log.txt").read_text(errors="replace").splitlines()[-20:]
         reason = f"signal {-status}" if status < 0 else f"exit status {status}"
         print_news(
             {
                 "state": {"state": "failed", "error": f"The trainer died ({reason})."},
-                "log": "\n".join(said)[-4000:],
+                "log": run.log_tail()[-4000:],
             }
         )
     deliver_to_hub(run, chosen.hub, last=True) if chosen.hub else deliver_to_log(run)

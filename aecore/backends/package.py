@@ -17,9 +17,17 @@ from typing import Any
 from aecore.backends.base import NEWS_MARK
 from aecore.data.catalog import CATALOG
 from aecore.errors import RunError
-from aecore.files import CARD_FILE, CONFIG_FILE, METRICS_FILE, RESUME_FILE, WEIGHTS_FILE
+from aecore.files import (
+    CARD_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    RESUME_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+)
 from aecore.model.config import RunConfig
-from aecore.runs.foreign import FOREIGN_FILE_LIMITS, PREVIEW_NAME
+from aecore.runs.foreign import FOREIGN_FILE_LIMITS
+from aecore.runs.previews import is_preview_name
 from aecore.runs.run import Run
 
 PACKAGED_CODE = Path(__file__).resolve().parent.parent
@@ -64,7 +72,7 @@ def pack_run(run: Run) -> bytes:
         for path, name in files:
             archive.write(path, name)
         archive.writestr(f"{PACKAGE_FOLDER}/{CONFIG_FILE}", config.model_dump_json(indent=2))
-        archive.writestr(f"{PACKAGE_FOLDER}/state.json", json.dumps(state))
+        archive.writestr(f"{PACKAGE_FOLDER}/{STATE_FILE}", json.dumps(state))
     return packed.getvalue()
 
 
@@ -137,10 +145,7 @@ class FileCollector:
 
 def is_wanted_file(name: str) -> bool:
     """Whether a file of a job belongs into the run folder here."""
-    return (
-        name in (WEIGHTS_FILE, RESUME_FILE, METRICS_FILE, CARD_FILE)
-        or PREVIEW_NAME.fullmatch(name) is not None
-    )
+    return name in (WEIGHTS_FILE, RESUME_FILE, METRICS_FILE, CARD_FILE) or is_preview_name(name)
 
 
 def unpack_log_files(rows: Iterable[dict[str, Any]], folder: Path) -> list[str]:

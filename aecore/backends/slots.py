@@ -7,16 +7,17 @@ system lets go of, however the trainer ends. The run that was queued first goes 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import resource
 import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+from aecore.files import LOCK_FILE, STATE_FILE
+from aecore.runs.process import LockFile, read_slot_limit, try_lock
 
 POLL_SECONDS = 0.3
 RESTARTS = {
@@ -24,21 +25,9 @@ RESTARTS = {
 }  # else restarted ranks look for the address of the dead ones
 
 
-def slot_limit() -> int:
-    """How many runs train at a time on this machine: $AECORE_SLOTS, or one."""
-    try:
-        return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
-    except ValueError:
-        return 1
-
-
 def main(path: Path, processes: int = 1) -> None:
     """Hold the run's lock while waiting; with a slot in hand, exec the trainer, or a torchrun of several."""
-    with open(path / "run.lock", "a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    with LockFile(path / LOCK_FILE).hold(wait=True) as lock:
         since = read_queued_since(path) or time.time()
         while is_earlier_waiting(path, since) or (slot := take_free_slot(path.parent)) is None:
             time.sleep(POLL_SECONDS)
@@ -91,7 +80,7 @@ def take_free_slot(root: Path) -> IO[bytes] | None:
     """A slot that nobody holds, now held by this process."""
     folder = root / ".slots"
     folder.mkdir(exist_ok=True)
-    for i in range(slot_limit()):
+    for i in range(read_slot_limit()):
         file = open(folder / f"{i}.lock", "ab")  # noqa: SIM115 - stays open for as long as the trainer lives
         if try_lock(file):
             return file
@@ -101,36 +90,22 @@ def take_free_slot(root: Path) -> IO[bytes] | None:
 
 def is_earlier_waiting(path: Path, since: float) -> bool:
     """Whether a run that was queued earlier is still waiting."""
-    for state in path.parent.glob("*/state.json"):
-        if (
-            state.parent != path
-            and (other := read_queued_since(state.parent)) is not None
-            and other < since
-        ):
-            with (
-                suppress(OSError),
-                open(state.parent / "run.lock", "rb") as lock,
-            ):  # deleted meanwhile, or another user's
-                if not try_lock(lock):
-                    return True
+    for state in path.parent.glob(f"*/{STATE_FILE}"):
+        if state.parent == path:
+            continue
+        other = read_queued_since(state.parent)
+        if other is not None and other < since and LockFile(state.parent / LOCK_FILE).is_held():
+            return True
     return False
 
 
 def read_queued_since(path: Path) -> float | None:
     """When the run was queued; None if it is not."""
     try:
-        state = json.loads((path / "state.json").read_text())
+        state = json.loads((path / STATE_FILE).read_text())
         return float(state["since"]) if state["state"] == "queued" else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def try_lock(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.files import REMOTE_FILE
 from aecore.runs.listing import create_run, create_shared_run, find_run, list_runs, runs_folder
+from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord
 from aecore.runs.run import Run
 from aecore.training.ranks import is_one_of_several
 
@@ -54,7 +55,7 @@ def run_runs(options: argparse.Namespace) -> None:
 
 def describe_run(run: Run) -> dict[str, Any]:
     """A run in one flat row; one whose config is unsound says so instead of hiding the others."""
-    from aecore.analysis.metrics import METRIC_DESCRIPTIONS
+    from aecore.analysis.metrics import METRICS
 
     row: dict[str, Any] = {"id": run.id, "variant": "", "data": "", "state": "broken", "epoch": 0}
     try:
@@ -65,7 +66,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     row |= {
         "state": state.state,
         "epoch": state.epoch,
-        **{n: v for n, v in run.test_metrics().items() if n in METRIC_DESCRIPTIONS},
+        **{n: v for n, v in run.test_metrics().items() if n in METRICS},
     }
     return row
 
@@ -82,7 +83,7 @@ def run_train(options: argparse.Namespace) -> None:
         options.data,
         latent_dim=options.latent_dim,
         settings=settings,
-        tell=print_progress,
+        progress=print_progress,
     )
     if is_one_of_several():
         train_here(create_shared_run(config, options.out, first=os.environ["RANK"] == "0"))
@@ -101,7 +102,7 @@ def run_sweep(options: argparse.Namespace) -> None:
     if options.epochs is not None:
         settings["training.epochs"] = options.epochs
     configs = [
-        plan_run(variant, options.data, latent_dim=size, settings=settings, tell=print_progress)
+        plan_run(variant, options.data, latent_dim=size, settings=settings, progress=print_progress)
         for variant in options.variants
         for size in options.latent_dim or [None]
     ]
@@ -148,7 +149,7 @@ def choose_place(options: argparse.Namespace) -> tuple[Any, str | bool]:
 
 
 def run_results(options: argparse.Namespace) -> None:
-    from aecore.analysis.metrics import METRIC_DESCRIPTIONS
+    from aecore.analysis.metrics import METRICS
     from aecore.runs.sweep import group_by_seed, list_sweep_runs, list_sweeps
 
     if not (members := list_sweep_runs(options.sweep)):
@@ -160,7 +161,7 @@ def run_results(options: argparse.Namespace) -> None:
         row: dict[str, Any] = {"variant": group.variant, "latent_dim": group.latent_dim}
         row["done"] = f"{group.count()} of {len(group.runs)}"
         for name, found in group.metrics().items():
-            if name in METRIC_DESCRIPTIONS:
+            if name in METRICS:
                 row[name] = found if options.json else str(found)
         rows.append(row)
     print_rows(rows, options.json)
@@ -216,15 +217,16 @@ def run_sample(options: argparse.Namespace) -> None:
 
 def run_interpolate(options: argparse.Namespace) -> None:
     from aecore import Autoencoder
-    from aecore.analysis.latent import decode_codes, encode_codes, interpolate_codes
+    from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
+    from aecore.analysis.latent import interpolate_codes
     from aecore.runs.plan import load_matching_data
 
     run = find_run(options.run)
     model, x = Autoencoder.load(run.path), load_matching_data(run.config()).test.x
     if bad := [i for i in options.between if not 0 <= i < len(x)]:
         raise ConfigError(f"There are {len(x)} test examples, got number {bad[0]}. Count from 0.")
-    start, end = encode_codes(model, x[list(options.between)])
-    x = decode_codes(model, interpolate_codes(start, end, options.steps, options.path))
+    start, end = encode_in_chunks(model, x[list(options.between)])
+    x = decode_in_chunks(model, interpolate_codes(start, end, options.steps, options.path))
     first, last = options.between
     print(
         f"{options.steps} steps between test examples {first} and {last}, in {write_examples(options.out, x)}"
@@ -301,12 +303,12 @@ def train_here(run: Run) -> None:
         total=total, initial=state.epoch, unit="epoch", disable=not sys.stderr.isatty()
     ) as bar:
         for record in fit(run, lambda: bool(stopped), print_progress):
-            if record["kind"] == "test":
+            if isinstance(record, MetricsRecord):
                 continue
             if bar.disable:
                 print(format_record(record, total), flush=True)
-            elif record["kind"] == "epoch":
-                bar.set_postfix(loss=f"{record['loss']:.4g}")
+            elif isinstance(record, EpochRecord):
+                bar.set_postfix(loss=f"{record.loss:.4g}")
                 bar.update()
     if signal.SIGALRM in stopped and run.state().state == "stopped":
         run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")
@@ -315,14 +317,15 @@ def train_here(run: Run) -> None:
     print_metrics(run.test_metrics(), False)
 
 
-def format_record(record: dict[str, Any], total: int) -> str:
-    """One record as a plain line."""
-    if record["kind"] == "pretrain":
-        return f"layer {record['layer']} epoch {record['epoch']}  loss {record['loss']:.4f}  {record['seconds']:.1f} s"
-    parts = [f"epoch {record['epoch']}/{total}", f"loss {record['loss']:.4f}"]
-    if "validation_loss" in record:
-        parts.append(f"validation {record['validation_loss']:.4f}")
-    return "  ".join([*parts, f"{record['seconds']:.1f} s"])
+def format_record(record: EpochRecord | PretrainRecord, total: int) -> str:
+    """Format one record as a plain line."""
+    if isinstance(record, PretrainRecord):
+        parts = [f"layer {record.layer} epoch {record.epoch}", f"loss {record.loss:.4f}"]
+    else:
+        parts = [f"epoch {record.epoch}/{total}", f"loss {record.loss:.4f}"]
+        if record.validation_loss is not None:
+            parts.append(f"validation {record.validation_loss:.4f}")
+    return "  ".join([*parts, f"{record.seconds:.1f} s"])
 
 
 def print_progress(what: str, share: float) -> None:

@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from safetensors import numpy as safetensors
-from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from aecore.analysis.bounds import is_variational
+from aecore.analysis.chunks import CHUNK_ROWS, decode_in_chunks
 from aecore.analysis.latent import Plane
-from aecore.analysis.metrics import CHUNK_ROWS, decode_in_chunks, is_variational
 from aecore.data.splits import Dataset, as_float
-from aecore.errors import ConfigError
+from aecore.errors import CheckpointError, ConfigError
 from aecore.explorer.portable import export_steps
 from aecore.model.autoencoder import Autoencoder
+from aecore.runs.previews import read_preview
 from aecore.runs.run import Run
 
 MAX_PACKED_WEIGHTS = 25_000_000  # of a network that a browser gets
@@ -297,33 +297,30 @@ def thin_previews(previews: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
 
 def pack_saved_epochs(run: Run, dim: int, shape: tuple[int, ...]) -> PackArrays:
     """Saved epochs: epochs (E,), their codes (E, n, latent_dim), inputs and their reconstructions; empty without."""
-    kept: list[tuple[int, dict[str, Tensor]]] = []
+    epochs, previews, codes = [], [], []
     for epoch, path in thin_previews(run.previews()):
         try:
-            tensors = load_tensors(path.read_bytes())
-            x, rebuilt, z = (tensors[name] for name in ("x", "reconstruction", "z"))
-        except (OSError, SafetensorError, KeyError):  # torn, or of a version that kept no codes
+            preview = read_preview(path, shape)
+        except CheckpointError:
             continue
-        if (
-            z.dim() == 2
-            and z.shape[1] == dim
-            and x.shape == rebuilt.shape
-            and tuple(x.shape[1:]) == shape
-        ):
-            kept.append((epoch, tensors))
+        if preview.z is None or preview.z.shape[1] != dim:  # of a version that kept no codes
+            continue
+        epochs.append(epoch)
+        previews.append(preview)
+        codes.append(preview.z.half())
     if (
-        len(kept) < 2
-        or len({tuple(t["z"].shape) for _, t in kept}) > 1
-        or len({t["x"].shape for _, t in kept}) > 1
+        len(epochs) < 2
+        or len({z.shape for z in codes}) > 1
+        or len({preview.x.shape for preview in previews}) > 1
     ):
         return {}
     pictures = {
-        "epochs.x": kept[0][1]["x"],
-        "epochs.rebuilt": torch.stack([t["reconstruction"] for _, t in kept]),
+        "epochs.x": previews[0].x,
+        "epochs.rebuilt": torch.stack([preview.reconstruction for preview in previews]),
     }
     return {
-        "epochs": np.array([epoch for epoch, _ in kept], dtype=np.int32),
-        "epochs.z": torch.stack([t["z"].half() for _, t in kept]).numpy(),
+        "epochs": np.array(epochs, dtype=np.int32),
+        "epochs.z": torch.stack(codes).numpy(),
         **{
             name: (t if t.dtype == torch.uint8 else t.float()).numpy()
             for name, t in pictures.items()

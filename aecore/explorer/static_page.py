@@ -18,10 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from aecore.analysis.card import describe_variant, format_card_title
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import (
     Projection,
     decoding_errors,
-    encode_codes,
     fit_principal_plane,
     preserved_neighbour_shares,
     project_codes,
@@ -33,7 +34,6 @@ from aecore.explorer.bundle import bundle_modules, read_styles
 from aecore.explorer.packs import MapInputs, encode_map_pack, encode_model_pack, pack_saved_epochs
 from aecore.files import write_text_file
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.card import describe_variant, format_card_title
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.run import Run
 
@@ -106,7 +106,7 @@ def export_static_page(
     model = Autoencoder.load(run.path)
     found, remark = load_data_or_stand_in(run.config())
     x = found.test.x[:points]
-    z = encode_codes(model, x)
+    z = encode_in_chunks(model, x)
     errors = decoding_errors(model, x, z)
     if not (z.isfinite().all() and errors.isfinite().all()):
         raise CheckpointError(

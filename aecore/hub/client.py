@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aecore.errors import AecoreError, HubError
+from aecore.files import LIBRARY
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Token = str | bool | None
 
 
-LIBRARY = "aecore"
 HUB_TIMEOUT = 8.0  # seconds that the Hub may be silent when it is first asked
 
 

@@ -20,7 +20,7 @@ from aecore.hub.client import (
     get_json,
     hub_endpoint,
 )
-from aecore.runs.uploads import MAX_UPLOAD_BYTES, UploadedData
+from aecore.runs.uploads import UploadedData, read_upload_limit
 
 FETCHED_ROWS = 20_000
 DATASET_NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
@@ -85,9 +85,9 @@ def download_dataset_file(address: str, target: Path, token: Token, repo: str) -
             hf_raise_for_status(answer)
             for chunk in answer.iter_bytes():
                 file.write(chunk)
-                if file.tell() > MAX_UPLOAD_BYTES:
+                if file.tell() > read_upload_limit():
                     raise DataError(
-                        f"A file of {repo} is larger than the limit of {MAX_UPLOAD_BYTES / 1e6:,.0f} MB. "
+                        f"A file of {repo} is larger than the limit of {read_upload_limit() / 1e6:,.0f} MB. "
                         "Download it, and upload a part."
                     )
 

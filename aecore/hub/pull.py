@@ -34,7 +34,10 @@ def pull_run(
         raise HubError(f"{out.name} exists already. Choose another folder, or delete that one.")
     snapshot = download_snapshot(repo, revision, token)
     verify_model_loads(snapshot, repo)
-    return snapshot if out is None else adopt_run_folder(snapshot, Path(out), repo)
+    if out is None:
+        return snapshot
+    with explain_hub_errors(repo):
+        return adopt_run_folder(snapshot, Path(out), repo)
 
 
 # -- down

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aecore.analysis.card import format_card
 from aecore.errors import HubError
 from aecore.files import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, write_text_file
 from aecore.hub.client import Token, explain_hub_errors, open_client
@@ -14,10 +15,8 @@ from aecore.hub.repositories import check_repo_name, list_repo_files
 from aecore.hub.spaces import find_explorer_page
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
-from aecore.runs.card import format_card
 from aecore.runs.foreign import (
     FOREIGN_FILE_LIMITS,
-    PREVIEW_NAME,
     copy_files,
     keep_sound_records,
     list_file_sizes,
@@ -25,6 +24,7 @@ from aecore.runs.foreign import (
     verify_model_loads,
 )
 from aecore.runs.listing import is_shipped_run
+from aecore.runs.previews import is_preview_name
 from aecore.runs.run import Run
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def push_run(run: Run, repo: str, *, token: Token = None, private: bool = False)
                 [
                     WEIGHTS_FILE,
                     METRICS_FILE,
-                    *(n for n in list_file_sizes(run.path) if PREVIEW_NAME.fullmatch(n)),
+                    *(n for n in list_file_sizes(run.path) if is_preview_name(n)),
                 ],
             )
             keep_sound_records(folder / METRICS_FILE)
@@ -103,7 +103,7 @@ def upload_folder(folder: Path, repo: str, token: Token, private: bool) -> str:
         stale = [
             name
             for name in old
-            if name not in names and (name in FOREIGN_FILE_LIMITS or PREVIEW_NAME.fullmatch(name))
+            if name not in names and (name in FOREIGN_FILE_LIMITS or is_preview_name(name))
         ]
         changes = [CommitOperationDelete(name) for name in stale]
         changes += [CommitOperationAdd(name, str(folder / name)) for name in names]

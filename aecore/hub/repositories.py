@@ -8,9 +8,9 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aecore.analysis.card import VARIANT_TAG
 from aecore.errors import HubError
 from aecore.hub.client import HUB_TIMEOUT, LIBRARY, Token, explain_hub_errors, get_json
-from aecore.runs.card import VARIANT_TAG
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from aecore.analysis.card import format_card, format_card_title
 from aecore.analysis.latent import Projection
 from aecore.errors import HubError
 from aecore.explorer.static_page import MODEL_PACK, export_static_page, list_pack_names
@@ -23,7 +24,6 @@ from aecore.hub.client import (
 )
 from aecore.hub.repositories import check_repo_name
 from aecore.model.config import RunConfig
-from aecore.runs.card import format_card, format_card_title
 from aecore.runs.foreign import list_file_sizes, strip_local_paths
 from aecore.runs.run import Run
 

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from aecore.analysis.metrics import decode_in_chunks, encode_in_chunks
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.analysis.pictures import to_rgb_bytes
 from aecore.data.arrays import check_data_bytes
 from aecore.data.splits import as_float

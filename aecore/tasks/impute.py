@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import CHUNK_BYTES, CHUNK_ROWS, is_variational
+from aecore.analysis.bounds import is_variational
+from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS
 from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
 from aecore.model.parts.networks import ACTIVATIONS
+from aecore.runs.records import PretrainRecord
 from aecore.training.optimizer import Optimizer
 
 PRETRAIN_CHUNK = 4096
@@ -25,7 +25,7 @@ PRETRAIN_CHUNK = 4096
 
 def pretrain_layers(
     model: Autoencoder, x: Tensor, config: TrainConfig, stop: Callable[[], bool]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[PretrainRecord]:
     """Train encoder layer l and its mirror in the decoder, l = 0, 1, ..., on x (N, *input_shape).
 
     Yields one record an epoch. The first layer rebuilds the input by the model's likelihood, the
@@ -49,13 +49,9 @@ def pretrain_layers(
                 optimizer.step(config.lr)
                 total += loss.item() * len(rows)
             seconds = round(time.perf_counter() - started, 4)
-            yield {
-                "kind": "pretrain",
-                "layer": depth + 1,
-                "epoch": epoch,
-                "loss": total / len(below),
-                "seconds": seconds,
-            }
+            yield PretrainRecord(
+                layer=depth + 1, epoch=epoch, loss=total / len(below), seconds=seconds
+            )
         with torch.no_grad(), use_running_statistics(model):
             below = torch.cat([layer.encode(part) for part in below.split(PRETRAIN_CHUNK)])
 

@@ -11,28 +11,31 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import (
-    count_rows_at_once,
-    encode_in_chunks,
-    evaluate_model,
-    reconstruct_in_chunks,
-)
+from aecore.analysis.card import format_card
+from aecore.analysis.chunks import count_rows_at_once, encode_in_chunks, reconstruct_in_chunks
+from aecore.analysis.metrics import evaluate_model
 from aecore.data import datasets
 from aecore.data.datasets import load_dataset
 from aecore.data.on_disk import explain_read_errors
 from aecore.data.splits import Dataset, as_float
 from aecore.data.stored import StoredArray
 from aecore.errors import AecoreError, CheckpointError, ConfigError, RunError
-from aecore.files import RESUME_FILE, WEIGHTS_FILE, write_text_file
+from aecore.files import CARD_FILE, RESUME_FILE, WEIGHTS_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.model.weights import read_tensors, write_tensors
-from aecore.runs.card import format_card
+from aecore.runs.previews import (
+    Preview,
+    choose_preview_rows,
+    count_tracked_codes,
+    write_preview,
+)
+from aecore.runs.records import EpochRecord, MetricsRecord, Record
 from aecore.runs.run import Run
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.pretraining import pretrain_layers
@@ -45,11 +48,7 @@ RESIDENT_BYTES = (
 OUT_OF_MEMORY = (
     "The memory ran out. Use a smaller batch or network, or fewer examples (data.limit)."
 )
-PREVIEW_ROWS = 16
-TRACKED_VALUES = 16_000  # values of codes that each preview keeps, for the map over the epochs
-
-
-Record = dict[str, Any]
+RecordType = TypeVar("RecordType", bound=Record)
 Stop = Callable[[], bool]
 
 
@@ -190,10 +189,10 @@ class Trainer:
             self.run.write_state(state="stopped", progress=0.0)
             return
         measured = self.test_metrics()
-        yield self.keep({"kind": "test", **measured})
+        yield self.keep(MetricsRecord(measured))
         folder = f"{self.run.path.parent.name}/{self.run.id}"
         text = format_card(self.config, measured, folder=folder, history=self.run.epochs())
-        write_text_file(self.run.path / "README.md", text)
+        write_text_file(self.run.path / CARD_FILE, text)
         self.run.write_state(state="done", progress=0.0)
 
     def begin(self) -> Iterator[Record]:
@@ -252,18 +251,26 @@ class Trainer:
             else step % VOTE_EVERY == 0 and self.ranks.any(self.stop())
         )
 
-    def finish_epoch(self, sums: Tensor, seconds: float) -> Record:
+    def finish_epoch(self, sums: Tensor, seconds: float) -> EpochRecord:
         """Measure, save, and say how it went. RunError where the loss is no number any more."""
         means = (sums / len(self.x)).tolist()
         number = self.epoch + 1
-        record: Record = {"kind": "epoch", "epoch": number, "seconds": round(seconds, 4)}
-        record["lr"] = scheduled_learning_rate(self.training, self.epoch * self.steps, self.steps)
-        record |= dict(zip(("loss", "reconstruction", "rate", "penalty"), means, strict=True))
-        record |= self.validate()
-        watched = self.ranks.leaders(record.get("validation_loss", means[0]))
-        if not (math.isfinite(watched) and math.isfinite(means[0]) and self.is_finite()):
+        loss, reconstruction, rate, penalty = means
+        record = EpochRecord(
+            epoch=number,
+            seconds=round(seconds, 4),
+            lr=scheduled_learning_rate(self.training, self.epoch * self.steps, self.steps),
+            loss=loss,
+            reconstruction=reconstruction,
+            rate=rate,
+            penalty=penalty,
+            validation_loss=self.validate(),
+        )
+        held_out = record.validation_loss
+        watched = self.ranks.leaders(loss if held_out is None else held_out)
+        if not (math.isfinite(watched) and math.isfinite(loss) and self.is_finite()):
             raise RunError(
-                f"The training diverged in epoch {number}: loss {means[0]:.3g} at learning rate {record['lr']:.3g}. "
+                f"The training diverged in epoch {number}: loss {loss:.3g} at learning rate {record.lr:.3g}. "
                 "The best weights before that are kept. Try a tenth of the learning rate."
             )
         self.keep(
@@ -287,19 +294,19 @@ class Trainer:
         return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     @torch.no_grad()
-    def validate(self) -> Record:
-        """Training loss on the examples held out, with the KL at full weight; nothing where none are.
+    def validate(self) -> float | None:
+        """Training loss on the examples held out, with the KL at full weight; None where none are.
 
         The model stays in training mode: a denoising one is to be chosen by how well it denoises.
         """
         if not len(self.validation):
-            return {}
+            return None
         torch.manual_seed(self.training.seed)
         freeze_statistics(self.model)
         total = 0.0
         for part in self.validation.split(count_rows_at_once(self.model)):
             total += self.update.objective(as_float(part), 1.0).total.item() * len(part)
-        return {"validation_loss": total / len(self.validation)}
+        return total / len(self.validation)
 
     def test_metrics(self) -> dict[str, float]:
         """The best weights on the test set."""
@@ -310,7 +317,7 @@ class Trainer:
         self.model.bottleneck.anneal(1.0)
         return evaluate_model(self.model, self.test, seed=self.training.seed)
 
-    def keep(self, record: Record) -> Record:
+    def keep(self, record: RecordType) -> RecordType:
         if self.ranks.leads:
             self.run.append(record)
         return record
@@ -338,22 +345,14 @@ class Trainer:
 
     def preview(self, epoch: int) -> None:
         """Keep the same few test inputs as they are reconstructed now, and the codes of the first of the test set."""
-        folder = self.run.path / "previews"
-        folder.mkdir(exist_ok=True)
         self.model.eval()
-        rows = torch.linspace(
-            0, len(self.test) - 1, min(PREVIEW_ROWS, len(self.test))
-        ).long()  # sets may be sorted by class
-        x = as_float(self.test[rows])
+        x = as_float(self.test[choose_preview_rows(len(self.test))])
         if self.config.model.missing:  # a picture shows the mean in their place
             x = self.model.from_scaled(self.model.to_scaled(x.to(self.device))).cpu()
-        tensors = {"x": x, "reconstruction": reconstruct_in_chunks(self.model, x)}
-        if x.dim() == 4:  # pixels keep as bytes, in a quarter of the room
-            tensors = {name: (t.clamp(0, 1) * 255).round().byte() for name, t in tensors.items()}
-        tensors["z"] = encode_in_chunks(
-            self.model, self.test[: max(1, TRACKED_VALUES // self.config.model.latent_dim)]
-        ).half()
-        write_tensors(folder / f"{epoch:05d}.safetensors", tensors)
+        rebuilt = reconstruct_in_chunks(self.model, x)
+        tracked = self.test[: count_tracked_codes(self.config.model.latent_dim)]
+        z = encode_in_chunks(self.model, tracked)
+        write_preview(self.run.path, epoch, Preview(x, rebuilt, z))
 
     # -- position: everything a resumed run needs to go on as if nothing had happened
 

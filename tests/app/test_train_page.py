@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from aecore.backends import local
 from aecore.model.variants import VARIANTS
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
+from aecore.runs.records import MetricsRecord
 
 
 def button(app, label):
@@ -179,7 +180,7 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     ]
     name = submitted[0].config().sweep
     for run in submitted[:3]:
-        run.append({"kind": "test", "se": 2.0 + len(run.id), "kl": 1.0})
+        run.append(MetricsRecord({"se": 2.0 + len(run.id), "kl": 1.0}))
         run.write_state(state="done")
     app = open_page("compare.py", sweep=name)
     assert not app.exception

@@ -90,7 +90,7 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
     )
     send_run(found, read_order(found), TOKEN)
     epoch = wait_for(lambda: found.state().epoch, "its news come from the beginning")
-    assert found.epochs()[0]["epoch"] == 1
+    assert found.epochs()[0].epoch == 1
     stop_run(found)
     state = ended(found)
     assert state.state == "stopped" and state.epoch >= epoch and found.has_model()

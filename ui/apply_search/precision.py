@@ -6,7 +6,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from aecore.tasks.search import build_baseline_indexes, match_classes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
+from aecore.runs.records import EpochRecord
 from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, LOSS_LABEL, finish_figure, variant_colour
 from ui.train.curve import thin_records
 
@@ -36,9 +36,9 @@ def draw_sweep(
 
 
 def draw_loss_curves(
-    runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool
+    runs: Mapping[str, tuple[str, Sequence[EpochRecord]]], key: str, log: bool
 ) -> go.Figure:
-    """Curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
+    """Curves of several runs, {id: (variant, records)}; `key` is loss or validation_loss. Runs of one variant differ in dash.
 
     The names stand below, so that a narrow screen leaves the curves their width.
     """
@@ -46,8 +46,8 @@ def draw_loss_curves(
     for name, (variant, records) in runs.items():
         dash = LINE_DASHES[used.get(variant, 0) % len(LINE_DASHES)]
         used[variant] = used.get(variant, 0) + 1
-        rows = thin_records([row for row in records if key in row])
-        x, y = [row["epoch"] for row in rows], [row[key] for row in rows]
+        rows = thin_records([row for row in records if getattr(row, key) is not None])
+        x, y = [row.epoch for row in rows], [getattr(row, key) for row in rows]
         figure.add_scatter(
             x=x,
             y=y,

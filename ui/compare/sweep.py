@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
+from aecore.analysis.metrics import METRICS
 from aecore.runs.run import LIVE_STATES
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
@@ -15,7 +15,7 @@ from ui.kit.figures import variant_colour
 from ui.kit.visitor import is_mine
 
 SWEEP_POLL_SECONDS = 2.0
-SHOWN_METRICS = [name for name in METRIC_DESCRIPTIONS if name != "parameters"]
+SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
 
 
 # -- the results
@@ -55,12 +55,7 @@ def show_sweep_table(name: str, was_alive: bool) -> None:
     )
     groups = group_by_seed(members)
     metrics = list(
-        dict.fromkeys(
-            m
-            for group in groups
-            for m in group.metrics()
-            if m in METRIC_DESCRIPTIONS and m != "parameters"
-        )
+        dict.fromkeys(m for group in groups for m in group.metrics() if m in SHOWN_METRICS)
     )
     if metrics:
         shown = st.segmented_control(
@@ -69,19 +64,19 @@ def show_sweep_table(name: str, was_alive: bool) -> None:
             default=metrics[0],
             required=True,
             key="sweep-metric",
-            format_func=lambda metric: METRIC_LABELS.get(metric, metric),
+            format_func=lambda metric: METRICS[metric].label,
         )
         st.plotly_chart(
             show_sweep_figure(groups, shown),
             key="sweep-chart",
-            alt=f"{METRIC_LABELS.get(shown, shown)} over the size of the code",
+            alt=f"{METRICS[shown].label} over the size of the code",
         )
         st.dataframe(
             make_sweep_frame(groups, metrics),
             hide_index=True,
             alt="Mean and deviation over the seeds",
         )
-        st.caption(f"Mean ± standard deviation over seeds. {METRIC_DESCRIPTIONS[shown]}")
+        st.caption(f"Mean ± standard deviation over seeds. {METRICS[shown].help}")
     if was_alive and not live:
         st.rerun()
 
@@ -94,7 +89,7 @@ def show_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> object:
                 (group.latent_dim, found.mean, found.deviation or 0.0)
             )
     tints = {name: variant_colour(name) for name in lines}
-    return draw_sweep(lines, tints, METRIC_LABELS.get(metric, metric))
+    return draw_sweep(lines, tints, METRICS[metric].label)
 
 
 def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.DataFrame:
@@ -106,5 +101,5 @@ def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.
             "size of the code": group.latent_dim,
             "seeds": f"{group.count()} of {len(group.runs)}",
         }
-        rows.append(row | {METRIC_LABELS.get(m, m): str(measured.get(m, "")) for m in metrics})
+        rows.append(row | {METRICS[m].label: str(measured.get(m, "")) for m in metrics})
     return pd.DataFrame(rows)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS
+from aecore.analysis.metrics import METRICS
 from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
 from aecore.runs.run import Run
@@ -28,7 +28,7 @@ BOUND_METRICS = (
 
 
 def tabulate_metrics(chosen: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """Test metrics, a row a run, in the order of DESCRIPTIONS; and a sentence for each that has none."""
+    """Test metrics, a row a run, in the order of METRICS; and a sentence for each that has none."""
     rows, problems = [], []
     for run in chosen:
         try:
@@ -38,7 +38,7 @@ def tabulate_metrics(chosen: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             problems.append(f"{run.id} could not be measured: {error}")
         data = run.config().data
         head = {"variant": variant_label(run), "run": run.id, "data": data.name if data else ""}
-        rows.append({**head, **{name: found.get(name) for name in METRIC_DESCRIPTIONS}})
+        rows.append({**head, **{name: found.get(name) for name in METRICS}})
     frame = pd.DataFrame(rows)
     return frame.dropna(axis="columns", how="all"), problems
 
@@ -69,8 +69,7 @@ def comparison_key(config: RunConfig) -> tuple[Any, ...]:
 
 def metric_direction(metric: str) -> int:
     """-1 where lower is better, 1 where higher is, else 0."""
-    text = METRIC_DESCRIPTIONS.get(metric, "")
-    return 1 if "Higher is better" in text else -1 if "Lower is better" in text else 0
+    return METRICS[metric].direction if metric in METRICS else 0
 
 
 def explain_different_losses(configs: Mapping[str, RunConfig]) -> str:
@@ -96,7 +95,7 @@ def style_metrics(frame: pd.DataFrame, marks: pd.DataFrame, variants: Sequence[s
     """The table with three significant digits, each variant in its colour and the best of a column marked."""
     fills = [variant_colour(name) for name in variants]
     labels = [f"background-color: {fill}; color: {text_colour_on(fill)}" for fill in fills]
-    numbers = {name: format_metric for name in frame.columns if name in METRIC_DESCRIPTIONS}
+    numbers = {name: format_metric for name in frame.columns if name in METRICS}
     return (
         frame.style.format(numbers, na_rep="")
         .apply(lambda _: labels, subset=["variant"])
@@ -176,4 +175,4 @@ def group_parts_by_kind(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def tabulate_curves(chosen: Sequence[Run]) -> pd.DataFrame:
     """Every epoch of every run, for a file."""
-    return pd.DataFrame([{"run": run.id, **row} for run in chosen for row in run.epochs()])
+    return pd.DataFrame([{"run": run.id, **row.to_row()} for run in chosen for row in run.epochs()])

@@ -17,7 +17,13 @@ from aecore.data.tables import parse_numbers
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
 from aecore.model.config import DataConfig
-from aecore.runs.uploads import MAX_UPLOAD_BYTES, SIDES, UploadedData, create_upload, guess_settings
+from aecore.runs.uploads import (
+    SIDES,
+    UploadedData,
+    create_upload,
+    guess_settings,
+    read_upload_limit,
+)
 from ui.data.uploader import ask_for_files
 from ui.kit.cache import load_cached_data, load_cached_frame
 from ui.kit.hub_account import hub_token
@@ -50,7 +56,7 @@ def show_bring() -> None:
         st.error(problem, icon=":material/error:")
     where = "of this session, and of whoever has its link" if is_public() else "of this machine"
     st.caption(
-        f"Limits: {MAX_UPLOAD_BYTES / 1e6:,.0f} MB a set, {MAX_ARRAY_BYTES / 1e9:.3g} GB once decoded. It stays a set "
+        f"Limits: {read_upload_limit() / 1e6:,.0f} MB a set, {MAX_ARRAY_BYTES / 1e9:.3g} GB once decoded. It stays a set "
         f"{where} until you delete it{', for a day at most' if is_public() else ''}."
     )
 

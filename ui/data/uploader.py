@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from aecore.errors import DataError
 from aecore.runs.uploads import (
-    MAX_UPLOAD_BYTES,
     UPLOAD_SUFFIXES,
     UploadedData,
     check_upload_name,
     create_upload,
     find_upload,
+    read_upload_limit,
 )
 from ui.kit.visitor import is_public
 
@@ -121,8 +121,8 @@ def ask_for_files(
         DAY_SECONDS if is_public() else None
     )
     st.session_state[key] = one.token
-    hint = f"{what}; up to {MAX_UPLOAD_BYTES / 1e6:,.0f} MB in all"
-    data = {"token": one.token, "limit": MAX_UPLOAD_BYTES, "accept": list(accept), "hint": hint}
+    hint = f"{what}; up to {read_upload_limit() / 1e6:,.0f} MB in all"
+    data = {"token": one.token, "limit": read_upload_limit(), "accept": list(accept), "hint": hint}
     answer: Any = uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
     if not (answer.done and one.source):
         return None
@@ -136,7 +136,7 @@ async def receive_file(request: Request) -> JSONResponse:
     if one is None:
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)
     try:
-        room = MAX_UPLOAD_BYTES - one.size()
+        room = read_upload_limit() - one.size()
         name = check_upload_name(request.path_params["name"])
         if int(request.headers.get("content-length") or 0) > room:
             raise DataError(explain_too_large(name))
@@ -156,7 +156,7 @@ async def receive_file(request: Request) -> JSONResponse:
 
 
 def explain_too_large(name: str) -> str:
-    return f"{name} is too large: the limit is {MAX_UPLOAD_BYTES / 1e6:,.0f} MB in all. Use fewer or smaller examples."
+    return f"{name} is too large: the limit is {read_upload_limit() / 1e6:,.0f} MB in all. Use fewer or smaller examples."
 
 
 UPLOAD_ROUTE = Route("/own/{token}/{name}", receive_file, methods=["PUT"])

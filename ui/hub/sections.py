@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from aecore.analysis.card import format_card
 from aecore.explorer.static_page import zip_static_page
 from aecore.hub.pull import pull_run
 from aecore.hub.push import push_run
 from aecore.hub.repositories import search_models
 from aecore.hub.spaces import publish_explorer
-from aecore.runs.card import format_card
 from aecore.runs.listing import runs_folder
 from aecore.runs.run import Run
 from ui.kit.hub_account import begin_hub_job, hub_job_outcome, hub_token

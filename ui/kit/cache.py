@@ -11,12 +11,12 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import (
     Density,
     Plane,
     choose_density_examples,
     decoding_errors,
-    encode_codes,
     fit_density,
     fit_principal_plane,
     preserved_neighbour_shares,
@@ -77,7 +77,7 @@ def warm_caches() -> None:
             and has_sound_config(run)
             and run.config().model.variant == "vae"
         ):
-            encode_codes(model_of(run), dataset_of(run)[0].test.x[:8])
+            encode_in_chunks(model_of(run), dataset_of(run)[0].test.x[:8])
 
 
 @st.cache_resource(
@@ -91,7 +91,7 @@ def load_codes_and_errors(
     found, _ = dataset_of(run)
     x = getattr(found, split).x[:count]
     net = model_of(run)
-    z = encode_codes(net, x)
+    z = encode_in_chunks(net, x)
     errors = decoding_errors(net, x, z)
     if not (z.isfinite().all() and errors.isfinite().all()):
         raise CheckpointError(
@@ -178,7 +178,7 @@ def encode_cached_gif(frames: Tensor, milliseconds: int) -> bytes:
 def load_cached_density(path: str, version: float, data_name: str) -> Density:
     run = Run(Path(path))
     return fit_density(
-        encode_codes(model_of(run), choose_density_examples(dataset_of(run)[0].train.x))
+        encode_in_chunks(model_of(run), choose_density_examples(dataset_of(run)[0].train.x))
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecore.analysis.latent import decode_codes, encode_codes
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.runs.run import Run
 from ui.kit.cache import model_of
 
@@ -32,5 +32,5 @@ def view_through(run: Run, x: Tensor, seed: int) -> RunView:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             saw = model.from_scaled(corruption(model.to_scaled(x)))
-    z = encode_codes(model, x if saw is None else saw)
-    return RunView(run, model.config.variant, saw, z, decode_codes(model, z))
+    z = encode_in_chunks(model, x if saw is None else saw)
+    return RunView(run, model.config.variant, saw, z, decode_in_chunks(model, z))

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
+from aecore.analysis.metrics import METRICS
 from aecore.analysis.pictures import draw_grid, make_tiles
-from aecore.backends.local import read_log_tail
 from aecore.backends.registry import resume_run, stop_run
-from aecore.backends.slots import slot_limit
 from aecore.data.catalog import CATALOG
 from aecore.data.splits import as_float
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
 from aecore.runs.listing import is_shipped_run, list_runs, runs_folder
+from aecore.runs.previews import read_preview
+from aecore.runs.process import read_slot_limit
 from aecore.runs.recipe import format_train_command, infer_data_kind
+from aecore.runs.records import EpochRecord
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.hub_account import hub_token
 from ui.kit.messages import show_error
@@ -42,7 +39,7 @@ def show_run_table() -> None:
     known = [run for run in list_runs() if is_mine(run)]
     st.subheader("Runs", anchor=False)
     st.caption(
-        f"At most {slot_limit()} at a time; the others wait their turn. Choose one to watch it."
+        f"At most {read_slot_limit()} at a time; the others wait their turn. Choose one to watch it."
     )
     for run in known[:LISTED_RUNS]:
         row, now = (
@@ -78,7 +75,7 @@ def show_live_run(run: Run) -> None:
     )()
     with st.expander("The same from a terminal", icon=":material/terminal:"):
         st.code(show_same_command(run, config), language="bash", wrap_lines=True)
-    if run.state().state in ("failed", "lost") and (said := read_log_tail(run)):
+    if run.state().state in ("failed", "lost") and (said := run.log_tail()):
         with st.expander("What the process printed", icon=":material/article:"):
             st.code(said, language=None, wrap_lines=True)
     with st.expander("config.json", icon=":material/data_object:"):
@@ -189,10 +186,9 @@ def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
                 spec, key="curve", height=320, alt="Loss by epoch, training and validation"
             )
             show_last_epoch(records[-1])
-        elif pretraining := run.records("pretrain"):
-            st.caption(
-                f"Pretraining layer {pretraining[-1].get('layer', 1)}, loss {pretraining[-1].get('loss', 0):.4g}"
-            )
+        elif pretraining := run.pretraining():
+            last = pretraining[-1]
+            st.caption(f"Pretraining layer {last.layer or 1}, loss {last.loss or 0:.4g}")
         elif now.state in LIVE_STATES:
             st.skeleton(height=320)
     with right:
@@ -202,17 +198,17 @@ def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
         st.rerun()  # once more, whole: the polling stops and the buttons change
 
 
-def show_last_epoch(record: dict[str, Any]) -> None:
+def show_last_epoch(record: EpochRecord) -> None:
     """The last epoch in figures."""
-    shown = {
-        "training loss": "loss",
-        "validation loss": "validation_loss",
-        "seconds an epoch": "seconds",
+    figures = {
+        "training loss": record.loss,
+        "validation loss": record.validation_loss,
+        "seconds an epoch": record.seconds,
     }
-    present = [(label, record[key]) for label, key in shown.items() if key in record]
     row = st.container(horizontal=True)
-    for label, value in present:
-        row.metric(label, f"{value:#.4g}", width=METRIC_WIDTH)
+    for label, value in figures.items():
+        if value is not None:
+            row.metric(label, f"{value:#.4g}", width=METRIC_WIDTH)
 
 
 def show_previews(run: Run) -> None:
@@ -225,14 +221,11 @@ def show_previews(run: Run) -> None:
     key = f"preview-{len(epochs)}"  # a new one becomes the default
     epoch = st.select_slider("Epoch", epochs, epochs[-1], key=key) if len(epochs) > 1 else epochs[0]
     try:
-        tensors = {name: as_float(t) for name, t in load(dict(kept)[epoch].read_bytes()).items()}
-        inputs, rebuilt = tensors["x"], tensors["reconstruction"]
-        shape = run.config().model.input_shape
-        if inputs.shape != rebuilt.shape or tuple(inputs.shape[1:]) != shape or not len(inputs):
-            raise KeyError("x")
-    except (SafetensorError, OSError, KeyError):
+        preview = read_preview(dict(kept)[epoch], run.config().model.input_shape)
+    except CheckpointError:
         st.caption("This preview cannot be read.")
         return
+    inputs, rebuilt = as_float(preview.x), as_float(preview.reconstruction)
     limit = float(inputs.abs().max())
     pairs = torch.cat(
         [part for i in range(0, len(inputs), 8) for part in (inputs[i : i + 8], rebuilt[i : i + 8])]
@@ -254,9 +247,6 @@ def show_test_metrics(run: Run) -> None:
     row = st.container(horizontal=True)
     for name, value in found.items():
         text = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}"
-        row.metric(
-            METRIC_LABELS.get(name, name),
-            text,
-            help=METRIC_DESCRIPTIONS.get(name),
-            width=METRIC_WIDTH,
-        )
+        metric = METRICS.get(name)
+        label, help_text = (metric.label, metric.help) if metric else (name, None)
+        row.metric(label, text, help=help_text, width=METRIC_WIDTH)
