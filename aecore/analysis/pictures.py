@@ -63,8 +63,8 @@ def encode_png(image: Image.Image) -> bytes:
 def make_tiles(x: Tensor, limit: float | None = None) -> Tensor:
     """Turn examples into images (N, 3, H, W) in [0, 1].
 
-    Images (N, C, H, W) stay as they are. A row of a table (N, features) becomes one cell per column,
-    blue below zero and red above, full at +-`limit`.
+    Images (N, C, H, W) stay as they are. A row of a table (N, features) becomes one cell per
+    column, blue below zero and red above, full at +-`limit`.
     """
     if x.dim() == 4:
         return x.clamp(0, 1).expand(-1, 3, -1, -1) if x.shape[1] == 1 else x.clamp(0, 1)

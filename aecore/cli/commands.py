@@ -159,7 +159,7 @@ def run_results(options: argparse.Namespace) -> None:
     rows = []
     for group in group_by_seed(members):
         row: dict[str, Any] = {"variant": group.variant, "latent_dim": group.latent_dim}
-        row["done"] = f"{group.count()} of {len(group.runs)}"
+        row["done"] = f"{group.count_done()} of {len(group.runs)}"
         for name, found in group.metrics().items():
             if name in METRICS:
                 row[name] = found if options.json else str(found)

@@ -7,6 +7,7 @@ metrics.jsonl        one flat record a line; a torn last line is ignored
 model.safetensors    the best weights so far
 resume.safetensors   weights, optimiser and position at the end of the last whole epoch
 previews/            a few test inputs reconstructed, as NNNNN.safetensors
+maps/                slow maps of the codes, for the Latent page
 README.md            the model card
 log.txt              what the trainer's process printed
 """

@@ -50,7 +50,7 @@ class SeedGroup(NamedTuple):
         shared = [name for name in names if all(name in metrics for metrics in done)]
         return {name: estimate_mean([float(metrics[name]) for metrics in done]) for name in shared}
 
-    def count(self) -> int:
+    def count_done(self) -> int:
         """Return how many seeds are done."""
         return sum(bool(run.test_metrics()) for run in self.runs)
 

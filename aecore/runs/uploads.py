@@ -133,7 +133,7 @@ def guess_settings(upload: UploadedData) -> DataConfig:
     if suffix in (".npz", ".npy"):
         return config
     sizes = count_image_sizes(path)
-    if len(sizes) == 1 and max(*sizes) <= SIDES[-1]:
+    if len(sizes) == 1 and max(max(size) for size in sizes) <= SIDES[-1]:
         return config
     shortest = min(min(size) for size in sizes)
     side = max([side for side in SIDES if side <= shortest], default=SIDES[0])

@@ -99,7 +99,7 @@ def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.
         row = {
             "variant": group.variant,
             "size of the code": group.latent_dim,
-            "seeds": f"{group.count()} of {len(group.runs)}",
+            "seeds": f"{group.count_done()} of {len(group.runs)}",
         }
         rows.append(row | {METRICS[m].label: str(measured.get(m, "")) for m in metrics})
     return pd.DataFrame(rows)
