@@ -16,6 +16,12 @@ METRICS_FILE, CARD_FILE = "metrics.jsonl", "README.md"
 RESUME_FILE = "resume.safetensors"
 
 
+STATE_FILE, LOCK_FILE, LOG_FILE = "state.json", "run.lock", "log.txt"
+
+
+PREVIEWS_FOLDER = "previews"
+
+
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
