@@ -19,20 +19,17 @@ from safetensors.torch import load_file
 from aecore.cli.parser import main
 from aecore.data.splits import Dataset, Split
 from aecore.errors import CheckpointError, ConfigError, DataError, RunError
-from aecore.model import weights
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, TrainConfig
 from aecore.model.weights import write_tensors
 from aecore.runs.listing import create_run
 from aecore.runs.run import Run
 from aecore.training.devices import pick_device
-from aecore.training.trainer import (
-    Trainer,
-    choose_preview_epochs,
-    fit,
-    hold_out_validation,
-    scheduled_learning_rate,
-)
+from aecore.training.failures import is_out_of_memory
+from aecore.training.preparation import hold_out_validation
+from aecore.training.run_writer import RunWriter
+from aecore.training.schedule import choose_preview_epochs, scheduled_learning_rate
+from aecore.training.trainer import Trainer, fit
 
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
@@ -413,7 +410,7 @@ def test_killed_before_or_after_any_write_a_resumed_run_ends_the_same(config, mo
 
         return call
 
-    monkeypatch.setattr(weights.os, "replace", counted(os.replace))
+    monkeypatch.setattr(os, "replace", counted(os.replace))
     monkeypatch.setattr(Run, "append", counted(Run.append))
     for at in range(1, 1000):
         left[0] = -1
@@ -457,7 +454,7 @@ LONG = {
 
 def talkative(arguments):
     """The command line, saying after every step where it is, so that a test can kill it there."""
-    Trainer.told = property(lambda _: -math.inf, lambda *_: None)
+    RunWriter.reported_at = property(lambda _: -math.inf, lambda *_: None)
     return main(arguments)
 
 
@@ -637,6 +634,16 @@ def test_an_unforeseen_error_is_told_in_the_folder_too(monkeypatch):
     assert run.state().state == "failed" and "ZeroDivisionError" in run.state().error
 
 
+def test_memory_that_ran_out_is_told_from_other_errors():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**15)  # 4 PB
+    assert type(caught.value) is RuntimeError, "its type alone tells nothing"
+    for error in (caught.value, torch.OutOfMemoryError("CUDA out of memory"), MemoryError()):
+        assert is_out_of_memory(error)
+    for error in (RuntimeError("can't allocate"), OSError("DefaultCPUAllocator: can't allocate")):
+        assert not is_out_of_memory(error)
+
+
 def test_a_model_without_its_history_cannot_be_trained(tmp_path):
     from helpers import model
 
@@ -654,11 +661,10 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are():
 
 FULL_DISK = """
 import resource, sys
-from aecore import runs
-from aecore.__main__ import main
-from pathlib import Path
+from aecore.cli.parser import main
+from aecore.runs.listing import find_run
 
-run = runs.find(sys.argv[1])
+run = find_run(sys.argv[1])
 size = (run.path / "model.safetensors").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 sys.exit(main(["resume", str(run.path)]))

@@ -82,7 +82,7 @@ class Autoencoder(nn.Module):
 
     # -- in the network's units
 
-    def loss(self, x: Tensor, kl_weight: float = 1.0) -> Loss:
+    def loss(self, x: Tensor, kl_weight: float | Tensor = 1.0) -> Loss:
         """The training loss of x (N, *input_shape), in the data's units; noise only in training mode."""
         observed, x = self.observed(x), self.to_scaled(x)
         noisy = self.config.corruption(x) if self.training and self.config.corruption else x
