@@ -14,14 +14,14 @@ from aecore.model.parts.bottleneck import kl_to_standard_normal
 
 
 def is_variational(model: Autoencoder) -> bool:
-    """Return whether the model's code is a distribution, so that its likelihood has a bound."""
+    """Returns whether the model's code is a distribution, so that its likelihood has a bound."""
     return model.config.bottleneck.kind == "gaussian"
 
 
 def log_importance_weights(
     model: Autoencoder, x: Tensor, samples: int, ratio: bool = False, observed: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return ln p(x|z_k) (samples, N) of codes z_k drawn for each x, and the closed-form KL (N,).
+    """Returns ln p(x|z_k) (samples, N) of codes z_k drawn for each x, and the closed-form KL (N,).
 
     With `ratio`, ln p(z_k) - ln q(z_k|x) is added. x (N, *input_shape) is in the network's units.
     """
@@ -40,9 +40,9 @@ def log_importance_weights(
 
 @torch.no_grad()
 def iwae_bound(model: Autoencoder, x: Tensor, samples: int) -> float:
-    """Return -1/N sum ln 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), nats per example, in bounded memory.
+    """Returns -1/N sum ln 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), in nats per example.
 
-    Burda et al. (2015), eq. 8. ConfigError where the code has no distribution.
+    Burda et al. (2015), eq. 8, in bounded memory. ConfigError where the code has no distribution.
     """
     if not is_variational(model):
         raise ConfigError(

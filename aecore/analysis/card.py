@@ -40,7 +40,7 @@ def format_card(
     space: str = "",
     history: Sequence[EpochRecord] = (),
 ) -> str:
-    """Return the text of README.md for a run with these test metrics.
+    """Returns the text of README.md for a run with these test metrics.
 
     The snippet pulls from `repo` where that is given, else it loads `folder`. `space` is the
     address of a page that shows the model. `history` is `Run.epochs()`. Nothing in a stranger's
@@ -73,7 +73,7 @@ def format_card(
 
 
 def format_front_matter(config: RunConfig, metrics: Mapping[str, float]) -> str:
-    """Return the YAML block that the Hub reads: library, tags, data and results."""
+    """Returns the YAML block that the Hub reads: library, tags, data and results."""
     is_image = infer_data_kind(config) == "image"
     task = "image-feature-extraction" if is_image else "feature-extraction"
     values: dict[str, Any] = {"library_name": LIBRARY, "license": "mit", "pipeline_tag": task}
@@ -89,7 +89,7 @@ def format_front_matter(config: RunConfig, metrics: Mapping[str, float]) -> str:
 
 
 def list_tags(config: RunConfig) -> list[str]:
-    """Return the tags by which the Hub finds the model, each once."""
+    """Returns the tags by which the Hub finds the model, each once."""
     tags = ["autoencoder", LIBRARY]
     if variant := VARIANTS.get(config.model.variant):
         tags += [variant.family.lower(), f"{VARIANT_TAG}{config.model.variant}"]
@@ -99,7 +99,7 @@ def list_tags(config: RunConfig) -> list[str]:
 def make_result(
     config: RunConfig, name: str, task: str, errors: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return the entry of `model-index`: these metrics on the test split of the data set `name`."""
+    """Returns the entry of `model-index`: these metrics on the test split of a data set."""
     return {
         "task": {"type": task, "name": "Reconstruction"},
         "dataset": {
@@ -115,7 +115,7 @@ def make_result(
 
 
 def format_card_title(config: RunConfig, escape: Callable[[str], str] = str) -> str:
-    """Return a title like `Denoising autoencoder (masking) on MNIST`, names through `escape`."""
+    """Returns a title like `Denoising autoencoder (masking) on MNIST`, names through `escape`."""
     variant = VARIANTS.get(config.model.variant)
     if variant is None:
         title = f"{escape(clean_line(config.model.variant))} autoencoder"
@@ -126,7 +126,7 @@ def format_card_title(config: RunConfig, escape: Callable[[str], str] = str) -> 
 
 
 def describe_variant(config: RunConfig) -> list[str]:
-    """Return the sentence, the formula and the paper of the variant, each a block of text."""
+    """Returns the sentence, the formula and the paper of the variant, each a block of text."""
     shape = config.model.input_shape
     unit = "values" if len(shape) == 1 else "pixels (channels, height, width)"
     sizes = f"It takes {' x '.join(map(str, shape))} {unit} to a code of {config.model.latent_dim}."
@@ -141,7 +141,7 @@ def describe_variant(config: RunConfig) -> list[str]:
 
 
 def format_parts_table(config: RunConfig) -> str:
-    """Return a table with one row for each part, with its options."""
+    """Returns a table with one row for each part, with its options."""
     model = config.model
     parts = [(name, getattr(model, name)) for name in RECIPE_PARTS]
     parts += [("penalty", penalty) for penalty in model.penalties]
@@ -155,7 +155,7 @@ def format_parts_table(config: RunConfig) -> str:
 
 
 def format_part_options(part: Options) -> str:
-    """Return the options of a part with their values, in one cell of a table."""
+    """Returns the options of a part with their values, in one cell of a table."""
     values = part.model_dump(mode="json", exclude={"kind"})
     return ", ".join(
         f"{name} {escape_markdown(json.dumps(value).strip(chr(34)))}"
@@ -164,7 +164,7 @@ def format_part_options(part: Options) -> str:
 
 
 def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> str:
-    """Return the table of test metrics with their explanations, then published figures."""
+    """Returns the table of test metrics with their explanations, then published figures."""
     data = f"the test split of {escape_markdown(name_data_set(config))}"
     measured_on = data if config.data else "test data"
     units = "pixels in [0, 1]" if config.model.scaling == "none" else "scaled columns"
@@ -183,12 +183,12 @@ def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> s
 
 
 def describe_metric(name: str) -> str:
-    """Return the explanation of a metric, for a cell of a table."""
+    """Returns the explanation of a metric, for a cell of a table."""
     return METRICS[name].explanation.rstrip(".").replace("|", "\\|")
 
 
 def format_published_figures(config: RunConfig, metrics: Mapping[str, float]) -> str:
-    """Return a list of published figures beside the run's own; empty where there are none."""
+    """Returns a list of published figures beside the run's own; empty where there are none."""
     lines = [
         f"- {name} {format_card_number(metrics[name])}; "
         f"{escape_markdown(reference.source)}: {format_card_number(reference.value)}"
@@ -199,7 +199,7 @@ def format_published_figures(config: RunConfig, metrics: Mapping[str, float]) ->
 
 
 def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -> str:
-    """Return the command and its outcome; empty where it is not known or not safe to paste."""
+    """Returns the command and its outcome; empty where it is not known or not safe to paste."""
     try:
         command = format_train_command(config, infer_data_kind(config))
     except ConfigError:
@@ -220,7 +220,7 @@ def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -
 
 
 def format_snippet(config: RunConfig, repo: str | None, folder: str | None) -> str:
-    """Return Python code that loads the model and reconstructs examples, as it stands."""
+    """Returns Python code that loads the model and reconstructs examples, as it stands."""
     load = f"from_pretrained({quote_yaml(repo)})" if repo else f"load({quote_yaml(folder or '.')})"
     shape = ", ".join(map(str, config.model.input_shape))
     if infer_data_kind(config) == "image":
@@ -245,39 +245,39 @@ def format_snippet(config: RunConfig, repo: str | None, folder: str | None) -> s
 
 
 def keep_known_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the known metrics that are finite numbers, in the order of METRICS."""
+    """Returns the known metrics that are finite numbers, in the order of METRICS."""
     return {name: metrics[name] for name in METRICS if is_finite_number(metrics.get(name))}
 
 
 def name_data_set(config: RunConfig) -> str:
-    """Return a catalog set's label, else the name on one line; for people."""
+    """Returns a catalog set's label, else the name on one line; for people."""
     name = config.data.name if config.data else ""
     return CATALOG[name].label if name in CATALOG else clean_line(name)
 
 
 def clean_line(text: str) -> str:
-    """Return the text on one line, printable and of bearable length."""
+    """Returns the text on one line, printable and of bearable length."""
     line = " ".join(text.split())
     printable = "".join(letter if letter.isprintable() else " " for letter in line)
     return printable[:MAX_NAME_LENGTH] or "data"
 
 
 def escape_markdown(text: str) -> str:
-    """Escape what Markdown, HTML and formulas would read as more than text."""
+    """Escapes what Markdown, HTML and formulas would read as more than text."""
     html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]()#+!|~$:@-])", r"\\\1", html)
 
 
 def quote_yaml(text: str) -> str:
-    """Return the text in double quotes, escaped, as YAML and Python read it."""
+    """Returns the text in double quotes, escaped, as YAML and Python read it."""
     return json.dumps(text)
 
 
 def fence_code(language: str, text: str) -> str:
-    """Return a code block of Markdown."""
+    """Returns a code block of Markdown."""
     return f"```{language}\n{text}\n```"
 
 
 def format_card_number(value: float) -> str:
-    """Format to three significant digits, or whole with its thousands set apart."""
+    """Formats to three significant digits, or whole with its thousands set apart."""
     return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.3g}"

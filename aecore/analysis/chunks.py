@@ -15,17 +15,17 @@ CHUNK_BYTES = 20_000_000  # decoded values at a time
 
 
 def encode_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return the codes (N, latent_dim) of x (N, *input_shape)."""
+    """Returns the codes (N, latent_dim) of x (N, *input_shape)."""
     return _map_in_chunks(model, model.encode, x)
 
 
 def reconstruct_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return the reconstructions (N, *input_shape) of x."""
+    """Returns the reconstructions (N, *input_shape) of x."""
     return _map_in_chunks(model, model.reconstruct, x)
 
 
 def decode_in_chunks(model: Autoencoder, z: Tensor) -> Tensor:
-    """Return the decoded codes z (N, latent_dim): (N, *input_shape)."""
+    """Returns the decoded codes z (N, latent_dim): (N, *input_shape)."""
     return _map_in_chunks(model, model.decode, z)
 
 
@@ -39,7 +39,7 @@ def _map_in_chunks(
 
 
 def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Yield x (N, *input_shape) in parts, each with a mask of the cells that are known, or None.
+    """Yields x (N, *input_shape) in parts, each with a mask of the cells that are known, or None.
 
     The parts are float, on the model's device and in the network's units.
     """
@@ -49,11 +49,11 @@ def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tens
 
 
 def count_rows_at_once(model: Autoencoder) -> int:
-    """Return how many examples fit into memory together, with all the codes drawn for each."""
+    """Returns how many examples fit into memory together, with all the codes drawn for each."""
     samples = getattr(model.config.bottleneck, "samples", 1)
     return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * samples)))
 
 
 def count_samples_at_once(model: Autoencoder, samples: int) -> int:
-    """Return how many of the `samples` decoded codes of each example fit into memory together."""
+    """Returns how many of the `samples` decoded codes of each example fit into memory together."""
     return max(1, min(samples, CHUNK_BYTES // (CHUNK_ROWS * model.config.features)))

@@ -23,7 +23,7 @@ DENSITY_DIMS, DENSITY_ROWS = 64, 10_000
 
 
 def project_codes(z: Tensor, method: Projection, dims: int = 2, seed: int = 0) -> np.ndarray:
-    """Return the positions (N, dims) float32 of codes z (N, latent_dim) on a map of 2 or 3 dims."""
+    """Returns positions (N, dims) float32 of codes z (N, latent_dim) on a map of 2 or 3 dims."""
     codes = z.numpy().astype(np.float32)
     if method == "umap":
         return project_by_umap(codes, dims, seed)
@@ -40,16 +40,16 @@ class Plane(NamedTuple):
     axes: np.ndarray
 
     def positions(self, z: np.ndarray) -> np.ndarray:
-        """Return the points (N, 2) of the plane that are nearest to codes z (N, latent_dim)."""
+        """Returns the points (N, 2) of the plane that are nearest to codes z (N, latent_dim)."""
         return ((z - self.origin) @ self.axes.T).astype(np.float32)
 
     def codes(self, positions: np.ndarray) -> np.ndarray:
-        """Return the codes (N, latent_dim) of positions (N, 2)."""
+        """Returns the codes (N, latent_dim) of positions (N, 2)."""
         return (self.origin + positions @ self.axes).astype(np.float32)
 
 
 def fit_principal_plane(z: np.ndarray) -> Plane:
-    """Fit the plane through the mean of codes z (N, latent_dim), along their largest variance."""
+    """Fits the plane through the mean of codes z (N, latent_dim), along their largest variance."""
     from sklearn.decomposition import PCA
 
     pca = PCA(min(2, *z.shape), random_state=0).fit(z)
@@ -59,7 +59,7 @@ def fit_principal_plane(z: np.ndarray) -> Plane:
 
 
 def make_unit_plane(z: np.ndarray, units: Sequence[int]) -> Plane:
-    """Return the plane along two code units, the others at their mean over z (N, latent_dim)."""
+    """Returns the plane along two code units, the others at their mean over z (N, latent_dim)."""
     origin, axes = z.mean(0), np.zeros((2, z.shape[1]), np.float32)
     for axis, unit in zip(axes, dict.fromkeys(units), strict=False):
         axis[unit], origin[unit] = 1, 0
@@ -67,7 +67,7 @@ def make_unit_plane(z: np.ndarray, units: Sequence[int]) -> Plane:
 
 
 def preserved_neighbour_shares(z: np.ndarray, positions: np.ndarray, k: int = 10) -> np.ndarray:
-    """Return the share (N,) of each code's k nearest that are among its k nearest on the map.
+    """Returns the share (N,) of each code's k nearest that are among its k nearest on the map.
 
     z (N, latent_dim). The share is low where the map is distorted: neighbours on it are far apart
     in the latent space.
@@ -83,7 +83,7 @@ def preserved_neighbour_shares(z: np.ndarray, positions: np.ndarray, k: int = 10
 
 
 def project_by_pca(z: np.ndarray, dims: int) -> np.ndarray:
-    """Project z (N, latent_dim) to its principal components (N, dims), padded with zeros."""
+    """Projects z (N, latent_dim) to its principal components (N, dims), padded with zeros."""
     from sklearn.decomposition import PCA
 
     count = min(dims, *z.shape)
@@ -92,7 +92,7 @@ def project_by_pca(z: np.ndarray, dims: int) -> np.ndarray:
 
 
 def project_by_tsne(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
-    """Project z (N, latent_dim) by t-SNE (van der Maaten & Hinton, 2008) from PCA positions."""
+    """Projects z (N, latent_dim) by t-SNE (van der Maaten & Hinton, 2008) from PCA positions."""
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, max(2.0, (len(z) - 1) / 3))
@@ -106,7 +106,7 @@ def project_by_tsne(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
 
 
 def project_by_umap(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
-    """Project z (N, latent_dim) by UMAP (McInnes et al., 2018), reproducibly by its seed.
+    """Projects z (N, latent_dim) by UMAP (McInnes et al., 2018), reproducibly by its seed.
 
     ConfigError for too few points.
     """
@@ -120,7 +120,7 @@ def project_by_umap(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
 
 @torch.no_grad()
 def decoding_errors(model: Autoencoder, x: Tensor, z: Tensor) -> Tensor:
-    """Return the squared error (N,) of each input's decoded code, summed over features.
+    """Returns the squared error (N,) of each input's decoded code, summed over features.
 
     x (N, *input_shape), z (N, latent_dim); in the network's units, on the CPU.
     """
@@ -135,7 +135,7 @@ def decoding_errors(model: Autoencoder, x: Tensor, z: Tensor) -> Tensor:
 
 
 def interpolate_codes(start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
-    """Return codes (steps, latent_dim) on the way from start to end (latent_dim,), ends included.
+    """Returns codes (steps, latent_dim) on the way from start to end (latent_dim,), ends included.
 
     The path is linear, or spherical: along the great circle, with the length changing evenly
     (White, 2016, Sampling Generative Networks), so that codes far from the origin stay as far.
@@ -158,21 +158,21 @@ def interpolate_codes(start: Tensor, end: Tensor, steps: int, path: str = "linea
 
 
 def find_nearest_codes(z: Tensor, row: int, count: int = 8) -> Tensor:
-    """Return the rows of z (N, latent_dim) nearest to `row`, nearest first, without itself."""
+    """Returns the rows of z (N, latent_dim) nearest to `row`, nearest first, without itself."""
     distances = (z - z[row]).square().sum(1)
     distances[row] = torch.inf
     return distances.topk(min(count, len(z) - 1), largest=False).indices
 
 
 def order_dimensions(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the dimensions of z (N, latent_dim), the most varying first, and their deviations."""
+    """Returns the dimensions of z (N, latent_dim), the most varying first, and their deviations."""
     deviation = z.std(0, correction=0)
     return deviation.argsort(descending=True, stable=True), deviation
 
 
 @torch.no_grad()
 def snap_codes(model: Autoencoder, z: Tensor) -> Tensor:
-    """Return the valid codes nearest to z (N, latent_dim), on the CPU.
+    """Returns the valid codes nearest to z (N, latent_dim), on the CPU.
 
     Valid are k active units or codebook vectors; without such a bottleneck all codes are.
     """
@@ -180,7 +180,7 @@ def snap_codes(model: Autoencoder, z: Tensor) -> Tensor:
 
 
 def walk_dimension(z: Tensor, dimension: int, values: Tensor) -> Tensor:
-    """Return z (latent_dim,) with one dimension set to each value: (len(values), latent_dim)."""
+    """Returns z (latent_dim,) with one dimension set to each value: (len(values), latent_dim)."""
     codes = z.repeat(len(values), 1)
     codes[:, dimension] = values
     return codes
@@ -200,7 +200,7 @@ class Density:
         self.mixture = mixture.fit(self.pca.transform(codes))
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Draw n codes (n, latent_dim)."""
+        """Draws n codes (n, latent_dim)."""
         from sklearn.utils import check_random_state
 
         mixture = copy(self.mixture)  # the fitted one is shared by all visitors
@@ -211,12 +211,12 @@ class Density:
 
 
 def fit_density(z: Tensor, seed: int = 0) -> Density:
-    """Fit a density to codes z (N, latent_dim), in at most 64 principal directions of them."""
+    """Fits a density to codes z (N, latent_dim), in at most 64 principal directions of them."""
     return Density(z, seed)
 
 
 def choose_density_examples(x: Tensor) -> Tensor:
-    """Return up to 10,000 examples of x to fit a density to, from all over the set.
+    """Returns up to 10,000 examples of x to fit a density to, from all over the set.
 
     Sets may be sorted by class.
     """
@@ -226,7 +226,7 @@ def choose_density_examples(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None) -> Tensor:
-    """Draw n codes (n, latent_dim): from the prior without a density, else valid codes from it."""
+    """Draws n codes (n, latent_dim): from the prior without a density, else valid codes from it."""
     if density is None:
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(n, model.config.latent_dim, generator=generator)
@@ -236,7 +236,7 @@ def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None)
 def sample_examples(
     model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor]
 ) -> tuple[Tensor, str]:
-    """Draw n new examples (n, *input_shape); returns them, and a name for their distribution.
+    """Draws n new examples (n, *input_shape); returns them, and a name for their distribution.
 
     `examples` gives training data; it is only called for models without a prior.
     """

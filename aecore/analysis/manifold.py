@@ -21,7 +21,7 @@ FEW_ROWS = 20  # Jacobians at a time: a wide one takes megabytes
 
 
 def compute_encoder_jacobians(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return dz/dx (N, latent_dim, features) of the code at x (N, *input_shape).
+    """Returns dz/dx (N, latent_dim, features) of the code at x (N, *input_shape).
 
     Before the bottleneck, in the network's units, without noise, by reverse mode.
     """
@@ -35,7 +35,7 @@ def compute_encoder_jacobians(model: Autoencoder, x: Tensor) -> Tensor:
 
 
 def compute_jacobian_norms(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return |dz/dx|_F at each x (N,), which a contractive autoencoder keeps small.
+    """Returns |dz/dx|_F at each x (N,), which a contractive autoencoder keeps small.
 
     Rifai et al. (2011), Contractive Auto-Encoders.
     """
@@ -44,7 +44,7 @@ def compute_jacobian_norms(model: Autoencoder, x: Tensor) -> Tensor:
 
 
 def compute_tangents(model: Autoencoder, x: Tensor, count: int) -> Tensor:
-    """Return the `count` input directions that move the code most: (N, count, features).
+    """Returns the `count` input directions that move the code most: (N, count, features).
 
     Orthonormal, the leading right singular vectors of the encoder's Jacobian: an estimate of the
     tangent space of the data's manifold at each x (Rifai et al., 2011, The Manifold Tangent
@@ -59,7 +59,7 @@ def compute_tangents(model: Autoencoder, x: Tensor, count: int) -> Tensor:
 
 
 def compute_image_tangents(x: Tensor) -> Tensor:
-    """Return how an image changes when it is moved a little: unit vectors (N, 6, C * H * W).
+    """Returns how an image changes when it is moved a little: unit vectors (N, 6, C * H * W).
 
     By finite differences of x (N, C, H, W): the two shifts, rotation, scaling, and the two
     hyperbolic deformations of Simard et al. (1992).
@@ -77,7 +77,7 @@ def compute_image_tangents(x: Tensor) -> Tensor:
 
 
 def captured_energy(directions: Tensor, basis: Tensor) -> Tensor:
-    """Return the share (N,) of the energy of directions (N, m, d) in the span of a basis (N, k, d).
+    """Returns the share (N,) of the energy of directions (N, m, d) that a basis (N, k, d) spans.
 
     The basis is orthonormal.
     """
@@ -87,7 +87,7 @@ def captured_energy(directions: Tensor, basis: Tensor) -> Tensor:
 
 @torch.no_grad()
 def compute_decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
-    """Return dx^/dz (N, features, latent_dim) at codes z (N, latent_dim), of the likelihood's mean.
+    """Returns dx^/dz (N, features, latent_dim) of the likelihood's mean at codes z (N, latent_dim).
 
     On the CPU, in the network's units, by forward mode. Units that are off in a k-sparse code stay
     off: their columns are zero.
@@ -114,14 +114,14 @@ class JacobianFrame(NamedTuple):
 
 
 def decompose_jacobian(jacobian: Tensor) -> JacobianFrame:
-    """Decompose one Jacobian (features, latent_dim), without directions that draw nothing."""
+    """Decomposes one Jacobian (features, latent_dim), without directions that draw nothing."""
     left, strengths, right = torch.linalg.svd(jacobian, full_matrices=False)
     rank = max(1, int((strengths > 1e-6 * strengths[0].clamp(min=1e-12)).sum()))
     return JacobianFrame(left[:, :rank], strengths[:rank], right[:rank])
 
 
 def estimate_local_dimension(strengths: Tensor) -> Tensor:
-    """Return how many directions share the variance, from 1 to k, by singular values s (..., k).
+    """Returns how many directions share the variance, from 1 to k, by singular values s (..., k).
 
     (sum s^2)^2 / sum s^4: the participation ratio (Gao et al., 2017, A theory of multineuronal
     dimensionality).
@@ -131,7 +131,7 @@ def estimate_local_dimension(strengths: Tensor) -> Tensor:
 
 
 def draw_orthogonal_noise(like: Tensor, basis: Tensor, sigma: float, seed: int = 0) -> Tensor:
-    """Draw Gaussian noise (N, d) of deviation sigma, orthogonal to the columns of a basis (d, k).
+    """Draws Gaussian noise (N, d) of deviation sigma, orthogonal to the columns of a basis (d, k).
 
     The columns are orthonormal; shape and type are those of `like`.
     """
@@ -143,7 +143,7 @@ def draw_orthogonal_noise(like: Tensor, basis: Tensor, sigma: float, seed: int =
 
 @torch.no_grad()
 def reconstruction_shift(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return r(x) - x, like x (N, *input_shape) in the data's units: how each point is moved.
+    """Returns r(x) - x, like x (N, *input_shape) in the data's units: how each point is moved.
 
     For a denoiser of Gaussian noise about sigma^2 times the score, grad ln p(x) (Alain & Bengio,
     2014).

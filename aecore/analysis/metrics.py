@@ -56,7 +56,7 @@ class MeasuredBatch:
 
     @cached_property
     def logits(self) -> Tensor:
-        """What the decoder makes of the code without noise: (B, *output_shape)."""
+        """The decoded code without noise: (B, *output_shape)."""
         h = self.model.activate(self.model.encoder(self.x).out)
         code = self.model.bottleneck.snap(h[:, : self.model.config.latent_dim])
         return self.model.decoder(code)
@@ -81,57 +81,57 @@ class Measurement:
 
 
 def is_bernoulli(model: Autoencoder) -> bool:
-    """Return whether the decoder gives probabilities, as cross-entropy needs."""
+    """Returns whether the decoder gives probabilities, as cross-entropy needs."""
     return model.config.likelihood.kind == "bernoulli"
 
 
 def has_pixels(model: Autoencoder) -> bool:
-    """Return whether the network works on pixels in [0, 1], as PSNR needs."""
+    """Returns whether the network works on pixels in [0, 1], as PSNR needs."""
     return len(model.config.input_shape) == 3 and model.config.scaling == "none"
 
 
 def sum_squared_errors(batch: MeasuredBatch) -> Tensor:
-    """Sum the squared errors of the reconstructions over examples and features."""
+    """Sums the squared errors of the reconstructions over examples and features."""
     errors = (batch.likelihood.mean(batch.logits) - batch.x).square()
     return sum_cells(errors, batch.x, batch.observed).sum()
 
 
 def sum_cross_entropies(batch: MeasuredBatch) -> Tensor:
-    """Sum the cross-entropies of the reconstructions over examples and features."""
+    """Sums the cross-entropies of the reconstructions over examples and features."""
     return batch.likelihood.loss(batch.logits, batch.x, batch.observed).sum()
 
 
 def sum_nll_bounds(batch: MeasuredBatch) -> Tensor:
-    """Sum the upper bounds on -ln p(x), each from one sampled code, over examples."""
+    """Sums the upper bounds on -ln p(x), each from one sampled code, over examples."""
     log_weight, kl = batch.log_weight_and_kl
     return (kl - log_weight[0]).sum()
 
 
 def sum_kl(batch: MeasuredBatch) -> Tensor:
-    """Sum KL(q(z|x) || p(z)) over examples."""
+    """Sums KL(q(z|x) || p(z)) over examples."""
     return batch.log_weight_and_kl[1].sum()
 
 
 def measure_iwae_bound(measurement: Measurement) -> float | None:
-    """Compute the bound from several samples of each code, where they are asked for."""
+    """Computes the bound from several samples of each code, where they are asked for."""
     if not measurement.samples:
         return None
     return iwae_bound(measurement.model, measurement.x, measurement.samples)
 
 
 def measure_psnr(measurement: Measurement) -> float:
-    """Compute 10 log10(features / se), for pixels in [0, 1]."""
+    """Computes 10 log10(features / se), for pixels in [0, 1]."""
     features = measurement.model.config.features
     return 10 * math.log10(features / max(measurement.means["se"], 1e-12))
 
 
 def measure_active_units(measurement: Measurement) -> int:
-    """Count the code units that vary with the input."""
+    """Counts the code units that vary with the input."""
     return count_active_units(encode_in_chunks(measurement.model, measurement.x))
 
 
 def count_parameters(measurement: Measurement) -> int:
-    """Count the model's parameters."""
+    """Counts the model's parameters."""
     return sum(parameter.numel() for parameter in measurement.model.parameters())
 
 
@@ -222,7 +222,7 @@ METRICS = {
 def evaluate_model(
     model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0
 ) -> dict[str, float]:
-    """Return the metrics {name: value} of a model on x (N, *input_shape), those that apply to it.
+    """Returns the metrics {name: value} of a model on x (N, *input_shape), those that apply to it.
 
     Errors are in the units that the network works in: pixels in [0, 1], scaled columns; missing
     cells, where the model allows for them, count for nothing. With `samples` K > 0, `iwae_bound` is
@@ -240,7 +240,7 @@ def evaluate_model(
 def average_batch_metrics(
     model: Autoencoder, x: Tensor, metrics: Sequence[Metric]
 ) -> dict[str, float]:
-    """Return the means over the examples x of those metrics that are summed over batches.
+    """Returns the means over the examples x of those metrics that are summed over batches.
 
     Random metrics come last in each batch: the numbers that they draw do not depend on the others.
     """
@@ -256,7 +256,7 @@ def average_batch_metrics(
 
 
 def count_active_units(codes: Tensor) -> int:
-    """Count the columns of codes (N, latent_dim) that vary by more than 0.01.
+    """Counts the columns of codes (N, latent_dim) that vary by more than 0.01.
 
     Burda et al. (2015), section 5.2.
     """

@@ -21,7 +21,7 @@ DIVERGING = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]], np.float3
 
 
 def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """Draw images x (N, C, H, W) in [0, 1], C 1 or 3, into one RGB picture, row by row."""
+    """Draws images x (N, C, H, W) in [0, 1], C 1 or 3, into one RGB picture, row by row."""
     tiles = to_rgb_bytes(x)
     columns = min(len(tiles), columns or math.ceil(math.sqrt(len(tiles))))
     scale = max(1, math.ceil(TILE_SIDE / min(tiles.shape[1:3])))
@@ -36,13 +36,13 @@ def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Imag
 
 
 def to_rgb_bytes(x: Tensor) -> np.ndarray:
-    """Return images x (N, C, H, W) in [0, 1] as uint8 (N, H, W, 3)."""
+    """Returns images x (N, C, H, W) in [0, 1] as uint8 (N, H, W, 3)."""
     pixels = (x.detach().cpu().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
 
 
 def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:
-    """Encode images x (N, C, H, W) in [0, 1] as an endless GIF, forth and back."""
+    """Encodes images x (N, C, H, W) in [0, 1] as an endless GIF, forth and back."""
     is_grey = bool((x == x[:, :1]).all())  # then no palette is searched for, which takes time
     frames = [draw_grid(image[None]).convert("L" if is_grey else "RGB") for image in x]
     frames += frames[-2:0:-1]
@@ -54,14 +54,14 @@ def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """Return the bytes of a PNG file."""
+    """Returns the bytes of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def make_tiles(x: Tensor, limit: float | None = None) -> Tensor:
-    """Turn examples into images (N, 3, H, W) in [0, 1].
+    """Turns examples into images (N, 3, H, W) in [0, 1].
 
     Images (N, C, H, W) stay as they are. A row of a table (N, features) becomes one cell per
     column, blue below zero and red above, full at +-`limit`.
@@ -76,7 +76,7 @@ def make_tiles(x: Tensor, limit: float | None = None) -> Tensor:
 
 
 def colour_signed(x: Tensor, limit: float | None = None) -> Tensor:
-    """Colour signed values (N, C, H, W), the mean of their channels: (N, 3, H, W) in [0, 1].
+    """Colours signed values (N, C, H, W), the mean of their channels: (N, 3, H, W) in [0, 1].
 
     Blue below zero, white at zero, red above, full at +-`limit`; NaN, what is not known, is grey.
     """
@@ -99,7 +99,7 @@ class SheetBlock(NamedTuple):
 
 
 def draw_strip(x: Tensor, width: int, gap: int = 4) -> Image.Image:
-    """Draw images x (N, 3, H, W) in [0, 1] side by side, each `width` pixels wide, without blur."""
+    """Draws images x (N, 3, H, W) in [0, 1] in a row, each `width` pixels wide, without blur."""
     height = max(1, round(x.shape[2] * width / x.shape[3]))
     framed = F.pad(
         F.interpolate(x, size=(height, width)), (gap, 0, gap, gap), value=BACKGROUND / 255
@@ -109,7 +109,7 @@ def draw_strip(x: Tensor, width: int, gap: int = 4) -> Image.Image:
 
 
 def choose_tile_width(shape: Sequence[int], least: int = 2 * TILE_SIDE) -> int:
-    """Return the smallest multiple of an image's width that is `least` pixels or more.
+    """Returns the smallest multiple of an image's width that is `least` pixels or more.
 
     `shape` is (C, H, W); rows of tables are `least` pixels wide.
     """
@@ -117,7 +117,7 @@ def choose_tile_width(shape: Sequence[int], least: int = 2 * TILE_SIDE) -> int:
 
 
 def colour_codes(z: Tensor) -> Tensor:
-    """Colour codes (N, d), white at zero, one scale for all: (N, 3, rows, columns), wide."""
+    """Colours codes (N, d), white at zero, one scale for all: (N, 3, rows, columns), wide."""
     columns = min(z.shape[1], math.ceil(math.sqrt(2 * z.shape[1])))
     rows = math.ceil(z.shape[1] / columns)
     cells = F.pad(z, (0, rows * columns - z.shape[1]))
@@ -125,7 +125,7 @@ def colour_codes(z: Tensor) -> Tensor:
 
 
 def draw_sheet(blocks: Sequence[SheetBlock], footer: str = "", size: int = 22) -> Image.Image:
-    """Draw blocks under each other on white, with their names, so that the picture explains itself.
+    """Draws blocks under each other on white, with their names: a picture that explains itself.
 
     `size` is that of the letters, in pixels.
     """
@@ -163,7 +163,7 @@ class _Sheet:
         return f"{block.title}  {block.detail}".strip()
 
     def draw(self) -> Image.Image:
-        """Draw all blocks, then the footer."""
+        """Draws all blocks, then the footer."""
         canvas = Image.new("RGB", (self.right + self.pad, self.height), "white")
         pen, top = ImageDraw.Draw(canvas), self.pad
         for block in self.blocks:
@@ -176,7 +176,7 @@ class _Sheet:
     def _draw_block(
         self, canvas: Image.Image, pen: ImageDraw.ImageDraw, block: SheetBlock, top: int
     ) -> int:
-        """Draw one block from `top` on; returns where it ends."""
+        """Draws one block from `top` on; returns where it ends."""
         height = self.line + sum(strip.height for strip in block.strips.values())
         pen.rectangle((0, top, self.bar, top + height), block.colour)
         pen.text((self.left, top), self._head(block), fill="#111111", font=self.font)

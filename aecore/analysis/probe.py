@@ -22,7 +22,7 @@ class ProbeResult(NamedTuple):
 
     error: float  # on the test set
     validation_error: float  # on the training examples held out, which is the smallest
-    chosen: float  # the strength C, or the epoch, with that validation error
+    setting: float  # the strength C, or the epoch, with that validation error
 
 
 def fit_linear_probe(
@@ -33,7 +33,7 @@ def fit_linear_probe(
     strengths: Sequence[float] = (0.01, 0.1, 1.0),
     seed: int = 0,
 ) -> ProbeResult:
-    """Multinomial logistic regression on features z (N, d) with classes y (N,).
+    """Fits multinomial logistic regression on features z (N, d) with classes y (N,).
 
     The inverse penalty C is chosen among `strengths` on a sixth of the training examples; the
     classifier is then fitted to all of them. ConfigError where there is but one class.
@@ -73,7 +73,7 @@ def fine_tune_encoder(
     dropout: float = 0.0,
     seed: int = 0,
 ) -> ProbeResult:
-    """Train a copy of the encoder of `model` with a softmax layer on its code as a classifier.
+    """Trains a copy of the encoder of `model` with a softmax layer on its code as a classifier.
 
     x (N, *input_shape), y (N,). Cross-entropy, Adam with a cosine schedule; the epoch is chosen on
     a sixth of the training examples. `dropout` is the share of code units left out at each step.
@@ -116,13 +116,13 @@ class Classifier(nn.Module):
         self.to(model.shift.device)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (N, classes) of x (N, *input_shape), in the network's units."""
+        """Returns the logits (N, classes) of x (N, *input_shape), in the network's units."""
         codes = self.model.bottleneck.snap(self.model.encode_scaled(x))
         return self.top(self.dropout(codes))
 
     @torch.no_grad()
     def error(self, x: Tensor, y: Tensor) -> float:
-        """Return the share of x (N, *input_shape) whose class is not y (N,)."""
+        """Returns the share of x (N, *input_shape) whose class is not y (N,)."""
         self.eval()
         wrong = 0
         for inputs, classes in zip(x.split(1000), y.split(1000), strict=True):
@@ -131,7 +131,7 @@ class Classifier(nn.Module):
 
 
 def check_classes(x: Tensor, y: Tensor) -> None:
-    """ConfigError where examples x and classes y differ in number, or there is but one class."""
+    """Raises ConfigError where x and y differ in number, or there is but one class."""
     if len(x) != len(y):
         raise ConfigError(
             f"There are {len(x)} examples but {len(y)} classes. Give one class for each example."
@@ -141,7 +141,7 @@ def check_classes(x: Tensor, y: Tensor) -> None:
 
 
 def split_probe_rows(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the rows to train with, and a sixth of all `count` rows to choose by."""
+    """Returns the rows to train with, and a sixth of all `count` rows to choose by."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     held = max(1, round(count * PROBE_HELD_OUT))
     return order[held:], order[:held]

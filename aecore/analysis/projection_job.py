@@ -71,7 +71,7 @@ class ProjectionJob:
         return self.path.with_suffix(".lock")
 
     def start(self) -> None:
-        """Begin in a process of its own; harmless while it is under way.
+        """Begins in a process of its own; harmless while it is under way.
 
         RunError where nothing can be written.
         """
@@ -94,7 +94,7 @@ class ProjectionJob:
             ) from error
 
     def arguments(self) -> list[str]:
-        """Return the command line of the process."""
+        """Returns the command line of the process."""
         options = {
             "dims": self.dims,
             "split": self.split,
@@ -107,22 +107,22 @@ class ProjectionJob:
         return [str(self.run.path.resolve()), self.method, *flags]
 
     def clear(self) -> None:
-        """Remove this map and those of older weights."""
+        """Removes this map and those of older weights."""
         for old in self.path.parent.glob(f"{self.stem}-*.safetensors"):
             old.unlink(missing_ok=True)
         self.log.unlink(missing_ok=True)
 
     def is_running(self) -> bool:
-        """Return True while the process lives."""
+        """Returns True while the process lives."""
         return LockFile(self.lock).is_held()
 
     def seconds(self) -> float:
-        """Return the seconds since it was started; 0 if it was not."""
+        """Returns the seconds since it was started; 0 if it was not."""
         started = LockFile(self.lock).modified()
         return max(0.0, time.time() - started) if started else 0.0
 
     def read(self) -> np.ndarray | None:
-        """Read the positions (count, dims) float32; None while there is no sound file."""
+        """Reads the positions (count, dims) float32; None while there is no sound file."""
         expected = {"positions": torch.empty(self.count, self.dims, device="meta")}
         try:
             return read_tensors(self.path, expected)["positions"].numpy()
@@ -130,33 +130,33 @@ class ProjectionJob:
             return None
 
     def step(self) -> str:
-        """Return what the process is doing."""
+        """Returns what the process is doing."""
         return self._last_line(STEP_PREFIX) or "Starting"
 
     def failure(self) -> str | None:
-        """Return why it ended without a map; None if it did not begin, goes on or is done."""
+        """Returns why it ended without a map; None if it did not begin, goes on or is done."""
         if not self.log.exists() or self.path.exists() or self.is_running():
             return None
         died = "The process that makes the map died. Try fewer points, or PCA."
         return self._last_line(ERROR_PREFIX) or died
 
     def _last_line(self, prefix: str) -> str:
-        """Return the last printed line of a prefix, without it; empty if there is none."""
+        """Returns the last printed line of a prefix, without it; empty if there is none."""
         lines = [line for line in self.tail() if line.startswith(prefix)]
         return lines[-1].removeprefix(prefix) if lines else ""
 
     def tail(self, lines: int = 20) -> list[str]:
-        """Return the last lines that the process printed."""
+        """Returns the last lines that the process printed."""
         return read_log_tail(self.log, lines)
 
     def cancel(self, wait: float = 3.0) -> None:
-        """End the process and forget it. Harmless when none runs."""
+        """Ends the process and removes its log. Harmless when none runs."""
         LockFile(self.lock).end_holder(wait, signal.SIGKILL)  # it has nothing to save
         self.log.unlink(missing_ok=True)
 
 
 def projections_folder(run: Run) -> Path:
-    """Return where maps of a run are kept: its folder, or a temporary one if that is read-only."""
+    """Returns where maps of a run are kept: its folder, or a temporary one if that is read-only."""
     if os.access(run.path, os.W_OK):
         return run.path / "maps"
     digest = hashlib.sha256(str(run.path.resolve()).encode()).hexdigest()[:12]
@@ -164,7 +164,7 @@ def projections_folder(run: Run) -> Path:
 
 
 def _temporary_path(suffix: str) -> Path:
-    """Return a path in the temporary folder that is this user's alone."""
+    """Returns a path in the temporary folder that is this user's alone."""
     return Path(tempfile.gettempdir()) / f"aecore-maps-{os.getuid()}{suffix}"
 
 
@@ -172,7 +172,7 @@ def _temporary_path(suffix: str) -> Path:
 
 
 def run_projection(job: ProjectionJob, out: Path) -> None:
-    """Encode, project and write. DataError where the data is not what the page showed."""
+    """Encodes, projects and writes. DataError where the data is not what the page showed."""
     print_step("Waiting for another map")
     with LockFile(_temporary_path(".lock")).hold(wait=True):  # one at a time on this machine
         print_step("Reading the data")
@@ -190,13 +190,13 @@ def run_projection(job: ProjectionJob, out: Path) -> None:
 
 
 def print_step(step: str) -> None:
-    """Print what is done now, for the page."""
+    """Prints what is done now, for the page."""
     sys.stdout.write(f"{STEP_PREFIX}{step}\n")
     sys.stdout.flush()
 
 
 def main() -> int:
-    """Make the map that the command line asks for; returns the exit status."""
+    """Makes the map that the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m aecore.analysis.projection_job", description=__doc__
     )

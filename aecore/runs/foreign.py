@@ -30,7 +30,7 @@ MAX_FOREIGN_EPOCHS = 100_000
 
 
 def choose_files_to_take(repo: str, sizes: Mapping[str, int | None]) -> list[str]:
-    """Return which files of a listing {path: bytes} to take.
+    """Returns which files of a listing {path: bytes} to take.
 
     Records, card and previews that are too large are left out. HubError where there is no model, or
     one that is too large.
@@ -53,7 +53,7 @@ def _is_bearable(name: str, size: int | None) -> bool:
 
 
 def adopt_run_folder(snapshot: Path, out: Path, repo: str) -> Path:
-    """Copy a verified snapshot to `out` as a run of its own, which appears there in one step."""
+    """Copies a verified snapshot to `out` as a run of its own, which appears there in one step."""
     config = strip_local_paths(read_config(snapshot))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=out.parent) as name:
@@ -72,7 +72,7 @@ def adopt_run_folder(snapshot: Path, out: Path, repo: str) -> Path:
 
 
 def keep_sound_records(path: Path) -> list[Record]:
-    """Rewrite a stranger's metrics.jsonl with the records that are sound; returns these."""
+    """Rewrites a stranger's metrics.jsonl with the records that are sound; returns these."""
     if not path.exists():
         return []
     parsed = (parse_record(line) for line in path.read_bytes().splitlines())
@@ -82,7 +82,7 @@ def keep_sound_records(path: Path) -> list[Record]:
 
 
 def _is_complete(record: Record) -> bool:
-    """Return whether a record has what every record of its kind has."""
+    """Returns whether a record has what every record of its kind has."""
     if isinstance(record, MetricsRecord):
         return True
     if record.epoch is None or not 0 <= record.epoch <= MAX_FOREIGN_EPOCHS:
@@ -91,7 +91,7 @@ def _is_complete(record: Record) -> bool:
 
 
 def strip_local_paths(config: RunConfig) -> RunConfig:
-    """Return the config with data at a path named by its last part, never like a catalog's set."""
+    """Returns the config with data at a path named by its last part, never like a catalog's set."""
     if config.data is None or config.data.name in CATALOG:
         return config
     name = re.split(r"[\\/]+", config.data.name.rstrip("\\/"))[-1].lstrip("~")
@@ -103,7 +103,7 @@ def strip_local_paths(config: RunConfig) -> RunConfig:
 
 
 def verify_model_loads(folder: Path, name: str) -> None:
-    """Load the folder's model once; CheckpointError, about `name`, where that fails."""
+    """Loads the folder's model once; CheckpointError, about `name`, where that fails."""
     try:
         Autoencoder.load(folder)
     except CheckpointError as error:
@@ -111,13 +111,13 @@ def verify_model_loads(folder: Path, name: str) -> None:
 
 
 def list_file_sizes(folder: Path) -> dict[str, int | None]:
-    """Return the size in bytes of each file below `folder`, by its path from there."""
+    """Returns the size in bytes of each file below `folder`, by its path from there."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copy those of the named files that exist, as real files."""
+    """Copies those of the named files that exist, as real files."""
     for name in names:
         if (source / name).is_file():
             (target / name).parent.mkdir(exist_ok=True)

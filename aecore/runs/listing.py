@@ -17,7 +17,7 @@ from aecore.runs.run import START_SECONDS, Run
 
 
 def _find_shipped_folder() -> Path:
-    """Return the folder of the shipped models, in an installed package or beside a checkout's."""
+    """Returns the folder of the shipped models, in an installed package or beside a checkout's."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "checkpoints"
     return installed if installed.is_dir() else package.parent / "checkpoints"
@@ -29,12 +29,12 @@ SHIPPED_PREFIXES = ("mnist-", "breast-cancer-", "swiss-roll-", "s-curve-", "circ
 
 
 def runs_folder() -> Path:
-    """Return the folder where runs live: $AECORE_RUNS, or checkpoints/ in the current folder."""
+    """Returns the folder where runs live: $AECORE_RUNS, or checkpoints/ in the current folder."""
     return Path(os.environ.get("AECORE_RUNS", "checkpoints"))
 
 
 def create_run(config: RunConfig, folder: Path | None = None) -> Run:
-    """Create a run folder, queued. RunError where `folder` is taken."""
+    """Creates a run folder, queued. RunError where `folder` is taken."""
     path = folder or runs_folder() / make_run_id(config)
     try:
         path.mkdir(parents=True, exist_ok=False)
@@ -56,7 +56,7 @@ def create_run(config: RunConfig, folder: Path | None = None) -> Run:
 
 
 def create_shared_run(config: RunConfig, folder: Path | None, first: bool) -> Run:
-    """Return the run that several processes train in `folder`; the first one creates it if needed.
+    """Returns the run that several processes train in `folder`; the first one creates it if needed.
 
     RunError where there is no folder that all of them know, or where it holds another run.
     """
@@ -74,14 +74,14 @@ def create_shared_run(config: RunConfig, folder: Path | None, first: bool) -> Ru
 
 
 def make_run_id(config: RunConfig) -> str:
-    """Return a new id of time, variant, data and four random letters: 1122-2105-vae-digits-3fa9."""
+    """Returns a new id: time, variant, data and four random letters, 1122-2105-vae-digits-3fa9."""
     source = Path(config.data.name if config.data else "model").stem.lower()
     data = re.sub(r"[^a-z0-9]+", "-", source)[:24].strip("-")
     return f"{datetime.now():%m%d-%H%M}-{config.model.variant}-{data}-{secrets.token_hex(2)}"
 
 
 def find_run(name: str | Path) -> Run:
-    """Return the run of that id or folder; RunError lists what there is."""
+    """Returns the run of that id or folder; RunError lists what there is."""
     for path in (Path(name), runs_folder() / name, SHIPPED_FOLDER / name):
         with suppress(OSError):  # a name too long for a file
             if (path / CONFIG_FILE).is_file():
@@ -91,7 +91,7 @@ def find_run(name: str | Path) -> Run:
 
 
 def list_runs() -> list[Run]:
-    """Return every run: the user's newest first, then the shipped ones by name, each name once."""
+    """Returns every run: the user's newest first, then the shipped ones by name, each name once."""
     shipped = [path for path in _run_folders(SHIPPED_FOLDER) if is_shipped_run(path)]
     shipped_targets = {path.resolve() for path in shipped}
     users = [path for path in _run_folders(runs_folder()) if path.resolve() not in shipped_targets]
@@ -102,12 +102,12 @@ def list_runs() -> list[Run]:
 
 
 def is_shipped_run(path: Path) -> bool:
-    """Return whether a run came with the code; its name begins with what it was trained on."""
+    """Returns whether a run came with the code; its name begins with what it was trained on."""
     return path.parent.resolve() == SHIPPED_FOLDER and path.name.startswith(SHIPPED_PREFIXES)
 
 
 def has_sound_config(run: Run) -> bool:
-    """Return whether the run's config is sound, so that listings can go past one that is not."""
+    """Returns whether the run's config is sound, so that listings can go past one that is not."""
     try:
         run.config()
     except CheckpointError:
@@ -116,7 +116,7 @@ def has_sound_config(run: Run) -> bool:
 
 
 def check_run_id(text: str) -> str:
-    """Check a run id from an address, which a stranger may have written: a name, never a path."""
+    """Checks a run id from an address, which a stranger may have written: a name, never a path."""
     if text != Path(text).name or text.startswith("."):
         raise RunError(f"{text[:80]!r} is no run id.")
     return text

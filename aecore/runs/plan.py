@@ -24,7 +24,7 @@ def plan_run(
     settings: Mapping[str, Any] | None = None,
     progress: ReportProgress | None = None,
 ) -> RunConfig:
-    """Return the config of `variant` on the data set or path `name`; `settings` are by dotted path.
+    """Returns the config of `variant` on the data set or path `name`; settings by dotted path.
 
     Reads the data once, to know its shape. Raises DataError or ConfigError.
     """
@@ -44,7 +44,7 @@ def plan_run(
 
 
 def make_data_config(name: str, settings: Mapping[str, Any] | None = None) -> DataConfig:
-    """Return how to read the data set or path `name`, by the settings that begin with `data.`."""
+    """Returns how to read the data set or path `name`, by the settings that begin with `data.`."""
     options = {
         key.removeprefix(DATA_PREFIX): value
         for key, value in (settings or {}).items()
@@ -54,17 +54,17 @@ def make_data_config(name: str, settings: Mapping[str, Any] | None = None) -> Da
 
 
 def count_training_rows(name: str, settings: Mapping[str, Any] | None = None) -> int:
-    """Return how many examples of the data set or path `name` there are to train with."""
+    """Returns how many examples of the data set or path `name` there are to train with."""
     return load_dataset(make_data_config(name, settings)).count
 
 
 def resolve_data_path(name: str) -> str:
-    """Make a path absolute, so that a run can be resumed from anywhere; a catalog's name stays."""
+    """Makes a path absolute, so that a run can be resumed from anywhere; a catalog's name stays."""
     return name if name in CATALOG or not Path(name).exists() else str(Path(name).resolve())
 
 
 def load_matching_data(config: RunConfig, other: str | None = None) -> Dataset:
-    """Load the data that a run was made for, or `other` data divided in the same way."""
+    """Loads the data that a run was made for, or `other` data divided in the same way."""
     data_config = config.data or DataConfig()
     if other:
         data_config = data_config.model_copy(update={"name": resolve_data_path(other)})

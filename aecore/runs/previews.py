@@ -41,7 +41,7 @@ class Preview(NamedTuple):
 
 
 def choose_preview_rows(count: int) -> Tensor:
-    """Return the rows of a test set of `count` examples that are shown, evenly over the set.
+    """Returns the rows of a test set of `count` examples that are shown, evenly over the set.
 
     Sets may be sorted by class.
     """
@@ -49,12 +49,12 @@ def choose_preview_rows(count: int) -> Tensor:
 
 
 def count_tracked_codes(latent_dim: int) -> int:
-    """Return how many codes of this size a preview keeps."""
+    """Returns how many codes of this size a preview keeps."""
     return max(1, TRACKED_VALUES // latent_dim)
 
 
 def write_preview(run_folder: Path, epoch: int, preview: Preview) -> None:
-    """Write one preview, given in float32; images have pixels in [0, 1]."""
+    """Writes one preview, given in float32; images have pixels in [0, 1]."""
     folder = run_folder / PREVIEWS_FOLDER
     folder.mkdir(exist_ok=True)
     tensors = {"x": preview.x, "reconstruction": preview.reconstruction}
@@ -73,13 +73,13 @@ def _to_pixel_bytes(images: Tensor) -> Tensor:
 
 
 def list_previews(run_folder: Path) -> list[tuple[int, Path]]:
-    """Return (epoch, file) of each preview of a run folder, in order."""
+    """Returns (epoch, file) of each preview of a run folder, in order."""
     files = (run_folder / PREVIEWS_FOLDER).glob("[0-9]*.safetensors")
     return sorted((int(path.stem), path) for path in files if path.stem.isdecimal())
 
 
 def read_preview(path: Path, input_shape: tuple[int, ...]) -> Preview:
-    """Read one preview; CheckpointError where it is torn or its examples are not of this shape."""
+    """Reads one preview; CheckpointError where it is torn or its examples are not of this shape."""
     try:
         tensors = load(path.read_bytes())
         preview = Preview(tensors["x"], tensors["reconstruction"], tensors.get("z"))
@@ -94,7 +94,7 @@ def read_preview(path: Path, input_shape: tuple[int, ...]) -> Preview:
 def _check_shapes(
     path: Path, shapes: Mapping[str, tuple[int, ...]], input_shape: tuple[int, ...]
 ) -> None:
-    """CheckpointError where tensors of these shapes are no preview of inputs of that shape."""
+    """Raises CheckpointError where tensors of these shapes are no preview of such inputs."""
     x, reconstruction, z = shapes["x"], shapes["reconstruction"], shapes.get("z", (0, 0))
     if x[1:] != input_shape or not x[0] or reconstruction != x or len(z) != 2:
         raise CheckpointError(f"{path} holds other examples than the config says.")
@@ -104,19 +104,19 @@ def _check_shapes(
 
 
 def is_preview_name(name: str) -> bool:
-    """Return whether a path inside a run folder is that of a preview."""
+    """Returns whether a path inside a run folder is that of a preview."""
     return _PREVIEW_NAME.fullmatch(name) is not None
 
 
 def choose_preview_files(sizes: Mapping[str, int | None]) -> list[str]:
-    """Return the previews of a listing {path: bytes}; none where they are too many or too large."""
+    """Returns the previews of a listing {path: bytes}; none if they are too many or too large."""
     names = [name for name in sizes if is_preview_name(name)]
     total = sum(sizes[name] or 0 for name in names)
     return names if total <= MAX_PREVIEW_BYTES and len(names) <= MAX_PREVIEWS else []
 
 
 def keep_sound_previews(run_folder: Path, input_shape: tuple[int, ...]) -> None:
-    """Delete previews that are torn, not finite or not of inputs of this shape."""
+    """Deletes previews that are torn, not finite or not of inputs of this shape."""
     for path in sorted((run_folder / PREVIEWS_FOLDER).glob("*")):
         if not is_preview_name(f"{PREVIEWS_FOLDER}/{path.name}") or not path.is_file():
             continue
@@ -127,7 +127,7 @@ def keep_sound_previews(run_folder: Path, input_shape: tuple[int, ...]) -> None:
 
 
 def _check_preview(path: Path, input_shape: tuple[int, ...]) -> None:
-    """Check a stranger's preview, its header first; raises where it is not sound and finite."""
+    """Checks a stranger's preview, its header first; raises where it is not sound and finite."""
     with safe_open(path, "pt") as file:
         names = list(file.keys())
         parts = {name: file.get_slice(name) for name in names}

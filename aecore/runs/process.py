@@ -31,7 +31,7 @@ class LockFile:
     path: Path
 
     def is_held(self) -> bool:
-        """Return True while a process holds the lock."""
+        """Returns True while a process holds the lock."""
         try:
             with open(self.path, "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -42,7 +42,7 @@ class LockFile:
             return False
 
     def holder(self) -> int | None:
-        """Return the id of the process that holds the lock; None where there is none."""
+        """Returns the id of the process that holds the lock; None where there is none."""
         if not self.is_held():
             return None
         try:
@@ -51,7 +51,7 @@ class LockFile:
             return None
 
     def modified(self) -> float:
-        """Return when the lock was last taken or touched, in seconds since 1970; 0 if never."""
+        """Returns when the lock was last taken or touched, in seconds since 1970; 0 if never."""
         try:
             return self.path.stat().st_mtime
         except OSError:
@@ -59,7 +59,7 @@ class LockFile:
 
     @contextmanager
     def hold(self, wait: bool = False) -> Iterator[IO[str]]:
-        """Hold the lock, with this process's id in the file; yields the open file.
+        """Holds the lock, with this process's id in the file; yields the open file.
 
         Waits for ever with `wait`, else raises BlockingIOError where another process keeps it.
         """
@@ -72,19 +72,19 @@ class LockFile:
             yield file
 
     def wait_until_free(self, seconds: float) -> bool:
-        """Wait at most `seconds` for the lock to be released; returns whether it is."""
+        """Waits at most `seconds` for the lock to be released; returns whether it is."""
         deadline = time.monotonic() + seconds
         while self.is_held() and time.monotonic() < deadline:
             time.sleep(LOCK_POLL_SECONDS)
         return not self.is_held()
 
     def signal_holder(self, signum: int) -> None:
-        """Send a signal to the process that holds the lock, if one does."""
+        """Sends a signal to the process that holds the lock, if one does."""
         if pid := self.holder():
             signal_process(pid, signum)
 
     def end_holder(self, seconds: float, signum: int = signal.SIGTERM) -> None:
-        """End the process that holds the lock; by SIGKILL if `signum` did not within `seconds`."""
+        """Ends the process that holds the lock; by SIGKILL if `signum` did not within `seconds`."""
         pid = self.holder()
         if not pid:
             return
@@ -94,7 +94,7 @@ class LockFile:
 
 
 def _lock_soon(file: IO[str]) -> None:
-    """Lock a file within a second: `is_held` in another process holds it for a moment."""
+    """Locks a file within a second: `is_held` in another process holds it for a moment."""
     for _ in range(LOCK_TRIES - 1):
         if try_lock(file):
             return
@@ -103,7 +103,7 @@ def _lock_soon(file: IO[str]) -> None:
 
 
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
-    """Lock an open file exclusively if that is possible at once; returns whether it was."""
+    """Locks an open file exclusively if that is possible at once; returns whether it was."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -112,14 +112,14 @@ def try_lock(file: IO[str] | IO[bytes]) -> bool:
 
 
 def write_holder(file: IO[str], pid: int) -> None:
-    """Replace the content of a lock file, open for appending, by a process id."""
+    """Replaces the content of a lock file, open for appending, by a process id."""
     file.truncate(0)
     file.write(str(pid))
     file.flush()
 
 
 def signal_process(pid: int, signum: int) -> None:
-    """Signal a process, and all it started where it leads a process group of its own."""
+    """Signals a process, and all it started where it leads a process group of its own."""
     try:
         if os.getpgid(pid) == pid:
             os.killpg(pid, signum)
@@ -136,7 +136,7 @@ def start_module(
     input_text: str = "",
     held_lock: IO[str] | None = None,
 ) -> int:
-    """Start `python -m module arguments` in a session of its own; returns its process id.
+    """Starts `python -m module arguments` in a session of its own; returns its process id.
 
     It outlives this process, and signals to this one do not reach it. Its output is appended to
     `log`; all that it can read is `input_text`. It keeps a `held_lock` for as long as it lives.
@@ -158,7 +158,7 @@ def start_module(
 
 
 def make_child_environment() -> dict[str, str]:
-    """Return a child's environment: its share of the cores, and no spinning while it waits."""
+    """Returns a child's environment: its share of the cores, and no spinning while it waits."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -176,7 +176,7 @@ def make_child_environment() -> dict[str, str]:
 
 
 def read_slot_limit() -> int:
-    """Return how many runs may train at a time on this machine: $AECORE_SLOTS, or one."""
+    """Returns how many runs may train at a time on this machine: $AECORE_SLOTS, or one."""
     try:
         return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
     except ValueError:
@@ -184,7 +184,7 @@ def read_slot_limit() -> int:
 
 
 def read_log_tail(log: Path, lines: int = 20) -> list[str]:
-    """Return the last lines of a log; none where there is no log."""
+    """Returns the last lines of a log; none where there is no log."""
     try:
         return log.read_text(errors="replace").splitlines()[-lines:]
     except OSError:

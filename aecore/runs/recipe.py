@@ -21,7 +21,7 @@ ALWAYS_WRITTEN = ("epochs", "batch_size", "seed")
 
 
 def format_train_command(config: RunConfig, kind: str) -> str:
-    """Return the shell command that plans an equal config from the same data.
+    """Returns the shell command that plans an equal config from the same data.
 
     `kind` of the data is image, table or manifold.
     Raises ConfigError where the config does not say how it was trained, or names no known variant.
@@ -44,7 +44,7 @@ def format_train_command(config: RunConfig, kind: str) -> str:
 
 
 def format_training_flags(training: TrainConfig, base: TrainConfig) -> list[str]:
-    """Return the flags of those training options that have one and are not as `base` has them."""
+    """Returns the flags of those training options that have one and are not as `base` has them."""
     words = []
     for name in TRAINING_FLAGS:
         value = getattr(training, name)
@@ -54,12 +54,12 @@ def format_training_flags(training: TrainConfig, base: TrainConfig) -> list[str]
 
 
 def format_flag(flag: str, value: object) -> list[str]:
-    """Return a flag and its value, in one word where the value would be taken for a flag."""
+    """Returns a flag and its value, in one word where the value would be taken for a flag."""
     return [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
 
 
 def list_settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any]]:
-    """Yield the (path, value) that make `config` out of `base`, beyond its sizes and flags."""
+    """Yields the (path, value) that make `config` out of `base`, beyond its sizes and flags."""
     model, base_model = config.model, base.model
     for name in ("scaling", "missing"):
         if getattr(model, name) != getattr(base_model, name):
@@ -76,7 +76,7 @@ def list_settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any
 
 
 def list_part_settings(name: str, part: Any, base: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the kind if it is another, then the fields that differ from what that begins with."""
+    """Yields the kind if it is another, then the fields that differ from what that begins with."""
     if part is None:
         if base is not None:
             yield name, None
@@ -91,7 +91,7 @@ def list_part_settings(name: str, part: Any, base: Any) -> Iterator[tuple[str, A
 def list_penalty_settings(
     penalties: Sequence[Any], base: Sequence[Any]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield single fields where the kinds are the same, else the whole list."""
+    """Yields single fields where the kinds are the same, else the whole list."""
     kinds = [penalty.kind for penalty in penalties]
     if kinds == [penalty.kind for penalty in base] and len(set(kinds)) == len(kinds):
         for new, old in zip(penalties, base, strict=True):
@@ -102,12 +102,12 @@ def list_penalty_settings(
 
 
 def dump_penalty(penalty: Any) -> dict[str, Any]:
-    """Return a penalty as JSON values: its kind, and what is not the default."""
+    """Returns a penalty as JSON values: its kind, and what is not the default."""
     return {"kind": penalty.kind, **penalty.model_dump(mode="json", exclude_defaults=True)}
 
 
 def list_differences(new: Options | None, old: Options) -> Iterator[tuple[str, Any]]:
-    """Yield (field, JSON value) wherever `new` is not as `old`; nothing where there is no `new`."""
+    """Yields (field, JSON value) where `new` is not as `old`; nothing where there is no `new`."""
     if new is None:
         return
     old_values = old.model_dump(mode="json")
@@ -117,7 +117,7 @@ def list_differences(new: Options | None, old: Options) -> Iterator[tuple[str, A
 
 
 def format_setting_value(value: Any) -> str:
-    """Write a value as `--set` reads it: text stays bare unless it would be read as JSON."""
+    """Writes a value as `--set` reads it: text stays bare unless it would be read as JSON."""
     if isinstance(value, str):
         try:
             json.loads(value)
@@ -127,7 +127,7 @@ def format_setting_value(value: Any) -> str:
 
 
 def infer_data_kind(config: RunConfig) -> str:
-    """Return the kind of data that the config was made for: image, table or manifold."""
+    """Returns the kind of data that the config was made for: image, table or manifold."""
     if len(config.model.input_shape) == 3:
         return "image"
     entry = CATALOG.get(config.data.name) if config.data else None

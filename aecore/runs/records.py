@@ -26,7 +26,7 @@ class _TrainingRecord:
     others: Mapping[str, float] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, Any]:
-        """Return the line as a flat dict: the kind, the known numbers, then the others."""
+        """Returns the line as a flat dict: the kind, the known numbers, then the others."""
         known = {name: getattr(self, name) for name in _field_names(type(self))}
         numbers = {name: value for name, value in known.items() if value is not None}
         return {"kind": self.kind, **numbers, **self.others}
@@ -69,7 +69,7 @@ class MetricsRecord:
     metrics: Mapping[str, float]
 
     def to_row(self) -> dict[str, Any]:
-        """Return the line as a flat dict: the kind and the metrics."""
+        """Returns the line as a flat dict: the kind and the metrics."""
         return {"kind": self.kind, **self.metrics}
 
 
@@ -77,12 +77,12 @@ Record = EpochRecord | PretrainRecord | MetricsRecord
 
 
 def encode_record(record: Record) -> bytes:
-    """Return the line of a record, with its newline."""
+    """Returns the line of a record, with its newline."""
     return (json.dumps(record.to_row()) + "\n").encode()
 
 
 def parse_record(line: bytes) -> Record | None:
-    """Read one line; None for one that was torn or that no trainer wrote."""
+    """Reads one line; None for one that was torn or that no trainer wrote."""
     try:
         row = json.loads(line) if len(line) < MAX_LINE_BYTES else None
     except (ValueError, RecursionError):
@@ -103,19 +103,19 @@ def parse_record(line: bytes) -> Record | None:
 
 
 def is_finite_number(value: object) -> bool:
-    """Return True for an int or a float of bearable size, not for a bool, NaN or infinity."""
+    """Returns True for an int or a float of bearable size, not for a bool, NaN or infinity."""
     return isinstance(value, int | float) and type(value) is not bool and abs(value) < MAX_NUMBER
 
 
 def parse_records(content: bytes) -> list[Record]:
-    """Read the whole content of a metrics.jsonl, leaving out a torn last line and unsound ones."""
+    """Reads the whole content of a metrics.jsonl, leaving out a torn last line and unsound ones."""
     lines = content[: content.rfind(b"\n") + 1].splitlines()
     records = (parse_record(line) for line in lines)
     return [record for record in records if record is not None]
 
 
 def ends_with_newline(file: IO[bytes]) -> bool:
-    """Return whether the last byte of an open file that is not empty ends a line."""
+    """Returns whether the last byte of an open file that is not empty ends a line."""
     file.seek(-1, os.SEEK_END)
     return file.read(1) == b"\n"
 
@@ -127,7 +127,7 @@ def _field_names(record_class: type[_TrainingRecord]) -> list[str]:
 def _sort_numbers(
     record_class: type[_TrainingRecord], numbers: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the arguments of a record: the numbers that it knows by name, and the others."""
+    """Returns the arguments of a record: the numbers that it knows by name, and the others."""
     known = {
         name: numbers[name]
         for name in _field_names(record_class)

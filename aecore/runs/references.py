@@ -38,7 +38,7 @@ VAE_BOUNDS = {"mnist": {3: 134.0, 5: 118.8, 10: 103.3, 20: 99.5, 200: 99.4}}
 
 
 def find_references(config: RunConfig) -> dict[str, Reference]:
-    """Return published values {metric: reference} for such a run; empty where none compares."""
+    """Returns published values {metric: reference} for such a run; empty where none compares."""
     if config.data is None or config.data.binarise != "none":
         return {}
     references = {}
@@ -52,6 +52,6 @@ def find_references(config: RunConfig) -> dict[str, Reference]:
 
 
 def is_plain_vae(model: ModelConfig) -> bool:
-    """Return whether the loss is the evidence bound of a VAE with Bernoulli pixels."""
+    """Returns whether the loss is the evidence bound of a VAE with Bernoulli pixels."""
     is_vae = model.bottleneck.kind == "gaussian" and model.bottleneck.beta == 1
     return is_vae and model.likelihood.kind == "bernoulli"

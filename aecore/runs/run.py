@@ -79,13 +79,13 @@ class Run:
         return self.path.name
 
     def config(self) -> RunConfig:
-        """Read config.json; CheckpointError where it is missing or unsound."""
+        """Reads config.json; CheckpointError where it is missing or unsound."""
         return read_config(self.path)
 
     # -- its state
 
     def state(self) -> State:
-        """Return the state; `lost` where the folder says live but no process holds the lock."""
+        """Returns the state; `lost` where the folder says live but no process holds the lock."""
         state = self.saved_state()
         if state is None:  # a model saved or pulled without a history
             return State(state="done" if self.has_model() else "lost")
@@ -99,21 +99,21 @@ class Run:
         )
 
     def saved_state(self) -> State | None:
-        """Read state.json as it stands; None where it is missing or torn."""
+        """Reads state.json as it stands; None where it is missing or torn."""
         try:
             return State.model_validate_json((self.path / STATE_FILE).read_text())
         except (OSError, ValueError):
             return None
 
     def write_state(self, **changes: Any) -> State:
-        """Replace state.json by the old one with these changes."""
+        """Replaces state.json by the old one with these changes."""
         state = self.saved_state() or State()
         state = State.model_validate({**state.model_dump(), **changes})
         write_text_file(self.path / STATE_FILE, state.model_dump_json())
         return state
 
     def _may_be_starting(self, state: State) -> bool:
-        """Return whether a queued run may yet get its process and its lock."""
+        """Returns whether a queued run may yet get its process and its lock."""
         if state.state != "queued":
             return False
         return time.time() - max(state.since, self._lock_file.modified()) < START_SECONDS
@@ -121,7 +121,7 @@ class Run:
     # -- its records and files
 
     def records(self) -> list[Record]:
-        """Read metrics.jsonl, in the order in which it was written."""
+        """Reads metrics.jsonl, in the order in which it was written."""
         try:
             content = (self.path / METRICS_FILE).read_bytes()
         except OSError:
@@ -129,7 +129,7 @@ class Run:
         return parse_records(content)
 
     def epochs(self) -> list[EpochRecord]:
-        """Return one record for each epoch, in order; one repeated after a resume counts once."""
+        """Returns one record for each epoch, in order; one repeated after a resume counts once."""
         by_epoch = {
             record.epoch: record
             for record in self.records()
@@ -138,16 +138,16 @@ class Run:
         return list(by_epoch.values())
 
     def pretraining(self) -> list[PretrainRecord]:
-        """Return the records of the layer-wise pretraining, in order."""
+        """Returns the records of the layer-wise pretraining, in order."""
         return [record for record in self.records() if isinstance(record, PretrainRecord)]
 
     def test_metrics(self) -> dict[str, float]:
-        """Return the metrics of the best weights on the test set; empty before the run is done."""
+        """Returns the metrics of the best weights on the test set; empty before the run is done."""
         rows = [record for record in self.records() if isinstance(record, MetricsRecord)]
         return dict(rows[-1].metrics) if rows else {}
 
     def append(self, record: Record) -> None:
-        """Add one line to metrics.jsonl, in one write."""
+        """Adds one line to metrics.jsonl, in one write."""
         line = encode_record(record)
         with open(self.path / METRICS_FILE, "a+b") as file:
             if file.tell() and not ends_with_newline(file):
@@ -155,19 +155,19 @@ class Run:
             file.write(line)
 
     def previews(self) -> list[tuple[int, Path]]:
-        """Return (epoch, file) of each preview, in order."""
+        """Returns (epoch, file) of each preview, in order."""
         return list_previews(self.path)
 
     def log_tail(self, lines: int = 20) -> str:
-        """Return the end of what the trainer's process printed, for when it died without a word."""
+        """Returns the end of what the trainer's process printed."""
         return "\n".join(read_log_tail(self.path / LOG_FILE, lines))
 
     def has_model(self) -> bool:
-        """Return whether there are weights."""
+        """Returns whether there are weights."""
         return (self.path / WEIGHTS_FILE).is_file()
 
     def version(self) -> float:
-        """Return a number that changes when the weights do: a key for caches."""
+        """Returns a number that changes when the weights do: a key for caches."""
         try:
             file = (self.path / WEIGHTS_FILE).stat()
             return file.st_mtime + file.st_size  # a copy may keep the time
@@ -181,12 +181,12 @@ class Run:
         return LockFile(self.path / LOCK_FILE)
 
     def is_locked(self) -> bool:
-        """Return True while a trainer lives."""
+        """Returns True while a trainer lives."""
         return self._lock_file.is_held()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run against other trainers, as a sign of life; RunError where one holds it."""
+        """Holds the run against other trainers, as a sign of life; RunError where one holds it."""
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._lock_file.hold())
@@ -198,11 +198,11 @@ class Run:
             yield
 
     def pid(self) -> int | None:
-        """Return the id of the trainer's process, while it holds the lock."""
+        """Returns the id of the trainer's process, while it holds the lock."""
         return self._lock_file.holder()
 
     def stop(self, wait: float = 15.0) -> None:
-        """End the trainer, which keeps its best model; forcibly after `wait` seconds.
+        """Ends the trainer, which keeps its best model; forcibly after `wait` seconds.
 
         Harmless when none runs.
         """
@@ -211,11 +211,11 @@ class Run:
             self.write_state(state="stopped", progress=0.0)
 
     def interrupt(self) -> None:
-        """Tell the process that holds the run to end it, without waiting."""
+        """Tells the process that holds the run to end it, without waiting."""
         self._lock_file.signal_holder(signal.SIGTERM)
 
     def delete(self) -> None:
-        """Remove the folder. RunError while it is being trained."""
+        """Removes the folder. RunError while it is being trained."""
         if self.is_locked():
             raise RunError(f"{self.id} is being trained. Stop it first.")
         try:

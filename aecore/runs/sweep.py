@@ -32,7 +32,7 @@ class Estimate(NamedTuple):
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
-    """Return the mean and the sample deviation of one or more values."""
+    """Returns the mean and the sample deviation of one or more values."""
     return Estimate(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
@@ -44,19 +44,19 @@ class SeedGroup(NamedTuple):
     runs: tuple[Run, ...]
 
     def metrics(self) -> dict[str, Estimate]:
-        """Return the metrics that all seeds have that are done."""
+        """Returns the metrics that all seeds have that are done."""
         done = [metrics for run in self.runs if (metrics := run.test_metrics())]
         names = done[0] if done else []
         shared = [name for name in names if all(name in metrics for metrics in done)]
         return {name: estimate_mean([float(metrics[name]) for metrics in done]) for name in shared}
 
     def count_done(self) -> int:
-        """Return how many seeds are done."""
+        """Returns how many seeds are done."""
         return sum(bool(run.test_metrics()) for run in self.runs)
 
 
 def create_sweep(configs: Sequence[RunConfig], seeds: int, name: str = "") -> list[Run]:
-    """Create a queued run of every config at each of `seeds` seeds, from the config's own on.
+    """Creates a queued run of every config at each of `seeds` seeds, from the config's own on.
 
     Raises ConfigError where there are none or too many, or a name that cannot be one.
     """
@@ -77,32 +77,32 @@ def create_sweep(configs: Sequence[RunConfig], seeds: int, name: str = "") -> li
 
 
 def with_seed(config: RunConfig, number: int, sweep: str) -> RunConfig:
-    """Return the config of a sweep's run: the same with its seed raised by `number`."""
+    """Returns the config of a sweep's run: the same with its seed raised by `number`."""
     training = config.training or TrainConfig()
     training = training.model_copy(update={"seed": training.seed + number})
     return config.model_copy(update={"training": training, "sweep": sweep})
 
 
 def with_latent_dim(config: RunConfig, latent_dim: int) -> RunConfig:
-    """Return the same config at another latent dimension; ConfigError where its parts forbid it."""
+    """Returns the config at another latent dimension; ConfigError where its parts forbid it."""
     values = config.model_dump(mode="json")
     values["model"]["latent_dim"] = latent_dim
     return parse_options(RunConfig, values)
 
 
 def list_sweeps() -> list[str]:
-    """Return the names of all sweeps, the newest first."""
+    """Returns the names of all sweeps, the newest first."""
     names = (read_sweep_name(run) for run in list_runs())
     return list(dict.fromkeys(name for name in names if name))
 
 
 def list_sweep_runs(name: str) -> list[Run]:
-    """Return the runs of a sweep, in the order in which they were created."""
+    """Returns the runs of a sweep, in the order in which they were created."""
     return [run for run in reversed(list_runs()) if read_sweep_name(run) == name]
 
 
 def read_sweep_name(run: Run) -> str:
-    """Return the name of the sweep that a run belongs to; empty for none."""
+    """Returns the name of the sweep that a run belongs to; empty for none."""
     try:
         return run.config().sweep
     except AecoreError:
@@ -110,7 +110,7 @@ def read_sweep_name(run: Run) -> str:
 
 
 def group_by_seed(runs: Sequence[Run]) -> list[SeedGroup]:
-    """Group runs that differ only in their seed, by variant and latent dimension."""
+    """Groups runs that differ only in their seed, by variant and latent dimension."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
         config = run.config()

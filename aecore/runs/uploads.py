@@ -68,18 +68,18 @@ class UploadedData:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that people see."""
         source = self.source
         if source is None:
             return "nothing yet"
         return source.name if source.is_file() else f"{len(list(source.iterdir())):,} pictures"
 
     def size(self) -> int:
-        """Return its bytes on disk."""
+        """Returns its bytes on disk."""
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
 
     def config(self) -> DataConfig:
-        """Return how it is read: as it was last saved, or leaving out what cannot be used."""
+        """Returns how it is read: as it was last saved, or leaving out what cannot be used."""
         source = str((self.source or self.path).resolve())
         try:
             saved = DataConfig.model_validate_json((self.path / SETTINGS_FILE).read_text())
@@ -88,16 +88,16 @@ class UploadedData:
             return DataConfig(name=source, unusable="leave_out")
 
     def save(self, config: DataConfig) -> None:
-        """Keep how it is to be read."""
+        """Keeps how it is to be read."""
         write_text_file(self.path / SETTINGS_FILE, config.model_dump_json())
 
     def delete(self) -> None:
-        """Remove it with its folder."""
+        """Removes it with its folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     @contextmanager
     def receiving(self, name: str) -> Iterator[IO[bytes]]:
-        """Open a file to write an upload to, which is kept if the block ends well. DataError."""
+        """Opens a file to write an upload to, which is kept if the block ends well. DataError."""
         name = check_upload_name(name)
         is_image = name.lower().endswith(IMAGE_SUFFIXES)
         folder = self.path / IMAGES_FOLDER if is_image else self.path
@@ -119,7 +119,7 @@ class UploadedData:
 
 
 def guess_settings(upload: UploadedData) -> DataConfig:
-    """Guess how a new set is best read; DataError where it cannot be read at all.
+    """Guesses how a new set is best read; DataError where it cannot be read at all.
 
     Pictures of several sizes are read as small squares; the classes are in a column of a telling
     name.
@@ -141,7 +141,7 @@ def guess_settings(upload: UploadedData) -> DataConfig:
 
 
 def _guess_label_column(frame: pd.DataFrame) -> str | None:
-    """Return the first column that is named like one of classes, if it can be used as such."""
+    """Returns the first column that is named like one of classes, if it can be used as such."""
     named = [name for name in frame.columns if name.strip().lower() in LABEL_NAMES]
     if not named:
         return None
@@ -150,17 +150,17 @@ def _guess_label_column(frame: pd.DataFrame) -> str | None:
 
 
 def read_upload_limit() -> int:
-    """Return how many bytes one set may have: $AECORE_MAX_UPLOAD_MB megabytes, or 512."""
+    """Returns how many bytes one set may have: $AECORE_MAX_UPLOAD_MB megabytes, or 512."""
     return int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)
 
 
 def uploads_folder() -> Path:
-    """Return the folder of all uploaded sets."""
+    """Returns the folder of all uploaded sets."""
     return runs_folder() / ".own"
 
 
 def create_upload(keep: float | None = None) -> UploadedData:
-    """Create an empty set, to be filled. DataError where nothing can be kept.
+    """Creates an empty set, to be filled. DataError where nothing can be kept.
 
     Sets that have stayed empty are removed, and all older than `keep` seconds where that is given.
     """
@@ -176,7 +176,7 @@ def create_upload(keep: float | None = None) -> UploadedData:
 
 
 def find_upload(token: str) -> UploadedData | None:
-    """Return the set of that token; None for one that is not there or is no token."""
+    """Returns the set of that token; None for one that is not there or is no token."""
     if not re.fullmatch(r"[\w-]{16}", token, re.ASCII):
         return None
     path = uploads_folder() / token
@@ -184,7 +184,7 @@ def find_upload(token: str) -> UploadedData | None:
 
 
 def find_upload_of_path(name: str) -> UploadedData | None:
-    """Return the set that a data set's name, a path, lies in; None for any other data."""
+    """Returns the set that a data set's name, a path, lies in; None for any other data."""
     path, root = Path(name), uploads_folder().resolve()
     if path == root or not path.is_relative_to(root):
         return None
@@ -192,7 +192,7 @@ def find_upload_of_path(name: str) -> UploadedData | None:
 
 
 def list_uploads() -> list[UploadedData]:
-    """Return every set with data in it, the newest first."""
+    """Returns every set with data in it, the newest first."""
     uploads = [UploadedData(path) for path in uploads_folder().glob("*") if path.is_dir()]
     filled = [
         upload for upload in uploads if upload.source and upload.source.suffix != PACKED_SUFFIXES
@@ -201,7 +201,7 @@ def list_uploads() -> list[UploadedData]:
 
 
 def remove_old_uploads(idle: float = HOUR, keep: float | None = None) -> None:
-    """Remove sets still empty after `idle` seconds, and all older than `keep` if that is given."""
+    """Removes sets still empty after `idle` seconds, and all older than `keep` if that is given."""
     for path in uploads_folder().glob("*"):
         with suppress(OSError):
             age = time.time() - path.stat().st_mtime
@@ -211,7 +211,7 @@ def remove_old_uploads(idle: float = HOUR, keep: float | None = None) -> None:
 
 
 def check_upload_name(name: str) -> str:
-    """Check a stranger's file name: without a path, of a kind that is read. DataError."""
+    """Checks a stranger's file name: without a path, of a kind that is read. DataError."""
     name = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rsplit("/", 1)[-1]).strip()
     if not name or name.startswith(".") or len(name.encode()) > MAX_FILE_NAME_BYTES:
         raise DataError(f"{name[:60]!r} is no name for a file of data.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
 import torch
@@ -207,8 +207,8 @@ class Trainer:
     def finish_epoch(self, sums: Tensor, seconds: float) -> EpochRecord:
         """Measures and saves the epoch; RunError where the loss is not finite any more."""
         number = self.epoch + 1
-        record = self.make_epoch_record(sums, seconds)
-        loss = record.loss if record.loss is not None else math.nan
+        means = (sums / len(self.x)).tolist()
+        record, loss = self.make_epoch_record(means, seconds), means[0]
         held_out = record.validation_loss
         watched = self.ranks.value_of_leader(loss if held_out is None else held_out)
         if not (math.isfinite(watched) and math.isfinite(loss) and self.is_finite()):
@@ -226,9 +226,9 @@ class Trainer:
         self.writer.write_state(epoch=self.epoch, progress=0.0)
         return record
 
-    def make_epoch_record(self, sums: Tensor, seconds: float) -> EpochRecord:
-        """Returns the record of an epoch: mean training losses, and the validation loss."""
-        loss, reconstruction, rate, penalty = (sums / len(self.x)).tolist()
+    def make_epoch_record(self, means: Sequence[float], seconds: float) -> EpochRecord:
+        """Returns the record of an epoch: the mean loss and its parts, and the validation loss."""
+        loss, reconstruction, rate, penalty = means
         return EpochRecord(
             epoch=self.epoch + 1,
             seconds=round(seconds, 4),
