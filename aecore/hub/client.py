@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 Token = str | bool | None
 
 
+DEFAULT_ENDPOINT = "https://huggingface.co"
 HUB_TIMEOUT = 8.0  # seconds that the Hub may be silent when it is first asked
 
 
 def hub_endpoint() -> str:
-    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+    """Returns the address of the Hub: $HF_ENDPOINT, or huggingface.co."""
+    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
 
 
 def open_client(token: Token) -> HfApi:
