@@ -95,10 +95,13 @@ class Follower:
 
     def apply_news(self, row: Mapping[str, Any]) -> None:
         """Writes one report of the job into the run folder; leaves out what is not sound."""
-        if "record" in row and (record := parse_record(json.dumps(row["record"]).encode())):
-            self.run.append(record)
-        elif "file" in row and is_preview_name(str(row["file"])):
-            self.files.add(dict(row))
+        if "record" in row:
+            record = parse_record(json.dumps(row["record"]).encode())
+            if record is not None:
+                self.run.append(record)
+        elif "file" in row:
+            if is_preview_name(str(row["file"])):
+                self.files.add(dict(row))
         elif isinstance(row.get("state"), dict):
             self.apply_job_state(row["state"])
             if "log" in row:

@@ -164,6 +164,7 @@ def report_death(run: Run, status: int) -> None:
 
 
 def deliver_by_log(folder: Path, name: str) -> None:
+    """Prints one file of the run folder, in lines."""
     for line in encode_file_lines(folder, name):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -195,6 +196,7 @@ def deliver_to_hub(run: Run, repo: str, last: bool = False) -> None:
 
 
 def parse_job_options() -> argparse.Namespace:
+    """Returns the options of this command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=1, help="0: one for each GPU")
     parser.add_argument(

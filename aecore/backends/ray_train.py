@@ -100,6 +100,7 @@ def open_shared_run(storage: str) -> Path:
 
 
 def parse_ray_train_options() -> argparse.Namespace:
+    """Returns the options of this command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--name", required=True, help="of the folder among those that are shared")

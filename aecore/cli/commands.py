@@ -19,6 +19,7 @@ from aecore.training.ranks import is_one_of_several
 
 
 def run_variants(options: argparse.Namespace) -> None:
+    """List the variants."""
     from aecore.model.variants import VARIANTS
 
     rows = [
@@ -34,6 +35,7 @@ def run_variants(options: argparse.Namespace) -> None:
 
 
 def run_data(options: argparse.Namespace) -> None:
+    """List the data sets."""
     from aecore.data.catalog import CATALOG
 
     fields = ("name", "kind", "input_shape", "sizes", "classes", "description")
@@ -45,6 +47,7 @@ def run_data(options: argparse.Namespace) -> None:
 
 
 def run_runs(options: argparse.Namespace) -> None:
+    """List the runs."""
     print_rows([describe_run(run) for run in list_runs()], options.json)
 
 
@@ -67,11 +70,13 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def run_train(options: argparse.Namespace) -> None:
+    """Train a variant on a data set or a path."""
     from aecore.runs.plan import plan_run
 
     settings = dict(parse_setting(text) for text in options.set)
     for name in ("epochs", "batch_size", "lr", "seed", "device"):
-        if (value := getattr(options, name)) is not None:
+        value = getattr(options, name)
+        if value is not None:
             settings[f"training.{name}"] = value
     config = plan_run(
         options.variant,
@@ -89,6 +94,7 @@ def run_train(options: argparse.Namespace) -> None:
 
 
 def run_sweep(options: argparse.Namespace) -> None:
+    """Train a grid of variants, latent sizes and seeds."""
     from aecore.runs.plan import plan_run
     from aecore.runs.sweep import create_sweep
 
@@ -110,6 +116,7 @@ def run_sweep(options: argparse.Namespace) -> None:
 
 
 def run_results(options: argparse.Namespace) -> None:
+    """Mean and deviation over the seeds of a sweep."""
     from aecore.analysis.metrics import METRICS
     from aecore.runs.sweep import group_by_seed, list_sweep_runs, list_sweeps
 
@@ -130,6 +137,7 @@ def run_results(options: argparse.Namespace) -> None:
 
 
 def run_resume(options: argparse.Namespace) -> None:
+    """Go on with a run that was stopped, lost or queued."""
     run = find_run(options.run)
     state = run.state().state
     if options.queued and state == "stopped":  # stopped in the moment between queue and start
@@ -143,12 +151,14 @@ def run_resume(options: argparse.Namespace) -> None:
 
 
 def run_stop(options: argparse.Namespace) -> None:
+    """Stop a run; it keeps its best model."""
     run = find_run(options.run)
     stop_run(run)
     print(f"{run.id}: {run.state().state}" + (", about to stop" if run.is_locked() else ""))
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
+    """Measure a run on its test split, or on other data."""
     from aecore import Autoencoder
     from aecore.analysis.metrics import evaluate_model
     from aecore.runs.plan import load_matching_data
@@ -163,6 +173,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 
 def run_sample(options: argparse.Namespace) -> None:
+    """Draw new examples into a picture (or a .npz)."""
     from aecore import Autoencoder
     from aecore.analysis.latent import sample_examples
     from aecore.runs.plan import load_matching_data
@@ -176,6 +187,7 @@ def run_sample(options: argparse.Namespace) -> None:
 
 
 def run_interpolate(options: argparse.Namespace) -> None:
+    """Walk between two test examples, as a picture (or a .npz)."""
     from aecore import Autoencoder
     from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
     from aecore.analysis.latent import interpolate_codes
@@ -196,6 +208,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
 
 def run_export(options: argparse.Namespace) -> None:
+    """Write a run as a static page, as ONNX or as a PyTorch program."""
     from aecore.explorer.static_page import export_static_page
     from aecore.model.export import export_model
 
@@ -217,12 +230,14 @@ def run_export(options: argparse.Namespace) -> None:
 
 
 def run_push(options: argparse.Namespace) -> None:
+    """Push a run to the Hugging Face Hub, with its card."""
     from aecore.hub.push import push_run
 
     print(push_run(find_run(options.run), options.repo, private=options.private))
 
 
 def run_pull(options: argparse.Namespace) -> None:
+    """Pull a run from the Hugging Face Hub."""
     from aecore.hub.pull import pull_run
 
     repo, _, revision = options.repo.partition("@")

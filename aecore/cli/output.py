@@ -1,4 +1,4 @@
-"""What commands print and write: metrics, tables and examples."""
+"""The output of commands: metrics, tables and examples."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def print_rows(
 
 
 def format_cell(value: Any) -> str:
+    """Returns a value as the text of a column: a float in four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

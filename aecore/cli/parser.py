@@ -62,11 +62,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def add_command(
-    commands: Any, call: Callable[[argparse.Namespace], None], text: str, *, has_json: bool = False
+    commands: Any, call: Callable[[argparse.Namespace], None], *, has_json: bool = False
 ) -> argparse.ArgumentParser:
-    """Adds the command that `call` carries out, under its name without `run_`."""
+    """Adds the command that `call` carries out, named and explained by its name and docstring."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        call.__name__.removeprefix("run_"), help=text, description=text
+        call.__name__.removeprefix("run_"), help=call.__doc__, description=call.__doc__
     )
     parser.set_defaults(call=call)
     if has_json:
@@ -75,40 +75,38 @@ def add_command(
 
 
 def add_listing_commands(commands: Any) -> None:
-    add_command(commands, run_variants, "List the variants.", has_json=True)
-    add_command(commands, run_data, "List the data sets.", has_json=True)
-    add_command(commands, run_runs, "List the runs.", has_json=True)
+    """Adds the commands that list what there is."""
+    add_command(commands, run_variants, has_json=True)
+    add_command(commands, run_data, has_json=True)
+    add_command(commands, run_runs, has_json=True)
 
 
 def add_training_commands(commands: Any) -> None:
-    text = "Train a variant on a data set or a path."
-    add_train_options(add_command(commands, run_train, text))
-    text = "Train a grid of variants, latent sizes and seeds."
-    add_sweep_options(add_command(commands, run_sweep, text))
-    text = "Mean and deviation over the seeds of a sweep."
-    results = add_command(commands, run_results, text, has_json=True)
+    """Adds the commands that train, and that watch and end it."""
+    add_train_options(add_command(commands, run_train))
+    add_sweep_options(add_command(commands, run_sweep))
+    results = add_command(commands, run_results, has_json=True)
     results.add_argument("sweep", metavar="SWEEP")
-    resume = add_command(commands, run_resume, "Go on with a run that was stopped, lost or queued.")
+    resume = add_command(commands, run_resume)
     resume.add_argument("run", metavar="RUN", help="a run's id or folder")
     resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)
-    stop = add_command(commands, run_stop, "Stop a run; it keeps its best model.")
+    stop = add_command(commands, run_stop)
     stop.add_argument("run", metavar="RUN")
 
 
 def add_analysis_commands(commands: Any) -> None:
-    text = "Measure a run on its test split, or on other data."
-    evaluate = add_command(commands, run_evaluate, text, has_json=True)
+    """Adds the commands that measure and use a trained run."""
+    evaluate = add_command(commands, run_evaluate, has_json=True)
     evaluate.add_argument("run", metavar="RUN")
     evaluate.add_argument("--split", choices=("test", "train"), default="test")
     evaluate.add_argument("--data", metavar="NAME_OR_PATH", help="other data than the run's own")
     evaluate.add_argument(
         "--samples", type=int, default=0, metavar="K", help="importance samples for iwae_bound"
     )
-    sample = add_command(commands, run_sample, "Draw new examples into a picture (or a .npz).")
+    sample = add_command(commands, run_sample)
     add_output_options(sample, "sample.png")
     sample.add_argument("-n", type=int, default=16, help="how many")
-    text = "Walk between two test examples, as a picture (or a .npz)."
-    interpolate = add_command(commands, run_interpolate, text)
+    interpolate = add_command(commands, run_interpolate)
     add_output_options(interpolate, "interpolation.png")
     interpolate.add_argument(
         "--between", type=int, nargs=2, default=(0, 1), metavar=("I", "J"), help="test examples"
@@ -118,13 +116,13 @@ def add_analysis_commands(commands: Any) -> None:
 
 
 def add_sharing_commands(commands: Any) -> None:
-    text = "Write a run as a static page, as ONNX or as a PyTorch program."
-    add_export_options(add_command(commands, run_export, text))
-    push = add_command(commands, run_push, "Push a run to the Hugging Face Hub, with its card.")
+    """Adds the commands that export, push and pull."""
+    add_export_options(add_command(commands, run_export))
+    push = add_command(commands, run_push)
     push.add_argument("run", metavar="RUN")
     push.add_argument("repo", metavar="REPO", help="user/name")
     push.add_argument("--private", action="store_true")
-    pull = add_command(commands, run_pull, "Pull a run from the Hugging Face Hub.")
+    pull = add_command(commands, run_pull)
     pull.add_argument("repo", metavar="REPO[@REVISION]")
     pull.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to put it; default: among the runs"
@@ -132,6 +130,7 @@ def add_sharing_commands(commands: Any) -> None:
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `train`."""
     parser.add_argument("variant", metavar="VARIANT", help="see: python -m aecore variants")
     add_data_option(parser)
     parser.add_argument("--epochs", type=int)
@@ -154,6 +153,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `sweep`."""
     parser.add_argument(
         "variants", nargs="+", metavar="VARIANT", help="see: python -m aecore variants"
     )
@@ -173,6 +173,7 @@ def add_sweep_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that `make_order` reads."""
     parser.add_argument("--on", choices=tuple(BACKENDS), default="local", help="where to train")
     parser.add_argument(
         "--device",
@@ -185,6 +186,7 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `export`."""
     parser.add_argument("run", metavar="RUN")
     parser.add_argument(
         "--to", choices=("static", "onnx", "torch-export"), required=True, help="what to make of it"
@@ -208,16 +210,19 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
+    """Adds --data."""
     parser.add_argument(
         "--data", default="digits", metavar="NAME_OR_PATH", help="see: python -m aecore data"
     )
 
 
 def add_set_option(parser: argparse.ArgumentParser, text: str) -> None:
+    """Adds --set, explained by `text`."""
     parser.add_argument("--set", action="append", default=[], metavar="PART.FIELD=VALUE", help=text)
 
 
 def add_output_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """Adds the options of a command that writes examples, by default to the file `name`."""
     parser.add_argument("run", metavar="RUN")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(name), help=f"default: {name}")

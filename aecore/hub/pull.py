@@ -65,4 +65,5 @@ def download_snapshot(repo: str, revision: str | None, token: Token) -> Path:
 
 
 def is_empty_folder(path: Path) -> bool:
+    """Returns True for a folder without anything in it."""
     return path.is_dir() and not any(path.iterdir())
