@@ -10,12 +10,12 @@ from torch import Tensor
 from aecore.analysis.chunks import count_samples_at_once, iterate_chunks
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.bottleneck import kl_to_standard_normal
+from aecore.model.parts.bottlenecks.gaussian import kl_to_standard_normal
 
 
 def is_variational(model: Autoencoder) -> bool:
     """Returns whether the model's code is a distribution, so that its likelihood has a bound."""
-    return model.config.bottleneck.kind == "gaussian"
+    return model.config.bottleneck.is_variational
 
 
 def log_importance_weights(

@@ -50,7 +50,7 @@ def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tens
 
 def count_rows_at_once(model: Autoencoder) -> int:
     """Returns how many examples fit into memory together, with all the codes drawn for each."""
-    samples = getattr(model.config.bottleneck, "samples", 1)
+    samples = model.config.bottleneck.sample_count
     return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * samples)))
 
 

@@ -100,7 +100,7 @@ def compute_decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
     rows = max(1, FEW_ROWS * 1024 // model.config.features)
     parts = [jacobian(part.to(model.shift.device)).cpu() for part in z.split(rows)]
     jacobians = torch.cat(parts)
-    if model.config.bottleneck.kind == "top_k":
+    if model.config.bottleneck.is_sparse:
         return jacobians * (z != 0)[:, None].to(jacobians.dtype)
     return jacobians
 

@@ -80,9 +80,9 @@ class Measurement:
 # -- the metrics
 
 
-def is_bernoulli(model: Autoencoder) -> bool:
+def has_probabilities(model: Autoencoder) -> bool:
     """Returns whether the decoder gives probabilities, as cross-entropy needs."""
-    return model.config.likelihood.kind == "bernoulli"
+    return model.config.likelihood.needs_unit_interval
 
 
 def has_pixels(model: Autoencoder) -> bool:
@@ -153,7 +153,7 @@ METRICS = {
             direction=-1,
             explanation="Cross-entropy in nats per example, without the KL term.",
             batch_sum=sum_cross_entropies,
-            applies=is_bernoulli,
+            applies=has_probabilities,
         ),
         Metric(
             name="nll_bound",

@@ -40,7 +40,7 @@ def run_data(options: argparse.Namespace) -> None:
 
     fields = ("name", "kind", "input_shape", "sizes", "classes", "description")
     rows = [
-        {name: getattr(entry, name) for name in fields} | {"local": entry.local()}
+        {name: getattr(entry, name) for name in fields} | {"local": entry.is_local()}
         for entry in CATALOG.values()
     ]
     print_rows(rows, options.json, ("name", "kind", "input_shape", "sizes", "local", "description"))
@@ -166,7 +166,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     run = find_run(options.run)
     model, dataset = Autoencoder.load(run.path), load_matching_data(run.config(), options.data)
     x = (dataset.train if options.split == "train" else dataset.test).x
-    model.checked(x)
+    model.check_input(x)
     if options.samples < 0:
         raise ConfigError(f"--samples must be 0 or more, got {options.samples}.")
     print_metrics(evaluate_model(model, x, samples=options.samples), options.json)
@@ -210,6 +210,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
 def run_export(options: argparse.Namespace) -> None:
     """Write a run as a static page, as ONNX or as a PyTorch program."""
     from aecore.explorer.static_page import export_static_page
+    from aecore.model.autoencoder import Autoencoder
     from aecore.model.export import export_model
 
     run = find_run(options.run)
@@ -225,7 +226,8 @@ def run_export(options: argparse.Namespace) -> None:
             print(page.remark)
         print(f"{options.out / 'index.html'}: {page.size:,} bytes in all. Open it in a browser.")
         return
-    for path, difference in export_model(run, options.to, options.out).items():
+    model = Autoencoder.load(run.path)
+    for path, difference in export_model(model, options.to, options.out).items():
         print(f"{path}: agrees with PyTorch to {difference:.1e}")
 
 

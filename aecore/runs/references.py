@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aecore.model.config import ModelConfig, RunConfig
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 
 
 class Reference(NamedTuple):
@@ -53,5 +54,6 @@ def find_references(config: RunConfig) -> dict[str, Reference]:
 
 def is_plain_vae(model: ModelConfig) -> bool:
     """Returns whether the loss is the evidence bound of a VAE with Bernoulli pixels."""
-    is_vae = model.bottleneck.kind == "gaussian" and model.bottleneck.beta == 1
+    bottleneck = model.bottleneck
+    is_vae = isinstance(bottleneck, GaussianCode) and bottleneck.beta == 1
     return is_vae and model.likelihood.kind == "bernoulli"

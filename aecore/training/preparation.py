@@ -101,7 +101,7 @@ def build_initial_model(
 
 def check_probabilities(model: Autoencoder, sample: Tensor) -> None:
     """Raises ConfigError where a Bernoulli likelihood meets values outside [0, 1]."""
-    if model.config.likelihood.kind != "bernoulli" or not sample.is_floating_point():
+    if not model.config.likelihood.needs_unit_interval or not sample.is_floating_point():
         return
     low, high = (bound.item() for bound in model.to_scaled(sample).aminmax())
     if low < 0 or high > 1:

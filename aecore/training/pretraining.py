@@ -16,7 +16,8 @@ from torch import Tensor
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
-from aecore.model.parts.networks import ACTIVATIONS, Mlp, MlpDecoder, MlpEncoder
+from aecore.model.parts.networks.base import ACTIVATIONS
+from aecore.model.parts.networks.mlp import Mlp, MlpDecoder, MlpEncoder
 from aecore.runs.records import PretrainRecord
 from aecore.training.optimizer import Optimizer
 
@@ -96,7 +97,7 @@ class LayerAutoencoder:
     def parameters(self) -> list[Tensor]:
         """Returns both layers' weights, each once where they are tied."""
         decoder, parameters = self.decoder, list(self.encoder.layers[self.depth].parameters())
-        if decoder.tied:
+        if decoder.tied_layers:
             parameters.append(decoder.biases[self.mirror])
         else:
             parameters += decoder.layers[self.mirror].parameters()
@@ -117,7 +118,7 @@ class LayerAutoencoder:
         """Returns the reconstruction loss of h (N, width below), mean over the batch."""
         corruption = self.model.config.corruption
         noisy = corruption(h) if corruption else h
-        logits = self.decoder.layer(self.mirror, self.encode(noisy))
+        logits = self.decoder.apply_layer(self.mirror, self.encode(noisy))
         if self.depth == 0:
             return self.model.likelihood.loss(logits, h).mean()
         reconstruction = self.activation_below(self.decoder.norms[self.mirror](logits))

@@ -106,7 +106,7 @@ class GraphedUpdate(Update):
 
     def recording_for(self, batch: Tensor) -> Recording:
         """Returns the recording of the batch's shape; a falling k makes all of them void."""
-        k = getattr(self.objective.model.bottleneck, "k", None)
+        k = self.objective.model.bottleneck.annealed_value
         if k != self.k:
             self.recordings, self.k = {}, k
         if batch.shape not in self.recordings:

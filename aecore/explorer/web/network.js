@@ -1,4 +1,4 @@
-// An autoencoder as lists of steps over Float32Array (aecore/portable.py says what each step is).
+// An autoencoder as lists of steps over Float32Array (aecore/explorer/portable.py says what each step is).
 
 import { floats } from "./tensors.js";
 
