@@ -1,4 +1,4 @@
-"""This machine: a run is a process in a session of its own, which outlives the page and the server."""
+"""This machine: a run is a process in a session of its own, which outlives the page and the app."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from aecore.runs.run import Run
 
 
 class Local:
-    """The backend of this machine. A handle is the run folder, which needs no fetching: it is here."""
+    """The backend of this machine. A handle is the run folder, which needs no fetching."""
 
     def devices(self) -> list[Device]:
-        """The best device that there is, and where there are several GPUs all of them together."""
+        """Returns the fastest device, and where there are several GPUs all of them together."""
         import torch
 
         from aecore.training.devices import describe_device, pick_device
 
-        found = [
-            Device("auto", describe_device(pick_device("auto")), f"{read_slot_limit()} at a time")
-        ]
-        if (count := torch.cuda.device_count()) > 1:
-            found.append(
-                Device(f"gpu:{count}", f"{count} GPUs", "each takes its share of every batch")
-            )
-        return found
+        label = describe_device(pick_device("auto"))
+        devices = [Device("auto", label, f"{read_slot_limit()} at a time")]
+        count = torch.cuda.device_count()
+        if count > 1:
+            detail = "each takes its share of every batch"
+            devices.append(Device(f"gpu:{count}", f"{count} GPUs", detail))
+        return devices
 
     def submit(self, run: Run, order: Order | None = None) -> str:
+        """Queues the run; there is nothing to order of one's own machine."""
         submit_local(run)
         return str(run.path.resolve())
 
@@ -40,30 +40,37 @@ class Local:
         return JobStatus("failed" if state.state == "lost" else state.state, state.error)
 
     def events(self, handle: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
-        rows = Run(Path(handle)).records()
-        return [{"record": row.to_row()} for row in rows[cursor:]], len(rows)
+        """Returns the records since `cursor`, which counts them."""
+        records = Run(Path(handle)).records()
+        return [{"record": record.to_row()} for record in records[cursor:]], len(records)
 
     def cancel(self, handle: str) -> None:
         Run(Path(handle)).stop()
 
     def fetch(self, handle: str, folder: Path) -> None:
-        """Nothing to do."""
+        """Does nothing: the files are here."""
 
 
 def submit_local(run: Run, processes: int = 1) -> None:
-    """Start or resume training as soon as a slot is free; returns at once. RunError where it trains already."""
+    """Starts or resumes training as soon as a slot is free; returns at once.
+
+    Raises RunError where the run is being trained.
+    """
     if run.state().state == "running":
         raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
     spawn_for_run(run, "aecore.backends.slots", str(processes))
 
 
-def spawn_for_run(run: Run, module: str, *arguments: str, said: str = "") -> None:
-    """Queue the run and start `module` for it, which takes its lock. `said` is all that it can read from its input."""
+def spawn_for_run(run: Run, module: str, *arguments: str, input_text: str = "") -> None:
+    """Queues the run and starts `python -m module` for it, which takes its lock.
+
+    `input_text` is all that the process can read from its input.
+    """
     run.write_state(state="queued", error="", note="", since=time.time())
     start_module(
         module,
         str(run.path.resolve()),
         *arguments,
         log=run.path / LOG_FILE,
-        input_text=said,
+        input_text=input_text,
     )

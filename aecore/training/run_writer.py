@@ -24,13 +24,13 @@ from aecore.training.snapshots import make_preview
 REPORT_SECONDS = 1.0  # between two reports of progress in state.json
 
 RecordType = TypeVar("RecordType", bound=Record)
-Progress = Callable[[str, float], None]
+DownloadReport = Callable[[str, float], None]  # what is done, and its share
 
 
 class RunWriter:
     """Writes into the folder of `run` where this process leads; the other ranks write nothing."""
 
-    def __init__(self, run: Run, leads: bool, progress: Progress | None):
+    def __init__(self, run: Run, leads: bool, progress: DownloadReport | None):
         self.run, self.leads, self.progress = run, leads, progress
         self.reported_at = 0.0  # by the monotonic clock
 

@@ -23,7 +23,6 @@ from aecore.data.splits import as_float
 from aecore.data.stored import StoredArray
 from aecore.errors import RunError
 from aecore.files import RESUME_FILE, WEIGHTS_FILE
-from aecore.model.config import RunConfig
 from aecore.model.weights import read_tensors
 from aecore.runs.records import EpochRecord, MetricsRecord, Record
 from aecore.runs.run import Run
@@ -39,7 +38,7 @@ from aecore.training.preparation import (
 )
 from aecore.training.pretraining import pretrain_layers
 from aecore.training.ranks import VOTE_EVERY, Ranks, is_one_of_several
-from aecore.training.run_writer import Progress, RunWriter
+from aecore.training.run_writer import DownloadReport, RunWriter
 from aecore.training.schedule import (
     choose_preview_epochs,
     scheduled_kl_weight,
@@ -50,7 +49,9 @@ from aecore.training.update import build_update
 Stop = Callable[[], bool]
 
 
-def fit(run: Run, stop: Stop = lambda: False, progress: Progress | None = None) -> Iterator[Record]:
+def fit(
+    run: Run, stop: Stop = lambda: False, progress: DownloadReport | None = None
+) -> Iterator[Record]:
     """Trains or resumes `run`; yields the records that it writes to metrics.jsonl.
 
     Ends early when `stop()` turns true, keeping the best weights. `progress` is told what is being
@@ -76,10 +77,12 @@ def fit(run: Run, stop: Stop = lambda: False, progress: Progress | None = None) 
 class Trainer:
     """One run on its device, as one of its ranks: model, optimiser and examples."""
 
-    def __init__(self, run: Run, stop: Stop, progress: Progress | None, ranks: Ranks | None = None):
+    def __init__(
+        self, run: Run, stop: Stop, progress: DownloadReport | None, ranks: Ranks | None = None
+    ):
         self.run, self.stop, self.ranks = run, stop, ranks or Ranks()
         self.writer = RunWriter(run, self.ranks.leads, progress)
-        self.config: RunConfig = run.config()
+        self.config = run.config()
         data_config, self.training = require_settings(run, self.config)
         self.device = self.open_device()
         dataset = load_dataset(data_config, self.writer.report_download)

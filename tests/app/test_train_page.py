@@ -22,7 +22,7 @@ def submitted(monkeypatch):
     """Runs that the page hands over, kept from starting."""
     handed = []
     monkeypatch.setattr(
-        "aecore.backends.registry.submit_local", lambda run, processes=1: handed.append(run)
+        "aecore.backends.launch.submit_local", lambda run, processes=1: handed.append(run)
     )
     return handed
 
@@ -151,7 +151,7 @@ def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(
 ):
     started = []
     monkeypatch.setattr(
-        "aecore.backends.registry.submit_local", lambda run, processes: started.append(run)
+        "aecore.backends.launch.submit_local", lambda run, processes: started.append(run)
     )
     trained("vanilla", "iris")
     app = open_page("apply_anomaly.py")

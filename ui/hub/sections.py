@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
 
-from aecore.analysis.card import format_card
 from aecore.explorer.static_page import zip_static_page
+from aecore.hub.cards import make_push_card
 from aecore.hub.pull import pull_run
 from aecore.hub.push import push_run
 from aecore.hub.repositories import search_models
@@ -23,6 +24,7 @@ ANSWER_PLACES = (
     ("generate", "Generate", "auto_awesome"),
     ("compare", "Compare", "compare"),
 )
+CARD_SECONDS = 10.0  # that an answer of the Hub counts for the card
 
 
 # -- pull
@@ -105,9 +107,7 @@ def show_push(known: list[Run]) -> None:
     )
     private = st.toggle("Private", key="push_private", help="Only you see it.")
     with st.expander("Its card", icon=":material/description:"):
-        text = format_card(
-            chosen.config(), chosen.test_metrics(), repo=repo, history=chosen.epochs()
-        )
+        text = read_push_card(chosen.path, chosen.version(), repo.strip(), hub_token())
         st.markdown(re.sub(r"^(#+ )", r"###\1", text.split("---\n", 2)[-1], flags=re.MULTILINE))
     if not hub_token():
         st.caption("Sign in first: pushing needs a token that may write.")
@@ -120,6 +120,12 @@ def show_push(known: list[Run]) -> None:
     if address := hub_job_outcome("push", "Pushing ..."):
         st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
     show_publish(chosen, repo.strip(), private)
+
+
+@st.cache_data(ttl=CARD_SECONDS, show_spinner=False, max_entries=100)
+def read_push_card(path: Path, version: float, repo: str, token: str | bool) -> str:
+    """Returns the card that a push writes; of a login the Hub is asked for the explorer's page."""
+    return make_push_card(Run(path), repo, token)
 
 
 def show_publish(run: Run, repo: str, private: bool) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from aecore.analysis.metrics import METRICS
 from aecore.analysis.pictures import draw_grid, make_tiles
-from aecore.backends.registry import resume_run, stop_run
+from aecore.backends.launch import resume_run, stop_run
 from aecore.data.catalog import CATALOG
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError, CheckpointError

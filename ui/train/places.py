@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from aecore.backends.base import Device, Order, read_order
-from aecore.backends.huggingface import HubJob, HuggingFace
-from aecore.backends.registry import BACKEND_LABELS, open_backend, send_run, start_run
+from aecore.backends.base import Device, JobFinder, Order, RemoteJob
+from aecore.backends.launch import read_order, send_run, start_run
+from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError
 from aecore.runs.listing import list_runs
 from aecore.runs.run import Run
 from ui.kit.hub_account import begin_hub_job, hub_job_outcome, hub_token
 from ui.kit.visitor import hub_name
 
-BACKEND_ICONS = {"local": ":material/computer:", "ray": ":material/lan:", "hf": ":material/cloud:"}
 DEFAULT_MINUTES = (5, 30, 24 * 60)  # least, usual and most that can be rented at once
 DEVICES_TTL = 60.0  # seconds that an answer counts
 
@@ -32,17 +31,18 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
     """The engine and the device to train so many runs on; None, and the reason shown, where it cannot be used."""
     engine = st.segmented_control(
         "Where",
-        list(BACKEND_LABELS),
+        list(BACKENDS),
         default="local",
         required=True,
         key="where",
-        format_func=lambda name: f"{BACKEND_ICONS[name]} {BACKEND_LABELS[name]}",
+        format_func=format_backend,
     )
-    found = list_devices(engine, hub_token() if engine == "hf" else False)
+    entry = BACKENDS[engine]
+    found = list_devices(engine, hub_token() if entry.needs_token else False)
     usable = {device.name: device for device in found if not device.why_not}
     if not usable:
         st.info(found[0].why_not, icon=":material/info:")
-        if engine == "hf" and not hub_token():
+        if entry.needs_token and not hub_token():
             st.page_link("hub.py", label="Sign in", icon=":material/login:")
         return None
     left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -53,8 +53,8 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
         format_func=lambda n: format_device(usable[n]),
     )
     device = usable[name or next(iter(usable))]
-    if engine == "hf":
-        show_found_jobs()
+    if entry.needs_token:
+        show_found_jobs(entry)
     if device.price is None:
         return TrainingPlace(engine, device)
     least, usual, most = DEFAULT_MINUTES
@@ -65,6 +65,11 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
         f"${device.price:.2f} an hour, by the minute, until a run ends. The result goes to a private repository."
     )
     return TrainingPlace(engine, device, minutes)
+
+
+def format_backend(name: str) -> str:
+    """Returns a backend's icon and label."""
+    return f"{BACKENDS[name].icon} {BACKENDS[name].label}"
 
 
 def format_device(device: Device) -> str:
@@ -81,16 +86,16 @@ def list_devices(engine: str, token: str | bool) -> list[Device]:
 def start_training(run: Run, place: TrainingPlace | None) -> None:
     """Begin to train at a place."""
     kind, _, count = place.device.name.partition(":") if place else ("", "", "")
-    if place is None or place.engine == "local":
+    if place is None or not BACKENDS[place.engine].is_remote:
         start_run(run, processes=int(count) if kind == "gpu" else 1)
         return
     order = Order(
         backend=place.engine,
         device=place.device.name,
         label=place.device.label,
-        minutes=place.minutes,  # type: ignore[arg-type]
+        minutes=place.minutes,
         price=place.device.price,
-        owner=hub_name() if place.engine == "hf" else "",
+        owner=hub_name() if BACKENDS[place.engine].is_paid else "",
     )
     start_run(run, order, hub_token())
 
@@ -100,16 +105,17 @@ def describe_place(run: Run) -> str:
     if (order := read_order(run)) is None:
         return ""
     price = f", at most ${order.price * order.minutes / 60:.2f}" if order.price else ""
-    return f" · {BACKEND_ICONS[order.backend]} {BACKEND_LABELS[order.backend]}, {order.label or order.device}{price}"
+    return f" · {format_backend(order.backend)}, {order.label or order.device}{price}"
 
 
-def show_found_jobs() -> None:
-    """Jobs of the visitor's account whose runs are not here any more, each to be brought back."""
-    mine = hub_token()
-    if not isinstance(mine, str) or not (user := hub_name()):
+def show_found_jobs(entry: BackendEntry) -> None:
+    """Offers to bring back jobs of the visitor's account whose runs are not here any more."""
+    mine, user = hub_token(), hub_name()
+    finder = entry.open(mine)
+    if not isinstance(mine, str) or not user or not isinstance(finder, JobFinder):
         return
-    if st.button("Find my jobs on Hugging Face", icon=":material/cloud_sync:", type="tertiary"):
-        begin_hub_job("jobs", lambda: HuggingFace(mine).jobs(user))
+    if st.button(f"Find my jobs on {entry.account}", icon=":material/cloud_sync:", type="tertiary"):
+        begin_hub_job("jobs", lambda: finder.jobs(user))
     found = hub_job_outcome("jobs", "Asking the Hub ...")
     here = {run.id for run in list_runs()}
     away = [job for job in found or [] if job.run not in here]
@@ -119,7 +125,10 @@ def show_found_jobs() -> None:
         row = st.container(horizontal=True, vertical_alignment="center")
         row.markdown(f"**{job.run}** :gray[{job.flavor}, {job.stage.lower()}]", width="content")
         row.button(
-            "Bring it here", key=f"bring-{job.handle}", on_click=bring_job_back, args=(job, mine)
+            "Bring it here",
+            key=f"bring-{job.handle}",
+            on_click=bring_job_back,
+            args=(finder, job, mine),
         )
     if isinstance(run := hub_job_outcome("bring", "Looking ..."), Run):
         st.page_link(
@@ -127,9 +136,11 @@ def show_found_jobs() -> None:
         )
 
 
-def bring_job_back(job: HubJob, token: str) -> None:
+def bring_job_back(finder: JobFinder, job: RemoteJob, token: str) -> None:
+    """Begins to make a run folder for a job, and to follow it."""
+
     def work() -> Run:
-        run = HuggingFace(token).bring(job)
+        run = finder.bring(job)
         if (order := read_order(run)) is None:
             raise AecoreError(f"{run.id} does not say where it is. Try again.")
         send_run(run, order, token)
