@@ -18,11 +18,11 @@ from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
 from aecore.model.config import DataConfig
 from aecore.runs.uploads import MAX_UPLOAD_BYTES, SIDES, UploadedData, create_upload, guess_settings
-from ui.data.uploader import ask_for_files
 from ui.kit.cache import load_cached_data, load_cached_frame
 from ui.kit.hub_account import hub_token
 from ui.kit.jobs import background_jobs
 from ui.kit.messages import show_error
+from ui.kit.uploader import ask_for_files
 from ui.kit.visitor import is_public, remember_own_set
 
 SHOWN_COLUMNS = 32  # pictures
