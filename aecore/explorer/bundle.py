@@ -1,7 +1,8 @@
-"""JavaScript in one piece: the modules of web/ that an entry needs, each before those that import it.
+"""JavaScript in one piece: the modules of web/ that an entry needs, each before those that import
+it.
 
-Each module becomes a function that returns what it exports, so that their private names stay apart. That is all that
-building it takes, and the browser's debugger shows the lines as they were written.
+Each module becomes a function that returns what it exports, so that their private names stay apart.
+That is all that building it takes, and the browser's debugger shows the lines as they were written.
 """
 
 from __future__ import annotations

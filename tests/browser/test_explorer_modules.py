@@ -12,8 +12,9 @@ from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
 from aecore.explorer.bundle import order_modules, read_styles, wrap_module
-from aecore.explorer.packs import encode_pack, quantise_to_bytes
+from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
+from aecore.explorer.quantise import quantise_to_bytes
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
 from aecore.runs.listing import SHIPPED_FOLDER, is_shipped_run, list_runs

@@ -1,7 +1,8 @@
 """A field to draw a digit on with mouse, pen or finger: white ink on black, as in MNIST.
 
-Its browser sends 28 x 28 bytes of ink (drawing.js); they are placed here as MNIST places its digits. The Latent page
-decodes without the server and encodes at any size, so it places ink in the browser (aecore/explorer/web/ink.js).
+Its browser sends 28 x 28 bytes of ink (drawing.js); they are placed here as MNIST places its
+digits. The Latent page decodes without the server and encodes at any size, so it places ink in the
+browser (aecore/explorer/web/ink.js).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ drawing_component = register_component("drawing", Path(__file__).with_suffix(".j
 
 
 def ask_for_drawing(key: str = "drawing") -> Tensor | None:
-    """Show the field; return its drawing as (1, 1, 28, 28) in [0, 1], placed as in MNIST, or None without ink."""
+    """Show the field; return its drawing as (1, 1, 28, 28) in [0, 1], placed as in MNIST, or None
+    without ink.
+    """
     answer: Any = drawing_component(key=key, default={"ink": []}, on_ink_change=lambda: None)
     ink = answer.ink
     if (
@@ -65,7 +68,9 @@ def scale_ink(ink: Tensor) -> Tensor:
 
 
 def find_centred_start(ink: Tensor, axis: int) -> int:
-    """The first pixel of 28, along an axis, that puts the centre of mass of (H, W) in the middle, as far as it fits."""
+    """The first pixel of 28, along an axis, that puts the centre of mass of (H, W) in the middle,
+    as far as it fits.
+    """
     size = ink.shape[axis]
     centre = float((torch.arange(size) * ink.sum(1 - axis)).sum() / ink.sum())
     start = round(FRAME_SIDE / 2 - 0.5 - centre)

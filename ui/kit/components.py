@@ -1,4 +1,6 @@
-"""Components of the app's own: each an .html, a .css and a .js file of one name, beside the module that uses them."""
+"""Components of the app's own: each an .html, a .css and a .js file of one name, beside the module
+that uses them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ from aecore.explorer.bundle import bundle_modules
 
 
 def register_component(name: str, source: Path) -> Callable[..., Any]:
-    """Register the component `name` with Streamlit: `source` is its .js, which may import from aecore/explorer/web."""
+    """Register the component `name` with Streamlit:
+
+    `source` is its .js, which may import from aecore/explorer/web.
+    """
     return st.components.v2.component(
         name,
         html=source.with_suffix(".html").read_text(encoding="utf-8"),

@@ -1,7 +1,10 @@
-"""The latent explorer in the app: bytes in, selections out. What moves with the pointer never asks the server.
+"""The latent explorer in the app: bytes in, selections out.
 
-A map comes as the component's own bytes, and is drawn at once. Its model, which may be a hundred times as large, is
-fetched by the page from a route of app.py when the map stands, and kept there by the browser.
+What moves with the pointer never asks the server.
+
+A map comes as the component's own bytes, and is drawn at once. Its model, which may be a hundred
+times as large, is fetched by the page from a route of app.py when the map stands, and kept there by
+the browser.
 """
 
 from __future__ import annotations
@@ -45,7 +48,10 @@ class MapSelection(NamedTuple):
 
 
 def preload_explorer() -> None:
-    """Let the browser fetch the explorer's code before that of the widgets around it. Shows nothing."""
+    """Let the browser fetch the explorer's code before that of the widgets around it.
+
+    Shows nothing.
+    """
     explorer_component(
         data=b"",
         key="explorer-preload",
@@ -79,7 +85,9 @@ def read_explorer_answer(answer: Any, count: int) -> MapSelection:
 
 
 def decode_members(bits: Any, count: int) -> np.ndarray:
-    """Return the rows whose bit is set, lowest bit first, in Base64; none where the text is no such mask."""
+    """Return the rows whose bit is set, lowest bit first, in Base64; none where the text is no such
+    mask.
+    """
     try:
         packed = np.frombuffer(base64.b64decode(bits, validate=True), np.uint8)
     except (TypeError, ValueError, binascii.Error):
@@ -91,7 +99,9 @@ def decode_members(bits: Any, count: int) -> np.ndarray:
 
 
 class PromisedPacks:
-    """Packs that a page may fetch, each built at its first request; who knows its token may have it."""
+    """Packs that a page may fetch, each built at its first request; who knows its token may have
+    it.
+    """
 
     MAX_PROMISED = 16  # packs that may be asked for
     MAX_BUILT = 4  # packs whose bytes stay in memory
@@ -103,7 +113,7 @@ class PromisedPacks:
         self.built: OrderedDict[str, bytes] = OrderedDict()
 
     def promise(self, name: str, build: Callable[[str], bytes]) -> str:
-        """Return the token under which `build(token)` can be fetched; the same for the same name."""
+        """Return the token under which `build(token)` can be fetched; one for each name."""
         token = hashlib.blake2b(name.encode(), key=self.secret, digest_size=16).hexdigest()
         with self.lock:
             self.promised[token] = build

@@ -1,7 +1,9 @@
-"""Files from a visitor's disk to the server: a drop zone in the page, and the route that its browser sends them to.
+"""Files from a visitor's disk to the server: a drop zone in the page, and the route that its
+browser sends them to.
 
-Streamlit's own uploader holds files in memory and is refused inside the frame of a Space, since browsers keep its
-cookie from it. Here a file streams to disk, whatever its size, and the token of an empty set is the permission.
+Streamlit's own uploader holds files in memory and is refused inside the frame of a Space, since
+browsers keep its cookie from it. Here a file streams to disk, whatever its size, and the token of
+an empty set is the permission.
 """
 
 from __future__ import annotations
@@ -56,7 +58,10 @@ def ask_for_files(
 
 
 async def receive_file(request: Request) -> JSONResponse:
-    """PUT /own/{token}/{name}: the body becomes a file of the set. Other answers than 200 hold a sentence."""
+    """PUT /own/{token}/{name}: the body becomes a file of the set.
+
+    Other answers than 200 hold a sentence.
+    """
     upload = find_upload(request.path_params["token"])
     if upload is None:
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)
@@ -70,7 +75,10 @@ async def receive_file(request: Request) -> JSONResponse:
 
 
 async def write_body(request: Request, upload: UploadedData) -> None:
-    """Write the body of a request to a file of the set. DataError where it is empty or more than there is room for."""
+    """Write the body of a request to a file of the set.
+
+    DataError where it is empty or more than there is room for.
+    """
     room = MAX_UPLOAD_BYTES - upload.size()
     name = check_upload_name(request.path_params["name"])
     if int(request.headers.get("content-length") or 0) > room:
