@@ -15,16 +15,20 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.tasks.compress import (
     FRAME,
-    HEAD,
     MAGIC,
     compress_examples,
     expand_file,
     fingerprint_weights,
+)
+from aecore.tasks.range_coder import (
+    HEAD,
+    pack_codes,
+    unpack_codes,
+)
+from aecore.tasks.rate_distortion import (
     measure_image_codec_curve,
     measure_pca_curve,
     measure_rate_curve,
-    pack_codes,
-    unpack_codes,
 )
 from tests.helpers import digits, model, tiny, trained
 

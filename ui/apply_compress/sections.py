@@ -15,9 +15,11 @@ from aecore.errors import AecoreError
 from aecore.runs.run import Run
 from aecore.runs.uploads import PACKED_SUFFIXES
 from aecore.tasks.compress import (
-    RatePoint,
     compress_examples,
     expand_file,
+)
+from aecore.tasks.rate_distortion import (
+    RatePoint,
     measure_image_codec_curve,
     measure_pca_curve,
     measure_rate_curve,
