@@ -129,16 +129,18 @@ def forged(net, change):
     return FRAME.pack(MAGIC, fingerprint_weights(net), zlib.crc32(body)) + body
 
 
-HEAD, UNITS = HEAD.size, 4
+HEAD_SIZE, UNITS = HEAD.size, 4
 FORGERIES = {
     "short": lambda b: b[:20],
-    "no codes": lambda b: b[: HEAD + 6 * UNITS],
+    "no codes": lambda b: b[: HEAD_SIZE + 6 * UNITS],
     "odd": lambda b: b[:-3],
-    "a longer length": lambda b: HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD:],
-    "steps of zero": lambda b: b[:HEAD] + bytes(2 * UNITS) + b[HEAD + 2 * UNITS :],
-    "means of NaN": lambda b: b[: HEAD + 2 * UNITS] + b"\xff" * 2 * UNITS + b[HEAD + 4 * UNITS :],
+    "a longer length": lambda b: HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD_SIZE:],
+    "steps of zero": lambda b: b[:HEAD_SIZE] + bytes(2 * UNITS) + b[HEAD_SIZE + 2 * UNITS :],
+    "means of NaN": lambda b: (
+        b[: HEAD_SIZE + 2 * UNITS] + b"\xff" * 2 * UNITS + b[HEAD_SIZE + 4 * UNITS :]
+    ),
     "deviations of zero": lambda b: (
-        b[: HEAD + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD + 6 * UNITS :]
+        b[: HEAD_SIZE + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD_SIZE + 6 * UNITS :]
     ),
 }
 
@@ -154,7 +156,10 @@ def test_codes_that_no_coder_wrote_decode_or_are_refused(net):
         noise = torch.Generator().manual_seed(seed)
         words = bytes(torch.randint(0, 256, (400,), dtype=torch.uint8, generator=noise).numpy())
         file = forged(
-            net, lambda b, words=words: HEAD.pack(500, UNITS, 400) + b[HEAD : HEAD + 24] + words
+            net,
+            lambda b, words=words: (
+                HEAD.pack(500, UNITS, 400) + b[HEAD_SIZE : HEAD_SIZE + 24] + words
+            ),
         )
         with contextlib.suppress(DataError):
             assert len(expand_file(net, file)) == 500
