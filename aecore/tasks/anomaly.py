@@ -173,9 +173,9 @@ def find_threshold(normal_scores: Tensor, false_alarms: float) -> float:
 
 
 def draw_calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
-    """Return half of the normal rows, ascending; `normal` is bool (N,), the others are to be scored.
+    """Return half of the normal rows, ascending; `normal` is bool (N,).
 
-    So no example that is scored has also set the threshold.
+    The other rows are to be scored, so that none of them has also set the threshold.
     """
     rows = normal.nonzero().flatten()
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))

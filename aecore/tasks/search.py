@@ -156,7 +156,7 @@ def fit_principal_code(x: Tensor, units: int) -> PrincipalCode:
 def make_baseline_vectors(
     train: Tensor, test: Tensor, units: int
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return {name: (training, test)} vectors: raw values, and at most `units` principal components."""
+    """Return {name: (training, test)} vectors: raw values, and `units` principal components."""
     pca = fit_principal_code(train, units)
     return {
         "raw values": (as_float(train).flatten(1), as_float(test).flatten(1)),
