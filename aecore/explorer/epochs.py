@@ -1,6 +1,4 @@
-"""Saved epochs of a run as arrays of a map's pack: codes and reconstructions, as many as may be
-sent.
-"""
+"""Saved epochs of a run, codes and reconstructions, as arrays of a map's pack."""
 
 from __future__ import annotations
 
@@ -34,8 +32,9 @@ class SavedEpoch(NamedTuple):
 def pack_saved_epochs(
     run: Run, latent_dim: int, input_shape: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
-    """Return epochs (E,), their codes (E, n, latent_dim), inputs and reconstructions; {} for fewer
-    than two.
+    """Return epochs (E,), their codes (E, n, latent_dim), inputs and reconstructions.
+
+    An empty dict for fewer than two epochs.
     """
     loaded = [load_epoch(epoch, path) for epoch, path in thin_previews(run.previews())]
     fitting = [saved for saved in loaded if saved and fits_model(saved, latent_dim, input_shape)]
@@ -50,9 +49,7 @@ def pack_saved_epochs(
 
 
 def thin_previews(previews: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """Return as many previews as may be sent, the first and the last among them; [] where two are
-    too many.
-    """
+    """Return as many previews as may be sent, with first and last; [] for fewer than two."""
     try:
         count = min(len(previews), EPOCH_BYTES // max(path.stat().st_size for _, path in previews))
     except (OSError, ValueError):

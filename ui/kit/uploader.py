@@ -1,5 +1,4 @@
-"""Files from a visitor's disk to the server: a drop zone in the page, and the route that its
-browser sends them to.
+"""Upload of files: a drop zone in the page, and the route that its browser sends them to.
 
 Streamlit's own uploader holds files in memory and is refused inside the frame of a Space, since
 browsers keep its cookie from it. Here a file streams to disk, whatever its size, and the token of
@@ -94,6 +93,7 @@ async def write_body(request: Request, upload: UploadedData) -> None:
 
 
 def explain_too_large(name: str) -> str:
+    """Return the sentence for a file beyond the limit."""
     limit = f"{MAX_UPLOAD_BYTES / 1e6:,.0f} MB in all"
     return f"{name} is too large: the limit is {limit}. Use fewer or smaller examples."
 
