@@ -97,7 +97,7 @@ def compute_decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
     found = torch.cat(parts)
     return (
         found * (z != 0)[:, None].to(found.dtype)
-        if model.config.bottleneck.kind == "top_k"
+        if model.config.bottleneck.is_sparse
         else found
     )
 

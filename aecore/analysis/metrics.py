@@ -11,7 +11,7 @@ from torch import Tensor
 from aecore.data.splits import as_float
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.bottleneck import kl_to_standard_normal
+from aecore.model.parts.bottlenecks.gaussian import kl_to_standard_normal
 from aecore.model.parts.likelihood import sum_cells
 
 CHUNK_ROWS = 1000  # examples at a time, at most
@@ -74,7 +74,7 @@ def sum_batch_metrics(model: Autoencoder, x: Tensor, observed: Tensor | None) ->
     h = model.activate(model.encoder(x).out)
     logits = model.decoder(model.bottleneck.snap(h[:, : model.config.latent_dim]))
     sums = {"se": sum_cells((likelihood.mean(logits) - x).square(), x, observed).sum().item()}
-    if model.config.likelihood.kind == "bernoulli":
+    if model.config.likelihood.needs_unit_interval:
         sums["cross_entropy"] = likelihood.loss(logits, x, observed).sum().item()
     if is_variational(model):
         log_weight, kl = log_importance_weights(model, x, 1, observed=observed)
@@ -164,12 +164,12 @@ def count_active_units(codes: Tensor) -> int:
 
 def count_rows_at_once(model: Autoencoder) -> int:
     """How many examples of this model fit into memory together, with all the codes drawn for each."""
-    samples = getattr(model.config.bottleneck, "samples", 1)
+    samples = model.config.bottleneck.sample_count
     return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * samples)))
 
 
 def is_variational(model: Autoencoder) -> bool:
-    return model.config.bottleneck.kind == "gaussian"
+    return model.config.bottleneck.is_variational
 
 
 def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -42,7 +42,7 @@ def run_data(options: argparse.Namespace) -> None:
 
     fields = ("name", "kind", "input_shape", "sizes", "classes", "description")
     rows = [
-        {name: getattr(entry, name) for name in fields} | {"local": entry.local()}
+        {name: getattr(entry, name) for name in fields} | {"local": entry.is_local()}
         for entry in CATALOG.values()
     ]
     print_rows(rows, options.json, ("name", "kind", "input_shape", "sizes", "local", "description"))
@@ -195,7 +195,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     run = find_run(options.run)
     model, dataset = Autoencoder.load(run.path), load_matching_data(run.config(), options.data)
     x = (dataset.train if options.split == "train" else dataset.test).x
-    model.checked(x)
+    model.check_input(x)
     if options.samples < 0:
         raise ConfigError(f"--samples must be 0 or more, got {options.samples}.")
     print_metrics(evaluate_model(model, x, samples=options.samples), options.json)
@@ -233,6 +233,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     from aecore.explorer.static_page import export_static_page
+    from aecore.model.autoencoder import Autoencoder
     from aecore.model.export import export_model
 
     run = find_run(options.run)
@@ -248,7 +249,8 @@ def run_export(options: argparse.Namespace) -> None:
             print(made.remark)
         print(f"{options.out / 'index.html'}: {made.size:,} bytes in all. Open it in a browser.")
         return
-    for path, difference in export_model(run, options.to, options.out).items():
+    model = Autoencoder.load(run.path)
+    for path, difference in export_model(model, options.to, options.out).items():
         print(f"{path}: agrees with PyTorch to {difference:.1e}")
 
 

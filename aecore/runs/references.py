@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aecore.model.config import RunConfig
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 
 
 class Reference(NamedTuple):
@@ -41,7 +42,8 @@ def find_references(config: RunConfig) -> dict[str, Reference]:
     found, name, units = {}, config.data.name, config.model.latent_dim
     if pca := PCA.get(name, {}).get(units):
         found["se"] = Reference(pca, f"PCA with {units} components")
-    plain = config.model.bottleneck.kind == "gaussian" and config.model.bottleneck.beta == 1
+    bottleneck = config.model.bottleneck
+    plain = isinstance(bottleneck, GaussianCode) and bottleneck.beta == 1
     if (
         plain
         and config.model.likelihood.kind == "bernoulli"

@@ -128,7 +128,8 @@ def fill_in_chunks(model: Autoencoder, x: Tensor, draws: int, seed: int, fill: F
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = [
-            fill_chunk(model, part.to(device), fill).cpu() for part in model.checked(x).split(rows)
+            fill_chunk(model, part.to(device), fill).cpu()
+            for part in model.check_input(x).split(rows)
         ]
     return torch.cat(parts, dim=parts[0].dim() - x.dim())
 

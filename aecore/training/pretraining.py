@@ -17,7 +17,7 @@ from torch import Tensor
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
-from aecore.model.parts.networks import ACTIVATIONS
+from aecore.model.parts.networks.base import ACTIVATIONS
 from aecore.training.optimizer import Optimizer
 
 PRETRAIN_CHUNK = 4096
@@ -82,7 +82,7 @@ class LayerAutoencoder:
         decoder, mirror = self.model.decoder, self.last - self.depth
         own = list(self.model.encoder.layers[self.depth].parameters())
         own += (
-            [decoder.biases[mirror]] if decoder.tied else list(decoder.layers[mirror].parameters())
+            [decoder.biases[mirror]] if decoder.tied_layers else list(decoder.layers[mirror].parameters())
         )
         if self.depth < self.last:
             own += self.model.encoder.norms[self.depth].parameters()
@@ -100,7 +100,7 @@ class LayerAutoencoder:
         """Reconstruction loss of h (N, width below), mean over the batch."""
         config = self.model.config
         noisy = config.corruption(h) if config.corruption else h
-        logits = self.model.decoder.layer(self.last - self.depth, self.encode(noisy))
+        logits = self.model.decoder.apply_layer(self.last - self.depth, self.encode(noisy))
         if self.depth == 0:
             return self.model.likelihood.loss(logits, h).mean()
         rebuilt = self.below(self.model.decoder.norms[self.last - self.depth](logits))

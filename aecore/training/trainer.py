@@ -157,7 +157,7 @@ class Trainer:
 
     def check_range(self) -> None:
         """ConfigError where a cross-entropy would meet values that are no probabilities."""
-        if self.config.model.likelihood.kind == "bernoulli" and self.sample.is_floating_point():
+        if self.config.model.likelihood.needs_unit_interval and self.sample.is_floating_point():
             low, high = (bound.item() for bound in self.model.to_scaled(self.sample).aminmax())
             if low < 0 or high > 1:
                 raise ConfigError(

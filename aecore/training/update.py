@@ -82,7 +82,7 @@ class GraphedUpdate(Update):
 
     def __call__(self, batch: Tensor, lr: float, kl_weight: float) -> None:
         if (
-            k := getattr(self.objective.model.bottleneck, "k", None)
+            k := self.objective.model.bottleneck.annealed_value
         ) != self.k:  # a falling k is part of what was recorded
             self.recordings, self.k = {}, k
         if batch.shape not in self.recordings:

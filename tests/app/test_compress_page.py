@@ -27,7 +27,7 @@ def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
     ours, pca = (
         next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA")
     )
-    if not CATALOG["mnist"].local():  # digits stand in: the model was trained on others
+    if not CATALOG["mnist"].is_local():  # digits stand in: the model was trained on others
         return
     for bits, se in pca:
         at = (

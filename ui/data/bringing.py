@@ -10,10 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.arrays import MAX_ARRAY_BYTES
 from aecore.data.image_sources import holds_encoded_images
+from aecore.data.memory import allowed_data_bytes
 from aecore.data.splits import Dataset, as_float
-from aecore.data.tables import parse_numbers
+from aecore.data.table_columns import parse_numbers
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
 from aecore.model.config import DataConfig
@@ -50,7 +50,7 @@ def show_bring() -> None:
         st.error(problem, icon=":material/error:")
     where = "of this session, and of whoever has its link" if is_public() else "of this machine"
     st.caption(
-        f"Limits: {MAX_UPLOAD_BYTES / 1e6:,.0f} MB a set, {MAX_ARRAY_BYTES / 1e9:.3g} GB once decoded. It stays a set "
+        f"Limits: {MAX_UPLOAD_BYTES / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB once decoded. It stays a set "
         f"{where} until you delete it{', for a day at most' if is_public() else ''}."
     )
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from aecore.model.variants import VARIANTS
+
 
 def draw_grouped_bars(
     names: Sequence[str], series: Mapping[str, Sequence[float]], y: str, x: str = ""
@@ -49,29 +51,6 @@ def draw_small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> g
     return finish_figure(figure, 380)
 
 
-# Hues by family (after Paul Tol's colour-blind safe sets), lightness by variant.
-VARIANT_COLOURS = {
-    "vanilla": "#4477aa",
-    "linear": "#77aadd",
-    "stacked": "#3366cc",
-    "overcomplete": "#99ddff",
-    "conv": "#7788ee",
-    "denoising-gaussian": "#ddaa33",
-    "denoising-masking": "#997700",
-    "denoising-salt-and-pepper": "#eecc66",
-    "k-sparse": "#228833",
-    "sparse-kl": "#66bb55",
-    "sparse-l1": "#118877",
-    "sparse-l2": "#aacc77",
-    "contractive": "#aa3377",
-    "vae": "#ee6677",
-    "beta-vae": "#bb2233",
-    "iwae": "#ff9988",
-    "conv-vae": "#dd77aa",
-    "wae-mmd": "#cc6633",
-    "vq-vae": "#44bb99",
-    "fsq": "#227788",
-}
 CLASS_COLOURS = (
     "#4477aa",
     "#ee6677",
@@ -90,7 +69,7 @@ LOSS_LABEL = "loss per example"
 
 
 def variant_colour(variant: str) -> str:
-    return VARIANT_COLOURS.get(variant, "#777777")
+    return VARIANTS[variant].colour if variant in VARIANTS else "#777777"
 
 
 def text_colour_on(background: str) -> str:

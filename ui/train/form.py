@@ -105,7 +105,7 @@ def describe_training_data(wanted: DataConfig, place: Any) -> tuple[tuple[int, .
         return found.input_shape, found.kind, found.count
     place.caption(
         entry.description
-        + ("" if entry.local() else " :material/download: Downloaded on first use.")
+        + ("" if entry.is_local() else " :material/download: Downloaded on first use.")
     )
     return entry.input_shape, entry.kind, entry.sizes[0]
 
