@@ -24,11 +24,11 @@ from aecore.runs.uploads import (
     guess_settings,
     read_upload_limit,
 )
-from ui.data.uploader import ask_for_files
 from ui.kit.cache import load_cached_data, load_cached_frame
 from ui.kit.hub_account import hub_token
 from ui.kit.jobs import background_jobs
 from ui.kit.messages import show_error
+from ui.kit.uploader import ask_for_files
 from ui.kit.visitor import is_public, remember_own_set
 
 SHOWN_COLUMNS = 32  # pictures

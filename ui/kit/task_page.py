@@ -31,7 +31,9 @@ def offer_training(
     """
     with st.popover(label, icon=":material/model_training:"):
         sets = {one.token: one for one in list_own_sets()}
-        known = [e.name for e in CATALOG.values() if e.is_local() and (kind is None or e.kind == kind)]
+        known = [
+            e.name for e in CATALOG.values() if e.is_local() and (kind is None or e.kind == kind)
+        ]
         chosen = st.selectbox(
             "Data",
             [*sets, *known],
