@@ -20,7 +20,6 @@ from torch import Tensor
 from aecore.analysis.bounds import is_variational
 from aecore.analysis.chunks import CHUNK_ROWS
 from aecore.analysis.latent import Plane
-from aecore.analysis.metrics import CHUNK_ROWS, is_variational
 from aecore.data.splits import Dataset, Split, as_float
 from aecore.errors import ConfigError
 from aecore.explorer.portable import export_steps

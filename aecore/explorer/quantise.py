@@ -10,7 +10,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 
-from aecore.analysis.metrics import decode_in_chunks
+from aecore.analysis.chunks import decode_in_chunks
 from aecore.model.autoencoder import Autoencoder
 
 HALF_LIMIT = 60_000  # half precision ends at 65,504
