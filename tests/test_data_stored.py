@@ -474,7 +474,7 @@ def test_examples_are_taken_in_the_order_that_was_asked_for_and_no_more_are_held
 
 
 def test_memory_stays_bounded_however_large_the_file(tmp_path):
-    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (250_000, 28, 28))
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (100_000, 28, 28))
     x[::7] = 9
     x.flush()
     script = f"""
@@ -482,7 +482,7 @@ from aecore.data import memory, stored
 from aecore.data.datasets import load_dataset
 from aecore.model.config import DataConfig
 memory.allowed_data_bytes = lambda: 10**7
-stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 8 * 2**20
+stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 4 * 2**20
 def anonymous():
     return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])
 found, _ = load_dataset(DataConfig(name={str(tmp_path / "x.npy")!r})).stored.hold_out(1000, 0)

@@ -22,6 +22,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.run import LIVE_STATES
 
 LONG = {"training": {"epochs": 100_000, "previews": 5}}
+SHORT = {"epochs": 8, "previews": 3}
 TOKEN = "the-clusters-own-secret"
 
 
@@ -48,11 +49,11 @@ def test_a_run_trained_on_a_cluster_ends_here_like_any_other(cluster, tmp_path):
     own = tmp_path / "mine" / "my digits.npz"
     own.parent.mkdir()
     shutil.copy(digits_file(tmp_path), own)
-    run = sent(tiny({"name": str(own)}, {"epochs": 30, "previews": 3}))
+    run = sent(tiny({"name": str(own)}, SHORT))
     wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
     wait_for(lambda: is_over(run), "it ends")
     assert run.state().state == "done", run.state()
-    here = trained(tiny({"name": str(own)}, {"epochs": 30, "previews": 3}))
+    here = trained(tiny({"name": str(own)}, SHORT))
     assert weights_of(run) == weights_of(here)
     assert [row.loss for row in run.epochs()] == [row.loss for row in here.epochs()]
     assert run.test_metrics() == here.test_metrics() and len(run.previews()) == len(here.previews())
@@ -70,7 +71,7 @@ def digits_file(folder):
     return folder / "digits.npz"
 
 
-def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(cluster):
+def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(cluster, forked):
     run = sent(tiny(**LONG))
     wait_for(lambda: run.state().epoch >= 5, "it trains")
     stop_run(run)
@@ -100,7 +101,7 @@ def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(clust
     assert run.has_model(), "the best model that came is kept"
 
 
-def test_a_job_that_cannot_train_says_why(cluster):
+def test_a_job_that_cannot_train_says_why(cluster, forked):
     run = sent(tiny(training={"lr": 100.0, "optimizer": "sgd", "epochs": 30}))
     wait_for(lambda: is_over(run), "it ends")
     assert run.state().state == "failed" and "diverged" in run.state().error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
 import time
 
 import pytest
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for
+from helpers import ended, fork, hold_still, kill_hard, tiny, trained, wait_for
 
 from aecore.errors import CheckpointError, RunError
 from aecore.runs import listing
@@ -29,13 +30,13 @@ def run():
     return create_run(tiny())
 
 
-def hold(run, seconds=60):
+def hold(run):
     """A process that trains `run`, as far as others can tell."""
 
     def work():
         with run.lock():
             run.write_state(state="running")
-            time.sleep(seconds)
+            hold_still()
 
     pid = fork(work)
     wait_for(lambda: run.pid() == pid and run.state().state == "running", "the lock is held")
@@ -45,11 +46,12 @@ def hold(run, seconds=60):
 # -- create, find, list
 
 
-def test_a_new_run_is_queued_with_its_config(run, own_runs):
+def test_a_new_run_is_queued_with_its_config(own_runs, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.5)
+    run = create_run(tiny())
     assert run.path.parent == own_runs
     assert run.config() == tiny()
-    assert run.state() == State(state="queued", epochs=3, since=run.state().since)
-    assert abs(run.state().since - time.time()) < 10
+    assert run.state() == State(state="queued", epochs=3, since=1_800_000_000.5)
     assert (
         not run.has_model()
         and run.version() == 0
@@ -58,10 +60,12 @@ def test_a_new_run_is_queued_with_its_config(run, own_runs):
     )
 
 
-def test_ids_differ_and_are_fit_for_paths_and_addresses():
+def test_ids_differ_and_are_fit_for_paths_and_addresses(monkeypatch):
     config = tiny(data={"name": "digits"})
-    ids = {make_run_id(config) for _ in range(50)}
-    assert len(ids) == 50
+    drawn = iter(range(51))
+    monkeypatch.setattr(listing.secrets, "token_hex", lambda count: f"{next(drawn):0{2 * count}x}")
+    ids = [make_run_id(config) for _ in range(50)]
+    assert len(set(ids)) == 50 and [name[-4:] for name in ids] == [f"{i:04x}" for i in range(50)]
     strange = config.model_copy(
         update={"data": config.data.model_copy(update={"name": "/a b/Größe & co..csv"})}
     )
@@ -214,10 +218,15 @@ def test_a_run_whose_process_is_gone_is_lost(run):
     assert run.pid() is None
 
 
-def test_a_queued_run_is_given_time_to_get_its_process(run):
-    assert run.state().state == "queued"
-    run.write_state(since=time.time() - 2 * START_SECONDS)
-    assert run.state().state == "lost"
+def test_a_queued_run_is_given_time_to_get_its_process(run, monkeypatch):
+    since = run.state().since
+    for seconds, state in (
+        (0, "queued"),
+        (START_SECONDS - 1, "queued"),
+        (START_SECONDS + 1, "lost"),
+    ):
+        monkeypatch.setattr(time, "time", lambda now=since + seconds: now)
+        assert run.state().state == state
 
 
 def test_a_run_that_waited_long_for_its_slot_is_not_lost_while_its_trainer_starts(run):
@@ -226,10 +235,12 @@ def test_a_run_that_waited_long_for_its_slot_is_not_lost_while_its_trainer_start
     assert run.state().state == "queued"
 
 
-def test_two_processes_on_one_run_the_second_is_refused(run):
+def test_two_processes_on_one_run_the_second_is_refused(run, monkeypatch):
     pid = hold(run)
-    with pytest.raises(RunError, match="another process"), run.lock():
-        pass
+    with monkeypatch.context() as patches, pytest.raises(RunError, match="another process"):
+        patches.setattr(time, "sleep", lambda seconds: None)  # between its tries
+        with run.lock():
+            pass
     with pytest.raises(RunError, match="being trained"):
         run.delete()
     kill_hard(pid)
@@ -239,25 +250,27 @@ def test_two_processes_on_one_run_the_second_is_refused(run):
     assert not run.path.exists()
 
 
-def test_many_readers_do_not_keep_a_trainer_from_its_lock(run):
-    done = threading.Event()
+def test_many_readers_do_not_keep_a_trainer_from_its_lock(run, monkeypatch):
+    """Each time that the trainer has waited, another reader tests the lock; then, for once, none."""
+    path, waits = run.path / "run.lock", []
+    path.touch()
+    readers = [open(path, "rb") for _ in range(2)]  # noqa: SIM115 - closed below
+    fcntl.flock(readers[0], fcntl.LOCK_SH)
 
-    def watch():
-        while not done.is_set():
-            run.state()
-            run.is_locked()
+    def take_turns(seconds):
+        waits.append(seconds)
+        fcntl.flock(readers[len(waits) % 2], fcntl.LOCK_SH)
+        fcntl.flock(readers[1 - len(waits) % 2], fcntl.LOCK_UN)
+        assert Run(run.path).is_locked() is False, "readers do not disturb each other"
+        if len(waits) == 15:
+            fcntl.flock(readers[len(waits) % 2], fcntl.LOCK_UN)
 
-    watchers = [threading.Thread(target=watch) for _ in range(4)]
-    for watcher in watchers:
-        watcher.start()
-    try:
-        for _ in range(20):
-            with run.lock():
-                assert run.is_locked()
-    finally:
-        done.set()
-        for watcher in watchers:
-            watcher.join()
+    with monkeypatch.context() as patches:
+        patches.setattr(time, "sleep", take_turns)
+        with run.lock():
+            assert run.is_locked() and len(waits) == 15
+    for reader in readers:
+        reader.close()
 
 
 def test_stop_ends_a_process_that_does_not_listen(run):
@@ -267,7 +280,7 @@ def test_stop_ends_a_process_that_does_not_listen(run):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with run.lock():
             run.write_state(state="running")
-            time.sleep(60)
+            hold_still()
 
     pid = fork(deaf)
     wait_for(lambda: run.state().state == "running", "it runs")
@@ -299,6 +312,7 @@ def test_a_model_without_a_history_is_done(tmp_path):
 
 def test_the_version_changes_when_the_weights_do():
     run = trained()
+    os.utime(run.path / "model.safetensors", (1e9, 1e9))  # clocks of file systems tick slowly
     before = run.version()
     run.write_state(error="x")
     assert run.version() == before

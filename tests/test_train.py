@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
+from helpers import ended, fork, hold_still, kill_hard, tiny, trained, wait_for, weights_of
 from safetensors.torch import load_file
 
 from aecore.cli.parser import main
@@ -24,6 +24,7 @@ from aecore.model.config import DataConfig, TrainConfig
 from aecore.model.weights import write_tensors
 from aecore.runs.listing import create_run
 from aecore.runs.run import Run
+from aecore.training import optimizer
 from aecore.training.devices import pick_device
 from aecore.training.failures import is_out_of_memory
 from aecore.training.preparation import hold_out_validation
@@ -184,17 +185,18 @@ def test_the_schedules_follow_their_curves():
 
 
 def test_the_optimiser_is_given_the_rate_of_each_step(monkeypatch):
-    seen = []
-    step = torch.optim.Adam.step
-    monkeypatch.setattr(
-        torch.optim.Adam,
-        "step",
-        lambda self: (seen.append(self.param_groups[0]["lr"]), step(self))[1],
-    )
+    used, adam = [], optimizer.adam
+
+    def adam_watched(*tensors, lr, **options):
+        used.append(lr)
+        adam(*tensors, lr=lr, **options)
+
+    monkeypatch.setattr(optimizer, "adam", adam_watched)
     config = tiny(training={"epochs": 2, "schedule": "cosine", "warmup_steps": 2})
     list(fit(create_run(config)))
-    assert seen == [
-        scheduled_learning_rate(config.training, i, len(seen) // 2) for i in range(len(seen))
+    steps = math.ceil(190 / 64)
+    assert used == [
+        scheduled_learning_rate(config.training, step, steps) for step in range(2 * steps)
     ]
 
 
@@ -366,14 +368,14 @@ def test_stop_within_pretraining_leaves_a_model_and_resume_starts_it_over():
 
 
 CONFIGS = {
-    "vae": tiny(**VAE, training={"epochs": 3}),
+    "vae": tiny(**VAE, training={"epochs": 2}),
     "pretrained": tiny(
         network={"kind": "mlp", "hidden": (16, 8)}, training={"epochs": 2, "pretrain_epochs": 1}
     ),
     "sgd-cosine": tiny(
         corruption={"kind": "gaussian"},
         training={
-            "epochs": 3,
+            "epochs": 2,
             "optimizer": "sgd",
             "lr": 1e-2,
             "schedule": "cosine",
@@ -452,10 +454,34 @@ LONG = {
 }
 
 
-def talkative(arguments):
-    """The command line, saying after every step where it is, so that a test can kill it there."""
-    RunWriter.reported_at = property(lambda _: -math.inf, lambda *_: None)
+def train_until(moment, held, arguments):
+    """The command line, which stands still, to be killed, once the state that it has written is that of `moment`."""
+    write_state = Run.write_state
+
+    def write_and_hold(run, **changes):
+        state = write_state(run, **changes)
+        if moment(state):
+            held.touch()
+            hold_still()
+        return state
+
+    Run.write_state = write_and_hold
+    RunWriter.reported_at = property(
+        lambda _: -math.inf, lambda *_: None
+    )  # it tells after every step where it is
     return main(arguments)
+
+
+ENDLESS = ["--epochs", "100000", "--device", "cpu", "--set", "data.limit=200"]
+
+
+MOMENTS = {  # of the state that was written last
+    "in the first epoch": lambda state: state.epoch == 0 and state.progress > 0,
+    "between two epochs": lambda state: (
+        state.epoch == 1 and state.progress == 0 and state.state == "running"
+    ),
+    "in a later epoch": lambda state: state.epoch >= 2 and state.progress > 0,
+}
 
 
 @pytest.mark.parametrize("arguments", LONG.values(), ids=LONG)
@@ -480,18 +506,17 @@ def test_a_process_killed_at_three_moments_and_resumed_ends_with_the_same_bytes(
     assert ended(fork(lambda: main([*common, "--out", str(tmp_path / "whole")]))) == 0
     whole, run = Run(tmp_path / "whole"), Run(tmp_path / "killed")
 
-    pid = fork(lambda: talkative([*common, "--out", str(run.path)]))
-    wait_for(lambda: run.state().progress > 0, "it is in its first epoch, or pretrains")
-    kill_hard(pid)
-    assert run.state().state == "lost" and run.state().epoch == 0
-    for moment in (
-        lambda: run.state().epoch >= 1,
-        lambda: run.state().epoch >= 2 and run.state().progress > 0,
-    ):
-        pid = fork(lambda: talkative(["resume", str(run.path)]))
-        wait_for(moment, "the moment to kill it")
+    for number, (name, moment) in enumerate(MOMENTS.items()):
+        command, held = (
+            ["resume", str(run.path)] if number else [*common, "--out", str(run.path)],
+            tmp_path / name,
+        )
+        pid = fork(
+            lambda moment=moment, held=held, command=command: train_until(moment, held, command)
+        )
+        wait_for(held.exists, name)
         kill_hard(pid)
-        assert run.state().state == "lost"
+        assert run.state().state == "lost" and run.state().epoch == number
         Autoencoder.load(run.path)
     assert ended(fork(lambda: main(["resume", str(run.path)]))) == 0
     assert weights_of(run) == weights_of(whole)
@@ -500,19 +525,17 @@ def test_a_process_killed_at_three_moments_and_resumed_ends_with_the_same_bytes(
     assert run.state().state == "done"
 
 
-def test_a_run_that_another_process_trains_is_refused_and_not_disturbed(tmp_path):
+def test_a_run_that_another_process_trains_is_refused_and_not_disturbed(tmp_path, monkeypatch):
     run = Run(tmp_path / "run")
-    pid = fork(
-        lambda: main(
-            ["train", "vae", "--epochs", "1000", "--device", "cpu", "--out", str(run.path)]
-        )
-    )
+    pid = fork(lambda: main(["train", "vae", *ENDLESS, "--out", str(run.path)]))
     wait_for(lambda: run.state().epoch >= 1, "it trains")
-    with pytest.raises(RunError, match="another process"):
-        list(fit(run))
-    assert ended(fork(lambda: main(["resume", str(run.path)]))) == 1
+    with monkeypatch.context() as patches:
+        patches.setattr(run.time, "sleep", lambda seconds: None)  # between the tries for the lock
+        with pytest.raises(RunError, match="another process"):
+            list(fit(run))
+        assert ended(fork(lambda: main(["resume", str(run.path)]))) == 1
     assert run.state().state == "running"
-    run.stop()
+    run.stop(wait=600)
     assert ended(pid) == 0
     assert run.state().state == "stopped"
     Autoencoder.load(run.path)
@@ -671,7 +694,7 @@ sys.exit(main(["resume", str(run.path)]))
 """
 
 
-def test_a_file_that_cannot_grow_fails_the_run_and_keeps_the_old_model():
+def test_a_file_that_cannot_grow_fails_the_run_and_keeps_the_old_model(forked):
     run, seen = create_run(tiny(training={"epochs": 5})), []
     for record in fit(run, lambda: len(seen) >= 2):
         seen.append(record)
@@ -735,11 +758,7 @@ def test_a_full_disk_fails_the_run_keeps_the_old_model_and_the_run_goes_on_when_
 
 def test_ctrl_c_keeps_the_best_model(tmp_path):
     run = Run(tmp_path / "run")
-    pid = fork(
-        lambda: main(
-            ["train", "vanilla", "--epochs", "100000", "--device", "cpu", "--out", str(run.path)]
-        )
-    )
+    pid = fork(lambda: main(["train", "vanilla", *ENDLESS, "--out", str(run.path)]))
     wait_for(lambda: run.state().epoch >= 2, "it trains")
     os.kill(pid, signal.SIGINT)
     assert ended(pid) == 0
