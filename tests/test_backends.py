@@ -277,15 +277,15 @@ def test_a_job_that_is_stopped_while_its_trainer_starts_stops_it_once_it_listens
     tmp_path, monkeypatch, forked
 ):
     zipfile.ZipFile(io.BytesIO(pack_run(create_run(tiny(**LONG))))).extractall(tmp_path)
-    looks, gate, written = tmp_path / "looks", Gate(tmp_path, monkeypatch), Run.written
+    looks, gate, written = tmp_path / "looks", Gate(tmp_path, monkeypatch), Run.saved_state
 
     def written_counted(run):
-        if sys._getframe(1).f_code.co_name == "is_running":
+        if sys._getframe(1).f_code.co_name == "takes_signals":
             with open(looks, "a") as file:
                 file.write(".")
         return written(run)
 
-    monkeypatch.setattr(Run, "written", written_counted)
+    monkeypatch.setattr(Run, "saved_state", written_counted)
     command = [sys.executable, "-m", "aecore.backends.job"]
     job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     wait_for((tmp_path / "run" / "log.txt").exists, "the trainer is started")

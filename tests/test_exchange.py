@@ -48,7 +48,7 @@ def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
         tmp_path / "decoder.onnx",
     )
     with silence_exporters():
-        write_onnx(decoder, export.torch.rand(7, 20), path, "z")
+        write_onnx(decoder, export.torch.rand(7, 20), path, ("z", "reconstruction"))
     session = onnxruntime.InferenceSession(path.read_bytes())
     given, got = session.get_inputs()[0], session.get_outputs()[0]
     assert (given.name, given.shape) == ("z", ["batch", 20])

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -530,7 +531,7 @@ def test_a_run_that_another_process_trains_is_refused_and_not_disturbed(tmp_path
     pid = fork(lambda: main(["train", "vae", *ENDLESS, "--out", str(run.path)]))
     wait_for(lambda: run.state().epoch >= 1, "it trains")
     with monkeypatch.context() as patches:
-        patches.setattr(run.time, "sleep", lambda seconds: None)  # between the tries for the lock
+        patches.setattr(time, "sleep", lambda seconds: None)  # between the tries for the lock
         with pytest.raises(RunError, match="another process"):
             list(fit(run))
         assert ended(fork(lambda: main(["resume", str(run.path)]))) == 1
