@@ -57,3 +57,18 @@ def digits_read_once():
 def forked(monkeypatch):
     """Python programs that are started, here and by each other, are forks of this process: see forked.py."""
     monkeypatch.setattr(subprocess, "Popen", ForkedPython)
+
+
+LONGEST = (
+    "browser/test_own_data.py",
+    "browser/test_end_to_end.py",
+    "browser/test_explorer.py",
+    "browser/test_server_deaths.py",
+    "hub/test_jobs.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that no process is alone with one of them in the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(LONGEST)))

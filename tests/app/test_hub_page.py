@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
 from aecore.runs.listing import list_runs, runs_folder
+from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 
 TOKEN = "hf_alice"
@@ -30,12 +30,8 @@ def field(app, label):
     return next(t for t in app.text_input if t.label == label)
 
 
-def finish(app, *, seconds=30):
-    """Run the page until no job is under way, as its fragment does once a second."""
-    deadline = time.monotonic() + seconds
-    while app.get("progress") and time.monotonic() < deadline:
-        time.sleep(0.2)
-        app.run()
+def finish(app):
+    finish_jobs(app)
     assert not app.exception
     return app
 
