@@ -13,6 +13,8 @@ test: $(VENV)/test.done  ## install what the tests need, then run them
 check: $(VENV)/test.done  ## what CI checks besides the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/check_layout.py
+	$(BIN)/mypy
 
 fidelity: $(VENV)/test.done  ## hold every formula and variant against its paper, in minutes
 	$(BIN)/python -m bench.fidelity --quick

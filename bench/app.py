@@ -22,15 +22,14 @@ import torch
 from playwright.sync_api import Browser, sync_playwright
 
 from aecore.analysis.metrics import encode_in_chunks
-from aecore.data.datasets import load_dataset
 from aecore.files import write_text_file
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import DataConfig
 from aecore.runs.listing import SHIPPED_FOLDER
 from aecore.tasks.search import build_index
 from bench.explorer import rows
 from bench.fidelity.experiment import ROOT, commit
 from bench.screenshots import CHROMIUM_ARGUMENTS, IDLE, PAGES, server
+from bench.timing import load_mnist
 
 RESULT = ROOT / "docs" / "results" / "app.md"
 QUERIES = 200
@@ -126,7 +125,7 @@ def processor() -> str:
 
 def search_row(name: str) -> str:
     """A query of MNIST's test set among the codes of all training images."""
-    model, sets = Autoencoder.load(SHIPPED_FOLDER / name), load_dataset(DataConfig(name="mnist"))
+    model, sets = Autoencoder.load(SHIPPED_FOLDER / name), load_mnist()
     index = build_index(encode_in_chunks(model, sets.train.x))
 
     def query(i: int) -> None:

@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from aecore.files import write_text_file
-from aecore.model.config import DataConfig
 from aecore.runs.listing import runs_folder
 from aecore.tasks.compress import (
     RatePoint,
@@ -29,6 +27,7 @@ from aecore.tasks.compress import (
 from aecore.training.devices import describe_device, pick_device
 from bench.fidelity.e03_deep import deep
 from bench.fidelity.experiment import ROOT, Lab, commit
+from bench.timing import load_mnist
 
 RESULT = ROOT / "docs" / "results" / "compression.md"
 STEPS = (4.0, 3.5, 3.0, 2.5, 2.0, 1.75, 1.5, 1.0, 0.7, 0.5, 0.35, 0.25, 0.12)
@@ -38,7 +37,7 @@ BITS, REFERENCE = 120, 14.35  # an image; the error of PCA-30 there, 4 bits a co
 
 
 def main() -> None:
-    sets = load_dataset(DataConfig(name="mnist"))
+    sets = load_mnist()
     test = as_float(sets.test.x)
     model = deep(Lab("E3", runs_folder() / "fidelity")).model.cpu()
     lines = {"autoencoder, 30 units": measure_rate_curve(model, test, STEPS)}

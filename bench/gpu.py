@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from aecore.training.update import GraphedUpdate, Objective, Update
-from bench.speed import interleaved, one_epoch, seconds, section, trainer_of
+from bench.timing import build_trainer, format_section, run_one_epoch, time_call, time_interleaved
 
 SIDE = 8192  # of the matrices whose product is the card's rate
 BATCH = 1024  # of the convolutional network
@@ -28,9 +28,9 @@ def sections(device: torch.device, rounds: int) -> list[str]:
         for how in ("one by one", "graph", "compiled")
         if (epoch := launched(device, how))
     }
-    launches = interleaved(ways, rounds, device)
+    launches = time_interleaved(ways, rounds, device)
     return [
-        section("Epochs of the VAE, batch 128, by how a step is launched", launches),
+        format_section("Epochs of the VAE, batch 128, by how a step is launched", launches),
         convolutions(device, rounds),
         profiled(device),
     ]
@@ -38,7 +38,7 @@ def sections(device: torch.device, rounds: int) -> list[str]:
 
 def launched(device: torch.device, how: str) -> Callable[[], None]:
     """An epoch of our trainer, its steps launched kernel by kernel, as CUDA graphs, or compiled with graphs."""
-    trainer = trainer_of(device)
+    trainer = build_trainer(device)
     update = trainer.update
     if how == "compiled":
         update.averaged = torch.compile(update.averaged, mode="reduce-overhead")  # type: ignore[assignment]
@@ -46,7 +46,7 @@ def launched(device: torch.device, how: str) -> Callable[[], None]:
         objective = Objective(trainer.model, trainer.training, False)
         trainer.update = Update(objective, update.optimizer, trainer.ranks)
         trainer.update.averaged = update.averaged if how == "compiled" else objective
-    return partial(one_epoch, trainer)
+    return partial(run_one_epoch, trainer)
 
 
 def convolutions(device: torch.device, rounds: int) -> str:
@@ -56,9 +56,11 @@ def convolutions(device: torch.device, rounds: int) -> str:
         "|---|---|---|---|",
     ]
     for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        trainer = trainer_of(device, BATCH, "conv-vae", **{"training.precision": precision})
+        trainer = build_trainer(device, BATCH, "conv-vae", **{"training.precision": precision})
         work = flops(trainer) * EXAMPLES
-        times = interleaved({precision: partial(one_epoch, trainer)}, rounds, device)[precision]
+        times = time_interleaved({precision: partial(run_one_epoch, trainer)}, rounds, device)[
+            precision
+        ]
         rate, most = work / statistics.median(times), product_rate(device, dtype)
         lines.append(
             f"| {precision} | {statistics.median(times):.3f} | {rate / 1e12:.1f} | {rate / most:.0%} |"
@@ -78,7 +80,7 @@ def product_rate(device: torch.device, dtype: torch.dtype) -> float:
     """FLOP/s of a large matrix product; in float32 with TF32, as the trainer has it."""
     side = SIDE if device.type == "cuda" else 512
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    times = [seconds(lambda: torch.mm(a, b), device) for _ in range(20)][5:]
+    times = [time_call(lambda: torch.mm(a, b), device) for _ in range(20)][5:]
     return 2 * side**3 / statistics.median(times)
 
 

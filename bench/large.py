@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aecore.data import arrays
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.devices import describe_device
@@ -153,7 +152,7 @@ def main() -> None:
 def measure(path: Path, folder: Path, rounds: int) -> dict[str, list[float]]:
     """Examples a second of each way, turn by turn."""
     os.environ["AECORE_CACHE"] = str(folder)
-    arrays.MAX_ARRAY_BYTES = int(LIMIT * 1e9 / 4)  # as under the limit
+    os.environ["AECORE_MAX_DATA_GB"] = str(LIMIT / 4)  # as under the limit
     resident, stored = (
         trainer(str(path), folder / "a", limit=60_000),
         trainer(str(path), folder / "b"),

@@ -18,10 +18,8 @@ import io
 import math
 import os
 import platform
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,19 +28,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aecore.data.catalog import data_folder
-from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder, Loss
-from aecore.model.config import DataConfig, ModelConfig
+from aecore.model.config import ModelConfig
 from aecore.model.parts.bottleneck import GaussianCode
 from aecore.model.parts.networks import Mlp
 from aecore.model.parts.penalties import Contractive
-from aecore.runs.listing import create_run
-from aecore.runs.plan import plan_run
 from aecore.training.devices import describe_device, pick_device, prepare_device
-from aecore.training.trainer import Trainer
+from bench.timing import (
+    BATCH,
+    build_trainer,
+    format_section,
+    load_mnist,
+    run_one_epoch,
+    time_interleaved,
+)
 
-BATCH, LARGE, EXAMPLES = 128, 1024, 60_000
+LARGE, EXAMPLES = 1024, 60_000
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "speed.md"
 
 
@@ -132,7 +134,7 @@ def pythae(device: torch.device) -> Callable[[], None]:
         optimizer_cls="Adam",
         no_cuda=device.type == "cpu",
     )
-    x = as_float(load_dataset(DataConfig(name="mnist")).train.x)
+    x = as_float(load_mnist().train.x)
     trainer = BaseTrainer(
         VAE(options, down, Decoder(whole)), BaseDataset(x, torch.zeros(len(x))), None, settings
     )
@@ -146,30 +148,8 @@ def pythae(device: torch.device) -> Callable[[], None]:
     return epoch
 
 
-def trainer_of(
-    device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object
-) -> Trainer:
-    """Our trainer on all of MNIST, with the tutorial's network where it is the VAE."""
-    settings = {
-        "data.validation_fraction": 0,
-        "training.device": device.type,
-        "training.epochs": 1000,
-    }
-    settings |= {"network.activation": "relu", "training.batch_size": batch, **options}
-    config = plan_run(variant, "mnist", settings=settings)
-    return Trainer(create_run(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
-
-
-def one_epoch(trainer: Trainer) -> None:
-    sums = trainer.run_epoch()
-    assert sums is not None and bool(
-        sums.isfinite().all()
-    )  # as the trainer reads them: once an epoch
-    trainer.epoch += 1
-
-
 def ours(device: torch.device, batch: int = BATCH) -> Callable[[], None]:
-    return partial(one_epoch, trainer_of(device, batch))
+    return partial(run_one_epoch, build_trainer(device, batch))
 
 
 def products(
@@ -251,28 +231,6 @@ def by_onednn(a: Tensor, b: Tensor) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(a, b.t(), None, "none", [], "")
 
 
-def seconds(epoch: Callable[[], None], device: torch.device) -> float:
-    started = time.perf_counter()
-    epoch()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def interleaved(
-    ways: Mapping[str, Callable[[], None]], rounds: int, device: torch.device
-) -> dict[str, list[float]]:
-    """Seconds of each way, turn by turn; the first turn warms up."""
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            taken = seconds(way, device)
-            if number:
-                times[name].append(taken)
-        print(number, {name: round(t[-1], 4) for name, t in times.items() if t}, flush=True)
-    return times
-
-
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -280,6 +238,7 @@ def main() -> None:
     options.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
     options.add_argument("--rounds", type=int, default=7)
     chosen = options.parse_args()
+    load_mnist()
     device = pick_device(chosen.device)
     prepare_device(device)
     small = {"tutorial": tutorial(device), "ours": ours(device), "products": products(device)}
@@ -288,8 +247,12 @@ def main() -> None:
     large = {"ours": ours(device, LARGE), "products": products(device, LARGE)}
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
         half = {"training.precision": "bfloat16"}
-        small["ours, bfloat16"] = partial(one_epoch, trainer_of(device, BATCH, "vae", **half))
-        large["ours, bfloat16"] = partial(one_epoch, trainer_of(device, LARGE, "vae", **half))
+        small["ours, bfloat16"] = partial(
+            run_one_epoch, build_trainer(device, BATCH, "vae", **half)
+        )
+        large["ours, bfloat16"] = partial(
+            run_one_epoch, build_trainer(device, LARGE, "vae", **half)
+        )
         small["products by oneDNN"] = products(device, BATCH, by_onednn)
         large["products by oneDNN"] = products(device, LARGE, by_onednn)
     penalty = {
@@ -297,16 +260,18 @@ def main() -> None:
         "ours": contractive(device, "auto"),
     }
     bound = {"a loop over samples": many_samples(device, True), "ours": many_samples(device, False)}
-    measured = [interleaved(ways, chosen.rounds, device) for ways in (small, large, penalty, bound)]
+    measured = [
+        time_interleaved(ways, chosen.rounds, device) for ways in (small, large, penalty, bound)
+    ]
     parts = [
-        section(f"Epochs, batch {BATCH}", measured[0], "tutorial", "pythae"),
-        section(f"Epochs, batch {LARGE}", measured[1]),
-        section(
+        format_section(f"Epochs, batch {BATCH}", measured[0], "tutorial", "pythae"),
+        format_section(f"Epochs, batch {LARGE}", measured[1]),
+        format_section(
             "20 steps with a contractive penalty on 784-512-256-32, batch 128",
             measured[2],
             *list(penalty)[:1],
         ),
-        section(
+        format_section(
             "20 steps of the importance-weighted bound, 50 samples, 784-200-200-50, batch 128",
             measured[3],
             *list(bound)[:1],
@@ -320,27 +285,6 @@ def main() -> None:
     result = RESULT.with_name("gpu.md") if device.type == "cuda" else RESULT
     result.write_text(text)
     print(text)
-
-
-def section(title: str, times: Mapping[str, list[float]], *slower: str) -> str:
-    """One table: seconds, and ratios taken turn by turn, of the slower ways to ours and of ours to bare products."""
-    rows = [
-        f"| {name} | {min(t):.3f} | {statistics.median(t):.3f} | {max(t):.3f} |"
-        for name, t in times.items()
-    ]
-    ratios = [(name, "ours") for name in slower if name in times] + [
-        ("ours", name) for name in times if name.startswith("products")
-    ]
-    said = [f"- {a} / {b}: **{ratio(times[a], times[b])}**" for a, b in ratios]
-    if "tutorial" in times:
-        said.append(f"- tutorial / products: {ratio(times['tutorial'], times['products'])}")
-    head = ["", "| | min, s | median, s | max, s |", "|---|---|---|---|"]
-    return "\n".join([f"## {title}", *head, *rows, "", *said])
-
-
-def ratio(a: list[float], b: list[float]) -> str:
-    shares = [x / y for x, y in zip(a, b, strict=True)]
-    return f"{statistics.median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
 
 
 def report(parts: list[str], device: torch.device, rounds: int) -> str:

@@ -23,6 +23,7 @@ from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
 from bench.fidelity.experiment import ROOT, commit
 from bench.screenshots import CHROMIUM_ARGUMENTS, server
+from bench.timing import load_mnist
 
 RESULT = ROOT / "docs" / "results" / "together.md"
 SECONDS = 20.0  # of one turn
@@ -46,6 +47,7 @@ def main() -> None:
     )
     options.add_argument("--rounds", type=int, default=5)
     rounds = options.parse_args().rounds
+    load_mnist()
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"AECORE_RUNS": folder, "AECORE_SLOTS": "2"}
         alone, both = [], []

@@ -21,9 +21,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
+from torchvision.datasets import KMNIST
 
-from aecore.data import arrays, download
-from aecore.data.catalog import CATALOG, CIFAR_UNPACKED, CatalogEntry, _idx_files
+from aecore.data import download, memory
+from aecore.data.catalog import CATALOG
+from aecore.data.catalog_readers import CIFAR_UNPACKED
 from aecore.data.datasets import load_dataset
 from aecore.data.download import download_file
 from aecore.data.splits import Dataset, as_float
@@ -75,7 +77,7 @@ def write_mnist(root: Path, folder: str = "MNIST", pack: bool = False) -> None:
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_an_embedded_set_is_what_its_entry_says(name: str) -> None:
     entry, found = CATALOG[name], read(name)
-    assert entry.local()
+    assert entry.is_local()
     assert found.input_shape == entry.input_shape
     assert (len(found.train.x), len(found.test.x)) == entry.sizes
     assert len(found.classes) == entry.classes
@@ -139,7 +141,7 @@ def test_the_test_fraction_is_honoured_and_leaves_neither_split_empty() -> None:
 @pytest.mark.parametrize("pack", [False, True])
 def test_mnist_is_read_from_the_data_folder(root: Path, pack: bool) -> None:
     write_mnist(root, pack=pack)
-    assert CATALOG["mnist"].local()
+    assert CATALOG["mnist"].is_local()
     found = read("mnist")
     assert found.train.x.shape == (6, 1, 28, 28) and found.test.x.shape == (3, 1, 28, 28)
     assert found.train.x.dtype == torch.uint8
@@ -241,7 +243,7 @@ def test_a_set_that_is_neither_here_nor_reachable_is_refused_at_once(
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", offline)
-    assert not CATALOG[name].local()
+    assert not CATALOG[name].is_local()
     assert refusal(name) == (
         f"{name} is not in {root} and could not be downloaded (no connection). "
         "Set AECORE_DATA to a folder that holds it, or use the embedded `digits`."
@@ -324,12 +326,11 @@ def test_a_missing_set_is_downloaded_from_the_second_mirror_and_read(
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
     web = tmp_path / "web" / "kana" / "raw"
     md5s = [hashlib.md5((web / f"{name}-ubyte.gz").read_bytes()).hexdigest() for name in names]
-    files = _idx_files("KMNIST", (f"{server}/gone/", f"{server}/kana/raw/"), *md5s)
-    monkeypatch.setitem(
-        CATALOG, "kmnist", CatalogEntry(**{**vars(CATALOG["kmnist"]), "files": files})
-    )
+    resources = [(f"{name}-ubyte.gz", md5) for name, md5 in zip(names, md5s, strict=True)]
+    monkeypatch.setattr(KMNIST, "mirrors", [f"{server}/gone/", f"{server}/kana/raw/"])
+    monkeypatch.setattr(KMNIST, "resources", resources)
     assert len(read("kmnist").train.x) == 6
-    assert CATALOG["kmnist"].local()
+    assert CATALOG["kmnist"].is_local()
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -465,7 +466,7 @@ def test_a_header_that_promises_too_much_is_refused_before_reading(
 def test_the_memory_limit_is_told_in_gigabytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 100)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 100)
     assert "1.57e-06 GB in memory, more than the limit of 1e-07 GB" in refusal(
         npz(tmp_path, x=np.eye(14))
     )

@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore.data import arrays, images
+from aecore.data import image_decoding, images, memory
 from aecore.data.datasets import load_dataset, read_dataset
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
@@ -254,8 +254,8 @@ def test_sizes_are_checked_before_anything_is_decoded(
 ) -> None:
     files = {f"{i}.png": GREY for i in range(10)}
     path = packed(tmp_path, files)
-    monkeypatch.setattr(images, "_to_pixels", lambda image: pytest.fail("decoded"))
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 10 * 3 * 20 - 1)
+    monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: pytest.fail("decoded"))
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10 * 3 * 20 - 1)
     monkeypatch.setenv("SPACE_ID", "someone/lab")  # elsewhere they would stay on the disk
     assert "set.zip unpacked would take" in refusal(path)
     assert "10 images of 5 x 4 pixels in set would take" in refusal(folder(tmp_path, files))

@@ -17,11 +17,11 @@ import torch
 from helpers import tiny, trained, weights_of
 from PIL import Image
 
-from aecore.data import arrays, image_cache, images, memory, stored
+from aecore.data import arrays, disk_cache, image_decoding, images, memory, stored
 from aecore.data.datasets import load_dataset, read_dataset
-from aecore.data.image_cache import cache_folder
+from aecore.data.disk_cache import cache_folder
+from aecore.data.image_decoding import _to_pixels
 from aecore.data.image_sources import ZipSource
-from aecore.data.images import _to_pixels
 from aecore.data.memory import allowed_data_bytes
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
@@ -34,7 +34,7 @@ from aecore.training.trainer import Trainer, fit
 def small_budget(tmp_path, monkeypatch):
     """Sets above 100 kB are large; pages see a fifth of that; a window is three blocks of eight rows."""
     monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 100_000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 100_000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 20_000 * 4)
     monkeypatch.setattr(stored, "BLOCK_BYTES", 8 * 64)
     monkeypatch.setattr(stored, "WINDOW_BYTES", 24 * 64)
@@ -123,10 +123,10 @@ def test_an_array_alone_is_read_as_in_an_archive(tmp_path, shape, kind, dtype, m
     x = (values * 255).astype(np.uint8) if dtype == np.uint8 else values.astype(dtype)
     np.save(tmp_path / "x.npy", x)
     np.savez(tmp_path / "x.npz", x=x)
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 10**9)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
     one, two = load(tmp_path / "x.npy"), load(tmp_path / "x.npz")
     assert one.kind == kind and one.stored is None and torch.equal(one.train.x, two.train.x)
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 1000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 1000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4000)
     large = load(tmp_path / "x.npy")
     assert large.stored is not None and large.input_shape == one.input_shape and large.kind == kind
@@ -221,7 +221,7 @@ def test_a_part_of_a_large_set_that_fits_is_the_ordinary_set_of_that_part(
 ):
     path = numbered(tmp_path)
     found, drawn = load(path, limit=limit), load(path, limit=limit, binarise="static")
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 10**9)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
     plain = load(path, limit=limit)
     assert (
         found.stored is None
@@ -278,12 +278,12 @@ def packed(folder, path):
 def test_images_too_many_for_memory_are_decoded_once_onto_the_disk(
     tmp_path, monkeypatch, colour, kind
 ):
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 90_000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 90_000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4 * 40 * 40 * 3 * 10)
     path = picture_folder(tmp_path / "pictures", colour=colour)
     path = packed(path, tmp_path / "pictures.zip") if kind == "zip" else path
     found = load(path)
-    monkeypatch.setattr(images, "_to_pixels", lambda image: pytest.fail("decoded again"))
+    monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: pytest.fail("decoded again"))
     again = load(path)
     monkeypatch.undo()
     monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
@@ -302,7 +302,7 @@ def test_images_too_many_for_memory_are_decoded_once_onto_the_disk(
 def test_images_that_turn_out_to_fit_once_decoded_are_an_ordinary_set(tmp_path, monkeypatch):
     folder = picture_folder(tmp_path / "pictures")  # grey: a third of what was reckoned with
     found = load(folder)
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 10**9)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
     plain = load(folder)
     assert (
         found.stored is None
@@ -312,7 +312,7 @@ def test_images_that_turn_out_to_fit_once_decoded_are_an_ordinary_set(tmp_path, 
 
 
 def test_folders_train_and_test_stay_the_splits_on_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 50_000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 50_000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4 * 40 * 40 * 5)
     picture_folder(tmp_path / "p" / "train")
     picture_folder(tmp_path / "p" / "test", count=10)
@@ -322,13 +322,13 @@ def test_folders_train_and_test_stay_the_splits_on_the_disk(tmp_path, monkeypatc
 
 def test_of_a_limited_set_only_what_is_used_is_decoded(tmp_path, monkeypatch):
     folder, decoded, real = picture_folder(tmp_path / "p"), [], _to_pixels
-    monkeypatch.setattr(images, "_to_pixels", lambda image: (decoded.append(1), real(image))[1])
+    monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: (decoded.append(1), real(image))[1])
     for options in ({}, {"train_class": "b"}):
-        monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 100_000)
+        monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 100_000)
         decoded.clear()
         found = load(folder, limit=4, **options)
         assert len(decoded) == 8
-        monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 10**9)
+        monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
         plain = load(folder, limit=4, **options)
         for one, two in ((found.train, plain.train), (found.test, plain.test)):
             assert torch.equal(one.x, two.x) and torch.equal(one.y, two.y)
@@ -336,7 +336,7 @@ def test_of_a_limited_set_only_what_is_used_is_decoded(tmp_path, monkeypatch):
 
 
 def test_why_images_were_left_out_is_still_known_the_next_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 50_000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 50_000)
     folder = picture_folder(tmp_path / "p")
     (folder / "b" / "zzz.png").write_bytes(b"torn")
     (folder / "b" / "notes.txt").write_text("hello")
@@ -352,7 +352,7 @@ def test_why_images_were_left_out_is_still_known_the_next_time(tmp_path, monkeyp
 def test_a_folder_that_changed_is_decoded_again_and_a_failed_decoding_leaves_nothing(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 50_000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 50_000)
     folder = picture_folder(tmp_path / "pictures")
     first = everything(load(folder)).sum(dtype=torch.long)
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "a" / "000.png")
@@ -365,7 +365,7 @@ def test_a_folder_that_changed_is_decoded_again_and_a_failed_decoding_leaves_not
 
 
 def test_what_a_killed_decoding_left_is_removed_after_a_day(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 50_000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 50_000)
     old, new = (cache_folder() / f".draft-{name}" for name in ("old", "new"))
     for draft in (old, new):
         draft.mkdir(parents=True)
@@ -380,7 +380,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkey
     folder = picture_folder(tmp_path / "pictures")
     with monkeypatch.context() as patch:
         patch.setattr(
-            image_cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})()
+            disk_cache.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})()
         )
         assert "AECORE_CACHE" in refusal(folder)
     monkeypatch.setenv("AECORE_CACHE", str(folder / "a" / "000.png"))
@@ -406,7 +406,7 @@ def test_a_first_image_that_lies_about_its_size_does_not_open_memory_to_the_othe
     (folder / "a" / "000.png").write_bytes(out.getvalue()[:45])
     monkeypatch.setenv("SPACE_ID", "someone/lab")
     monkeypatch.setattr(images, "_allocate_images", lambda *_: pytest.fail("room was made"))
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 60 * 3 * 40 * 40 - 1)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 60 * 3 * 40 * 40 - 1)
     assert "No image of p can be read" in refusal(folder, unusable="leave_out")
 
 
@@ -424,7 +424,7 @@ def test_a_pass_that_is_left_early_leaves_no_thread_and_a_failing_disk_is_told(
     def fail(*_):
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(StoredArray, "_span", fail)
+    monkeypatch.setattr(StoredArray, "_read_span", fail)
     with pytest.raises(OSError, match="disk is gone"):
         list(found.batches(16, 0))
     assert threading.active_count() == before
@@ -476,13 +476,14 @@ def test_memory_stays_bounded_however_large_the_file(tmp_path):
     x[::7] = 9
     x.flush()
     script = f"""
-from aecore import data
-from aecore.config import DataConfig
-from aecore.data import arrays, stored
-arrays.MAX_BYTES, stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 10**7, 8 * 2**20
+from aecore.data import memory, stored
+from aecore.data.datasets import load_dataset
+from aecore.model.config import DataConfig
+memory.allowed_data_bytes = lambda: 10**7
+stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 8 * 2**20
 def anonymous():
     return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])
-found, _ = data.load(DataConfig(name={str(tmp_path / "x.npy")!r})).stored.hold_out(1000, 0)
+found, _ = load_dataset(DataConfig(name={str(tmp_path / "x.npy")!r})).stored.hold_out(1000, 0)
 before, most = anonymous(), 0
 for n, batch in enumerate(found.batches(128, 0)):
     most = max(most, anonymous()) if n % 20 == 0 else most
@@ -523,7 +524,7 @@ def test_a_run_on_a_large_set_trains_on_all_of_it_and_resumes_as_if_it_had_not_s
 
 def test_the_budget_is_no_more_than_a_quarter_of_what_the_process_may_use():
     script = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (2 * 10**9,) * 2); "
-    script += "from aecore.data import arrays; print(arrays.MAX_ARRAY_BYTES)"
+    script += "from aecore.data import memory; print(memory.allowed_data_bytes())"
     environment = {
         name: value for name, value in os.environ.items() if name != "AECORE_MAX_DATA_GB"
     }

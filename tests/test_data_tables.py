@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from aecore.data import arrays, tables
+from aecore.data import memory, table_columns
 from aecore.data.datasets import load_dataset, read_dataset
 from aecore.data.splits import Dataset
-from aecore.data.tables import fill_table, match_columns
+from aecore.data.table_columns import fill_table, match_columns
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
 
@@ -191,7 +191,7 @@ def test_a_table_larger_than_the_limit_is_refused_before_reading(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path, pd.DataFrame({"a": range(1000)}), suffix)
-    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 1000)
+    monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 1000)
     assert "more than the limit" in refusal(path)
 
 
@@ -206,7 +206,7 @@ Rome,25,9,fourth one,1,
 def test_words_become_columns_and_columns_without_use_are_left_out_with_a_note(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tables, "WORDS", 3)
+    monkeypatch.setattr(table_columns, "MAX_WORDS", 3)
     (tmp_path / "people.csv").write_text(MIXED)
     raw = read_dataset(
         DataConfig(name=str(tmp_path / "people.csv"), unusable="leave_out", missing="keep")

@@ -10,7 +10,6 @@ import pytest
 import torch
 from helpers import model, tiny, trained
 
-from aecore.analysis import metrics
 from aecore.analysis.latent import decoding_errors
 from aecore.analysis.metrics import evaluate_model
 from aecore.data.datasets import load_dataset
@@ -215,7 +214,7 @@ def test_observed_cells_come_back_untouched_and_the_rest_are_numbers(x, options,
         assert (
             torch.equal(many[:, seen], x[seen].expand(3, -1)) and (many[0] != many[1])[~seen].all()
         )
-    monkeypatch.setattr(metrics, "CHUNK_BYTES", 1)  # a row at a time
+    monkeypatch.setattr("aecore.tasks.impute.CHUNK_BYTES", 1)  # a row at a time
     assert impute_cells(made, x, draws=50).shape == x.shape
 
 

@@ -157,7 +157,7 @@ def test_samples_without_a_prior_decode_codes_that_are_valid(bottleneck):
 def test_codes_in_chunks_are_codes_at_once(monkeypatch):
     made, x = model(input_shape=(1, 8, 8)).eval(), digits(50)
     whole = encode_codes(made, x)
-    monkeypatch.setattr("aecore.analysis.metrics.CHUNK_ROWS", 7)
+    monkeypatch.setattr("aecore.analysis.latent.CHUNK_ROWS", 7)
     assert torch.allclose(encode_codes(made, x), whole, atol=1e-6)
     assert torch.allclose(
         encode_codes(made, (x * 255).round().byte()), whole, atol=1e-6

@@ -8,7 +8,6 @@ import statistics
 import pytest
 from helpers import FAST, tiny, trained
 
-from aecore.backends import registry
 from aecore.cli.parser import main
 from aecore.errors import ConfigError
 from aecore.runs.listing import runs_folder
@@ -82,7 +81,9 @@ def test_runs_of_no_sweep_are_in_none():
 
 def test_the_command_line_starts_a_sweep_and_tells_its_results(monkeypatch, capsys):
     started = []
-    monkeypatch.setattr(registry, "start_run", lambda run, order, token: started.append(run))
+    monkeypatch.setattr(
+        "aecore.cli.commands.start_run", lambda run, order, token: started.append(run)
+    )
     fast = [
         word
         for name in ("batch_size", "previews")

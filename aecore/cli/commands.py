@@ -42,7 +42,7 @@ def run_data(options: argparse.Namespace) -> None:
 
     fields = ("name", "kind", "input_shape", "sizes", "classes", "description")
     rows = [
-        {name: getattr(entry, name) for name in fields} | {"local": entry.local()}
+        {name: getattr(entry, name) for name in fields} | {"local": entry.is_local()}
         for entry in CATALOG.values()
     ]
     print_rows(rows, options.json, ("name", "kind", "input_shape", "sizes", "local", "description"))

@@ -1,4 +1,4 @@
-"""Which images of a set are of which class and split, by the folders that they lie in."""
+"""Classes and splits of images, by the folders that they lie in."""
 
 from __future__ import annotations
 
@@ -18,63 +18,76 @@ class LabelledImage(NamedTuple):
 
 
 def assign_classes_and_splits(
-    files: dict[FolderParts, str], folders: set[FolderParts], where: str
+    files: dict[FolderParts, str], folders: set[FolderParts], set_name: str
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """Training and test images; no test images means that the set is still to be split."""
-    root = _unwrap(files, folders)
-    tops = {
-        parts[len(root)]
-        for parts in folders
-        if parts[: len(root)] == root and len(parts) > len(root)
-    }
-    if not {"train", "test"} <= tops:
-        return _classes(root, files, folders, where), []
-    others = {parts[len(root)] for parts in files} | tops
-    if others := sorted(others - {"train", "test"}):
+    """Return training and test images with their classes; no test images: not split yet.
+
+    `files` are the images by their path inside the set. Raises DataError for a set of folders that
+    has no clear meaning.
+    """
+    root = _find_root(files, folders)
+    top_folders = _list_subfolders(root, folders)
+    if not {"train", "test"} <= top_folders:
+        return _assign_classes(root, files, folders, set_name), []
+    others = sorted(({parts[len(root)] for parts in files} | top_folders) - {"train", "test"})
+    if others:
         raise DataError(
-            f"{where} has {others[0]} beside its folders train and test. Move it into one of them."
+            f"{set_name} has {others[0]} beside its folders train and test. "
+            "Move it into one of them."
         )
-    train, test = (_classes((*root, split), files, folders, where) for split in ("train", "test"))
+    train = _assign_classes((*root, "train"), files, folders, set_name)
+    test = _assign_classes((*root, "test"), files, folders, set_name)
     if (train[0].label is None) != (test[0].label is None):
         raise DataError(
-            f"{where} has class folders in only one of train and test. Use them in both or in neither."
+            f"{set_name} has class folders in only one of train and test. "
+            "Use them in both or in neither."
         )
     return train, test
 
 
-def _unwrap(files: Iterable[FolderParts], folders: set[FolderParts]) -> FolderParts:
-    """The folder that holds the set: archives often wrap everything in one more."""
+def _find_root(files: Iterable[FolderParts], folders: set[FolderParts]) -> FolderParts:
+    """Find the folder that holds the set: archives often wrap everything in one more."""
     root: FolderParts = ()
     while True:
         depth = len(root) + 1
         tops = {parts[:depth] for parts in (*files, *folders) if len(parts) >= depth}
-        inner = {len(parts) for parts in files}
-        if len(tops) != 1 or min(inner) <= depth + 1 or not tops <= folders:
+        shallowest = min(len(parts) for parts in files)
+        if len(tops) != 1 or shallowest <= depth + 1 or not tops <= folders:
             return root
         (root,) = tops
 
 
-def _classes(
-    root: FolderParts, files: dict[FolderParts, str], folders: set[FolderParts], where: str
+def _list_subfolders(root: FolderParts, folders: set[FolderParts]) -> set[str]:
+    depth = len(root)
+    return {parts[depth] for parts in folders if parts[:depth] == root and len(parts) > depth}
+
+
+def _assign_classes(
+    root: FolderParts, files: dict[FolderParts, str], folders: set[FolderParts], set_name: str
 ) -> list[LabelledImage]:
-    """The images under `root`, each with the folder that it lies in, or none has one."""
+    """Return the images under `root`, each with the folder that it lies in, or none has one."""
     depth = len(root)
     inside = {parts[depth:]: name for parts, name in files.items() if parts[:depth] == root}
-    labels = {parts[depth] for parts in folders if parts[:depth] == root and len(parts) > depth}
-    flat = next((parts[0] for parts in inside if len(parts) == 1), None)
-    shown = "/".join((where, *root))
-    if labels and flat is not None:
+    labels = _list_subfolders(root, folders)
+    root_name = "/".join((set_name, *root))
+    loose = next((parts[0] for parts in inside if len(parts) == 1), None)
+    if labels and loose is not None:
         raise DataError(
-            f"{shown} has images ({flat}) beside folders ({min(labels)}). Use class folders for all or none."
+            f"{root_name} has images ({loose}) beside folders ({min(labels)}). "
+            "Use class folders for all or none."
         )
-    if deep := next((parts for parts in inside if len(parts) > 2), None):
+    deep = next((parts for parts in inside if len(parts) > 2), None)
+    if deep is not None:
         raise DataError(
-            f"{'/'.join(deep)} in {shown} lies too deep; one level of class folders is read."
+            f"{'/'.join(deep)} in {root_name} lies too deep; one level of class folders is read."
         )
-    if empty := sorted(labels - {parts[0] for parts in inside}):
-        raise DataError(f"The folder {empty[0]} in {shown} holds no images. Fill it or remove it.")
+    empty = sorted(labels - {parts[0] for parts in inside})
+    if empty:
+        raise DataError(
+            f"The folder {empty[0]} in {root_name} holds no images. Fill it or remove it."
+        )
     if not inside:
-        raise DataError(f"The folder {shown} holds no images. Fill it or remove it.")
+        raise DataError(f"The folder {root_name} holds no images. Fill it or remove it.")
     return [
         LabelledImage(name, parts[0] if len(parts) == 2 else None) for parts, name in inside.items()
     ]

@@ -1,4 +1,4 @@
-"""Where the images of a set lie: in a folder, in a .zip, or in a .parquet of the Hub."""
+"""Sources of images: a folder, a .zip, or a .parquet of the Hub."""
 
 from __future__ import annotations
 
@@ -8,32 +8,68 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from aecore.data.arrays import check_data_bytes
-from aecore.data.memory import may_read_from_disk
+from aecore.data.memory import check_data_bytes, may_read_from_disk
 from aecore.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 JUNK_FILES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 
 
-def is_junk_file(part: str) -> bool:
-    return part.startswith(".") or part.lower() in JUNK_FILES
-
-
 class ImageSource(Protocol):
-    """Where the images lie: names first, bytes on demand."""
+    """A set of images: names first, bytes on demand."""
 
-    def names(self) -> Iterator[str]: ...  # with "/" between parts and at the end of folders
-    def read(self, name: str) -> bytes: ...
-    def files(self, names: list[str]) -> list[Path]: ...  # of the disk, in which these images lie
+    def list_names(self) -> Iterator[str]:
+        """Yield files and folders, with "/" between the parts and at the end of folders."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return the encoded image of that name."""
+        ...
+
+    def locate(self, names: list[str]) -> list[Path]:
+        """Return the files of the disk in which these images lie."""
+        ...
+
+
+@contextmanager
+def open_image_source(path: Path) -> Iterator[ImageSource]:
+    """Open a folder, a .parquet of images or else a .zip. Raises DataError."""
+    if path.is_dir():
+        yield FolderSource(path)
+    elif path.suffix.lower() == ".parquet":
+        yield _open_parquet(path)
+    else:
+        with _open_zip(path) as archive:
+            yield ZipSource(archive, path)
+
+
+def is_junk_file(name: str) -> bool:
+    """Return True for hidden files and what operating systems leave in folders."""
+    return name.startswith(".") or name.lower() in JUNK_FILES
+
+
+def holds_encoded_images(path: Path) -> bool:
+    """Return True if a .parquet holds encoded images, as data sets of the Hub have them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return any(_is_image_type(column_type) for column_type in pq.read_schema(path).types)
+    except (pa.ArrowException, OSError):
+        return False  # the reader of tables explains the error
 
 
 class FolderSource:
+    """A folder with its sub-folders."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def names(self) -> Iterator[str]:
+    def list_names(self) -> Iterator[str]:
         for folder, folders, files in os.walk(self.root, followlinks=True):
             folders[:] = sorted(name for name in folders if not is_junk_file(name))
             inside = Path(folder).relative_to(self.root)
@@ -43,7 +79,7 @@ class FolderSource:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
-    def files(self, names: list[str]) -> list[Path]:
+    def locate(self, names: list[str]) -> list[Path]:
         return [self.root / name for name in names]
 
 
@@ -51,37 +87,41 @@ class ZipSource:
     """A zip that is read member by member and never unpacked to disk."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
-        self.archive, self.path, where = archive, path, path.name
+        self.archive, self.path = archive, path
         self.members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
-        astray = next(
-            (name for name in self.members if name.startswith("/") or ".." in name.split("/")), None
-        )
-        if astray is not None:
-            raise DataError(
-                f"{astray[:80]} in {where} points out of the archive. Make it again without."
-            )
-        locked = next((name for name, info in self.members.items() if info.flag_bits & 1), None)
-        if locked is not None:
-            raise DataError(
-                f"{locked} in {where} is encrypted. Make the .zip again without a password."
-            )
-        sizes = [info.file_size for info in self.members.values()]
-        if not may_read_from_disk():
-            check_data_bytes(sum(sizes), f"{where} unpacked")
-        check_data_bytes(max(sizes, default=0), f"The largest file in {where} unpacked")
+        self._check_members()
 
-    def names(self) -> Iterator[str]:
+    def list_names(self) -> Iterator[str]:
         return iter(self.members)
 
     def read(self, name: str) -> bytes:
         return self.archive.read(self.members[name])
 
-    def files(self, names: list[str]) -> list[Path]:
+    def locate(self, names: list[str]) -> list[Path]:
         return [self.path]
+
+    def _check_members(self) -> None:
+        """Raise DataError for members outside the archive, encrypted or too large."""
+        for name in self.members:
+            if name.startswith("/") or ".." in name.split("/"):
+                raise DataError(
+                    f"{name[:80]} in {self.path.name} points out of the archive. "
+                    "Make it again without."
+                )
+        for name, info in self.members.items():
+            if info.flag_bits & 1:
+                raise DataError(
+                    f"{name} in {self.path.name} is encrypted. "
+                    "Make the .zip again without a password."
+                )
+        sizes = [info.file_size for info in self.members.values()]
+        if not may_read_from_disk():
+            check_data_bytes(sum(sizes), f"{self.path.name} unpacked")
+        check_data_bytes(max(sizes, default=0), f"The largest file in {self.path.name} unpacked")
 
 
 class ParquetSource:
-    """A .parquet of encoded images, as data sets on the Hub have them: a column {bytes, path}, and one of classes."""
+    """A .parquet of the Hub: a column {bytes, path} of encoded images, and one of classes."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as pq
@@ -89,68 +129,54 @@ class ParquetSource:
         self.path = path
         table = pq.ParquetFile(path).read()
         column = next(
-            name for name in table.column_names if _holds_images(table.schema.field(name).type)
+            name for name in table.column_names if _is_image_type(table.schema.field(name).type)
         )
         self.images = table[column].combine_chunks().field("bytes")
-        about = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = about.get("info", {}).get("features", {})
-        label = next(
-            (name for name, kind in features.items() if kind.get("_type") == "ClassLabel"), None
-        )
-        words = features[label]["names"] if label else []
-        labels = (
-            [words[i] if 0 <= i < len(words) else "none" for i in table[label].to_pylist()]
-            if label
-            else None
-        )
-        folders = [f"{word.replace('/', '-')}/" for word in labels] if labels else [""] * len(table)
+        folders = _read_parquet_folders(table) or [""] * len(table)
         self.members = {f"{folder}{i}.png": i for i, folder in enumerate(folders)}
 
-    def names(self) -> Iterator[str]:
+    def list_names(self) -> Iterator[str]:
         return iter(self.members)
 
     def read(self, name: str) -> bytes:
         return self.images[self.members[name]].as_py() or b""
 
-    def files(self, names: list[str]) -> list[Path]:
+    def locate(self, names: list[str]) -> list[Path]:
         return [self.path]
 
 
-def holds_encoded_images(path: Path) -> bool:
-    """Whether a .parquet holds encoded images."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _read_parquet_folders(table: pa.Table) -> list[str] | None:
+    """Return a class folder for each row, by the first column that the Hub calls a ClassLabel."""
+    hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = hub_info.get("info", {}).get("features", {})
+    label = next(
+        (name for name, feature in features.items() if feature.get("_type") == "ClassLabel"), None
+    )
+    if not label:
+        return None
+    classes = features[label]["names"]
+    labels = [classes[i] if 0 <= i < len(classes) else "none" for i in table[label].to_pylist()]
+    return [f"{name.replace('/', '-')}/" for name in labels]
 
+
+def _is_image_type(column_type: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    is_struct = pa.types.is_struct(column_type)
+    return is_struct and {"bytes", "path"} == {field.name for field in column_type}
+
+
+def _open_parquet(path: Path) -> ParquetSource:
     try:
-        return any(_holds_images(kind) for kind in pq.read_schema(path).types)
-    except (pa.ArrowException, OSError):
-        return False  # the reader of tables says what is wrong with it
+        return ParquetSource(path)
+    except Exception as error:  # its metadata is a stranger's
+        raise DataError(f"{path.name} is not a readable .parquet of images ({error}).") from error
 
 
-def _holds_images(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_struct(kind) and {"bytes", "path"} == {field.name for field in kind}
-
-
-@contextmanager
-def open_image_source(path: Path) -> Iterator[ImageSource]:
-    if path.is_dir():
-        yield FolderSource(path)
-    elif path.suffix.lower() == ".parquet":
-        try:
-            rows = ParquetSource(path)
-        except Exception as error:  # its metadata is a stranger's
-            raise DataError(
-                f"{path.name} is not a readable .parquet of images ({error})."
-            ) from error
-        yield rows
-    else:
-        try:
-            archive = zipfile.ZipFile(path)
-        except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"{path.name} is not a readable .zip file ({error}). Make it again."
-            ) from error
-        with archive:
-            yield ZipSource(archive, path)
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path.name} is not a readable .zip file ({error}). Make it again."
+        ) from error

@@ -1,4 +1,4 @@
-"""How much memory a data set may take."""
+"""The memory limit of a data set. Environment and system limits are read at every call."""
 
 from __future__ import annotations
 
@@ -7,26 +7,52 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
+from aecore.errors import DataError
+
 DEFAULT_DATA_BYTES = 4 * 10**9
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def allowed_data_bytes() -> int:
-    """What AECORE_MAX_DATA_GB says, else 4 GB or a quarter of the memory that this process may use, the least."""
-    if wanted := os.environ.get("AECORE_MAX_DATA_GB"):
-        return int(float(wanted) * 10**9)
-    return min(DEFAULT_DATA_BYTES, usable_memory() // 4)
+    """Return the most that one data set may take in memory once decoded, in bytes.
+
+    AECORE_MAX_DATA_GB if it is set, else 4 GB or a quarter of the usable memory, whichever is
+    less. Arrays and folders of images above the limit are read from the disk.
+    """
+    if gigabytes := os.environ.get("AECORE_MAX_DATA_GB"):
+        return int(float(gigabytes) * 10**9)
+    return min(DEFAULT_DATA_BYTES, measure_usable_memory() // 4)
 
 
-def usable_memory() -> int:
-    """The bytes that this process may use: of the machine, its container and its limits, the least."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+def fits_in_memory(byte_count: int) -> bool:
+    """Return True if a data set of that many bytes is within the limit."""
+    return byte_count <= allowed_data_bytes()
+
+
+def check_data_bytes(
+    byte_count: int, subject: str, advice: str = "Use fewer or smaller examples."
+) -> None:
+    """Raise DataError if `subject` takes more bytes than a data set may."""
+    limit = allowed_data_bytes()
+    if byte_count > limit:
+        raise DataError(
+            f"{subject} would take {byte_count / 1e9:.3g} GB in memory, more than the limit of "
+            f"{limit / 1e9:.3g} GB. {advice}"
+        )
+
+
+def measure_usable_memory() -> int:
+    """Return the bytes that this process may use: the least of machine, container and limits."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     with suppress(OSError, ValueError):  # no container, or one without a limit: "max"
-        found.append(int(CGROUP_LIMIT.read_text()))
-    limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS))
-    return min([*found, *(limit for limit in limits if limit != resource.RLIM_INFINITY)])
+        limits.append(int(CGROUP_LIMIT.read_text()))
+    for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS):
+        soft_limit, _ = resource.getrlimit(kind)
+        if soft_limit != resource.RLIM_INFINITY:
+            limits.append(soft_limit)
+    return min(limits)
 
 
 def may_read_from_disk() -> bool:
-    """Whether sets above the budget are read from the disk. On a public page they are refused."""
+    """Return True if sets above the limit are read from the disk; a public Space refuses them."""
     return not os.environ.get("SPACE_ID")

@@ -1,32 +1,22 @@
-"""Sets that memory is too small for: what of them is read into memory, and what stays on the disk."""
+"""Sets larger than memory: which part of them is read into memory, and what stays on the disk."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from aecore.data.arrays import (
-    MAX_ARRAY_BYTES,
-    Array,
-    RawData,
-    check_data_bytes,
-    check_inputs,
-    make_raw_data,
-)
-from aecore.data.image_cache import mark_array_checked, was_array_checked
+from aecore.data import stored
+from aecore.data.arrays import check_inputs
+from aecore.data.disk_cache import mark_array_checked, was_array_checked
+from aecore.data.memory import check_data_bytes, fits_in_memory
+from aecore.data.raw import Array, RawData, ReportProgress, make_raw_data
 from aecore.data.splits import Dataset, Split, count_held_out
-from aecore.data.stored import (
-    SAMPLE_BYTES,
-    WINDOW_BYTES,
-    StoredArray,
-    read_npy_header,
-    seeded_permutation,
-)
+from aecore.data.stored import StoredArray, draw_permutation, read_npy_header
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,140 +25,165 @@ if TYPE_CHECKING:
     from aecore.model.config import DataConfig
 
 
-Report = Callable[[str, float], None]
-
-
 class DiskArray(NamedTuple):
     """A set on the disk, before it is split."""
 
-    stored: StoredArray  # all of its examples
-    about: RawData  # what else is known of them; its x is empty
+    array: StoredArray  # all of its examples
+    metadata: RawData  # their labels, classes and the like; its x is empty
 
 
-def read_npy(path: Path, report: Report, config: DataConfig, large: bool) -> RawData | DiskArray:
-    """Reads one array as `read_npz` reads `x`. A large one stays on the disk if `large` allows for that. DataError."""
-    header, missing = read_npy_header(path), config.missing == "keep"
-    need = math.prod(header.shape) * header.dtype.itemsize
-    if need <= MAX_ARRAY_BYTES or not large:
-        check_data_bytes(need, path.name)
+def read_npy(
+    path: Path, report: ReportProgress, config: DataConfig, may_stay_on_disk: bool
+) -> RawData | DiskArray:
+    """Read one array as `read_npz` reads `x`.
+
+    A set above the memory limit stays on the disk if `may_stay_on_disk`, and is refused otherwise.
+    Raises DataError.
+    """
+    header = read_npy_header(path)
+    allow_missing = config.missing == "keep"
+    byte_count = math.prod(header.shape) * header.dtype.itemsize
+    if fits_in_memory(byte_count) or not may_stay_on_disk:
+        check_data_bytes(byte_count, path.name)
         with explain_read_errors(path.name):
-            return make_raw_data(
-                check_inputs(np.load(path, allow_pickle=False), path.name, missing)
-            )
-    whole = StoredArray(path)
-    about = make_raw_data(np.empty((0, *whole.input_shape), np.float32))
-    if (part := read_limited_part(whole, about, config)) is not None:
+            x = np.load(path, allow_pickle=False)
+            return make_raw_data(check_inputs(x, path.name, allow_missing))
+    array = StoredArray(path)
+    metadata = make_raw_data(np.empty((0, *array.input_shape), np.float32))
+    part = read_limited_part(array, metadata, config)
+    if part is not None:
         raw, rows = part
-        return raw._replace(x=check_inputs(raw.x, path.name, missing, rows))
-    check_stored_values(whole, missing, report)
-    return DiskArray(whole, about)
+        return raw._replace(x=check_inputs(raw.x, path.name, allow_missing, rows))
+    check_stored_values(array, allow_missing, report)
+    return DiskArray(array, metadata)
 
 
 def read_limited_part(
-    whole: StoredArray, about: RawData, config: DataConfig
+    array: StoredArray, metadata: RawData, config: DataConfig
 ) -> tuple[RawData, Array] | None:
-    """What `config.limit` leaves of a set, in memory, and which rows those are; None if even that does not fit."""
-    chosen = limited_rows(len(whole), about, config)
-    if chosen is None or sum(map(len, chosen)) * whole.example_bytes > MAX_ARRAY_BYTES:
+    """Read the examples that `config.limit` leaves into memory.
+
+    Returns them and their rows in the file, or None without a limit or if even they do not fit.
+    """
+    splits = choose_limited_rows(len(array), metadata, config)
+    if splits is None or not fits_in_memory(sum(map(len, splits)) * array.example_bytes):
         return None
     import torch
 
-    rows = torch.cat(chosen)
-    with explain_read_errors(whole.path.name):
-        x = whole.take(rows).numpy()
-    y = None if about.y is None else about.y[rows.numpy()]
-    return about._replace(x=x, y=y, train=len(chosen[0])), rows.numpy()
+    rows = torch.cat(splits)
+    with explain_read_errors(array.path.name):
+        x = array.take(rows).numpy()
+    y = None if metadata.y is None else metadata.y[rows.numpy()]
+    return metadata._replace(x=x, y=y, train_count=len(splits[0])), rows.numpy()
 
 
-def limited_rows(count: int, about: RawData, config: DataConfig) -> tuple[Tensor, Tensor] | None:
-    """The rows of training and test examples that an ordinary set would have with this limit; None without one."""
+def choose_limited_rows(
+    count: int, metadata: RawData, config: DataConfig
+) -> tuple[Tensor, Tensor] | None:
+    """Return the rows of training and test examples under `config.limit`; None without one.
+
+    They are the rows that a set in memory would have with this limit.
+    """
     if config.limit is None:
         return None
-    train, test = _divide_rows(count, about, config, count)
-    if about.y is not None and config.train_class in about.classes:
+    train, test = _split_rows(count, metadata, config, max_test=count)
+    if metadata.y is not None and config.train_class in metadata.classes:
         import torch
 
-        train = train[torch.from_numpy(about.y)[train] == about.classes.index(config.train_class)]
+        train = train[
+            torch.from_numpy(metadata.y)[train] == metadata.classes.index(config.train_class)
+        ]
     return _draw_rows(train, config.limit, config), _draw_rows(test, config.limit, config)
 
 
-def _divide_rows(
-    count: int, about: RawData, config: DataConfig, most: int
-) -> tuple[Tensor, Tensor]:
-    """Rows of training and of at most so many test examples, as an ordinary set has them."""
-    if about.train is not None:
-        import torch
+def check_stored_values(array: StoredArray, allow_missing: bool, report: ReportProgress) -> None:
+    """Raise DataError where a large array has values that no model can learn from.
 
-        test = torch.arange(about.train, count)
-        return torch.arange(about.train), test if len(test) <= most else _draw_rows(
-            test, most, config
-        )
-    order, held_out = (
-        seeded_permutation(count, config.split_seed),
-        min(count_held_out(count, config), most),
-    )
-    return order[held_out:], order[:held_out]
-
-
-def _draw_rows(rows: Tensor, count: int, config: DataConfig) -> Tensor:
-    """So many of the rows by the seed of the divisions, or all."""
-    return (
-        rows
-        if len(rows) <= count
-        else rows[seeded_permutation(len(rows), config.split_seed)[:count]]
-    )
-
-
-def check_stored_values(whole: StoredArray, missing: bool, report: Report) -> None:
-    """Raises DataError where a value of a large array is of no use. An unchanged file is looked through only once."""
-    name, count = whole.path.name, len(whole)
+    A file that passed once and is unchanged is not read again.
+    """
+    name, count = array.path.name, len(array)
     with explain_read_errors(name):
-        if whole.header.dtype.kind != "f" or was_array_checked(whole.path, missing):
+        if array.header.dtype.kind != "f" or was_array_checked(array.path, allow_missing):
             return
-        step = max(1, WINDOW_BYTES // max(whole.header.row_bytes, whole.example_bytes))
+        row_bytes = max(array.header.row_bytes, array.example_bytes)
+        step = max(1, stored.WINDOW_BYTES // row_bytes)
         for start in range(0, count, step):
             rows = np.arange(start, min(start + step, count))
-            check_inputs(whole.take_rows(rows).numpy(), name, missing, rows)
+            check_inputs(array.take_rows(rows).numpy(), name, allow_missing, rows)
             report(f"Checking {name}", min(1.0, (start + step) / count))
-        mark_array_checked(whole.path, missing)
+        mark_array_checked(array.path, allow_missing)
 
 
-def make_disk_dataset(name: str, large: DiskArray, config: DataConfig) -> Dataset:
-    """All training examples on the disk; a sample of them and the test examples in memory. DataError."""
-    whole, about = large
+def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> Dataset:
+    """Return a data set whose training examples are on the disk.
+
+    A sample of them and the test examples are in memory. Raises DataError for options that need
+    all examples in memory.
+    """
+    array, metadata = disk_array
     if config.binarise != "none" or config.train_class is not None:
         option = "binarise" if config.binarise != "none" else "train_class"
         raise DataError(
-            f"{name} is larger than memory, so data.{option} cannot be used. Set data.limit to use a part."
+            f"{name} is larger than memory, so data.{option} cannot be used. "
+            "Set data.limit to use a part."
         )
-    most = max(1, SAMPLE_BYTES // (4 * math.prod(whole.input_shape)))
-    train, test = limited_rows(len(whole), about, config) or _divide_rows(
-        len(whole), about, config, most
-    )
-    sample, test = _draw_rows(train, most, config), test[:most]
+    sample_count = max(1, stored.SAMPLE_BYTES // (4 * math.prod(array.input_shape)))
+    splits = choose_limited_rows(len(array), metadata, config)
+    train, test = splits or _split_rows(len(array), metadata, config, max_test=sample_count)
+    sample = _draw_rows(train, sample_count, config)
     note = (
         f"Larger than memory: training reads all {len(train):,} examples from the disk; "
         f"pages show a sample of {len(sample):,}."
     )
-    with explain_read_errors(name):
-        found = [Split(whole.take(rows), _labels_of_rows(about, rows)) for rows in (sample, test)]
-    trained = StoredArray(whole.path, train.sort().values.numpy())
     return Dataset(
-        name, about.kind, *found, about.classes, about.columns, (*about.notes, note), trained
+        name=name,
+        kind=metadata.kind,
+        train=_read_rows(disk_array, sample, name),
+        test=_read_rows(disk_array, test[:sample_count], name),
+        classes=metadata.classes,
+        columns=metadata.columns,
+        notes=(*metadata.notes, note),
+        stored=StoredArray(array.path, train.sort().values.numpy()),
     )
-
-
-def _labels_of_rows(about: RawData, rows: Tensor) -> Tensor | None:
-    import torch
-
-    return None if about.y is None else torch.from_numpy(about.y)[rows]
 
 
 @contextmanager
 def explain_read_errors(name: str) -> Iterator[None]:
+    """Turn an error of reading the file `name` into a DataError that says what to do."""
     try:
         yield
     except (OSError, EOFError, ValueError) as error:
         raise DataError(
             f"{name} cannot be read ({error}). Look after the disk, or save the file again."
         ) from error
+
+
+def _split_rows(
+    count: int, metadata: RawData, config: DataConfig, max_test: int
+) -> tuple[Tensor, Tensor]:
+    """Return the rows of the training and of at most `max_test` test examples."""
+    if metadata.train_count is not None:
+        import torch
+
+        test = torch.arange(metadata.train_count, count)
+        return torch.arange(metadata.train_count), _draw_rows(test, max_test, config)
+    order = draw_permutation(count, config.split_seed)
+    held_out = min(count_held_out(count, config), max_test)
+    return order[held_out:], order[:held_out]
+
+
+def _draw_rows(rows: Tensor, count: int, config: DataConfig) -> Tensor:
+    """Draw that many of the rows by the seed of the split; all if there are fewer."""
+    if len(rows) <= count:
+        return rows
+    return rows[draw_permutation(len(rows), config.split_seed)[:count]]
+
+
+def _read_rows(disk_array: DiskArray, rows: Tensor, name: str) -> Split:
+    import torch
+
+    array, metadata = disk_array
+    with explain_read_errors(name):
+        x = array.take(rows)
+    y = None if metadata.y is None else torch.from_numpy(metadata.y)[rows]
+    return Split(x, y)

@@ -1,4 +1,4 @@
-"""From what a reader found to a data set: divided, limited and in tensors."""
+"""A reader's record becomes a data set: split, limited and in tensors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from aecore.data.arrays import DataKind, RawData, format_count
-from aecore.data.stored import StoredArray, seeded_permutation
+from aecore.data.raw import DataKind, RawData, format_count
+from aecore.data.stored import StoredArray, draw_permutation
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,7 +26,11 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set in memory, already split for training and testing."""
+    """A data set in memory, split for training and testing.
+
+    Where memory is too small for the training examples, `stored` holds them all and `train` a
+    sample.
+    """
 
     name: str
     kind: DataKind
@@ -35,33 +39,36 @@ class Dataset:
     classes: tuple[str, ...] = ()  # index = label
     columns: tuple[str, ...] = ()  # of tables and manifolds
     notes: tuple[str, ...] = ()  # what the reader left out, and why
-    stored: StoredArray | None = (
-        None  # all training examples where memory is too small for them; train.x is a sample then
-    )
+    stored: StoredArray | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """(C, H, W) of an image, (features,) of a row."""
+        """Shape of one example: (C, H, W) of an image, (features,) of a row."""
         return tuple(self.train.x.shape[1:])
 
     @property
     def count(self) -> int:
-        """How many examples there are to train with."""
+        """Number of training examples."""
         return len(self.train.x if self.stored is None else self.stored)
 
 
 def as_float(x: Tensor) -> Tensor:
-    """Bytes become float32 in [0, 1]; floats are returned as they are."""
+    """Convert bytes to float32 in [0, 1]; floats are returned as they are."""
     import torch
 
     return x.to(torch.float32).div_(255) if x.dtype == torch.uint8 else x
 
 
 def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
-    """Splits (by a seeded permutation, unless the set brings its own split) and applies `config.limit`."""
-    train, test = (
-        _use_own_split(name, raw) if raw.train is not None else _split_at_random(name, raw, config)
-    )
+    """Return the data set of a reader's record under `config`.
+
+    Splits by a seeded permutation, unless the set has a split of its own; then keeps one class,
+    applies the limit and binarises. Raises DataError.
+    """
+    if raw.train_count is None:
+        train, test = _split_at_random(name, raw, config)
+    else:
+        train, test = _use_own_split(name, raw, raw.train_count)
     if config.train_class is not None:
         train = _keep_one_class(name, raw, train, config.train_class)
     train, test = _limit_split(train, config), _limit_split(test, config)
@@ -70,7 +77,33 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
 
 
-def _to_splits(raw: RawData) -> Split:
+def count_held_out(count: int, config: DataConfig) -> int:
+    """Return how many examples are held out for testing where a set has no split of its own."""
+    return min(max(round(count * config.test_fraction), 1), count - 1)
+
+
+def _use_own_split(name: str, raw: RawData, train_count: int) -> tuple[Split, Split]:
+    if not 0 < train_count < len(raw.x):
+        part = "training" if train_count == 0 else "test"
+        raise DataError(f"{name} has no {part} examples. Both splits need at least one.")
+    whole = _to_tensors(raw)
+    return _take_rows(whole, slice(train_count)), _take_rows(whole, slice(train_count, None))
+
+
+def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split, Split]:
+    count = len(raw.x)
+    if count < 2:
+        raise DataError(
+            f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
+            "one to train with, one to test with."
+        )
+    order = draw_permutation(count, config.split_seed)
+    held_out = count_held_out(count, config)
+    whole = _to_tensors(raw)
+    return _take_rows(whole, order[held_out:]), _take_rows(whole, order[:held_out])
+
+
+def _to_tensors(raw: RawData) -> Split:
     import torch
 
     y = None if raw.y is None else torch.from_numpy(np.ascontiguousarray(raw.y, dtype=np.int64))
@@ -81,69 +114,16 @@ def _take_rows(split: Split, rows: Tensor | slice) -> Split:
     return Split(split.x[rows], None if split.y is None else split.y[rows])
 
 
-def _use_own_split(name: str, raw: RawData) -> tuple[Split, Split]:
-    whole, count = _to_splits(raw), raw.train
-    assert count is not None
-    if not 0 < count < len(raw.x):
-        part = "training" if count == 0 else "test"
-        raise DataError(f"{name} has no {part} examples. Both splits need at least one.")
-    return _take_rows(whole, slice(count)), _take_rows(whole, slice(count, None))
-
-
-def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split, Split]:
-    count = len(raw.x)
-    check_example_count(count, name)
-    order, held_out, whole = (
-        seeded_permutation(count, config.split_seed),
-        count_held_out(count, config),
-        _to_splits(raw),
-    )
-    return _take_rows(whole, order[held_out:]), _take_rows(whole, order[:held_out])
-
-
-def check_example_count(count: int, name: str) -> None:
-    """Raises DataError where there are too few examples to divide."""
+def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> Split:
+    if train_class not in raw.classes or split.y is None:
+        known = ", ".join(raw.classes[:20]) or "none"
+        raise DataError(f"{name} has no class {train_class!r} to train with; its classes: {known}.")
+    rows = split.y == raw.classes.index(train_class)
+    count = int(rows.sum())
     if count < 2:
         raise DataError(
-            f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
-            "one to train with, one to test with."
-        )
-
-
-def count_held_out(count: int, config: DataConfig) -> int:
-    """How many of so many examples are held out, where a set has no test split of its own."""
-    return min(max(round(count * config.test_fraction), 1), count - 1)
-
-
-def _binarise_pixels(
-    name: str, raw: RawData, train: Split, test: Split, config: DataConfig
-) -> tuple[Split, Split]:
-    """Pixels drawn as 0 or 1; training ones only where they are drawn once, else the trainer draws them each time."""
-    import torch
-
-    if raw.kind != "image":
-        raise DataError(f"{name} has no pixels to draw as 0 or 1. Set data.binarise to none.")
-    generator = torch.Generator().manual_seed(config.split_seed)
-
-    def drawn(split: Split) -> Split:
-        parts = [
-            torch.bernoulli(as_float(x), generator=generator).mul_(255).byte()
-            for x in split.x.split(4096)
-        ]
-        return split._replace(x=torch.cat(parts))
-
-    test = drawn(test)
-    return (drawn(train) if config.binarise == "static" else train), test
-
-
-def _keep_one_class(name: str, raw: RawData, split: Split, wanted: str) -> Split:
-    if wanted not in raw.classes or split.y is None:
-        known = ", ".join(raw.classes[:20]) or "none"
-        raise DataError(f"{name} has no class {wanted!r} to train with; its classes: {known}.")
-    rows = split.y == raw.classes.index(wanted)
-    if int(rows.sum()) < 2:
-        raise DataError(
-            f"{name} has {format_count(int(rows.sum()), 'training example')} of the class {wanted!r}; 2 are needed."
+            f"{name} has {format_count(count, 'training example')} of the class {train_class!r}; "
+            "2 are needed."
         )
     return Split(split.x[rows], split.y[rows])
 
@@ -151,4 +131,28 @@ def _keep_one_class(name: str, raw: RawData, split: Split, wanted: str) -> Split
 def _limit_split(split: Split, config: DataConfig) -> Split:
     if config.limit is None or len(split.x) <= config.limit:
         return split
-    return _take_rows(split, seeded_permutation(len(split.x), config.split_seed)[: config.limit])
+    return _take_rows(split, draw_permutation(len(split.x), config.split_seed)[: config.limit])
+
+
+def _binarise_pixels(
+    name: str, raw: RawData, train: Split, test: Split, config: DataConfig
+) -> tuple[Split, Split]:
+    """Draw each pixel as 0 or 255, its grey value the chance.
+
+    Training pixels only with `static`: with `dynamic` the trainer draws them at every step.
+    """
+    import torch
+
+    if raw.kind != "image":
+        raise DataError(f"{name} has no pixels to draw as 0 or 1. Set data.binarise to none.")
+    generator = torch.Generator().manual_seed(config.split_seed)
+
+    def draw(split: Split) -> Split:
+        parts = [
+            torch.bernoulli(as_float(x), generator=generator).mul_(255).byte()
+            for x in split.x.split(4096)
+        ]
+        return split._replace(x=torch.cat(parts))
+
+    test = draw(test)
+    return (draw(train) if config.binarise == "static" else train), test

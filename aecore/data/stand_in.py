@@ -1,4 +1,4 @@
-"""A stand-in: the embedded digits, enlarged to a model's input size, for when its own data is not at hand."""
+"""Embedded digits, enlarged to a model's input size, for when its own data is not at hand."""
 
 from __future__ import annotations
 
@@ -13,39 +13,45 @@ from aecore.data.splits import Dataset, Split, as_float
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig, RunConfig
 
-INK = 20 / 28  # share of the side that the digit fills, as in MNIST
+DIGIT_SHARE = 20 / 28
+"""Share of the image's side that a digit fills, as in MNIST."""
 
 
 def load_data_or_stand_in(
     config: RunConfig,
-    read: Callable[[DataConfig], Dataset] = load_dataset,
+    load: Callable[[DataConfig], Dataset] = load_dataset,
     stand_in: Callable[[tuple[int, ...]], Dataset] | None = None,
 ) -> tuple[Dataset, str]:
-    """The data of a run, and a remark: empty, or that digits stand in for what is not at hand.
+    """Return the data of a run and a remark, which is empty or says that digits stand in for it.
 
-    Nothing is downloaded. `read` and `stand_in` may be remembering versions of `load` and
-    `digits_like`. DataError where the data is not at hand and the model takes no images.
+    Nothing is downloaded. `load` and `stand_in` may be cached versions of `load_dataset` and
+    `make_stand_in_digits`. Raises DataError where the data is not at hand and the model takes no
+    images.
     """
-    wanted, shape = config.data or DataConfig(), config.model.input_shape
-    entry = CATALOG.get(wanted.name)
+    data_config, shape = config.data or DataConfig(), config.model.input_shape
+    entry = CATALOG.get(data_config.name)
     problem = "is not on this machine"
     try:
-        if entry is None or entry.local():
-            if (found := read(wanted)).input_shape == shape:
-                return found, ""
+        if entry is None or entry.is_local():
+            dataset = load(data_config)
+            if dataset.input_shape == shape:
+                return dataset, ""
             problem = "has another shape now"
     except AecoreError:
         pass
     if len(shape) != 3:
         raise DataError(
-            f"This run's data, {wanted.name}, {problem}, and no other data fits the model."
+            f"This run's data, {data_config.name}, {problem}, and no other data fits the model."
         )
-    remark = f"{wanted.name} {problem}: the embedded digits stand in, enlarged to this model's input size."
+    remark = (
+        f"{data_config.name} {problem}: the embedded digits stand in, "
+        "enlarged to this model's input size."
+    )
     return (stand_in or make_stand_in_digits)(shape), remark
 
 
 def make_stand_in_digits(shape: tuple[int, ...]) -> Dataset:
-    """The digits as images (C, H, W), with MNIST's margin."""
+    """Return the digits as images (C, H, W), with MNIST's margin."""
     digits = load_dataset(DataConfig(name="digits"))
 
     def enlarge(split: Split) -> Split:
@@ -61,10 +67,10 @@ def make_stand_in_digits(shape: tuple[int, ...]) -> Dataset:
 
 
 def fit_images_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """x (N, 1, h, w) -> (N, C, H, W): smoothly enlarged, centred on black."""
+    """Enlarge x (N, 1, h, w) smoothly to (N, C, H, W), centred on black."""
     channels, height, width = shape
-    ink = max(1, round(height * INK)), max(1, round(width * INK))
-    big = F.interpolate(x, size=ink, mode="bicubic", align_corners=False).clamp(0, 1)
-    top, left = (height - ink[0]) // 2, (width - ink[1]) // 2
-    margins = (left, width - ink[1] - left, top, height - ink[0] - top)
-    return F.pad(big, margins).expand(-1, channels, -1, -1).contiguous()
+    size = max(1, round(height * DIGIT_SHARE)), max(1, round(width * DIGIT_SHARE))
+    enlarged = F.interpolate(x, size=size, mode="bicubic", align_corners=False).clamp(0, 1)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    margins = (left, width - size[1] - left, top, height - size[0] - top)
+    return F.pad(enlarged, margins).expand(-1, channels, -1, -1).contiguous()

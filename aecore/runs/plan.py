@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
+from aecore.data.raw import ReportProgress
 from aecore.data.splits import Dataset
 from aecore.model.config import DataConfig, RunConfig, parse_options
 from aecore.model.variants import configure, override_config
-
-ReportProgress = Callable[[str, float], None]
 
 
 def plan_run(

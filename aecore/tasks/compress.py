@@ -26,7 +26,7 @@ from torch import Tensor
 
 from aecore.analysis.metrics import decode_in_chunks, encode_in_chunks
 from aecore.analysis.pictures import to_rgb_bytes
-from aecore.data.arrays import check_data_bytes
+from aecore.data.memory import check_data_bytes
 from aecore.data.splits import as_float
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder

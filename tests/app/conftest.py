@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from aecore.runs import listing
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
@@ -20,7 +19,8 @@ def no_shipped(tmp_path, monkeypatch):
     """As if the checkpoints that come with the code were not there."""
     empty = tmp_path / "shipped"
     empty.mkdir()
-    monkeypatch.setattr(listing, "SHIPPED_FOLDER", empty)
+    for module in ("aecore.runs.listing", "ui.kit.runs"):
+        monkeypatch.setattr(f"{module}.SHIPPED_FOLDER", empty)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from aecore.data import datasets
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split, as_float
@@ -28,7 +27,7 @@ def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
     ours, pca = (
         next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA")
     )
-    if not CATALOG["mnist"].local():  # digits stand in: the model was trained on others
+    if not CATALOG["mnist"].is_local():  # digits stand in: the model was trained on others
         return
     for bits, se in pca:
         at = (
@@ -143,8 +142,7 @@ def test_the_recipe_for_large_sets_is_that_of_the_deep_autoencoder(monkeypatch):
     found = load_dataset(DataConfig(name="digits"))
     big = found.train.x.repeat(8, 1, 1, 1)
     monkeypatch.setattr(
-        datasets,
-        "load_dataset",
+        "aecore.runs.plan.load_dataset",
         lambda *_: Dataset("digits", "image", Split(big, None), found.test),
     )
     made = plan_compressor("digits")

@@ -30,7 +30,7 @@ def test_a_first_visit_shows_filters_and_shipped_runs_on_the_same_noise(open_pag
         if name != "Clean"
     }
     assert found["Best linear"] > found["Noisy"]
-    if CATALOG["mnist"].local():  # else digits stand in, and the model was trained on others
+    if CATALOG["mnist"].is_local():  # else digits stand in, and the model was trained on others
         assert found["Denoising, Gaussian"] > found["Best linear"]
     assert app.get_by_key("strengths").proto.spec
 

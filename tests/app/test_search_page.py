@@ -31,7 +31,7 @@ def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
     assert not app.exception and not app.error
     whole = (
         "60,000 of the training set of mnist"
-        if CATALOG["mnist"].local()
+        if CATALOG["mnist"].is_local()
         else "of the training set of digits"
     )
     assert app.metric[0].value.endswith("ms") and whole in texts(app)

@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from aecore.backends import local
 from aecore.model.variants import VARIANTS
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
 
@@ -21,7 +20,9 @@ def button(app, label):
 def submitted(monkeypatch):
     """Runs that the page hands over, kept from starting."""
     handed = []
-    monkeypatch.setattr(local, "submit_local", lambda run, processes=1: handed.append(run))
+    monkeypatch.setattr(
+        "aecore.backends.registry.submit_local", lambda run, processes=1: handed.append(run)
+    )
     return handed
 
 

@@ -161,7 +161,7 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
 
 def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
     run = find_run(
-        "mnist-vae" if CATALOG["mnist"].local() else "swiss-roll-vanilla"
+        "mnist-vae" if CATALOG["mnist"].is_local() else "swiss-roll-vanilla"
     )  # no epochs of a stand-in
     go(page, f"{app}/latent?run={run.id}")
     root = explorer_of(page)

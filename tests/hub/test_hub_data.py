@@ -11,7 +11,6 @@ from aecore.data.datasets import read_dataset
 from aecore.errors import DataError, HubError
 from aecore.hub import datasets
 from aecore.hub.datasets import fetch_hub_dataset
-from aecore.runs import uploads
 from aecore.runs.uploads import create_upload, guess_settings
 from tests.hub.loopback import LoopbackHub
 
@@ -88,7 +87,7 @@ def test_wrong_names_and_torn_files_are_explained_and_leave_no_file(loopback):
 
 
 def test_a_file_beyond_the_limit_is_cut_off_and_refused(loopback, monkeypatch):
-    monkeypatch.setattr(uploads, "MAX_UPLOAD_BYTES", 100)
+    monkeypatch.setattr("aecore.hub.datasets.MAX_UPLOAD_BYTES", 100)
     one = create_upload()
     with pytest.raises(DataError, match="larger than the limit"):
         fetch_hub_dataset("alice/people", one)

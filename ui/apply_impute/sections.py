@@ -22,7 +22,7 @@ from aecore.analysis.pictures import (
     make_tiles,
 )
 from aecore.data.splits import Dataset, as_float
-from aecore.data.tables import fill_table
+from aecore.data.table_columns import fill_table
 from aecore.runs.run import Run
 from aecore.tasks.impute import (
     PredictionInterval,

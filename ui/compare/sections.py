@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
@@ -65,7 +67,7 @@ def offer_tables(runs: list[Run], metrics: pd.DataFrame, differences: pd.DataFra
     for name, table in tables.items():
         row.download_button(
             f"{name} as CSV",
-            lambda table=table: table.to_csv(index=False),
+            partial(table.to_csv, index=False),
             f"{name.lower()}.csv",
             "text/csv",
             on_click="ignore",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.data.arrays import MAX_ARRAY_BYTES
+from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
 from aecore.runs.uploads import MAX_UPLOAD_BYTES, UploadedData, create_upload, guess_settings
@@ -38,7 +38,7 @@ def show_bring() -> None:
         st.error(problem, icon=":material/error:")
     owner = "of this session, and of whoever has its link" if is_public() else "of this machine"
     st.caption(
-        f"Limits: {MAX_UPLOAD_BYTES / 1e6:,.0f} MB a set, {MAX_ARRAY_BYTES / 1e9:.3g} GB once "
+        f"Limits: {MAX_UPLOAD_BYTES / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB once "
         f"decoded. It stays a set {owner} until you delete it"
         f"{', for a day at most' if is_public() else ''}."
     )

@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.analysis.pictures import draw_grid
 from aecore.data.image_sources import holds_encoded_images
 from aecore.data.splits import Dataset, as_float
-from aecore.data.tables import parse_numbers
+from aecore.data.table_columns import parse_numbers
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
 from aecore.runs.uploads import SIDES, UploadedData

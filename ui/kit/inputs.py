@@ -15,7 +15,8 @@ from torch import Tensor
 
 from aecore.data.datasets import read_dataset
 from aecore.data.splits import Dataset, as_float
-from aecore.data.tables import match_columns, read_frame
+from aecore.data.table_columns import match_columns
+from aecore.data.tables import read_frame
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run

@@ -47,7 +47,7 @@ def choose_task_data(label: str, kind: str | None) -> tuple[str, DataConfig]:
     """
     sets = map_own_sets()
     catalog = [
-        entry.name for entry in CATALOG.values() if entry.local() and kind in (None, entry.kind)
+        entry.name for entry in CATALOG.values() if entry.is_local() and kind in (None, entry.kind)
     ]
     option = st.selectbox(
         "Data",

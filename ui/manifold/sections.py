@@ -78,7 +78,7 @@ def choose_point(run: Run, found: Dataset, chosen: Inputs) -> int:
         f":material/touch_app: Click a point: {count} of {chosen.name}, by their codes' principal plane."
     )
     typed = choose_index(
-        st, "Input", "input", len(chosen.x), None, "By its number, counted from 0."
+        None, "Input", "input", len(chosen.x), None, "By its number, counted from 0."
     )
     clicked = read_clicked_rows(event["selection"]["points"], list(groups.values()))
     return typed if typed is not None else clicked[0] if clicked else 0

@@ -59,7 +59,7 @@ def is_data_missing(run: Run) -> bool:
     """Returns True where the run's data set is in the catalog, but not on this machine."""
     config = run.config()
     entry = CATALOG.get(config.data.name) if config.data else None
-    return entry is not None and not entry.local()
+    return entry is not None and not entry.is_local()
 
 
 def resume_shown_run(run: Run) -> None:
