@@ -25,6 +25,7 @@ from ui.apply_anomaly.charts import (
 from ui.apply_anomaly.explaining import list_kinds, name_example, show_explanation
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.cache import get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import ROW_TILES_NOTE, choose_index, format_cards, is_point_cloud
 from ui.kit.figures import draw_cloud
 from ui.kit.inputs import Inputs
@@ -288,13 +289,11 @@ def show_ranking(run: Run, found: Dataset, given: Inputs, judged: ScoredInputs, 
         )
         or 0
     )
-    row.download_button(
+    offer_csv(
         "Scores as CSV",
-        lambda: tabulate_verdicts(given, judged, at).to_csv(index=False),
+        lambda: tabulate_verdicts(given, judged, at),
         f"{run.id}-anomalies.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
+        row,
         help="Every example that was scored, with score, p-value and verdict.",
     )
     show_explanation(run, found, given, judged, int(order[rank]), at)

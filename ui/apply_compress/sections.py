@@ -27,6 +27,7 @@ from aecore.tasks.compress import (
 from ui.apply_compress.charts import draw_rate_distortion
 from ui.data.uploader import ask_for_files
 from ui.kit.cache import digest_examples, get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, encode_npz, is_point_cloud, show_cloud
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs, fill_with_means
@@ -199,14 +200,7 @@ def show_reopen(run: Run, found: Dataset) -> None:
     else:
         frame = pd.DataFrame(x.numpy(), columns=list(found.columns) or None)
         st.dataframe(frame.head(50), alt="Rows of the opened file")
-        st.download_button(
-            "CSV",
-            lambda: frame.to_csv(index=False),
-            "opened.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/table:",
-        )
+        offer_csv("CSV", lambda: frame, "opened.csv")
 
 
 # -- the curve
@@ -237,14 +231,7 @@ def show_rate_curves(run: Run, found: Dataset, x: Tensor, now: RatePoint) -> Non
     table = pd.DataFrame(
         [{"coder": coder, **point._asdict()} for coder, points in lines.items() for point in points]
     )
-    st.download_button(
-        "Curves as CSV",
-        lambda: table.to_csv(index=False),
-        "rate-distortion.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/table:",
-    )
+    offer_csv("Curves as CSV", lambda: table, "rate-distortion.csv")
 
 
 @st.cache_data(max_entries=16, show_spinner="Measuring the curves ...")

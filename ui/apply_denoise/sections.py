@@ -30,6 +30,7 @@ from aecore.tasks.denoise import (
 )
 from ui.apply_denoise.charts import draw_noise_strengths
 from ui.kit.cache import digest_examples, get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
 from ui.kit.runs import get_variant_label
@@ -127,14 +128,7 @@ def show_denoised(chosen: Sequence[Run], found: Dataset, inputs: Inputs) -> None
         on_click="ignore",
         icon=":material/image:",
     )
-    row.download_button(
-        "Figures as CSV",
-        lambda: table.to_csv(index=False),
-        "denoised.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/table:",
-    )
+    offer_csv("Figures as CSV", lambda: table, "denoised.csv", row)
 
 
 def format_denoised(one: DenoisedExamples) -> str:

@@ -25,6 +25,7 @@ from aecore.tasks.features import (
 )
 from ui.apply_features.charts import draw_size_against_error
 from ui.kit.cache import digest_examples, get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.figures import draw_grouped_bars, draw_small_map
 from ui.kit.inputs import Inputs, fill_with_means
 from ui.kit.jobs import forget_jobs, poll_job, start_job
@@ -48,15 +49,7 @@ def show_code_table(run: Run, found: Dataset, chosen: Inputs) -> None:
     )
     st.dataframe(table.head(200), height=420, alt="The first codes")
     row = st.container(horizontal=True)
-    row.download_button(
-        "CSV",
-        lambda: table.to_csv(index=False),
-        f"{run.id}-codes.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
-        type="primary",
-    )
+    offer_csv("CSV", lambda: table, f"{run.id}-codes.csv", row, type="primary")
     row.download_button(
         "Parquet",
         lambda: encode_code_parquet(table),
@@ -207,14 +200,7 @@ def show_feature_accuracy(run: Run, found: Dataset, chosen: Inputs) -> None:
         "numbers as the codes beside it."
     )
     table = pd.DataFrame([row._asdict() for row in rows])
-    st.download_button(
-        "Figures as CSV",
-        lambda: table.to_csv(index=False),
-        "worth.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
-    )
+    offer_csv("Figures as CSV", lambda: table, "worth.csv")
 
 
 def has_same_data(one: Run, other: Run) -> bool:

@@ -35,6 +35,7 @@ from aecore.tasks.impute import (
 )
 from ui.apply_impute.charts import draw_bars, draw_truth_against_filling
 from ui.kit.cache import digest_examples, get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import encode_npz
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
@@ -250,15 +251,7 @@ def show_missing_cells(run: Run, found: Dataset, chosen: Inputs) -> None:
         alt="Rows with filled cells marked",
     )
     row = st.container(horizontal=True)
-    row.download_button(
-        "Filled table as CSV",
-        lambda: result.to_csv(index=False),
-        f"{run.id}-filled.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
-        type="primary",
-    )
+    offer_csv("Filled table as CSV", lambda: result, f"{run.id}-filled.csv", row, type="primary")
     row.download_button(
         "Parquet",
         lambda: encode_table_parquet(result),

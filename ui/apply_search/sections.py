@@ -25,6 +25,7 @@ from aecore.tasks.search import (
 )
 from ui.apply_search.drawing import ask_for_drawing
 from ui.kit.cache import digest_examples, get_codes, get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import (
     ROW_TILES_NOTE,
     choose_index,
@@ -278,13 +279,10 @@ def show_nearest_points(
 
 
 def offer_results_csv(run: Run, collection: SearchCollection, near: Neighbours) -> None:
-    st.download_button(
+    offer_csv(
         "Results as CSV",
-        lambda: tabulate_results(collection, near).to_csv(index=False),
+        lambda: tabulate_results(collection, near),
         f"{run.id}-search.csv",
-        "text/csv",
-        icon=":material/table:",
-        on_click="ignore",
         help="Row, distance, name and class of each.",
     )
 
