@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ui.data.uploader import UPLOAD_ROUTE
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
+from ui.kit.uploader import UPLOAD_ROUTE
 
 
 def answer_health(request: Request) -> PlainTextResponse:

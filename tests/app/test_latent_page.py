@@ -13,7 +13,8 @@ from safetensors import numpy as safetensors
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from aecore.analysis.latent import Plane, encode_codes, preserved_neighbour_shares
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import Plane, preserved_neighbour_shares
 from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split
@@ -91,7 +92,7 @@ def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(
     app = open_page("latent.py")
     (map_, about), (model, said) = sent(app), model_of(app)
     net, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
-    z = encode_codes(net, x).numpy()
+    z = encode_in_chunks(net, x).numpy()
     assert np.allclose(model["codes"], z, atol=2e-3)
     plane = Plane(map_["plane.origin"], map_["plane.axes"])
     assert np.allclose(map_["positions"], plane.positions(z), atol=1e-5)
@@ -116,7 +117,7 @@ def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
     run = trained()
     app = open_page("latent.py", colour="neighbours")
     map_, about = sent(app)
-    z = encode_codes(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
+    z = encode_in_chunks(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
     wanted = preserved_neighbour_shares(z, map_["positions"])
     assert about["colour"] == "neighbours" and np.allclose(map_["preserved"], wanted, atol=0.2)
     assert 0 < map_["preserved"].mean() < 1
@@ -166,11 +167,11 @@ def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
         made.append(token)
         return token.encode()
 
-    tokens = [models.promise(str(i), make) for i in range(models.PROMISED + 1)]
+    tokens = [models.promise(str(i), make) for i in range(models.MAX_PROMISED + 1)]
     assert models.promise("3", make) == tokens[3] and models.get(tokens[0]) is None
-    for token in [*tokens[1 : models.KEPT + 2], tokens[1]]:
+    for token in [*tokens[1 : models.MAX_BUILT + 2], tokens[1]]:
         assert models.get(token) == token.encode()
-    assert made.count(tokens[1]) == 2 and len(models.made) == models.KEPT
+    assert made.count(tokens[1]) == 2 and len(models.built) == models.MAX_BUILT
     promised_packs.promise(
         "broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn."))
     )

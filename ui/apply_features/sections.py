@@ -10,8 +10,8 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca, project_by_tsne, project_by_umap
-from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.splits import Dataset, Split, as_float
 from aecore.runs.run import Run
 from aecore.tasks.features import (

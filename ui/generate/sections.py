@@ -8,9 +8,8 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.analysis.latent import (
-    decode_codes,
-    encode_codes,
     interpolate_codes,
     order_dimensions,
     sample_codes,
@@ -150,7 +149,7 @@ def show_samples(run: Run, net: Autoencoder, found: Dataset) -> None:
     )
     describe_source(net)
     z = draw_codes(run, n, seed)
-    x = decode_codes(net, z)
+    x = decode_in_chunks(net, z)
     show_examples(found, net, x, f"{n} samples of {run.id}, seed {seed}")
     offer_downloads(run, f"samples-{seed}", found, net, x, z, 8)
 
@@ -196,7 +195,7 @@ def show_interpolation(run: Run, net: Autoencoder, found: Dataset) -> None:
         help="Codes on the way, both ends included.",
     )
     way = snap_codes(net, interpolate_codes(z[0], z[1], steps, path))
-    x = decode_codes(net, way)
+    x = decode_in_chunks(net, way)
     columns, above = steps if steps <= STRIP_LENGTH else 8, st.container(width=560)
     show_examples(
         found, net, x, f"{steps} steps on the {path} way between two {between}, decoded", columns
@@ -228,13 +227,13 @@ def choose_ends(
             for i, (label, key) in enumerate((("Start", "start_seed"), ("End", "end_seed")))
         ]
         z = torch.cat([draw_codes(run, 1, seed) for seed in seeds])
-        return z, decode_codes(net, z)
+        return z, decode_in_chunks(net, z)
     picked = [
         choose_index(row, label, key, len(found.test.x), i, "The number of a test input.")
         for i, (label, key) in enumerate((("Start", "start"), ("End", "end")))
     ]
     x = as_float(found.test.x[picked])
-    return encode_codes(net, x), x
+    return encode_in_chunks(net, x), x
 
 
 def show_animation(place: Any, net: Autoencoder, x: Tensor, ends: Tensor) -> bytes:
@@ -291,9 +290,13 @@ def show_walk(run: Run, net: Autoencoder, found: Dataset) -> None:
         "prior where there is one.",
     )
     value = size.centre[unit] + offset * size.unit[unit]
-    now = decode_codes(net, snap_codes(net, walk_dimension(z, unit, value[None])))
+    now = decode_in_chunks(net, snap_codes(net, walk_dimension(z, unit, value[None])))
     codes = walk_line(net, z, unit, size)
-    x, before, name = decode_codes(net, codes), decode_codes(net, z[None]), f"z{unit} = {value:.3g}"
+    x, before, name = (
+        decode_in_chunks(net, codes),
+        decode_in_chunks(net, z[None]),
+        f"z{unit} = {value:.3g}",
+    )
     if x.dim() == 4:
         left, right = st.columns([1, 2], gap="large")
         with left:
@@ -336,7 +339,7 @@ def choose_base_code(net: Autoencoder, found: Dataset, size: CodeScale, row: Any
     if base == "centre":
         return size.centre
     at = choose_index(row, "Number", "base", len(found.test.x), 0, "The number of a test input.")
-    return encode_codes(net, found.test.x[at : at + 1])[0]
+    return encode_in_chunks(net, found.test.x[at : at + 1])[0]
 
 
 def walk_line(net: Autoencoder, z: Tensor, unit: int, size: CodeScale) -> Tensor:
@@ -355,7 +358,7 @@ def walk_lines(net: Autoencoder, z: Tensor, unit: int, size: CodeScale, x: Tenso
     st.image(draw_examples(net, x, WALK_STEPS), width="stretch", alt=f"Decoded codes, {span}")
     st.caption(about if x.dim() == 4 else f"{about} {ROW_TILES_NOTE}")
     units = size.order[:OVERVIEW]
-    every = decode_codes(net, torch.cat([walk_line(net, z, j, size) for j in units]))
+    every = decode_in_chunks(net, torch.cat([walk_line(net, z, j, size) for j in units]))
     names = ", ".join(f"z{j}" for j in units)
     st.image(
         draw_examples(net, every, WALK_STEPS),

@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 import torch
 
-from aecore.analysis.latent import decode_codes, find_nearest_codes
+from aecore.analysis.chunks import decode_in_chunks
+from aecore.analysis.latent import find_nearest_codes
 from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
@@ -72,7 +73,7 @@ def show_several_inputs(
 ) -> None:
     """Inputs above their reconstructions, at most `limit`, evenly spread over the rows."""
     some = space_evenly(rows, CSV_POINTS if is_point_cloud(found) else limit)
-    inputs, rebuilt = as_float(x[some]), decode_codes(net, torch.from_numpy(shown.z[some]))
+    inputs, rebuilt = as_float(x[some]), decode_in_chunks(net, torch.from_numpy(shown.z[some]))
     what = f"{len(rows):,} {kind}inputs"
     part = f"{len(some):,} of {what}" if len(some) < len(rows) else what
     if is_point_cloud(found):
@@ -154,7 +155,7 @@ def show_single_input(
         f", class {name}" if found.classes else ""
     )
     st.markdown(f"**{about}**")
-    pair = torch.cat([as_float(x[row : row + 1]), decode_codes(net, z[row : row + 1])])
+    pair = torch.cat([as_float(x[row : row + 1]), decode_in_chunks(net, z[row : row + 1])])
     close = as_float(x[near])
     if is_point_cloud(found):
         groups = {"nearest codes": close, "input": pair[:1], "reconstruction": pair[1:]}

@@ -10,6 +10,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.latent import project_by_pca
 from aecore.analysis.manifold import (
     JacobianFrame,
@@ -22,7 +23,6 @@ from aecore.analysis.manifold import (
     estimate_local_dimension,
     reconstruction_shift,
 )
-from aecore.analysis.metrics import decode_in_chunks, encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
