@@ -20,16 +20,16 @@ from aecore.analysis.pictures import draw_grid, encode_png
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
-from ui.kit.cache import codes_of, density_of, encode_cached_gif, model_of
+from ui.kit.cache import encode_cached_gif, get_codes, get_density, get_model
 from ui.kit.examples import (
-    HIDE_BARS,
+    ROW_TILES_NOTE,
     choose_index,
     choose_unit,
     draw_examples,
     encode_npz,
     enlarge_examples,
-    example_table,
-    is_cloud,
+    is_point_cloud,
+    make_example_table,
     show_cloud,
     show_example_table,
     show_examples,
@@ -61,7 +61,7 @@ def describe_source(net: Autoencoder) -> None:
 
 def draw_codes(run: Run, n: int, seed: int) -> Tensor:
     """n sampled codes (n, latent_dim)."""
-    return sample_codes(model_of(run), n, seed, density_of(run))
+    return sample_codes(get_model(run), n, seed, get_density(run))
 
 
 def show_seed_controls() -> Any:
@@ -80,7 +80,7 @@ def offer_downloads(
 ) -> None:
     """The downloads of a section: the picture, the animation, the numbers."""
     row, stem = st.container(horizontal=True), f"{run.id}-{name}"
-    if not is_cloud(found):
+    if not is_point_cloud(found):
         row.download_button(
             "PNG",
             lambda: encode_png(draw_examples(net, x, columns)),
@@ -263,7 +263,7 @@ class CodeScale(NamedTuple):
 
 
 def measure_code_scale(run: Run, net: Autoencoder) -> CodeScale:
-    z = torch.from_numpy(codes_of(run, "test", 10_000)[0])
+    z = torch.from_numpy(get_codes(run, "test", 10_000)[0])
     order, deviation = order_dimensions(z)
     if net.config.has_prior:
         return CodeScale(
@@ -315,12 +315,12 @@ def show_walk(run: Run, net: Autoencoder, found: Dataset) -> None:
         with right:
             walk_lines(net, z, unit, size, x)
     else:
-        if is_cloud(found):
+        if is_point_cloud(found):
             show_cloud(
                 found, {"walk": x, "now": now}, f"{name}, on the way of all values of z{unit}"
             )
         walk_lines(net, z, unit, size, x)
-        show_example_table(example_table(found, {"before": before[0], name: now[0]}))
+        show_example_table(make_example_table(found, {"before": before[0], name: now[0]}))
     offer_downloads(run, f"walk-z{unit}", found, net, x, codes, WALK_STEPS)
 
 
@@ -356,7 +356,7 @@ def walk_lines(net: Autoencoder, z: Tensor, unit: int, size: CodeScale, x: Tenso
     span = f"z{unit} from {low:.3g} to {high:.3g}"
     about = f"{span}, all else as it is; its deviation over the test inputs is {size.deviation[unit]:.3g}."
     st.image(draw_examples(net, x, WALK_STEPS), width="stretch", alt=f"Decoded codes, {span}")
-    st.caption(about if x.dim() == 4 else f"{about} {HIDE_BARS}")
+    st.caption(about if x.dim() == 4 else f"{about} {ROW_TILES_NOTE}")
     units = size.order[:OVERVIEW]
     every = decode_in_chunks(net, torch.cat([walk_line(net, z, j, size) for j in units]))
     names = ", ".join(f"z{j}" for j in units)

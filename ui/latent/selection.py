@@ -15,20 +15,20 @@ from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
-from ui.kit.cache import model_of
+from ui.kit.cache import get_model
 from ui.kit.examples import (
-    HIDE_BARS,
+    ROW_TILES_NOTE,
     choose_index,
     draw_examples,
     draw_pairs,
     enlarge_examples,
-    example_table,
-    is_cloud,
+    is_point_cloud,
+    make_example_table,
     show_cloud,
     show_example_table,
 )
-from ui.kit.figures import variant_colour
-from ui.kit.links import read_selections, selection_key
+from ui.kit.figures import get_variant_colour
+from ui.kit.links import format_selection_key, read_selections
 from ui.latent.charts import draw_code_bars
 from ui.latent.maps import COLOUR_NAMES, TYPED_KEY, LatentMap, MapView
 
@@ -42,7 +42,7 @@ def show_selection_panel(
     run: Run, found: Dataset, shown: LatentMap, view: MapView, rows: Sequence[int]
 ) -> None:
     """One point, many, or a hint and a few examples."""
-    net, x = model_of(run), getattr(found, view.split).x
+    net, x = get_model(run), getattr(found, view.split).x
     if len(rows) == 1:
         show_single_input(net, found, x, shown, view, rows[0])
         return
@@ -72,11 +72,11 @@ def show_several_inputs(
     kind: str,
 ) -> None:
     """Inputs above their reconstructions, at most `limit`, evenly spread over the rows."""
-    some = space_evenly(rows, CSV_POINTS if is_cloud(found) else limit)
+    some = space_evenly(rows, CSV_POINTS if is_point_cloud(found) else limit)
     inputs, rebuilt = as_float(x[some]), decode_in_chunks(net, torch.from_numpy(shown.z[some]))
     what = f"{len(rows):,} {kind}inputs"
     part = f"{len(some):,} of {what}" if len(some) < len(rows) else what
-    if is_cloud(found):
+    if is_point_cloud(found):
         show_cloud(
             found, {"inputs": inputs, "reconstructions": rebuilt}, f"{part}, and reconstructions"
         )
@@ -84,11 +84,13 @@ def show_several_inputs(
         return
     text = f"{part}, each line above its reconstructions."
     st.image(draw_pairs(net, inputs, rebuilt), width="stretch", alt=text)
-    st.caption(text if inputs.dim() == 4 else f"{text} {HIDE_BARS}")
+    st.caption(text if inputs.dim() == 4 else f"{text} {ROW_TILES_NOTE}")
     if inputs.dim() == 2:
         with st.expander("Their values", icon=":material/table:"):
             show_example_table(
-                example_table(found, {str(i): row for i, row in zip(some, inputs, strict=True)})
+                make_example_table(
+                    found, {str(i): row for i, row in zip(some, inputs, strict=True)}
+                )
             )
 
 
@@ -116,7 +118,7 @@ def show_task_links(run: Run, found: Dataset, view: MapView) -> None:
     name = st.selectbox("Work on a selection", list(named), key="sent_selection")
     with st.container(horizontal=True):
         for page, label, icon in TASK_PAGES:
-            params = {"run": run.id, "inputs": selection_key(view.split, name)}
+            params = {"run": run.id, "inputs": format_selection_key(view.split, name)}
             st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
 
 
@@ -155,7 +157,7 @@ def show_single_input(
     st.markdown(f"**{about}**")
     pair = torch.cat([as_float(x[row : row + 1]), decode_in_chunks(net, z[row : row + 1])])
     close = as_float(x[near])
-    if is_cloud(found):
+    if is_point_cloud(found):
         groups = {"nearest codes": close, "input": pair[:1], "reconstruction": pair[1:]}
         show_cloud(found, groups, f"{about}, its reconstruction, and its neighbours")
     else:
@@ -164,17 +166,19 @@ def show_single_input(
             width="stretch",
             alt=f"{about}, and its reconstruction",
         )
-        st.caption("Input, then reconstruction." + ("" if pair.dim() == 4 else f" {HIDE_BARS}"))
+        st.caption(
+            "Input, then reconstruction." + ("" if pair.dim() == 4 else f" {ROW_TILES_NOTE}")
+        )
     st.metric("Squared error", f"{shown.errors[row]:.3g}", help=ERROR_HELP)
     if pair.dim() == 2:
-        show_example_table(example_table(found, {"input": pair[0], "reconstruction": pair[1]}))
+        show_example_table(make_example_table(found, {"input": pair[0], "reconstruction": pair[1]}))
     st.plotly_chart(
-        draw_code_bars(shown.z[row], variant_colour(net.config.variant)),
+        draw_code_bars(shown.z[row], get_variant_colour(net.config.variant)),
         key="code",
         alt=f"The code of {about}, a bar a dimension",
         config={"displayModeBar": False},
     )
-    if near and not is_cloud(found):
+    if near and not is_point_cloud(found):
         st.image(
             draw_examples(net, close, SHOWN_NEIGHBOURS),
             width="stretch",

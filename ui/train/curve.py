@@ -1,4 +1,4 @@
-"""The loss of a run while it trains, as a chart that is updated in place."""
+"""The loss of a run while it trains, as an ECharts chart, which is updated in place."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from aecore.runs.records import EpochRecord
-from ui.kit.figures import LOSS_LABEL, variant_colour
+from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 
 
 def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) -> dict[str, Any]:
-    """Training and validation loss over epochs as an ECharts spec: it is updated in place while a run goes on."""
+    """Returns training and validation loss over epochs as an ECharts spec."""
     records = thin_records(records)
 
     def series(name: str, losses: Sequence[float | None], style: str) -> dict[str, Any]:
@@ -19,14 +19,14 @@ def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) ->
             for record, loss in zip(records, losses, strict=True)
             if loss is not None
         ]
-        line = {"color": variant_colour(variant), "type": style, "width": 2}
+        line = {"color": get_variant_colour(variant), "type": style, "width": 2}
         return {
             "name": name,
             "type": "line",
             "data": points,
             "showSymbol": len(points) < 30,
             "lineStyle": line,
-            "itemStyle": {"color": variant_colour(variant)},
+            "itemStyle": {"color": get_variant_colour(variant)},
             "animation": False,
         }
 
@@ -49,9 +49,3 @@ def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) ->
             series("validation", [record.validation_loss for record in records], "dashed"),
         ],
     }
-
-
-def thin_records(records: Sequence[EpochRecord], most: int = 500) -> Sequence[EpochRecord]:
-    """Evenly spaced records, the last among them: more points than pixels only cost time."""
-    step = -(-len(records) // most) or 1
-    return [*records[:-1:step], *records[-1:]]
