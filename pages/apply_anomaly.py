@@ -13,7 +13,7 @@ from ui.apply_anomaly.sections import (
     show_ranking,
     show_verdicts,
 )
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_run
@@ -31,7 +31,7 @@ with left:
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     given = choose_inputs(run, found, right)

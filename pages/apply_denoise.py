@@ -7,7 +7,7 @@ import streamlit as st
 from aecore.errors import AecoreError
 from aecore.tasks.denoise import plan_denoiser
 from ui.apply_denoise.sections import show_denoised, show_noise_strengths
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_runs, takes_pictures
@@ -22,7 +22,7 @@ chosen = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla
 
 
 try:
-    found, remark = dataset_of(chosen[0])
+    found, remark = get_dataset(chosen[0])
     if remark:
         st.caption(f":material/info: {remark}")
     shape = chosen[0].config().model.input_shape

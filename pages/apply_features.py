@@ -12,7 +12,7 @@ from ui.apply_features.sections import (
     show_feature_maps,
     show_size_against_error,
 )
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_run
@@ -58,7 +58,7 @@ with left:
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     section(run, found, choose_inputs(run, found, right))

@@ -7,7 +7,7 @@ import streamlit as st
 from aecore.errors import AecoreError
 from aecore.tasks.impute import plan_imputer
 from ui.apply_impute.sections import show_picture_imputation, show_row_imputation
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_run, takes_pictures
@@ -25,7 +25,7 @@ with left:
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     chosen = choose_inputs(run, found, right, holes=True)

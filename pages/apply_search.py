@@ -8,7 +8,7 @@ from aecore.errors import AecoreError
 from aecore.tasks.compress import plan_compressor
 from ui.apply_search.precision import show_precision
 from ui.apply_search.sections import show_search
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_run
@@ -26,7 +26,7 @@ with left:
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     show_search(run, found, choose_inputs(run, found, right))

@@ -30,11 +30,11 @@ from ui.compare.tables import (
     tabulate_differences,
     tabulate_metrics,
 )
-from ui.kit.cache import dataset_of, draw_test_examples
+from ui.kit.cache import get_dataset, pick_test_examples
 from ui.kit.figures import draw_cloud
 from ui.kit.messages import show_error
 from ui.kit.run_view import RunView
-from ui.kit.runs import usable_runs, variant_label
+from ui.kit.runs import get_variant_label, list_usable_runs
 from ui.kit.strips import format_strips
 
 POINTS = 800  # of a manifold
@@ -47,7 +47,7 @@ st.markdown(
 
 
 show_sweep()
-known = {run.id: run for run in usable_runs()}
+known = {run.id: run for run in list_usable_runs()}
 
 
 if not known:
@@ -81,7 +81,7 @@ def show_same_inputs() -> None:
     """The same test inputs through all runs that take them."""
     fits, remark = keep_fitting_runs(chosen)
     try:
-        data, stand_in = dataset_of(fits[0])
+        data, stand_in = get_dataset(fits[0])
         for text in filter(None, (stand_in, remark)):
             st.caption(f":material/info: {text}")
         if is_scatter(data.input_shape):
@@ -106,7 +106,7 @@ def show_same_inputs() -> None:
             width="stretch",
             on_click=lambda: st.session_state.update(pick=int(seed) + 1),
         )
-        x = draw_test_examples(fits[0], count, int(seed))
+        x = pick_test_examples(fits[0], count, int(seed))
     except AecoreError as error:
         show_error(error)
         return
@@ -144,7 +144,7 @@ def show_scatters(fits: list[Run], x: Tensor) -> None:
     for i, result in enumerate(results):
         run = result.run
         with columns[i % len(columns)]:
-            st.markdown(f"**{variant_label(run)}** {run.id}")
+            st.markdown(f"**{get_variant_label(run)}** {run.id}")
             figure = draw_cloud({"input": x.numpy(), "reconstruction": result.rebuilt.numpy()})
             figure.update_layout(legend={"orientation": "h", "itemsizing": "constant"})
             st.plotly_chart(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from ui.generate.sections import show_interpolation, show_samples, show_walk
-from ui.kit.cache import dataset_of, model_of
+from ui.kit.cache import get_dataset, get_model
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_run
 
@@ -39,9 +39,9 @@ run = choose_run()
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    section(run, model_of(run), found)
+    section(run, get_model(run), found)
 except AecoreError as error:
     show_error(error)

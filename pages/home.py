@@ -12,7 +12,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.run import Run
-from ui.kit.cache import dataset_of, draw_test_examples, test_metrics_of
+from ui.kit.cache import get_dataset, get_test_metrics, pick_test_examples
 from ui.kit.messages import show_error
 from ui.kit.run_view import view_through
 from ui.kit.runs import takes_pictures
@@ -45,11 +45,11 @@ config = configure(name, (1, 28, 28)).model
 
 def show_shipped_model(run: Run) -> None:
     """Inputs, what the encoder saw, and the reconstructions of a shipped model, computed now."""
-    _, remark = dataset_of(run)
+    _, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     seed = st.session_state.get("home_seed", 0)
-    x = draw_test_examples(run, SHOWN_DIGITS, seed)
+    x = pick_test_examples(run, SHOWN_DIGITS, seed)
     result = view_through(run, x, seed)
     saw = {} if result.saw is None else {"What the encoder saw": result.saw}
     rows = {"Input": x, **saw, "Reconstruction": result.rebuilt}
@@ -60,7 +60,7 @@ def show_shipped_model(run: Run) -> None:
             width="stretch",
             alt=f"{title}: {len(images)} digits",
         )
-    measured = test_metrics_of(run)
+    measured = get_test_metrics(run)
     st.caption(
         f"{run.id}: squared error {measured['se']:.3g} per test image, {measured['parameters']:,} weights"
     )

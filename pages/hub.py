@@ -8,7 +8,7 @@ from aecore.errors import AecoreError
 from ui.hub.sections import show_model_search, show_pull_by_name, show_pulled, show_push
 from ui.kit.hub_account import show_sign_in
 from ui.kit.messages import show_error
-from ui.kit.runs import usable_runs
+from ui.kit.runs import list_usable_runs
 from ui.kit.visitor import is_public
 
 st.title("Hub")
@@ -32,7 +32,7 @@ with left:
 
 with right:
     st.subheader("Push", anchor=False)
-    if known := usable_runs():
+    if known := list_usable_runs():
         try:
             show_push(known)
         except AecoreError as error:

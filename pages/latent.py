@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from aecore.errors import AecoreError
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.explorer import preload_explorer
 from ui.kit.messages import show_error
 from ui.kit.runs import choose_run
@@ -34,7 +34,7 @@ with first:
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     other = choose_second_run(run, found, second)

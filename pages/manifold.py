@@ -6,11 +6,11 @@ import streamlit as st
 
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
-from ui.kit.runs import choose_run, has_same_inputs, usable_runs
+from ui.kit.runs import choose_run, has_same_inputs, list_usable_runs
 from ui.manifold.sections import (
     choose_point,
     show_dimension,
@@ -46,12 +46,14 @@ with left:
 
 
 try:
-    found, remark = dataset_of(run)
+    found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
     ours = run.config()
     alike = [
-        one.id for one in usable_runs() if one.id != run.id and has_same_inputs(one.config(), ours)
+        one.id
+        for one in list_usable_runs()
+        if one.id != run.id and has_same_inputs(one.config(), ours)
     ]
     with middle:
         other = select_linked(
@@ -63,7 +65,7 @@ try:
             "The same input in a second run.",
             "mnist-contractive" if run.id == "mnist-vae" else None,
         )
-    runs = [run] + [one for one in usable_runs() if one.id == other]
+    runs = [run] + [one for one in list_usable_runs() if one.id == other]
     chosen = choose_inputs(run, found, right)
     if mode == "Dimension":
         show_dimension(runs, found, chosen)

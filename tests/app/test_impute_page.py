@@ -53,11 +53,11 @@ def test_a_first_visit_shows_errors_below_the_usual_ways_and_an_honest_interval(
 
 
 def test_the_models_error_is_below_that_of_column_means(open_page, own_run):
-    from ui.kit.cache import dataset_of
+    from ui.kit.cache import get_dataset
     from ui.kit.inputs import Inputs
 
     _, run = own_run
-    found, _ = dataset_of(run)
+    found, _ = get_dataset(run)
     given = Inputs("", found.test.x, None, (), (), None, "")
     made = fill_hidden_rows(run, found, given, 0.3, 0)
     spread = column_deviations(found)

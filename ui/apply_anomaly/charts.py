@@ -7,8 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.apply_compress.charts import decade_axis
-from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure
+from ui.kit.figures import (
+    CLASS_COLOURS,
+    LEGEND_BELOW,
+    finish_figure,
+    make_decade_axis,
+    shorten_label,
+)
 
 NORMAL_COLOUR, ANOMALOUS_COLOUR = CLASS_COLOURS[0], CLASS_COLOURS[1]
 
@@ -47,7 +52,7 @@ def draw_score_histogram(groups: Mapping[str, np.ndarray], threshold: float) -> 
         )
     figure.update_xaxes(
         title="score: squared residual, in scaled units",
-        **decade_axis((1, 2, 5) if edges[-1] < 2000 * edges[0] else (1,)),
+        **make_decade_axis((1, 2, 5) if edges[-1] < 2000 * edges[0] else (1,)),
     )
     figure.update_yaxes(title="share of the group, %", rangemode="tozero")
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
@@ -102,7 +107,3 @@ def draw_residual_bars(
     figure.update_xaxes(title="deviations from what was expected")
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return finish_figure(figure, 80 + 24 * len(columns))
-
-
-def shorten_label(name: str, most: int = 24) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}\u2026"

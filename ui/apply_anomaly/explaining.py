@@ -16,16 +16,16 @@ from aecore.tasks.anomaly import scaled_residuals
 from aecore.tasks.search import SearchIndex, build_index
 from ui.apply_anomaly.charts import draw_residual_bars
 from ui.apply_anomaly.scoring import ScoredInputs, is_normal_row, list_own_classes, spell_class
-from ui.kit.cache import codes_of, model_of
+from ui.kit.cache import get_codes, get_model
 from ui.kit.examples import (
     enlarge_examples,
-    example_table,
+    format_cards,
     is_cloud,
-    show_cards,
+    make_example_table,
     show_cloud,
     show_example_table,
 )
-from ui.kit.inputs import Inputs, inputs_of_split
+from ui.kit.inputs import Inputs, make_split_inputs
 
 NEAREST_NORMAL, RESIDUAL_BARS = 8, 12
 P_VALUE_HELP = (
@@ -37,7 +37,7 @@ def show_explanation(
     run: Run, found: Dataset, given: Inputs, judged: ScoredInputs, i: int, at: float
 ) -> None:
     """One example: what was expected of it, where it differs, and the normal ones nearest to it."""
-    net, x = model_of(run), as_float(judged.x[i : i + 1])
+    net, x = get_model(run), as_float(judged.x[i : i + 1])
     rebuilt, residual = reconstruct_in_chunks(net, x), scaled_residuals(net, x)
     value, p = float(judged.scores[i]), float(judged.detector.p_of(judged.scores[i : i + 1]))
     verdict = "above" if value > at else "below"
@@ -91,11 +91,11 @@ def show_nearest_normal(
     run: Run, found: Dataset, x: Tensor, rebuilt: Tensor, residual: Tensor, names: tuple[str, ...]
 ) -> None:
     """The normal training examples of the nearest codes."""
-    net, names = model_of(run), list_own_classes(run, found, names)
+    net, names = get_model(run), list_own_classes(run, found, names)
     index, rows = load_normal_codes(str(run.path), run.version(), found.name, names, run, found)
     near = index.nearest(encode_in_chunks(net, x), NEAREST_NORMAL if x.dim() == 4 else 3)
     at = rows[near.rows[0]]
-    close = inputs_of_split(found, "train").x[at]
+    close = make_split_inputs(found, "train").x[at]
     what = f"the {len(at)} nearest normal training examples"
     if is_cloud(found):
         show_cloud(
@@ -107,12 +107,14 @@ def show_nearest_normal(
             f"nearest {i + 1}": row for i, row in enumerate(close)
         }
         show_example_table(
-            example_table(found, shown).iloc[residual[0].abs().argsort(descending=True).numpy()]
+            make_example_table(found, shown).iloc[
+                residual[0].abs().argsort(descending=True).numpy()
+            ]
         )
         st.caption(f"In the data's units, beside {what}, by code.")
         return
     st.html(
-        show_cards(
+        format_cards(
             net,
             as_float(close),
             [f"No. {row}" for row in at.tolist()],
@@ -127,7 +129,7 @@ def load_normal_codes(
     path: str, version: float, name: str, names: tuple[str, ...], _run: Run, _found: Dataset
 ) -> tuple[SearchIndex, Tensor]:
     """The codes of the normal training examples, and their rows."""
-    codes = torch.from_numpy(codes_of(_run, "train")[0])
+    codes = torch.from_numpy(get_codes(_run, "train")[0])
     y = None if _found.train.y is None else _found.train.y[: len(codes)]
     rows = is_normal_row(y, _found.classes, names, len(codes)).nonzero().flatten()
     return build_index(codes[rows]), rows

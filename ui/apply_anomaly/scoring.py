@@ -12,8 +12,8 @@ from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
 from aecore.tasks.anomaly import Detector, draw_calibration_rows, score_anomalies
-from ui.kit.cache import digest_examples, model_of
-from ui.kit.inputs import Inputs, inputs_of_split
+from ui.kit.cache import digest_examples, get_model
+from ui.kit.inputs import Inputs, make_split_inputs
 
 MAX_SCORED = 10_000  # pictures at a time: a convolutional network takes a second for so many
 MIN_NORMAL = 20  # normal test examples, below which the threshold is set on training examples
@@ -73,7 +73,7 @@ def score_inputs(run: Run, found: Dataset, given: Inputs, place: Any) -> ScoredI
         "seed.",
     )
     truth = None if given.y is None or not names else ~normal[rows]
-    detector = Detector(model_of(run), reference.sort().values)
+    detector = Detector(get_model(run), reference.sort().values)
     return ScoredInputs(given.x[rows], rows, scores[rows], truth, names, detector, halved)
 
 
@@ -130,7 +130,7 @@ def is_normal_row(
 
 def score_held_out(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Tensor, str]:
     """Scores of the run's own normal test examples."""
-    test = limit_inputs(inputs_of_split(found, "test"))
+    test = limit_inputs(make_split_inputs(found, "test"))
     names = list_own_classes(run, found, names)
     normal = is_normal_row(test.y, found.classes, names, len(test.x))
     if int(normal.sum()) < MIN_NORMAL // 2:
@@ -141,7 +141,7 @@ def score_held_out(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Te
 
 def score_training(run: Run, found: Dataset, names: tuple[str, ...]) -> tuple[Tensor, str]:
     """Scores of training examples, where there are too few others."""
-    train = limit_inputs(inputs_of_split(found, "train"))
+    train = limit_inputs(make_split_inputs(found, "train"))
     names = list_own_classes(run, found, names)
     normal = is_normal_row(train.y, found.classes, names, len(train.x))
     normal = normal if normal.any() else torch.ones_like(normal)
@@ -190,4 +190,4 @@ def score_cached(run: Run, x: Tensor) -> Tensor:
 
 @st.cache_data(max_entries=24, show_spinner="Scoring ...")
 def load_anomaly_scores(path: str, version: float, examples: str, _run: Run, _x: Tensor) -> Any:
-    return score_anomalies(model_of(_run), _x).numpy()
+    return score_anomalies(get_model(_run), _x).numpy()

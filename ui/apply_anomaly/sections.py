@@ -24,8 +24,8 @@ from ui.apply_anomaly.charts import (
 )
 from ui.apply_anomaly.explaining import list_kinds, name_example, show_explanation
 from ui.apply_anomaly.scoring import ScoredInputs
-from ui.kit.cache import model_of
-from ui.kit.examples import HIDE_BARS, choose_index, is_cloud, show_cards
+from ui.kit.cache import get_model
+from ui.kit.examples import HIDE_BARS, choose_index, format_cards, is_cloud
 from ui.kit.figures import draw_cloud
 from ui.kit.inputs import Inputs
 
@@ -255,7 +255,7 @@ def show_ranking(run: Run, found: Dataset, given: Inputs, judged: ScoredInputs, 
     """The most anomalous, one of them explained, and all as a file."""
     st.subheader("The most anomalous", anchor=False)
     order = judged.scores.argsort(descending=True)
-    top, net = order[:SHOWN_ANOMALIES], model_of(run)
+    top, net = order[:SHOWN_ANOMALIES], get_model(run)
     x = as_float(judged.x[top])
     if is_cloud(found):
         above = judged.scores > at
@@ -276,7 +276,7 @@ def show_ranking(run: Run, found: Dataset, given: Inputs, judged: ScoredInputs, 
             for score, kind in zip(judged.scores[top].tolist(), kinds, strict=True)
         ]
         names = [name_example(given, judged, i) for i in top.tolist()]
-        st.html(show_cards(net, x, names, details, (judged.scores[top] > at).tolist()))
+        st.html(format_cards(net, x, names, details, (judged.scores[top] > at).tolist()))
         st.caption(
             "Underlined in red: above the threshold. Under each its score."
             + ("" if x.dim() == 4 else f" {HIDE_BARS}")

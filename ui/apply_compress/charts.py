@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure
+from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure, make_decade_axis
 
 
 def draw_rate_distortion(
@@ -39,14 +39,7 @@ def draw_rate_distortion(
         "line": {"width": 2},
     }
     figure.add_scatter(x=[now.bits], y=[now.se], name="this file", mode="markers", marker=mark)
-    figure.update_xaxes(title=f"bits a {unit}", **decade_axis())
-    figure.update_yaxes(title="squared error", **decade_axis())
+    figure.update_xaxes(title=f"bits a {unit}", **make_decade_axis())
+    figure.update_yaxes(title="squared error", **make_decade_axis())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
     return finish_figure(figure, 440)
-
-
-def decade_axis(named: Sequence[int] = (1, 2, 5)) -> dict[str, Any]:
-    """A log axis that names 1, 2 and 5 of each power of ten, all in one size."""
-    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in named]
-    texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
-    return {"type": "log", "tickvals": ticks, "ticktext": texts}

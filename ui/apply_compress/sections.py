@@ -26,9 +26,9 @@ from aecore.tasks.compress import (
 )
 from ui.apply_compress.charts import draw_rate_distortion
 from ui.data.uploader import ask_for_files
-from ui.kit.cache import digest_examples, model_of
+from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import HIDE_BARS, draw_pairs, encode_npz, is_cloud, show_cloud
-from ui.kit.figures import variant_colour
+from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs, fill_with_means
 from ui.kit.messages import show_error
 
@@ -55,7 +55,7 @@ class PackedFile(NamedTuple):
 
 def show_packing(run: Run, found: Dataset, inputs: Inputs) -> None:
     """Choose how finely; see what the file opens to, beside the originals, and take it along."""
-    net = model_of(run)
+    net = get_model(run)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     count = row.select_slider(
         "Examples",
@@ -110,7 +110,7 @@ def pack_examples(run: Run, step: float, x: Tensor) -> PackedFile:
 def load_packed_file(
     path: str, version: float, step: float, examples: str, _run: Run, _x: Tensor
 ) -> PackedFile:
-    net = model_of(_run)
+    net = get_model(_run)
     file = compress_examples(net, _x, step)
     opened = expand_file(net, file)
     point = measure_rate_point(step, file, to_scaled_inputs(net, _x), to_scaled_inputs(net, opened))
@@ -173,7 +173,7 @@ def show_reopen(run: Run, found: Dataset) -> None:
             one.delete()
         if (file := st.session_state.get("packed_file")) is None:
             return
-        net = model_of(run)
+        net = get_model(run)
         x = expand_file(net, file)
     except AecoreError as error:
         st.session_state.pop("packed_file", None)
@@ -215,13 +215,13 @@ def show_reopen(run: Run, found: Dataset) -> None:
 def show_rate_curves(run: Run, found: Dataset, x: Tensor, now: RatePoint) -> None:
     """Bits against error: this run, PCA through the same coder, JPEG and WebP."""
     st.subheader("Bits against error", anchor=False)
-    net = model_of(run)
+    net = get_model(run)
     lines = load_rate_curves(
         str(run.path), run.version(), found.name, digest_examples(x), run, found, x
     )
     name = f"{run.id}, {net.config.latent_dim} units"
     unit = "pixel" if x.dim() == 4 else "cell"
-    figure = draw_rate_distortion(lines, now, {name: variant_colour(net.config.variant)}, unit)
+    figure = draw_rate_distortion(lines, now, {name: get_variant_colour(net.config.variant)}, unit)
     st.plotly_chart(
         figure, key="curve", alt=f"Squared error over bits a {unit}, for {', '.join(lines)}"
     )
@@ -251,7 +251,7 @@ def show_rate_curves(run: Run, found: Dataset, x: Tensor, now: RatePoint) -> Non
 def load_rate_curves(
     path: str, version: float, name: str, examples: str, _run: Run, _found: Dataset, _x: Tensor
 ) -> dict[str, Sequence[RatePoint]]:
-    net = model_of(_run)
+    net = get_model(_run)
     lines = {f"{_run.id}, {net.config.latent_dim} units": measure_rate_curve(net, _x, STEP_CHOICES)}
     train = as_float(fill_with_means(_found.train.x[:PCA_PICTURES], _found))
     lines[f"PCA, {min(net.config.latent_dim, *train.flatten(1).shape)}"] = measure_pca_curve(

@@ -29,10 +29,10 @@ from aecore.tasks.denoise import (
     fit_linear_denoiser,
 )
 from ui.apply_denoise.charts import draw_noise_strengths
-from ui.kit.cache import digest_examples, model_of
-from ui.kit.figures import variant_colour
+from ui.kit.cache import digest_examples, get_model
+from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
-from ui.kit.runs import variant_label
+from ui.kit.runs import get_variant_label
 from ui.kit.strips import format_strips
 
 NOISE_KINDS = {"Gaussian": GaussianNoise, "Masking": Masking, "Salt and pepper": SaltAndPepper}
@@ -101,11 +101,11 @@ def show_denoised(chosen: Sequence[Run], found: Dataset, inputs: Inputs) -> None
     for one in results:
         run = next((run for run in chosen if run.id == one.name), None)
         title, detail = (
-            (variant_label(run), f"{run.id}, {format_denoised(one)}")
+            (get_variant_label(run), f"{run.id}, {format_denoised(one)}")
             if run
             else (one.name, format_denoised(one))
         )
-        tint = variant_colour(run.config().model.variant) if run else BASELINE_NAMES
+        tint = get_variant_colour(run.config().model.variant) if run else BASELINE_NAMES
         parts.append(SheetBlock(title[0].upper() + title[1:], detail, tint, {"": line(one.x)}))
     st.html(format_strips(parts, count))
     st.caption(
@@ -172,7 +172,7 @@ def load_denoised(
     _found: Dataset,
     _noise: Corruption,
 ) -> list[DenoisedExamples]:
-    models = {run.id: model_of(run) for run in _chosen}
+    models = {run.id: get_model(run) for run in _chosen}
     return compare_denoisers(
         models, _x, _noise, load_linear_denoiser(name, kind, _found, _noise), seed
     )
@@ -199,7 +199,7 @@ def show_noise_strengths(chosen: Sequence[Run], found: Dataset, inputs: Inputs) 
     x = as_float(inputs.x[:SWEPT_PICTURES])
     versions = tuple((str(run.path), run.version()) for run in chosen)
     lines = load_strength_sweep(versions, found.name, digest_examples(x), kind, x, chosen, found)
-    tints = {run.id: variant_colour(run.config().model.variant) for run in chosen}
+    tints = {run.id: get_variant_colour(run.config().model.variant) for run in chosen}
     st.plotly_chart(
         draw_noise_strengths(lines, tints, f"strength of the noise ({kind.lower()})"),
         key="strengths",
@@ -221,7 +221,7 @@ def load_strength_sweep(
     _chosen: Sequence[Run],
     _found: Dataset,
 ) -> Mapping[str, list[tuple[float, float]]]:
-    models = {run.id: model_of(run) for run in _chosen}
+    models = {run.id: get_model(run) for run in _chosen}
     noises = [make_noise(kind, strength) for strength in NOISE_STRENGTHS]
     train = _found.train.x[:LINEAR_EXAMPLES] if _x[0].numel() <= SWEEPABLE_NOISES else None
     lines: dict[str, list[tuple[float, float]]] = {}

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.apply_compress.charts import decade_axis
-from ui.kit.figures import LEGEND_BELOW, finish_figure, variant_colour
+from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour, make_decade_axis
 
 
 def draw_size_against_error(
@@ -28,7 +27,7 @@ def draw_size_against_error(
     )
     for name, variant, size, error in runs:
         mark, hover = (
-            {"size": 12, "color": variant_colour(variant)},
+            {"size": 12, "color": get_variant_colour(variant)},
             f"{name}<br>{size} units<br>squared error {error:.3g}",
         )
         figure.add_scatter(
@@ -39,7 +38,7 @@ def draw_size_against_error(
             marker=mark,
             hovertemplate=f"{hover}<extra></extra>",
         )
-    figure.update_xaxes(title="size of the code", **decade_axis())
-    figure.update_yaxes(title="squared error", **decade_axis())
+    figure.update_xaxes(title="size of the code", **make_decade_axis())
+    figure.update_yaxes(title="squared error", **make_decade_axis())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
     return finish_figure(figure, 460)

@@ -25,12 +25,12 @@ from aecore.tasks.features import (
     measure_map_trust,
 )
 from ui.apply_features.charts import draw_size_against_error
-from ui.kit.cache import digest_examples, model_of
+from ui.kit.cache import digest_examples, get_model
 from ui.kit.figures import draw_grouped_bars, draw_small_map
 from ui.kit.inputs import Inputs, fill_with_means
 from ui.kit.jobs import background_jobs
 from ui.kit.messages import show_error
-from ui.kit.runs import usable_runs
+from ui.kit.runs import list_usable_runs
 
 MAP_EXAMPLES = 1000  # on each map
 CLASSIFIER_ROWS, CLASSIFIER_TEST_ROWS = 2000, 2000  # examples behind the classifiers
@@ -45,7 +45,7 @@ def show_code_table(run: Run, found: Dataset, chosen: Inputs) -> None:
     """The code of every input, to take along."""
     table = load_code_table(str(run.path), run.version(), digest_examples(chosen.x), run, chosen)
     st.caption(
-        f"{len(table):,} rows of {chosen.name}: {model_of(run).config.latent_dim} numbers each, beside what "
+        f"{len(table):,} rows of {chosen.name}: {get_model(run).config.latent_dim} numbers each, beside what "
         "you brought."
     )
     st.dataframe(table.head(200), height=420, alt="The first codes")
@@ -73,7 +73,7 @@ def show_code_table(run: Run, found: Dataset, chosen: Inputs) -> None:
 def load_code_table(
     path: str, version: float, given: str, _run: Run, _chosen: Inputs
 ) -> pd.DataFrame:
-    table = make_code_table(model_of(_run), Split(_chosen.x, _chosen.y), _chosen.classes)
+    table = make_code_table(get_model(_run), Split(_chosen.x, _chosen.y), _chosen.classes)
     if _chosen.names:
         table.insert(0, "name", list(_chosen.names))
     if _chosen.frame is None:
@@ -101,7 +101,7 @@ def show_feature_maps(run: Run, found: Dataset, chosen: Inputs) -> None:
             icon=":material/info:",
         )
         return
-    net = model_of(run)
+    net = get_model(run)
     seen = net.to_scaled(x).detach() if x.dim() == 2 else x  # no column counts more for its unit
     quick = load_quick_maps(str(run.path), run.version(), digest_examples(x), run, x, seen)
     key = f"slow-maps-{run.id}-{run.version()}-{digest_examples(x)}"
@@ -133,7 +133,7 @@ def show_feature_maps(run: Run, found: Dataset, chosen: Inputs) -> None:
 def load_quick_maps(
     path: str, version: float, given: str, _run: Run, _x: Tensor, _seen: Tensor
 ) -> dict[str, np.ndarray]:
-    z = encode_in_chunks(model_of(_run), _x)
+    z = encode_in_chunks(get_model(_run), _x)
     code = (
         ("The code itself", z.numpy())
         if z.shape[1] == 2
@@ -197,7 +197,7 @@ def show_feature_accuracy(run: Run, found: Dataset, chosen: Inputs) -> None:
             icon=":material/info:",
         )
         return
-    others = [one for one in usable_runs() if one.id != run.id and has_same_data(one, run)]
+    others = [one for one in list_usable_runs() if one.id != run.id and has_same_data(one, run)]
     named = {one.id: one for one in [run, *others]}
     picked = st.multiselect(
         "Runs", list(named), list(named)[:4], key="runs", bind="query-params", max_selections=6
@@ -255,7 +255,7 @@ def load_feature_accuracy(
         sample_split_rows(part._replace(x=fill_with_means(part.x, _found)), count)
         for part, count in ((_found.train, CLASSIFIER_ROWS), (_found.test, CLASSIFIER_TEST_ROWS))
     )
-    models = {run.id: model_of(run) for run in _runs}
+    models = {run.id: get_model(run) for run in _runs}
     return compare_features(models, train, test, CLASSIFIER_ROWS)
 
 
@@ -271,7 +271,7 @@ def show_size_against_error(run: Run, found: Dataset, chosen: Inputs) -> None:
     """Error over the size of the code: principal components, and every run on the same data."""
     curve = load_pca_errors(str(run.path), run.version(), found.name, run, found)
     points = []
-    for one in [run, *(o for o in usable_runs() if o.id != run.id and has_same_data(o, run))]:
+    for one in [run, *(o for o in list_usable_runs() if o.id != run.id and has_same_data(o, run))]:
         if (se := one.test_metrics().get("se")) is not None:
             model = one.config().model
             points.append((one.id, model.variant, model.latent_dim, se))
@@ -289,7 +289,7 @@ def show_size_against_error(run: Run, found: Dataset, chosen: Inputs) -> None:
 
 @st.cache_data(max_entries=16, show_spinner="Finding the principal components ...")
 def load_pca_errors(path: str, version: float, name: str, _run: Run, _found: Dataset) -> np.ndarray:
-    net = model_of(_run)
+    net = get_model(_run)
 
     def scaled(x: Tensor) -> Tensor:
         x = as_float(fill_with_means(x, _found)).flatten(1)

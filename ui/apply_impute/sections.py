@@ -34,11 +34,11 @@ from aecore.tasks.impute import (
     predict_interval,
 )
 from ui.apply_impute.charts import draw_bars, draw_truth_against_filling
-from ui.kit.cache import digest_examples, model_of
+from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import encode_npz
-from ui.kit.figures import variant_colour
+from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
-from ui.kit.runs import variant_label
+from ui.kit.runs import get_variant_label
 from ui.kit.strips import format_strips
 
 TABLE_ROWS, BASELINE_ROWS = (
@@ -99,7 +99,7 @@ def show_row_imputation(run: Run, found: Dataset, chosen: Inputs) -> None:
     }
     left, right = st.columns(2, gap="large")
     with left:
-        tints = {run.id: variant_colour(run.config().model.variant)}
+        tints = {run.id: get_variant_colour(run.config().model.variant)}
         st.plotly_chart(
             draw_bars(errors, tints, "error of hidden cells, in deviations"),
             key="errors",
@@ -158,7 +158,7 @@ def load_filled_rows(
     _found: Dataset,
     _x: Tensor,
 ) -> FilledRows:
-    net = model_of(_run)
+    net = get_model(_run)
     hidden = hide_whole_words(hide_cells(_x, share, seed), _found.columns) & ~_x.isnan()
     holed = _x.masked_fill(hidden, torch.nan)
     ways = {_run.id: impute_cells(net, holed, ROW_DRAWS)} | impute_by_baselines(
@@ -199,7 +199,7 @@ def show_column_truth(found: Dataset, made: FilledRows, run: Run) -> None:
         made.ways[run.id][at, i].numpy(),
         ends,
         name,
-        variant_colour(run.config().model.variant),
+        get_variant_colour(run.config().model.variant),
     )
     st.plotly_chart(figure, key="truth", alt=f"Truth against filling of hidden cells of {name}")
 
@@ -271,7 +271,7 @@ def show_missing_cells(run: Run, found: Dataset, chosen: Inputs) -> None:
 
 @st.cache_data(max_entries=8, show_spinner="Filling the table ...")
 def load_whole_table(path: str, version: float, given: str, _run: Run, _x: Tensor) -> Tensor:
-    return impute_cells(model_of(_run), _x, ROW_DRAWS)
+    return impute_cells(get_model(_run), _x, ROW_DRAWS)
 
 
 def encode_table_parquet(frame: pd.DataFrame) -> bytes:
@@ -306,7 +306,7 @@ def show_picture_imputation(run: Run, found: Dataset, chosen: Inputs) -> None:
     )
     width = choose_tile_width(found.input_shape)
     grey = torch.where(hidden, 0.5, x)
-    tint = variant_colour(run.config().model.variant)
+    tint = get_variant_colour(run.config().model.variant)
     strips = {name: draw_strip(make_tiles(image), width) for name, image in lines.items()}
     parts = [
         SheetBlock(
@@ -318,7 +318,7 @@ def show_picture_imputation(run: Run, found: Dataset, chosen: Inputs) -> None:
             "#888888",
             {"holed": draw_strip(make_tiles(grey), width)},
         ),
-        SheetBlock(variant_label(run), run.id, tint, strips),
+        SheetBlock(get_variant_label(run), run.id, tint, strips),
     ]
     st.html(format_strips(parts, len(x)))
     guess = next(iter(lines.values()))
@@ -367,7 +367,7 @@ def load_filled_pictures(
     _x: Tensor,
     _hidden: Tensor,
 ) -> dict[str, Tensor]:
-    net = model_of(_run)
+    net = get_model(_run)
     holed = _x.masked_fill(_hidden, torch.nan)
     lines = {"filled": impute_cells(net, holed, PICTURE_DRAWS, rounds=10)}
     if is_variational(net):

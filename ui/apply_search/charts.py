@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from ui.apply_anomaly.charts import shorten_label
-from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure
+from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, shorten_label
 
 
 def draw_class_dots(lines: Mapping[str, Mapping[str, float]], y: str, x: str) -> go.Figure:

@@ -12,9 +12,9 @@ from aecore.runs.run import Run
 from aecore.tasks.search import build_baseline_indexes, match_classes
 from ui.apply_search.charts import draw_class_dots
 from ui.apply_search.sections import describe_comparable_values, to_comparable_values
-from ui.kit.cache import model_of
+from ui.kit.cache import get_model
 from ui.kit.figures import draw_grouped_bars
-from ui.kit.inputs import Inputs, inputs_of_split
+from ui.kit.inputs import Inputs, make_split_inputs
 
 PRECISION_QUERIES, PRECISION_NEAREST = 500, 10
 RAW_VALUES = 50_000_000  # of the collection: MNIST as a whole
@@ -65,7 +65,7 @@ def average_by_class(
 
 def measure_precision(run: Run, found: Dataset) -> tuple[dict[str, Tensor], Tensor, int]:
     """Whether what is found is of the query's class, bool (Q, k) by way; the queries' classes; and among how many."""
-    net = model_of(run)
+    net = get_model(run)
     train, test = (
         sample_rows(found, "train", max(1000, RAW_VALUES // net.config.features)),
         sample_rows(found, "test", PRECISION_QUERIES),
@@ -81,7 +81,7 @@ def measure_precision(run: Run, found: Dataset) -> tuple[dict[str, Tensor], Tens
 def load_code_precision(
     key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs
 ) -> Tensor:
-    net = model_of(_run)
+    net = get_model(_run)
     return match_classes(
         encode_in_chunks(net, _train.x),
         _train.y,
@@ -97,7 +97,7 @@ def load_code_precision(
 def load_baseline_precision(
     key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs
 ) -> dict[str, Tensor]:
-    net = model_of(_run)
+    net = get_model(_run)
     ways = build_baseline_indexes(
         to_comparable_values(net, _train.x),
         to_comparable_values(net, _test.x),
@@ -109,7 +109,7 @@ def load_baseline_precision(
 
 def sample_rows(found: Dataset, split: str, count: int) -> Inputs:
     """At most so many of a split, drawn by a seed."""
-    part = inputs_of_split(found, split)
+    part = make_split_inputs(found, split)
     if len(part.x) <= count:
         return part  # no copy
     rows = torch.randperm(len(part.x), generator=torch.Generator().manual_seed(0))[:count]

@@ -24,18 +24,18 @@ from aecore.tasks.search import (
     scan_nearest,
 )
 from ui.apply_search.drawing import ask_for_drawing
-from ui.kit.cache import codes_of, digest_examples, model_of
+from ui.kit.cache import digest_examples, get_codes, get_model
 from ui.kit.examples import (
     HIDE_BARS,
     choose_index,
     enlarge_examples,
-    example_table,
+    format_cards,
     is_cloud,
-    show_cards,
+    make_example_table,
     show_example_table,
 )
 from ui.kit.figures import draw_cloud
-from ui.kit.inputs import Inputs, inputs_of_split, resize_images
+from ui.kit.inputs import Inputs, make_split_inputs, resize_images
 
 SHOWN_RESULTS, BASELINE_RESULTS, SEARCHED_ROWS = 15, 8, 3
 COMPONENT_ROWS = 20_000  # examples behind PCA
@@ -96,7 +96,7 @@ def show_search(run: Run, found: Dataset, given: Inputs) -> None:
             icon=":material/draw:",
         )
         return
-    net = model_of(run)
+    net = get_model(run)
     started = time.perf_counter()
     near = collection.index.nearest(encode_in_chunks(net, query.x), SHOWN_RESULTS + 1)
     took = 1000 * (time.perf_counter() - started)
@@ -154,7 +154,7 @@ def read_query(found: Dataset, given: Inputs, way: str, place: str, row: Any) ->
 
 def read_collection(run: Run, found: Dataset, given: Inputs, place: str) -> SearchCollection:
     if place in COLLECTION_NAMES:
-        part = inputs_of_split(found, COLLECTION_NAMES[place])
+        part = make_split_inputs(found, COLLECTION_NAMES[place])
         index = load_code_index(
             str(run.path), run.version(), found.name, COLLECTION_NAMES[place], run
         )
@@ -167,7 +167,7 @@ def read_collection(run: Run, found: Dataset, given: Inputs, place: str) -> Sear
         place if place in COLLECTION_NAMES else digest_examples(given.x)
     )
     return SearchCollection(
-        part, index, *load_component_index(key, len(part.x), model_of(run), part.x)
+        part, index, *load_component_index(key, len(part.x), get_model(run), part.x)
     )
 
 
@@ -183,12 +183,12 @@ def describe_comparable_values(x: Tensor) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner="Encoding the collection ...")
 def load_code_index(path: str, version: float, name: str, split: str, _run: Run) -> SearchIndex:
-    return build_index(torch.from_numpy(codes_of(_run, split)[0]))
+    return build_index(torch.from_numpy(get_codes(_run, split)[0]))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Encoding your examples ...")
 def load_own_index(path: str, version: float, examples: str, _run: Run, _x: Tensor) -> SearchIndex:
-    return build_index(encode_in_chunks(model_of(_run), _x))
+    return build_index(encode_in_chunks(get_model(_run), _x))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Finding the principal components ...")
@@ -207,7 +207,7 @@ def drop_query(near: Neighbours, row: int | None, count: int) -> Neighbours:
 
 
 def show_query(run: Run, found: Dataset, query: SearchQuery) -> None:
-    net = model_of(run)
+    net = get_model(run)
     if not is_cloud(found):
         st.image(
             draw_grid(enlarge_examples(net, query.x), 1), width=226, alt=f"The query: {query.label}"
@@ -243,13 +243,15 @@ def show_results(
     ]
     far = [f"{distance:.3g}" for distance in near.distances[0].tolist()]
     st.html(
-        show_cards(model_of(run), x, heads, far, [known and kind != query.kind for kind in kinds])
+        format_cards(
+            get_model(run), x, heads, far, [known and kind != query.kind for kind in kinds]
+        )
     )
     if x.dim() == 2 and name == "By code":
         shown = {"query": query.x[0]} | {
             f"No. {row}": value for row, value in zip(rows[:SEARCHED_ROWS], x, strict=False)
         }
-        show_example_table(example_table(found, shown))
+        show_example_table(make_example_table(found, shown))
     if name == "By code":
         parts = [
             "Under each its "
@@ -303,7 +305,7 @@ def show_baseline_results(
 ) -> None:
     """By raw values, and by as many principal components as the code has units."""
     st.subheader("The same query otherwise", anchor=False)
-    net, pca = model_of(run), collection.pca
+    net, pca = get_model(run), collection.pca
     wanted = to_comparable_values(net, query.x)
     raw = scan_nearest(to_comparable_values(net, collection.part.x), wanted, BASELINE_RESULTS + 1)
     linear = collection.components.nearest(pca.encode(wanted), BASELINE_RESULTS + 1)

@@ -7,8 +7,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, LOSS_LABEL, finish_figure, variant_colour
-from ui.train.curve import thin_records
+from ui.kit.figures import (
+    LEGEND_BELOW,
+    LINE_DASHES,
+    LOSS_LABEL,
+    finish_figure,
+    get_variant_colour,
+    thin_records,
+)
 
 
 def draw_sweep(
@@ -53,7 +59,7 @@ def draw_loss_curves(
             y=y,
             name=name,
             mode="lines+markers" if len(x) < 15 else "lines",
-            line={"color": variant_colour(variant), "dash": dash},
+            line={"color": get_variant_colour(variant), "dash": dash},
         )
     figure.update_layout(
         xaxis_title="epoch", yaxis_title=LOSS_LABEL, showlegend=True, hovermode="x unified"

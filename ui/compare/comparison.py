@@ -21,9 +21,9 @@ from aecore.data.splits import Dataset, as_float
 from aecore.errors import AecoreError
 from aecore.model.variants import VARIANTS
 from aecore.runs.run import Run
-from ui.kit.figures import variant_colour
+from ui.kit.figures import get_variant_colour
 from ui.kit.run_view import RunView, view_through
-from ui.kit.runs import has_same_inputs, variant_label
+from ui.kit.runs import get_variant_label, has_same_inputs
 
 MAX_COMPARED = 8  # runs at a time
 FIRST_COMPARED = 4  # runs that a first visit shows
@@ -110,7 +110,10 @@ def make_sheet_blocks(
         strips = {name: draw_strip(row, width) for name, row in rows.items()}
         made.append(
             SheetBlock(
-                variant_label(result.run), result.run.id, variant_colour(result.variant), strips
+                get_variant_label(result.run),
+                result.run.id,
+                get_variant_colour(result.variant),
+                strips,
             )
         )
     return made, most

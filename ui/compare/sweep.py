@@ -11,7 +11,7 @@ from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
 from aecore.runs.run import LIVE_STATES
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
-from ui.kit.figures import variant_colour
+from ui.kit.figures import get_variant_colour
 from ui.kit.visitor import is_mine
 
 SWEEP_POLL_SECONDS = 2.0
@@ -93,7 +93,7 @@ def show_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> object:
             lines.setdefault(group.variant, []).append(
                 (group.latent_dim, found.mean, found.deviation or 0.0)
             )
-    tints = {name: variant_colour(name) for name in lines}
+    tints = {name: get_variant_colour(name) for name in lines}
     return draw_sweep(lines, tints, METRIC_LABELS.get(metric, metric))
 
 

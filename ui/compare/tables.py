@@ -12,9 +12,9 @@ from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
 from aecore.runs.run import Run
 from ui.compare.comparison import join_words
-from ui.kit.cache import test_metrics_of
-from ui.kit.figures import text_colour_on, variant_colour
-from ui.kit.runs import variant_label
+from ui.kit.cache import get_test_metrics
+from ui.kit.figures import choose_text_colour, get_variant_colour
+from ui.kit.runs import get_variant_label
 
 NO_BEST = "No best values are marked: with one run, or on different data, splits or scaling, there is none."
 BEST_STYLE = "background-color: #22883355"
@@ -32,12 +32,12 @@ def tabulate_metrics(chosen: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
     rows, problems = [], []
     for run in chosen:
         try:
-            found: Mapping[str, float] = test_metrics_of(run)
+            found: Mapping[str, float] = get_test_metrics(run)
         except AecoreError as error:
             found = {}
             problems.append(f"{run.id} could not be measured: {error}")
         data = run.config().data
-        head = {"variant": variant_label(run), "run": run.id, "data": data.name if data else ""}
+        head = {"variant": get_variant_label(run), "run": run.id, "data": data.name if data else ""}
         rows.append({**head, **{name: found.get(name) for name in METRIC_DESCRIPTIONS}})
     frame = pd.DataFrame(rows)
     return frame.dropna(axis="columns", how="all"), problems
@@ -94,8 +94,8 @@ def loss_unit(likelihood: Any) -> str:
 
 def style_metrics(frame: pd.DataFrame, marks: pd.DataFrame, variants: Sequence[str]) -> Any:
     """The table with three significant digits, each variant in its colour and the best of a column marked."""
-    fills = [variant_colour(name) for name in variants]
-    labels = [f"background-color: {fill}; color: {text_colour_on(fill)}" for fill in fills]
+    fills = [get_variant_colour(name) for name in variants]
+    labels = [f"background-color: {fill}; color: {choose_text_colour(fill)}" for fill in fills]
     numbers = {name: format_metric for name in frame.columns if name in METRIC_DESCRIPTIONS}
     return (
         frame.style.format(numbers, na_rep="")

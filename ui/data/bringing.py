@@ -20,7 +20,7 @@ from aecore.model.config import DataConfig
 from aecore.runs.uploads import MAX_UPLOAD_BYTES, SIDES, UploadedData, create_upload, guess_settings
 from ui.data.uploader import ask_for_files
 from ui.kit.cache import load_cached_data, load_cached_frame
-from ui.kit.hub_account import hub_token
+from ui.kit.hub_account import get_hub_token
 from ui.kit.jobs import background_jobs
 from ui.kit.messages import show_error
 from ui.kit.visitor import is_public, remember_own_set
@@ -86,7 +86,7 @@ def show_from_hub() -> None:
     split = row.text_input(
         "Split", "train", key="hub_split", width=90, label_visibility="collapsed"
     )
-    token = hub_token()
+    token = get_hub_token()
     key = f"own-hub-{repo}-{split}"
     if row.button(
         "Fetch",

@@ -21,7 +21,7 @@ from aecore.analysis.pictures import draw_grid, encode_png
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
-from ui.kit.cache import codes_of, density_of, encode_cached_gif, model_of
+from ui.kit.cache import encode_cached_gif, get_codes, get_density, get_model
 from ui.kit.examples import (
     HIDE_BARS,
     choose_index,
@@ -29,8 +29,8 @@ from ui.kit.examples import (
     draw_examples,
     encode_npz,
     enlarge_examples,
-    example_table,
     is_cloud,
+    make_example_table,
     show_cloud,
     show_example_table,
     show_examples,
@@ -62,7 +62,7 @@ def describe_source(net: Autoencoder) -> None:
 
 def draw_codes(run: Run, n: int, seed: int) -> Tensor:
     """n sampled codes (n, latent_dim)."""
-    return sample_codes(model_of(run), n, seed, density_of(run))
+    return sample_codes(get_model(run), n, seed, get_density(run))
 
 
 def show_seed_controls() -> Any:
@@ -264,7 +264,7 @@ class CodeScale(NamedTuple):
 
 
 def measure_code_scale(run: Run, net: Autoencoder) -> CodeScale:
-    z = torch.from_numpy(codes_of(run, "test", 10_000)[0])
+    z = torch.from_numpy(get_codes(run, "test", 10_000)[0])
     order, deviation = order_dimensions(z)
     if net.config.has_prior:
         return CodeScale(
@@ -317,7 +317,7 @@ def show_walk(run: Run, net: Autoencoder, found: Dataset) -> None:
                 found, {"walk": x, "now": now}, f"{name}, on the way of all values of z{unit}"
             )
         walk_lines(net, z, unit, size, x)
-        show_example_table(example_table(found, {"before": before[0], name: now[0]}))
+        show_example_table(make_example_table(found, {"before": before[0], name: now[0]}))
     offer_downloads(run, f"walk-z{unit}", found, net, x, codes, WALK_STEPS)
 
 

@@ -15,8 +15,8 @@ from aecore.hub.spaces import publish_explorer
 from aecore.runs.card import format_card
 from aecore.runs.listing import runs_folder
 from aecore.runs.run import Run
-from ui.kit.hub_account import begin_hub_job, hub_job_outcome, hub_token
-from ui.kit.visitor import hub_name
+from ui.kit.hub_account import begin_hub_job, get_hub_token, hub_job_outcome
+from ui.kit.visitor import get_hub_name
 
 ANSWER_PLACES = (
     ("latent", "Latent map", "scatter_plot"),
@@ -31,7 +31,7 @@ ANSWER_PLACES = (
 def begin_pull(repo: str, revision: str | None) -> None:
     """Begin to pull a model into a run of its own."""
     name = re.sub(r"[^\w.@-]+", "-", repo.replace("/", "--") + (f"@{revision}" if revision else ""))
-    out, mine = runs_folder() / name, hub_token()
+    out, mine = runs_folder() / name, get_hub_token()
     begin_hub_job("pull", lambda: pull_run(repo, revision=revision, token=mine, out=out))
 
 
@@ -46,7 +46,7 @@ def show_model_search() -> None:
         help="Looks for models tagged aecore whose name holds this.",
     )
     if right.button("Search", icon=":material/search:", width="stretch"):
-        mine = hub_token()
+        mine = get_hub_token()
         begin_hub_job("search", lambda: search_models(text, token=mine))
     found = hub_job_outcome("search", "Searching ...")
     if found == []:
@@ -99,7 +99,7 @@ def show_push(known: list[Run]) -> None:
     """Choose a run and a name, see the card, push."""
     ids = [run.id for run in known]
     chosen = known[ids.index(st.selectbox("Run", ids, key="push_run") or ids[0])]
-    suggested = f"{hub_name() or 'user'}/{chosen.id}"
+    suggested = f"{get_hub_name() or 'user'}/{chosen.id}"
     repo = st.text_input(
         "Repository", suggested, key=f"push_repo-{suggested}", help="It is made if need be."
     )
@@ -109,13 +109,13 @@ def show_push(known: list[Run]) -> None:
             chosen.config(), chosen.test_metrics(), repo=repo, history=chosen.epochs()
         )
         st.markdown(re.sub(r"^(#+ )", r"###\1", text.split("---\n", 2)[-1], flags=re.MULTILINE))
-    if not hub_token():
+    if not get_hub_token():
         st.caption("Sign in first: pushing needs a token that may write.")
     st.caption(
         "The weights, the config, the curve and a few reconstructed test examples are published."
     )
-    if st.button("Push", icon=":material/upload:", type="primary", disabled=not hub_token()):
-        mine, target = hub_token(), repo.strip()
+    if st.button("Push", icon=":material/upload:", type="primary", disabled=not get_hub_token()):
+        mine, target = get_hub_token(), repo.strip()
         begin_hub_job("push", lambda: push_run(chosen, target, token=mine, private=private))
     if address := hub_job_outcome("push", "Pushing ..."):
         st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
@@ -135,8 +135,8 @@ def show_publish(run: Run, repo: str, private: bool) -> None:
         key="publish_inputs",
         help="Puts the data itself on the page: only where its licence allows that.",
     )
-    if row.button("Publish", icon=":material/public:", disabled=not hub_token(), key="publish"):
-        mine = hub_token()
+    if row.button("Publish", icon=":material/public:", disabled=not get_hub_token(), key="publish"):
+        mine = get_hub_token()
         begin_hub_job(
             "publish",
             lambda: publish_explorer(run, repo, token=mine, private=private, thumbnails=thumbnails),

@@ -44,7 +44,7 @@ def load_cached_model(path: str, version: float) -> Autoencoder:
     return Autoencoder.load(path)
 
 
-def model_of(run: Run) -> Autoencoder:
+def get_model(run: Run) -> Autoencoder:
     return load_cached_model(str(run.path), run.version())
 
 
@@ -64,7 +64,7 @@ def load_stand_in(shape: tuple[int, ...]) -> Dataset:
     return make_stand_in_digits(shape)
 
 
-def dataset_of(run: Run) -> tuple[Dataset, str]:
+def get_dataset(run: Run) -> tuple[Dataset, str]:
     """The run's data, and a remark for the page: empty, or that digits stand in for what is not at hand."""
     return load_data_or_stand_in(run.config(), load_cached_data, load_stand_in)
 
@@ -77,7 +77,7 @@ def warm_caches() -> None:
             and has_sound_config(run)
             and run.config().model.variant == "vae"
         ):
-            encode_codes(model_of(run), dataset_of(run)[0].test.x[:8])
+            encode_codes(get_model(run), get_dataset(run)[0].test.x[:8])
 
 
 @st.cache_resource(
@@ -88,9 +88,9 @@ def load_codes_and_errors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes (N, latent_dim) and squared errors (N,) of the first `count` examples of a split."""
     run = Run(Path(path))
-    found, _ = dataset_of(run)
+    found, _ = get_dataset(run)
     x = getattr(found, split).x[:count]
-    net = model_of(run)
+    net = get_model(run)
     z = encode_codes(net, x)
     errors = decoding_errors(net, x, z)
     if not (z.isfinite().all() and errors.isfinite().all()):
@@ -100,10 +100,10 @@ def load_codes_and_errors(
     return z.numpy(), errors.numpy()
 
 
-def codes_of(
+def get_codes(
     run: Run, split: str = "test", count: int = MAP_POINTS
 ) -> tuple[np.ndarray, np.ndarray]:
-    found, _ = dataset_of(run)
+    found, _ = get_dataset(run)
     return load_codes_and_errors(
         str(run.path), run.version(), found.name, split, min(count, len(getattr(found, split).x))
     )
@@ -120,10 +120,10 @@ def load_principal_positions(
     )
 
 
-def principal_positions(run: Run, split: str, count: int, dims: int) -> np.ndarray:
+def get_principal_positions(run: Run, split: str, count: int, dims: int) -> np.ndarray:
     """The codes of the first `count` examples on their `dims` principal components."""
     return load_principal_positions(
-        str(run.path), run.version(), dataset_of(run)[0].name, split, count, dims
+        str(run.path), run.version(), get_dataset(run)[0].name, split, count, dims
     )
 
 
@@ -134,9 +134,11 @@ def load_principal_plane(
     return fit_principal_plane(load_codes_and_errors(path, version, data_name, split, count)[0])
 
 
-def principal_plane_of(run: Run, split: str, count: int) -> Plane:
+def get_principal_plane(run: Run, split: str, count: int) -> Plane:
     """The plane of the two largest variances of the codes of the first `count` examples."""
-    return load_principal_plane(str(run.path), run.version(), dataset_of(run)[0].name, split, count)
+    return load_principal_plane(
+        str(run.path), run.version(), get_dataset(run)[0].name, split, count
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing neighbours ...")
@@ -146,7 +148,9 @@ def load_preserved_shares(
     return preserved_neighbour_shares(_z, _positions)
 
 
-def preserved_shares(run: Run, shown: MapInputs, positions: np.ndarray, method: str) -> np.ndarray:
+def get_preserved_shares(
+    run: Run, shown: MapInputs, positions: np.ndarray, method: str
+) -> np.ndarray:
     """(N,): which share of each point's nearest codes is near it on the map that `method` names."""
     token = (str(run.path), run.version(), shown.found.name, shown.split, len(shown.z), method)
     return load_preserved_shares(token, shown.z, positions)
@@ -159,9 +163,9 @@ def load_saved_epochs(path: str, version: float) -> dict[str, np.ndarray]:
     return pack_saved_epochs(run, config.latent_dim, config.input_shape)
 
 
-def saved_epochs(run: Run) -> dict[str, np.ndarray]:
+def get_saved_epochs(run: Run) -> dict[str, np.ndarray]:
     """What the run kept of its epochs; nothing where other data stands in for that of the run."""
-    return {} if dataset_of(run)[1] else load_saved_epochs(str(run.path), run.version())
+    return {} if get_dataset(run)[1] else load_saved_epochs(str(run.path), run.version())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -178,27 +182,27 @@ def encode_cached_gif(frames: Tensor, milliseconds: int) -> bytes:
 def load_cached_density(path: str, version: float, data_name: str) -> Density:
     run = Run(Path(path))
     return fit_density(
-        encode_codes(model_of(run), choose_density_examples(dataset_of(run)[0].train.x))
+        encode_codes(get_model(run), choose_density_examples(get_dataset(run)[0].train.x))
     )
 
 
-def density_of(run: Run) -> Density | None:
+def get_density(run: Run) -> Density | None:
     """What to sample codes from: None where the model has a prior of its own."""
-    if model_of(run).config.has_prior:
+    if get_model(run).config.has_prior:
         return None
-    return load_cached_density(str(run.path), run.version(), dataset_of(run)[0].name)
+    return load_cached_density(str(run.path), run.version(), get_dataset(run)[0].name)
 
 
 @st.cache_data(max_entries=64, show_spinner="Measuring ...")
 def measure_test_metrics(path: str, version: float, data_name: str) -> dict[str, float]:
     run = Run(Path(path))
-    return evaluate_model(model_of(run), dataset_of(run)[0].test.x)
+    return evaluate_model(get_model(run), get_dataset(run)[0].test.x)
 
 
-def test_metrics_of(run: Run) -> dict[str, float]:
+def get_test_metrics(run: Run) -> dict[str, float]:
     """Test metrics: what the trainer wrote, or measured now where it was stopped before it could."""
     return run.test_metrics() or measure_test_metrics(
-        str(run.path), run.version(), dataset_of(run)[0].name
+        str(run.path), run.version(), get_dataset(run)[0].name
     )
 
 
@@ -207,8 +211,8 @@ def digest_examples(x: Tensor) -> str:
     return hashlib.blake2b(x.contiguous().numpy(), digest_size=16).hexdigest()
 
 
-def draw_test_examples(run: Run, count: int, seed: int = 0) -> Tensor:
+def pick_test_examples(run: Run, count: int, seed: int = 0) -> Tensor:
     """A few test inputs as float (count, *input_shape), chosen by seed."""
-    x = dataset_of(run)[0].test.x
+    x = get_dataset(run)[0].test.x
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:count]
     return as_float(x[rows])

@@ -69,7 +69,7 @@ CARDS_CSS = """<style>
 </style>"""
 
 
-def show_cards(
+def format_cards(
     net: Autoencoder,
     x: Tensor,
     heads: Sequence[str],
@@ -123,7 +123,7 @@ def choose_unit(place: Any, label: str, key: str, order: list[int], index: int, 
     return int((chosen or options[start])[1:])
 
 
-def example_table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
+def make_example_table(found: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
     """Named examples (features,) as a table: a line a column of the data, so that it fits a phone."""
     names = found.columns or tuple(f"x{i}" for i in range(found.input_shape[0]))
     return pd.DataFrame(
@@ -135,11 +135,11 @@ def show_example_table(frame: pd.DataFrame) -> None:
     st.dataframe(
         frame,
         height=min(300, 38 + 35 * len(frame)),
-        column_config={name: number_column() for name in frame.columns},
+        column_config={name: make_number_column() for name in frame.columns},
     )
 
 
-def number_column() -> Any:
+def make_number_column() -> Any:
     return st.column_config.NumberColumn(format="%.4g", width="small")
 
 
@@ -163,7 +163,7 @@ def show_examples(found: Dataset, net: Autoencoder, x: Tensor, alt: str, columns
     st.image(draw_examples(net, x, columns), width="stretch", alt=alt)
     if x.dim() == 2:
         st.caption(HIDE_BARS)
-        show_example_table(example_table(found, {str(i): row for i, row in enumerate(x)}))
+        show_example_table(make_example_table(found, {str(i): row for i, row in enumerate(x)}))
 
 
 def encode_npz(**arrays: Any) -> bytes:

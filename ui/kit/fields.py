@@ -82,7 +82,7 @@ def show_field_widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     members, label, bounds = (
         flatten_annotation(field.annotation),
         format_field_name(name),
-        field_limits(field),
+        get_field_limits(field),
     )
     if get_origin(members[0]) is Literal:
         choices = list(get_args(members[0]))
@@ -147,7 +147,7 @@ def is_part_class(member: Any) -> bool:
     return isinstance(member, type) and issubclass(member, Options)
 
 
-def field_limits(field: FieldInfo) -> tuple[Any, Any]:
+def get_field_limits(field: FieldInfo) -> tuple[Any, Any]:
     """Lower and upper bound of a number field, where it has them."""
     low = next((m.ge for m in field.metadata if hasattr(m, "ge")), None)
     high = next((m.le for m in field.metadata if hasattr(m, "le")), None)

@@ -57,7 +57,7 @@ def wait_for_hub_job(what: str, doing: str) -> None:
 # -- sign in
 
 
-def hub_token() -> str | bool:
+def get_hub_token() -> str | bool:
     """This visitor's token, or False; never the machine's own."""
     if st.user.get("is_logged_in"):
         return str(st.user.tokens["access"])
@@ -70,7 +70,7 @@ def show_sign_in() -> None:
         st.caption(f"Hub: {hub_endpoint()}")
     if os.environ.get("OAUTH_CLIENT_ID"):
         offer_login()
-    elif not hub_token():
+    elif not get_hub_token():
         with st.form("token_form", border=False):
             typed = st.text_input(
                 "Access token",

@@ -19,7 +19,7 @@ from aecore.data.tables import read_frame
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
-from ui.kit.links import read_selections, select_linked, selection_key
+from ui.kit.links import format_selection_key, read_selections, select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import list_own_sets, name_own_sets
 
@@ -98,7 +98,7 @@ def list_linked_selections(found: Dataset) -> dict[str, Inputs]:
             kind = "test set" if split == "test" else "training set"
             words = tuple(f"{kind} {row}" for row in rows.tolist())
             y = None if part.y is None else part.y[rows]
-            result[selection_key(split, name)] = Inputs(
+            result[format_selection_key(split, name)] = Inputs(
                 f"selection {name} of the {kind} of {found.name}",
                 part.x[rows],
                 y,
@@ -112,7 +112,7 @@ def list_linked_selections(found: Dataset) -> dict[str, Inputs]:
     return result
 
 
-def inputs_of_split(found: Dataset, split: str) -> Inputs:
+def make_split_inputs(found: Dataset, split: str) -> Inputs:
     """A run's own training or test examples, as inputs, missing cells as their column's mean."""
     part, name = getattr(found, split), {"test": TEST_SPLIT, "train": "training set"}[split]
     return fill_missing_inputs(

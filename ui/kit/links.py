@@ -49,6 +49,6 @@ def read_selections(data_name: str, split: str = "test") -> dict[str, np.ndarray
     return st.session_state.get("selections", {}).get((data_name, split), {})
 
 
-def selection_key(split: str, name: str) -> str:
+def format_selection_key(split: str, name: str) -> str:
     """What a selection is called in an address."""
     return f"{split}:{name}"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aecore.analysis.latent import decode_codes, encode_codes
 from aecore.runs.run import Run
-from ui.kit.cache import model_of
+from ui.kit.cache import get_model
 
 # -- the same inputs
 
@@ -27,7 +27,7 @@ class RunView:
 
 def view_through(run: Run, x: Tensor, seed: int) -> RunView:
     """The run's view of x; its noise, as in training, is the same for the same seed."""
-    model, saw = model_of(run), None
+    model, saw = get_model(run), None
     if corruption := model.config.corruption:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

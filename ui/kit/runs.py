@@ -37,7 +37,7 @@ STATE_BADGES = {
 }
 
 
-def usable_runs() -> list[Run]:
+def list_usable_runs() -> list[Run]:
     """Runs whose config is sound and whose weights are there."""
     return [
         run for run in list_runs() if run.has_model() and has_sound_config(run) and is_mine(run)
@@ -51,7 +51,7 @@ def choose_run(
 
     It begins with the newest of the user's own, else with the shipped run `first`.
     """
-    known = {run.id: run for run in usable_runs() if fits(run)}
+    known = {run.id: run for run in list_usable_runs() if fits(run)}
     if not known:
         st.info(
             "No run has a model yet. Train one, or pull one from the Hub.", icon=":material/info:"
@@ -81,7 +81,7 @@ def choose_runs(
     fits: Callable[[Run], bool], first: list[str], most: int = 4, place: Any = st
 ) -> list[Run]:
     """Several runs that fit, bound to ?runs=; the newest of the user's own to begin with, else the shipped `first`."""
-    known = {run.id: run for run in usable_runs() if fits(run)}
+    known = {run.id: run for run in list_usable_runs() if fits(run)}
     if not known:
         st.info("No run fits this page. Train one.", icon=":material/info:")
         st.page_link("train.py", label="Train a model", icon=":material/model_training:")
@@ -119,7 +119,7 @@ def show_live_runs() -> None:
         )
 
 
-def variant_label(run: Run) -> str:
+def get_variant_label(run: Run) -> str:
     """The variant's name for people."""
     name = run.config().model.variant
     return VARIANTS[name].label if name in VARIANTS else name

@@ -45,10 +45,10 @@ def is_mine(run: Run) -> bool:
     config, order = run.config(), read_order(run)
     brought = find_upload_of_path(config.data.name) if config.data else None
     paid = order.owner if order else ""
-    return (brought is None or brought in list_own_sets()) and (not paid or paid == hub_name())
+    return (brought is None or brought in list_own_sets()) and (not paid or paid == get_hub_name())
 
 
-def hub_name() -> str:
+def get_hub_name() -> str:
     """The visitor's name on the Hub, where it is known."""
     name = st.user.get("preferred_username") or st.session_state.get("result-whoami")
     return name if isinstance(name, str) else ""

@@ -16,17 +16,17 @@ from aecore.explorer.packs import MapInputs, encode_map_pack, encode_model_pack
 from aecore.runs.run import Run
 from ui.kit.cache import (
     MAP_POINTS,
-    codes_of,
-    model_of,
-    preserved_shares,
-    principal_plane_of,
-    principal_positions,
-    saved_epochs,
+    get_codes,
+    get_model,
+    get_preserved_shares,
+    get_principal_plane,
+    get_principal_positions,
+    get_saved_epochs,
 )
 from ui.kit.examples import choose_unit
 from ui.kit.explorer import promised_packs, read_explorer_answer, show_explorer
 from ui.kit.links import keep_selections
-from ui.kit.runs import usable_runs
+from ui.kit.runs import list_usable_runs
 from ui.latent.charts import draw_latent_map
 
 PROJECTION_LABELS: dict[str, Projection] = {
@@ -148,15 +148,15 @@ def load_map(run: Run, found: Dataset, view: MapView) -> tuple[LatentMap, MapVie
         if positions is None:
             offer_slow_map(job, view.label)
             view = view._replace(method="pca", label="PCA")
-    z, errors = codes_of(run, view.split, view.count)
+    z, errors = get_codes(run, view.split, view.count)
     plane = None
     if view.method == "dimensions":
         chosen, axes = choose_dimensions(z, view.dims)
         positions = z[:, chosen]
         plane = make_unit_plane(z, chosen) if view.dims == 2 else None
     elif view.method == "pca":
-        positions = principal_positions(run, view.split, view.count, view.dims)
-        plane = principal_plane_of(run, view.split, view.count) if view.dims == 2 else None
+        positions = get_principal_positions(run, view.split, view.count, view.dims)
+        plane = get_principal_plane(run, view.split, view.count) if view.dims == 2 else None
         share = positions.var(0) / max(float(z.var(0).sum()), 1e-12)
         name, rest = (
             ("component ", " of the variance") if view.dims == 2 else ("PC", "")
@@ -262,12 +262,12 @@ def choose_second_run(run: Run, found: Dataset, corner: Any) -> Run | None:
     """A second run of the same data, whose map is to stand beside; in the address."""
     fits = [
         other.id
-        for other in usable_runs()
+        for other in list_usable_runs()
         if other.id != run.id and other.config().data == run.config().data
     ]
     if st.session_state.get("beside") not in (None, *fits):
         del st.session_state["beside"]
-    known = {other.id: other for other in usable_runs()}
+    known = {other.id: other for other in list_usable_runs()}
     chosen = corner.selectbox(
         "Beside it",
         fits,
@@ -297,7 +297,7 @@ def draw_both_maps(
 
 def mirror_map(run: Run, found: Dataset, view: MapView) -> tuple[LatentMap, MapView]:
     """The same inputs on another run's map: on its plane while it has no slow map of them."""
-    z, errors = codes_of(run, view.split, view.count)
+    z, errors = get_codes(run, view.split, view.count)
     groups = group_by_class(found, view)
     if view.method in PROJECTION_LIMITS:
         job = ProjectionJob(
@@ -312,9 +312,9 @@ def mirror_map(run: Run, found: Dataset, view: MapView) -> tuple[LatentMap, MapV
                 [f"{view.label} {i + 1}" for i in range(view.dims)],
                 groups,
             ), view
-    plane = principal_plane_of(run, view.split, view.count) if view.dims == 2 else None
+    plane = get_principal_plane(run, view.split, view.count) if view.dims == 2 else None
     positions = (
-        principal_positions(run, view.split, view.count, view.dims)
+        get_principal_positions(run, view.split, view.count, view.dims)
         if plane is None
         else plane.positions(z)
     )
@@ -329,12 +329,12 @@ def explore_map(run: Run, found: Dataset, shown: LatentMap, view: MapView, place
     given = MapInputs(found, view.split, shown.z, shown.errors)
     name = f"{run.path.resolve()} {run.version()} {found.name} {view.split} {view.count}"
     token = promised_packs.promise(
-        name, lambda token: encode_model_pack(model_of(run), given, token=token)
+        name, lambda token: encode_model_pack(get_model(run), given, token=token)
     )
     kept = None
     if view.colour == "neighbours":
-        kept = preserved_shares(run, given, shown.positions, f"{view.method} {shown.axes}")
-    epochs = saved_epochs(run) if shown.plane is not None and view.split == "test" else {}
+        kept = get_preserved_shares(run, given, shown.positions, f"{view.method} {shown.axes}")
+    epochs = get_saved_epochs(run) if shown.plane is not None and view.split == "test" else {}
     bytes_ = encode_map_pack(
         run,
         given,

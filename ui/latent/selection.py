@@ -14,20 +14,20 @@ from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
-from ui.kit.cache import model_of
+from ui.kit.cache import get_model
 from ui.kit.examples import (
     HIDE_BARS,
     choose_index,
     draw_examples,
     draw_pairs,
     enlarge_examples,
-    example_table,
     is_cloud,
+    make_example_table,
     show_cloud,
     show_example_table,
 )
-from ui.kit.figures import variant_colour
-from ui.kit.links import read_selections, selection_key
+from ui.kit.figures import get_variant_colour
+from ui.kit.links import format_selection_key, read_selections
 from ui.latent.charts import draw_code_bars
 from ui.latent.maps import COLOUR_NAMES, TYPED_KEY, LatentMap, MapView
 
@@ -41,7 +41,7 @@ def show_selection_panel(
     run: Run, found: Dataset, shown: LatentMap, view: MapView, rows: Sequence[int]
 ) -> None:
     """One point, many, or a hint and a few examples."""
-    net, x = model_of(run), getattr(found, view.split).x
+    net, x = get_model(run), getattr(found, view.split).x
     if len(rows) == 1:
         show_single_input(net, found, x, shown, view, rows[0])
         return
@@ -87,7 +87,9 @@ def show_several_inputs(
     if inputs.dim() == 2:
         with st.expander("Their values", icon=":material/table:"):
             show_example_table(
-                example_table(found, {str(i): row for i, row in zip(some, inputs, strict=True)})
+                make_example_table(
+                    found, {str(i): row for i, row in zip(some, inputs, strict=True)}
+                )
             )
 
 
@@ -115,7 +117,7 @@ def show_task_links(run: Run, found: Dataset, view: MapView) -> None:
     name = st.selectbox("Work on a selection", list(named), key="sent_selection")
     with st.container(horizontal=True):
         for page, label, icon in TASK_PAGES:
-            params = {"run": run.id, "inputs": selection_key(view.split, name)}
+            params = {"run": run.id, "inputs": format_selection_key(view.split, name)}
             st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
 
 
@@ -166,9 +168,9 @@ def show_single_input(
         st.caption("Input, then reconstruction." + ("" if pair.dim() == 4 else f" {HIDE_BARS}"))
     st.metric("Squared error", f"{shown.errors[row]:.3g}", help=ERROR_HELP)
     if pair.dim() == 2:
-        show_example_table(example_table(found, {"input": pair[0], "reconstruction": pair[1]}))
+        show_example_table(make_example_table(found, {"input": pair[0], "reconstruction": pair[1]}))
     st.plotly_chart(
-        draw_code_bars(shown.z[row], variant_colour(net.config.variant)),
+        draw_code_bars(shown.z[row], get_variant_colour(net.config.variant)),
         key="code",
         alt=f"The code of {about}, a bar a dimension",
         config={"displayModeBar": False},

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.apply_compress.charts import decade_axis
-from ui.kit.figures import LEGEND_BELOW, finish_figure
+from ui.kit.figures import LEGEND_BELOW, finish_figure, make_decade_axis
 
 
 def draw_spectra(lines: Mapping[str, np.ndarray], tints: Mapping[str, str]) -> go.Figure:
@@ -26,7 +25,7 @@ def draw_spectra(lines: Mapping[str, np.ndarray], tints: Mapping[str, str]) -> g
             x=np.arange(1, len(values) + 1), y=values, name=name, mode=mode, line=line
         )
     figure.update_xaxes(title="number of the direction")
-    figure.update_yaxes(title="singular value", **decade_axis())
+    figure.update_yaxes(title="singular value", **make_decade_axis())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
     return finish_figure(figure, 380)
 

@@ -27,11 +27,11 @@ from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
-from ui.kit.cache import digest_examples, model_of
+from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import choose_index, draw_pairs, is_cloud, make_example_tiles
-from ui.kit.figures import draw_cloud, draw_small_map, variant_colour
+from ui.kit.figures import draw_cloud, draw_small_map, get_variant_colour
 from ui.kit.inputs import Inputs
-from ui.kit.runs import variant_label
+from ui.kit.runs import get_variant_label
 from ui.manifold.charts import draw_coloured_map, draw_manifold, draw_spectra
 
 MAPPED_POINTS = 400  # points of the map, and of the local dimensions
@@ -101,7 +101,7 @@ def forget_typed_number() -> None:
 
 @st.cache_resource(max_entries=16, show_spinner="Encoding ...")
 def load_given_codes(path: str, version: float, given: str, _run: Run, _x: Tensor) -> np.ndarray:
-    return encode_in_chunks(model_of(_run), _x).numpy()
+    return encode_in_chunks(get_model(_run), _x).numpy()
 
 
 def codes_at(run: Run, x: Tensor) -> PointGeometry:
@@ -112,7 +112,7 @@ def codes_at(run: Run, x: Tensor) -> PointGeometry:
 def load_point_geometry(
     path: str, version: float, given: str, _run: Run, _x: Tensor
 ) -> PointGeometry:
-    net = model_of(_run)
+    net = get_model(_run)
     z = encode_in_chunks(net, _x)
     encoder = torch.linalg.svdvals(compute_encoder_jacobians(net, _x)[0])
     frame = decompose_jacobian(compute_decoder_jacobians(net, z)[0])
@@ -120,7 +120,7 @@ def load_point_geometry(
 
 
 def has_countable_codes(run: Run) -> bool:
-    return model_of(run).bottleneck.levels is not None
+    return get_model(run).bottleneck.levels is not None
 
 
 # -- tangents
@@ -140,11 +140,11 @@ def show_tangents(runs: list[Run], found: Dataset, x: Tensor) -> None:
     )
     for run, column in zip(runs, st.columns(len(runs), gap="large"), strict=True):
         with column:
-            st.markdown(f"**{variant_label(run)}** {run.id}")
+            st.markdown(f"**{get_variant_label(run)}** {run.id}")
             if has_countable_codes(run):
                 st.info(COUNTABLE_NOTE, icon=":material/grid_on:")
                 continue
-            draw_tangent_walks(model_of(run), found, codes_at(run, x), reach)
+            draw_tangent_walks(get_model(run), found, codes_at(run, x), reach)
     tabulate_point(runs, x)
     show_spectra(runs, x)
 
@@ -223,7 +223,7 @@ def show_spectra(runs: list[Run], x: Tensor) -> None:
         if not has_countable_codes(run):
             lines[f"{run.id}, decoder"] = point.frame.strengths.numpy()
     tints = {
-        f"{run.id}, {part}": variant_colour(run.config().model.variant)
+        f"{run.id}, {part}": get_variant_colour(run.config().model.variant)
         for run in runs
         for part in ("encoder", "decoder")
     }
@@ -266,7 +266,7 @@ def show_noise(runs: list[Run], found: Dataset, x: Tensor) -> None:
     )
     seed = row.number_input("Seed", 0, 2**31, 0, key="pick", bind="query-params", width=120)
     for run, column in zip(runs, st.columns(len(runs), gap="large"), strict=True):
-        net, point = model_of(run), codes_at(run, x)
+        net, point = get_model(run), codes_at(run, x)
         basis = (
             point.frame.inputs
             if kind == "off the manifold" and not has_countable_codes(run)
@@ -280,7 +280,7 @@ def show_noise(runs: list[Run], found: Dataset, x: Tensor) -> None:
             for part in (noisy, back)
         )
         with column:
-            st.markdown(f"**{variant_label(run)}** {run.id}")
+            st.markdown(f"**{get_variant_label(run)}** {run.id}")
             if is_cloud(found):
                 show_noise_examples(
                     found,
@@ -322,7 +322,7 @@ def show_dimension(runs: list[Run], found: Dataset, chosen: Inputs) -> None:
     x = as_float(chosen.x[:MAPPED_POINTS])
     for run, column in zip(runs, st.columns(len(runs), gap="large"), strict=True):
         with column:
-            st.markdown(f"**{variant_label(run)}** {run.id}")
+            st.markdown(f"**{get_variant_label(run)}** {run.id}")
             if has_countable_codes(run):
                 st.info(COUNTABLE_NOTE, icon=":material/grid_on:")
                 continue
@@ -347,7 +347,7 @@ def show_dimension(runs: list[Run], found: Dataset, chosen: Inputs) -> None:
 def load_local_dimensions(
     path: str, version: float, given: str, _run: Run, _x: Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
-    net = model_of(_run)
+    net = get_model(_run)
     z = encode_in_chunks(net, _x)
     found = [
         estimate_local_dimension(torch.linalg.svdvals(compute_decoder_jacobians(net, part)))
@@ -370,8 +370,8 @@ def show_surface(runs: list[Run], found: Dataset, x: Tensor) -> None:
         return
     for run, column in zip(runs, st.columns(len(runs), gap="large"), strict=True):
         with column:
-            net, point = model_of(run), codes_at(run, x)
-            st.markdown(f"**{variant_label(run)}** {run.id}")
+            net, point = get_model(run), codes_at(run, x)
+            st.markdown(f"**{get_variant_label(run)}** {run.id}")
             drawn = load_learned_sheet(str(run.path), run.version(), found.name, run, found)
             tangent = (
                 None
@@ -385,7 +385,7 @@ def show_surface(runs: list[Run], found: Dataset, x: Tensor) -> None:
                 drawn.arrows,
                 point.rebuilt[0].numpy(),
                 None if tangent is None else tangent.numpy(),
-                variant_colour(net.config.variant),
+                get_variant_colour(net.config.variant),
             )
             st.plotly_chart(
                 figure,
@@ -413,7 +413,7 @@ class LearnedSheet(NamedTuple):
 def load_learned_sheet(
     path: str, version: float, name: str, _run: Run, _found: Dataset
 ) -> LearnedSheet:
-    net = model_of(_run)
+    net = get_model(_run)
     x = _found.train.x[:1000]
     z = encode_in_chunks(net, x)
     low, high = z.quantile(0.01, 0), z.quantile(0.99, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ui.kit.figures import LOSS_LABEL, variant_colour
+from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 
 
 def draw_live_curve(
@@ -17,14 +17,14 @@ def draw_live_curve(
 
     def series(name: str, key: str, style: str) -> dict[str, Any]:
         points = [[e, row[key]] for e, row in zip(epochs, records, strict=True) if key in row]
-        line = {"color": variant_colour(variant), "type": style, "width": 2}
+        line = {"color": get_variant_colour(variant), "type": style, "width": 2}
         return {
             "name": name,
             "type": "line",
             "data": points,
             "showSymbol": len(points) < 30,
             "lineStyle": line,
-            "itemStyle": {"color": variant_colour(variant)},
+            "itemStyle": {"color": get_variant_colour(variant)},
             "animation": False,
         }
 
@@ -47,11 +47,3 @@ def draw_live_curve(
             series("validation", "validation_loss", "dashed"),
         ],
     }
-
-
-def thin_records(
-    records: Sequence[Mapping[str, Any]], most: int = 500
-) -> Sequence[Mapping[str, Any]]:
-    """Evenly spaced records, the last among them: more points than pixels only cost time."""
-    step = -(-len(records) // most) or 1
-    return [*records[:-1:step], *records[-1:]]

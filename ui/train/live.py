@@ -21,9 +21,9 @@ from aecore.model.config import RunConfig
 from aecore.runs.listing import is_shipped_run, list_runs, runs_folder
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.run import LIVE_STATES, Run
-from ui.kit.hub_account import hub_token
+from ui.kit.hub_account import get_hub_token
 from ui.kit.messages import show_error
-from ui.kit.runs import format_state_badge, variant_label
+from ui.kit.runs import format_state_badge, get_variant_label
 from ui.kit.visitor import is_mine, is_public
 from ui.train.curve import draw_live_curve
 from ui.train.places import describe_place
@@ -69,7 +69,7 @@ def show_live_run(run: Run) -> None:
         return
     alive = run.state().state in LIVE_STATES
     st.subheader(
-        f"{variant_label(run)} on {config.data.name if config.data else 'unknown data'}",
+        f"{get_variant_label(run)} on {config.data.name if config.data else 'unknown data'}",
         anchor=False,
     )
     show_run_buttons(run)
@@ -153,7 +153,7 @@ def is_data_missing(run: Run) -> bool:
 
 def resume_shown_run(run: Run) -> None:
     try:
-        resume_run(run, hub_token())
+        resume_run(run, get_hub_token())
     except AecoreError as error:
         st.toast(str(error))
 

@@ -12,8 +12,8 @@ from aecore.backends.registry import BACKEND_LABELS, open_backend, send_run, sta
 from aecore.errors import AecoreError
 from aecore.runs.listing import list_runs
 from aecore.runs.run import Run
-from ui.kit.hub_account import begin_hub_job, hub_job_outcome, hub_token
-from ui.kit.visitor import hub_name
+from ui.kit.hub_account import begin_hub_job, get_hub_token, hub_job_outcome
+from ui.kit.visitor import get_hub_name
 
 BACKEND_ICONS = {"local": ":material/computer:", "ray": ":material/lan:", "hf": ":material/cloud:"}
 DEFAULT_MINUTES = (5, 30, 24 * 60)  # least, usual and most that can be rented at once
@@ -38,11 +38,11 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
         key="where",
         format_func=lambda name: f"{BACKEND_ICONS[name]} {BACKEND_LABELS[name]}",
     )
-    found = list_devices(engine, hub_token() if engine == "hf" else False)
+    found = list_devices(engine, get_hub_token() if engine == "hf" else False)
     usable = {device.name: device for device in found if not device.why_not}
     if not usable:
         st.info(found[0].why_not, icon=":material/info:")
-        if engine == "hf" and not hub_token():
+        if engine == "hf" and not get_hub_token():
             st.page_link("hub.py", label="Sign in", icon=":material/login:")
         return None
     left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -61,7 +61,7 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
     minutes = int(right.number_input("Time limit, minutes", least, most, usual, 5, key="minutes"))
     most_paid, many = device.price * minutes / 60 * count, f" for {count} runs" if count > 1 else ""
     st.caption(
-        f"At most **${most_paid:.2f}**{many}, paid by your account **{hub_name()}**: "
+        f"At most **${most_paid:.2f}**{many}, paid by your account **{get_hub_name()}**: "
         f"${device.price:.2f} an hour, by the minute, until a run ends. The result goes to a private repository."
     )
     return TrainingPlace(engine, device, minutes)
@@ -90,9 +90,9 @@ def start_training(run: Run, place: TrainingPlace | None) -> None:
         label=place.device.label,
         minutes=place.minutes,  # type: ignore[arg-type]
         price=place.device.price,
-        owner=hub_name() if place.engine == "hf" else "",
+        owner=get_hub_name() if place.engine == "hf" else "",
     )
-    start_run(run, order, hub_token())
+    start_run(run, order, get_hub_token())
 
 
 def describe_place(run: Run) -> str:
@@ -105,8 +105,8 @@ def describe_place(run: Run) -> str:
 
 def show_found_jobs() -> None:
     """Jobs of the visitor's account whose runs are not here any more, each to be brought back."""
-    mine = hub_token()
-    if not isinstance(mine, str) or not (user := hub_name()):
+    mine = get_hub_token()
+    if not isinstance(mine, str) or not (user := get_hub_name()):
         return
     if st.button("Find my jobs on Hugging Face", icon=":material/cloud_sync:", type="tertiary"):
         begin_hub_job("jobs", lambda: HuggingFace(mine).jobs(user))
