@@ -44,4 +44,4 @@ try:
     show_ranking(run, found, given, judged, at)
 except AecoreError as error:
     show_error(error)
-offer_training("Train a detector", plan_detector, normal=True)
+offer_training("Train a detector", plan_detector, choose_class=True)

@@ -18,7 +18,7 @@ st.markdown(
     "**Corrupt pictures, then clean them:** does a model know better than a filter what was there?"
 )
 left, right = st.columns([3, 2])
-chosen = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla"], place=left)
+chosen = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla"], container=left)
 
 
 try:

@@ -28,7 +28,7 @@ try:
     found, remark = get_dataset(run)
     if remark:
         st.caption(f":material/info: {remark}")
-    chosen = choose_inputs(run, found, right, holes=True)
+    chosen = choose_inputs(run, found, right, keep_missing=True)
     if takes_pictures(run):
         show_picture_imputation(run, found, chosen)
     else:

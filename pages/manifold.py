@@ -57,7 +57,7 @@ try:
     ]
     with middle:
         other = select_linked(
-            st,
+            None,
             "Beside",
             ["no other", *alike],
             "beside",

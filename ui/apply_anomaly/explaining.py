@@ -20,7 +20,7 @@ from ui.kit.cache import get_codes, get_model
 from ui.kit.examples import (
     enlarge_examples,
     format_cards,
-    is_cloud,
+    is_point_cloud,
     make_example_table,
     show_cloud,
     show_example_table,
@@ -46,7 +46,7 @@ def show_explanation(
         f"**{name_example(given, judged, i)}**{kind}: score {value:.4g}, {verdict} the threshold; p = {p:.2g}",
         help=P_VALUE_HELP,
     )
-    places = st.columns([3, 2], gap="large") if x.dim() == 4 or is_cloud(found) else (st, st)
+    places = st.columns([3, 2], gap="large") if x.dim() == 4 or is_point_cloud(found) else (st, st)
     with places[0].container():
         if x.dim() == 4:
             show_pixel_residuals(net, x, rebuilt, residual)
@@ -97,7 +97,7 @@ def show_nearest_normal(
     at = rows[near.rows[0]]
     close = make_split_inputs(found, "train").x[at]
     what = f"the {len(at)} nearest normal training examples"
-    if is_cloud(found):
+    if is_point_cloud(found):
         show_cloud(
             found, {"nearest": close, "input": x, "expected": rebuilt}, f"The input, and {what}"
         )

@@ -25,7 +25,7 @@ from ui.apply_anomaly.charts import (
 from ui.apply_anomaly.explaining import list_kinds, name_example, show_explanation
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.cache import get_model
-from ui.kit.examples import HIDE_BARS, choose_index, format_cards, is_cloud
+from ui.kit.examples import ROW_TILES_NOTE, choose_index, format_cards, is_point_cloud
 from ui.kit.figures import draw_cloud
 from ui.kit.inputs import Inputs
 
@@ -257,7 +257,7 @@ def show_ranking(run: Run, found: Dataset, given: Inputs, judged: ScoredInputs, 
     order = judged.scores.argsort(descending=True)
     top, net = order[:SHOWN_ANOMALIES], get_model(run)
     x = as_float(judged.x[top])
-    if is_cloud(found):
+    if is_point_cloud(found):
         above = judged.scores > at
         parts = {
             "training data": found.train.x[:2000],
@@ -279,7 +279,7 @@ def show_ranking(run: Run, found: Dataset, given: Inputs, judged: ScoredInputs, 
         st.html(format_cards(net, x, names, details, (judged.scores[top] > at).tolist()))
         st.caption(
             "Underlined in red: above the threshold. Under each its score."
-            + ("" if x.dim() == 4 else f" {HIDE_BARS}")
+            + ("" if x.dim() == 4 else f" {ROW_TILES_NOTE}")
         )
     row = st.container(horizontal=True, vertical_alignment="bottom")
     rank = (

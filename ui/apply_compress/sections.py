@@ -27,7 +27,7 @@ from aecore.tasks.compress import (
 from ui.apply_compress.charts import draw_rate_distortion
 from ui.data.uploader import ask_for_files
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.examples import HIDE_BARS, draw_pairs, encode_npz, is_cloud, show_cloud
+from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, encode_npz, is_point_cloud, show_cloud
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs, fill_with_means
 from ui.kit.messages import show_error
@@ -119,7 +119,7 @@ def load_packed_file(
 
 def show_before_and_after(net: object, found: Dataset, x: Tensor, opened: Tensor) -> None:
     """Originals above what the file opens to."""
-    if is_cloud(found):
+    if is_point_cloud(found):
         show_cloud(found, {"input": x, "opened": opened}, "Inputs, and what the file opens to")
         return
     st.image(
@@ -129,7 +129,7 @@ def show_before_and_after(net: object, found: Dataset, x: Tensor, opened: Tensor
     )
     st.caption(
         "Inputs, each line above what the file opens to."
-        + ("" if x.dim() == 4 else f" {HIDE_BARS}")
+        + ("" if x.dim() == 4 else f" {ROW_TILES_NOTE}")
     )
 
 

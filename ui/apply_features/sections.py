@@ -13,7 +13,6 @@ from torch import Tensor
 from aecore.analysis.latent import project_by_pca, project_by_tsne, project_by_umap
 from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.splits import Dataset, Split, as_float
-from aecore.errors import AecoreError
 from aecore.runs.run import Run
 from aecore.tasks.features import (
     TRUST_NEIGHBOURS,
@@ -28,14 +27,13 @@ from ui.apply_features.charts import draw_size_against_error
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.figures import draw_grouped_bars, draw_small_map
 from ui.kit.inputs import Inputs, fill_with_means
-from ui.kit.jobs import background_jobs
-from ui.kit.messages import show_error
+from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.runs import list_usable_runs
 
 MAP_EXAMPLES = 1000  # on each map
 CLASSIFIER_ROWS, CLASSIFIER_TEST_ROWS = 2000, 2000  # examples behind the classifiers
 PCA_FIT_ROWS = 10_000  # training examples behind PCA's curve
-FEATURE_POLL_SECONDS = 1.0
+SLOW_MAPS_MESSAGE = "Placing the points by t-SNE and UMAP"
 
 
 # -- codes
@@ -143,40 +141,28 @@ def load_quick_maps(
 
 
 def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
-    """t-SNE and UMAP of code and values, once they were asked for and are there."""
-    jobs = background_jobs()
-    if key in st.session_state:
-        return st.session_state[key]
-    if jobs.is_running(key):
-        st.fragment(watch_feature_maps, run_every=FEATURE_POLL_SECONDS)(key)
-    elif isinstance(result := jobs.take(key), AecoreError):
-        show_error(result)
-    elif result is not None:
-        st.session_state[key] = result
-        return result
-    else:
+    """Returns t-SNE and UMAP of codes and values, once they were asked for and are there."""
+    outcome = poll_job(key, SLOW_MAPS_MESSAGE, show_waiting=st.status)
+    if outcome.state == "failed":
+        forget_jobs([key])  # the next run of the page offers them again
+    if outcome.state == "idle":
         st.button(
             "Add t-SNE and UMAP",
             icon=":material/play_arrow:",
             key="slow",
-            on_click=lambda: jobs.start(key, lambda: compute_slow_maps(z, x)),
+            on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x)),
             help="Of the code and of the bare values: half a minute, beside this page.",
         )
-    return {}
+    return outcome.result or {}
 
 
 def compute_slow_maps(z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
-    found = {}
-    for name, place in (("t-SNE", project_by_tsne), ("UMAP", project_by_umap)):
-        for what, values in (("The code", z), ("The bare values", x.flatten(1))):
-            found[f"{what}, {name}"] = place(values.numpy(), 2, 0)
-    return found
-
-
-def watch_feature_maps(key: str) -> None:
-    if not background_jobs().is_running(key):
-        st.rerun()
-    st.status("Placing the points by t-SNE and UMAP")
+    """Returns maps (N, 2) of codes and values by t-SNE and UMAP."""
+    maps = {}
+    for method, project in (("t-SNE", project_by_tsne), ("UMAP", project_by_umap)):
+        for name, values in (("The code", z), ("The bare values", x.flatten(1))):
+            maps[f"{name}, {method}"] = project(values.numpy(), 2, 0)
+    return maps
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -26,11 +26,11 @@ from aecore.tasks.search import (
 from ui.apply_search.drawing import ask_for_drawing
 from ui.kit.cache import digest_examples, get_codes, get_model
 from ui.kit.examples import (
-    HIDE_BARS,
+    ROW_TILES_NOTE,
     choose_index,
     enlarge_examples,
     format_cards,
-    is_cloud,
+    is_point_cloud,
     make_example_table,
     show_example_table,
 )
@@ -208,7 +208,7 @@ def drop_query(near: Neighbours, row: int | None, count: int) -> Neighbours:
 
 def show_query(run: Run, found: Dataset, query: SearchQuery) -> None:
     net = get_model(run)
-    if not is_cloud(found):
+    if not is_point_cloud(found):
         st.image(
             draw_grid(enlarge_examples(net, query.x), 1), width=226, alt=f"The query: {query.label}"
         )
@@ -233,7 +233,7 @@ def show_results(
     if known:
         text += f": {sum(kind == query.kind for kind in kinds)} of {len(rows)} are of its class"
     st.markdown(text)
-    if is_cloud(found):
+    if is_point_cloud(found):
         show_nearest_points(found, query, x, near, name)
         return
     titles = collection.part.names or [f"No. {i}" for i in range(len(collection.part.x))]
@@ -258,7 +258,7 @@ def show_results(
             + ("name" if collection.part.names else "class" if kinds[0] else "number")
             + " and its distance."
         ] + ["Underlined in red: of another class."] * known
-        st.caption(" ".join(parts + [HIDE_BARS] * (x.dim() == 2)))
+        st.caption(" ".join(parts + [ROW_TILES_NOTE] * (x.dim() == 2)))
 
 
 def show_nearest_points(
@@ -310,7 +310,7 @@ def show_baseline_results(
     raw = scan_nearest(to_comparable_values(net, collection.part.x), wanted, BASELINE_RESULTS + 1)
     linear = collection.components.nearest(pca.encode(wanted), BASELINE_RESULTS + 1)
     names = (f"By {describe_comparable_values(query.x)}", "By PCA")
-    places = st.columns(2) if is_cloud(found) else (st, st)
+    places = st.columns(2) if is_point_cloud(found) else (st, st)
     for place, name, near, size in zip(places, names, (raw, linear), pca.basis.shape, strict=True):
         with place.container():
             near = drop_query(near, query.itself, BASELINE_RESULTS)

@@ -18,9 +18,12 @@ from ui.kit.figures import (
 
 
 def draw_sweep(
-    lines: Mapping[str, Sequence[tuple[int, float, float]]], tints: Mapping[str, str], y: str
+    lines: Mapping[str, Sequence[tuple[int, float, float]]], colours: Mapping[str, str], y: str
 ) -> go.Figure:
-    """A metric over the size of the code, (size, mean, deviation) of each variant, with its deviation as a bar."""
+    """Draws a metric over the latent dimension, {variant: (size, mean, deviation) of each point}.
+
+    The deviation is a bar.
+    """
     figure = go.Figure()
     for name, points in lines.items():
         sizes, means, deviations = zip(*points, strict=True)
@@ -31,7 +34,7 @@ def draw_sweep(
             name=name,
             mode="lines+markers",
             error_y=bars,
-            line={"color": tints[name]},
+            line={"color": colours[name]},
             marker={"size": 8},
         )
     ticks = sorted({size for points in lines.values() for size, _, _ in points})
@@ -44,7 +47,7 @@ def draw_sweep(
 def draw_loss_curves(
     runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool
 ) -> go.Figure:
-    """Curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
+    """Draws curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
 
     The names stand below, so that a narrow screen leaves the curves their width.
     """

@@ -23,13 +23,13 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from ui.kit.cache import encode_cached_gif, get_codes, get_density, get_model
 from ui.kit.examples import (
-    HIDE_BARS,
+    ROW_TILES_NOTE,
     choose_index,
     choose_unit,
     draw_examples,
     encode_npz,
     enlarge_examples,
-    is_cloud,
+    is_point_cloud,
     make_example_table,
     show_cloud,
     show_example_table,
@@ -81,7 +81,7 @@ def offer_downloads(
 ) -> None:
     """The downloads of a section: the picture, the animation, the numbers."""
     row, stem = st.container(horizontal=True), f"{run.id}-{name}"
-    if not is_cloud(found):
+    if not is_point_cloud(found):
         row.download_button(
             "PNG",
             lambda: encode_png(draw_examples(net, x, columns)),
@@ -312,7 +312,7 @@ def show_walk(run: Run, net: Autoencoder, found: Dataset) -> None:
         with right:
             walk_lines(net, z, unit, size, x)
     else:
-        if is_cloud(found):
+        if is_point_cloud(found):
             show_cloud(
                 found, {"walk": x, "now": now}, f"{name}, on the way of all values of z{unit}"
             )
@@ -353,7 +353,7 @@ def walk_lines(net: Autoencoder, z: Tensor, unit: int, size: CodeScale, x: Tenso
     span = f"z{unit} from {low:.3g} to {high:.3g}"
     about = f"{span}, all else as it is; its deviation over the test inputs is {size.deviation[unit]:.3g}."
     st.image(draw_examples(net, x, WALK_STEPS), width="stretch", alt=f"Decoded codes, {span}")
-    st.caption(about if x.dim() == 4 else f"{about} {HIDE_BARS}")
+    st.caption(about if x.dim() == 4 else f"{about} {ROW_TILES_NOTE}")
     units = size.order[:OVERVIEW]
     every = decode_codes(net, torch.cat([walk_line(net, z, j, size) for j in units]))
     names = ", ".join(f"z{j}" for j in units)

@@ -16,12 +16,12 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
 from ui.kit.examples import (
-    HIDE_BARS,
+    ROW_TILES_NOTE,
     choose_index,
     draw_examples,
     draw_pairs,
     enlarge_examples,
-    is_cloud,
+    is_point_cloud,
     make_example_table,
     show_cloud,
     show_example_table,
@@ -71,11 +71,11 @@ def show_several_inputs(
     kind: str,
 ) -> None:
     """Inputs above their reconstructions, at most `limit`, evenly spread over the rows."""
-    some = space_evenly(rows, CSV_POINTS if is_cloud(found) else limit)
+    some = space_evenly(rows, CSV_POINTS if is_point_cloud(found) else limit)
     inputs, rebuilt = as_float(x[some]), decode_codes(net, torch.from_numpy(shown.z[some]))
     what = f"{len(rows):,} {kind}inputs"
     part = f"{len(some):,} of {what}" if len(some) < len(rows) else what
-    if is_cloud(found):
+    if is_point_cloud(found):
         show_cloud(
             found, {"inputs": inputs, "reconstructions": rebuilt}, f"{part}, and reconstructions"
         )
@@ -83,7 +83,7 @@ def show_several_inputs(
         return
     text = f"{part}, each line above its reconstructions."
     st.image(draw_pairs(net, inputs, rebuilt), width="stretch", alt=text)
-    st.caption(text if inputs.dim() == 4 else f"{text} {HIDE_BARS}")
+    st.caption(text if inputs.dim() == 4 else f"{text} {ROW_TILES_NOTE}")
     if inputs.dim() == 2:
         with st.expander("Their values", icon=":material/table:"):
             show_example_table(
@@ -156,7 +156,7 @@ def show_single_input(
     st.markdown(f"**{about}**")
     pair = torch.cat([as_float(x[row : row + 1]), decode_codes(net, z[row : row + 1])])
     close = as_float(x[near])
-    if is_cloud(found):
+    if is_point_cloud(found):
         groups = {"nearest codes": close, "input": pair[:1], "reconstruction": pair[1:]}
         show_cloud(found, groups, f"{about}, its reconstruction, and its neighbours")
     else:
@@ -165,7 +165,9 @@ def show_single_input(
             width="stretch",
             alt=f"{about}, and its reconstruction",
         )
-        st.caption("Input, then reconstruction." + ("" if pair.dim() == 4 else f" {HIDE_BARS}"))
+        st.caption(
+            "Input, then reconstruction." + ("" if pair.dim() == 4 else f" {ROW_TILES_NOTE}")
+        )
     st.metric("Squared error", f"{shown.errors[row]:.3g}", help=ERROR_HELP)
     if pair.dim() == 2:
         show_example_table(make_example_table(found, {"input": pair[0], "reconstruction": pair[1]}))
@@ -175,7 +177,7 @@ def show_single_input(
         alt=f"The code of {about}, a bar a dimension",
         config={"displayModeBar": False},
     )
-    if near and not is_cloud(found):
+    if near and not is_point_cloud(found):
         st.image(
             draw_examples(net, close, SHOWN_NEIGHBOURS),
             width="stretch",

@@ -28,7 +28,7 @@ from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.examples import choose_index, draw_pairs, is_cloud, make_example_tiles
+from ui.kit.examples import choose_index, draw_pairs, is_point_cloud, make_example_tiles
 from ui.kit.figures import draw_cloud, draw_small_map, get_variant_colour
 from ui.kit.inputs import Inputs
 from ui.kit.runs import get_variant_label
@@ -155,7 +155,7 @@ def draw_tangent_walks(
     """A line for each of the strongest directions, then decoded codes z + t v / s on the way along it."""
     strengths = point.frame.strengths[:SHOWN_DIRECTIONS]
     said = ", ".join(f"{strength:.3g}" for strength in strengths)
-    if is_cloud(found):
+    if is_point_cloud(found):
         st.caption(f"Directions of strength {said}: see *Surface*.")
         return
     lines = []
@@ -281,7 +281,7 @@ def show_noise(runs: list[Run], found: Dataset, x: Tensor) -> None:
         )
         with column:
             st.markdown(f"**{get_variant_label(run)}** {run.id}")
-            if is_cloud(found):
+            if is_point_cloud(found):
                 show_noise_examples(
                     found,
                     {"noisy": noisy, "brought back": back, "the point": point.rebuilt},
@@ -361,7 +361,7 @@ def load_local_dimensions(
 
 def show_surface(runs: list[Run], found: Dataset, x: Tensor) -> None:
     """The learned curve or surface among the data, its tangents at the point, and where the model pulls."""
-    if not is_cloud(found):
+    if not is_point_cloud(found):
         st.info(
             "Only data of two or three columns can be drawn as they are. Try the runs swiss-roll-vanilla, "
             "s-curve-vae or circles-denoising.",

@@ -1,4 +1,4 @@
-"""The loss of a run while it trains, as a chart that is updated in place."""
+"""The loss of a run while it trains, as an ECharts chart, which is updated in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 def draw_live_curve(
     records: Sequence[Mapping[str, Any]], variant: str, total: int
 ) -> dict[str, Any]:
-    """Training and validation loss over epochs as an ECharts spec: it is updated in place while a run goes on."""
+    """Returns training and validation loss over epochs as an ECharts spec."""
     records = thin_records(records)
     epochs = [row["epoch"] for row in records]
 

@@ -1,4 +1,4 @@
-"""A run as it trains: progress, curve, reconstructions, and what can be done with it."""
+"""A run as it trains: progress, curve and reconstructions."""
 
 from __future__ import annotations
 
@@ -12,159 +12,87 @@ from safetensors.torch import load
 from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
 from aecore.analysis.pictures import draw_grid, make_tiles
 from aecore.backends.local import read_log_tail
-from aecore.backends.registry import resume_run, stop_run
-from aecore.backends.slots import slot_limit
-from aecore.data.catalog import CATALOG
 from aecore.data.splits import as_float
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, RunError
 from aecore.model.config import RunConfig
-from aecore.runs.listing import is_shipped_run, list_runs, runs_folder
+from aecore.runs.listing import check_run_id, find_run
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.run import LIVE_STATES, Run
-from ui.kit.hub_account import get_hub_token
 from ui.kit.messages import show_error
 from ui.kit.runs import format_state_badge, get_variant_label
-from ui.kit.visitor import is_mine, is_public
+from ui.kit.visitor import is_mine
+from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
-from ui.train.places import describe_place
+from ui.train.run_buttons import show_run_buttons
 
 RUN_POLL_SECONDS = 1.0
-LISTED_RUNS = 20
 METRIC_WIDTH = 150  # pixels
 
 
-# -- the list
+# -- the run of the address
 
 
-@st.fragment(run_every=3.0)
-def show_run_table() -> None:
-    """Every run, newest first; a click opens it."""
-    known = [run for run in list_runs() if is_mine(run)]
-    st.subheader("Runs", anchor=False)
-    st.caption(
-        f"At most {slot_limit()} at a time; the others wait their turn. Choose one to watch it."
+def read_watched_id() -> str | None:
+    """Returns the id of the run to watch, which the address names as ?run= or ?watch=."""
+    if "watch" in st.query_params:
+        st.query_params.from_dict({"run": st.query_params["watch"]})
+    return st.query_params.get("run")
+
+
+def show_watched_run(run_id: str) -> None:
+    """Show the run of the address as it stands, or why it cannot be shown."""
+    st.markdown(
+        "**Watch the reconstructions sharpen.** The run goes on when you close this page; "
+        "its address finds it."
     )
-    for run in known[:LISTED_RUNS]:
-        row, now = (
-            st.container(horizontal=True, vertical_alignment="center", gap="small"),
-            run.state(),
-        )
-        row.markdown(format_state_badge(run), width=100)
-        if row.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"):
-            st.switch_page("train.py", query_params={"run": run.id})
-        row.caption(f"epoch {now.epoch} of {now.epochs}" if now.epochs else "", width="content")
-    if len(known) > LISTED_RUNS:
-        st.caption(f"and {len(known) - LISTED_RUNS} older ones, in {runs_folder()}")
-
-
-# -- the live view
+    try:
+        run = find_run(check_run_id(run_id))
+        if not is_mine(run):
+            raise RunError(f"{run.id} was trained on data that another visitor brought.")
+    except AecoreError as error:
+        show_error(error)
+        st.page_link("train.py", label="Start a new run", icon=":material/add:")
+    else:
+        show_live_run(run)
 
 
 def show_live_run(run: Run) -> None:
-    """A run as it stands, redrawn while it lives; buttons to stop, resume and delete it."""
+    """Show a run, drawn again while it lives, with buttons to stop, resume and delete it."""
     try:
         config = run.config()
     except AecoreError as error:
         show_error(error)
         return
     alive = run.state().state in LIVE_STATES
-    st.subheader(
-        f"{get_variant_label(run)} on {config.data.name if config.data else 'unknown data'}",
-        anchor=False,
-    )
+    data_name = config.data.name if config.data else "unknown data"
+    st.subheader(f"{get_variant_label(run)} on {data_name}", anchor=False)
     show_run_buttons(run)
     st.fragment(
         lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
     )()
+    show_run_details(run, config)
+
+
+def show_run_details(run: Run, config: RunConfig) -> None:
+    """Show folded: the command that repeats the run, what its process printed, its config."""
     with st.expander("The same from a terminal", icon=":material/terminal:"):
-        st.code(show_same_command(run, config), language="bash", wrap_lines=True)
-    if run.state().state in ("failed", "lost") and (said := read_log_tail(run)):
+        st.code(format_repeat_command(run, config), language="bash", wrap_lines=True)
+    if run.state().state in ("failed", "lost") and (log := read_log_tail(run)):
         with st.expander("What the process printed", icon=":material/article:"):
-            st.code(said, language=None, wrap_lines=True)
+            st.code(log, language=None, wrap_lines=True)
     with st.expander("config.json", icon=":material/data_object:"):
         st.json(config.model_dump(mode="json"), expanded=2)
 
 
-def show_same_command(run: Run, config: RunConfig) -> str:
-    """What trains it again; for a model of unknown making, what measures it."""
+def format_repeat_command(run: Run, config: RunConfig) -> str:
+    """Returns the command that trains the run again; for a model of unknown origin, measures it."""
     try:
         return format_train_command(config, infer_data_kind(config))
     except AecoreError:
         return f"python -m aecore evaluate {run.id}"
 
 
-def show_run_buttons(run: Run) -> None:
-    """What can be done with the run in its state."""
-    now = run.state().state
-    row = st.container(horizontal=True, vertical_alignment="center")
-    if now in LIVE_STATES:
-        row.button(
-            "Stop",
-            icon=":material/stop:",
-            on_click=stop_run,
-            args=(run,),
-            help="The best model so far is kept.",
-        )
-    elif now in ("stopped", "lost", "failed") and run.config().data:
-        row.button(
-            "Resume",
-            icon=":material/play_arrow:",
-            on_click=resume_shown_run,
-            args=(run,),
-            type="primary",
-        )
-    if run.has_model():
-        row.page_link(
-            "latent.py",
-            label="Latent map",
-            icon=":material/scatter_plot:",
-            query_params={"run": run.id},
-        )
-        row.page_link(
-            "generate.py",
-            label="Generate",
-            icon=":material/auto_awesome:",
-            query_params={"run": run.id},
-        )
-        row.page_link(
-            "compare.py",
-            label="Compare",
-            icon=":material/compare:",
-            query_params={"runs": [run.id]},
-        )
-    if now == "failed" and is_data_missing(run) and row.button("Train on the digits instead"):
-        st.switch_page(
-            "train.py", query_params={"variant": run.config().model.variant, "data": "digits"}
-        )
-    if row.button("New run", icon=":material/add:", type="tertiary"):
-        st.switch_page("train.py")
-    if now not in LIVE_STATES and not is_shipped_run(run.path) and not is_public():
-        with row.popover("Delete", icon=":material/delete:"):
-            st.markdown(f"Delete **{run.id}** with its weights?")
-            st.button("Delete for good", on_click=delete_shown_run, args=(run,), type="primary")
-
-
-def is_data_missing(run: Run) -> bool:
-    """Whether the run's data set is known, but not on this machine."""
-    config = run.config()
-    entry = CATALOG.get(config.data.name) if config.data else None
-    return entry is not None and not entry.is_local()
-
-
-def resume_shown_run(run: Run) -> None:
-    try:
-        resume_run(run, get_hub_token())
-    except AecoreError as error:
-        st.toast(str(error))
-
-
-def delete_shown_run(run: Run) -> None:
-    try:
-        run.delete()
-        st.query_params.pop("run", None)
-        st.toast(f"{run.id} is deleted.")
-    except AecoreError as error:
-        st.toast(str(error))
+# -- one look at the folder
 
 
 def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
