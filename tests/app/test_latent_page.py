@@ -358,7 +358,7 @@ def test_the_limit_of_tsne_is_said():
         describe_map(found, view)
         == "10,000 training inputs of many, t-SNE. t-SNE is limited to 10,000 points."
     )
-    assert "limited" not in describe_map(found, view._replace(count=5000))
+    assert "limited" not in describe_map(found, view._replace(points=5000))
 
 
 def test_the_csv_holds_index_class_error_and_code():
