@@ -10,9 +10,9 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ui.data.uploader import UPLOAD_ROUTE
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
+from ui.kit.uploader import UPLOAD_ROUTE
 
 
 def answer_health(request: object) -> PlainTextResponse:

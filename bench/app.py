@@ -129,7 +129,7 @@ def search_row(name: str) -> str:
     index = build_index(encode_in_chunks(model, sets.train.x))
 
     def query(i: int) -> None:
-        index.nearest(encode_in_chunks(model, sets.test.x[i : i + 1]), 16)
+        index.find_nearest(encode_in_chunks(model, sets.test.x[i : i + 1]), 16)
 
     what = f"search, {len(index.vectors):,} codes of {model.config.latent_dim} units ({name}), encoding included"
     return f"| {what} | {timed(query)} |"

@@ -23,8 +23,8 @@ from aecore.analysis.latent import (
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
-from aecore.explorer import packs
-from aecore.explorer.packs import pack_saved_epochs
+from aecore.explorer import epochs, packs
+from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.static_page import encode_as_script, export_static_page, zip_static_page
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig
@@ -197,10 +197,10 @@ def test_of_many_saved_epochs_as_many_are_sent_as_fit(run, monkeypatch):
         2,
         3,
     ]
-    monkeypatch.setattr(packs, "EPOCH_BYTES", 2 * size)
+    monkeypatch.setattr(epochs, "EPOCH_BYTES", 2 * size)
     assert pack_saved_epochs(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [
         0,
         3,
     ]
-    monkeypatch.setattr(packs, "EPOCH_BYTES", size)
+    monkeypatch.setattr(epochs, "EPOCH_BYTES", size)
     assert pack_saved_epochs(run, config.latent_dim, config.input_shape) == {}

@@ -11,7 +11,7 @@ import torch
 
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
-from aecore.tasks.impute import imputation_rmse, plan_imputer
+from aecore.tasks.impute import compute_imputation_rmse, plan_imputer
 from aecore.training.trainer import fit
 from tests.app.test_anomaly_page import metrics
 from tests.app.test_data_page import brought, texts
@@ -62,7 +62,8 @@ def test_the_models_error_is_below_that_of_column_means(open_page, own_run):
     made = fill_hidden_rows(run, found, given, 0.3, 0)
     spread = column_deviations(found)
     errors = {
-        name: imputation_rmse(way, made.x, made.hidden, spread) for name, way in made.ways.items()
+        name: compute_imputation_rmse(way, made.x, made.hidden, spread)
+        for name, way in made.ways.items()
     }
     assert errors[run.id] < errors["column means"] and next(iter(errors)) == run.id
 

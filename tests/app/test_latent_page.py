@@ -167,11 +167,11 @@ def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
         made.append(token)
         return token.encode()
 
-    tokens = [models.promise(str(i), make) for i in range(models.PROMISED + 1)]
+    tokens = [models.promise(str(i), make) for i in range(models.MAX_PROMISED + 1)]
     assert models.promise("3", make) == tokens[3] and models.get(tokens[0]) is None
-    for token in [*tokens[1 : models.KEPT + 2], tokens[1]]:
+    for token in [*tokens[1 : models.MAX_BUILT + 2], tokens[1]]:
         assert models.get(token) == token.encode()
-    assert made.count(tokens[1]) == 2 and len(models.made) == models.KEPT
+    assert made.count(tokens[1]) == 2 and len(models.built) == models.MAX_BUILT
     promised_packs.promise(
         "broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn."))
     )

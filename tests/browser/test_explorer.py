@@ -31,9 +31,9 @@ pytestmark = pytest.mark.browser
 POINTS = 5000  # what the page draws to begin with
 PLACES = [(0.35, 0.4), (0.5, 0.5), (0.62, 0.55), (0.45, 0.7)]  # of the map, from its upper left
 SEEN = """(root) => {
-  const explorer = root.explorer, { here, map } = explorer, [x, y] = map.camera.toMap(...map.cursor);
-  const pixels = here.getContext("2d").getImageData(0, 0, here.width, here.height);
-  return { x, y, z: Array.from(explorer.code), width: here.width, height: here.height, pixels: Array.from(pixels.data),
+  const explorer = root.explorer, { canvas, map } = explorer, [x, y] = map.camera.toMap(...map.cursor);
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return { x, y, z: Array.from(explorer.code), width: canvas.width, height: canvas.height, pixels: Array.from(pixels.data),
            decoded: Array.from(explorer.decoded) };
 }"""
 
@@ -110,7 +110,7 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(page, app):
 
     root.get_by_role("button", name="Lasso").click()
     drag(page, root.locator(".stage").bounding_box(), ring(0.5, 0.5, 0.15))
-    count = root.evaluate("(root) => root.explorer.selections.rows.reduce((a, b) => a + b)")
+    count = root.evaluate("(root) => root.explorer.selections.mask.reduce((a, b) => a + b)")
     assert 0 < count < len(z)
     page.get_by_text(re.compile(rf"{count:,} selected inputs")).first.wait_for()
     assert other.get_by_text(f"{count:,} selected").is_visible()
@@ -123,7 +123,7 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(page, app):
     root.get_by_label("Direction to").select_option("middle")
     root.get_by_label("Strength").fill("1")
     moved = root.evaluate("(root) => Array.from(root.explorer.moved)")
-    rows = root.evaluate("(root) => Array.from(root.explorer.selections.rows)")
+    rows = root.evaluate("(root) => Array.from(root.explorer.selections.mask)")
     towards = z[np.flatnonzero(rows)].mean(0) - z.mean(0)
     base = root.evaluate("(root) => Array.from(root.explorer.code)")
     assert np.allclose(np.array(moved) - base, towards, atol=5e-3)
@@ -146,7 +146,7 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
     said = root.locator(".drawing .said").inner_text()
     assert re.fullmatch(r"Nearest code: input \d+, class 1", said)
     drawn, seen, shown = root.evaluate(
-        "(root) => [root.explorer.drawn, root.explorer.drawing.ink.values(), root.explorer.decoded].map((a) => [...a])"
+        "(root) => [root.explorer.drawn, root.explorer.drawing.ink.readValues(), root.explorer.decoded].map((a) => [...a])"
     )
     model, z = codes_of(find_run("mnist-vae"), POINTS)
     with torch.no_grad():
@@ -203,7 +203,7 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
     stage.press("+")
     assert root.evaluate("(root) => root.explorer.map.camera.scale") > scale
     root.evaluate(
-        "(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.at(7)); }"
+        "(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.positionOf(7)); }"
     )
     stage.press("Enter")
     page.get_by_text(re.compile("Test input")).first.wait_for()
@@ -215,11 +215,12 @@ def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
     go(page, f"{app}/latent?run=mnist-vae&points=500")
     root = explorer_of(page)
     _, z = codes_of(find_run("mnist-vae"), 500)
-    root.evaluate("(root) => [3, 14, 15].forEach((row) => root.explorer.axes.pick(row))")
+    root.evaluate("(root) => [3, 14, 15].forEach((row) => root.explorer.axes.pickPoint(row))")
     assert "input 3 to 14" in root.locator(".axis.x").inner_text()
     for row in (3, 14, 15):  # decoded at a point that made the plane is that point's own code
         code = root.evaluate(
-            "(root, row) => Array.from(root.explorer.codeAt(...root.explorer.map.at(row)))", row
+            "(root, row) => Array.from(root.explorer.computeCode(...root.explorer.map.positionOf(row)))",
+            row,
         )
         assert np.allclose(code, z[row], atol=5e-3)
     root.get_by_role("button", name="z axes").click()
@@ -295,6 +296,6 @@ def test_the_page_opens_from_a_disk_too(page, served):
     page.locator("#choices .colours select").select_option(label="neighbours kept")
     root.get_by_text(re.compile("neighbours kept:")).wait_for()
     x = as_float(load_data_or_stand_in(run.config())[0].test.x[:1])
-    shown = root.evaluate("(root) => Array.from(root.explorer.input(0))")
+    shown = root.evaluate("(root) => Array.from(root.explorer.readInput(0))")
     assert np.allclose(np.array(shown) / 255, x.flatten(), atol=1 / 255)
     picture(page, "static")

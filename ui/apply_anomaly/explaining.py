@@ -12,7 +12,7 @@ from aecore.analysis.metrics import encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.runs.run import Run
-from aecore.tasks.anomaly import scaled_residuals
+from aecore.tasks.anomaly import compute_scaled_residuals
 from aecore.tasks.search import SearchIndex, build_index
 from ui.apply_anomaly.charts import draw_residual_bars
 from ui.apply_anomaly.scoring import ScoredInputs, is_normal_row, list_own_classes, spell_class
@@ -38,8 +38,8 @@ def show_explanation(
 ) -> None:
     """One example: what was expected of it, where it differs, and the normal ones nearest to it."""
     net, x = get_model(run), as_float(judged.x[i : i + 1])
-    rebuilt, residual = reconstruct_in_chunks(net, x), scaled_residuals(net, x)
-    value, p = float(judged.scores[i]), float(judged.detector.p_of(judged.scores[i : i + 1]))
+    rebuilt, residual = reconstruct_in_chunks(net, x), compute_scaled_residuals(net, x)
+    value, p = float(judged.scores[i]), float(judged.detector.p_values_of_scores(judged.scores[i : i + 1]))
     verdict = "above" if value > at else "below"
     kind = list_kinds(given, judged, torch.tensor([i]))[0]
     st.markdown(
@@ -93,7 +93,7 @@ def show_nearest_normal(
     """The normal training examples of the nearest codes."""
     net, names = get_model(run), list_own_classes(run, found, names)
     index, rows = load_normal_codes(str(run.path), run.version(), found.name, names, run, found)
-    near = index.nearest(encode_in_chunks(net, x), NEAREST_NORMAL if x.dim() == 4 else 3)
+    near = index.find_nearest(encode_in_chunks(net, x), NEAREST_NORMAL if x.dim() == 4 else 3)
     at = rows[near.rows[0]]
     close = make_split_inputs(found, "train").x[at]
     what = f"the {len(at)} nearest normal training examples"

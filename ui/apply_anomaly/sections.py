@@ -9,9 +9,9 @@ import streamlit as st
 
 from aecore.data.splits import Dataset, as_float
 from aecore.runs.run import Run
-from aecore.tasks.anomaly import (
+from aecore.tasks.anomaly import average_over_draws
+from aecore.tasks.detection import (
     Confusion,
-    average_over_draws,
     compute_detection_curves,
     count_confusion,
     find_cheapest_threshold,
@@ -95,9 +95,9 @@ def choose_threshold(judged: ScoredInputs, place: Any) -> float:
         width=280,
         help="Of normal examples, so many in a hundred are to be above the threshold.",
     )
-    low, high = judged.detector.alarms_between(share / 100)
+    low, high = judged.detector.false_alarm_interval(share / 100)
     st.caption(
-        f"Set by {len(judged.detector.normal):,} normal examples, it gives alarms on {low:.1%} to {high:.1%} of "
+        f"Set by {len(judged.detector.normal_scores):,} normal examples, it gives alarms on {low:.1%} to {high:.1%} of "
         "new ones, in nine cases of ten."
     )
     return judged.detector.threshold(share / 100)
@@ -107,14 +107,14 @@ def show_average_over_draws(judged: ScoredInputs) -> None:
     """Where the threshold was set on few, what other draws of them would give."""
     if (
         judged.halved is None
-        or len(judged.detector.normal) > FEW_NORMAL
+        or len(judged.detector.normal_scores) > FEW_NORMAL
         or st.session_state.get("threshold") not in (None, FALSE_ALARM_SHARES[0])
     ):
         return
     found = average_over_draws(*judged.halved, (st.session_state.get("alarms") or 10) / 100)
     st.caption(
         f"Over {found.draws} draws of the examples that set the threshold: {found.false_alarms:.1%} false "
-        f"alarms and {found.found:.1%} found, on average."
+        f"alarms and {found.recall:.1%} found, on average."
     )
 
 
@@ -184,8 +184,14 @@ CONFUSION_CSS = """<style>
 def format_confusion(counts: Confusion) -> str:
     """The four counts, deeper in colour the larger their share: blue where right, red where wrong."""
     rows = {
-        "normal": ((counts.passed, "passed", True), (counts.false_alarms, "false alarms", False)),
-        "anomalous": ((counts.missed, "missed", False), (counts.found, "found", True)),
+        "normal": (
+            (counts.true_negatives, "passed", True),
+            (counts.false_positives, "false alarms", False),
+        ),
+        "anomalous": (
+            (counts.false_negatives, "missed", False),
+            (counts.true_positives, "found", True),
+        ),
     }
     cells = ['<div></div><div class="top">below</div><div class="top">above the threshold</div>']
     for name, pair in rows.items():
@@ -202,8 +208,8 @@ def format_confusion(counts: Confusion) -> str:
 
 def describe_confusion(counts: Confusion) -> str:
     return (
-        f"{counts.found} anomalies found, {counts.missed} missed; {counts.passed} normal examples passed, "
-        f"{counts.false_alarms} false alarms"
+        f"{counts.true_positives} anomalies found, {counts.false_negatives} missed; {counts.true_negatives} normal examples passed, "
+        f"{counts.false_positives} false alarms"
     )
 
 
@@ -220,7 +226,7 @@ def show_detection_curves(judged: ScoredInputs, at: float) -> None:
         return
     found = compute_detection_curves(judged.scores, judged.anomalous)
     counts = count_confusion(judged.scores, judged.anomalous, at)
-    alarms = counts.false_alarms / (counts.false_alarms + counts.passed)
+    alarms = counts.false_positives / (counts.false_positives + counts.true_negatives)
     share = float(judged.anomalous.float().mean())
     left, right = st.columns(2, gap="large")
     with left:
@@ -230,7 +236,11 @@ def show_detection_curves(judged: ScoredInputs, at: float) -> None:
         )
         axes = ("false alarms, share of the normal", "found, share of the anomalous")
         figure = draw_rate_curve(
-            found.false_alarms, found.found, (alarms, counts.recall), axes, ((0, 0), (1, 1))
+            found.false_positive_rate,
+            found.true_positive_rate,
+            (alarms, counts.recall),
+            axes,
+            ((0, 0), (1, 1)),
         )
         st.plotly_chart(figure, key="roc", alt=f"ROC curve, area {found.auroc:.3f}")
     with right:
@@ -313,7 +323,7 @@ def tabulate_verdicts(given: Inputs, judged: ScoredInputs, at: float) -> pd.Data
             table["class"] = [given.classes[int(given.y[row])] for row in rows]
     found = {
         "score": judged.scores,
-        "p_value": judged.detector.p_of(judged.scores),
+        "p_value": judged.detector.p_values_of_scores(judged.scores),
         "is_anomaly": judged.scores > at,
     }
     for name, values in found.items():

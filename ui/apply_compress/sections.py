@@ -15,9 +15,11 @@ from aecore.errors import AecoreError
 from aecore.runs.run import Run
 from aecore.runs.uploads import PACKED_SUFFIXES
 from aecore.tasks.compress import (
-    RatePoint,
     compress_examples,
     expand_file,
+)
+from aecore.tasks.rate_distortion import (
+    RatePoint,
     measure_image_codec_curve,
     measure_pca_curve,
     measure_rate_curve,
@@ -25,12 +27,12 @@ from aecore.tasks.compress import (
     to_scaled_inputs,
 )
 from ui.apply_compress.charts import draw_rate_distortion
-from ui.data.uploader import ask_for_files
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, encode_npz, is_point_cloud, show_cloud
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs, fill_with_means
 from ui.kit.messages import show_error
+from ui.kit.uploader import ask_for_files
 
 STEP_CHOICES = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0)
 CODEC_QUALITIES = (1, 10, 30, 50, 75, 90)

@@ -26,9 +26,9 @@ from aecore.data.table_columns import fill_table
 from aecore.runs.run import Run
 from aecore.tasks.impute import (
     PredictionInterval,
+    compute_imputation_rmse,
     draw_imputations,
     hide_cells,
-    imputation_rmse,
     impute_by_baselines,
     impute_cells,
     predict_interval,
@@ -95,7 +95,8 @@ def show_row_imputation(run: Run, found: Dataset, chosen: Inputs) -> None:
     made = fill_hidden_rows(run, found, chosen, share / 100, int(seed or 0))
     spread = column_deviations(found)
     errors = {
-        name: imputation_rmse(way, made.x, made.hidden, spread) for name, way in made.ways.items()
+        name: compute_imputation_rmse(way, made.x, made.hidden, spread)
+        for name, way in made.ways.items()
     }
     left, right = st.columns(2, gap="large")
     with left:

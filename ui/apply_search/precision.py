@@ -9,7 +9,7 @@ from torch import Tensor
 from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
-from aecore.tasks.search import build_baseline_indexes, match_classes
+from aecore.tasks.search import make_baseline_vectors, match_classes
 from ui.apply_search.charts import draw_class_dots
 from ui.apply_search.sections import describe_comparable_values, to_comparable_values
 from ui.kit.cache import get_model
@@ -98,7 +98,7 @@ def load_baseline_precision(
     key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs
 ) -> dict[str, Tensor]:
     net = get_model(_run)
-    ways = build_baseline_indexes(
+    ways = make_baseline_vectors(
         to_comparable_values(net, _train.x),
         to_comparable_values(net, _test.x),
         net.config.latent_dim,

@@ -98,7 +98,7 @@ def show_search(run: Run, found: Dataset, given: Inputs) -> None:
         return
     net = get_model(run)
     started = time.perf_counter()
-    near = collection.index.nearest(encode_in_chunks(net, query.x), SHOWN_RESULTS + 1)
+    near = collection.index.find_nearest(encode_in_chunks(net, query.x), SHOWN_RESULTS + 1)
     took = 1000 * (time.perf_counter() - started)
     near = drop_query(near, query.itself, SHOWN_RESULTS)
     with left:
@@ -308,7 +308,7 @@ def show_baseline_results(
     net, pca = get_model(run), collection.pca
     wanted = to_comparable_values(net, query.x)
     raw = scan_nearest(to_comparable_values(net, collection.part.x), wanted, BASELINE_RESULTS + 1)
-    linear = collection.components.nearest(pca.encode(wanted), BASELINE_RESULTS + 1)
+    linear = collection.components.find_nearest(pca.encode(wanted), BASELINE_RESULTS + 1)
     names = (f"By {describe_comparable_values(query.x)}", "By PCA")
     places = st.columns(2) if is_point_cloud(found) else (st, st)
     for place, name, near, size in zip(places, names, (raw, linear), pca.basis.shape, strict=True):

@@ -8,12 +8,12 @@ from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
 from aecore.runs.uploads import MAX_UPLOAD_BYTES, UploadedData, create_upload, guess_settings
-from ui.data.uploader import ask_for_files
 from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import get_hub_token
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
 from ui.kit.links import set_linked
 from ui.kit.messages import show_error
+from ui.kit.uploader import ask_for_files
 from ui.kit.visitor import is_public, remember_own_set
 
 OWN_SET_KEY = "own"  # of the select box over the visitor's sets

@@ -32,7 +32,8 @@ from aecore.data.splits import Dataset, as_float
 from aecore.data.stand_in import load_data_or_stand_in, make_stand_in_digits
 from aecore.data.tables import read_frame
 from aecore.errors import CheckpointError
-from aecore.explorer.packs import MapInputs, pack_saved_epochs
+from aecore.explorer.epochs import pack_saved_epochs
+from aecore.explorer.packs import MapInputs
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
@@ -165,7 +166,7 @@ def get_preserved_shares(
 
     `method` names the map.
     """
-    token = (str(run.path), run.version(), shown.found.name, shown.split, len(shown.z), method)
+    token = (str(run.path), run.version(), shown.dataset.name, shown.split, len(shown.z), method)
     return load_preserved_shares(token, shown.z, positions)
 
 

@@ -1,6 +1,6 @@
-// Which points are near a place, or inside a shape: the plane cut into square cells, points sorted by cell.
+// A grid of square cells that finds the points near a position, or inside a shape: points are sorted by cell.
 
-export class Places {
+export class PointGrid {
   // positions: x and y in turn.
   constructor(positions) {
     this.positions = positions;
@@ -15,7 +15,7 @@ export class Places {
     const extent = Math.max(right - left, top - bottom, 1e-9);
     this.side = Math.max(1, Math.min(512, Math.round(Math.sqrt(count / 2))));
     Object.assign(this, { left, bottom, cell: (extent * (1 + 1e-6)) / this.side });
-    const cells = Int32Array.from({ length: count }, (_, i) => this.cellOf(positions[2 * i], positions[2 * i + 1]));
+    const cells = Int32Array.from({ length: count }, (_, i) => this.findCell(positions[2 * i], positions[2 * i + 1]));
     this.starts = new Int32Array(this.side * this.side + 1);
     for (const cell of cells) this.starts[cell + 1]++;
     for (let i = 0; i < this.side * this.side; i++) this.starts[i + 1] += this.starts[i];
@@ -24,38 +24,38 @@ export class Places {
     cells.forEach((cell, i) => (this.order[next[cell]++] = i));
   }
 
-  cellOf(x, y) {
-    return this.clamped((y - this.bottom) / this.cell) * this.side + this.clamped((x - this.left) / this.cell);
+  findCell(x, y) {
+    return this.clampCell((y - this.bottom) / this.cell) * this.side + this.clampCell((x - this.left) / this.cell);
   }
 
-  clamped(at) {
-    return Math.max(0, Math.min(this.side - 1, Math.floor(at)));
+  clampCell(cells) {
+    return Math.max(0, Math.min(this.side - 1, Math.floor(cells)));
   }
 
   // The k nearest points, nearest first: rings of cells, until a ring lies beyond the k-th.
-  nearest(x, y, k = 1) {
-    const column = this.clamped((x - this.left) / this.cell),
-      row = this.clamped((y - this.bottom) / this.cell);
-    const found = []; // [distance squared, point], ascending
+  findNearest(x, y, k = 1) {
+    const column = this.clampCell((x - this.left) / this.cell),
+      row = this.clampCell((y - this.bottom) / this.cell);
+    const nearest = []; // [distance squared, point], ascending
     for (let ring = 0; ring < this.side; ring++) {
       this.visitRing(column, row, ring, (i) => {
         const distance = (this.positions[2 * i] - x) ** 2 + (this.positions[2 * i + 1] - y) ** 2;
-        if (found.length === k && distance >= found[k - 1][0]) return;
-        let at = found.length;
-        while (at > 0 && found[at - 1][0] > distance) at--;
-        found.splice(at, 0, [distance, i]);
-        if (found.length > k) found.pop();
+        if (nearest.length === k && distance >= nearest[k - 1][0]) return;
+        let rank = nearest.length;
+        while (rank > 0 && nearest[rank - 1][0] > distance) rank--;
+        nearest.splice(rank, 0, [distance, i]);
+        if (nearest.length > k) nearest.pop();
       });
-      const reach = this.reach(x, y, column, row, ring);
-      if (found.length === k && found[k - 1][0] <= reach * reach) break;
+      const reach = this.measureReach(x, y, column, row, ring);
+      if (nearest.length === k && nearest[k - 1][0] <= reach * reach) break;
     }
-    return found.map(([, i]) => i);
+    return nearest.map(([, i]) => i);
   }
 
-  // How far from (x, y) the cells seen so far reach in every direction; 0 while the place itself is outside of them.
-  reach(x, y, column, row, ring) {
-    const low = (at, from) => from + (at - ring) * this.cell,
-      high = (at, from) => from + (at + ring + 1) * this.cell;
+  // How far from (x, y) the cells seen so far reach in every direction; 0 while (x, y) itself is outside of them.
+  measureReach(x, y, column, row, ring) {
+    const low = (cell, start) => start + (cell - ring) * this.cell,
+      high = (cell, start) => start + (cell + ring + 1) * this.cell;
     return Math.max(
       0,
       Math.min(
@@ -75,13 +75,13 @@ export class Places {
       for (let c = column - ring; c <= column + ring; c += step) {
         if (c < 0 || c > last) continue;
         const cell = r * this.side + c;
-        for (let at = this.starts[cell]; at < this.starts[cell + 1]; at++) visit(this.order[at]);
+        for (let i = this.starts[cell]; i < this.starts[cell + 1]; i++) visit(this.order[i]);
       }
     }
   }
 
   // Points inside a polygon [[x, y], ...], by the even-odd rule.
-  inside(polygon) {
+  findInside(polygon) {
     const xs = polygon.map((p) => p[0]),
       ys = polygon.map((p) => p[1]),
       result = [];
