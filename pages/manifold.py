@@ -11,10 +11,10 @@ from ui.kit.messages import show_error, show_note
 from ui.kit.page_modes import choose_section
 from ui.kit.runs import choose_run
 from ui.manifold.runs import choose_manifold_runs
-from ui.manifold.sections import SENTENCES, show_section
+from ui.manifold.sections import MANIFOLD_SENTENCES, show_manifold_section
 
 st.title("Manifold")
-mode = choose_section("What to see", SENTENCES, "Tangents")
+mode = choose_section("What to see", MANIFOLD_SENTENCES, "Tangents")
 left, middle, right = st.columns(3)
 with left:
     run = choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
@@ -23,6 +23,6 @@ try:
     show_note(remark)
     with middle:
         runs = choose_manifold_runs(run)
-    show_section(mode, runs, dataset, choose_inputs(run, dataset, right))
+    show_manifold_section(mode, runs, dataset, choose_inputs(run, dataset, right))
 except AecoreError as error:
     show_error(error)

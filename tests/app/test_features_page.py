@@ -16,12 +16,10 @@ from aecore.data.splits import Dataset, Split
 from aecore.model.autoencoder import Autoencoder
 from tests.app.test_data_page import brought, texts
 from tests.app.test_impute_page import LINES
-from ui.apply_features.sections import (
-    encode_code_parquet,
-    has_same_data,
-    load_code_table,
-    load_pca_errors,
-)
+from ui.apply_features.codes import load_code_table
+from ui.apply_features.runs import has_same_data
+from ui.apply_features.size import load_pca_errors
+from ui.kit.downloads import encode_parquet
 from ui.kit.inputs import Inputs
 
 
@@ -52,7 +50,7 @@ def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
     z = encode_in_chunks(Autoencoder.load(run.path), x).numpy()
     assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
     assert np.allclose(table.iloc[:, 1:], z)
-    back = pd.read_parquet(io.BytesIO(encode_code_parquet(table)))
+    back = pd.read_parquet(io.BytesIO(encode_parquet(table)))
     assert back.bottle.tolist() == list("abcdef")
 
 

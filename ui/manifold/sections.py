@@ -13,7 +13,7 @@ from ui.manifold.point import choose_point
 from ui.manifold.surface import show_surface
 from ui.manifold.tangents import show_tangents
 
-SENTENCES = {
+MANIFOLD_SENTENCES = {
     "Tangents": "**Where can one go from here and still meet data?** The directions in which each "
     "decoder moves most.",
     "Noise": "**Leave the manifold on purpose:** does the model find the way back?",
@@ -24,7 +24,7 @@ SENTENCES = {
 SHOW_AT_POINT = {"Tangents": show_tangents, "Noise": show_noise, "Surface": show_surface}
 
 
-def show_section(section: str, runs: list[Run], dataset: Dataset, inputs: Inputs) -> None:
+def show_manifold_section(section: str, runs: list[Run], dataset: Dataset, inputs: Inputs) -> None:
     """Show a section; where it looks at one input, beside a map on which that is chosen."""
     if section == "Dimension":
         show_dimension(runs, inputs)
