@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, shorten_label
 
-
 MARKER_SYMBOLS = ("circle", "diamond", "x", "square", "cross")
 
 
