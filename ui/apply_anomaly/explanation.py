@@ -1,4 +1,4 @@
-"""Why an example scores high: its expectation, its residuals, and the nearest normal examples."""
+"""The explanation of a score: expectation, residuals, and the nearest normal examples."""
 
 from __future__ import annotations
 

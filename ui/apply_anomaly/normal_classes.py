@@ -1,4 +1,4 @@
-"""Which classes count as normal, and how they are called in a sentence."""
+"""The classes that count as normal, and their names in a sentence."""
 
 from __future__ import annotations
 

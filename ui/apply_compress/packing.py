@@ -20,7 +20,7 @@ from ui.kit.inputs import Inputs
 
 EXAMPLE_COUNTS = (16, 64, 256, 1000)
 SHOWN_PAIRS = 32
-METRIC_WIDTH = 160  # pixels
+SIZE_METRIC_WIDTH = 160  # pixels
 SHORT_BYTES = 10_000  # more are given in kB
 STEP_HELP = (
     "How coarsely the codes are rounded: each unit so that rounding it moves a reconstruction by "
@@ -131,26 +131,26 @@ def show_sizes(x: Tensor, packed: PackedFile) -> None:
     row.metric(
         "File",
         format_bytes(size),
-        width=METRIC_WIDTH,
+        width=SIZE_METRIC_WIDTH,
         help="Everything that is needed besides the run itself.",
     )
     row.metric(
         "Smaller by",
         f"{raw_size / size:,.1f} times",
-        width=METRIC_WIDTH,
+        width=SIZE_METRIC_WIDTH,
         help=f"Than {format_bytes(raw_size)}: "
         f"{'a byte a pixel' if is_picture else 'four bytes a cell'}.",
     )
-    row.metric("An example", f"{8 * size / len(x):,.0f} bits", width=METRIC_WIDTH)
+    row.metric("An example", f"{8 * size / len(x):,.0f} bits", width=SIZE_METRIC_WIDTH)
     row.metric(
         "A pixel" if is_picture else "A cell",
         f"{packed.point.bits:.3g} bits",
-        width=METRIC_WIDTH,
+        width=SIZE_METRIC_WIDTH,
     )
     row.metric(
         "Squared error",
         f"{packed.point.se:.3g}",
-        width=METRIC_WIDTH,
+        width=SIZE_METRIC_WIDTH,
         help="In the network's units, summed over values, mean over examples. Lower is better.",
     )
 

@@ -16,7 +16,7 @@ NOISE_HELP = (
 
 
 class NoiseChoice(NamedTuple):
-    """What the controls are set to."""
+    """The settings of the controls."""
 
     kind: str  # one of NOISE_KINDS
     strength: float  # a standard deviation or a share

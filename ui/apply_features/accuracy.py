@@ -1,4 +1,4 @@
-"""Accuracy: what simple classifiers make of codes, raw values and principal components."""
+"""Accuracy: simple classifiers on codes, raw values and principal components."""
 
 from __future__ import annotations
 

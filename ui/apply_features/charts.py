@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour, make_decade_axis
 
 MIN_DRAWN_SIZE = 64  # components of PCA that are drawn, if there are so many
-NO_ERROR = 1e-9  # below it there is no point on a log axis
+LEAST_ERROR = 1e-9  # below it there is no point on a log axis
 
 
 class SizedRun(NamedTuple):
@@ -26,7 +26,7 @@ class SizedRun(NamedTuple):
 def draw_size_against_error(curve: np.ndarray, runs: Sequence[SizedRun]) -> go.Figure:
     """Draws PCA's error by its number of components, which is the index, and runs as points."""
     limit = max([*(run.size for run in runs), MIN_DRAWN_SIZE])
-    sizes = [size for size in range(1, len(curve)) if size <= limit and curve[size] > NO_ERROR]
+    sizes = [size for size in range(1, len(curve)) if size <= limit and curve[size] > LEAST_ERROR]
     figure = go.Figure(
         go.Scatter(
             x=sizes,

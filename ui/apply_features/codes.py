@@ -12,7 +12,7 @@ from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import encode_parquet, offer_download
 from ui.kit.inputs import Inputs
 
-SHOWN_ROWS = 200
+SHOWN_CODE_ROWS = 200
 
 
 def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
@@ -22,7 +22,7 @@ def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
         f"{len(table):,} rows of {inputs.name}: {get_model(run).config.latent_dim} numbers each, "
         "beside what you brought."
     )
-    st.dataframe(table.head(SHOWN_ROWS), height=420, alt="The first codes")
+    st.dataframe(table.head(SHOWN_CODE_ROWS), height=420, alt="The first codes")
     row = st.container(horizontal=True)
     stem = f"{run.id}-codes"
     offer_download(row, "CSV", lambda: table.to_csv(index=False), f"{stem}.csv", primary=True)

@@ -15,11 +15,11 @@ def list_runs_on_same_data(run: Run) -> list[Run]:
 
 def has_same_data(first: Run, second: Run) -> bool:
     """Returns True where two runs were trained on the same examples in the same units."""
-    traits = [describe_training_data(run.config()) for run in (first, second)]
+    traits = [list_data_traits(run.config()) for run in (first, second)]
     return traits[0] is not None and traits[0] == traits[1]
 
 
-def describe_training_data(config: RunConfig) -> tuple[object, ...] | None:
+def list_data_traits(config: RunConfig) -> tuple[object, ...] | None:
     """Returns what a run's training examples and their units depend on; None without data."""
     data, model = config.data, config.model
     if data is None:

@@ -16,7 +16,7 @@ HOLE_KINDS = {
 
 
 class HoleChoice(NamedTuple):
-    """What the controls are set to."""
+    """The settings of the controls."""
 
     label: str  # a key of HOLE_KINDS
     shown: int  # pictures

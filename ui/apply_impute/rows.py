@@ -20,7 +20,7 @@ from ui.apply_impute.missing_cells import FILLED_STYLE, show_missing_cells
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
 
-SHOWN_ROWS = 10
+SHOWN_HIDDEN_ROWS = 10
 
 
 def show_row_imputation(run: Run, dataset: Dataset, inputs: Inputs) -> None:
@@ -127,7 +127,7 @@ def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
 
 def show_first_rows(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     """Show rows with hidden cells, filled: those cells marked, with the truth in brackets."""
-    rows = filled.hidden.any(1).nonzero().flatten()[:SHOWN_ROWS].tolist()
+    rows = filled.hidden.any(1).nonzero().flatten()[:SHOWN_HIDDEN_ROWS].tolist()
     cells = [
         [format_filled_cell(filled, run, row, column) for column in range(filled.x.shape[1])]
         for row in rows

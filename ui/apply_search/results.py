@@ -23,7 +23,7 @@ from ui.kit.examples import (
 from ui.kit.figures import draw_cloud
 
 BY_CODE = "By code"
-SHOWN_ROWS = 3  # rows of a table whose numbers are shown
+SHOWN_RESULT_ROWS = 3  # rows of a table whose numbers are shown
 
 
 def drop_query(near: Neighbours, own_row: int | None, count: int) -> Neighbours:
@@ -93,7 +93,9 @@ def show_results_note(collection: SearchCollection, has_marks: bool, has_tiles: 
 def show_result_rows(dataset: Dataset, query: SearchQuery, x: Tensor, rows: list[int]) -> None:
     """Show the numbers of the query and of the nearest rows."""
     examples = {"query": query.x[0]}
-    examples |= {f"No. {row}": value for row, value in zip(rows[:SHOWN_ROWS], x, strict=False)}
+    examples |= {
+        f"No. {row}": value for row, value in zip(rows[:SHOWN_RESULT_ROWS], x, strict=False)
+    }
     show_example_table(make_example_table(dataset, examples))
 
 

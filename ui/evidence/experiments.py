@@ -94,7 +94,7 @@ class Experiment(EvidenceOptions):
 
     @property
     def link(self) -> str:
-        """Returns the paper in Markdown; a bracket in the address would end it, so it is escaped."""
+        """Returns the paper in Markdown; brackets in the address are escaped: one would end it."""
         return f"[{self.paper}]({self.url.replace('(', '%28').replace(')', '%29')})"
 
     @property
@@ -104,7 +104,7 @@ class Experiment(EvidenceOptions):
 
     @property
     def verdict(self) -> str:
-        """Returns miss where a bar is missed, moonshot where every check that has one reaches it."""
+        """Returns miss where a bar is missed, moonshot where all that have one reach it."""
         if "miss" in self.judged_states:
             return "miss"
         aims = [check.state for check in self.checks if check.bar and check.moonshot]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-MAX_SEED = 2**31
+MAX_SAMPLE_SEED = 2**31
 
 
 def make_control_row() -> DeltaGenerator:
@@ -18,6 +18,6 @@ def choose_seed(
 ) -> int:
     """Show a number input for a seed, kept in the address; an empty one is 0."""
     seed = row.number_input(
-        label, 0, MAX_SEED, default, 1, key=key, bind="query-params", width=width, help=help
+        label, 0, MAX_SAMPLE_SEED, default, 1, key=key, bind="query-params", width=width, help=help
     )
     return seed or 0

@@ -38,6 +38,21 @@ def show_interpolation(run: Run, model: Autoencoder, dataset: Dataset) -> None:
         end_codes, end_examples = choose_sampled_ends(run, model, row)
     else:
         end_codes, end_examples = choose_test_ends(model, dataset, row)
+    path, steps = choose_path(row)
+    z = snap_codes(model, interpolate_codes(end_codes[0], end_codes[1], steps, path))
+    x = decode_codes(model, z)
+    columns = steps if steps <= LINE_LENGTH else BROKEN_LINE_LENGTH
+    animation_container = st.container(width=560)
+    alt = f"{steps} steps on the {path} way between two {between}, decoded"
+    show_examples(dataset, model, x, alt, columns)
+    animation = b""
+    if x.dim() == 4:  # after the examples, since a long one takes a second
+        animation = show_animation(animation_container, model, x, end_examples)
+    offer_generated(run, "interpolation", dataset, model, x, z, columns, animation)
+
+
+def choose_path(row: DeltaGenerator) -> tuple[str, int]:
+    """Show controls for the kind of path and the number of codes on it; return both."""
     path = row.segmented_control(
         "Path",
         ["linear", "spherical"],
@@ -58,16 +73,7 @@ def show_interpolation(run: Run, model: Autoencoder, dataset: Dataset) -> None:
         width=140,
         help="Codes on the way, both ends included.",
     )
-    z = snap_codes(model, interpolate_codes(end_codes[0], end_codes[1], steps, path))
-    x = decode_codes(model, z)
-    columns = steps if steps <= LINE_LENGTH else BROKEN_LINE_LENGTH
-    animation_container = st.container(width=560)
-    alt = f"{steps} steps on the {path} way between two {between}, decoded"
-    show_examples(dataset, model, x, alt, columns)
-    animation = b""
-    if x.dim() == 4:  # after the examples, since a long one takes a second
-        animation = show_animation(animation_container, model, x, end_examples)
-    offer_generated(run, "interpolation", dataset, model, x, z, columns, animation)
+    return path, steps
 
 
 def choose_sampled_ends(run: Run, model: Autoencoder, row: DeltaGenerator) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from aecore.analysis.latent import decode_codes, sample_codes
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
-from ui.generate.controls import MAX_SEED, choose_seed, make_control_row
+from ui.generate.controls import MAX_SAMPLE_SEED, choose_seed, make_control_row
 from ui.generate.downloads import offer_generated
 from ui.kit.cache import get_density, get_model
 from ui.kit.examples import show_examples
@@ -53,7 +53,7 @@ def show_samples(run: Run, model: Autoencoder, dataset: Dataset) -> None:
 
 def advance_sample_seed() -> None:
     """Put the next seed into the number input."""
-    st.session_state["draw"] = ((st.session_state.get("draw") or 0) + 1) % MAX_SEED
+    st.session_state["draw"] = ((st.session_state.get("draw") or 0) + 1) % MAX_SAMPLE_SEED
 
 
 def show_code_source(model: Autoencoder) -> None:

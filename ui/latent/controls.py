@@ -42,7 +42,7 @@ COMPARED_NEIGHBOURS = 10_000  # points whose neighbours are compared; more take 
 
 
 class MapView(NamedTuple):
-    """What the controls are set to."""
+    """The settings of the controls."""
 
     method: Projection
     label: str  # of the method

@@ -14,7 +14,7 @@ from ui.latent.charts import draw_latent_map
 from ui.latent.controls import MapView
 from ui.latent.maps import LatentMap, load_second_map
 
-NUMBER_KEY = "input"  # of the widget in which an input is chosen by its number
+INPUT_NUMBER_KEY = "input"  # of the widget in which an input is chosen by its number
 
 
 def show_maps(
@@ -92,7 +92,7 @@ def encode_explorer_map(run: Run, dataset: Dataset, latent_map: LatentMap, view:
         colour=view.colour,
         total=len(getattr(dataset, view.split).x),
         preserved=preserved,
-        marked=st.session_state.get(NUMBER_KEY),
+        marked=st.session_state.get(INPUT_NUMBER_KEY),
         epochs=get_saved_epochs(run) if has_epochs else {},
     )
 
@@ -100,5 +100,5 @@ def encode_explorer_map(run: Run, dataset: Dataset, latent_map: LatentMap, view:
 def forget_typed_input(key: str) -> None:
     """Let a selection on the map take the place of the input that was chosen by its number."""
     rows = read_explorer_answer(st.session_state[key].get("selections"), MAP_POINTS).rows
-    if rows and rows != [st.session_state.get(NUMBER_KEY)]:
-        st.session_state[NUMBER_KEY] = None
+    if rows and rows != [st.session_state.get(INPUT_NUMBER_KEY)]:
+        st.session_state[INPUT_NUMBER_KEY] = None

@@ -31,7 +31,7 @@ from ui.kit.figures import get_variant_colour
 from ui.kit.links import format_selection_key, read_selections
 from ui.latent.charts import draw_code_bars
 from ui.latent.controls import MapView
-from ui.latent.figure import NUMBER_KEY
+from ui.latent.figure import INPUT_NUMBER_KEY
 from ui.latent.maps import SPLIT_ADJECTIVES, LatentMap
 
 SHOWN_INPUTS = 32
@@ -62,7 +62,7 @@ def ask_for_input(container: DeltaGenerator, view: MapView) -> list[int]:
     row = choose_index(
         container,
         "Input",
-        NUMBER_KEY,
+        INPUT_NUMBER_KEY,
         view.points,
         None,
         "Show this input, by its number in the set.",

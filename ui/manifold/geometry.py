@@ -27,7 +27,7 @@ COUNTABLE_NOTE = (
 
 
 class PointGeometry(NamedTuple):
-    """What a run's model computes around one input."""
+    """The code of one input, and the derivatives of a run's model there."""
 
     x: Tensor  # (1, *input_shape)
     z: Tensor  # (1, latent_dim)

@@ -22,7 +22,7 @@ NOISE_GROUND_POINTS = 1000  # training examples behind a cloud
 
 
 class NoiseSettings(NamedTuple):
-    """What the controls are set to."""
+    """The settings of the controls."""
 
     sigma: float  # in the network's units
     off_manifold: bool  # without the part in the tangent space
@@ -30,7 +30,7 @@ class NoiseSettings(NamedTuple):
 
 
 class NoisyPoint(NamedTuple):
-    """Noisy versions of a reconstruction, and what the model makes of them."""
+    """Noisy versions of a reconstruction, and their reconstructions."""
 
     point: Tensor  # (1, *input_shape), on the manifold
     noisy: Tensor  # (NOISY_VERSIONS, *input_shape)

@@ -18,7 +18,7 @@ from ui.kit.figures import draw_small_map
 from ui.kit.inputs import Inputs
 
 MAPPED_POINTS = 400  # points of a map
-NUMBER_KEY = "input"  # of the widget in which the input is chosen by its number
+POINT_NUMBER_KEY = "input"  # of the widget in which the input is chosen by its number
 
 
 def choose_point(run: Run, inputs: Inputs) -> Tensor:
@@ -41,7 +41,7 @@ def choose_point(run: Run, inputs: Inputs) -> Tensor:
     row = choose_index(
         st.container(),
         "Input",
-        NUMBER_KEY,
+        POINT_NUMBER_KEY,
         len(inputs.x),
         None,
         "By its number, counted from 0.",
@@ -77,7 +77,7 @@ def read_clicked_rows(points: list[dict], traces: list[np.ndarray]) -> list[int]
 
 def forget_typed_number() -> None:
     """Let a click take the place of the number that was typed."""
-    st.session_state[NUMBER_KEY] = None
+    st.session_state[POINT_NUMBER_KEY] = None
 
 
 @st.cache_resource(max_entries=16, show_spinner="Encoding ...")

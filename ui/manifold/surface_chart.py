@@ -14,7 +14,7 @@ TANGENT_LENGTH = 0.25  # to each side, of the largest extent of the data
 
 
 class LearnedSurface(NamedTuple):
-    """What is drawn of a model in the data's own space."""
+    """A model as it is drawn in the data's own space."""
 
     # (n, features) a curve or (n, n, features) a surface; None for wider codes
     sheet: np.ndarray | None
