@@ -50,7 +50,7 @@ class ScoredInputs(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """Which inputs are scored, and the normal examples that set the threshold."""
+    """The inputs that are scored, and the normal examples that set the threshold."""
 
     rows: Tensor  # (N,) of the inputs that are scored
     reference: Tensor  # (M,) scores of normal examples

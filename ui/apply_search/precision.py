@@ -35,7 +35,7 @@ class LabelledExamples(NamedTuple):
 
 
 class PrecisionResult(NamedTuple):
-    """Which of the nearest are of the query's class, for each method."""
+    """The matches of the nearest with the query's class, for each method."""
 
     matches: dict[str, Tensor]  # bool (Q, k) by method
     y: Tensor  # (Q,) classes of the queries
