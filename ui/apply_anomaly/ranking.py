@@ -12,7 +12,7 @@ from ui.apply_anomaly.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR
 from ui.apply_anomaly.explanation import name_class, name_example, show_explanation
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.cache import get_model
-from ui.kit.downloads import offer_download
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import (
     GROUND_POINTS,
     ROW_TILES_NOTE,
@@ -41,12 +41,12 @@ def show_ranking(
     rank = choose_index(
         row, "Rank", "rank", len(order), 0, "Which to look into: 0 is the most anomalous."
     )
-    offer_download(
-        row,
+    offer_csv(
         "Scores as CSV",
-        lambda: tabulate_verdicts(inputs, scored, threshold).to_csv(index=False),
+        lambda: tabulate_verdicts(inputs, scored, threshold),
         f"{run.id}-anomalies.csv",
-        "Every example that was scored, with score, p-value and verdict.",
+        row,
+        help="Every example that was scored, with score, p-value and verdict.",
     )
     show_explanation(run, dataset, inputs, scored, int(order[rank or 0]), threshold)
 

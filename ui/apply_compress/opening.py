@@ -13,7 +13,7 @@ from aecore.runs.run import Run
 from aecore.runs.uploads import PACKED_SUFFIXES
 from aecore.tasks.compress import expand_file
 from ui.kit.cache import get_model
-from ui.kit.downloads import offer_download
+from ui.kit.downloads import offer_csv, offer_download
 from ui.kit.examples import encode_npz
 from ui.kit.messages import show_error
 from ui.kit.uploader import ask_for_files
@@ -60,7 +60,7 @@ def show_opened_pictures(x: Tensor) -> None:
         alt=f"{min(len(x), OPENED_PICTURES)} of {len(x):,} examples of the opened file",
     )
     offer_download(
-        None, "NPZ", lambda: encode_npz(x=to_rgb_bytes(x)), "opened.npz", "All as `x`, bytes."
+        "NPZ", lambda: encode_npz(x=to_rgb_bytes(x)), "opened.npz", help="All as `x`, bytes."
     )
 
 
@@ -68,4 +68,4 @@ def show_opened_rows(x: Tensor, dataset: Dataset) -> None:
     """Show rows (N, features) of a file, and offer them as a table."""
     frame = pd.DataFrame(x.numpy(), columns=list(dataset.columns) or None)
     st.dataframe(frame.head(OPENED_ROWS), alt="Rows of the opened file")
-    offer_download(None, "CSV", lambda: frame.to_csv(index=False), "opened.csv")
+    offer_csv("CSV", lambda: frame, "opened.csv")

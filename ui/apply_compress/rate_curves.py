@@ -18,7 +18,7 @@ from aecore.tasks.rate_distortion import (
 )
 from ui.apply_compress.charts import draw_rate_distortion
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.downloads import offer_download
+from ui.kit.downloads import offer_csv
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import fill_with_means
 
@@ -50,7 +50,7 @@ def show_rate_curves(run: Run, dataset: Dataset, x: Tensor, point: RatePoint) ->
         + " PCA has as many components as the run has units, and goes through the same coder."
     )
     table = tabulate_rate_curves(curves)
-    offer_download(None, "Curves as CSV", lambda: table.to_csv(index=False), "rate-distortion.csv")
+    offer_csv("Curves as CSV", lambda: table, "rate-distortion.csv")
 
 
 def name_run_curve(run: Run) -> str:

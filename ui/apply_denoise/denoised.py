@@ -30,7 +30,7 @@ from aecore.tasks.denoise import (
 )
 from ui.apply_denoise.noise import NoiseChoice, make_noise
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.downloads import offer_download
+from ui.kit.downloads import offer_csv, offer_download
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
 from ui.kit.runs import get_variant_label
@@ -61,10 +61,10 @@ def show_denoised(
     row = st.container(horizontal=True)
     footer = f"{choice.kind} noise, {choice.strength:g}"
     offer_download(
-        row, "Picture as PNG", lambda: encode_png(draw_sheet(blocks, footer)), "denoised.png"
+        "Picture as PNG", lambda: encode_png(draw_sheet(blocks, footer)), "denoised.png", row
     )
     table = tabulate_denoised(results)
-    offer_download(row, "Figures as CSV", lambda: table.to_csv(index=False), "denoised.csv")
+    offer_csv("Figures as CSV", lambda: table, "denoised.csv", row)
 
 
 def make_denoised_blocks(

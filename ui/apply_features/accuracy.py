@@ -11,7 +11,7 @@ from aecore.runs.run import Run
 from aecore.tasks.features import FeatureAccuracy, compare_features
 from ui.apply_features.runs import list_runs_on_same_data
 from ui.kit.cache import get_model
-from ui.kit.downloads import offer_download
+from ui.kit.downloads import offer_csv
 from ui.kit.figures import draw_grouped_bars
 from ui.kit.inputs import Inputs, fill_with_means
 
@@ -50,7 +50,7 @@ def show_feature_accuracy(run: Run, dataset: Dataset, inputs: Inputs) -> None:
         "it."
     )
     table = pd.DataFrame([result._asdict() for result in results])
-    offer_download(None, "Figures as CSV", lambda: table.to_csv(index=False), "worth.csv")
+    offer_csv("Figures as CSV", lambda: table, "worth.csv")
 
 
 def choose_feature_runs(run: Run) -> list[Run]:

@@ -9,7 +9,7 @@ from aecore.data.splits import Dataset, Split
 from aecore.runs.run import Run
 from aecore.tasks.features import make_code_table
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.downloads import encode_parquet, offer_download
+from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs
 
 SHOWN_CODE_ROWS = 200
@@ -25,8 +25,8 @@ def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     st.dataframe(table.head(SHOWN_CODE_ROWS), height=420, alt="The first codes")
     row = st.container(horizontal=True)
     stem = f"{run.id}-codes"
-    offer_download(row, "CSV", lambda: table.to_csv(index=False), f"{stem}.csv", primary=True)
-    offer_download(row, "Parquet", lambda: encode_parquet(table), f"{stem}.parquet")
+    offer_csv("CSV", lambda: table, f"{stem}.csv", row, type="primary")
+    offer_download("Parquet", lambda: encode_parquet(table), f"{stem}.parquet", row)
 
 
 @st.cache_data(max_entries=8, show_spinner="Encoding ...")

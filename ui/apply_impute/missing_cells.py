@@ -12,7 +12,7 @@ from aecore.data.table_columns import fill_table
 from aecore.runs.run import Run
 from aecore.tasks.impute import impute_cells
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.downloads import encode_parquet, offer_download
+from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs
 
 ROW_DRAWS = 300
@@ -41,14 +41,8 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     show_marked_rows(frame, result)
     row = st.container(horizontal=True)
     stem = f"{run.id}-filled"
-    offer_download(
-        row,
-        "Filled table as CSV",
-        lambda: result.to_csv(index=False),
-        f"{stem}.csv",
-        primary=True,
-    )
-    offer_download(row, "Parquet", lambda: encode_parquet(result), f"{stem}.parquet")
+    offer_csv("Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary")
+    offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
 
 
 @st.cache_data(max_entries=8, show_spinner="Filling the table ...")

@@ -52,12 +52,12 @@ def show_picture_imputation(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     )
     row = st.container(horizontal=True)
     stem = f"{run.id}-filled"
-    offer_download(row, "Picture as PNG", lambda: encode_png(draw_sheet(blocks)), f"{stem}.png")
+    offer_download("Picture as PNG", lambda: encode_png(draw_sheet(blocks)), f"{stem}.png", row)
     offer_download(
-        row,
         "NPZ",
         lambda: encode_npz(x=x.numpy(), hidden=hidden.numpy(), filled=filled.numpy()),
         f"{stem}.npz",
+        row,
     )
 
 

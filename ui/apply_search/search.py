@@ -27,7 +27,7 @@ from ui.apply_search.query import (
 )
 from ui.apply_search.results import BY_CODE, drop_query, show_results, tabulate_results
 from ui.kit.cache import get_model
-from ui.kit.downloads import offer_download
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import is_point_cloud
 from ui.kit.inputs import Inputs
 
@@ -67,12 +67,11 @@ def show_search(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     with right:
         size = get_model(run).config.latent_dim
         show_results(run, dataset, collection, near, query, BY_CODE, size)
-        offer_download(
-            None,
+        offer_csv(
             "Results as CSV",
-            lambda: tabulate_results(collection, near).to_csv(index=False),
+            lambda: tabulate_results(collection, near),
             f"{run.id}-search.csv",
-            "Row, distance, name and class of each.",
+            help="Row, distance, name and class of each.",
         )
     show_baseline_results(run, dataset, collection, query)
 

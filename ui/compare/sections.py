@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
 from aecore.runs.run import Run
@@ -15,6 +16,7 @@ from ui.compare.tables import (
     tabulate_curves,
     tabulate_metrics,
 )
+from ui.kit.downloads import offer_csv
 
 
 def show_metrics_table(runs: list[Run]) -> pd.DataFrame:
@@ -63,12 +65,10 @@ def offer_tables(runs: list[Run], metrics: pd.DataFrame, differences: pd.DataFra
         "Curves": tabulate_curves(runs),
     }
     for name, table in tables.items():
-        row.download_button(
-            f"{name} as CSV",
-            lambda table=table: table.to_csv(index=False),
-            f"{name.lower()}.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/table:",
-            disabled=table.empty,
-        )
+        offer_named_table(name, table, row)
+
+
+def offer_named_table(name: str, table: pd.DataFrame, row: DeltaGenerator) -> None:
+    """Offer a table as CSV under its name."""
+    file_name = f"{name.lower()}.csv"
+    offer_csv(f"{name} as CSV", lambda: table, file_name, row, disabled=table.empty)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -78,9 +78,11 @@ def style_metrics(frame: pd.DataFrame, marks: pd.DataFrame, variants: Sequence[s
     """Returns the table with each variant in its colour and the best of a column marked."""
     fills = [get_variant_colour(name) for name in variants]
     labels = [f"background-color: {fill}; color: {choose_text_colour(fill)}" for fill in fills]
-    numbers = {name: format_metric for name in frame.columns if name in METRIC_DESCRIPTIONS}
+    formats: dict[Any, str | Callable[[object], str] | None] = {
+        name: format_metric for name in frame.columns if name in METRIC_DESCRIPTIONS
+    }
     return (
-        frame.style.format(numbers, na_rep="")
+        frame.style.format(formats, na_rep="")
         .apply(lambda _: labels, subset=["variant"])
         .apply(lambda _: marks.map(lambda good: BEST_STYLE if good else ""), axis=None)
     )

@@ -31,18 +31,18 @@ def offer_generated(
     stem = f"{run.id}-{section}"
     if not is_point_cloud(dataset):
         offer_download(
-            row,
             "PNG",
             lambda: encode_png(draw_examples(model, x, columns)),
             f"{stem}.png",
-            "The picture.",
+            row,
+            help="The picture.",
         )
     if animation:
-        offer_download(row, "GIF", animation, f"{stem}.gif", "The animation, there and back.")
+        offer_download("GIF", animation, f"{stem}.gif", row, help="The animation, there and back.")
     offer_download(
-        row,
         "NPZ",
         lambda: encode_npz(x=x.numpy(), z=z.numpy()),
         f"{stem}.npz",
-        "NumPy arrays: `x`, the decoded examples, and `z`, their codes.",
+        row,
+        help="NumPy arrays: `x`, the decoded examples, and `z`, their codes.",
     )

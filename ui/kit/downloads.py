@@ -1,10 +1,11 @@
-"""Download buttons of tables, arrays and pictures: the icon and the type follow from the suffix."""
+"""Buttons that download tables, arrays and pictures."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
 from pathlib import PurePath
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -21,17 +22,19 @@ DOWNLOAD_TYPES = {
 
 
 def offer_download(
-    container: DeltaGenerator | None,
     label: str,
     content: bytes | Callable[[], str | bytes],
     file_name: str,
+    container: DeltaGenerator | None = None,
+    *,
     help: str | None = None,
-    primary: bool = False,
+    type: Literal["primary", "secondary", "tertiary"] = "secondary",
+    disabled: bool = False,
 ) -> None:
-    """Show a button that downloads a file; a function as `content` is called on the click.
+    """Show a button that downloads a file; a function as `content` is called when it is pressed.
 
-    `container` is where it is shown, None the page. The suffix of `file_name` is one of
-    DOWNLOAD_TYPES.
+    The suffix of `file_name` is one of DOWNLOAD_TYPES. `container` is where the button is shown,
+    None the page.
     """
     media_type, icon = DOWNLOAD_TYPES[PurePath(file_name).suffix]
     download_button = st.download_button if container is None else container.download_button
@@ -40,10 +43,36 @@ def offer_download(
         content,
         file_name,
         media_type,
-        icon=f":material/{icon}:",
         on_click="ignore",
+        icon=f":material/{icon}:",
         help=help,
-        type="primary" if primary else "secondary",
+        type=type,
+        disabled=disabled,
+    )
+
+
+def offer_csv(
+    label: str,
+    make_table: Callable[[], pd.DataFrame],
+    file_name: str,
+    container: DeltaGenerator | None = None,
+    *,
+    help: str | None = None,
+    type: Literal["primary", "secondary", "tertiary"] = "secondary",
+    disabled: bool = False,
+) -> None:
+    """Show a button that downloads a table as CSV without its index.
+
+    The table is made when the button is pressed. `container` is where it is shown, None the page.
+    """
+    offer_download(
+        label,
+        lambda: make_table().to_csv(index=False),
+        file_name,
+        container,
+        help=help,
+        type=type,
+        disabled=disabled,
     )
 
 

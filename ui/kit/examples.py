@@ -116,17 +116,24 @@ def encode_image_source(image: Image.Image) -> str:
 
 
 def choose_index(
-    container: DeltaGenerator, label: str, key: str, count: int, default: int | None, help: str
+    container: DeltaGenerator | None,
+    label: str,
+    key: str,
+    count: int,
+    default: int | None,
+    help: str,
 ) -> int | None:
     """Show a number input over 0..count-1, kept in the address, and return its number.
 
-    What another run left there is brought into range. Without a default it may be empty: None.
+    `container` is where it is shown, None the page. What another run left there is brought into
+    range. Without a default it may be empty: None.
     """
     index = st.session_state.get(key)
     if index is not None and not 0 <= index < count:
         st.session_state[key] = min(max(index, 0), count - 1)
     start = None if default is None else min(default, count - 1)
-    number = container.number_input(
+    number_input = st.number_input if container is None else container.number_input
+    number = number_input(
         label,
         0,
         count - 1,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -30,7 +31,8 @@ DATA_HELP = (
 )
 
 
-class DataDescription(NamedTuple):
+@dataclass(frozen=True)
+class DataDescription:
     """What a variant's defaults depend on."""
 
     shape: tuple[int, ...]  # of one example
@@ -65,10 +67,10 @@ def choose_training() -> tuple[RunConfig, str] | None:
     left.caption(VARIANTS[variant].summary)
     right.caption(PRESETS[preset])
     try:
-        shape, kind, count = describe_training_data(data, middle)
-        default = configure(variant, shape, kind=kind, examples=count, data=data)
+        about = describe_training_data(data, middle)
+        default = configure(variant, about.shape, kind=about.kind, examples=about.count, data=data)
         config = apply_preset(default, preset)
-        return edit_config(config, f"{variant}-{data.name}-{preset}"), kind
+        return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
     except AecoreError as error:
         show_error(error)
         return None
