@@ -16,8 +16,8 @@ from aecore.tasks.anomaly import Detector, draw_calibration_rows, fit_detector, 
 from aecore.tasks.detection import count_confusion
 from tests.app.test_data_page import brought, npz, texts
 from tests.test_data_images import packed, picture
+from ui.apply_anomaly.ranking import tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
-from ui.apply_anomaly.sections import tabulate_verdicts
 from ui.kit.inputs import fill_missing_inputs, load_fitted_rows
 
 

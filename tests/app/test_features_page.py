@@ -19,13 +19,10 @@ from aecore.tasks.features import TRUST_NEIGHBOURS
 from tests.app.conftest import finish_jobs
 from tests.app.test_data_page import brought, texts
 from tests.app.test_impute_page import LINES
-from ui.apply_features import sections
-from ui.apply_features.sections import (
-    encode_code_parquet,
-    has_same_data,
-    load_code_table,
-    load_pca_errors,
-)
+from ui.apply_features.codes import load_code_table
+from ui.apply_features.runs import has_same_data
+from ui.apply_features.size import load_pca_errors
+from ui.kit.downloads import encode_parquet
 from ui.kit.inputs import Inputs
 
 
@@ -60,7 +57,7 @@ def uncompiled_umap(monkeypatch):
 def test_slow_maps_are_added_on_request(
     open_page, trained, no_shipped, uncompiled_umap, monkeypatch
 ):
-    monkeypatch.setattr(sections, "MAP_EXAMPLES", 2 * TRUST_NEIGHBOURS + 2)
+    monkeypatch.setattr("ui.apply_features.maps.MAP_EXAMPLES", 2 * TRUST_NEIGHBOURS + 2)
     trained()
     app = open_page("apply_features.py")
     next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
@@ -77,7 +74,7 @@ def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
     z = encode_in_chunks(Autoencoder.load(run.path), x).numpy()
     assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
     assert np.allclose(table.iloc[:, 1:], z)
-    back = pd.read_parquet(io.BytesIO(encode_code_parquet(table)))
+    back = pd.read_parquet(io.BytesIO(encode_parquet(table)))
     assert back.bottle.tolist() == list("abcdef")
 
 

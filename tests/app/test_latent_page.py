@@ -23,7 +23,8 @@ from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import runs_folder
 from ui.kit.explorer import PACK_ROUTE, PromisedPacks, promised_packs, read_explorer_answer
-from ui.latent.maps import LatentMap, MapView, describe_map
+from ui.latent.controls import MapView
+from ui.latent.maps import LatentMap, describe_map
 from ui.latent.selection import format_selection_csv
 
 
@@ -376,7 +377,7 @@ def test_the_limit_of_tsne_is_said():
         describe_map(found, view)
         == "10,000 training inputs of many, t-SNE. t-SNE is limited to 10,000 points."
     )
-    assert "limited" not in describe_map(found, view._replace(count=5000))
+    assert "limited" not in describe_map(found, view._replace(points=5000))
 
 
 def test_the_csv_holds_index_class_error_and_code():
