@@ -2,286 +2,299 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from playwright.sync_api import Browser, Locator, Page, WebSocket
+from playwright.sync_api import Browser, FloatRect, Locator, Page, WebSocket
 
-from bench.screenshots import PROJECT, server, settle
+from bench.browser import open_visitor_page
+from bench.results import PROJECT, compute_percentiles, format_range
+from bench.screenshots import server, settle
 
 POINTS = (10_000, 60_000, 300_000)
+SHEET_POINTS = 375_000  # of which 300,000 and more are for training
 REPEATS = 5
-HEADING = "The page's own heading, before any map, is there after {} s."
-MOVES, DECODERS = (
-    200,
-    {
-        "tutorial": "784-400-20, as in the tutorial",
-        "mnist-vae": "784-256-20, shipped",
-        "mnist-conv": "convolutional, 32 units, shipped",
-        "mnist-conv-vae": "convolutional, 16 units, shipped",
-    },
-)
-STEPS = 30
-DRAWN = """() => {  // whether any canvas, those of components too, has some dozens of reddish pixels: points of a class
+MOVES = 200
+DECODERS = {
+    "tutorial": "784-400-20, as in the tutorial",
+    "mnist-vae": "784-256-20, shipped",
+    "mnist-conv": "convolutional, 32 units, shipped",
+    "mnist-conv-vae": "convolutional, 16 units, shipped",
+}
+SLIDER_STEPS = 30
+# true once any canvas, those of components too, has some dozens of reddish pixels: those of a class
+POINTS_DRAWN = """() => {
   const open = (root) =>
-    [...root.querySelectorAll("*")].flatMap((e) => (e.shadowRoot ? [e.shadowRoot, ...open(e.shadowRoot)] : []));
-  const canvases = [document, ...open(document)].flatMap((root) => [...root.querySelectorAll("canvas")]);
+    [...root.querySelectorAll("*")].flatMap((e) =>
+      e.shadowRoot ? [e.shadowRoot, ...open(e.shadowRoot)] : [],
+    );
+  const canvases = [document, ...open(document)].flatMap((root) => [
+    ...root.querySelectorAll("canvas"),
+  ]);
   return canvases.some((canvas) => {
-    const { width, height } = canvas, gl = canvas.getContext("webgl2") ?? canvas.getContext("webgl");
+    const { width, height } = canvas;
+    const gl = canvas.getContext("webgl2") ?? canvas.getContext("webgl");
     if (width < 200 || height < 200) return false;
     let pixels = new Uint8Array(4 * width * height);
     if (gl) gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
     else pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
     let count = 0;
-    for (let i = 0; i < pixels.length; i += 4) if (pixels[i + 3] > 90 && pixels[i] > pixels[i + 1] + 60) count++;
+    for (let i = 0; i < pixels.length; i += 4)
+      if (pixels[i + 3] > 90 && pixels[i] > pixels[i + 1] + 60) count++;
     return count > 60;
   });
 }"""
-READY = """(root) => root.explorer?.network && root.explorer.code"""
+MODEL_READY = """(root) => root.explorer?.network && root.explorer.code"""
+REDRAW_TIMES = """(root) => Array.from({ length: 20 }, () => {
+  const { map } = root.explorer, started = performance.now();
+  map.draw();
+  const gl = map.painter.gl; // a pixel read back waits until it is really drawn
+  gl?.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  return performance.now() - started;
+})"""
+RECORD_MOVES = """(root, drawn) => {
+  globalThis.moveTimes = [];
+  const { map } = root.explorer;
+  let arrived = 0;
+  window.addEventListener("pointermove", () => (arrived = performance.now()), true);
+  map.stage.addEventListener("pointermove", (event) => {
+    const gl = drawn && map.painter.gl;
+    gl && gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+    const now = performance.now();
+    globalThis.moveTimes.push([now - arrived, now - event.timeStamp]);
+  });
+}"""
+CAMERA_X = "(root) => root.explorer.map.camera.x"
 
 
-def rows(browser: Browser) -> list[str]:
-    """Lines of tables, with their titles."""
+def measure_explorer(browser: Browser) -> list[str]:
+    """Returns the lines of three sections: maps, decoding under the pointer, and Generate."""
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
-        train(
-            runs,
-            "sheet",
-            "vanilla",
-            str(sheet(runs)),
-            "--set",
-            "network.hidden=[64,64]",
-            "--latent-dim",
-            "2",
-        )
-        train(
-            runs,
-            "tutorial",
-            "vae",
-            "mnist",
-            "--set",
-            "network.hidden=[400]",
-            "--latent-dim",
-            "20",
-            "--set",
-            "data.limit=2000",
+        data = write_sheet(runs)
+        train_one_epoch(runs / "sheet", "vanilla", str(data), 2, "network.hidden=[64,64]")
+        train_one_epoch(
+            runs / "tutorial", "vae", "mnist", 20, "network.hidden=[400]", "data.limit=2000"
         )
         with (
             server(AECORE_RUNS=folder) as address,
-            server("bench/plotly_map.py", AECORE_RUNS=folder, PYTHONPATH=str(PROJECT)) as other,
+            server(
+                "bench/plotly_map.py", AECORE_RUNS=folder, PYTHONPATH=str(PROJECT)
+            ) as plotly_address,
         ):
             return [
-                *maps(browser, address, other),
+                *measure_maps(browser, address, plotly_address),
                 "",
-                *decoders(browser, address),
+                *measure_pointer_decoding(browser, address),
                 "",
-                generate(browser, address),
+                measure_slider(browser, address),
             ]
 
 
-def train(runs: Path, name: str, variant: str, data: str, *options: str) -> None:
-    """A run of one epoch, enough to measure with."""
-    command = [
-        sys.executable,
-        "-m",
-        "aecore",
-        "train",
-        variant,
-        "--data",
-        data,
-        "--epochs",
-        "1",
-        *options,
-    ]
-    subprocess.run(
-        [*command, "--out", str(runs / name)], check=True, stdout=subprocess.DEVNULL, cwd=PROJECT
-    )
+def train_one_epoch(
+    run_folder: Path, variant: str, data: str, latent_dim: int, *settings: str
+) -> None:
+    """Train a run for one epoch, enough to measure with; `settings` as --set takes them."""
+    command = [sys.executable, "-m", "aecore", "train", variant, "--data", data, "--epochs", "1"]
+    for setting in settings:
+        command += ["--set", setting]
+    command += ["--latent-dim", str(latent_dim), "--out", str(run_folder)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=PROJECT)
 
 
-def sheet(folder: Path) -> Path:
-    """A rolled sheet of 375,000 points in eight colours, of which 300,000 and more are for training."""
+def write_sheet(folder: Path) -> Path:
+    """Write a rolled sheet of SHEET_POINTS points in eight colours, and return its path."""
     random = np.random.default_rng(0)
-    t, height = random.uniform(1.5, 4.7, 375_000) * np.pi, random.uniform(0, 21, 375_000)
-    points = np.stack([t * np.cos(t), height, t * np.sin(t)], axis=1) + 0.2 * random.normal(
-        size=(375_000, 3)
-    )
-    np.savez(folder / "sheet.npz", x=points.astype(np.float32), y=(t * 1.2).astype(np.int64) % 8)
-    return folder / "sheet.npz"
+    angle = random.uniform(1.5, 4.7, SHEET_POINTS) * np.pi
+    height = random.uniform(0, 21, SHEET_POINTS)
+    points = np.stack([angle * np.cos(angle), height, angle * np.sin(angle)], axis=1)
+    points += 0.2 * random.normal(size=points.shape)
+    path = folder / "sheet.npz"
+    np.savez(path, x=points.astype(np.float32), y=(angle * 1.2).astype(np.int64) % 8)
+    return path
 
 
 # -- maps
 
 
-def maps(browser: Browser, address: str, other: str) -> list[str]:
-    """Page to first drawn map, and how long it takes to draw it again; Plotly beside it, in turns."""
+def measure_maps(browser: Browser, address: str, plotly_address: str) -> list[str]:
+    """Returns a table of the time to the first drawn map, of drawing again and of panning.
+
+    Plotly at `plotly_address` takes turns with the explorer at `address`.
+    """
+    heading = time_heading(browser, f"{address}/latent?run=sheet")
     lines = [
-        "Page to first drawn map: from the link, in a new browser, until its points are on a canvas; on a "
-        f"server that has encoded these inputs before. Median of {REPEATS}, least and most. *Plotly*: the same page "
+        "Page to first drawn map: from the link, in a new browser, until its points are on a "
+        "canvas; on a server that has encoded these inputs before. "
+        f"Median of {REPEATS}, least and most. *Plotly*: the same page "
         "with the same points in `st.plotly_chart`, in turns with the explorer.",
         "",
-        HEADING,
+        f"The page's own heading, before any map, is there after {heading} s.",
         "",
         "| points | explorer, s | Plotly, s | ratio | drawn again, ms | panned, ms |",
         "|---|---|---|---|---|---|",
     ]
-    lines[2] = HEADING.format(heading(browser, f"{address}/latent?run=sheet"))
     for count in POINTS:
-        asked = f"run=sheet&split=train&points={quote(f'{count:,}')}"
-        link, plot = f"{address}/latent?{asked}", f"{other}/?{asked}"
-        first(browser, link)
-        first(browser, plot)
-        pairs = [(first(browser, link), first(browser, plot)) for _ in range(REPEATS)]
-        ours, theirs = ([pair[i] for pair in pairs] for i in range(2))
-        again, panned = redrawn(browser, link)
-        ratio = statistics.median(theirs) / statistics.median(ours)
-        lines.append(
-            f"| {count:,} | {spread(ours)} | {spread(theirs)} | {ratio:.1f} | {again:.1f} | {panned:.1f} |"
-        )
+        query = f"run=sheet&split=train&points={quote(f'{count:,}')}"
+        link, plotly_link = f"{address}/latent?{query}", f"{plotly_address}/?{query}"
+        lines.append(f"| {count:,} | {measure_map(browser, link, plotly_link)} |")
         print(lines[-1], flush=True)
     return lines
 
 
-def heading(browser: Browser, address: str) -> str:
-    """Until the page's heading stands: what no map can be sooner than."""
-    took = []
+def measure_map(browser: Browser, link: str, plotly_link: str) -> str:
+    """Returns the cells of a row: both times, their ratio, drawing again and panning."""
+    time_first_map(browser, link)  # the first time encodes the inputs
+    time_first_map(browser, plotly_link)
+    ours, theirs = [], []
     for _ in range(REPEATS):
-        with fresh(browser) as page:
+        ours.append(time_first_map(browser, link))
+        theirs.append(time_first_map(browser, plotly_link))
+    redrawn, panned = time_redraw_and_pan(browser, link)
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    times = f"{format_range(ours, '-')} | {format_range(theirs, '-')}"
+    return f"{times} | {ratio:.1f} | {redrawn:.1f} | {panned:.1f}"
+
+
+def time_heading(browser: Browser, address: str) -> str:
+    """Returns the seconds until the page's heading stands: no map can be sooner."""
+    times = []
+    for _ in range(REPEATS):
+        with open_visitor_page(browser) as page:
             started = time.perf_counter()
             page.goto(address, wait_until="commit")
             page.locator("h1").first.wait_for(timeout=60_000)
-            took.append(time.perf_counter() - started)
-    return spread(took)
+            times.append(time.perf_counter() - started)
+    return format_range(times, "-")
 
 
-def first(browser: Browser, address: str) -> float:
-    """Seconds from the link until the map's points are on a canvas."""
-    with fresh(browser) as page:
+def time_first_map(browser: Browser, address: str) -> float:
+    """Returns the seconds from the link until the map's points are on a canvas."""
+    with open_visitor_page(browser) as page:
         started = time.perf_counter()
         page.goto(address, wait_until="commit")
-        page.wait_for_function(DRAWN, polling=50, timeout=180_000)
+        page.wait_for_function(POINTS_DRAWN, polling=50, timeout=180_000)
         return time.perf_counter() - started
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
-
-
-def redrawn(browser: Browser, address: str) -> tuple[float, float]:
-    """Milliseconds to draw a map again, and of one step of a drag; medians."""
-    with fresh(browser) as page:
+def time_redraw_and_pan(browser: Browser, address: str) -> tuple[float, float]:
+    """Returns the median milliseconds to draw a map again, and of one step of a drag."""
+    with open_visitor_page(browser) as page:
         page.goto(address)
-        root = explorer(page)
-        again = root.evaluate("""(root) => Array.from({ length: 20 }, () => {
-            const { map } = root.explorer, started = performance.now();
-            map.draw();
-            const gl = map.painter.gl;
-            gl?.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // until it is really drawn
-            return performance.now() - started;
-          })""")
-        listen(root, drawn=True)
-        box = root.locator(".stage").bounding_box() or {}
-        before = root.evaluate("(root) => root.explorer.map.camera.x")
-        page.mouse.move(box["x"] + 200, box["y"] + 200)
-        page.mouse.down()
-        for i in range(40):
-            page.mouse.move(box["x"] + 200 + 3 * i, box["y"] + 200 + 2 * i)
-        page.mouse.up()
-        if root.evaluate("(root) => root.explorer.map.camera.x") == before:
+        root = wait_for_explorer(page)
+        redraw_times = root.evaluate(REDRAW_TIMES)
+        record_moves(root, drawn=True)
+        camera_x = root.evaluate(CAMERA_X)
+        drag_map(page, find_stage(root))
+        if root.evaluate(CAMERA_X) == camera_x:
             raise SystemExit(f"{address} cannot be panned")
-        return statistics.median(again), statistics.median(
-            pair[0] for pair in page.evaluate("globalThis.seen")
-        )
+        pan_times = [since_arrival for since_arrival, _ in read_move_times(page)]
+        return statistics.median(redraw_times), statistics.median(pan_times)
+
+
+def drag_map(page: Page, stage: FloatRect) -> None:
+    """Drag the map by forty moves of the pointer."""
+    x, y = stage["x"] + 200, stage["y"] + 200
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(40):
+        page.mouse.move(x + 3 * i, y + 2 * i)
+    page.mouse.up()
 
 
 # -- what the pointer decodes
 
 
-def decoders(browser: Browser, address: str) -> list[str]:
+def measure_pointer_decoding(browser: Browser, address: str) -> list[str]:
+    """Returns a table of the time from a move of the pointer to its decoded picture."""
     lines = [
-        f"Pointer to decoded picture, {MOVES} moves over the map: from the event's arrival in the page until the "
-        "picture is on its canvas, with the nearest input and its reconstruction beside the point; and from when the "
-        "event was made, which the browser holds back until the next frame.",
+        f"Pointer to decoded picture, {MOVES} moves over the map: from the event's arrival in the "
+        "page until the picture is on its canvas, with the nearest input and its reconstruction "
+        "beside the point; and from when the event was made, which the browser holds back until "
+        "the next frame.",
         "",
-        "| decoder | p50, ms | p95, ms | p50 from when it was made, ms | messages to and from the server |",
+        "| decoder | p50, ms | p95, ms | p50 from when it was made, ms "
+        "| messages to and from the server |",
         "|---|---|---|---|---|",
     ]
-    for name, about in DECODERS.items():
-        with fresh(browser) as page:
-            messages: list[object] = []
-            watch(page, messages)
-            page.goto(f"{address}/latent?run={name}")
-            root = explorer(page)
-            settle(page)
-            listen(root)
-            box = root.locator(".stage").bounding_box() or {}
-            messages.clear()
-            random = np.random.default_rng(0)
-            for x, y in random.uniform(0.2, 0.8, (MOVES, 2)):
-                page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
-            took, whole = zip(*page.evaluate("globalThis.seen"), strict=True)
-            cuts = statistics.quantiles(took, n=20)
-            late = statistics.median(whole)
-            lines.append(
-                f"| {about} | {cuts[9]:.2f} | {cuts[18]:.2f} | {late:.1f} | {len(messages)} |"
-            )
-            print(lines[-1], flush=True)
+    for name, description in DECODERS.items():
+        with open_visitor_page(browser) as page:
+            cells = measure_moves(page, f"{address}/latent?run={name}")
+        lines.append(f"| {description} | {cells} |")
+        print(lines[-1], flush=True)
     return lines
 
 
-def watch(page: Page, messages: list[object]) -> None:
-    """Collect what goes over the page's connection to the server, both ways."""
+def measure_moves(page: Page, link: str) -> str:
+    """Returns the cells of a row: percentiles of the moves, and messages over the connection."""
+    messages: list[object] = []
+    collect_messages(page, messages)
+    page.goto(link)
+    root = wait_for_explorer(page)
+    settle(page)
+    record_moves(root)
+    stage = find_stage(root)
+    messages.clear()
+    for x, y in np.random.default_rng(0).uniform(0.2, 0.8, (MOVES, 2)):
+        page.mouse.move(stage["x"] + x * stage["width"], stage["y"] + y * stage["height"])
+    since_arrival, since_event = zip(*read_move_times(page), strict=True)
+    median, p95 = compute_percentiles(since_arrival)
+    return f"{median:.2f} | {p95:.2f} | {statistics.median(since_event):.1f} | {len(messages)}"
 
-    def connected(socket: WebSocket) -> None:
+
+def collect_messages(page: Page, messages: list[object]) -> None:
+    """Append to `messages` what goes over the page's connection to the server, both ways."""
+
+    def connect(socket: WebSocket) -> None:
         socket.on("framesent", lambda frame: messages.append(frame))
         socket.on("framereceived", lambda frame: messages.append(frame))
 
-    page.on("websocket", connected)
+    page.on("websocket", connect)
 
 
-def listen(root: Locator, drawn: bool = False) -> None:
-    """Keep, for each move of the pointer, the milliseconds until all that it causes is done: from when the event
-    reaches the page, and from when it was made."""
-    root.evaluate(
-        """(root, drawn) => {
-          globalThis.seen = [];
-          const { map } = root.explorer;
-          let arrived = 0;
-          window.addEventListener("pointermove", () => (arrived = performance.now()), true);
-          map.stage.addEventListener("pointermove", (event) => {
-            const gl = drawn && map.painter.gl;
-            gl && gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
-            globalThis.seen.push([performance.now() - arrived, performance.now() - event.timeStamp]);
-          });
-        }""",
-        drawn,
-    )
+def record_moves(root: Locator, drawn: bool = False) -> None:
+    """Record in the page how long each move of the pointer takes until its effects are done.
+
+    With `drawn`, the map must also be drawn by then. `read_move_times` returns the record.
+    """
+    root.evaluate(RECORD_MOVES, drawn)
+
+
+def read_move_times(page: Page) -> list[tuple[float, float]]:
+    """Returns the milliseconds of each recorded move.
+
+    The first of a pair counts from when the event reached the page, the second from when it was
+    made.
+    """
+    return page.evaluate("globalThis.moveTimes")
 
 
 # -- Generate
 
 
-def generate(browser: Browser, address: str) -> str:
-    """From a key on a slider to the picture that it changes, through the server."""
-    with fresh(browser) as page:
+def measure_slider(browser: Browser, address: str) -> str:
+    """Returns a sentence on the time from a key on a slider to the picture that it changes."""
+    with open_visitor_page(browser) as page:
         page.goto(f"{address}/generate?run=mnist-vae&mode=Walk")
         settle(page)
         slider = page.get_by_role("slider", name="Offset")
-        keys = ["ArrowRight"] * (STEPS // 2) + ["ArrowLeft"] * (STEPS // 2)
-        took = [stepped(page, slider, key) for key in keys]
-    cuts = statistics.quantiles(took, n=20)
-    where = "Slider to picture on Generate (Walk, mnist-vae), through the server"
-    return f"{where}: p50 {cuts[9]:.0f} ms, p95 {cuts[18]:.0f} ms."
+        keys = ["ArrowRight"] * (SLIDER_STEPS // 2) + ["ArrowLeft"] * (SLIDER_STEPS // 2)
+        times = [time_slider_step(page, slider, key) for key in keys]
+    median, p95 = compute_percentiles(times)
+    return (
+        "Slider to picture on Generate (Walk, mnist-vae), through the server: "
+        f"p50 {median:.0f} ms, p95 {p95:.0f} ms."
+    )
 
 
-def stepped(page: Page, slider: Locator, key: str) -> float:
+def time_slider_step(page: Page, slider: Locator, key: str) -> float:
+    """Returns the milliseconds from a key on the slider to another picture on the page."""
     picture = "document.querySelector('[data-testid=stImage] img').src"
     before = page.evaluate(picture)
     started = time.perf_counter()
@@ -290,20 +303,19 @@ def stepped(page: Page, slider: Locator, key: str) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
-# -- pages
+# -- the explorer in a page
 
 
-@contextlib.contextmanager
-def fresh(browser: Browser) -> Iterator[Page]:
-    """A new visitor."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield context.new_page()
-    context.close()
-
-
-def explorer(page: Page) -> Locator:
-    """The explorer, once its model has come."""
+def wait_for_explorer(page: Page) -> Locator:
+    """Returns the explorer, once its model has come."""
     root = page.locator(".explorer-root").filter(has=page.locator(".stage")).first
     root.wait_for(timeout=180_000)
-    page.wait_for_function(READY, arg=root.element_handle(), timeout=180_000)
+    page.wait_for_function(MODEL_READY, arg=root.element_handle(), timeout=180_000)
     return root
+
+
+def find_stage(root: Locator) -> FloatRect:
+    """Returns the rectangle of the map in the page, in pixels."""
+    stage = root.locator(".stage").bounding_box()
+    assert stage is not None
+    return stage

@@ -1,4 +1,4 @@
-"""The Latent page with its map in st.plotly_chart, for bench/explorer.py to hold the explorer against."""
+"""The Latent page with its map in st.plotly_chart, to compare with in bench/explorer.py."""
 
 from __future__ import annotations
 

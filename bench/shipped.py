@@ -1,7 +1,7 @@
 """Train the shipped checkpoints: `python -m bench.shipped` makes those that are missing.
 
-One small model for each idea on MNIST, three on curved sheets, and a detector and an imputer of tables: together
-under 16 MB. Needs MNIST ($AECORE_DATA or a download).
+One small model for each idea on MNIST, three on curved sheets, and a detector and an imputer of
+tables: together under 16 MB. Needs MNIST ($AECORE_DATA or a download).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aecore.cli.parser import main as run_command
 from aecore.files import LOCK_FILE, RESUME_FILE
+from aecore.model.config import RunConfig
 from aecore.runs.listing import SHIPPED_FOLDER, create_run, is_shipped_run
 from aecore.tasks.anomaly import plan_detector
 from aecore.tasks.impute import plan_imputer
@@ -31,10 +32,8 @@ SMALL_MODELS = {
     "wae-mmd": ["--epochs", "40", "--set", "network.hidden=[128]"],
     "vq-vae": ["--epochs", "40", "--set", "network.hidden=[128]"],
 }
-
-
 CURVED = ["--set", "network.hidden=[128,128]", "--set", "network.norm=none", "--epochs", "600"]
-OTHERS = {
+CURVED_MODELS = {
     "swiss-roll-vanilla": ["vanilla", "--data", "swiss-roll", *CURVED],
     "s-curve-vae": ["vae", "--data", "s-curve", *CURVED, "--set", "likelihood.variance=0.01"],
     "circles-denoising": [
@@ -57,42 +56,45 @@ TASK_MODELS = {
 
 
 def main() -> None:
+    """Train the missing models, and print the size of all."""
     for variant, options in SMALL_MODELS.items():
-        make(
-            f"mnist-{variant}",
-            [variant, "--data", "mnist", *options, "--set", "training.precision=bfloat16"],
-        )
-    for name, options in OTHERS.items():
-        make(name, options)
+        settings = [*options, "--set", "training.precision=bfloat16"]
+        train_variant_unless_there(f"mnist-{variant}", [variant, "--data", "mnist", *settings])
+    for name, options in CURVED_MODELS.items():
+        train_variant_unless_there(name, options)
     for name, plan in TASK_MODELS.items():
-        if not (SHIPPED_FOLDER / name).exists():
-            config = plan()
-            training = config.training.model_copy(update={"previews": 4})
-            run = create_run(
-                config.model_copy(update={"training": training}), SHIPPED_FOLDER / name
-            )
-            for _ in fit(run):
-                pass
-            tidy(SHIPPED_FOLDER / name)
+        train_task_unless_there(name, plan())
     folders = [folder for folder in SHIPPED_FOLDER.iterdir() if is_shipped_run(folder)]
-    total = sum(
-        file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()
-    )
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    total = sum(file.stat().st_size for file in files)
     print(f"{total / 1e6:.1f} MB in {SHIPPED_FOLDER.name}")
 
 
-def make(name: str, options: list[str]) -> None:
-    """Train a run unless it is there."""
-    if (SHIPPED_FOLDER / name).exists():
+def train_variant_unless_there(name: str, options: list[str]) -> None:
+    """Train a run by the command line's `train` with these options; exits where that fails."""
+    folder = SHIPPED_FOLDER / name
+    if folder.exists():
         return
-    if status := run_command(
-        ["train", *options, "--set", "training.previews=4", "--out", str(SHIPPED_FOLDER / name)]
-    ):
+    status = run_command(["train", *options, "--set", "training.previews=4", "--out", str(folder)])
+    if status:
         sys.exit(status)
-    tidy(SHIPPED_FOLDER / name)
+    remove_trainer_files(folder)
 
 
-def tidy(folder: Path) -> None:
+def train_task_unless_there(name: str, config: RunConfig) -> None:
+    """Train the run of a task's config."""
+    folder = SHIPPED_FOLDER / name
+    if folder.exists():
+        return
+    assert config.training is not None
+    training = config.training.model_copy(update={"previews": 4})
+    for _ in fit(create_run(config.model_copy(update={"training": training}), folder)):
+        pass
+    remove_trainer_files(folder)
+
+
+def remove_trainer_files(folder: Path) -> None:
+    """Delete what only a trainer needs."""
     for name in (RESUME_FILE, LOCK_FILE):
         (folder / name).unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""How benchmarks time: MNIST, our trainer on it, several ways turn by turn, tables of ratios."""
+"""Helpers of the benchmarks of training: MNIST, our trainer on it, interleaved timing, tables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from aecore.model.config import DataConfig
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import Trainer
+from bench.results import compute_ratios, format_range
 
 BATCH = 128
 
@@ -32,7 +33,10 @@ def load_mnist() -> Dataset:
 def build_trainer(
     device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object
 ) -> Trainer:
-    """Our trainer on all of MNIST, with the tutorial's network where it is the VAE."""
+    """Returns our trainer on all of MNIST, with ReLU networks as in the tutorial.
+
+    `options` are settings with dotted names, such as {"training.precision": "bfloat16"}.
+    """
     settings = {
         "data.validation_fraction": 0,
         "training.device": device.type,
@@ -44,16 +48,16 @@ def build_trainer(
 
 
 def run_one_epoch(trainer: Trainer) -> None:
+    """Train one epoch and read its sums once at the end, as the trainer itself does."""
     sums = trainer.run_epoch()
-    assert sums is not None and bool(
-        sums.isfinite().all()
-    )  # as the trainer reads them: once an epoch
+    assert sums is not None and bool(sums.isfinite().all())
     trainer.epoch += 1
 
 
-def time_call(epoch: Callable[[], None], device: torch.device) -> float:
+def time_call(call: Callable[[], object], device: torch.device) -> float:
+    """Returns the seconds that a call takes, the work that it queued on a GPU included."""
     started = time.perf_counter()
-    epoch()
+    call()
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started
@@ -62,33 +66,41 @@ def time_call(epoch: Callable[[], None], device: torch.device) -> float:
 def time_interleaved(
     ways: Mapping[str, Callable[[], None]], rounds: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Seconds of each way, turn by turn; the first turn warms up."""
+    """Returns the seconds of each way in each round, the ways taking turns.
+
+    One more round, the first, warms up and is not counted.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
+    for round_number in range(rounds + 1):
         for name, way in ways.items():
-            taken = time_call(way, device)
-            if number:
-                times[name].append(taken)
-        print(number, {name: round(t[-1], 4) for name, t in times.items() if t}, flush=True)
+            seconds = time_call(way, device)
+            if round_number:
+                times[name].append(seconds)
+        latest = {name: round(values[-1], 4) for name, values in times.items() if values}
+        print(round_number, latest, flush=True)
     return times
 
 
 def format_section(title: str, times: Mapping[str, list[float]], *slower: str) -> str:
-    """One table: time_call, and ratios taken turn by turn, of the slower ways to ours and of ours to bare products."""
+    """Returns a section of Markdown: a table of the times, and ratios of those of one turn.
+
+    The ratios are those of each name in `slower` to "ours", of "ours" to each way whose name
+    begins with "products", and of "tutorial" to "products".
+    """
     rows = [
-        f"| {name} | {min(t):.3f} | {statistics.median(t):.3f} | {max(t):.3f} |"
-        for name, t in times.items()
+        f"| {name} | {min(values):.3f} | {statistics.median(values):.3f} | {max(values):.3f} |"
+        for name, values in times.items()
     ]
-    ratios = [(name, "ours") for name in slower if name in times] + [
-        ("ours", name) for name in times if name.startswith("products")
-    ]
-    said = [f"- {a} / {b}: **{format_ratio(times[a], times[b])}**" for a, b in ratios]
+    pairs = [(name, "ours") for name in slower if name in times]
+    pairs += [("ours", name) for name in times if name.startswith("products")]
+    ratios = [f"- {a} / {b}: **{format_ratio(times[a], times[b])}**" for a, b in pairs]
     if "tutorial" in times:
-        said.append(f"- tutorial / products: {format_ratio(times['tutorial'], times['products'])}")
+        ratio = format_ratio(times["tutorial"], times["products"])
+        ratios.append(f"- tutorial / products: {ratio}")
     head = ["", "| | min, s | median, s | max, s |", "|---|---|---|---|"]
-    return "\n".join([f"## {title}", *head, *rows, "", *said])
+    return "\n".join([f"## {title}", *head, *rows, "", *ratios])
 
 
-def format_ratio(a: list[float], b: list[float]) -> str:
-    shares = [x / y for x, y in zip(a, b, strict=True)]
-    return f"{statistics.median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+def format_ratio(times: list[float], others: list[float]) -> str:
+    """Returns the ratios of the times of one turn: median, minimum and maximum."""
+    return format_range(compute_ratios(times, others))

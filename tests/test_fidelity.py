@@ -8,8 +8,13 @@ import pytest
 from PIL import Image
 
 from aecore.runs.listing import create_run
-from bench.fidelity import __main__, experiment, report
-from bench.fidelity.__main__ import MODULES, full, load, quick
+from bench.fidelity import rows
+from bench.fidelity.__main__ import (
+    MODULES,
+    load_experiment,
+    run_full_experiment,
+    run_quick_experiment,
+)
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
 
 
@@ -23,8 +28,7 @@ def made(*checks, **options):
 @pytest.fixture(autouse=True)
 def results(tmp_path, monkeypatch):
     folder = tmp_path / "results" / "fidelity"
-    for module in (experiment, report, __main__):
-        monkeypatch.setattr(module, "RESULTS", folder)
+    monkeypatch.setattr(rows, "RESULTS", folder)
     return folder
 
 
@@ -50,7 +54,7 @@ def test_a_row_is_kept_with_its_pictures_and_shows_in_the_table(results):
         pictures=[picture],
         notes="A note.",
     )
-    assert full(one, keep=False)
+    assert run_full_experiment(one, commit_row=False)
     kept = json.loads((results / "E99.json").read_text())
     assert kept["checks"][0]["bar"] == [None, 3.0] and kept["verdict"] == "pass"
     assert (results / kept["pictures"][0]["file"]).is_file()
@@ -61,12 +65,12 @@ def test_a_row_is_kept_with_its_pictures_and_shows_in_the_table(results):
 def test_a_run_that_was_finished_is_read_and_not_trained_again(tmp_path, capsys):
     lab = Lab("E99", tmp_path)
     settings = {"training__epochs": 2, "network__hidden": [8], "data__limit": 100}
-    first = lab.trained("one", "vanilla", "digits", latent_dim=2, **settings)
+    first = lab.train_variant("one", "vanilla", "digits", latent_dim=2, **settings)
     written = first.run.version()
-    again = Lab("E99", tmp_path).trained("one", "vanilla", "digits", latent_dim=2, **settings)
+    again = Lab("E99", tmp_path).train_variant("one", "vanilla", "digits", latent_dim=2, **settings)
     assert again.run.version() == written
-    assert len(again.curve()) == 2
-    other = Lab("E99", tmp_path).trained("one", "vanilla", "digits", latent_dim=3, **settings)
+    assert len(again.read_curve()) == 2
+    other = Lab("E99", tmp_path).train_variant("one", "vanilla", "digits", latent_dim=3, **settings)
     assert other.model.config.latent_dim == 3  # another config is another run
 
 
@@ -74,11 +78,11 @@ def test_a_run_that_was_stopped_goes_on_and_its_seconds_are_counted_together(tmp
     from aecore.training.trainer import fit
 
     config = {"training__epochs": 4, "network__hidden": [8], "data__limit": 100}
-    run = Lab("E99", tmp_path).trained("one", "vanilla", "digits", latent_dim=2, **config).run
+    run = Lab("E99", tmp_path).train_variant("one", "vanilla", "digits", latent_dim=2, **config).run
     part = create_run(run.config(), tmp_path / "e99-two")
     list(fit(part, stop=lambda: len(part.epochs()) >= 2))
     lab = Lab("E99", tmp_path)
-    whole = lab.finish("two", run.config())
+    whole = lab.train_config("two", run.config())
     assert [row.epoch for row in whole.run.epochs()] == [1, 2, 3, 4]
     assert lab.seconds == pytest.approx(sum(row.seconds for row in whole.run.epochs()))
 
@@ -88,13 +92,13 @@ def test_quick_says_so_when_an_experiment_cannot_be_run(capsys):
         raise ValueError("no such thing")
 
     one = Experiment("E99", "t", "c", "p", "u", broken, broken)
-    assert not quick(one)
+    assert not run_quick_experiment(one)
     assert "E99 MISS" in capsys.readouterr().out
-    assert not quick(made(Check("a", 1.0, at_most(0.0))))
-    assert quick(made(Check("a", 1.0, at_most(2.0))))
+    assert not run_quick_experiment(made(Check("a", 1.0, at_most(0.0))))
+    assert run_quick_experiment(made(Check("a", 1.0, at_most(2.0))))
 
 
 def test_every_experiment_has_its_number_and_its_claim():
     for name in MODULES:
-        found = load(name)
+        found = load_experiment(name)
         assert found.id == name and found.claim.endswith(".") and found.url.startswith("https://")

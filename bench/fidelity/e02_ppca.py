@@ -1,8 +1,12 @@
-"""E2: a linear VAE reaches the exact likelihood of probabilistic PCA (Tipping & Bishop, 1999; Lucas et al., 2019)."""
+"""E2: a linear VAE reaches the exact likelihood of probabilistic PCA.
+
+Tipping & Bishop (1999); Lucas et al. (2019).
+"""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -12,101 +16,102 @@ from torch import Tensor
 
 from aecore.analysis.bounds import iwae_bound, log_importance_weights
 from aecore.data.datasets import load_dataset
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 PUBLISHED = {2: 0.00571, 8: 14.20979}  # of these very rows, by the closed form
+SEEDS = (0, 1, 2)
 DRAWS = 2000  # codes a digit for the ELBO: a standard error of 0.001 nats
 
 
-class Bounds(NamedTuple):
-    """Of one model, in nats per image above the exact maximum; its noise variance over the closed form's."""
+class LikelihoodBounds(NamedTuple):
+    """Two bounds of one model, in nats per image above the exact maximum."""
 
     elbo: float
     elbo_error: float  # standard error
     iwae: float
     iwae_error: float
-    noise: float
+    noise_ratio: float  # its noise variance over the closed form's
 
 
-def full(lab: Lab) -> Result:
-    seeds, found = (0, 1, 2), {}
-    for q in (2, 8):
-        runs = [trained(lab, q, seed, epochs=150) for seed in seeds]
-        found[q] = [bounds(run, q) for run in runs]
-    x, exact = rows(runs[0]), {q: ppca(rows(runs[0]), q)[0] for q in found}
-    curve = {
-        f"seed {seed}": [[e, -v] for e, v in run.curve("loss")]
-        for seed, run in zip(seeds, runs, strict=True)
+def run_full(lab: Lab) -> Result:
+    """Check codes of two sizes, three seeds each."""
+    bounds = {}
+    for units in PUBLISHED:
+        runs = [train_linear_vae(lab, units, seed, epochs=150) for seed in SEEDS]
+        bounds[units] = [estimate_bounds(run, units) for run in runs]
+    x = load_digit_rows(runs[0])
+    exact = {units: fit_ppca(x, units)[0] for units in bounds}
+    curves = {
+        f"seed {seed}": [[epoch, -loss] for epoch, loss in run.read_curve("loss")]
+        for seed, run in zip(SEEDS, runs, strict=True)
     }
     return Result(
-        [check for q in (8, 2) for check in checks(found[q], q, exact[q])],
-        seeds=seeds,
+        [check for units in (8, 2) for check in check_bounds(bounds[units], units, exact[units])],
+        seeds=SEEDS,
         curves={
             "x": "epoch",
             "y": "ELBO of the 8-unit code, nats per image",
-            "lines": curve,
+            "lines": curves,
             "marks": {"exact maximum": exact[8]},
         },
-        notes=f"Exact maxima by the closed form on the same {len(x)} digits. ELBO from {DRAWS} codes a digit.",
+        notes=f"Exact maxima by the closed form on the same {len(x)} digits. "
+        f"ELBO from {DRAWS} codes a digit.",
     )
 
 
-def quick(lab: Lab) -> Result:
-    run = trained(lab, 8, 0, epochs=20)
-    return Result(checks([bounds(run, 8, draws=400)], 8, ppca(rows(run), 8)[0], moonshot=False))
+def run_quick(lab: Lab) -> Result:
+    """Check a code of 8 units after few epochs, with few draws."""
+    run = train_linear_vae(lab, 8, 0, epochs=20)
+    exact = fit_ppca(load_digit_rows(run), 8)[0]
+    return Result(check_bounds([estimate_bounds(run, 8, draws=400)], 8, exact, moonshot=False))
 
 
-def checks(found: list[Bounds], q: int, exact: float, moonshot: bool = True) -> list[Check]:
-    """The bars of one code size; the worst seed is judged."""
-    gap = min(b.elbo for b in found)
-    over = max(max(b.elbo - 4 * b.elbo_error, b.iwae - 4 * b.iwae_error) for b in found)
-    order = min(b.iwae - b.elbo + 4 * (b.iwae_error + b.elbo_error) for b in found)
-    spread = stdev(b.elbo for b in found) if len(found) > 1 else None
+def check_bounds(
+    bounds: list[LikelihoodBounds], units: int, exact: float, moonshot: bool = True
+) -> list[Check]:
+    """Returns the checks of one code size, the worst seed being judged."""
+    gap = min(bound.elbo for bound in bounds)
+    excess = max(
+        max(bound.elbo - 4 * bound.elbo_error, bound.iwae - 4 * bound.iwae_error)
+        for bound in bounds
+    )
+    order = min(
+        bound.iwae - bound.elbo + 4 * (bound.iwae_error + bound.elbo_error) for bound in bounds
+    )
     return [
         Check(
-            f"ELBO per digit, {q} units, nats",
-            exact + mean(b.elbo for b in found),
-            paper=PUBLISHED[q],
-            spread=spread,
+            f"ELBO per digit, {units} units, nats",
+            exact + mean(bound.elbo for bound in bounds),
+            paper=PUBLISHED[units],
+            spread=stdev(bound.elbo for bound in bounds) if len(bounds) > 1 else None,
         ),
         Check(
-            f"ELBO less the exact maximum, {q} units, worst seed, nats",
+            f"ELBO less the exact maximum, {units} units, worst seed, nats",
             gap,
             at_least(-0.05),
             moonshot=at_least(-0.005) if moonshot else None,
         ),
         Check(
-            f"either bound above the maximum, beyond 4 standard errors, {q} units",
-            over,
+            f"either bound above the maximum, beyond 4 standard errors, {units} units",
+            excess,
             at_most(0.0),
         ),
-        Check(f"IWAE-50 less ELBO, with 4 standard errors, {q} units", order, at_least(0.0)),
+        Check(f"IWAE-50 less ELBO, with 4 standard errors, {units} units", order, at_least(0.0)),
         Check(
-            f"learned noise variance off the closed form, {q} units, %",
-            100 * max(abs(b.noise - 1) for b in found),
+            f"learned noise variance off the closed form, {units} units, %",
+            100 * max(abs(bound.noise_ratio - 1) for bound in bounds),
             at_most(3.0),
         ),
     ]
 
 
-def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
-    """A linear VAE with learned noise on all digits: 64 columns of x/16, centred, which moves no likelihood."""
-    path = lab.folder / "digits-ten-times.npz"
-    if not path.exists():
-        from sklearn.datasets import load_digits
-
-        x = load_digits().data / 16
-        x = (x - x.mean(0)).astype(
-            np.float32
-        )  # what has a mean is slow to learn for a network of one layer
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # ten passes an epoch, so that its mean loss, which chooses the best one, has little noise
-        np.savez(path, x=np.tile(x, (10, 1)), x_test=x)
-    return lab.trained(
-        f"{q}-units-{seed}",
+def train_linear_vae(lab: Lab, units: int, seed: int, epochs: int) -> TrainedRun:
+    """Train a linear VAE with learned noise on all digits."""
+    return lab.train_variant(
+        f"{units}-units-{seed}",
         "vae",
-        str(path),
-        latent_dim=q,
+        str(write_digits(lab.folder / "digits-ten-times.npz")),
+        latent_dim=units,
         scaling="none",
         network__hidden=(),
         likelihood__learned=True,
@@ -120,22 +125,39 @@ def trained(lab: Lab, q: int, seed: int, epochs: int) -> Trained:
     )
 
 
-def rows(run: Trained) -> Tensor:
-    return load_dataset(run.run.config().data).test.x.double()  # type: ignore[arg-type]
+def write_digits(path: Path) -> Path:
+    """Write all digits, 64 columns of x/16, unless the file is there; returns its path.
+
+    They are centred, which changes no likelihood; with a mean a network of one layer learns slowly.
+    """
+    if not path.exists():
+        from sklearn.datasets import load_digits
+
+        x = load_digits().data / 16
+        x = (x - x.mean(0)).astype(np.float32)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # ten passes an epoch, so that its mean loss, which chooses the best one, has little noise
+        np.savez(path, x=np.tile(x, (10, 1)), x_test=x)
+    return path
+
+
+def load_digit_rows(run: TrainedRun) -> Tensor:
+    """Returns the digits that a run was trained with, once each, in double precision."""
+    return load_dataset(run.run.config().data).test.x.double()
 
 
 @torch.no_grad()
-def bounds(run: Trained, q: int, draws: int = DRAWS) -> Bounds:
-    """ELBO and IWAE of the training rows, with their Monte Carlo errors."""
-    model, x = run.model.double(), rows(run)
-    exact, noise = ppca(x, q)
+def estimate_bounds(run: TrainedRun, units: int, draws: int = DRAWS) -> LikelihoodBounds:
+    """Estimate ELBO and IWAE of the training rows, with their Monte Carlo errors."""
+    model, x = run.model.double(), load_digit_rows(run)
+    exact, noise = fit_ppca(x, units)
     torch.manual_seed(0)
     elbos = []
     for _ in range(draws // 50):
         log_likelihood, kl = log_importance_weights(model, x, 50)
         elbos += (log_likelihood - kl).mean(1).tolist()
     iwaes = [-iwae_bound(model, x, 50) for _ in range(8)]
-    return Bounds(
+    return LikelihoodBounds(
         mean(elbos) - exact,
         stdev(elbos) / math.sqrt(len(elbos)),
         mean(iwaes) - exact,
@@ -144,20 +166,24 @@ def bounds(run: Trained, q: int, draws: int = DRAWS) -> Bounds:
     )
 
 
-def ppca(x: Tensor, q: int) -> tuple[float, float]:
-    """The maximum log likelihood a row and its noise variance, in closed form (Tipping & Bishop, 1999, eq. 8)."""
+def fit_ppca(x: Tensor, units: int) -> tuple[float, float]:
+    """Returns the maximum log likelihood of a row and its noise variance, in closed form.
+
+    Tipping & Bishop (1999), eq. 8.
+    """
     values = torch.linalg.eigvalsh(torch.cov(x.T, correction=0)).flip(0)
-    d, noise = len(values), values[q:].mean()
-    log_determinant = values[:q].log().sum() + (d - q) * noise.log()
+    d, noise = len(values), values[units:].mean()
+    log_determinant = values[:units].log().sum() + (d - units) * noise.log()
     return (-0.5 * (d * math.log(2 * math.pi) + log_determinant + d)).item(), noise.item()
 
 
 EXPERIMENT = Experiment(
     "E2",
     "A linear VAE is probabilistic PCA",
-    "With one matrix in, one matrix out and a learned noise variance, the ELBO rises to the exact maximum likelihood.",
+    "With one matrix in, one matrix out and a learned noise variance, the ELBO rises to the "
+    "exact maximum likelihood.",
     "Tipping & Bishop (1999), Probabilistic PCA; Lucas et al. (2019), Don't Blame the ELBO!",
     "https://arxiv.org/abs/1911.02469",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from aecore.analysis.chunks import reconstruct_in_chunks
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 
 # He initialisation and batch normalisation do what layer-wise pretraining did in 2006
 RECIPE = {
@@ -20,9 +22,9 @@ RECIPE = {
 }
 
 
-def deep(lab: Lab) -> Trained:
-    """784-1000-500-250-30 and back, as E12 uses it too."""
-    return lab.trained(
+def train_deep_autoencoder(lab: Lab) -> TrainedRun:
+    """Train 784-1000-500-250-30 and back on MNIST; E12 and bench.compression use it too."""
+    return lab.train_variant(
         "deep",
         "stacked",
         "mnist",
@@ -35,8 +37,9 @@ def deep(lab: Lab) -> Trained:
     )
 
 
-def full(lab: Lab) -> Result:
-    trained = deep(lab)
+def run_full(lab: Lab) -> Result:
+    """Check the test error of the deep autoencoder on MNIST."""
+    trained = train_deep_autoencoder(lab)
     test = load_dataset(trained.run.config().data).test.x
     se = trained.run.test_metrics()["se"]
     return Result(
@@ -47,24 +50,27 @@ def full(lab: Lab) -> Result:
         curves={
             "x": "epoch",
             "y": "SE of the examples held out",
-            "lines": {"784-1000-500-250-30": trained.curve()},
+            "lines": {"784-1000-500-250-30": trained.read_curve()},
             "marks": {"paper": 3.0, "PCA": 13.87},
         },
-        pictures=[rebuilt(trained, test)],
-        notes="GELU units, batch normalisation, Adam with a cosine schedule and products in bfloat16, in place of "
-        "logistic units and layer-wise pretraining.",
+        pictures=[draw_reconstructions(trained, test)],
+        notes="GELU units, batch normalisation, Adam with a cosine schedule and products in "
+        "bfloat16, in place of logistic units and layer-wise pretraining.",
     )
 
 
-def rebuilt(trained: Trained, test: torch.Tensor, count: int = 10) -> tuple[str, object]:
-    """A caption, and test images above their reconstructions."""
+def draw_reconstructions(
+    trained: TrainedRun, test: Tensor, count: int = 10
+) -> tuple[str, Image.Image]:
+    """Returns a caption, and a picture of test images above their reconstructions."""
     x = as_float(test[torch.linspace(0, len(test) - 1, count).long()])
-    both = torch.cat([x, reconstruct_in_chunks(trained.model, x)])
-    return "Test images above, their reconstructions below.", draw_grid(both, columns=count)
+    images = torch.cat([x, reconstruct_in_chunks(trained.model, x)])
+    return "Test images above, their reconstructions below.", draw_grid(images, columns=count)
 
 
-def quick(lab: Lab) -> Result:
-    trained = lab.trained(
+def run_quick(lab: Lab) -> Result:
+    """Check the test error of a smaller one on the digits."""
+    trained = lab.train_variant(
         "deep",
         "stacked",
         "digits",
@@ -88,9 +94,11 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E3",
     "A deep autoencoder beats PCA four times over",
-    "Seven hidden layers around 30 code units keep far more of a digit than 30 principal components do.",
-    "Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, Fig. 2B",
+    "Seven hidden layers around 30 code units keep far more of a digit than 30 principal "
+    "components do.",
+    "Hinton & Salakhutdinov (2006), Reducing the Dimensionality of Data with Neural Networks, "
+    "Fig. 2B",
     "https://doi.org/10.1126/science.1127647",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -9,7 +9,7 @@ import torch
 from aecore.analysis.bounds import iwae_bound
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 NETWORK = {
     "network__hidden": [200, 200],
@@ -23,17 +23,20 @@ TRAINING = {
     "training__schedule": "cosine",
     "training__precision": "bfloat16",
 }
-BOUNDS = (1, 5, 50, 5000)
+SAMPLE_COUNTS = (1, 5, 50, 5000)
 
 
-def full(lab: Lab) -> Result:
-    vae, iwae = (model(lab, variant) for variant in ("vae", "iwae"))
+def run_full(lab: Lab) -> Result:
+    """Check bounds and active units of a VAE and an IWAE on MNIST."""
+    vae, iwae = (train_burda_network(lab, variant) for variant in ("vae", "iwae"))
     x = load_dataset(vae.run.config().data).test.x
     bounds = {
-        name: [iwae_bound(t.model, x, k) for k in BOUNDS]
-        for name, t in (("vae", vae), ("iwae", iwae))
+        name: [iwae_bound(trained.model, x, k) for k in SAMPLE_COUNTS]
+        for name, trained in (("vae", vae), ("iwae", iwae))
     }
-    units = {t: t.run.test_metrics()["active_units"] for t in (vae, iwae)}
+    active_vae, active_iwae = (
+        trained.run.test_metrics()["active_units"] for trained in (vae, iwae)
+    )
     return Result(
         [
             Check(
@@ -56,18 +59,18 @@ def full(lab: Lab) -> Result:
                 (0.6, 2.0),
                 paper=1.22,
             ),
-            Check("active units, VAE", units[vae], (16, 22), paper=19),
-            Check("active units more, IWAE", units[iwae] - units[vae], at_least(1), paper=3),
+            Check("active units, VAE", active_vae, (16, 22), paper=19),
+            Check("active units more, IWAE", active_iwae - active_vae, at_least(1), paper=3),
             Check(
                 "smallest fall of the bound from K = 1 to 5 to 50 to 5000",
-                least_fall(bounds["vae"]),
+                find_smallest_fall(bounds["vae"]),
                 at_least(0.0),
             ),
         ],
         curves={
             "x": "epoch",
             "y": "training loss of the examples held out, nats",
-            "lines": {"VAE": vae.curve(), "IWAE, K = 5": iwae.curve()},
+            "lines": {"VAE": vae.read_curve(), "IWAE, K = 5": iwae.read_curve()},
             "marks": {"paper, VAE": 86.76, "paper, IWAE": 85.54},
         },
         pictures=[("Drawn from the IWAE's prior.", draw_grid(iwae.model.sample(40), columns=10))],
@@ -75,50 +78,55 @@ def full(lab: Lab) -> Result:
         + ", ".join(f"{value:.2f}" for value in bounds["vae"])
         + "; of the IWAE: "
         + ", ".join(f"{value:.2f}" for value in bounds["iwae"])
-        + ". All 10,000 test images, binarised once. 450 epochs with a cosine schedule stand in for the paper's 3280.",
+        + ". All 10,000 test images, binarised once. 450 epochs with a cosine schedule stand in "
+        "for the paper's 3280.",
     )
 
 
-def model(lab: Lab, variant: str) -> Trained:
+def train_burda_network(lab: Lab, variant: str) -> TrainedRun:
+    """Train 784-200-200-50 in tanh as "vae" or as "iwae" with K = 5."""
     samples = {"bottleneck__samples": 5} if variant == "iwae" else {}
-    return lab.trained(variant, variant, "mnist", latent_dim=50, **samples, **NETWORK, **TRAINING)
+    return lab.train_variant(
+        variant, variant, "mnist", latent_dim=50, **samples, **NETWORK, **TRAINING
+    )
 
 
-def least_fall(bounds: list[float]) -> float:
+def find_smallest_fall(bounds: list[float]) -> float:
+    """Returns the smallest difference between a bound and the next one."""
     return min(a - b for a, b in pairwise(bounds))
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
+    """Check the bounds of a small VAE and a small IWAE on the digits."""
     short = {
         "training__epochs": 40,
         "training__batch_size": 64,
         "network__hidden": [64],
         "data__binarise": "dynamic",
     }
-    vae = lab.trained("vae", "vae", "digits", latent_dim=8, **short)
-    iwae = lab.trained("iwae", "iwae", "digits", latent_dim=8, bottleneck__samples=5, **short)
-    bounds = {t: estimates(t) for t in (vae, iwae)}
+    vae = lab.train_variant("vae", "vae", "digits", latent_dim=8, **short)
+    iwae = lab.train_variant("iwae", "iwae", "digits", latent_dim=8, bottleneck__samples=5, **short)
+    vae_bounds, iwae_bounds = estimate_digit_bounds(vae), estimate_digit_bounds(iwae)
     return Result(
         [
-            Check("NLL (500 samples), digits, VAE", bounds[vae][-1], (20.0, 27.0)),
-            Check(
-                "IWAE better than VAE by, nats", bounds[vae][-1] - bounds[iwae][-1], at_least(0.1)
-            ),
+            Check("NLL (500 samples), digits, VAE", vae_bounds[-1], (20.0, 27.0)),
+            Check("IWAE better than VAE by, nats", vae_bounds[-1] - iwae_bounds[-1], at_least(0.1)),
             Check(
                 "smallest fall of the bound from K = 1 to 5 to 50 to 500",
-                least_fall(bounds[vae]),
+                find_smallest_fall(vae_bounds),
                 at_least(0.0),
             ),
             Check(
                 "largest fall of the bound from K = 1 to 500",
-                bounds[vae][0] - bounds[vae][-1],
+                vae_bounds[0] - vae_bounds[-1],
                 at_most(3.0),
             ),
         ]
     )
 
 
-def estimates(trained: Trained) -> list[float]:
+def estimate_digit_bounds(trained: TrainedRun) -> list[float]:
+    """Estimate the bound with 1, 5, 50 and 500 samples."""
     x = load_dataset(trained.run.config().data).test.x
     torch.manual_seed(0)
     return [iwae_bound(trained.model, x, k) for k in (1, 5, 50, 500)]
@@ -127,9 +135,10 @@ def estimates(trained: Trained) -> list[float]:
 EXPERIMENT = Experiment(
     "E5",
     "More importance samples, a tighter bound",
-    "Trained on the average of K weighted codes, the same network finds a better likelihood and uses more of its code.",
+    "Trained on the average of K weighted codes, the same network finds a better likelihood "
+    "and uses more of its code.",
     "Burda, Grosse & Salakhutdinov (2015), Importance Weighted Autoencoders, Table 1",
     "https://arxiv.org/abs/1509.00519",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -1,10 +1,12 @@
-"""E7: a contractive autoencoder against a plain and a denoising one, Rifai et al. (2011), Table 1."""
+"""E7: a contractive autoencoder, a plain and a denoising one, Rifai et al. (2011), Table 1."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from aecore.analysis.manifold import (
     captured_energy,
@@ -16,7 +18,7 @@ from aecore.analysis.pictures import draw_grid
 from aecore.analysis.probe import ProbeResult, fine_tune_encoder
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 LAYER = {
     "network__hidden": [],
@@ -28,29 +30,22 @@ WEIGHTS = (1.0, 2.0)  # lambda, chosen by the validation error after fine-tuning
 TANGENTS = 15
 
 
-def full(lab: Lab) -> Result:
-    models = {
-        "AE": layer(lab, "ae", "overcomplete"),
-        "DAE": layer(lab, "dae", "denoising-gaussian", corruption__sigma=0.3),
-        **{
-            f"CAE {w:g}": layer(lab, f"cae-{w:g}", "contractive", penalties__contractive__weight=w)
-            for w in WEIGHTS
-        },
-    }
+def run_full(lab: Lab) -> Result:
+    """Check classifiers, Jacobians, saturation and tangents of three models on MNIST."""
+    models = train_layers(lab)
     sets = load_dataset(models["AE"].run.config().data)
-    tuned = {name: tune(trained, sets) for name, trained in models.items()}
-    best = min(
-        (name for name in models if name.startswith("CAE")), key=lambda n: tuned[n].validation_error
-    )
-    shown = {"AE": "AE", "DAE": "DAE", "CAE": best}
+    tuned = {name: fine_tune_classifier(trained, sets) for name, trained in models.items()}
+    contractive_names = [name for name in models if name.startswith("CAE")]
+    best = min(contractive_names, key=lambda name: tuned[name].validation_error)
+    compared = {"AE": "AE", "DAE": "DAE", "CAE": best}
     x = as_float(sets.test.x)
-    some = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:300]]
+    sample = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:300]]
     norm = {
-        name: compute_jacobian_norms(models[key].model, some).mean().item()
-        for name, key in shown.items()
+        name: compute_jacobian_norms(models[key].model, sample).mean().item()
+        for name, key in compared.items()
     }
-    captured = {name: tangent_energy(models[key], some) for name, key in shown.items()}
-    error = {name: 100 * tuned[key].error for name, key in shown.items()}
+    energy = {name: compute_tangent_energy(models[key], sample) for name, key in compared.items()}
+    error = {name: 100 * tuned[key].error for name, key in compared.items()}
     return Result(
         [
             Check(
@@ -73,44 +68,58 @@ def full(lab: Lab) -> Result:
             ),
             Check(
                 "saturated units, contractive, %",
-                saturated(models[best], x),
+                compute_saturation(models[best], x),
                 at_least(75.0),
                 paper=86.36,
             ),
-            Check("saturated units, plain, %", saturated(models["AE"], x), paper=49.9),
+            Check("saturated units, plain, %", compute_saturation(models["AE"], x), paper=49.9),
             Check(
                 f"tangent energy in {TANGENTS} directions, contractive",
-                captured["CAE"],
+                energy["CAE"],
                 at_least(0.255),
                 at_least(0.599),
             ),
-            Check(f"tangent energy in {TANGENTS} directions, plain", captured["AE"]),
+            Check(f"tangent energy in {TANGENTS} directions, plain", energy["AE"]),
         ],
         curves={
             "x": "epoch",
             "y": "training loss of the examples held out, nats",
-            "lines": {name: models[key].curve() for name, key in shown.items()},
+            "lines": {name: models[key].read_curve() for name, key in compared.items()},
             "marks": {},
         },
         pictures=[
             (
                 "Test images and the five directions to which the contractive code responds most.",
-                directions(models[best], some[:8]),
+                draw_tangents(models[best], sample[:8]),
             )
         ],
-        notes=f"Lambda {best.removeprefix('CAE ')} of {', '.join(f'{w:g}' for w in WEIGHTS)}, by the error on 10,000 "
-        "training examples held out. Tangent energy: share of six analytic tangents (shifts, rotation, scaling, two "
-        "hyperbolic) in the span of the leading directions; .255 is global PCA, .599 local PCA. "
+        notes=f"Lambda {best.removeprefix('CAE ')} of {', '.join(f'{w:g}' for w in WEIGHTS)}, by "
+        "the error on 10,000 training examples held out. Tangent energy: share of six analytic "
+        "tangents (shifts, rotation, scaling, two hyperbolic) in the span of the leading "
+        "directions; .255 is global PCA, .599 local PCA. "
         + "; ".join(f"{name}: {100 * t.error:.2f} %" for name, t in tuned.items())
         + " after fine-tuning. "
-        "Tried: 50 epochs of fine-tuning, 1.47 %; a fifth of the pixels dropped too, 1.39 and 1.51 % with batches of "
-        "100 and 250. The standard error is 0.12.",
+        "Tried: 50 epochs of fine-tuning, 1.47 %; a fifth of the pixels dropped too, 1.39 and "
+        "1.51 % with batches of 100 and 250. The standard error is 0.12.",
     )
 
 
-def layer(lab: Lab, name: str, variant: str, **settings: Any) -> Trained:
-    """784-1000-784, tied sigmoid units, cross-entropy."""
-    return lab.trained(
+def train_layers(lab: Lab) -> dict[str, TrainedRun]:
+    """Train a plain and a denoising layer, and a contractive one for each of WEIGHTS."""
+    models = {
+        "AE": train_layer(lab, "ae", "overcomplete"),
+        "DAE": train_layer(lab, "dae", "denoising-gaussian", corruption__sigma=0.3),
+    }
+    for weight in WEIGHTS:
+        models[f"CAE {weight:g}"] = train_layer(
+            lab, f"cae-{weight:g}", "contractive", penalties__contractive__weight=weight
+        )
+    return models
+
+
+def train_layer(lab: Lab, name: str, variant: str, **settings: Any) -> TrainedRun:
+    """Train 784-1000-784: tied sigmoid units, cross-entropy."""
+    return lab.train_variant(
         name,
         variant,
         "mnist",
@@ -125,7 +134,8 @@ def layer(lab: Lab, name: str, variant: str, **settings: Any) -> Trained:
     )
 
 
-def tune(trained: Trained, sets: Dataset) -> ProbeResult:
+def fine_tune_classifier(trained: TrainedRun, sets: Dataset) -> ProbeResult:
+    """Fine-tune the encoder with a classifier on it, with dropout."""
     x, test = (as_float(part.x) for part in (sets.train, sets.test))
     return fine_tune_encoder(
         trained.model,
@@ -141,27 +151,30 @@ def tune(trained: Trained, sets: Dataset) -> ProbeResult:
 
 
 @torch.no_grad()
-def saturated(trained: Trained, x: torch.Tensor) -> float:
-    """Share of units below .05 or above .95, in %."""
+def compute_saturation(trained: TrainedRun, x: Tensor) -> float:
+    """Returns the share of units below .05 or above .95, in %."""
     h = torch.cat([trained.model.encode(part) for part in x.split(1000)])
     return 100 * ((h < 0.05) | (h > 0.95)).float().mean().item()
 
 
-def tangent_energy(trained: Trained, x: torch.Tensor) -> float:
+def compute_tangent_energy(trained: TrainedRun, x: Tensor) -> float:
+    """Returns the share of image tangents in the span of the leading directions, mean over x."""
     basis = compute_tangents(trained.model, x, TANGENTS)
     return captured_energy(compute_image_tangents(x), basis).mean().item()
 
 
-def directions(trained: Trained, x: torch.Tensor) -> object:
-    found = compute_tangents(trained.model, x, 5).unflatten(2, (1, 28, 28))
-    shown = found / (2 * found.abs().amax((2, 3, 4), keepdim=True)) + 0.5
-    return draw_grid(torch.cat([x[:, None], shown], 1).flatten(0, 1), columns=6)
+def draw_tangents(trained: TrainedRun, x: Tensor) -> Image.Image:
+    """Draw images, each followed by the five directions to which its code responds most."""
+    tangents = compute_tangents(trained.model, x, 5).unflatten(2, (1, 28, 28))
+    scaled = tangents / (2 * tangents.abs().amax((2, 3, 4), keepdim=True)) + 0.5
+    return draw_grid(torch.cat([x[:, None], scaled], 1).flatten(0, 1), columns=6)
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
+    """Check the Jacobian norms of a plain and a contractive layer on the digits."""
     small = {"latent_dim": 100, **LAYER, "training__epochs": 60, "training__batch_size": 64}
-    plain = lab.trained("ae", "overcomplete", "digits", **small)
-    contractive = lab.trained(
+    plain = lab.train_variant("ae", "overcomplete", "digits", **small)
+    contractive = lab.train_variant(
         "cae", "contractive", "digits", penalties__contractive__weight=0.5, **small
     )
     x = as_float(load_dataset(plain.run.config().data).test.x)[:100]
@@ -176,9 +189,10 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E7",
     "A contractive autoencoder contracts",
-    "Punishing the encoder's Jacobian leaves a code that moves along the data alone, and starts a classifier better.",
+    "Punishing the encoder's Jacobian leaves a code that moves along the data alone, and starts "
+    "a classifier better.",
     "Rifai et al. (2011), Contractive Auto-Encoders, Table 1",
     "https://icml.cc/2011/papers/455_icmlpaper.pdf",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from aecore.analysis.pictures import draw_grid
@@ -13,27 +14,28 @@ from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
 from aecore.model.parts.corruption import Corruption, GaussianNoise, Masking, SaltAndPepper
 from aecore.tasks.denoise import fit_linear_denoiser
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
 NOISES: dict[str, Corruption] = {
     "Gaussian, 0.5": GaussianNoise(sigma=0.5),
     "masking, 0.25": Masking(fraction=0.25),
     "salt and pepper, 0.25": SaltAndPepper(fraction=0.25),
 }
-VARIANT = {
+DENOISING_VARIANTS = {
     kind: f"denoising-{kind.replace('_', '-')}"
     for kind in ("gaussian", "masking", "salt_and_pepper")
 }
 
 
-def full(lab: Lab) -> Result:
-    checks, lines, strips = [], {}, []
+def run_full(lab: Lab) -> Result:
+    """Check a deep and a linear denoiser on MNIST for each of NOISES."""
+    checks, curves, strips = [], {}, []
     for name, noise in NOISES.items():
-        deep, linear = denoiser(lab, noise), linear_denoiser(lab, noise)
+        deep, linear = train_denoiser(lab, noise), train_linear_denoiser(lab, noise)
         sets = load_dataset(deep.run.config().data)
         train, test = (as_float(part.x) for part in (sets.train, sets.test))
         best = fit_linear_denoiser(train, noise).expected_se(test, noise)
-        se, linear_se = noisy_se(deep, sets.test.x), noisy_se(linear, sets.test.x)
+        se, linear_se = (measure_noisy_se(model, sets.test.x) for model in (deep, linear))
         gain = 10 * math.log10(best / se)
         checks += [
             Check(
@@ -49,33 +51,34 @@ def full(lab: Lab) -> Result:
                 (-1.0, 1.0),
             ),
         ]
-        lines[name] = deep.curve()
-        strips.append(cleaned(deep, sets.test.x))
+        curves[name] = deep.read_curve()
+        strips.append(draw_denoised(deep, sets.test.x))
     return Result(
         checks,
         curves={
             "x": "epoch",
             "y": "SE of the examples held out, from noisy inputs",
-            "lines": lines,
+            "lines": curves,
             "marks": {},
         },
         pictures=[
             (f"{name}: the noisy input above, what the model makes of it below.", strip)
             for name, strip in zip(NOISES, strips, strict=True)
         ],
-        notes="784-1000-1000-784 with GELU units and batch normalisation. The linear optimum is exact: the Wiener "
-        "filter and its counterparts for masking and salt and pepper, from the training set's moments; its error is "
-        "the expectation over the noise on the test set.",
+        notes="784-1000-1000-784 with GELU units and batch normalisation. The linear optimum is "
+        "exact: the Wiener filter and its counterparts for masking and salt and pepper, from the "
+        "training set's moments; its error is the expectation over the noise on the test set.",
     )
 
 
-def denoiser(lab: Lab, noise: Corruption) -> Trained:
-    return lab.trained(
+def train_denoiser(lab: Lab, noise: Corruption) -> TrainedRun:
+    """Train 784-1000-1000-784 with GELU units on MNIST."""
+    return lab.train_variant(
         noise.kind,
-        VARIANT[noise.kind],
+        DENOISING_VARIANTS[noise.kind],
         "mnist",
         latent_dim=1000,
-        **as_settings(noise),
+        **make_noise_settings(noise),
         network__hidden=[1000],
         network__activation="gelu",
         network__code_activation="gelu",
@@ -88,56 +91,61 @@ def denoiser(lab: Lab, noise: Corruption) -> Trained:
     )
 
 
-def linear_denoiser(
-    lab: Lab, noise: Corruption, name: str = "mnist", latent_dim: int = 784
-) -> Trained:
-    return lab.trained(
+def train_linear_denoiser(lab: Lab, noise: Corruption) -> TrainedRun:
+    """Train a linear denoiser of full rank on MNIST, whose optimum is known."""
+    return lab.train_variant(
         f"linear-{noise.kind}",
         "linear",
-        name,
-        latent_dim=latent_dim,
+        "mnist",
+        latent_dim=784,
         corruption__kind=noise.kind,
-        **as_settings(noise),
+        **make_noise_settings(noise),
         training__epochs=20,
         training__lr=5e-4,
         training__batch_size=100,
     )
 
 
-def as_settings(noise: Corruption) -> dict[str, Any]:
+def make_noise_settings(noise: Corruption) -> dict[str, Any]:
+    """Returns the options of a corruption as settings of `Lab.train_variant`."""
     return {
         f"corruption__{key}": value for key, value in noise.model_dump().items() if key != "kind"
     }
 
 
 @torch.no_grad()
-def noisy_se(trained: Trained, x: Tensor) -> float:
-    """Mean squared error summed over pixels, of what is made from inputs with the model's own kind of noise."""
+def measure_noisy_se(trained: TrainedRun, x: Tensor) -> float:
+    """Returns the squared error of inputs with the model's own kind of noise.
+
+    It is summed over pixels, mean over images.
+    """
     torch.manual_seed(0)
     total = 0.0
     for part in x.split(2000):
         clean = as_float(part).to(trained.model.shift.device)
-        rebuilt = trained.model.reconstruct(trained.model.config.corruption(clean))
-        total += (rebuilt - clean).square().sum().item()
+        denoised = trained.model.reconstruct(trained.model.config.corruption(clean))
+        total += (denoised - clean).square().sum().item()
     return total / len(x)
 
 
 @torch.no_grad()
-def cleaned(trained: Trained, x: Tensor, count: int = 10) -> object:
+def draw_denoised(trained: TrainedRun, x: Tensor, count: int = 10) -> Image.Image:
+    """Draw noisy images above their reconstructions."""
     torch.manual_seed(0)
     clean = as_float(x[torch.linspace(0, len(x) - 1, count).long()])
     noisy = trained.model.config.corruption(clean)
     return draw_grid(torch.cat([noisy, trained.model.reconstruct(noisy)]), columns=count)
 
 
-def quick(lab: Lab) -> Result:
+def run_quick(lab: Lab) -> Result:
+    """Check a denoiser of the digits, and that it adds no noise outside training."""
     noise = GaussianNoise(sigma=0.3)
-    trained = lab.trained(
+    trained = lab.train_variant(
         "gaussian",
         "denoising-gaussian",
         "digits",
         latent_dim=128,
-        **as_settings(noise),
+        **make_noise_settings(noise),
         network__hidden=[256],
         network__code_activation="relu",
         training__epochs=60,
@@ -147,15 +155,19 @@ def quick(lab: Lab) -> Result:
     sets = load_dataset(trained.run.config().data)
     train, x = (as_float(part.x) for part in (sets.train, sets.test))
     best = fit_linear_denoiser(train, noise).expected_se(x, noise)
-    again = (trained.model.reconstruct(x) - trained.model.reconstruct(x)).abs().max().item()
+    difference = trained.model.reconstruct(x) - trained.model.reconstruct(x)
     return Result(
         [
             Check(
                 "better than the best linear denoiser by, dB, digits",
-                10 * math.log10(best / noisy_se(trained, sets.test.x)),
+                10 * math.log10(best / measure_noisy_se(trained, sets.test.x)),
                 at_least(0.3),
             ),
-            Check("difference between two reconstructions of one input", again, (0.0, 0.0)),
+            Check(
+                "difference between two reconstructions of one input",
+                difference.abs().max().item(),
+                (0.0, 0.0),
+            ),
         ]
     )
 
@@ -166,6 +178,6 @@ EXPERIMENT = Experiment(
     "Trained to undo noise, an autoencoder removes more of it than any linear filter can.",
     "Vincent et al. (2010), Stacked Denoising Autoencoders; the linear optimum is Wiener's",
     "https://www.jmlr.org/papers/v11/vincent10a.html",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least
+from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
 SAMPLES = 1e7  # training examples seen, where the paper's curve is read
 PAPER = {
@@ -14,28 +14,30 @@ PAPER = {
 }  # at 1e7 and at 1e8 samples, read off the figure, +-0.3
 
 
-def full(lab: Lab) -> Result:
-    found = {units: vae(lab, units) for units in PAPER}
+def run_full(lab: Lab) -> Result:
+    """Check the bound of VAEs of two sizes on MNIST."""
+    runs = {units: train_aevb_network(lab, units) for units in PAPER}
     return Result(
-        [check for units, trained in found.items() for check in checks(units, trained)],
+        [check for units, trained in runs.items() for check in check_bound(units, trained)],
         curves={
             "x": "epoch",
             "y": "negative bound of the examples held out, nats",
-            "lines": {f"{units} units": trained.curve() for units, trained in found.items()},
+            "lines": {f"{units} units": trained.read_curve() for units, trained in runs.items()},
             "marks": {f"paper, {units} units": -PAPER[units][0] for units in PAPER},
         },
         pictures=[
-            ("Drawn from the prior, 20 units.", draw_grid(found[20].model.sample(40), columns=10))
+            ("Drawn from the prior, 20 units.", draw_grid(runs[20].model.sample(40), columns=10))
         ],
-        notes="The moonshot is the paper's value after ten times as many examples. Adam with a cosine schedule in "
-        "place of Adagrad; 57,000 of the 60,000 training examples are trained on.",
+        notes="The moonshot is the paper's value after ten times as many examples. Adam with a "
+        "cosine schedule in place of Adagrad; 57,000 of the 60,000 training examples are trained "
+        "on.",
     )
 
 
-def vae(lab: Lab, units: int) -> Trained:
-    """784-500-units-500-784 in tanh, on grey pixels, for 1e7 examples."""
+def train_aevb_network(lab: Lab, units: int) -> TrainedRun:
+    """Train 784-500-units-500-784 in tanh, on grey pixels, for 1e7 examples."""
     epochs = round(SAMPLES / 57_000)
-    return lab.trained(
+    return lab.train_variant(
         f"vae-{units}",
         "vae",
         "mnist",
@@ -50,23 +52,25 @@ def vae(lab: Lab, units: int) -> Trained:
     )
 
 
-def checks(units: int, trained: Trained) -> list[Check]:
-    found, (paper, later) = trained.run.test_metrics(), PAPER[units]
+def check_bound(units: int, trained: TrainedRun) -> list[Check]:
+    """Returns the checks of the bound and of the active units."""
+    metrics, (paper, later) = trained.run.test_metrics(), PAPER[units]
     name = f"{units} units"
     return [
         Check(
             f"test bound at 1e7 examples, {name}",
-            -found["nll_bound"],
+            -metrics["nll_bound"],
             at_least(paper),
             at_least(later),
             paper=paper,
         ),
-        Check(f"active units of {units}", found["active_units"], (10, 20)),
+        Check(f"active units of {units}", metrics["active_units"], (10, 20)),
     ]
 
 
-def quick(lab: Lab) -> Result:
-    trained = lab.trained(
+def run_quick(lab: Lab) -> Result:
+    """Check KL and bound of a small VAE on the digits."""
+    trained = lab.train_variant(
         "vae",
         "vae",
         "digits",
@@ -75,16 +79,16 @@ def quick(lab: Lab) -> Result:
         network__activation="tanh",
         training__epochs=60,
     )
-    found = trained.run.test_metrics()
-    entropy = load_dataset(trained.run.config().data).test.x
-    x = as_float(entropy).clamp(1e-6, 1 - 1e-6)
-    floor = -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1).mean().item()
+    metrics = trained.run.test_metrics()
+    pixels = load_dataset(trained.run.config().data).test.x
+    x = as_float(pixels).clamp(1e-6, 1 - 1e-6)
+    entropy = -(x * x.log() + (1 - x) * (1 - x).log()).flatten(1).sum(1).mean().item()
     return Result(
         [
-            Check("KL, digits, 4 units, nats", found["kl"], (1.5, 5.0)),
+            Check("KL, digits, 4 units, nats", metrics["kl"], (1.5, 5.0)),
             Check(
                 "bound above the entropy of the pixels, nats",
-                found["nll_bound"] - floor,
+                metrics["nll_bound"] - entropy,
                 (8.0, 15.0),
             ),
         ]
@@ -94,9 +98,10 @@ def quick(lab: Lab) -> Result:
 EXPERIMENT = Experiment(
     "E11",
     "The bound of auto-encoding variational Bayes",
-    "A VAE reaches the lower bound on the likelihood that its first paper plots, after as many examples.",
+    "A VAE reaches the lower bound on the likelihood that its first paper plots, after as many "
+    "examples.",
     "Kingma & Welling (2013), Auto-Encoding Variational Bayes, Fig. 2",
     "https://arxiv.org/abs/1312.6114",
-    full,
-    quick,
+    run_full,
+    run_quick,
 )

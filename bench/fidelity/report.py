@@ -1,120 +1,123 @@
-"""From the rows in docs/results/fidelity to docs/results/fidelity.md."""
+"""Write docs/results/fidelity.md from the rows in docs/results/fidelity."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aecore.files import write_text_file
-from bench.fidelity.experiment import RESULTS
+from bench.fidelity.rows import Row, list_rows, write_report
 
 VERDICTS = {"moonshot": "**moonshot**", "pass": "pass", "miss": "MISS"}
+INTRODUCTION = (
+    "Made by `python -m bench.fidelity`; every figure was measured by the command in its section, "
+    "at the commit named there. SE is the squared error summed over features, mean over examples; "
+    "likelihoods are in nats per example. "
+    "*pass*: every bar is reached. *moonshot*: so is every higher bar."
+)
 
 
-def rows() -> list[dict[str, Any]]:
-    """Every row that was kept, E0 first."""
-    return sorted(
-        (json.loads(p.read_text()) for p in RESULTS.glob("E*.json")),
-        key=lambda kept: int(kept["id"][1:]),
-    )
-
-
-def table() -> None:
-    """Write docs/results/fidelity.md."""
-    kept = rows()
-    text = [
+def write_fidelity_page() -> None:
+    """Write docs/results/fidelity.md: a summary of all rows, then a section for each."""
+    rows = list_rows()
+    lines = [
         "# Fidelity: each variant against its paper",
         "",
-        "Made by `python -m bench.fidelity`; every figure was measured by the command in its section, at the commit "
-        "named there. SE is the squared error summed over features, mean over examples; likelihoods are in nats per "
-        "example. *pass*: every bar is reached. *moonshot*: so is every higher bar.",
+        INTRODUCTION,
         "",
         "| | experiment | first figure | ours | paper | bar | verdict | time | seeds |",
         "|---|---|---|---|---|---|---|---|---|",
-        *(summary(one) for one in kept),
+        *(format_summary(row) for row in rows),
         "",
-        *(line for one in kept for line in section(one)),
+        *(line for row in rows for line in format_experiment(row)),
     ]
-    write_text_file(RESULTS.with_suffix(".md"), "\n".join(text))
+    write_report("\n".join(lines))
 
 
-def summary(kept: Mapping[str, Any]) -> str:
-    first = kept["checks"][0]
+def format_summary(row: Row) -> str:
+    """Returns an experiment's row of the first table, with its first check."""
+    check = row["checks"][0]
     cells = [
-        kept["id"],
-        kept["title"],
-        first["what"],
-        with_spread(first),
-        figure(first["paper"]),
-        span(first["bar"]),
-        VERDICTS[kept["verdict"]],
-        duration(kept["seconds"]),
-        ", ".join(map(str, kept["seeds"])),
+        row["id"],
+        row["title"],
+        check["what"],
+        format_value_and_spread(check),
+        format_figure(check["paper"]),
+        format_bar(check["bar"]),
+        VERDICTS[row["verdict"]],
+        format_seconds(row["seconds"]),
+        ", ".join(map(str, row["seeds"])),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def section(kept: Mapping[str, Any]) -> list[str]:
+def format_experiment(row: Row) -> list[str]:
+    """Returns the lines of an experiment's section."""
     return [
-        f"## {kept['id']} {kept['title']}: {kept['verdict']}",
+        f"## {row['id']} {row['title']}: {row['verdict']}",
         "",
-        f"{kept['claim']} ([{kept['paper']}]({kept['url']}))",
+        f"{row['claim']} ([{row['paper']}]({row['url']}))",
         "",
         "| figure | ours | paper | bar | moonshot | |",
         "|---|---|---|---|---|---|",
-        *(line(check) for check in kept["checks"]),
+        *(format_check(check) for check in row["checks"]),
         "",
-        *([kept["notes"], ""] if kept["notes"] else []),
-        f"`{kept['command']}`, {duration(kept['seconds'])} on {kept['device']}, torch {kept['torch']}, "
-        f"commit {kept['commit']}, {kept['date']}.",
+        *([row["notes"], ""] if row["notes"] else []),
+        f"`{row['command']}`, {format_seconds(row['seconds'])} on {row['device']}, "
+        f"torch {row['torch']}, commit {row['commit']}, {row['date']}.",
         "",
-        *(f"![{picture['caption']}](fidelity/{picture['file']})\n" for picture in kept["pictures"]),
+        *(f"![{picture['caption']}](fidelity/{picture['file']})\n" for picture in row["pictures"]),
     ]
 
 
-def line(check: Mapping[str, Any]) -> str:
-    state = "" if check["bar"] is None else "missed" if not check["passed"] else "reached"
-    if state == "reached" and check["moonshot"] and check["beyond"]:
-        state = "moonshot"
+def format_check(check: Mapping[str, Any]) -> str:
+    """Returns a check's row of the table in its experiment's section."""
     cells = [
         check["what"],
-        with_spread(check),
-        figure(check["paper"]),
-        span(check["bar"]),
-        span(check["moonshot"]),
-        state,
+        format_value_and_spread(check),
+        format_figure(check["paper"]),
+        format_bar(check["bar"]),
+        format_bar(check["moonshot"]),
+        name_outcome(check),
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def with_spread(check: Mapping[str, Any]) -> str:
-    return figure(check["ours"]) + (
-        "" if check["spread"] is None else f" ± {figure(check['spread'])}"
-    )
+def name_outcome(check: Mapping[str, Any]) -> str:
+    """Returns missed, reached or moonshot; nothing for a check without a bar."""
+    if check["bar"] is None:
+        return ""
+    if not check["passed"]:
+        return "missed"
+    return "moonshot" if check["moonshot"] and check["beyond"] else "reached"
 
 
-def figure(value: float | None) -> str:
-    """A number at the precision at which papers print theirs."""
+def format_value_and_spread(check: Mapping[str, Any]) -> str:
+    """Returns our figure, with its standard deviation where there is one."""
+    value = format_figure(check["ours"])
+    return value if check["spread"] is None else f"{value} ± {format_figure(check['spread'])}"
+
+
+def format_figure(value: float | None) -> str:
+    """Returns a number at the precision at which papers print theirs; nothing for None."""
     if value is None:
         return ""
-    return (
-        f"{value:.4g}"
-        if abs(value) < 10
-        else f"{value:.2f}"
-        if abs(value) < 1000
-        else f"{value:.0f}"
-    )
+    if abs(value) < 10:
+        return f"{value:.4g}"
+    return f"{value:.2f}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def span(allowed: Sequence[float | None] | None) -> str:
-    if allowed is None:
+def format_bar(bar: Sequence[float | None] | None) -> str:
+    """Returns the range of a bar, such as "≤ 3.3"; nothing for None."""
+    if bar is None:
         return ""
-    low, high = allowed
+    low, high = bar
     if low is None:
-        return f"≤ {figure(high)}"
-    return f"≥ {figure(low)}" if high is None else f"{figure(low)} to {figure(high)}"
+        return f"≤ {format_figure(high)}"
+    if high is None:
+        return f"≥ {format_figure(low)}"
+    return f"{format_figure(low)} to {format_figure(high)}"
 
 
-def duration(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
+    """Returns a duration in seconds, or from two minutes on in minutes."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
