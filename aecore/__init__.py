@@ -1,10 +1,14 @@
-"""Autoencoder Lab: train any autoencoder, see what it learned, share it."""
+"""Autoencoder Lab: train any autoencoder, see what it learned, share it.
+
+The public names are loaded on first use: `import aecore` alone stays small and imports no torch.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-_HOMES = {
+_MODULES = {
     "Autoencoder": "aecore.model.autoencoder",
     "ModelConfig": "aecore.model.config",
     "DataConfig": "aecore.model.config",
@@ -14,17 +18,22 @@ _HOMES = {
     "configure": "aecore.model.variants",
     "Run": "aecore.runs.run",
     "fit": "aecore.training.trainer",
+    "AutoencoderTransformer": "aecore.estimator",
+    "AutoencoderDetector": "aecore.estimator",
+    "AutoencoderImputer": "aecore.estimator",
     "AecoreError": "aecore.errors",
 }
 
-
-__all__ = list(_HOMES)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    """Public names load on first use, so that a process that only waits in a queue stays small."""
-    from importlib import import_module
-
-    if name not in _HOMES:
+    """Import the module of a public name and return what it holds under that name."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'aecore' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion in editors and notebooks."""
+    return sorted(__all__)

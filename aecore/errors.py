@@ -1,31 +1,31 @@
-"""What can go wrong, in the user's words: what was wrong, what was got, what to do."""
+"""Errors that are shown to people: each says what was wrong, what it got and what to do."""
 
 from __future__ import annotations
 
 
 class AecoreError(Exception):
-    """Anything that the user can act on; its text is a sentence fit to show."""
+    """Base of all errors that a user can act on; their text is shown as it is."""
 
 
 class ConfigError(AecoreError):
-    """A model, data or training option that cannot be honoured."""
+    """An option of a model, of data or of the training is unknown, or not possible."""
 
 
 class DataError(AecoreError):
-    """Data that cannot be read, or that no model could learn from."""
+    """Data cannot be read, or no model could learn from them."""
 
 
 class CheckpointError(AecoreError):
-    """A run folder or a weights file that is torn, foreign or hostile."""
+    """A run folder or a weights file is incomplete, of another program, or hostile."""
 
 
 class RunError(AecoreError):
-    """A run that is not in the state that was asked for."""
+    """A run is not in the state that the call needs."""
 
 
 class BackendError(AecoreError):
-    """A place that trains refused, or cannot do what was asked."""
+    """A training backend refused a run, or cannot do what was asked."""
 
 
 class HubError(AecoreError):
-    """The Hugging Face Hub said no, or could not be reached."""
+    """The Hugging Face Hub refused a request, or could not be reached."""

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.files import write_text_file
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER

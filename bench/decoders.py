@@ -100,12 +100,13 @@ def prepare(page: Page, folder: Path) -> None:
 def given(name: str) -> list[object]:
     """A run's decoder for both, as Base64; its number of units; how often to decode."""
     run = find_run(name)
-    about, tensors = export_steps(Autoencoder.load(run.path))
+    model = Autoencoder.load(run.path)
+    about, tensors = export_steps(model)
     data = encode_pack(
         {f"model.{key}": t.numpy() for key, t in tensors.items()}, {"network": about}
     )
     with tempfile.TemporaryDirectory() as folder:
-        export_model(run, "onnx", Path(folder))
+        export_model(model, "onnx", Path(folder))
         onnx = (Path(folder) / "decoder.onnx").read_bytes()
     return [
         base64.b64encode(data).decode(),

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from aecore.cli.parser import main as run_command
-from aecore.files import RESUME_FILE
+from aecore.files import LOCK_FILE, RESUME_FILE
 from aecore.runs.listing import SHIPPED_FOLDER, create_run, is_shipped_run
 from aecore.tasks.anomaly import plan_detector
 from aecore.tasks.impute import plan_imputer
@@ -93,7 +93,7 @@ def make(name: str, options: list[str]) -> None:
 
 
 def tidy(folder: Path) -> None:
-    for name in (RESUME_FILE, "run.lock"):
+    for name in (RESUME_FILE, LOCK_FILE):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -31,9 +31,9 @@ from aecore.data.catalog import data_folder
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder, Loss
 from aecore.model.config import ModelConfig
-from aecore.model.parts.bottleneck import GaussianCode
-from aecore.model.parts.networks import Mlp
-from aecore.model.parts.penalties import Contractive
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
+from aecore.model.parts.networks.mlp import Mlp
+from aecore.model.parts.penalties.contractive import Contractive
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from bench.timing import (
     BATCH,

@@ -137,7 +137,7 @@ def throughput(count: int) -> float:
 
 def seconds(run: Run) -> Iterator[float]:
     """Of each epoch but the first, which shared the processor with a start."""
-    return (row["seconds"] for row in run.epochs()[1:])
+    return (record.seconds or 0.0 for record in run.epochs()[1:])
 
 
 def clicks(page: Page) -> list[float]:

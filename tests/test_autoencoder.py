@@ -11,10 +11,10 @@ import torch
 from helpers import digits, model
 from sklearn.datasets import load_digits
 
-from aecore.analysis.metrics import iwae_bound
+from aecore.analysis.bounds import iwae_bound
 from aecore.errors import ConfigError
-from aecore.model.autoencoder import Autoencoder, combine_sample_losses
-from aecore.model.parts.bottleneck import GaussianCode
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 
 CORRUPTIONS = [None, {"kind": "gaussian"}, {"kind": "masking"}, {"kind": "salt_and_pepper"}]
 BOTTLENECKS = [
@@ -118,24 +118,24 @@ def test_the_warm_up_of_the_kl_leaves_a_codebook_alone():
 
 def test_importance_weighting_of_two_known_weights():
     losses = -torch.tensor([[0.0], [math.log(3)]], dtype=torch.float64)  # log w = 0 and ln 3
-    assert -combine_sample_losses(losses, GaussianCode(bound="iwae")).item() == pytest.approx(
+    assert -GaussianCode(bound="iwae").combine_losses(losses).item() == pytest.approx(
         0.693147, abs=1e-6
     )
-    assert -combine_sample_losses(losses, GaussianCode(bound="elbo")).item() == pytest.approx(
+    assert -GaussianCode(bound="elbo").combine_losses(losses).item() == pytest.approx(
         0.549306, abs=1e-6
     )
 
 
 def test_importance_weighting_is_stable_far_from_zero():
     losses = torch.tensor([[1e4], [1e4 + 1]])
-    assert combine_sample_losses(losses, GaussianCode(bound="iwae")).item() == pytest.approx(
+    assert GaussianCode(bound="iwae").combine_losses(losses).item() == pytest.approx(
         1e4 + math.log(2 / (1 + math.exp(-1)))
     )
 
 
 def test_the_iwae_gradient_weighs_each_sample_by_its_importance():
     losses = torch.tensor([[0.3], [1.7], [-0.4]], dtype=torch.float64, requires_grad=True)
-    combine_sample_losses(losses, GaussianCode(bound="iwae")).sum().backward()
+    GaussianCode(bound="iwae").combine_losses(losses).sum().backward()
     assert torch.allclose(losses.grad, torch.softmax(-losses.detach(), 0))
 
 

@@ -15,7 +15,7 @@ import pytest
 from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
 
 from aecore.backends.base import Order
-from aecore.backends.local import PROJECT, child_environment, read_log_tail, submit_local
+from aecore.backends.local import submit_local
 from aecore.backends.package import pack_run
 from aecore.backends.registry import open_backend
 from aecore.backends.slots import (
@@ -23,13 +23,13 @@ from aecore.backends.slots import (
     is_earlier_waiting,
     main,
     read_queued_since,
-    slot_limit,
     take_free_slot,
     trainer_command,
 )
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run
+from aecore.runs.process import PACKAGE_PARENT, make_child_environment, read_slot_limit
 from aecore.runs.run import START_SECONDS
 
 LONG = {"training": {"epochs": 100_000}}
@@ -48,7 +48,7 @@ def is_gone(pid):
 
 
 def log(run):
-    return read_log_tail(run)
+    return run.log_tail()
 
 
 def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
@@ -150,7 +150,7 @@ def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
 def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):
     for text, count in (("2", 2), ("1", 1), ("0", 1), ("-3", 1), ("many", 1), ("", 1)):
         monkeypatch.setenv("AECORE_SLOTS", text)
-        assert slot_limit() == count
+        assert read_slot_limit() == count
     monkeypatch.setenv("AECORE_SLOTS", "2")
     held = [take_free_slot(tmp_path) for _ in range(3)]
     assert held[0] and held[1] and held[2] is None
@@ -198,18 +198,18 @@ def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):
     monkeypatch.setenv("AECORE_SLOTS", "2")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    environment = child_environment()
+    environment = make_child_environment()
     assert environment["OMP_NUM_THREADS"] == "8"
-    assert environment["PYTHONPATH"] == f"{PROJECT}:/elsewhere"
+    assert environment["PYTHONPATH"] == f"{PACKAGE_PARENT}:/elsewhere"
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    assert child_environment()["OMP_NUM_THREADS"] == "1"
+    assert make_child_environment()["OMP_NUM_THREADS"] == "1"
 
 
 def test_the_end_of_a_log_is_there_for_who_asks():
     run = create_run(tiny())
-    assert read_log_tail(run) == ""
+    assert run.log_tail() == ""
     (run.path / "log.txt").write_bytes(b"\xff\n" + b"\n".join(b"%d" % i for i in range(50)))
-    assert read_log_tail(run, 2) == "48\n49"
+    assert run.log_tail(2) == "48\n49"
 
 
 def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(monkeypatch):

@@ -7,13 +7,10 @@ import math
 import pytest
 import torch
 
-from aecore.model.parts.bottleneck import (
-    FiniteScalar,
-    GaussianCode,
-    TopK,
-    VectorQuantized,
-    kl_to_standard_normal,
-)
+from aecore.model.parts.bottlenecks.finite_scalar import FiniteScalar
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode, kl_to_standard_normal
+from aecore.model.parts.bottlenecks.top_k import TopK
+from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
 
 
 def column(*values):

@@ -360,7 +360,7 @@ def test_training_by_the_process_gives_the_bytes_of_training_in_python_and_stops
     from aecore.training.trainer import fit
 
     for record in fit(twin, lambda: len(twin.epochs()) >= reached):
-        assert record["loss"] == run.epochs()[record["epoch"] - 1]["loss"]
+        assert record.loss == run.epochs()[record.epoch - 1].loss
     assert weights_of(twin) == weights_of(run)
 
 

@@ -322,7 +322,9 @@ def test_folders_train_and_test_stay_the_splits_on_the_disk(tmp_path, monkeypatc
 
 def test_of_a_limited_set_only_what_is_used_is_decoded(tmp_path, monkeypatch):
     folder, decoded, real = picture_folder(tmp_path / "p"), [], _to_pixels
-    monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: (decoded.append(1), real(image))[1])
+    monkeypatch.setattr(
+        image_decoding, "_to_pixels", lambda image: (decoded.append(1), real(image))[1]
+    )
     for options in ({}, {"train_class": "b"}):
         monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 100_000)
         decoded.clear()
@@ -515,7 +517,7 @@ def test_a_run_on_a_large_set_trains_on_all_of_it_and_resumes_as_if_it_had_not_s
     assert len(np.unique(numbers(torch.from_numpy(seen)))) == len(trainer.x)
 
     for record in fit(part, lambda: bool(part.epochs())):
-        assert record["epoch"] == 1
+        assert record.epoch == 1
     assert part.state().state == "stopped"
     list(fit(part))
     assert weights_of(part) == weights_of(whole)

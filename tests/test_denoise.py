@@ -12,11 +12,11 @@ from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
 from aecore.tasks.denoise import (
     compare_denoisers,
     compare_noise_strengths,
+    compute_structural_similarity,
     corrupt_examples,
     filter_by_non_local_means,
     fit_linear_denoiser,
     judge_denoised,
-    compute_structural_similarity,
 )
 from tests.helpers import digits, model
 

@@ -11,7 +11,7 @@ from aecore.errors import ConfigError
 from aecore.model import export
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.export import EXPORT_SUFFIX, ExportedDecoder, check_against_torch, export_model
-from aecore.runs.listing import SHIPPED_FOLDER, find_run
+from aecore.runs.listing import SHIPPED_FOLDER
 
 SOME = [
     "mnist-vae",
@@ -36,7 +36,7 @@ def test_encoder_and_decoder_agree_with_pytorch_at_any_batch(name, kind, tmp_pat
 def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
     import onnxruntime
 
-    export_model(find_run("mnist-vae"), "onnx", tmp_path)
+    export_model(Autoencoder.load(SHIPPED_FOLDER / "mnist-vae"), "onnx", tmp_path)
     session = onnxruntime.InferenceSession((tmp_path / "decoder.onnx").read_bytes())
     given, got = session.get_inputs()[0], session.get_outputs()[0]
     assert (given.name, given.shape) == ("z", ["batch", 20])
@@ -57,10 +57,12 @@ def test_a_program_that_differs_from_pytorch_is_refused(tmp_path):
 def test_without_its_libraries_onnx_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match="pip install onnx onnxscript onnxruntime"):
-        export_model(find_run("mnist-linear"), "onnx", tmp_path)
+        export_model(Autoencoder.load(SHIPPED_FOLDER / "mnist-linear"), "onnx", tmp_path)
 
 
 def test_a_file_in_the_way_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"file cannot be written: .*Choose another folder"):
-        export_model(find_run("mnist-linear"), "torch-export", tmp_path / "file")
+        export_model(
+            Autoencoder.load(SHIPPED_FOLDER / "mnist-linear"), "torch-export", tmp_path / "file"
+        )

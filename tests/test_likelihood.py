@@ -122,7 +122,7 @@ def test_the_student_t_loss_is_the_negative_log_density_and_begins_with_the_mean
     torch.manual_seed(0)
     likelihood, x = StudentT().build(4).double(), torch.randn(5, 4, dtype=torch.float64) * 3
     logits = torch.randn(3, 5, 8, dtype=torch.float64)
-    location, scale, df = likelihood.parameters_of(logits)
+    location, scale, df = likelihood.split_logits(logits)
     exact = -Heavy(df, location, scale).log_prob(x).sum(-1)
     assert torch.allclose(likelihood.loss(logits, x), exact, atol=1e-10) and (df > 3).all()
     assert torch.equal(likelihood.mean(logits), location)
@@ -140,7 +140,7 @@ def test_draws_have_the_mean_and_variance_of_their_density():
             drawn.var(0), expected, rtol=0.02
         )
     likelihood = StudentT().build(1).double()
-    location, scale, df = likelihood.parameters_of(logits[0])
+    location, scale, df = likelihood.split_logits(logits[0])
     drawn = likelihood.sample(logits)
     assert drawn.mean().item() == pytest.approx(location.item(), abs=0.01)
     assert drawn.var().item() == pytest.approx((scale.square() * df / (df - 2)).item(), rel=0.05)

@@ -18,7 +18,8 @@ from aecore.analysis.manifold import (
     estimate_local_dimension,
     reconstruction_shift,
 )
-from aecore.model.parts.penalties import Contractive, Pass
+from aecore.model.parts.penalties.base import Pass
+from aecore.model.parts.penalties.contractive import Contractive
 
 
 def sigmoid_layer(**options):

@@ -10,12 +10,8 @@ import torch
 from helpers import trained, wait_for
 
 from aecore.analysis import projection_job
-from aecore.analysis.latent import (
-    decoding_errors,
-    encode_codes,
-    find_nearest_codes,
-    order_dimensions,
-)
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import decoding_errors, find_nearest_codes, order_dimensions
 from aecore.analysis.metrics import evaluate_model
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.data.datasets import load_dataset
@@ -103,6 +99,6 @@ def test_dimensions_are_ordered_by_their_spread():
 
 def test_errors_of_inputs_average_to_the_measured_squared_error(job):
     net, x = Autoencoder.load(job.run.path), load_dataset(job.run.config().data).test.x
-    each = decoding_errors(net, x, encode_codes(net, x))
+    each = decoding_errors(net, x, encode_in_chunks(net, x))
     assert each.shape == (len(x),)
     assert each.mean().item() == pytest.approx(evaluate_model(net, x)["se"], rel=1e-5)

@@ -12,19 +12,16 @@ from torch import nn
 from torch.func import jacrev, vmap
 
 from aecore.errors import ConfigError
-from aecore.model.parts.networks import ACTIVATIONS
-from aecore.model.parts.penalties import (
-    L1,
-    L2,
+from aecore.model.parts.networks.base import ACTIVATIONS
+from aecore.model.parts.penalties.base import Pass
+from aecore.model.parts.penalties.contractive import (
     Contractive,
-    KlSparsity,
-    Mmd,
-    Pass,
     closed_form_jacobian_norm,
-    estimate_mmd,
     exact_jacobian_norm,
     probed_jacobian_norm,
 )
+from aecore.model.parts.penalties.mmd import Mmd, estimate_mmd
+from aecore.model.parts.penalties.sparsity import L1, L2, KlSparsity
 
 
 def one_layer(activation, x, weight, bias):

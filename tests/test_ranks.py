@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from helpers import FAST, digits, tiny, trained, wait_for, weights_of
+from helpers import FAST, digits, ended, fork, tiny, trained, wait_for, weights_of
 from torch.nn.parallel import DistributedDataParallel
 
 from aecore.errors import RunError
@@ -19,6 +19,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.listing import create_run, create_shared_run
+from aecore.training.failures import is_lost_connection
 from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
 from aecore.training.trainer import Trainer
@@ -71,7 +72,7 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights()
     finish(undisturbed, quiet)
     assert killed.state().state == "done" and "2 processes" in killed.state().device
     assert weights_of(killed) == weights_of(quiet)
-    assert [row["epoch"] for row in killed.epochs()] == list(range(1, 81))
+    assert [row.epoch for row in killed.epochs()] == list(range(1, 81))
     alone = trained(tiny(**LONG))
     one, two = (Autoencoder.load(run.path).state_dict() for run in (alone, quiet))
     assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one), (
@@ -91,6 +92,30 @@ def test_a_launcher_that_is_killed_outright_leaves_no_orphan_training_on():
     wait_for(lambda: not workers(run), "both ranks have ended", 20)
     assert run.state().state == "stopped"
     Autoencoder.load(run.path)
+
+
+@linux
+def test_a_rank_that_dies_is_told_from_other_errors(tmp_path):
+    """Two processes over Gloo, of which one is killed while they sum: what the other one meets."""
+
+    def sum_until_it_fails(rank):
+        store = dist.FileStore(str(tmp_path / "store"), 2)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+        try:
+            for step in range(4):
+                dist.all_reduce(torch.ones(2))
+                if (rank, step) == (1, 2):
+                    os.kill(os.getpid(), signal.SIGKILL)
+        except RuntimeError as error:
+            return 0 if type(error) is RuntimeError and is_lost_connection(error) else 2
+        return 3
+
+    pids = [fork(lambda rank=rank: sum_until_it_fails(rank)) for rank in range(2)]
+    assert ended(pids[1]) == -signal.SIGKILL
+    assert ended(pids[0]) == 0
+    assert is_lost_connection(dist.DistNetworkError("no route"))
+    for error in (RuntimeError("a connection matrix of the wrong shape"), ConnectionError("gone")):
+        assert not is_lost_connection(error)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from aecore.runs.listing import (
     list_runs,
     make_run_id,
 )
+from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord
 from aecore.runs.run import START_SECONDS, Run, State
 
 
@@ -115,13 +116,13 @@ def test_a_run_from_an_address_is_a_name_and_never_a_path():
 
 def test_records_come_back_in_order_and_by_kind(run):
     for record in (
-        {"kind": "pretrain", "epoch": 1},
-        {"kind": "epoch", "epoch": 1},
-        {"kind": "test", "se": 2.5},
+        PretrainRecord(epoch=1),
+        EpochRecord(epoch=1),
+        MetricsRecord({"se": 2.5}),
     ):
         run.append(record)
-    assert [r["kind"] for r in run.records()] == ["pretrain", "epoch", "test"]
-    assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
+    assert [r.kind for r in run.records()] == ["pretrain", "epoch", "test"]
+    assert run.epochs() == [EpochRecord(epoch=1)]
     assert run.test_metrics() == {"se": 2.5}
 
 
@@ -129,19 +130,19 @@ def test_records_come_back_in_order_and_by_kind(run):
     "torn", [b'{"kind": "epoch", "epo', b'{"kind": "epoch", "epoch": 2}', b"\xff\xff", b"3"]
 )
 def test_a_torn_last_line_is_ignored_and_spoils_no_later_one(run, torn):
-    run.append({"kind": "epoch", "epoch": 1})
+    run.append(EpochRecord(epoch=1))
     with open(run.path / "metrics.jsonl", "ab") as file:
         file.write(torn)
-    assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
-    run.append({"kind": "epoch", "epoch": 2, "loss": 3.0})
-    assert run.epochs()[-1] == {"kind": "epoch", "epoch": 2, "loss": 3.0}
-    assert [r["epoch"] for r in run.epochs()] == [1, 2]
+    assert run.epochs() == [EpochRecord(epoch=1)]
+    run.append(EpochRecord(epoch=2, loss=3.0))
+    assert run.epochs()[-1] == EpochRecord(epoch=2, loss=3.0)
+    assert [r.epoch for r in run.epochs()] == [1, 2]
 
 
 def test_an_epoch_repeated_after_a_resume_counts_once_with_its_last_values(run):
     for epoch, loss in ((1, 5.0), (2, 4.0), (2, 3.0)):
-        run.append({"kind": "epoch", "epoch": epoch, "loss": loss})
-    assert [r["loss"] for r in run.epochs()] == [5, 3]
+        run.append(EpochRecord(epoch=epoch, loss=loss))
+    assert [r.loss for r in run.epochs()] == [5, 3]
 
 
 def test_lines_from_strangers_do_no_harm(run):
@@ -157,11 +158,11 @@ def test_lines_from_strangers_do_no_harm(run):
     ]
     (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     assert run.epochs() == [] and run.test_metrics() == {}
-    assert run.records() == [{"kind": "epoch"}]
+    assert run.records() == [EpochRecord()]
 
 
 def test_a_reader_beside_a_writer_sees_whole_records_only(run):
-    record = {"kind": "epoch", "epoch": 1, **{f"metric_{i:03}": i / 7 for i in range(100)}}
+    record = EpochRecord(epoch=1, others={f"metric_{i:03}": i / 7 for i in range(100)})
     writer = threading.Thread(target=lambda: [run.append(record) for _ in range(300)])
     writer.start()
     while writer.is_alive():

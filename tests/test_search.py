@@ -11,9 +11,9 @@ from aecore.errors import DataError
 from aecore.model.config import DataConfig
 from aecore.tasks.search import (
     RetrievalScore,
-    make_baseline_vectors,
     build_index,
     fit_principal_code,
+    make_baseline_vectors,
     match_classes,
     scan_nearest,
     score_retrieval,

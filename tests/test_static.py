@@ -14,12 +14,8 @@ import pytest
 import torch
 from safetensors import numpy as safetensors
 
-from aecore.analysis.latent import (
-    encode_codes,
-    fit_principal_plane,
-    make_unit_plane,
-    preserved_neighbour_shares,
-)
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import fit_principal_plane, make_unit_plane, preserved_neighbour_shares
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
@@ -68,7 +64,7 @@ def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tm
     assert "http" not in page and "<h1>Variational autoencoder on" in page
     model, about = read(out / "model.bin")
     net = Autoencoder.load(run.path)
-    z = encode_codes(net, inputs(run))
+    z = encode_in_chunks(net, inputs(run))
     kept = (
         model["codes.low"] + model["codes"] * model["codes.step"]
         if "codes.low" in model

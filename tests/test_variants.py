@@ -12,13 +12,8 @@ from helpers import digits
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig, TrainConfig, parse_options
-from aecore.model.variants import (
-    VARIANTS,
-    choose_channels,
-    configure,
-    find_variant,
-    override_config,
-)
+from aecore.model.parts.networks.conv import choose_channels
+from aecore.model.variants import VARIANTS, configure, find_variant, override_config
 from aecore.runs.listing import create_run
 from aecore.runs.plan import load_matching_data, plan_run
 from aecore.training.trainer import fit

@@ -1,5 +1,4 @@
-"""JavaScript in one piece: the modules of web/ that an entry needs, each before those that import
-it.
+"""JavaScript in one piece: an entry and the modules of web/ that it needs, in order.
 
 Each module becomes a function that returns what it exports, so that their private names stay apart.
 That is all that building it takes, and the browser's debugger shows the lines as they were written.
@@ -49,10 +48,12 @@ def read_styles(*names: str) -> str:
 
 
 def read_module(name: str) -> str:
+    """Return the text of a module of web/."""
     return (WEB_FOLDER / f"{name}.js").read_text(encoding="utf-8")
 
 
 def list_imports(text: str) -> list[str]:
+    """Return the names of the modules that a text imports."""
     return [name for _, name in IMPORT_LINE.findall(text)]
 
 

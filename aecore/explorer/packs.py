@@ -1,5 +1,4 @@
-"""The latent explorer's packs, as bytes in the safetensors format: a model with its codes, and a
-map of them.
+"""Packs of the explorer, in the safetensors format: a model with its codes, and a map of them.
 
 The browser reads them without a copy of what it does not need (docs/explorer.md describes the
 layout). The model's pack is sent once; a map's, with other positions or colours of the same inputs,
@@ -18,8 +17,9 @@ import torch.nn.functional as F
 from safetensors import numpy as safetensors
 from torch import Tensor
 
+from aecore.analysis.bounds import is_variational
+from aecore.analysis.chunks import CHUNK_ROWS
 from aecore.analysis.latent import Plane
-from aecore.analysis.metrics import CHUNK_ROWS, is_variational
 from aecore.data.splits import Dataset, Split, as_float
 from aecore.errors import ConfigError
 from aecore.explorer.portable import export_steps
@@ -37,7 +37,7 @@ from aecore.runs.run import Run
 MAX_PACKED_WEIGHTS = 25_000_000  # of a network that a browser gets
 CODE_BYTES = 32_000_000  # at most so much of the codes is sent
 INPUT_BYTES = 12_000_000  # and of the inputs
-MAX_CLASSES = 255  # a class is a byte
+MAX_PACKED_CLASSES = 255  # a class is a byte
 THUMBNAIL_SIDE = 48  # pixels, at most
 GROUND_POINTS = 2000  # points of a manifold that are drawn behind a decoded one
 USUAL_RANGE = (0.01, 0.99)  # quantiles between which the bars of a column reach
@@ -61,16 +61,19 @@ class MapInputs(NamedTuple):
 
     @property
     def examples(self) -> Split:
+        """All examples of the split."""
         return getattr(self.dataset, self.split)
 
     @property
     def x(self) -> Tensor:
+        """The inputs (N, *input_shape)."""
         return self.examples.x[: len(self.z)]
 
     @property
     def labels(self) -> np.ndarray | None:
+        """The class of each input, uint8 (N,); None without classes, or with more than 255."""
         y = self.examples.y
-        if y is None or len(self.dataset.classes) > MAX_CLASSES:
+        if y is None or len(self.dataset.classes) > MAX_PACKED_CLASSES:
             return None
         return y[: len(self.z)].numpy().astype(np.uint8)
 
@@ -86,8 +89,7 @@ def encode_model_pack(
     inputs: bool = True,
     compact: bool = False,
 ) -> bytes:
-    """Return the pack of the network, the codes of the map's inputs, and the inputs as far as they
-    fit.
+    """Return the pack of a network, and of a map's inputs with their codes, as far as they fit.
 
     Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact`
     and no picture changes by it, float16 and one byte a value. ConfigError where the network is too
@@ -151,9 +153,7 @@ def compute_log_variances(model: Autoencoder, x: Tensor) -> np.ndarray:
 
 
 def pack_inputs(x: Tensor) -> PackArrays:
-    """Return as many inputs as fit, from the first on: pictures as bytes, at most 48 x 48; rows as
-    float32.
-    """
+    """Return as many inputs as fit: pictures as bytes, at most 48 x 48, rows as float32."""
     if x.dim() == 4:
         return {"inputs": shrink_images(x).numpy()}
     return {"inputs": x[: max(1, INPUT_BYTES // (4 * x.shape[1]))].numpy().astype(np.float32)}
@@ -170,9 +170,7 @@ def shrink_images(x: Tensor) -> Tensor:
 
 
 def pack_column_limits(x: Tensor) -> PackArrays:
-    """Return between which values the columns of a table (N, d) lie, but for the outermost
-    hundredths.
-    """
+    """Return the usual range of each column of a table (N, d): its 1 % and 99 % quantiles."""
     limits = (np.nanquantile(x.numpy(), share, axis=0) for share in USUAL_RANGE)
     low, high = (np.nan_to_num(values).astype(np.float32) for values in limits)
     return {"columns.low": low, "columns.high": high}

@@ -10,7 +10,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 
-from aecore.analysis.metrics import decode_in_chunks
+from aecore.analysis.chunks import decode_in_chunks
 from aecore.model.autoencoder import Autoencoder
 
 HALF_LIMIT = 60_000  # half precision ends at 65,504
@@ -39,9 +39,7 @@ def quantise_codes(model: Autoencoder, name: str, codes: np.ndarray) -> dict[str
 
 
 def quantise_to_bytes(name: str, values: np.ndarray, steps: int = 255) -> dict[str, np.ndarray]:
-    """Return values (N, d) as bytes: how many of at most 255 `steps` each is above its column's
-    lowest.
-    """
+    """Return values (N, d) as bytes: steps, at most 255, above the lowest value of the column."""
     low = values.min(0).astype(np.float32)
     step = ((values.max(0) - low) / steps).astype(np.float32)
     counted = np.round((values - low) / np.where(step > 0, step, 1)).clip(0, steps).astype(np.uint8)
@@ -54,9 +52,7 @@ def restore_quantised(name: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def decode_alike(model: Autoencoder, codes: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether both codes decode to what looks the same: root mean square within 1/255, that
-    is 48 dB.
-    """
+    """Return whether codes decode alike: root mean square error below 1/255, that is 48 dB."""
     difference = decoding_difference(decode_sample(model, codes), decode_sample(model, other))
     return bool(np.sqrt((difference**2).mean()) < PIXEL_STEP)
 
@@ -86,9 +82,7 @@ def decode_sample(model: Autoencoder, codes: np.ndarray) -> np.ndarray:
 
 
 def decoding_difference(decoded: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return |difference| of decoded examples (N, ...): of pixels as they are, of columns by their
-    range.
-    """
+    """Return |difference| of decoded examples (N, ...), of columns as shares of their range."""
     is_image = decoded.ndim == 4
     span = 1.0 if is_image else np.maximum(np.ptp(decoded, axis=0), 1e-12)
     return np.abs(decoded - other) / span

@@ -1,5 +1,4 @@
-"""A run as a page that needs no server: the explorer, the network and a map of its codes, in a
-folder.
+"""A run as a folder with a page that needs no server: explorer, network and map of its codes.
 
 It opens from a disk and from any web server, and asks nobody for anything. A free static Space can
 hold it.
@@ -20,11 +19,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from aecore.analysis.card import describe_variant, format_card_title
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import (
     Plane,
     Projection,
     decoding_errors,
-    encode_codes,
     fit_principal_plane,
     preserved_neighbour_shares,
     project_codes,
@@ -38,7 +38,6 @@ from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.packs import MapInputs, PackArrays, encode_map_pack, encode_model_pack
 from aecore.files import CARD_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.card import describe_variant, format_card_title
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.run import Run
 
@@ -135,7 +134,7 @@ def check_page_options(points: int, maps: Sequence[str]) -> None:
 def encode_map_inputs(run: Run, model: Autoencoder, dataset: Dataset, points: int) -> MapInputs:
     """Encode the first test examples. CheckpointError where codes or their errors overflow."""
     x = dataset.test.x[:points]
-    z = encode_codes(model, x)
+    z = encode_in_chunks(model, x)
     errors = decoding_errors(model, x, z)
     if not (z.isfinite().all() and errors.isfinite().all()):
         raise CheckpointError(
@@ -188,9 +187,7 @@ def project_inputs(z: np.ndarray, method: Projection) -> PageMap:
 
 
 def pack_page_epochs(run: Run, thumbnails: bool) -> PackArrays:
-    """Return the saved epochs of a run with as many codes as a page holds; {} where those are too
-    few.
-    """
+    """Return the saved epochs of a run, with as many codes as a page holds; {} for too few."""
     config = run.config().model
     epochs = pack_saved_epochs(run, config.latent_dim, config.input_shape)
     count = EPOCH_VALUES // config.latent_dim
@@ -254,8 +251,7 @@ def check_page_folder(out: Path, page_files: set[str]) -> None:
 
 
 def encode_as_script(data: bytes) -> bytes:
-    """Return the bytes as a script that calls pack(text, their number): what a page may read from a
-    disk.
+    """Return bytes as a script that calls pack(text, count): a page may read that from a disk.
 
     In UTF-16 a letter of two bytes holds 15 bits, and its mark at the beginning outranks what a
     server says.

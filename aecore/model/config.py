@@ -1,37 +1,28 @@
-"""Configuration: everything that makes a run what it is, checked, as JSON both ways."""
+"""Configuration: what defines a run, validated, as JSON both ways."""
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from aecore.errors import ConfigError
 from aecore.model.parts.base import Options
-from aecore.model.parts.bottleneck import BottleneckOptions, Deterministic, VectorQuantized
+from aecore.model.parts.bottlenecks import BottleneckOptions
+from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
 from aecore.model.parts.likelihood import Gaussian, LikelihoodOptions
-from aecore.model.parts.networks import Conv, Mlp, Network
-from aecore.model.parts.penalties import (
-    BOUNDED,
-    Contractive,
-    KlSparsity,
-    Penalty,
-    explain_unbounded_units,
-)
+from aecore.model.parts.networks import Network
+from aecore.model.parts.networks.mlp import Mlp
+from aecore.model.parts.penalties import Penalty
 
 VERSION = "0.1.0"
-MAX_PARAMETERS = (
-    100_000_000  # 400 MB of weights: beyond a laptop's training, and a bound for strangers' configs
-)
-MAX_FEATURES = (
-    10_000_000  # values in one example: convolutions need few weights for a picture of any size
-)
-
+MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
+MAX_FEATURES = 10_000_000  # values in one example; convolutions need few weights for large pictures
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
+OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 class ModelConfig(Options):
@@ -50,7 +41,8 @@ class ModelConfig(Options):
     )
     missing: bool = Field(
         False,
-        description="Cells of a table may be missing (NaN): their column's mean to the encoder, no loss.",
+        description="Cells of a table may be missing (NaN): their column's mean to the encoder, "
+        "no loss.",
     )
     corruption: Corruption | None = Field(
         None, description="What is done to the input in training."
@@ -66,87 +58,57 @@ class ModelConfig(Options):
 
     @model_validator(mode="after")
     def check(self) -> ModelConfig:
+        """Raise ValueError if the parts do not fit each other, or the model would be too large."""
         if len(self.input_shape) == 2:
             raise ValueError("input_shape must be (features,) or (channels, height, width)")
-        if isinstance(self.network, Conv) and len(self.input_shape) != 3:
-            raise ValueError(
-                f"a convolutional network needs images (channels, height, width), got {self.input_shape[0]} columns;"
-                " use a variant with fully connected layers, such as vanilla or vae"
-            )
-        if isinstance(self.bottleneck, VectorQuantized) and self.latent_dim % self.bottleneck.dim:
-            raise ValueError(
-                f"latent_dim {self.latent_dim} must be a multiple of bottleneck.dim {self.bottleneck.dim}"
-            )
-        if self.likelihood.kind == "bernoulli" and self.scaling == "standard":
-            raise ValueError(
-                "a cross-entropy needs values between 0 and 1: use scaling minmax, or the gaussian likelihood"
-            )
-        if self.missing and self.scaling != "standard":
-            raise ValueError(
-                "cells may be missing in tables only, and with scaling standard, where zero is the mean"
-            )
-        if self.likelihood.outputs > 1 and (
-            len(self.input_shape) > 1 or getattr(self.network, "tied", False)
-        ):
-            raise ValueError(
-                f"a {self.likelihood.kind} likelihood is for tables, and for networks that are not tied"
-            )
-        self.check_penalties()
+        self.network.check_input_shape(self.input_shape)
+        self.bottleneck.check_latent_dim(self.latent_dim)
+        self.check_scaling()
+        self.check_likelihood()
+        for penalty in self.penalties:
+            penalty.check_network(self.network)
         self.check_budget()
         return self
 
-    def check_penalties(self) -> None:
-        """A penalty needs layers that exist, and a sparsity target units that can meet it."""
-        hidden = len(
-            self.network.hidden if isinstance(self.network, Mlp) else self.network.channels
-        )
-        kinds = [self.network.activation] * hidden + [self.network.code_activation]
-        for penalty in self.penalties:
-            for i in getattr(penalty, "layers", ()):
-                if not -len(kinds) <= i < len(kinds):
-                    raise ValueError(
-                        f"{penalty.kind}: the encoder has {len(kinds)} layers, got layer {i}"
-                    )
-                if isinstance(penalty, KlSparsity) and kinds[i] not in BOUNDED:
-                    raise ValueError(explain_unbounded_units(kinds[i]))
-            if isinstance(penalty, Contractive) and penalty.method == "closed_form" and hidden:
-                raise ValueError(
-                    "contractive: the closed form is for an encoder without hidden layers"
-                )
-            if (
-                isinstance(penalty, Contractive)
-                and getattr(self.network, "norm", "none") == "batch"
-            ):
-                raise ValueError(
-                    "contractive: an example's Jacobian must not depend on the batch; use norm layer"
-                )
+    def check_scaling(self) -> None:
+        """Raise ValueError if likelihood or missing cells need another scaling."""
+        if self.likelihood.needs_unit_interval and self.scaling == "standard":
+            raise ValueError(
+                "a cross-entropy needs values between 0 and 1: "
+                "use scaling minmax, or the gaussian likelihood"
+            )
+        if self.missing and self.scaling != "standard":
+            raise ValueError(
+                "cells may be missing in tables only, and with scaling standard, "
+                "where zero is the mean"
+            )
+
+    def check_likelihood(self) -> None:
+        """Raise ValueError if the decoder cannot give several values for each feature."""
+        is_image = len(self.input_shape) > 1
+        if self.likelihood.values_per_feature > 1 and (is_image or self.network.is_tied):
+            raise ValueError(
+                f"a {self.likelihood.kind} likelihood is for tables, "
+                "and for networks that are not tied"
+            )
 
     def check_budget(self) -> None:
-        if (count := self.weights()) > MAX_PARAMETERS:
+        """Raise ValueError if the model would need too much memory."""
+        weights = self.count_weights()
+        if weights > MAX_PARAMETERS:
             raise ValueError(
-                f"the model would have {count:,} weights; the limit is {MAX_PARAMETERS:,}"
+                f"the model would have {weights:,} weights; the limit is {MAX_PARAMETERS:,}"
             )
         if self.features > MAX_FEATURES:
             raise ValueError(
                 f"one example would have {self.features:,} values; the limit is {MAX_FEATURES:,}"
             )
 
-    def weights(self) -> int:
-        """About how many weights the networks have, counted without building them."""
-        features = math.prod(self.input_shape)
-        d = self.latent_dim * (2 if self.bottleneck.kind == "gaussian" else 1)
-        book = (
-            self.bottleneck.codes * self.bottleneck.dim
-            if isinstance(self.bottleneck, VectorQuantized)
-            else 0
-        )
-        if isinstance(self.network, Mlp):
-            widths = [features, *self.network.hidden, d]
-            return 2 * sum(a * b for a, b in pairwise(widths)) + book
-        channels = [self.input_shape[0], *self.network.channels]
-        sides = [math.ceil(side / 2 ** len(self.network.channels)) for side in self.input_shape[1:]]
-        convolutions = sum(9 * a * b for a, b in pairwise(channels))
-        return 2 * (convolutions + channels[-1] * math.prod(sides) * d) + book
+    def count_weights(self) -> int:
+        """Return about how many weights the model has, counted without building it."""
+        outputs = self.latent_dim * self.bottleneck.values_per_unit
+        in_networks = self.network.count_weights(self.input_shape, outputs)
+        return in_networks + self.bottleneck.count_weights()
 
     @property
     def features(self) -> int:
@@ -156,7 +118,7 @@ class ModelConfig(Options):
     @property
     def has_prior(self) -> bool:
         """True where codes are trained towards N(0, I), so that sampling from it makes sense."""
-        return self.bottleneck.kind == "gaussian" or any(p.kind == "mmd" for p in self.penalties)
+        return self.bottleneck.is_variational or any(p.matches_prior for p in self.penalties)
 
 
 class DataConfig(Options):
@@ -176,12 +138,13 @@ class DataConfig(Options):
     )
     missing: Literal["refuse", "keep"] = Field(
         "refuse",
-        description="Missing cells of a table: refused, or kept for the model to leave out of its loss.",
+        description="Missing cells of a table: refused, or kept for the model to leave out of its "
+        "loss.",
     )
     unusable: Literal["refuse", "leave_out"] = Field(
         "refuse",
-        description="What cannot be read as it is, an odd file among images or a column of words: refused; or left out "
-        "with a note, and words of few kinds become a column each.",
+        description="What cannot be read as it is, an odd file among images or a column of words: "
+        "refused; or left out with a note, and words of few kinds become a column each.",
     )
     side: int | None = Field(
         None,
@@ -200,7 +163,8 @@ class DataConfig(Options):
     )
     binarise: Literal["none", "static", "dynamic"] = Field(
         "none",
-        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at every training step.",
+        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at "
+        "every training step.",
     )
 
 
@@ -215,7 +179,8 @@ class TrainConfig(Options):
     weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
     schedule: Literal["constant", "cosine", "step"] = Field(
         "cosine",
-        description="cosine: to zero at the end; step: a tenth at half and three quarters of the epochs.",
+        description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
+        "epochs.",
     )
     warmup_steps: int = Field(
         0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
@@ -234,7 +199,8 @@ class TrainConfig(Options):
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do not.",
+        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do "
+        "not.",
     )
     seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
@@ -251,53 +217,64 @@ class RunConfig(Options):
 
     @model_validator(mode="after")
     def check(self) -> RunConfig:
+        """Raise ValueError if data and training do not fit the model."""
         if self.data and self.data.missing == "keep" and not self.model.missing:
             raise ValueError(
                 "data.missing keep needs a model that allows for it: set missing to true"
             )
-        if (
-            self.training
-            and self.training.pretrain_epochs
-            and not isinstance(self.model.network, Mlp)
-        ):
+        if self.training and self.training.pretrain_epochs:
+            self.check_pretraining()
+        return self
+
+    def check_pretraining(self) -> None:
+        """Raise ValueError if the model's layers cannot be trained one by one."""
+        if not self.model.network.can_pretrain:
             raise ValueError(
                 "layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0"
             )
-        if self.training and self.training.pretrain_epochs and self.model.missing:
+        if self.model.missing:
             raise ValueError(
                 "layer-wise pretraining needs whole examples; set pretrain_epochs to 0"
             )
-        return self
 
 
-def parse_options(kind: type[Options], values: Any) -> Any:
-    """An options object from plain values; ConfigError names the field, what it got and the bound."""
+def parse_options(option_class: type[OptionsT], values: Any) -> OptionsT:
+    """Return an options object made of plain values.
+
+    Raises ConfigError, which names the first wrong field, what it got and the bound.
+    """
     try:
-        return kind.model_validate(values)
+        return option_class.model_validate(values)
     except ValidationError as error:
         raise ConfigError(describe_validation_error(error)) from error
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """The first complaint of a validation, as one sentence, however long a stranger's words in it are."""
-    first = error.errors()[0]
-    where = format_option_path(first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        return f"{where}: {what}." if where else f"{what[0].upper()}{what[1:]}".rstrip(".") + "."
-    if first["type"] == "extra_forbidden":
-        return f"There is no option {where}."
-    return f"{where}: {what[0].lower()}{what[1:300]}, got {shorten_text(repr(first['input']))}."
+    """Return the first complaint of a validation as one sentence, of bounded length."""
+    complaint = error.errors()[0]
+    path, message = format_option_path(complaint["loc"]), complaint["msg"]
+    if complaint["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+        if path:
+            return f"{path}: {message}."
+        return f"{message[0].upper()}{message[1:]}".rstrip(".") + "."
+    if complaint["type"] == "extra_forbidden":
+        return f"There is no option {path}."
+    value = shorten_text(repr(complaint["input"]))
+    return f"{path}: {message[0].lower()}{message[1:300]}, got {value}."
 
 
 def format_option_path(loc: tuple[int | str, ...]) -> str:
-    """Where a validation failed, as `--set` takes it: without list positions and the kinds of parts."""
-    names = [shorten_text(str(part)) for part in loc if isinstance(part, str)]
+    """Return the path of a failed field as `--set` takes it.
+
+    It has no positions in lists, and no kinds of parts, which pydantic adds.
+    """
+    names = [shorten_text(str(name)) for name in loc if isinstance(name, str)]
     parts = ("corruption", "network", "bottleneck", "likelihood")
     return ".".join(name for i, name in enumerate(names) if i == 0 or names[i - 1] not in parts)
 
 
 def shorten_text(text: str) -> str:
-    """At most 80 characters, and none that cannot be printed."""
+    """Return at most 80 characters of a text, with those escaped that cannot be printed."""
     printable = text.encode("utf-8", "backslashreplace").decode()
     return printable if len(printable) <= 80 else f"{printable[:77]}..."

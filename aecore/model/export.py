@@ -1,25 +1,28 @@
-"""A run for other programs: its encoder and decoder as ONNX or torch.export files, each checked against PyTorch."""
+"""Exports a model for other programs: encoder and decoder as ONNX or torch.export files.
+
+Each file is read back and compared with PyTorch.
+"""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.run import Run
 
+Program = Callable[[Tensor], Tensor]
 ExportKind = Literal["onnx", "torch-export"]
 EXPORT_SUFFIX = {"onnx": ".onnx", "torch-export": ".pt2"}
-TOLERANCE = 1e-4  # between the written program and PyTorch
-BATCHES = (1, 5)  # the batch is free: programs are checked at sizes that they were not written with
+TOLERANCE = 1e-4  # between the exported program and PyTorch
+BATCHES = (1, 5)  # sizes at which programs are checked; they are traced at another
 
 
 class ExportedEncoder(nn.Module):
@@ -44,103 +47,103 @@ class ExportedDecoder(nn.Module):
         return self.model.decode(z)
 
 
-def export_model(run: Run, kind: ExportKind, out: Path) -> dict[Path, float]:
-    """Write encoder and decoder of a run into the folder `out`: {file: largest difference to PyTorch, as a share of the
-    largest value or of 1}.
+def export_model(model: Autoencoder, kind: ExportKind, out: Path) -> dict[Path, float]:
+    """Write encoder and decoder into the folder `out`, which is created if missing.
 
-    Raises CheckpointError where the run is unsound, ConfigError where a library is missing, nothing can be written,
-    or a program does not agree with PyTorch.
+    Returns for each file its largest difference to PyTorch on random inputs, as a share of the
+    largest value or of 1. Raises ConfigError where a library is missing, nothing can be written, or
+    a program does not agree with PyTorch.
     """
-    model = Autoencoder.load(run.path)
     torch.manual_seed(0)
     x = torch.rand(max(BATCHES) + 2, *model.config.input_shape)
     with torch.no_grad():
         z = model.encode(x)
-    result = {}
+    encoder, decoder = ExportedEncoder(model).eval(), ExportedDecoder(model).eval()
+    paths = [out / f"{name}{EXPORT_SUFFIX[kind]}" for name in ("encoder", "decoder")]
+    write_program = EXPORT_WRITERS[kind]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, module, given in (
-            ("encoder", ExportedEncoder(model), x),
-            ("decoder", ExportedDecoder(model), z),
-        ):
-            path = out / f"{name}{EXPORT_SUFFIX[kind]}"
-            with silence_exporters():
-                call = EXPORT_WRITERS[kind](
-                    module.eval(), given, path, "x" if name == "encoder" else "z"
-                )
-                result[path] = check_against_torch(path, module, call, given)
+        with silence_exporters():
+            encode = write_program(encoder, x, paths[0], ("x", "z"))
+            encoder_error = check_against_torch(paths[0], encoder, encode, x)
+            decode = write_program(decoder, z, paths[1], ("z", "reconstruction"))
+            decoder_error = check_against_torch(paths[1], decoder, decode, z)
     except OSError as error:
         raise ConfigError(
             f"{out} cannot be written: {error.strerror or error}. Choose another folder."
         ) from error
-    return result
+    return dict(zip(paths, (encoder_error, decoder_error), strict=True))
 
 
-def write_onnx(
-    module: nn.Module, given: Tensor, path: Path, name: str
-) -> Callable[[Tensor], Tensor]:
-    """An ONNX file with a free batch; gives what onnxruntime makes of it."""
+def write_onnx(module: nn.Module, inputs: Tensor, path: Path, names: tuple[str, str]) -> Program:
+    """Write an ONNX file for batches of any size; return a function that runs it in onnxruntime.
+
+    `names` are those of the program's input and output. ConfigError if a library is missing.
+    """
     try:
         import onnxruntime
-        import onnxscript  # noqa: F401  (the exporter needs it, and would say so at length)
+        import onnxscript  # noqa: F401  (the exporter needs it, and its own message is long)
     except ImportError as error:
         raise ConfigError(
             "ONNX needs its libraries: pip install onnx onnxscript onnxruntime."
         ) from error
-    output = "z" if name == "x" else "reconstruction"
     program = torch.onnx.export(
         module,
-        (given,),
+        (inputs,),
         dynamo=True,
-        input_names=[name],
-        output_names=[output],
+        input_names=names[:1],
+        output_names=names[1:],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         verbose=False,
     )
     assert program is not None
     program.save(str(path), external_data=False)
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    return lambda part: torch.from_numpy(session.run(None, {name: part.numpy()})[0])
+    return lambda batch: torch.from_numpy(session.run(None, {names[0]: batch.numpy()})[0])
 
 
 def write_torch_program(
-    module: nn.Module, given: Tensor, path: Path, name: str
-) -> Callable[[Tensor], Tensor]:
-    """A .pt2 file with a free batch; gives the program as it is read back."""
+    module: nn.Module, inputs: Tensor, path: Path, names: tuple[str, str]
+) -> Program:
+    """Write a .pt2 file for batches of any size; return the program as it is read back."""
     program = torch.export.export(
-        module, (given,), dynamic_shapes=({0: torch.export.Dim("batch")},)
+        module, (inputs,), dynamic_shapes=({0: torch.export.Dim("batch")},)
     )
     torch.export.save(program, str(path))
     return torch.export.load(str(path)).module()
 
 
-EXPORT_WRITERS: dict[str, Callable[..., Callable[[Tensor], Tensor]]] = {
+EXPORT_WRITERS: dict[str, Callable[[nn.Module, Tensor, Path, tuple[str, str]], Program]] = {
     "onnx": write_onnx,
     "torch-export": write_torch_program,
 }
 
 
 @torch.no_grad()
-def check_against_torch(
-    path: Path, module: nn.Module, call: Callable[[Tensor], Tensor], given: Tensor
-) -> float:
-    """How far a program is from the module, as a share of its largest value or of 1; ConfigError where too far."""
+def check_against_torch(path: Path, module: nn.Module, program: Program, inputs: Tensor) -> float:
+    """Return the largest difference of a program to the module it was made of.
+
+    It is a share of the module's largest value or of 1. ConfigError if it is above TOLERANCE, or a
+    shape differs.
+    """
     worst = 0.0
     for size in BATCHES:
-        wanted, got = module(given[:size]), call(given[:size])
-        if wanted.shape != got.shape:
+        expected, output = module(inputs[:size]), program(inputs[:size])
+        if expected.shape != output.shape:
             raise ConfigError(
-                f"{path} gives shape {tuple(got.shape)} for a batch of {size}. Please report this run."
+                f"{path} gives shape {tuple(output.shape)} for a batch of {size}. "
+                "Please report this run."
             )
-        worst = max(worst, float((wanted - got).abs().max()) / max(1.0, float(wanted.abs().max())))
+        difference = float((expected - output).abs().max())
+        worst = max(worst, difference / max(1.0, float(expected.abs().max())))
     if not worst <= TOLERANCE:
         raise ConfigError(f"{path} differs from PyTorch by {worst:.1e}. Please report this run.")
     return worst
 
 
 @contextmanager
-def silence_exporters() -> Any:
-    """Without the exporters' own talk, which is about their insides."""
+def silence_exporters() -> Iterator[None]:
+    """Suppress the exporters' warnings, which are about their internals."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)

@@ -1,15 +1,16 @@
-"""The border: what is read from disk is checked against what its config implies, before it is used.
+"""Saves and loads models. Files are checked against their config before anything is used.
 
-Nothing is unpickled. Shapes are compared in the file's header, against a model that has no memory
-yet, so that a hostile config or file costs nothing.
+Nothing is unpickled. Shapes are compared in the file's header, against a model without memory, so
+that a hostile config or file costs nothing.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,73 +19,105 @@ from torch import Tensor, nn
 
 from aecore.errors import CheckpointError, ConfigError
 from aecore.files import CONFIG_FILE, WEIGHTS_FILE, replace_file, write_text_file
-from aecore.model.config import RunConfig, parse_options
+from aecore.model.config import VERSION, RunConfig, parse_options, shorten_text
 
-if TYPE_CHECKING:
-    from aecore.model.autoencoder import Autoencoder
-
-
-FORMAT = {
-    "aecore_format": "1"
-}  # one entry: several are written in no fixed order, and equal models have equal bytes
+# one entry: several are written in no fixed order, and equal models must have equal bytes
+FORMAT = {"aecore_format": "1"}
 MAX_CONFIG_BYTES = 100_000
+DTYPE_NAMES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.float16: "F16",
+    torch.uint8: "U8",
+}
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
 def save_model(model: nn.Module, folder: Path, config: RunConfig) -> None:
-    """config.json and model.safetensors in `folder`, which is made if need be."""
+    """Write config.json and model.safetensors into `folder`, which is created if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text_file(folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
     write_tensors(folder / WEIGHTS_FILE, model.state_dict())
 
 
-def load_model(kind: type[Autoencoder], folder: Path) -> Autoencoder:
-    """A model in evaluation mode without gradients; CheckpointError says what is wrong with the folder."""
+def load_model(model_class: type[ModelT], folder: Path) -> ModelT:
+    """Return `model_class(config.model)` with its weights, in evaluation mode without gradients.
+
+    CheckpointError says what is wrong with the folder.
+    """
     config = read_config(folder)
     try:
         with torch.device("meta"):
-            model = kind(config.model)
+            model = model_class(config.model)
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{folder / CONFIG_FILE} describes a model that cannot be built: {error}"
         ) from error
-    tensors = read_tensors(
-        folder / WEIGHTS_FILE, {name: t for name, t in model.state_dict().items()}
-    )
+    tensors = read_tensors(folder / WEIGHTS_FILE, dict(model.state_dict()))
     model.load_state_dict(tensors, strict=True, assign=True)
     return model.eval().requires_grad_(False)
 
 
 def read_config(folder: Path) -> RunConfig:
-    """The validated config.json of a run folder."""
+    """Return the validated config.json of a run folder; CheckpointError says what is wrong."""
     path = folder / CONFIG_FILE
+    values = _read_json(path)
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
+        return parse_options(RunConfig, values)
+    except ConfigError as error:
+        version = values.get("aecore_version") if isinstance(values, dict) else None
+        if isinstance(version, str) and is_newer_version(version, VERSION):
             raise CheckpointError(
-                f"{path} has {path.stat().st_size:,} bytes; the limit is {MAX_CONFIG_BYTES:,}."
-            )
-        values = json.loads(path.read_text(encoding="utf-8"))
+                f"{path} was made by aecore {shorten_text(version)}, this is {VERSION}: upgrade "
+                "aecore to read it."
+            ) from error
+        raise CheckpointError(f"{path} is not a config of this version: {error}") from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        size = path.stat().st_size
+        if size > MAX_CONFIG_BYTES:
+            raise CheckpointError(f"{path} has {size:,} bytes; the limit is {MAX_CONFIG_BYTES:,}.")
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{folder} has no {CONFIG_FILE}. Is it a run folder of aecore?"
+            f"{path.parent} has no {path.name}. Is it a run folder of aecore?"
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read as JSON ({error}). Pull or copy the run again."
         ) from error
-    try:
-        return parse_options(RunConfig, values)
-    except ConfigError as error:
-        raise CheckpointError(f"{path} is not a config of this version: {error}") from error
+
+
+def is_newer_version(version: str, than: str) -> bool:
+    """Return True if a version such as 0.10.2 is above another; False if one is no version."""
+    numbers, other = _parse_version(version), _parse_version(than)
+    return numbers is not None and other is not None and numbers > other
+
+
+def _parse_version(version: str) -> tuple[int, ...] | None:
+    """Return the release numbers of a version without trailing zeros: 0.10.0rc1 -> (0, 10)."""
+    release = re.match(r"\d{1,6}(?:\.\d{1,6})*", version, re.ASCII)
+    if release is None:
+        return None
+    numbers = [int(number) for number in release.group().split(".")]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, if names, shapes and dtypes are the expected ones and all are finite."""
+    """Return the tensors of a safetensors file.
+
+    Raises CheckpointError unless names, shapes and dtypes are those of `expected`, and all finite.
+    """
     try:
         with safe_open(path, "pt") as file:
             check_tensor_header(path, file, expected)
-            tensors = {
-                name: file.get_tensor(name).clone() for name in expected
-            }  # not the file's own pages
+            # cloned: memory of our own instead of the file's pages
+            tensors = {name: file.get_tensor(name).clone() for name in expected}
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent} has no {path.name}. Was the run stopped before it began?"
@@ -102,46 +135,38 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def check_tensor_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:
-    """Compare the file's table of contents with the expected one, reading no tensor."""
+    """Raise CheckpointError if an open file's header is not the expected one; reads no tensor."""
     names = set(file.keys())
-    if missing := sorted(set(expected) - names):
+    missing, extra = sorted(set(expected) - names), sorted(names - set(expected))
+    if missing:
         raise CheckpointError(
             f"{path} lacks {missing[0]} and {len(missing) - 1} more. Does it belong to this config?"
         )
-    if extra := sorted(names - set(expected)):
+    if extra:
         raise CheckpointError(
             f"{path} has {len(extra)} unexpected tensors, such as {extra[0][:80]}."
         )
-    dtypes = {
-        torch.float32: "F32",
-        torch.float64: "F64",
-        torch.int64: "I64",
-        torch.float16: "F16",
-        torch.uint8: "U8",
-    }
     for name, tensor in expected.items():
-        part = file.get_slice(name)
-        got, wanted = (
-            (tuple(part.get_shape()), part.get_dtype()),
-            (tuple(tensor.shape), dtypes.get(tensor.dtype)),
-        )
-        if got != wanted:
+        entry = file.get_slice(name)
+        layout = (tuple(entry.get_shape()), entry.get_dtype())
+        expected_layout = (tuple(tensor.shape), DTYPE_NAMES.get(tensor.dtype))
+        if layout != expected_layout:
             raise CheckpointError(
-                f"{path}: tensor {name} is {got}, but the config implies {wanted}."
+                f"{path}: tensor {name} is {layout}, but the config implies {expected_layout}."
             )
 
 
 def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Replace a safetensors file in one step: whoever reads sees the old one or the new one, whole."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Replace a safetensors file in one step: readers see the old file or the new one, complete."""
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def write(draft: Path) -> None:
         try:
-            save_file(whole, draft, metadata={**FORMAT, **(metadata or {})})
-        except SafetensorError as error:  # its word for a full disk
+            save_file(on_cpu, draft, metadata={**FORMAT, **(metadata or {})})
+        except SafetensorError as error:  # raised for a full disk
             raise OSError(str(error)) from error
-        draft.chmod(0o644)  # it writes for the owner alone
+        draft.chmod(0o644)  # save_file gives access to the owner alone
 
     replace_file(path, write)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import reconstruct_in_chunks
+from aecore.analysis.chunks import reconstruct_in_chunks
 from aecore.data.splits import as_float
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder

@@ -19,7 +19,7 @@ import zlib
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import decode_in_chunks, encode_in_chunks
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.data.memory import check_data_bytes
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
@@ -124,13 +124,13 @@ def check_head(model: Autoencoder, body: bytes) -> None:
     """Raise DataError where the sizes in a file are too large, or not those of the model's code."""
     head = read_head(body)
     check_data_bytes(
-        head.count * (4 * model.config.features + 24 * head.units), "What this file holds"
+        head.examples * (4 * model.config.features + 24 * head.units), "What this file holds"
     )
     is_countable = model.bottleneck.levels is not None
     units = count_code_parts(model) if is_countable else model.config.latent_dim
     table = 0 if is_countable else TABLE_BYTES * head.units
     fits = head.units == units and HEAD.size + table + head.length == len(body)
-    if not (head.count and fits and head.length % 4 == 0):
+    if not (head.examples and fits and head.length % 4 == 0):
         raise DataError("This compressed file does not fit the model's code. Fetch it again.")
 
 

@@ -22,10 +22,12 @@ class Confusion(NamedTuple):
 
     @property
     def precision(self) -> float:
+        """The share of true positives among those above the threshold."""
         return self.true_positives / max(1, self.true_positives + self.false_positives)
 
     @property
     def recall(self) -> float:
+        """The share of anomalies that are above the threshold."""
         return self.true_positives / max(1, self.true_positives + self.false_negatives)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.probe import fit_linear_probe
 from aecore.data.splits import Split, as_float
 from aecore.errors import DataError

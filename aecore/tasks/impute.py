@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import CHUNK_BYTES, CHUNK_ROWS, is_variational
+from aecore.analysis.bounds import is_variational
+from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS
 from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
@@ -128,7 +129,8 @@ def fill_in_chunks(model: Autoencoder, x: Tensor, draws: int, seed: int, fill: F
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = [
-            fill_chunk(model, part.to(device), fill).cpu() for part in model.checked(x).split(rows)
+            fill_chunk(model, part.to(device), fill).cpu()
+            for part in model.check_input(x).split(rows)
         ]
     return torch.cat(parts, dim=parts[0].dim() - x.dim())
 

@@ -28,7 +28,7 @@ MIN_DEVIATION, MAX_DEVIATION = 0.05, 6e4  # levels
 class CodeHead(NamedTuple):
     """The first bytes of packed codes."""
 
-    count: int  # examples
+    examples: int
     units: int  # of a code, or indices
     length: int  # bytes of the coded words
 
@@ -55,10 +55,10 @@ def unpack_codes(data: bytes) -> Tensor:
     grid, mean, deviation = table
     if not np.isfinite(table).all() or (grid <= 0).any() or (deviation <= 0).any():
         raise ValueError("its steps or deviations are no numbers above zero")
-    parameters = repeat_parameters(mean, deviation, head.count)
+    parameters = repeat_parameters(mean, deviation, head.examples)
     words = read_words(data, head, HEAD.size + TABLE_BYTES * head.units)
     levels = decode_words(words, make_level_model(), *parameters)
-    levels = levels.reshape(head.count, head.units).astype(np.float32)
+    levels = levels.reshape(head.examples, head.units).astype(np.float32)
     return torch.from_numpy(levels * grid.astype(np.float32))
 
 
@@ -76,8 +76,8 @@ def unpack_indices(data: bytes, levels: int) -> Tensor:
 
     head = read_head(data)
     words = read_words(data, head, HEAD.size)
-    indices = decode_words(words, stream.model.Uniform(levels), head.count * head.units)
-    return torch.from_numpy(indices.astype(np.int64)).reshape(head.count, head.units)
+    indices = decode_words(words, stream.model.Uniform(levels), head.examples * head.units)
+    return torch.from_numpy(indices.astype(np.int64)).reshape(head.examples, head.units)
 
 
 def read_head(data: bytes) -> CodeHead:

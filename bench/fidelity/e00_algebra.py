@@ -8,12 +8,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from aecore.model.autoencoder import Autoencoder, combine_sample_losses
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig, parse_options
-from aecore.model.parts.bottleneck import GaussianCode, TopK, VectorQuantized, kl_to_standard_normal
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode, kl_to_standard_normal
+from aecore.model.parts.bottlenecks.top_k import TopK
+from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
 from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
 from aecore.model.parts.likelihood import Bernoulli, Gaussian
-from aecore.model.parts.penalties import Contractive, KlSparsity, Pass, estimate_mmd
+from aecore.model.parts.penalties.base import Pass
+from aecore.model.parts.penalties.contractive import Contractive
+from aecore.model.parts.penalties.mmd import estimate_mmd
+from aecore.model.parts.penalties.sparsity import KlSparsity
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_most
 
 EXACT = at_most(1e-8)
@@ -43,7 +48,7 @@ def gaussian_kl() -> tuple[str, float]:
 def sparsity_kl() -> tuple[str, float]:
     """KL(.05 || .2) = .0939431 with slope .9375, for each of two units, whatever the size of the batch."""
     h = torch.full((8, 2), 0.2, dtype=torch.float64, requires_grad=True)
-    value = KlSparsity(weight=1.0, rho=0.05).divergence(h)
+    value = KlSparsity(weight=1.0, rho=0.05).measure(h, "sigmoid")
     value.backward()
     one = 0.05 * math.log(0.05 / 0.2) + 0.95 * math.log(0.95 / 0.8)
     return "KL sparsity", distance(value, double(2 * one)) + distance(
@@ -142,11 +147,11 @@ def importance_bound() -> tuple[str, float]:
     """ln 1/K sum w: weights 1 and 3 give ln 2; K equal weights give what one gives; with bound elbo the mean."""
     losses = -double([[0.0], [math.log(3)]])
     iwae, elbo = GaussianCode(bound="iwae"), GaussianCode()
-    off = distance(combine_sample_losses(losses, iwae), -double([math.log(2)])) + distance(
-        combine_sample_losses(losses, elbo), losses.mean(0)
+    off = distance(iwae.combine_losses(losses), -double([math.log(2)])) + distance(
+        elbo.combine_losses(losses), losses.mean(0)
     )
     return "importance-weighted bound", off + distance(
-        combine_sample_losses(losses[:1].expand(50, 1), iwae), losses[0]
+        iwae.combine_losses(losses[:1].expand(50, 1)), losses[0]
     )
 
 

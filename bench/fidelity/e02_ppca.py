@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import iwae_bound, log_importance_weights
+from aecore.analysis.bounds import iwae_bound, log_importance_weights
 from aecore.data.datasets import load_dataset
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_least, at_most
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from aecore.analysis.metrics import reconstruct_in_chunks
+from aecore.analysis.chunks import reconstruct_in_chunks
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float

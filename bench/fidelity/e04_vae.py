@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from aecore.analysis.metrics import iwae_bound
+from aecore.analysis.bounds import iwae_bound
 from aecore.analysis.pictures import draw_grid
 from aecore.data.datasets import load_dataset
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, Trained, at_most

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.datasets import load_dataset
 from aecore.tasks.features import compute_neighbour_accuracy
 from aecore.tasks.search import score_retrieval

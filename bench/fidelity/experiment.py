@@ -23,6 +23,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
+from aecore.runs.records import MetricsRecord, Record
 from aecore.runs.run import Run
 from aecore.training.devices import describe_device, pick_device
 from aecore.training.trainer import fit
@@ -133,7 +134,7 @@ class Lab:
             for record in fit(run):
                 self.tell(run, record)
         self.here += time.perf_counter() - before
-        self.seconds += sum(row.get("seconds", 0.0) for row in run.records())
+        self.seconds += sum(getattr(record, "seconds", None) or 0.0 for record in run.records())
         return Trained(run, Autoencoder.load(run.path, pick_device("auto")))
 
     def run_for(self, path: Path, config: RunConfig) -> Run:
@@ -145,14 +146,15 @@ class Lab:
             shutil.rmtree(path)
         return create_run(config, path)
 
-    def tell(self, run: Run, record: Mapping[str, Any]) -> None:
-        number = record.get("epoch", 0)
+    def tell(self, run: Run, record: Record) -> None:
+        row = record.to_row()
+        number = row.get("epoch", 0)
         if (
-            record["kind"] == "test"
+            isinstance(record, MetricsRecord)
             or number % max(1, (run.config().training or 1).epochs // 20) == 0
         ):
             print(
-                f"  {run.id} {json.dumps({k: v for k, v in record.items() if k != 'kind'})}",
+                f"  {run.id} {json.dumps({k: v for k, v in row.items() if k != 'kind'})}",
                 flush=True,
             )
 
@@ -170,7 +172,8 @@ class Trained:
 
     def curve(self, key: str = "validation_loss") -> list[list[float]]:
         """[[epoch, value], ...] of what the run wrote down."""
-        return [[row["epoch"], row[key]] for row in self.run.epochs() if key in row]
+        rows = [record.to_row() for record in self.run.epochs()]
+        return [[row["epoch"], row[key]] for row in rows if key in row]
 
 
 def row(experiment: Experiment, result: Result, seconds: float, quick: bool) -> dict[str, Any]:

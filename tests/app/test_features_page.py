@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset, Split
 from aecore.model.autoencoder import Autoencoder
 from tests.app.test_data_page import brought, texts

@@ -13,7 +13,8 @@ from safetensors import numpy as safetensors
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from aecore.analysis.latent import Plane, encode_codes, preserved_neighbour_shares
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import Plane, preserved_neighbour_shares
 from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split
@@ -92,7 +93,7 @@ def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(
     app = open_page("latent.py")
     (map_, about), (model, said) = sent(app), model_of(app)
     net, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
-    z = encode_codes(net, x).numpy()
+    z = encode_in_chunks(net, x).numpy()
     assert np.allclose(model["codes"], z, atol=2e-3)
     plane = Plane(map_["plane.origin"], map_["plane.axes"])
     assert np.allclose(map_["positions"], plane.positions(z), atol=1e-5)
@@ -117,7 +118,7 @@ def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
     run = trained()
     app = open_page("latent.py", colour="neighbours")
     map_, about = sent(app)
-    z = encode_codes(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
+    z = encode_in_chunks(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
     wanted = preserved_neighbour_shares(z, map_["positions"])
     assert about["colour"] == "neighbours" and np.allclose(map_["preserved"], wanted, atol=0.2)
     assert 0 < map_["preserved"].mean() < 1

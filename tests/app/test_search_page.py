@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder

@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from aecore.analysis.latent import encode_codes, fit_principal_plane, order_dimensions
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import fit_principal_plane, order_dimensions
 from aecore.data.catalog import CATALOG
 from aecore.data.splits import as_float
 from aecore.data.stand_in import load_data_or_stand_in
@@ -40,7 +41,7 @@ SEEN = """(root) => {
 
 def codes_of(run, points):
     model = Autoencoder.load(run.path)
-    return model, encode_codes(model, load_data_or_stand_in(run.config())[0].test.x[:points])
+    return model, encode_in_chunks(model, load_data_or_stand_in(run.config())[0].test.x[:points])
 
 
 def point_at(page, root, places=PLACES):

@@ -72,6 +72,7 @@ def modules(browser):
         "gif",
         "film",
         "selections",
+        "pad",
         "ink",
     ]
     order: list[str] = []
@@ -311,6 +312,16 @@ def test_ink_is_placed_as_mnist_places_its_digits(modules):
     assert abs(columns.mean() - 13.5) <= 0.5 and found.max() == 1
 
 
+def test_a_pad_that_is_set_up_again_keeps_its_drawing(modules):
+    ink = modules("""() => [16, 16, 24].map((side) => {
+      const { pen } = new DrawingPad(document.querySelector("canvas"), { side, lineWidth: 2 });
+      const before = pen.getImageData(8, 8, 1, 1).data[3];
+      pen.fillRect(0, 0, 16, 16);
+      return before;
+    })""")
+    assert ink == [0, 255, 0]
+
+
 PAINT = """([kind, count, chosen]) => {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: 60, height: 40 });
@@ -391,10 +402,9 @@ MOVE_POINTER = """async (moves) => {
   const { explorer } = globalThis, { map } = explorer, stage = map.stage.getBoundingClientRect();
   const nextFrame = () =>
     new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const clientY = stage.top + stage.height / 2;
   const move = (i) => {
-    const clientX = stage.left + stage.width * (0.2 + 0.05 * i);
-    map.stage.dispatchEvent(new PointerEvent("pointermove", { pointerId: 1, clientX, clientY }));
+    const at = [stage.left + stage.width * (0.2 + 0.05 * i), stage.top + stage.height / 2];
+    map.stage.dispatchEvent(new PointerEvent("pointermove", { clientX: at[0], clientY: at[1] }));
   };
   move(moves); // the first one sorts the points into the grid
   await nextFrame();
@@ -447,15 +457,14 @@ def explorer_page(browser):
     page.evaluate(
         """([model, map]) => {
           const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-          const root = document.querySelector(".explorer-root");
-          globalThis.explorer = new module_explorer.Explorer(root);
+          globalThis.explorer = new module_explorer.Explorer(document.querySelector("div"));
           explorer.setMap(bytes(map));
           explorer.setModel(bytes(model));
         }""",
         [text_of(model_pack), text_of(map_pack)],
     )
     page.wait_for_function("explorer.map.fitted")
-    page.evaluate(WATCH_ARRAYS, COUNT)
+    page.evaluate(WATCH_ARRAYS, COUNT // 4)
     yield page
     page.close()
 

@@ -30,9 +30,10 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig
 from aecore.model.variants import VARIANTS, configure
 from aecore.model.weights import write_tensors
-from aecore.runs import foreign
+from aecore.runs import previews
 from aecore.runs.foreign import FOREIGN_FILE_LIMITS, list_file_sizes, strip_local_paths
 from aecore.runs.listing import create_run
+from aecore.runs.records import EpochRecord, MetricsRecord
 from aecore.runs.run import Run
 from tests.hub.loopback import File, Handler, LoopbackError, LoopbackHub, Repo, front_matter
 
@@ -75,8 +76,8 @@ def make_run(folder: Path, variant: str = "vae", data: str = "digits", **setting
     model = Autoencoder(config.model)
     model.save(run.path, config)
     for epoch, loss in enumerate((30.5, 20.25), start=1):
-        run.append({"kind": "epoch", "epoch": epoch, "seconds": 0.5, "lr": 1e-3, "loss": loss})
-    run.append({"kind": "test", "se": 12.5, "psnr": 7.1, "parameters": 1234})
+        run.append(EpochRecord(epoch=epoch, seconds=0.5, lr=1e-3, loss=loss))
+    run.append(MetricsRecord({"se": 12.5, "psnr": 7.1, "parameters": 1234}))
     (run.path / "previews").mkdir()
     x = torch.rand(8, *SHAPE)
     for epoch in (0, 2):
@@ -423,7 +424,7 @@ def test_records_and_previews_that_are_too_large_stay_there(
 ) -> None:
     push_run(run, REPO, token=TOKEN)
     monkeypatch.setitem(FOREIGN_FILE_LIMITS, "metrics.jsonl", 10)
-    monkeypatch.setattr(foreign, "MAX_PREVIEWS", 1)
+    monkeypatch.setattr(previews, "MAX_PREVIEWS", 1)
     assert set(content(pull_run(REPO, out=tmp_path / "out"))) == {
         "config.json",
         "model.safetensors",
@@ -535,7 +536,8 @@ def test_hostile_records_and_previews_are_left_out(
         },
     )
     got = Run(pull_run(EVIL, out=tmp_path / "out"))
-    assert got.records() == [good] and got.epochs() == [good] and got.test_metrics() == {}
+    assert [record.to_row() for record in got.records()] == [good]
+    assert got.epochs() == got.records() and got.test_metrics() == {}
     assert [epoch for epoch, _ in got.previews()] == [4]
     assert got.state().epoch == 1
 

@@ -6,14 +6,20 @@ import inspect
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from helpers import tiny, trained, wait_for, weights_of
 from huggingface_hub import HfApi
 
-from aecore.backends.base import Order, Unreachable, read_order
-from aecore.backends.huggingface import HuggingFace, LogStream, format_job_script
-from aecore.backends.registry import resume_run, send_run, start_run, stop_run
+from aecore.backends.base import Order, Unreachable
+from aecore.backends.huggingface import (
+    JOB_REQUIREMENTS,
+    HuggingFace,
+    LogStream,
+    format_job_script,
+)
+from aecore.backends.launch import read_order, resume_run, send_run, start_run, stop_run
 from aecore.errors import BackendError, HubError
 from aecore.runs.listing import create_run
 from aecore.runs.run import LIVE_STATES
@@ -90,7 +96,7 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
     )
     send_run(found, read_order(found), TOKEN)
     epoch = wait_for(lambda: found.state().epoch, "its news come from the beginning")
-    assert found.epochs()[0]["epoch"] == 1
+    assert found.epochs()[0].epoch == 1
     stop_run(found)
     state = ended(found)
     assert state.state == "stopped" and state.epoch >= epoch and found.has_model()
@@ -158,6 +164,11 @@ def test_a_log_that_is_begun_again_tells_nothing_twice():
 
     stream = LogStream(read)
     assert stream.ended.wait(10) and stream.lines == ["a", "b", "c"]
+
+
+def test_a_job_installs_the_versions_of_the_requirements():
+    text = (Path(__file__).parents[2] / "requirements.txt").read_text()
+    assert set(JOB_REQUIREMENTS) <= {line.split("#")[0].strip() for line in text.splitlines()}
 
 
 def test_the_installed_client_still_takes_what_is_given_to_it():

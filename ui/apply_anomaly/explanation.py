@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks, reconstruct_in_chunks
+from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder

@@ -7,8 +7,8 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca, project_by_tsne, project_by_umap
-from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.splits import Dataset, as_float
 from aecore.runs.run import Run
 from aecore.tasks.features import TRUST_NEIGHBOURS, MapTrust, measure_map_trust

@@ -9,7 +9,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import is_variational
+from aecore.analysis.bounds import is_variational
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from aecore.tasks.impute import (

@@ -6,7 +6,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import is_variational
+from aecore.analysis.bounds import is_variational
 from aecore.analysis.pictures import (
     SheetBlock,
     choose_tile_width,

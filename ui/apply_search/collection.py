@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run

@@ -24,8 +24,9 @@ drawing_component = register_component("drawing", Path(__file__).with_suffix(".j
 
 
 def ask_for_drawing(key: str = "drawing") -> Tensor | None:
-    """Show the field; return its drawing as (1, 1, 28, 28) in [0, 1], placed as in MNIST, or None
-    without ink.
+    """Show the field and return its drawing, (1, 1, 28, 28) in [0, 1], placed as in MNIST.
+
+    None without ink.
     """
     answer: Any = drawing_component(key=key, default={"ink": []}, on_ink_change=lambda: None)
     ink = answer.ink

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from aecore.tasks.search import Neighbours, scan_nearest

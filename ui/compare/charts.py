@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
+from aecore.runs.records import EpochRecord
 from ui.kit.figures import (
     LEGEND_BELOW,
     LINE_DASHES,
@@ -45,18 +45,19 @@ def draw_sweep(
 
 
 def draw_loss_curves(
-    runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool
+    runs: Mapping[str, tuple[str, Sequence[EpochRecord]]], key: str, log: bool
 ) -> go.Figure:
-    """Draws curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
+    """Draws the loss of several runs, {id: (variant, records)}; runs of one variant differ in dash.
 
-    The names stand below, so that a narrow screen leaves the curves their width.
+    `key` is loss or validation_loss. The names stand below, so that a narrow screen
+    leaves the curves their width.
     """
     figure, used = go.Figure(), dict[str, int]()
     for name, (variant, records) in runs.items():
         dash = LINE_DASHES[used.get(variant, 0) % len(LINE_DASHES)]
         used[variant] = used.get(variant, 0) + 1
-        rows = thin_records([row for row in records if key in row])
-        x, y = [row["epoch"] for row in rows], [row[key] for row in rows]
+        rows = thin_records([row for row in records if getattr(row, key) is not None])
+        x, y = [row.epoch for row in rows], [getattr(row, key) for row in rows]
         figure.add_scatter(
             x=x,
             y=y,

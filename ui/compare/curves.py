@@ -34,7 +34,7 @@ def show_loss_curves(runs: list[Run]) -> None:
         "Log scale", key="log", bind="query-params", help="For losses of different orders."
     )
     records = {run.id: (run.config().model.variant, run.epochs()) for run in runs}
-    if not any(key in row for _, rows in records.values() for row in rows):
+    if all(getattr(row, key) is None for _, rows in records.values() for row in rows):
         st.caption("None of these runs has a record of this loss.")
         return
     figure = draw_loss_curves(records, key, log)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
+from aecore.analysis.metrics import METRICS
 from aecore.runs.run import Run
 from ui.compare.differences import tabulate_differences
 from ui.compare.tables import (
@@ -28,9 +28,9 @@ def show_metrics_table(runs: list[Run]) -> pd.DataFrame:
     configs = [run.config() for run in runs]
     marks = mark_best(frame, configs)
     help_texts = {
-        name: st.column_config.Column(METRIC_LABELS[name], help=METRIC_DESCRIPTIONS[name])
+        name: st.column_config.Column(METRICS[name].label, help=METRICS[name].help)
         for name in frame.columns
-        if name in METRIC_DESCRIPTIONS
+        if name in METRICS
     }
     st.dataframe(
         style_metrics(frame, marks, [config.model.variant for config in configs]),

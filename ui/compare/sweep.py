@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
+from aecore.analysis.metrics import METRICS
 from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
@@ -16,7 +16,7 @@ from ui.kit.figures import get_variant_colour
 from ui.kit.visitor import is_mine
 
 SWEEP_POLL_SECONDS = 2.0
-SHOWN_METRICS = [name for name in METRIC_DESCRIPTIONS if name != "parameters"]
+SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
 
 
 def show_sweep() -> None:
@@ -72,19 +72,19 @@ def show_sweep_results(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> N
         default=metrics[0],
         required=True,
         key="sweep-metric",
-        format_func=lambda metric: METRIC_LABELS.get(metric, metric),
+        format_func=lambda metric: METRICS[metric].label,
     )
     st.plotly_chart(
         make_sweep_figure(groups, metric),
         key="sweep-chart",
-        alt=f"{METRIC_LABELS.get(metric, metric)} over the size of the code",
+        alt=f"{METRICS[metric].label} over the size of the code",
     )
     st.dataframe(
         make_sweep_frame(groups, metrics),
         hide_index=True,
         alt="Mean and deviation over the seeds",
     )
-    st.caption(f"Mean ± standard deviation over seeds. {METRIC_DESCRIPTIONS[metric]}")
+    st.caption(f"Mean ± standard deviation over seeds. {METRICS[metric].help}")
 
 
 def make_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> go.Figure:
@@ -95,7 +95,7 @@ def make_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> go.Figure:
             point = (group.latent_dim, summary.mean, summary.deviation or 0.0)
             lines.setdefault(group.variant, []).append(point)
     colours = {name: get_variant_colour(name) for name in lines}
-    return draw_sweep(lines, colours, METRIC_LABELS.get(metric, metric))
+    return draw_sweep(lines, colours, METRICS[metric].label)
 
 
 def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.
         row = {
             "variant": group.variant,
             "size of the code": group.latent_dim,
-            "seeds": f"{group.count()} of {len(group.runs)}",
+            "seeds": f"{group.count_done()} of {len(group.runs)}",
         }
-        rows.append(row | {METRIC_LABELS.get(m, m): str(measured.get(m, "")) for m in metrics})
+        rows.append(row | {METRICS[m].label: str(measured.get(m, "")) for m in metrics})
     return pd.DataFrame(rows)

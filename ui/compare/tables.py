@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS
+from aecore.analysis.metrics import METRICS
 from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
 from aecore.runs.run import Run
@@ -36,7 +36,7 @@ def tabulate_metrics(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             problems.append(f"{run.id} could not be measured: {error}")
         data = run.config().data
         head = {"variant": get_variant_label(run), "run": run.id, "data": data.name if data else ""}
-        rows.append({**head, **{name: metrics.get(name) for name in METRIC_DESCRIPTIONS}})
+        rows.append({**head, **{name: metrics.get(name) for name in METRICS}})
     frame = pd.DataFrame(rows)
     return frame.dropna(axis="columns", how="all"), problems
 
@@ -70,8 +70,7 @@ def make_comparison_key(config: RunConfig) -> tuple[Any, ...]:
 
 def metric_direction(metric: str) -> int:
     """Returns -1 where lower is better, 1 where higher is, else 0."""
-    text = METRIC_DESCRIPTIONS.get(metric, "")
-    return 1 if "Higher is better" in text else -1 if "Lower is better" in text else 0
+    return METRICS[metric].direction if metric in METRICS else 0
 
 
 def style_metrics(frame: pd.DataFrame, marks: pd.DataFrame, variants: Sequence[str]) -> Styler:
@@ -79,7 +78,7 @@ def style_metrics(frame: pd.DataFrame, marks: pd.DataFrame, variants: Sequence[s
     fills = [get_variant_colour(name) for name in variants]
     labels = [f"background-color: {fill}; color: {choose_text_colour(fill)}" for fill in fills]
     formats: dict[Any, str | Callable[[object], str] | None] = {
-        name: format_metric for name in frame.columns if name in METRIC_DESCRIPTIONS
+        name: format_metric for name in frame.columns if name in METRICS
     }
     return (
         frame.style.format(formats, na_rep="")
@@ -100,4 +99,4 @@ def format_metric(value: Any) -> str:
 
 def tabulate_curves(runs: Sequence[Run]) -> pd.DataFrame:
     """Returns every epoch of every run, a row each."""
-    return pd.DataFrame([{"run": run.id, **row} for run in runs for row in run.epochs()])
+    return pd.DataFrame([{"run": run.id, **row.to_row()} for run in runs for row in run.epochs()])

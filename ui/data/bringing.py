@@ -7,7 +7,7 @@ import streamlit as st
 from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
-from aecore.runs.uploads import MAX_UPLOAD_BYTES, UploadedData, create_upload, guess_settings
+from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_limit
 from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import get_hub_token
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
@@ -38,8 +38,8 @@ def show_bring() -> None:
         st.error(problem, icon=":material/error:")
     owner = "of this session, and of whoever has its link" if is_public() else "of this machine"
     st.caption(
-        f"Limits: {MAX_UPLOAD_BYTES / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB once "
-        f"decoded. It stays a set {owner} until you delete it"
+        f"Limits: {read_upload_limit() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
+        f"once decoded. It stays a set {owner} until you delete it"
         f"{', for a day at most' if is_public() else ''}."
     )
 

@@ -7,7 +7,8 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from aecore.analysis.latent import decode_codes, encode_codes, interpolate_codes, snap_codes
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
+from aecore.analysis.latent import interpolate_codes, snap_codes
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
@@ -40,7 +41,7 @@ def show_interpolation(run: Run, model: Autoencoder, dataset: Dataset) -> None:
         end_codes, end_examples = choose_test_ends(model, dataset, row)
     path, steps = choose_path(row)
     z = snap_codes(model, interpolate_codes(end_codes[0], end_codes[1], steps, path))
-    x = decode_codes(model, z)
+    x = decode_in_chunks(model, z)
     columns = steps if steps <= LINE_LENGTH else BROKEN_LINE_LENGTH
     animation_container = st.container(width=560)
     alt = f"{steps} steps on the {path} way between two {between}, decoded"
@@ -84,7 +85,7 @@ def choose_sampled_ends(run: Run, model: Autoencoder, row: DeltaGenerator) -> tu
         choose_seed(row, "End seed", "end_seed", 1, 130, help),
     ]
     z = torch.cat([sample_run_codes(run, 1, seed) for seed in seeds])
-    return z, decode_codes(model, z)
+    return z, decode_in_chunks(model, z)
 
 
 def choose_test_ends(
@@ -97,7 +98,7 @@ def choose_test_ends(
         choose_index(row, "End", "end", count, 1, help) or 0,
     ]
     x = as_float(dataset.test.x[rows])
-    return encode_codes(model, x), x
+    return encode_in_chunks(model, x), x
 
 
 def show_animation(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from torch import Tensor
 
-from aecore.analysis.latent import decode_codes, sample_codes
+from aecore.analysis.chunks import decode_in_chunks
+from aecore.analysis.latent import sample_codes
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
@@ -46,7 +47,7 @@ def show_samples(run: Run, model: Autoencoder, dataset: Dataset) -> None:
     )
     show_code_source(model)
     z = sample_run_codes(run, count, seed)
-    x = decode_codes(model, z)
+    x = decode_in_chunks(model, z)
     show_examples(dataset, model, x, f"{count} samples of {run.id}, seed {seed}")
     offer_generated(run, f"samples-{seed}", dataset, model, x, z, 8)
 

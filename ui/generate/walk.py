@@ -9,13 +9,8 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from aecore.analysis.latent import (
-    decode_codes,
-    encode_codes,
-    order_dimensions,
-    snap_codes,
-    walk_dimension,
-)
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
+from aecore.analysis.latent import order_dimensions, snap_codes, walk_dimension
 from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
@@ -70,9 +65,9 @@ def show_walk(run: Run, model: Autoencoder, dataset: Dataset) -> None:
     )
     value = scale.centre[unit] + offset * scale.steps[unit]
     label = f"z{unit} = {value:.3g}"
-    changed = decode_codes(model, snap_codes(model, walk_dimension(z, unit, value[None])))
+    changed = decode_in_chunks(model, snap_codes(model, walk_dimension(z, unit, value[None])))
     walk_codes = make_walk_codes(model, z, unit, scale)
-    walk, before = decode_codes(model, walk_codes), decode_codes(model, z[None])
+    walk, before = decode_in_chunks(model, walk_codes), decode_in_chunks(model, z[None])
     if walk.dim() == 4:
         left, right = st.columns([1, 2], gap="large")
         with left:
@@ -117,7 +112,7 @@ def choose_base_code(
         return scale.centre
     help = "The number of a test input."
     index = choose_index(row, "Number", "base", len(dataset.test.x), 0, help) or 0
-    return encode_codes(model, dataset.test.x[index : index + 1])[0]
+    return encode_in_chunks(model, dataset.test.x[index : index + 1])[0]
 
 
 def make_walk_codes(model: Autoencoder, z: Tensor, unit: int, scale: CodeScale) -> Tensor:
@@ -159,7 +154,7 @@ def show_walk_lines(
     names = ", ".join(f"z{unit}" for unit in units)
     codes = torch.cat([make_walk_codes(model, z, unit, scale) for unit in units])
     st.image(
-        draw_examples(model, decode_codes(model, codes), WALK_STEPS),
+        draw_examples(model, decode_in_chunks(model, codes), WALK_STEPS),
         width="stretch",
         alt=f"A line for each dimension: {names}",
     )

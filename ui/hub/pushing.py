@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.explorer.static_page import zip_static_page
+from aecore.hub.cards import make_push_card
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
-from aecore.runs.card import format_card
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
 from ui.kit.messages import show_error
 from ui.kit.runs import list_usable_runs, offer_train_page
+
+CARD_SECONDS = 10.0  # that an answer of the Hub counts for the card
 
 
 class ZippedPage(NamedTuple):
@@ -49,26 +52,32 @@ def show_push_form(runs: list[Run]) -> tuple[Run, str, bool]:
     ids = [run.id for run in runs]
     run = runs[ids.index(st.selectbox("Run", ids, key="push_run") or ids[0])]
     suggestion = f"{get_hub_name() or 'user'}/{run.id}"
-    text = st.text_input(
+    repo = st.text_input(
         "Repository", suggestion, key=f"push_repo-{suggestion}", help="It is made if need be."
-    )
+    ).strip()
     private = st.toggle("Private", key="push_private", help="Only you see it.")
-    show_card(run, text)
+    show_card(run, repo)
     if not get_hub_token():
         st.caption("Sign in first: pushing needs a token that may write.")
     st.caption(
         "The weights, the config, the curve and a few reconstructed test examples are published."
     )
-    show_push_button(run, text.strip(), private)
-    return run, text.strip(), private
+    show_push_button(run, repo, private)
+    return run, repo, private
 
 
 def show_card(run: Run, repo: str) -> None:
     """Show folded the card that the repository would have, its headings three levels lower."""
     with st.expander("Its card", icon=":material/description:"):
-        text = format_card(run.config(), run.test_metrics(), repo=repo, history=run.epochs())
+        text = read_push_card(run.path, run.version(), repo, get_hub_token())
         body = text.split("---\n", 2)[-1]
         st.markdown(re.sub(r"^(#+ )", r"###\1", body, flags=re.MULTILINE))
+
+
+@st.cache_data(ttl=CARD_SECONDS, show_spinner=False, max_entries=100)
+def read_push_card(path: Path, version: float, repo: str, token: str | bool) -> str:
+    """Returns the card that a push writes; for a login, asks the Hub for the explorer's page."""
+    return make_push_card(Run(path), repo, token)
 
 
 def show_push_button(run: Run, repo: str, private: bool) -> None:

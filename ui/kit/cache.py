@@ -14,12 +14,12 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import (
     Density,
     Plane,
     choose_density_examples,
     decoding_errors,
-    encode_codes,
     fit_density,
     fit_principal_plane,
     preserved_neighbour_shares,
@@ -87,7 +87,7 @@ def warm_caches() -> None:
             and has_sound_config(run)
             and run.config().model.variant == "vae"
         ):
-            encode_codes(get_model(run), get_dataset(run)[0].test.x[:8])
+            encode_in_chunks(get_model(run), get_dataset(run)[0].test.x[:8])
 
 
 @st.cache_resource(max_entries=8, show_spinner="Encoding ...")  # no copies: codes can be large
@@ -102,7 +102,7 @@ def load_codes_and_errors(
     dataset, _ = get_dataset(run)
     x = getattr(dataset, split).x[:count]
     model = get_model(run)
-    z = encode_codes(model, x)
+    z = encode_in_chunks(model, x)
     errors = decoding_errors(model, x, z)
     if not (z.isfinite().all() and errors.isfinite().all()):
         raise CheckpointError(
@@ -199,7 +199,7 @@ def load_cached_density(path: str, version: float, data_name: str) -> Density:
     """Returns a density that was fitted to the codes of training examples."""
     run = Run(Path(path))
     x = choose_density_examples(get_dataset(run)[0].train.x)
-    return fit_density(encode_codes(get_model(run), x))
+    return fit_density(encode_in_chunks(get_model(run), x))
 
 
 def get_density(run: Run) -> Density | None:

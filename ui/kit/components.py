@@ -1,6 +1,4 @@
-"""Components of the app's own: each an .html, a .css and a .js file of one name, beside the module
-that uses them.
-"""
+"""Components of the app: an .html, a .css and a .js file beside the module that uses them."""
 
 from __future__ import annotations
 
@@ -14,9 +12,9 @@ from aecore.explorer.bundle import bundle_modules
 
 
 def register_component(name: str, source: Path) -> Callable[..., Any]:
-    """Register the component `name` with Streamlit:
+    """Register a component with Streamlit and return it.
 
-    `source` is its .js, which may import from aecore/explorer/web.
+    `source` is its .js, which may import modules of aecore/explorer/web.
     """
     return st.components.v2.component(
         name,

@@ -85,9 +85,7 @@ def read_explorer_answer(answer: Any, count: int) -> MapSelection:
 
 
 def decode_members(bits: Any, count: int) -> np.ndarray:
-    """Return the rows whose bit is set, lowest bit first, in Base64; none where the text is no such
-    mask.
-    """
+    """Return the rows whose bit is set in Base64, lowest bit first; none for other text."""
     try:
         packed = np.frombuffer(base64.b64decode(bits, validate=True), np.uint8)
     except (TypeError, ValueError, binascii.Error):
@@ -99,9 +97,7 @@ def decode_members(bits: Any, count: int) -> np.ndarray:
 
 
 class PromisedPacks:
-    """Packs that a page may fetch, each built at its first request; who knows its token may have
-    it.
-    """
+    """Packs that a page may fetch by their token, each built at its first request."""
 
     MAX_PROMISED = 16  # packs that may be asked for
     MAX_BUILT = 4  # packs whose bytes stay in memory

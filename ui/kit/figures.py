@@ -6,34 +6,13 @@ Arrays to figures: no Streamlit, no torch. A variant has one colour everywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
 
-# Hues by family (after Paul Tol's colour-blind safe sets), lightness by variant.
-VARIANT_COLOURS = {
-    "vanilla": "#4477aa",
-    "linear": "#77aadd",
-    "stacked": "#3366cc",
-    "overcomplete": "#99ddff",
-    "conv": "#7788ee",
-    "denoising-gaussian": "#ddaa33",
-    "denoising-masking": "#997700",
-    "denoising-salt-and-pepper": "#eecc66",
-    "k-sparse": "#228833",
-    "sparse-kl": "#66bb55",
-    "sparse-l1": "#118877",
-    "sparse-l2": "#aacc77",
-    "contractive": "#aa3377",
-    "vae": "#ee6677",
-    "beta-vae": "#bb2233",
-    "iwae": "#ff9988",
-    "conv-vae": "#dd77aa",
-    "wae-mmd": "#cc6633",
-    "vq-vae": "#44bb99",
-    "fsq": "#227788",
-}
+from aecore.model.variants import VARIANTS
+
 CLASS_COLOURS = (
     "#4477aa",
     "#ee6677",
@@ -50,12 +29,13 @@ LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"
 
+Record = TypeVar("Record")
 UNKNOWN_COLOUR = "#777777"  # of a variant that is not in VARIANTS
 
 
 def get_variant_colour(variant: str) -> str:
     """Returns the colour #rrggbb of a variant, grey for one that is unknown here."""
-    return VARIANT_COLOURS.get(variant, UNKNOWN_COLOUR)
+    return VARIANTS[variant].colour if variant in VARIANTS else UNKNOWN_COLOUR
 
 
 def choose_text_colour(background: str) -> str:
@@ -69,9 +49,7 @@ def shorten_label(name: str, limit: int = 24) -> str:
     return name if len(name) <= limit else f"{name[: limit - 1]}\u2026"
 
 
-def thin_records(
-    records: Sequence[Mapping[str, Any]], limit: int = 500
-) -> Sequence[Mapping[str, Any]]:
+def thin_records(records: Sequence[Record], limit: int = 500) -> Sequence[Record]:
     """Returns evenly spaced records, the last among them; more points than pixels cost time."""
     step = -(-len(records) // limit) or 1
     return [*records[:-1:step], *records[-1:]]

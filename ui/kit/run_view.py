@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecore.analysis.latent import decode_codes, encode_codes
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
 
@@ -30,5 +30,5 @@ def view_through(run: Run, x: Tensor, seed: int) -> RunView:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             corrupted = model.from_scaled(corruption(model.to_scaled(x)))
-    z = encode_codes(model, x if corrupted is None else corrupted)
-    return RunView(run, model.config.variant, corrupted, z, decode_codes(model, z))
+    z = encode_in_chunks(model, x if corrupted is None else corrupted)
+    return RunView(run, model.config.variant, corrupted, z, decode_in_chunks(model, z))

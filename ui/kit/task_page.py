@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.backends.registry import start_run
+from aecore.backends.launch import start_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig, RunConfig

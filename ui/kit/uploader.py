@@ -1,5 +1,4 @@
-"""Files from a visitor's disk to the server: a drop zone in the page, and the route that its
-browser sends them to.
+"""Upload of files: a drop zone in the page, and the route that its browser sends them to.
 
 Streamlit's own uploader holds files in memory and is refused inside the frame of a Space, since
 browsers keep its cookie from it. Here a file streams to disk, whatever its size, and the token of
@@ -19,12 +18,12 @@ from starlette.routing import Route
 
 from aecore.errors import DataError
 from aecore.runs.uploads import (
-    MAX_UPLOAD_BYTES,
     UPLOAD_SUFFIXES,
     UploadedData,
     check_upload_name,
     create_upload,
     find_upload,
+    read_upload_limit,
 )
 from ui.kit.components import register_component
 from ui.kit.visitor import is_public
@@ -48,8 +47,9 @@ def ask_for_files(
         DAY_SECONDS if is_public() else None
     )
     st.session_state[key] = upload.token
-    hint = f"{kinds}; up to {MAX_UPLOAD_BYTES / 1e6:,.0f} MB in all"
-    data = {"token": upload.token, "limit": MAX_UPLOAD_BYTES, "accept": list(accept), "hint": hint}
+    limit = read_upload_limit()
+    hint = f"{kinds}; up to {limit / 1e6:,.0f} MB in all"
+    data = {"token": upload.token, "limit": limit, "accept": list(accept), "hint": hint}
     answer: Any = uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
     if not (answer.done and upload.source):
         return None
@@ -79,7 +79,7 @@ async def write_body(request: Request, upload: UploadedData) -> None:
 
     DataError where it is empty or more than there is room for.
     """
-    room = MAX_UPLOAD_BYTES - upload.size()
+    room = read_upload_limit() - upload.size()
     name = check_upload_name(request.path_params["name"])
     if int(request.headers.get("content-length") or 0) > room:
         raise DataError(explain_too_large(name))
@@ -94,7 +94,8 @@ async def write_body(request: Request, upload: UploadedData) -> None:
 
 
 def explain_too_large(name: str) -> str:
-    limit = f"{MAX_UPLOAD_BYTES / 1e6:,.0f} MB in all"
+    """Return the sentence for a file beyond the limit."""
+    limit = f"{read_upload_limit() / 1e6:,.0f} MB in all"
     return f"{name} is too large: the limit is {limit}. Use fewer or smaller examples."
 
 

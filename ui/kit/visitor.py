@@ -6,7 +6,7 @@ import os
 
 import streamlit as st
 
-from aecore.backends.base import read_order
+from aecore.backends.launch import read_order
 from aecore.runs.listing import has_sound_config
 from aecore.runs.run import Run
 from aecore.runs.uploads import UploadedData, find_upload, find_upload_of_path, list_uploads

@@ -10,7 +10,8 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from aecore.analysis.latent import decode_codes, find_nearest_codes
+from aecore.analysis.chunks import decode_in_chunks
+from aecore.analysis.latent import find_nearest_codes
 from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
@@ -128,7 +129,7 @@ def show_several_inputs(
     """Show inputs above their reconstructions, at most `limit`, evenly spread over the rows."""
     shown_rows = space_evenly(rows, CLOUD_POINTS if is_point_cloud(dataset) else limit)
     inputs = as_float(getattr(dataset, view.split).x[shown_rows])
-    rebuilt = decode_codes(model, torch.from_numpy(latent_map.z[shown_rows]))
+    rebuilt = decode_in_chunks(model, torch.from_numpy(latent_map.z[shown_rows]))
     text = f"{len(rows):,} {adjective}inputs"
     if len(shown_rows) < len(rows):
         text = f"{len(shown_rows):,} of {text}"
@@ -210,7 +211,7 @@ def show_single_input(
         name = next((name for name, members in latent_map.groups.items() if row in members), "")
         label += f", class {name}"
     st.markdown(f"**{label}**")
-    pair = torch.cat([as_float(x[row : row + 1]), decode_codes(model, z[row : row + 1])])
+    pair = torch.cat([as_float(x[row : row + 1]), decode_in_chunks(model, z[row : row + 1])])
     if is_point_cloud(dataset):
         groups = {"nearest codes": neighbours, "input": pair[:1], "reconstruction": pair[1:]}
         show_cloud(dataset, groups, f"{label}, its reconstruction, and its neighbours")

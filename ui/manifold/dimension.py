@@ -7,9 +7,9 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca
 from aecore.analysis.manifold import compute_decoder_jacobians, estimate_local_dimension
-from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.splits import as_float
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model

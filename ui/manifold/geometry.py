@@ -9,13 +9,13 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.analysis.manifold import (
     JacobianFrame,
     compute_decoder_jacobians,
     compute_encoder_jacobians,
     decompose_jacobian,
 )
-from aecore.analysis.metrics import decode_in_chunks, encode_in_chunks
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.runs import get_variant_label

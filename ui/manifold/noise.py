@@ -8,8 +8,8 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import reconstruct_in_chunks
 from aecore.analysis.manifold import draw_orthogonal_noise
-from aecore.analysis.metrics import reconstruct_in_chunks
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from ui.kit.cache import get_model

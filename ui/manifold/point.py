@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca
-from aecore.analysis.metrics import encode_in_chunks
 from aecore.data.splits import as_float
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model

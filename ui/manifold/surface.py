@@ -7,8 +7,8 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.analysis.manifold import reconstruction_shift
-from aecore.analysis.metrics import decode_in_chunks, encode_in_chunks
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run

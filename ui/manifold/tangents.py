@@ -8,12 +8,12 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import decode_in_chunks
 from aecore.analysis.manifold import (
     captured_energy,
     compute_image_tangents,
     estimate_local_dimension,
 )
-from aecore.analysis.metrics import decode_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder

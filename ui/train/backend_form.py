@@ -7,16 +7,15 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore.backends.base import Device, Order, read_order
-from aecore.backends.huggingface import HubJob, HuggingFace
-from aecore.backends.registry import BACKEND_LABELS, open_backend, send_run, start_run
+from aecore.backends.base import Device, JobFinder, Order, RemoteJob
+from aecore.backends.launch import read_order, send_run, start_run
+from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError
 from aecore.runs.listing import list_runs
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
 
-BACKEND_ICONS = {"local": ":material/computer:", "ray": ":material/lan:", "hf": ":material/cloud:"}
 DEFAULT_MINUTES = (5, 30, 24 * 60)  # min, default and max that can be rented at once
 DEVICES_TTL = 60.0  # seconds that an answer counts
 
@@ -36,17 +35,18 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
     """
     engine = st.segmented_control(
         "Where",
-        list(BACKEND_LABELS),
+        list(BACKENDS),
         default="local",
         required=True,
         key="where",
-        format_func=lambda name: f"{BACKEND_ICONS[name]} {BACKEND_LABELS[name]}",
+        format_func=format_backend,
     )
-    devices = list_devices(engine, get_hub_token() if engine == "hf" else False)
+    entry = BACKENDS[engine]
+    devices = list_devices(engine, get_hub_token() if entry.needs_token else False)
     usable = {device.name: device for device in devices if not device.why_not}
     if not usable:
         st.info(devices[0].why_not, icon=":material/info:")
-        if engine == "hf" and not get_hub_token():
+        if entry.needs_token and not get_hub_token():
             st.page_link("hub.py", label="Sign in", icon=":material/login:")
         return None
     left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -57,8 +57,8 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
         format_func=lambda option: format_device(usable[option]),
     )
     device = usable[name or next(iter(usable))]
-    if engine == "hf":
-        show_found_jobs()
+    if entry.needs_token:
+        show_found_jobs(entry)
     if device.price is None:
         return TrainingPlace(engine, device)
     return TrainingPlace(engine, device, ask_for_minutes(right, device.price, count))
@@ -78,6 +78,11 @@ def ask_for_minutes(column: DeltaGenerator, price: float, count: int) -> int:
     return int(minutes)
 
 
+def format_backend(name: str) -> str:
+    """Returns a backend's icon and label."""
+    return f"{BACKENDS[name].icon} {BACKENDS[name].label}"
+
+
 def format_device(device: Device) -> str:
     """Returns a device's label, its details and its price an hour, in one line."""
     price = "" if device.price is None else f", ${device.price:.2f} an hour"
@@ -93,7 +98,7 @@ def list_devices(engine: str, token: str | bool) -> list[Device]:
 def start_training(run: Run, place: TrainingPlace | None) -> None:
     """Start to train a run where the form says; None is this machine."""
     kind, _, count = place.device.name.partition(":") if place else ("", "", "")
-    if place is None or place.engine == "local":
+    if place is None or not BACKENDS[place.engine].is_remote:
         start_run(run, processes=int(count) if kind == "gpu" else 1)
         return
     order = Order(
@@ -102,7 +107,7 @@ def start_training(run: Run, place: TrainingPlace | None) -> None:
         label=place.device.label,
         minutes=place.minutes,
         price=place.device.price,
-        owner=get_hub_name() if place.engine == "hf" else "",
+        owner=get_hub_name() if BACKENDS[place.engine].is_paid else "",
     )
     start_run(run, order, get_hub_token())
 
@@ -112,19 +117,20 @@ def describe_place(run: Run) -> str:
     if (order := read_order(run)) is None:
         return ""
     price = f", at most ${order.price * order.minutes / 60:.2f}" if order.price else ""
-    return f" · {BACKEND_ICONS[order.backend]} {BACKEND_LABELS[order.backend]}, {order.label or order.device}{price}"
+    return f" · {format_backend(order.backend)}, {order.label or order.device}{price}"
 
 
-def show_found_jobs() -> None:
+def show_found_jobs(entry: BackendEntry) -> None:
     """Show jobs of the visitor's account whose runs are not here, each to be brought back."""
     token, user = get_hub_token(), get_hub_name()
-    if not isinstance(token, str) or not user:
+    finder = entry.open(token)
+    if not isinstance(token, str) or not user or not isinstance(finder, JobFinder):
         return
-    if st.button("Find my jobs on Hugging Face", icon=":material/cloud_sync:", type="tertiary"):
-        start_job("jobs", lambda: HuggingFace(token).jobs(user))
+    if st.button(f"Find my jobs on {entry.account}", icon=":material/cloud_sync:", type="tertiary"):
+        start_job("jobs", lambda: finder.jobs(user))
     outcome = poll_job("jobs", "Asking the Hub ...")
     if outcome.state == "done":
-        show_missing_jobs(outcome.result, token)
+        show_missing_jobs(finder, outcome.result, token)
     brought = poll_job("bring", "Looking ...").result
     if isinstance(brought, Run):
         st.page_link(
@@ -135,7 +141,7 @@ def show_found_jobs() -> None:
         )
 
 
-def show_missing_jobs(jobs: list[HubJob], token: str) -> None:
+def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> None:
     """Show the jobs whose runs are not here, each with a button that brings it."""
     local_ids = {run.id for run in list_runs()}
     missing = [job for job in jobs if job.run not in local_ids]
@@ -145,15 +151,18 @@ def show_missing_jobs(jobs: list[HubJob], token: str) -> None:
         row = st.container(horizontal=True, vertical_alignment="center")
         row.markdown(f"**{job.run}** :gray[{job.flavor}, {job.stage.lower()}]", width="content")
         row.button(
-            "Bring it here", key=f"bring-{job.handle}", on_click=bring_job_back, args=(job, token)
+            "Bring it here",
+            key=f"bring-{job.handle}",
+            on_click=bring_job_back,
+            args=(finder, job, token),
         )
 
 
-def bring_job_back(job: HubJob, token: str) -> None:
-    """Fetch a job's run, and follow the job from here."""
+def bring_job_back(finder: JobFinder, job: RemoteJob, token: str) -> None:
+    """Begin to make a run folder for a job, and to follow the job from here."""
 
     def fetch() -> Run:
-        run = HuggingFace(token).bring(job)
+        run = finder.bring(job)
         if (order := read_order(run)) is None:
             raise AecoreError(f"{run.id} does not say where it is. Try again.")
         send_run(run, order, token)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from aecore.runs.records import EpochRecord
 from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 
 
-def draw_live_curve(
-    records: Sequence[Mapping[str, Any]], variant: str, total: int
-) -> dict[str, Any]:
+def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) -> dict[str, Any]:
     """Returns training and validation loss over epochs as an ECharts spec."""
     records = thin_records(records)
-    epochs = [row["epoch"] for row in records]
 
-    def series(name: str, key: str, style: str) -> dict[str, Any]:
-        points = [[e, row[key]] for e, row in zip(epochs, records, strict=True) if key in row]
+    def series(name: str, losses: Sequence[float | None], style: str) -> dict[str, Any]:
+        points = [
+            [record.epoch, loss]
+            for record, loss in zip(records, losses, strict=True)
+            if loss is not None
+        ]
         line = {"color": get_variant_colour(variant), "type": style, "width": 2}
         return {
             "name": name,
@@ -43,7 +45,7 @@ def draw_live_curve(
         },
         "yAxis": {"type": "value", "name": LOSS_LABEL, "scale": True},
         "series": [
-            series("training", "loss", "solid"),
-            series("validation", "validation_loss", "dashed"),
+            series("training", [record.loss for record in records], "solid"),
+            series("validation", [record.validation_loss for record in records], "dashed"),
         ],
     }

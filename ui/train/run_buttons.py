@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore.backends.registry import resume_run, stop_run
+from aecore.backends.launch import resume_run, stop_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.runs.listing import is_shipped_run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.backends.slots import slot_limit
 from aecore.runs.listing import list_runs, runs_folder
+from aecore.runs.process import read_slot_limit
 from aecore.runs.run import Run
 from ui.kit.runs import format_state_badge
 from ui.kit.visitor import is_mine
@@ -20,7 +20,8 @@ def show_run_table() -> None:
     runs = [run for run in list_runs() if is_mine(run)]
     st.subheader("Runs", anchor=False)
     st.caption(
-        f"At most {slot_limit()} at a time; the others wait their turn. Choose one to watch it."
+        f"At most {read_slot_limit()} at a time; the others wait their turn. "
+        "Choose one to watch it."
     )
     for run in runs[:LISTED_RUNS]:
         show_run_row(run)

@@ -1,1 +1,1 @@
-from __future__ import annotations
+"""The five parts of an autoencoder: for each, its options and the module or function they build."""

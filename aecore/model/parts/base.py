@@ -1,4 +1,4 @@
-"""What every part shares: a frozen, self-checking description of its options."""
+"""Options, the base class of every part's settings: frozen, validated, JSON both ways."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Options(BaseModel):
-    """Frozen, JSON both ways, unknown fields refused; each field carries the text that the form shows."""
+    """Settings that refuse unknown fields; each field's `description` is the text in the form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,7 +1,8 @@
-"""Corruption: what happens to the input before the encoder sees it, in training only.
+"""Corruption: noise added to the input before the encoder, in training only.
 
-Each kind is its options and, called, the function itself. The target stays clean and the noise is
-fresh at every call (Vincent et al., 2010, "Stacked Denoising Autoencoders", JMLR 11).
+Each kind is its options and, called with scaled inputs x, returns them corrupted. The target of the
+reconstruction stays clean, and every call draws new noise (Vincent et al., 2010, "Stacked Denoising
+Autoencoders", JMLR 11).
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ class SaltAndPepper(Options):
 
     def __call__(self, x: Tensor) -> Tensor:
         u = torch.rand_like(x)
-        salted = torch.where(u < self.fraction / 2, torch.ones_like(x), x)
-        return torch.where(
-            (u >= self.fraction / 2) & (u < self.fraction), torch.zeros_like(x), salted
-        )
+        is_salt = u < self.fraction / 2
+        is_pepper = (u >= self.fraction / 2) & (u < self.fraction)
+        salted = torch.where(is_salt, torch.ones_like(x), x)
+        return torch.where(is_pepper, torch.zeros_like(x), salted)
 
 
 Corruption = Annotated[GaussianNoise | Masking | SaltAndPepper, Field(discriminator="kind")]

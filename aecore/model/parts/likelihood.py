@@ -1,4 +1,7 @@
-"""Likelihood: how far a reconstruction is from its input. Sums over features, one value an example."""
+"""Likelihoods: the reconstruction loss and what it says about the data.
+
+Losses are summed over features, with one value per example.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,20 @@ from torch.autograd.function import once_differentiable
 from aecore.model.parts.base import Options
 
 
-class Gaussian(Options):
+class LikelihoodBase(Options):
+    """Options of a likelihood, and what the rest of the program asks about one."""
+
+    kind: str
+
+    values_per_feature: ClassVar[int] = 1  # how many logits the decoder gives for each feature
+    needs_unit_interval: ClassVar[bool] = False  # inputs must lie in [0, 1]
+
+    def build(self, features: int) -> Likelihood:
+        """Return the module for examples of so many features."""
+        raise NotImplementedError
+
+
+class Gaussian(LikelihoodBase):
     """-log p(x|z) = |x - x^|^2 / (2 variance) + d/2 ln(2 pi variance).
 
     At the default variance of 1/2 the training loss is the squared error itself.
@@ -36,13 +52,11 @@ class Gaussian(Options):
         False, description="The noise variance is learned too, starting from the one above."
     )
 
-    outputs: ClassVar[int] = 1  # values that the decoder gives for each feature
-
     def build(self, features: int) -> Likelihood:
         return LearnedGaussian(self) if self.learned else FixedGaussian(self)
 
 
-class Bernoulli(Options):
+class Bernoulli(LikelihoodBase):
     """-log p(x|z) = sum softplus(l) - x l  for logits l and x in [0, 1]: the cross-entropy.
 
     For grey pixels it has a floor above zero, the entropy of x: 45.5 nats for MNIST's test images.
@@ -50,21 +64,22 @@ class Bernoulli(Options):
 
     kind: Literal["bernoulli"] = "bernoulli"
 
-    outputs: ClassVar[int] = 1
+    needs_unit_interval: ClassVar[bool] = True
 
     def build(self, features: int) -> Likelihood:
         return Likelihood()
 
 
-class StudentT(Options):
-    """-log p(x|z) = -sum ln St(x; location, scale, df): columns with outliers, which a Gaussian would chase.
+class StudentT(LikelihoodBase):
+    """-log p(x|z) = -sum ln St(x; location, scale, df).
 
-    The decoder gives each value's location and scale; df > 3 is learned, one for each column.
+    For columns with outliers, which would dominate a Gaussian's loss. The decoder gives the
+    location and scale of each value; df > 3 is learned, one for each column.
     """
 
     kind: Literal["student_t"] = "student_t"
 
-    outputs: ClassVar[int] = 2
+    values_per_feature: ClassVar[int] = 2
 
     def build(self, features: int) -> Likelihood:
         return StudentTLikelihood(features)
@@ -74,42 +89,45 @@ LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT, Field(discriminat
 
 
 class Likelihood(nn.Module):
-    """The cross-entropy; the others replace what differs."""
+    """The cross-entropy, and the base of the others: they override what differs."""
 
     def mean(self, logits: Tensor) -> Tensor:
-        """The reconstruction, in the units that the network works in: here a probability for each pixel."""
+        """Return the reconstruction in the network's units: here a probability for each pixel."""
         return logits.sigmoid()
 
     def logits(self, mean: Tensor) -> Tensor:
-        """What the decoder must give for these probabilities."""
+        """Return logits with this mean, the inverse of `mean`."""
         return inverse_sigmoid(mean)
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        """(..., *shape), (N, *shape) -> (..., N): nats, but for a constant; of the `observed` cells where given."""
+        """Return nats without `constant`: logits (..., *shape) and x (N, *shape) -> (..., N).
+
+        With `observed` (N, *shape), only the cells that are True count.
+        """
         rows, cells = logits.flatten(-x.dim() + 1), x.flatten(1)
         return CrossEntropy.apply(rows, cells, None if observed is None else observed.flatten(1))
 
     def constant(self, features: float | Tensor) -> float | Tensor:
-        """What `loss` leaves out of so many observed cells, in nats."""
+        """Return what `loss` leaves out for so many observed cells, in nats."""
         return 0.0
 
     def sample(self, logits: Tensor) -> Tensor:
-        """A draw of p(x|z), like `mean`."""
+        """Draw from p(x|z), in the shape of `mean`."""
         return self.mean(logits).bernoulli()
 
 
 class FixedGaussian(Likelihood):
-    """Squared error / (2 variance): its constant has no gradient and would only hide the error."""
+    """Squared error / (2 variance), without the constant, which has no gradient."""
 
     def __init__(self, options: Gaussian):
         super().__init__()
-        self.variance, self.squashed = options.variance, options.output == "sigmoid"
+        self.variance, self.has_sigmoid = options.variance, options.output == "sigmoid"
 
     def mean(self, logits: Tensor) -> Tensor:
-        return logits.sigmoid() if self.squashed else logits
+        return logits.sigmoid() if self.has_sigmoid else logits
 
     def logits(self, mean: Tensor) -> Tensor:
-        return inverse_sigmoid(mean) if self.squashed else mean
+        return inverse_sigmoid(mean) if self.has_sigmoid else mean
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         return sum_cells((self.mean(logits) - x).square(), x, observed) / (2 * self.variance)
@@ -131,11 +149,9 @@ class LearnedGaussian(FixedGaussian):
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         cells = x[0].numel() if observed is None else observed.flatten(1).sum(1, dtype=x.dtype)
-        volume = cells / 2 * (math.log(2 * math.pi) + self.log_variance)
-        return (
-            sum_cells((self.mean(logits) - x).square(), x, observed) / (2 * self.log_variance.exp())
-            + volume
-        )
+        normaliser = cells / 2 * (math.log(2 * math.pi) + self.log_variance)
+        errors = sum_cells((self.mean(logits) - x).square(), x, observed)
+        return errors / (2 * self.log_variance.exp()) + normaliser
 
     def constant(self, features: float | Tensor) -> float | Tensor:
         return 0.0
@@ -146,7 +162,7 @@ class LearnedGaussian(FixedGaussian):
 
 
 class StudentTLikelihood(Likelihood):
-    """Logits (..., 2 features): locations, then what becomes the scales."""
+    """Logits (..., 2 features): the locations, then values that softplus turns into scales."""
 
     def __init__(self, features: int):
         super().__init__()
@@ -159,78 +175,84 @@ class StudentTLikelihood(Likelihood):
         return torch.cat([mean, torch.zeros_like(mean)], dim=-1)
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        location, scale, df = self.parameters_of(logits)
-        volume = (
+        location, scale, df = self.split_logits(logits)
+        normaliser = (
             torch.lgamma(df / 2)
             - torch.lgamma((df + 1) / 2)
             + 0.5 * (df * math.pi).log()
             + scale.log()
         )
         distance = ((x - location) / scale).square()
-        return sum_cells(volume + (df + 1) / 2 * (distance / df).log1p(), x, observed)
+        return sum_cells(normaliser + (df + 1) / 2 * (distance / df).log1p(), x, observed)
 
     def sample(self, logits: Tensor) -> Tensor:
-        location, scale, df = self.parameters_of(logits)
+        location, scale, df = self.split_logits(logits)
         return torch.distributions.StudentT(df, location, scale).sample()
 
-    def parameters_of(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Location, scale and df; scales and df keep off where the density has a pole or no variance."""
+    def split_logits(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return location, scale and df.
+
+        Lower bounds of scale and df keep away from a pole of the density and infinite variance.
+        """
         location, scale = logits.chunk(2, dim=-1)
         return location, F.softplus(scale) + 1e-3, 3 + F.softplus(self.freedom)
 
 
 def sum_cells(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
-    """(..., N, *shape) -> (..., N): the sum of each example's cells, or of those `observed` (N, *shape)."""
+    """Sum the cells of each example, (..., N, *shape) -> (..., N), shaped as x (N, *shape).
+
+    With `observed` (N, *shape), only the cells that are True count.
+    """
     if observed is not None:
         cells = cells.masked_fill(~observed, 0)
     return cells.flatten(-x.dim() + 1).sum(-1)
 
 
 class CrossEntropy(torch.autograd.Function):
-    """sum_j softplus(l_j) - x_j l_j for logits (..., N, d), x (N, d): (..., N), with gradient sigmoid(l) - x.
+    """sum_j softplus(l_j) - x_j l_j for logits (..., N, d), x (N, d): (..., N).
 
-    max(l, 0) - ln sigmoid(|l|) is the stable softplus written with operations that are vectorised on
-    CPUs: eight times as fast there as the built-in one, which alone took a fifth of a training step. With many
-    samples of each example it goes part by part, so that what lies between the operations stays in the caches.
+    The gradient is sigmoid(l) - x. The stable softplus max(l, 0) - ln sigmoid(|l|) is written with
+    operations that are vectorised on CPUs: eight times as fast there as the built-in one, which
+    alone took a fifth of a training step. Several samples are taken one at a time, so that
+    intermediate results stay in the CPU's cache.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
         ctx.save_for_backward(logits, x, observed)
-        out = logits.new_empty(logits.shape[:-1])
-        for part, its_sum in split_samples(logits, out):
-            cells = (
-                part.abs()
-                .sigmoid_()
-                .log_()
-                .neg_()
-                .add_(part.clamp(min=0))
-                .addcmul_(x, part, value=-1)
-            )
-            torch.sum(cells if observed is None else cells.mul_(observed), -1, out=its_sum)
-        return out
+        losses = logits.new_empty(logits.shape[:-1])
+        for sample, sample_losses in iterate_samples(logits, losses):
+            cells = sample.abs().sigmoid_().log_().neg_()
+            cells.add_(sample.clamp(min=0)).addcmul_(x, sample, value=-1)
+            if observed is not None:
+                cells.mul_(observed)
+            torch.sum(cells, -1, out=sample_losses)
+        return losses
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         logits, x, observed = ctx.saved_tensors
-        out = torch.empty_like(logits)
-        for (part, its_gradient), (_, weight) in zip(
-            split_samples(logits, out), split_samples(logits, gradient), strict=True
-        ):
-            torch.sigmoid(part, out=its_gradient).sub_(x).mul_(weight[..., None])
+        result = torch.empty_like(logits)
+        pairs = zip(iterate_samples(logits, result), iterate_samples(logits, gradient), strict=True)
+        for (sample, sample_result), (_, weight) in pairs:
+            torch.sigmoid(sample, out=sample_result).sub_(x).mul_(weight[..., None])
             if observed is not None:
-                its_gradient.mul_(observed)
-        return out, None, None
+                sample_result.mul_(observed)
+        return result, None, None
 
 
-def split_samples(logits: Tensor, other: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Both tensors (samples, ...) one sample at a time on a CPU; as they are elsewhere, and where there are none."""
+def iterate_samples(logits: Tensor, other: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield both tensors (samples, ...) one sample at a time; whole where that is not faster.
+
+    They are whole on other devices than the CPU, and where logits (N, d) have no samples.
+    """
     if logits.dim() > 2 and logits.device.type == "cpu":
-        return zip(logits.unbind(), other.unbind(), strict=True)
-    return iter([(logits, other)])
+        yield from zip(logits.unbind(), other.unbind(), strict=True)
+    else:
+        yield logits, other
 
 
 def inverse_sigmoid(p: Tensor) -> Tensor:
-    """ln p / (1 - p), for p kept off 0 and 1."""
+    """Return ln p / (1 - p), for p kept at least 1e-3 from 0 and 1."""
     return p.clamp(1e-3, 1 - 1e-3).logit()

@@ -1,7 +1,8 @@
-"""Fully connected layers, multiplied by whichever of torch's two CPU libraries is faster on this machine.
+"""Fully connected layers that use the faster of torch's two CPU libraries.
 
-torch multiplies float32 matrices by MKL, which runs its AVX2 code on AMD's processors whatever they can do. oneDNN,
-which torch has for convolutions, runs AVX-512 there: twice as fast (bench/speed.py).
+torch multiplies float32 matrices with MKL, which runs AVX2 code on AMD processors even if they have
+AVX-512. oneDNN, which torch uses for convolutions, runs AVX-512 there: twice as fast, as measured
+by bench/speed.py.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MIN_ONEDNN_WORK = 4_000_000  # multiplications; below, starting oneDNN takes what it saves
+MIN_ONEDNN_WORK = 4_000_000  # multiplications; below it, oneDNN's start costs more than it saves
 
 
 class Linear(nn.Linear):
@@ -25,46 +26,52 @@ class Linear(nn.Linear):
 
 
 def apply_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """As torch.nn.functional.linear, for weight (out, in)."""
-    if (
-        is_tracing()
-        or x.device.type != "cpu"
-        or x.dtype != torch.float32
-        or torch.is_autocast_enabled("cpu")
-    ):
-        return F.linear(x, weight, bias)
-    if (
-        x.dim() != 2
-        or not len(x)
-        or len(x) * weight.numel() < MIN_ONEDNN_WORK
-        or not onednn_is_faster()
-    ):
-        return F.linear(x, weight, bias)
-    return Product.apply(x, weight, bias)
+    """Return x weight^T + bias, as torch.nn.functional.linear: x (..., in), weight (out, in)."""
+    if can_use_onednn(x) and len(x) * weight.numel() >= MIN_ONEDNN_WORK and onednn_is_faster():
+        return Product.apply(x, weight, bias)
+    return F.linear(x, weight, bias)
+
+
+def can_use_onednn(x: Tensor) -> bool:
+    """Return True for a non-empty float32 matrix on the CPU that is multiplied as it is, now."""
+    return (
+        not is_tracing()
+        and x.device.type == "cpu"
+        and x.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and x.dim() == 2
+        and len(x) > 0
+    )
 
 
 def is_tracing() -> bool:
-    """Whether torch looks at operations instead of doing them: for an export, or by torch.func's transforms."""
+    """Return True where torch records or transforms operations: in exports and torch.func."""
     return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
 
 
 @cache
 def onednn_is_faster() -> bool:
-    """True on an AMD processor with AVX-512. The same on every start, so that a resumed run is the same run."""
+    """Return True on an AMD processor with AVX-512.
+
+    The answer depends on the machine alone, so that a resumed run computes the same numbers.
+    """
     try:
-        described = Path("/proc/cpuinfo").read_text()
+        cpu_info = Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
-    there = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()
     return (
-        there
-        and "AuthenticAMD" in described
+        torch.backends.mkl.is_available()
+        and torch.backends.mkldnn.is_available()
+        and "AuthenticAMD" in cpu_info
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
     )
 
 
 class Product(torch.autograd.Function):
-    """a (m, k), b (n, k), bias (n,) or None -> a b^T + bias (m, n), whose gradients are products of the same kind."""
+    """a (m, k), b (n, k), bias (n,) or None -> a b^T + bias (m, n), by oneDNN.
+
+    Gradients are products of the same kind, so that they can be differentiated again.
+    """
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
@@ -73,10 +80,11 @@ class Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        (a, b), (wants_a, wants_b, wants_bias) = ctx.saved_tensors, ctx.needs_input_grad
-        gradient = gradient.contiguous()  # one that was expanded has no memory of its own
+        a, b = ctx.saved_tensors
+        needs_a, needs_b, needs_bias = ctx.needs_input_grad
+        gradient = gradient.contiguous()  # an expanded tensor has no memory of its own
         return (
-            Product.apply(gradient, b.t(), None) if wants_a else None,
-            Product.apply(gradient.t(), a.t(), None) if wants_b else None,
-            gradient.sum(0) if wants_bias else None,
+            Product.apply(gradient, b.t(), None) if needs_a else None,
+            Product.apply(gradient.t(), a.t(), None) if needs_b else None,
+            gradient.sum(0) if needs_bias else None,
         )

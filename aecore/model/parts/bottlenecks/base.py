@@ -1,0 +1,123 @@
+"""What all bottlenecks share: the code they give, the questions the options answer, the module."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple, Self
+
+from torch import Tensor, nn
+
+from aecore.model.parts.base import Options
+from aecore.model.parts.kinds import LAST
+
+
+class Code(NamedTuple):
+    """What a bottleneck passes to the decoder, and its cost."""
+
+    z: Tensor  # (samples, N, latent_dim)
+    cost: Tensor  # (samples, N): added to the reconstruction; for variational codes a KL in nats
+    mean: Tensor  # (N, latent_dim): the code without noise, what `encode` returns
+
+
+class BottleneckBase(Options):
+    """Options of a bottleneck, and what the rest of the program asks about one.
+
+    A new kind sets `kind`, its fields and `build`, and overrides answers that differ.
+    """
+
+    kind: str
+
+    menu_position: ClassVar[int] = LAST
+    is_variational: ClassVar[bool] = False  # a code is a distribution, kept close to N(0, I)
+    is_sparse: ClassVar[bool] = False  # units at zero are off, and small changes leave them off
+    values_per_unit: ClassVar[int] = 1  # values that the encoder gives for each unit of the code
+
+    def build(self, latent_dim: int) -> Bottleneck:
+        """Return the module for codes of so many units."""
+        raise NotImplementedError
+
+    @property
+    def sample_count(self) -> int:
+        """How many codes are drawn for each example in training."""
+        return 1
+
+    def count_weights(self) -> int:
+        """Return how many learned values the module has."""
+        return 0
+
+    def check_latent_dim(self, latent_dim: int) -> None:
+        """Raise ValueError if codes cannot have so many units."""
+
+    def fit_latent_dim(self, latent_dim: int) -> Self:
+        """Return these options, adapted to codes of so many units where a default would not fit."""
+        return self
+
+    def cost_weight(self, kl_weight: float | Tensor) -> float | Tensor:
+        """Return the factor of the code's cost in the loss; `kl_weight` fades a KL in."""
+        return 1.0
+
+    def combine_losses(self, losses: Tensor) -> Tensor:
+        """Reduce the losses (samples, N) of the codes drawn to one per example, (N,)."""
+        return losses.mean(0)
+
+
+class Bottleneck(nn.Module):
+    """The deterministic bottleneck, and the base of the others: they override what differs.
+
+    `levels` is how many values a part of the code can take, None where they are not countable.
+    Bottlenecks with `levels` also have `indices`, from codes to the values that their parts take,
+    and `values`, the way back.
+    """
+
+    levels: int | None = None
+    head_scale = 1.0  # factor on the initial weights of the layer that gives the code
+
+    def __init__(self, latent_dim: int, values_per_unit: int = 1):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.inputs = values_per_unit * latent_dim  # how many values the encoder has to give
+
+    def forward(self, h: Tensor, samples: int) -> Code:
+        """h (N, inputs) -> Code; only variational bottlenecks draw more than one sample."""
+        z = self.snap(h)
+        return Code(z[None], z.new_zeros(1, len(z)), z)
+
+    def snap(self, z: Tensor) -> Tensor:
+        """Return the valid code nearest to z, (N, latent_dim) both."""
+        return z
+
+    def snap_steps(self) -> list[dict[str, Any]]:
+        """Return `snap` as steps for the explorer in the browser: [{"op": name, argument: value}].
+
+        Tensors among the arguments are sent along. Each `op` is a function in web/network.js;
+        aecore/explorer/portable.py lists them. No step where `snap` changes nothing.
+        """
+        if type(self).snap is not Bottleneck.snap:
+            raise NotImplementedError(f"{type(self).__name__} has a `snap` but no `snap_steps`")
+        return []
+
+    def indices(self, z: Tensor) -> Tensor:
+        """Return the index of the value of each part of z (N, latent_dim): (N, parts) int64."""
+        raise NotImplementedError(f"the values of {type(self).__name__} are not countable")
+
+    def values(self, indices: Tensor) -> Tensor:
+        """Return the code (N, latent_dim) with these indices (N, parts)."""
+        raise NotImplementedError(f"the values of {type(self).__name__} are not countable")
+
+    def draw(self, mean: Tensor, log_variance: Tensor, samples: int) -> tuple[Tensor, Tensor]:
+        """Draw codes z (samples, N, latent_dim) from q(z|x), given its parameters (N, latent_dim).
+
+        Returns z and ln q(z|x) - ln p(z), (samples, N). Variational bottlenecks alone have it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is not variational")
+
+    def anneal(self, progress: float) -> bool:
+        """Adapt to this share of the training; True while the loss is not yet the final one."""
+        return False
+
+    @property
+    def annealed_value(self) -> int | None:
+        """The value that `anneal` changes, None if there is none.
+
+        A recorded CUDA graph is valid only as long as it stays the same.
+        """
+        return None

@@ -1,0 +1,123 @@
+"""What all networks share: activations, base classes and initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aecore.model.parts.base import Options
+from aecore.model.parts.kinds import LAST
+
+Activation = Literal["relu", "sigmoid", "tanh", "gelu", "linear"]
+
+
+def keep_linear(a: Tensor) -> Tensor:
+    """Return a as it is: the non-linearity of a linear layer."""
+    return a
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "linear": keep_linear,
+}
+
+
+class Features(NamedTuple):
+    """What an encoder computes from a batch."""
+
+    out: Tensor  # (N, outputs): the last layer before any activation
+    hidden: tuple[Tensor, ...]  # (N, width) activations of each hidden layer, from the input on
+
+
+class Encoder(nn.Module):
+    """Maps inputs (N, *input_shape) to Features."""
+
+    layers: nn.ModuleList
+
+    @property
+    def head(self) -> nn.Linear:
+        """The layer that gives the code."""
+        raise NotImplementedError
+
+
+class Decoder(nn.Module):
+    """Maps codes (N, latent_dim) to logits (N, ...)."""
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """The bias of the last layer, one value per feature or per channel."""
+        raise NotImplementedError
+
+
+class NetworkBase(Options):
+    """Options of a network, and what the rest of the program asks about one.
+
+    A new kind sets `kind`, `activation`, `code_activation`, its own fields, and every method here
+    whose answer differs.
+    """
+
+    if TYPE_CHECKING:  # every kind declares these itself, in the order of its form
+        activation: Activation
+        code_activation: Activation
+
+    kind: str
+
+    menu_position: ClassVar[int] = LAST
+    can_pretrain: ClassVar[bool] = False  # its layers can be trained greedily, one by one
+
+    def build(
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, values_per_feature: int = 1
+    ) -> tuple[Encoder, Decoder]:
+        """Return an encoder of `outputs` values and a decoder of so many values per feature.
+
+        Logits have the input's shape, or (values_per_feature * features,) if that is above 1.
+        """
+        raise NotImplementedError
+
+    @property
+    def layer_activations(self) -> tuple[str, ...]:
+        """The non-linearity of each encoder layer, from the first hidden one to the code."""
+        raise NotImplementedError
+
+    @property
+    def is_tied(self) -> bool:
+        """True where the decoder uses the encoder's weights."""
+        return False
+
+    @property
+    def uses_batch_norm(self) -> bool:
+        """True where the output for an example depends on the rest of its batch."""
+        return False
+
+    def check_input_shape(self, input_shape: Sequence[int]) -> None:
+        """Raise ValueError if the network does not apply to examples of this shape."""
+
+    def fit_input_shape(self, input_shape: Sequence[int]) -> Self:
+        """Return these options with sizes that suit examples of this shape."""
+        return self
+
+    def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
+        """Return about how many weights encoder and decoder have, without building them."""
+        raise NotImplementedError
+
+
+def initialise_layers(layers: Iterable[nn.Module], activation: str) -> None:
+    """Draw initial weights in place; biases are zero.
+
+    He et al. (2015) for rectifiers, Glorot & Bengio (2010) for the rest.
+    """
+    for layer in layers:
+        assert isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
+        if activation in ("relu", "gelu"):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        else:
+            nn.init.xavier_uniform_(layer.weight)
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)

@@ -1,0 +1,39 @@
+"""Discrete variants: each part of the code takes one of a finite number of values."""
+
+from __future__ import annotations
+
+from aecore.model.variants.base import DEEP_NETWORK, SE, Paper, Variant, format_objective
+
+DISCRETE_VARIANTS: dict[str, Variant] = {
+    "vq-vae": Variant(
+        label="VQ-VAE",
+        family="Discrete",
+        colour="#44bb99",
+        summary="Codes are words from a learned codebook.",
+        formula=format_objective(
+            SE,
+            r"+ \lVert \mathrm{sg}[z_e] - e \rVert^2 + \beta \lVert z_e - \mathrm{sg}[e] \rVert^2",
+        ),
+        source=Paper(
+            "van den Oord et al. (2017), Neural Discrete Representation Learning",
+            "https://arxiv.org/abs/1711.00937",
+        ),
+        model={"network": DEEP_NETWORK, "bottleneck": {"kind": "vector_quantized"}},
+        latent_dim=64,
+    ),
+    "fsq": Variant(
+        label="Finite scalar quantised",
+        family="Discrete",
+        colour="#227788",
+        summary="Each code unit is rounded to one of a few levels: the code is bits.",
+        formula=format_objective(f"{SE},", r"z_i = \mathrm{round}_L(\tanh f(x)_i)"),
+        source=Paper(
+            "Mentzer et al. (2023), Finite Scalar Quantization", "https://arxiv.org/abs/2309.15505"
+        ),
+        model={
+            "network": {**DEEP_NETWORK, "code_activation": "tanh"},
+            "bottleneck": {"kind": "finite_scalar"},
+        },
+        latent_dim=16,
+    ),
+}

@@ -1,0 +1,68 @@
+"""Changes single options of a run, each named by its path, as `--set` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aecore.errors import ConfigError
+from aecore.model.config import RunConfig, parse_options
+
+
+def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """Return a run with some fields replaced, {path: value}.
+
+    `bottleneck.samples`, `network.hidden` and so on are the model's; `training.lr` and `data.limit`
+    are the others'; `penalties.contractive.weight` names a penalty by its kind. Naming another
+    `kind` starts that part anew from its defaults. ConfigError names what does not exist.
+    """
+    values = config.model_dump(mode="json")
+    for path, value in settings.items():
+        if path.removeprefix("model.") in ("variant", "input_shape"):
+            raise ConfigError(f"{path} cannot be set: choose another variant, or other data.")
+        keys = path.split(".")
+        options = values if keys[0] in ("model", "training", "data") else values["model"]
+        set_option(options, keys, value, path)
+    return parse_options(RunConfig, values)
+
+
+def set_option(options: dict[str, Any], keys: list[str], value: Any, path: str) -> None:
+    """Set options[keys[0]][keys[1]]... to a value, and turn on a part whose `kind` is set.
+
+    `path` is the whole path, for messages; ConfigError if there is no such option.
+    """
+    name, *rest = keys
+    if name not in options:
+        raise ConfigError(f"There is no option {path}. Here one can set: {', '.join(options)}.")
+    part = options[name]
+    if not rest:
+        options[name] = value
+    elif name == "penalties" and isinstance(part, list):
+        set_penalty_option(part, rest, value, path)
+    elif rest == ["kind"] and _is_other_kind(part, value):
+        options[name] = {"kind": value}
+    elif part is None:
+        raise ConfigError(f"{path} has no meaning while {name} is off. Set {name}.kind first.")
+    elif not isinstance(part, dict):
+        raise ConfigError(f"There is no option {path}: {name} is a value, {part!r}.")
+    elif len(rest) == 1 and rest[0] not in part and "kind" in part:
+        part[rest[0]] = value  # a new part holds only its kind yet; validation knows its fields
+    else:
+        set_option(part, rest, value, path)
+
+
+def _is_other_kind(part: Any, kind: Any) -> bool:
+    """Return True if a part is off, or on and of another kind."""
+    return part is None or (isinstance(part, dict) and part.get("kind") != kind)
+
+
+def set_penalty_option(penalties: list[Any], keys: list[str], value: Any, path: str) -> None:
+    """Set the field KIND.FIELD of the penalty of that kind, which is added if absent."""
+    if len(keys) != 2:
+        raise ConfigError(f"Name a penalty's field as penalties.KIND.FIELD, got {path}.")
+    kind, field = keys
+    for penalty in penalties:
+        if isinstance(penalty, dict) and penalty.get("kind") == kind:
+            penalty[field] = value
+            return
+    penalties.append({"kind": kind, field: value})

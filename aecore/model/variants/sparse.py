@@ -1,0 +1,68 @@
+"""Sparse variants: only a few code units are active for each example."""
+
+from __future__ import annotations
+
+from aecore.model.variants.base import SE, SIGMOID_NETWORK, Paper, Variant, format_objective
+
+NG = Paper(
+    "Ng (2011), Sparse Autoencoder, CS294A lecture notes",
+    "https://web.stanford.edu/class/cs294a/",
+)
+
+SPARSE_VARIANTS: dict[str, Variant] = {
+    "k-sparse": Variant(
+        label="k-sparse",
+        family="Sparse",
+        colour="#228833",
+        summary="Keeps only the k strongest code units of each example.",
+        formula=format_objective(f"{SE},", r"\hat{x} = W^\top \mathrm{top}_k(Wx + b) + c"),
+        source=Paper(
+            "Makhzani & Frey (2013), k-Sparse Autoencoders", "https://arxiv.org/abs/1312.5663"
+        ),
+        model={
+            "network": {"kind": "mlp", "hidden": (), "tied": True},
+            "bottleneck": {"kind": "top_k", "k": 25},
+        },
+        latent_dim=1000,
+    ),
+    "sparse-kl": Variant(
+        label="Sparse, KL",
+        family="Sparse",
+        colour="#66bb55",
+        summary="Each code unit may be on only a small share rho of the time.",
+        formula=format_objective(SE, r"+ \lambda \sum_j \mathrm{KL}(\rho\,\Vert\,\hat{\rho}_j)"),
+        source=NG,
+        model={
+            "network": SIGMOID_NETWORK,
+            "penalties": ({"kind": "kl_sparsity", "weight": 0.3, "rho": 0.05},),
+        },
+        training={"batch_size": 256},
+        latent_dim=256,
+    ),
+    "sparse-l1": Variant(
+        label="Sparse, L1",
+        family="Sparse",
+        colour="#118877",
+        summary="Pays for every active unit by its size, so most stay at zero.",
+        formula=format_objective(SE, r"+ \lambda \sum_j |h_j|"),
+        source=NG,
+        model={
+            "network": {"kind": "mlp", "hidden": (), "code_activation": "relu", "tied": True},
+            "penalties": ({"kind": "l1", "weight": 0.2},),
+        },
+        latent_dim=256,
+    ),
+    "sparse-l2": Variant(
+        label="Sparse, L2",
+        family="Sparse",
+        colour="#aacc77",
+        summary="Pays for activity by its square: small everywhere rather than zero.",
+        formula=format_objective(SE, r"+ \lambda \sum_j h_j^2"),
+        source=NG,
+        model={
+            "network": {"kind": "mlp", "hidden": (), "code_activation": "relu", "tied": True},
+            "penalties": ({"kind": "l2", "weight": 0.2},),
+        },
+        latent_dim=256,
+    ),
+}
