@@ -7,6 +7,7 @@ started, one test starts real ones.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import runpy
@@ -94,6 +95,8 @@ class ForkedPython(subprocess.Popen):  # type: ignore[type-arg]
                 if preexec_fn:
                     preexec_fn()
                 become_python(words, pass_fds)
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
             finally:
                 os._exit(70)
         self._child_created = True
@@ -112,10 +115,14 @@ def connect(*ends: int) -> None:
 
 def become_python(words: list[str], kept: Iterable[int] = ()) -> NoReturn:
     """What a fresh Python does with these words, but for the imports; of the open files it has those that are kept."""
+    gc.freeze()  # objects of the test process are not this one's to collect
+    null = os.open(os.devnull, os.O_RDWR)
     for number in (int(name) for name in os.listdir("/proc/self/fd")):
-        if number > 2 and number not in kept:
-            with suppress(OSError):  # the one by which they were listed is gone
-                os.close(number)
+        if number > 2 and number not in (
+            null,
+            *kept,
+        ):  # not closed: an object that is gone late would close another's
+            os.dup2(null, number, inheritable=False)
     for signum in (signal.SIGTERM, signal.SIGALRM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

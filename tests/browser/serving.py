@@ -85,6 +85,18 @@ def settle(page: Page) -> None:
         rests = page.evaluate(RESTS)
 
 
+def go_on(page: Page, address: str) -> None:
+    """Go to another address of the app in the same session, as the browser's Back and Forward do."""
+    page.evaluate(
+        """(address) => {
+      history.pushState(null, "", address);
+      window.dispatchEvent(new PopStateEvent("popstate"));
+    }""",
+        address,
+    )
+    settle(page)
+
+
 @contextmanager
 def visitor(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A visitor with nothing in memory, whose pages wait as long as it takes."""

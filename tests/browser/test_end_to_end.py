@@ -11,7 +11,7 @@ import pytest
 from helpers import wait_for
 
 from aecore.runs.run import Run
-from tests.browser.serving import HANGS, server, settle, visitor
+from tests.browser.serving import HANGS, go_on, server, settle, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -129,8 +129,9 @@ def test_a_run_is_pushed_and_pulled_back_in_the_browser(trained, page, app):
 def test_every_page_fits_a_narrow_dark_screen(trained, browser, app):
     with visitor(browser, viewport={"width": 420, "height": 900}, color_scheme="dark") as context:
         page = context.new_page()
+        go(page, app)
         for path in ("", f"train?run={trained}", "train", "compare", "latent", "generate", "hub"):
-            go(page, f"{app}/{path}")
+            go_on(page, f"{app}/{path}")
             wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
             assert wide <= 420, f"/{path} is {wide} pixels wide"
             assert page.get_by_test_id("stException").count() == 0, path

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
-from tests.browser.serving import VIEWPORT, settle
+from tests.browser.serving import VIEWPORT, go_on, settle
 from tests.browser.test_end_to_end import go, picture, run_of
 
 pytestmark = pytest.mark.browser
@@ -116,7 +116,7 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
         ("manifold?mode=Dimension&", "Local dimension"),
     ):
         link = f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}"
-        go(page, link)
+        go_on(page, link)
         page.get_by_text(heading).first.wait_for()
         whole(page, f"pictures-{re.sub('[^a-z]+', '-', job.lower()).strip('-')}")
 
@@ -166,7 +166,7 @@ def test_a_table_with_words_and_holes_is_filled_and_searched_for_anomalies(page,
         ("features", "Trustworthiness"),
         ("manifold", "Singular values"),
     ):
-        go(page, f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}")
+        go_on(page, f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}")
         page.get_by_text(heading).first.wait_for()
         whole(page, f"table-{re.sub('[^a-z]+', '-', job.lower()).strip('-')}")
     go(page, f"{app}/impute?run={run}")
