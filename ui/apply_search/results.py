@@ -40,7 +40,7 @@ def show_results(
     near: Neighbours,
     query: SearchQuery,
     method: str,
-    size: int,
+    size: str,
 ) -> None:
     """Show the nearest examples by a method that compares `size` numbers of each.
 
@@ -51,7 +51,7 @@ def show_results(
     x = as_float(collection.examples.x[rows])
     classes = [collection.find_class(row) for row in rows]
     knows_class = query.class_name in collection.examples.classes
-    text = f"**{method}**, {size:,} numbers an example"
+    text = f"**{method}**, {size} numbers an example"
     if knows_class:
         matches = sum(name == query.class_name for name in classes)
         text += f": {matches} of {len(rows)} are of its class"

@@ -65,7 +65,7 @@ def show_search(run: Run, dataset: Dataset, inputs: Inputs) -> None:
         )
         st.caption(f"among the {len(collection.examples.x):,} of the {collection.examples.name}")
     with right:
-        size = get_model(run).config.latent_dim
+        size = str(get_model(run).config.latent_dim)
         show_results(run, dataset, collection, near, query, BY_CODE, size)
         offer_csv(
             "Results as CSV",
@@ -111,4 +111,4 @@ def show_baseline_results(
     ):
         with container:
             near = drop_query(near, query.own_row, BASELINE_RESULTS)
-            show_results(run, dataset, collection, near, query, method, size)
+            show_results(run, dataset, collection, near, query, method, f"{size:,}")
