@@ -11,20 +11,11 @@ from datetime import datetime
 from pathlib import Path
 
 from aecore.errors import CheckpointError, RunError
-from aecore.files import CONFIG_FILE, write_text_file
+from aecore.files import CONFIG_FILE, SHIPPED_FOLDER, write_text_file
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.run import START_SECONDS, Run
 
-
-def _find_shipped_folder() -> Path:
-    """Returns the folder of the shipped models, in an installed package or beside a checkout's."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "checkpoints"
-    return installed if installed.is_dir() else package.parent / "checkpoints"
-
-
-SHIPPED_FOLDER = _find_shipped_folder()
-# what the names of shipped runs begin with, in the order in which they are listed; as in .gitignore
+# The beginnings of the names of shipped runs, in the order of listings; as in .gitignore
 SHIPPED_PREFIXES = ("mnist-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")
 
 
