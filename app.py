@@ -5,27 +5,29 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from typing import Any
 
 import streamlit as st
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from ui.data.uploader import UPLOAD_ROUTE
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
+from ui.kit.uploader import UPLOAD_ROUTE
 
 
-def answer_health(request: object) -> PlainTextResponse:
-    """For a load balancer: the process answers."""
+def answer_health(request: Request) -> PlainTextResponse:
+    """Returns "ok", for a load balancer: the process answers."""
     return PlainTextResponse("ok")
 
 
-def configure_sign_in() -> dict[str, object] | None:
-    """Sign-in with Hugging Face where a Space offers it (`hf_oauth: true`); None elsewhere."""
+def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
+    """Returns secrets for sign-in with Hugging Face on a Space of `hf_oauth: true`; else None."""
     if not os.environ.get("OAUTH_CLIENT_ID"):
         return None
     provider = os.environ.get("OPENID_PROVIDER_URL", "https://huggingface.co").rstrip("/")
-    return {
+    auth = {
         "redirect_uri": f"https://{os.environ['SPACE_HOST']}/oauth2callback",
         "cookie_secret": os.environ.get("COOKIE_SECRET") or secrets.token_hex(32),
         "expose_tokens": ["access"],
@@ -36,9 +38,9 @@ def configure_sign_in() -> dict[str, object] | None:
             "client_kwargs": {"scope": "openid profile contribute-repos jobs", "prompt": "consent"},
         },
     }
+    return {"auth": auth}
 
 
 threading.Thread(target=warm_caches, daemon=True).start()
-auth = configure_sign_in()
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
-app = st.App("pages/_router.py", routes=routes, secrets={"auth": auth} if auth else None)
+app = st.App("pages/_router.py", routes=routes, secrets=read_sign_in_settings())

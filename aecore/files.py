@@ -14,6 +14,29 @@ RESUME_FILE = "resume.safetensors"
 CARD_FILE = "README.md"
 REMOTE_FILE = "remote.json"
 ESTIMATOR_FILE = "estimator.json"
+STATE_FILE = "state.json"
+LOCK_FILE = "run.lock"
+LOG_FILE = "log.txt"
+PREVIEWS_FOLDER = "previews"
+
+LIBRARY = "aecore"  # as the Hub calls what loads a run folder
+
+
+def _find_shipped_folder() -> Path:
+    """Returns the folder of the shipped models, in an installed package or beside a checkout's."""
+    package = Path(__file__).resolve().parent
+    installed = package / "checkpoints"
+    return installed if installed.is_dir() else package.parent / "checkpoints"
+
+
+SHIPPED_FOLDER = _find_shipped_folder()
+
+
+def find_model_folder(name: str | Path) -> Path:
+    """Returns the run folder of that path, or else the shipped model of that name."""
+    shipped = SHIPPED_FOLDER / name
+    is_shipped = not (Path(name) / CONFIG_FILE).is_file() and (shipped / CONFIG_FILE).is_file()
+    return shipped if is_shipped else Path(name)
 
 
 def write_text_file(path: Path, text: str) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 import torch
 from playwright.sync_api import Browser, sync_playwright
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER
 from aecore.tasks.search import build_index
@@ -117,7 +117,7 @@ def measure_search(name: str) -> str:
     index = build_index(encode_in_chunks(model, sets.train.x))
 
     def query(i: int) -> None:
-        index.nearest(encode_in_chunks(model, sets.test.x[i : i + 1]), 16)
+        index.find_nearest(encode_in_chunks(model, sets.test.x[i : i + 1]), 16)
 
     codes = f"{len(index.vectors):,} codes of {model.config.latent_dim} units"
     return f"| search, {codes} ({name}), encoding included | {time_queries(query)} |"

@@ -18,9 +18,11 @@ from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import runs_folder
 from aecore.tasks.compress import (
-    RatePoint,
     compress_examples,
     expand_file,
+)
+from aecore.tasks.rate_distortion import (
+    RatePoint,
     measure_image_codec_curve,
     measure_pca_curve,
     measure_rate_curve,

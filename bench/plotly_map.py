@@ -8,17 +8,23 @@ from typing import Any
 import streamlit as st
 
 from bench.screenshots import PROJECT
-from ui.latent import maps
+from ui.latent import figure
 from ui.latent.charts import draw_latent_map
-from ui.latent.maps import LatentMap, MapView
+from ui.latent.controls import MapView
+from ui.latent.maps import LatentMap
 
 
-def explore(run: Any, found: Any, shown: LatentMap, view: MapView, place: str) -> list[int]:
-    figure = draw_latent_map(shown.positions, shown.errors, shown.groups, axes=shown.axes)
-    st.plotly_chart(figure, key=place, on_select="rerun", config={"scrollZoom": True})
+def show_plotly_map(
+    run: Any, dataset: Any, latent_map: LatentMap, view: MapView, key: str
+) -> list[int]:
+    """Show the map as a Plotly chart, in place of the explorer; no rows are selected."""
+    chart = draw_latent_map(
+        latent_map.positions, latent_map.errors, latent_map.groups, axes=latent_map.axes
+    )
+    st.plotly_chart(chart, key=key, on_select="rerun", config={"scrollZoom": True})
     return []
 
 
-maps.explore_map = explore
+figure.show_map_explorer = show_plotly_map
 st.set_page_config(layout="wide")
 runpy.run_path(str(PROJECT / "pages" / "latent.py"))

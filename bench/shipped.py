@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from aecore.cli.parser import main as run_command
-from aecore.files import RESUME_FILE
+from aecore.files import LOCK_FILE, RESUME_FILE
 from aecore.model.config import RunConfig
 from aecore.runs.listing import SHIPPED_FOLDER, create_run, is_shipped_run
 from aecore.tasks.anomaly import plan_detector
@@ -95,7 +95,7 @@ def train_task_unless_there(name: str, config: RunConfig) -> None:
 
 def remove_trainer_files(folder: Path) -> None:
     """Delete what only a trainer needs."""
-    for name in (RESUME_FILE, "run.lock"):
+    for name in (RESUME_FILE, LOCK_FILE):
         (folder / name).unlink(missing_ok=True)
 
 

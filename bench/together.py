@@ -156,7 +156,7 @@ def measure_throughput(count: int) -> float:
 
 def list_epoch_seconds(run: Run) -> Iterator[float]:
     """Returns the seconds of each epoch but the first, which shared the processor with a start."""
-    return (row["seconds"] for row in run.epochs()[1:])
+    return (record.seconds or 0.0 for record in run.epochs()[1:])
 
 
 def time_clicks(page: Page) -> list[float]:

@@ -1,4 +1,4 @@
-"""Anomaly: what is unlike the normal examples that a run was trained on, by how much, and why."""
+"""Anomaly: examples unlike the normal ones that a run was trained on, by how much, and why."""
 
 from __future__ import annotations
 
@@ -6,42 +6,34 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks.anomaly import plan_detector
+from ui.apply_anomaly.detection_curves import show_detection_curves
+from ui.apply_anomaly.ranking import show_ranking
 from ui.apply_anomaly.scoring import score_inputs
-from ui.apply_anomaly.sections import (
-    choose_threshold,
-    show_detection_curves,
-    show_ranking,
-    show_verdicts,
-)
-from ui.kit.cache import dataset_of
+from ui.apply_anomaly.threshold import choose_threshold
+from ui.apply_anomaly.verdicts import show_verdicts
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_note
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
 st.title("Anomaly")
 st.markdown(
-    "**Learn what is normal, find what is not:** what a model cannot rebuild is unlike all that it knows."
+    "**Learn what is normal, find what is not:** what a model cannot rebuild is unlike all that it "
+    "knows."
 )
 left, right = st.columns(2)
-
-
 with left:
     run = choose_run(first="breast-cancer-detector")
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    given = choose_inputs(run, found, right)
-    judged = score_inputs(run, found, given, st)
-    at = choose_threshold(
-        judged, st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-    )
-    show_verdicts(judged, at)
-    show_detection_curves(judged, at)
-    show_ranking(run, found, given, judged, at)
+    dataset, remark = get_dataset(run)
+    show_note(remark)
+    inputs = choose_inputs(run, dataset, right)
+    scored = score_inputs(run, dataset, inputs)
+    threshold = choose_threshold(scored)
+    show_verdicts(scored, threshold)
+    show_detection_curves(scored, threshold.score)
+    show_ranking(run, dataset, inputs, scored, threshold.score)
 except AecoreError as error:
     show_error(error)
-offer_training("Train a detector", plan_detector, normal=True)
+offer_training("Train a detector", plan_detector, choose_class=True)

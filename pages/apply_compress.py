@@ -1,4 +1,4 @@
-"""Compress: codes as a file of real bits that opens again, and what they cost beside PCA, JPEG and WebP."""
+"""Compress: codes as a file of real bits that opens again, and their cost beside PCA and JPEG."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks.compress import plan_compressor
-from ui.apply_compress.sections import show_packing
-from ui.kit.cache import dataset_of
+from ui.apply_compress.packing import show_packing
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_note
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
 st.title("Compress")
 st.markdown(
-    "**Write codes into as few bits as you like:** the file opens again to exactly what you see here."
+    "**Write codes into as few bits as you like:** the file opens again to exactly what you see "
+    "here."
 )
 left, right = st.columns(2)
-
-
 with left:
     run = choose_run(first="mnist-stacked")
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    show_packing(run, found, choose_inputs(run, found, right))
+    dataset, remark = get_dataset(run)
+    show_note(remark)
+    show_packing(run, dataset, choose_inputs(run, dataset, right))
 except AecoreError as error:
     show_error(error)
 offer_training("Train a compressor", plan_compressor)

@@ -1,4 +1,4 @@
-"""Denoise: what runs make of corrupted pictures, beside the filters that one would otherwise take."""
+"""Denoise: corrupted pictures through runs, beside the filters that one would otherwise take."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks.denoise import plan_denoiser
-from ui.apply_denoise.sections import show_denoised, show_noise_strengths
-from ui.kit.cache import dataset_of
+from ui.apply_denoise.denoised import show_denoised
+from ui.apply_denoise.noise import choose_noise
+from ui.apply_denoise.runs import keep_runs_of_one_shape
+from ui.apply_denoise.strengths import show_noise_strengths
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_note
 from ui.kit.runs import choose_runs, takes_pictures
 from ui.kit.task_page import offer_training
 
@@ -18,22 +21,15 @@ st.markdown(
     "**Corrupt pictures, then clean them:** does a model know better than a filter what was there?"
 )
 left, right = st.columns([3, 2])
-chosen = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla"], place=left)
-
-
+runs = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla"], container=left)
 try:
-    found, remark = dataset_of(chosen[0])
-    if remark:
-        st.caption(f":material/info: {remark}")
-    shape = chosen[0].config().model.input_shape
-    if other := [run.id for run in chosen if run.config().model.input_shape != shape]:
-        st.caption(
-            f":material/info: Left out, since they take pictures of another size: {', '.join(other)}."
-        )
-    chosen = [run for run in chosen if run.id not in other]
-    x = choose_inputs(chosen[0], found, right)
-    show_denoised(chosen, found, x)
-    show_noise_strengths(chosen, found, x)
+    dataset, remark = get_dataset(runs[0])
+    show_note(remark)
+    runs = keep_runs_of_one_shape(runs)
+    inputs = choose_inputs(runs[0], dataset, right)
+    noise = choose_noise()
+    show_denoised(runs, dataset, inputs, noise)
+    show_noise_strengths(runs, dataset, inputs, noise.kind)
 except AecoreError as error:
     show_error(error)
 offer_training("Train a denoiser", plan_denoiser, "image")

@@ -6,10 +6,11 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.tasks.impute import plan_imputer
-from ui.apply_impute.sections import show_picture_imputation, show_row_imputation
-from ui.kit.cache import dataset_of
+from ui.apply_impute.pictures import show_picture_imputation
+from ui.apply_impute.rows import show_row_imputation
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_note
 from ui.kit.runs import choose_run, takes_pictures
 from ui.kit.task_page import offer_training
 
@@ -18,21 +19,14 @@ st.markdown(
     "**Fill in what is missing:** from what is known of the same example, and with how much doubt."
 )
 left, right = st.columns(2)
-
-
 with left:
     run = choose_run(first="breast-cancer-imputer")
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    chosen = choose_inputs(run, found, right, holes=True)
-    if takes_pictures(run):
-        show_picture_imputation(run, found, chosen)
-    else:
-        show_row_imputation(run, found, chosen)
+    dataset, remark = get_dataset(run)
+    show_note(remark)
+    inputs = choose_inputs(run, dataset, right, keep_missing=True)
+    show_imputation = show_picture_imputation if takes_pictures(run) else show_row_imputation
+    show_imputation(run, dataset, inputs)
 except AecoreError as error:
     show_error(error)
 offer_training("Train an imputer", plan_imputer, "table")

@@ -1,4 +1,4 @@
-"""Search: what in a collection is most like an example, by code."""
+"""Search: the examples of a collection that are most like a query, by code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import streamlit as st
 from aecore.errors import AecoreError
 from aecore.tasks.compress import plan_compressor
 from ui.apply_search.precision import show_precision
-from ui.apply_search.sections import show_search
-from ui.kit.cache import dataset_of
+from ui.apply_search.search import show_search
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_note
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
@@ -19,18 +19,13 @@ st.markdown(
     "**Show one, find its like:** the nearest codes of a collection, all compared, in milliseconds."
 )
 left, right = st.columns(2)
-
-
 with left:
     run = choose_run(first="mnist-denoising-gaussian")
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    show_search(run, found, choose_inputs(run, found, right))
-    show_precision(run, found)
+    dataset, remark = get_dataset(run)
+    show_note(remark)
+    show_search(run, dataset, choose_inputs(run, dataset, right))
+    show_precision(run, dataset)
 except AecoreError as error:
     show_error(error)
 offer_training("Train for search", plan_compressor)

@@ -1,47 +1,35 @@
-"""Generate: new examples from a run's code space: samples, ways between two, walks along one dimension."""
+"""Generate: new examples from a run's code space: samples, interpolations, walks."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from aecore.errors import AecoreError
-from ui.generate.sections import show_interpolation, show_samples, show_walk
-from ui.kit.cache import dataset_of, model_of
-from ui.kit.messages import show_error
+from ui.generate.interpolation import show_interpolation
+from ui.generate.samples import show_samples
+from ui.generate.walk import show_walk
+from ui.kit.cache import get_dataset, get_model
+from ui.kit.messages import show_error, show_note
+from ui.kit.page_modes import choose_section
 from ui.kit.runs import choose_run
 
-SECTIONS = {
-    "Samples": (
-        show_samples,
-        "**Draw codes and decode them:** what does the model believe that data looks like?",
-    ),
-    "Interpolate": (
-        show_interpolation,
-        "**Walk from one code to another:** is what lies between them data, too?",
-    ),
-    "Walk": (show_walk, "**Change one number of a code:** what did the model make it stand for?"),
+SENTENCES = {
+    "Samples": "**Draw codes and decode them:** what does the model believe that data looks like?",
+    "Interpolate": "**Walk from one code to another:** is what lies between them data, too?",
+    "Walk": "**Change one number of a code:** what did the model make it stand for?",
+}
+SHOW_SECTION = {
+    "Samples": show_samples,
+    "Interpolate": show_interpolation,
+    "Walk": show_walk,
 }
 
-
 st.title("Generate")
-mode = st.segmented_control(
-    "What to do",
-    list(SECTIONS),
-    default="Samples",
-    required=True,
-    key="mode",
-    bind="query-params",
-    label_visibility="collapsed",
-)
-section, sentence = SECTIONS[mode]
-st.markdown(sentence)
+mode = choose_section("What to do", SENTENCES, "Samples")
 run = choose_run()
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    section(run, model_of(run), found)
+    dataset, remark = get_dataset(run)
+    show_note(remark)
+    SHOW_SECTION[mode](run, get_model(run), dataset)
 except AecoreError as error:
     show_error(error)

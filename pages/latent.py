@@ -1,56 +1,37 @@
-"""Latent: the map of a run's codes. Point anywhere on it to decode there; select inputs to see and use them."""
+"""Latent: the map of a run's codes. Point at it to decode; select inputs to see and use them."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from aecore.errors import AecoreError
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.explorer import preload_explorer
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_note
 from ui.kit.runs import choose_run
-from ui.latent.maps import (
-    choose_second_run,
-    describe_map,
-    draw_both_maps,
-    draw_map,
-    load_map,
-    show_map_controls,
-)
-from ui.latent.selection import ask_for_input, show_selection_panel, show_task_links
+from ui.latent.controls import choose_second_run, show_map_controls
+from ui.latent.figure import show_maps
+from ui.latent.maps import describe_map, load_map
+from ui.latent.selection import ask_for_input, show_selection
 
 with st.container(horizontal=True):
     st.title("Latent space")
     preload_explorer()
 st.markdown(
-    "Every point is an input, placed by its code *z*. **Move over the map: what the model decodes there "
-    "appears beside it.**"
+    "Every point is an input, placed by its code *z*. **Move over the map: what the model decodes "
+    "there appears beside it.**"
 )
 first, second, third, fourth = st.columns([4, 3, 3, 2], gap="medium")
-
-
 with first:
     run = choose_run()
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    other = choose_second_run(run, found, second)
-    view = show_map_controls(found, third)
-    shown, view = load_map(run, found, view)
-    typed = ask_for_input(fourth, view)
-    rows = (
-        draw_both_maps(run, other, found, shown, view)
-        if other
-        else draw_map(run, found, shown, view)
-    )
-    st.caption(describe_map(found, view))
-    left, right = st.columns([3, 2], gap="large")
-    with right:
-        show_task_links(run, found, view)
-    with left:
-        show_selection_panel(run, found, shown, view, typed or rows)
+    dataset, remark = get_dataset(run)
+    show_note(remark)
+    second_run = choose_second_run(run, second)
+    latent_map, view = load_map(run, dataset, show_map_controls(dataset, third))
+    typed_rows = ask_for_input(fourth, view)
+    map_rows = show_maps(run, second_run, dataset, latent_map, view)
+    st.caption(describe_map(dataset, view))
+    show_selection(run, dataset, latent_map, view, typed_rows or map_rows)
 except AecoreError as error:
     show_error(error)

@@ -4,77 +4,25 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.data.splits import as_float
 from aecore.errors import AecoreError
-from ui.kit.cache import dataset_of
+from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.links import select_linked
-from ui.kit.messages import show_error
-from ui.kit.runs import choose_run, has_same_inputs, usable_runs
-from ui.manifold.sections import (
-    choose_point,
-    show_dimension,
-    show_noise,
-    show_surface,
-    show_tangents,
-)
-
-SECTIONS = {
-    "Tangents": "**Where can one go from here and still meet data?** The directions in which each decoder moves most.",
-    "Noise": "**Leave the manifold on purpose:** does the model find the way back?",
-    "Dimension": "**How many directions are there?** The map, coloured by the dimension around each point.",
-    "Surface": "**The learned surface itself,** among data of two or three dimensions.",
-}
-
+from ui.kit.messages import show_error, show_note
+from ui.kit.page_modes import choose_section
+from ui.kit.runs import choose_run
+from ui.manifold.runs import choose_manifold_runs
+from ui.manifold.sections import MANIFOLD_SENTENCES, show_manifold_section
 
 st.title("Manifold")
-mode = st.segmented_control(
-    "What to see",
-    list(SECTIONS),
-    default="Tangents",
-    required=True,
-    key="mode",
-    bind="query-params",
-    label_visibility="collapsed",
-)
-st.markdown(SECTIONS[mode])
+mode = choose_section("What to see", MANIFOLD_SENTENCES, "Tangents")
 left, middle, right = st.columns(3)
-
-
 with left:
     run = choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
-
-
 try:
-    found, remark = dataset_of(run)
-    if remark:
-        st.caption(f":material/info: {remark}")
-    ours = run.config()
-    alike = [
-        one.id for one in usable_runs() if one.id != run.id and has_same_inputs(one.config(), ours)
-    ]
+    dataset, remark = get_dataset(run)
+    show_note(remark)
     with middle:
-        other = select_linked(
-            st,
-            "Beside",
-            ["no other", *alike],
-            "beside",
-            {},
-            "The same input in a second run.",
-            "mnist-contractive" if run.id == "mnist-vae" else None,
-        )
-    runs = [run] + [one for one in usable_runs() if one.id == other]
-    chosen = choose_inputs(run, found, right)
-    if mode == "Dimension":
-        show_dimension(runs, found, chosen)
-    else:
-        where, what = st.columns([1, 3], gap="large")
-        with where:
-            row = choose_point(run, found, chosen)
-        x = as_float(chosen.x[row : row + 1])
-        with what:
-            {"Tangents": show_tangents, "Noise": show_noise, "Surface": show_surface}[mode](
-                runs, found, x
-            )
+        runs = choose_manifold_runs(run)
+    show_manifold_section(mode, runs, dataset, choose_inputs(run, dataset, right))
 except AecoreError as error:
     show_error(error)

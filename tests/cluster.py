@@ -1,4 +1,4 @@
-"""A Ray head on 127.0.0.1 as far as its HTTP goes: the Job Submission API, whose jobs are processes of this machine."""
+"""A Ray head on 127.0.0.1 as far as its HTTP goes; its jobs are processes of this machine."""
 
 from __future__ import annotations
 
@@ -14,37 +14,64 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+# The processes above an entrypoint, as a real head has them: the raylet, a program in C++ with the
+# interpreter of its workers in its arguments, and a job supervisor that has overwritten its own.
+RAYLET = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:]))"
+SUPERVISOR = """
+import subprocess, sys
+job = subprocess.Popen(sys.argv[2], shell=True, stdout=sys.stderr, start_new_session=True)
+print(job.pid, flush=True)
+print(job.wait(), flush=True)
+"""
+SLOWNESS = 10  # of a machine of tests beside a cluster's: a stop may take that many times as long
+
 
 class Job:
-    """An entrypoint that runs in its unpacked package, as Ray runs it: by a shell, with a log."""
+    """An entrypoint that runs in its unpacked package, as Ray runs it: by a shell, with a log.
+
+    Where Linux tells a process its parents, no `python` that has torch is on the PATH.
+    """
 
     def __init__(self, asked: dict[str, Any], package: bytes, home: Path):
         self.asked, self.home, self.stopped = asked, home, False
         zipfile.ZipFile(io.BytesIO(package)).extractall(home)
         self.variables = asked["runtime_env"]["env_vars"]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        if Path("/proc/self/status").exists():
+            path = "/usr/bin:/bin"
+        small = [sys.executable, "-S", "-E", "-c"]
+        worker = f"--python_worker_command={sys.executable} setup_worker.py default_worker.py"
         self.log = open(home / "driver.log", "wb")  # noqa: SIM115 - the process writes to it
-        self.process = subprocess.Popen(
-            asked["entrypoint"],
-            shell=True,
+        self.raylet = subprocess.Popen(
+            [*small, RAYLET, worker, *small, SUPERVISOR, "ray::JobSupervisor", asked["entrypoint"]],
             cwd=home,
             env={"PATH": path, "HOME": str(home), **self.variables},
-            stdout=self.log,
+            stdout=subprocess.PIPE,
             stderr=self.log,
+            text=True,
             start_new_session=True,
         )
+        assert self.raylet.stdout is not None
+        self.pid = int(self.raylet.stdout.readline())
+        self.code: int | None = None
+        self.ended = threading.Event()
+        threading.Thread(target=self.wait, daemon=True).start()
+
+    def wait(self) -> None:
+        assert self.raylet.stdout is not None
+        self.code = int(self.raylet.stdout.readline() or -signal.SIGKILL)
+        self.raylet.wait()
+        self.ended.set()
 
     def stop(self) -> None:
         """SIGTERM to the process and its children, then SIGKILL: Ray's way."""
         self.stopped = True
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(float(self.variables.get("RAY_JOB_STOP_WAIT_TIME_S", 3)))
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        os.killpg(self.pid, signal.SIGTERM)
+        if not self.ended.wait(float(self.variables.get("RAY_JOB_STOP_WAIT_TIME_S", 3)) * SLOWNESS):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def info(self) -> dict[str, Any]:
-        code = self.process.poll()
+        code = self.code
         status = (
             "RUNNING"
             if code is None
@@ -90,8 +117,8 @@ class Cluster:
         self.server.shutdown()
         self.server.server_close()
         for job in self.jobs.values():
-            if job.process.poll() is None:
-                os.killpg(job.process.pid, signal.SIGKILL)
+            if not job.ended.is_set():
+                os.killpg(job.pid, signal.SIGKILL)
 
     def submit(self, asked: dict[str, Any]) -> dict[str, str]:
         number = asked["submission_id"]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
+import random
+import subprocess
 import tempfile
 
+import numpy
 import pytest
+import sklearn.datasets
 import torch
+from forked import ForkedPython
 
 os.environ.update(
     HF_HUB_DISABLE_XET="1",
@@ -27,3 +34,41 @@ def own_runs(tmp_path, monkeypatch):
     """Runs of a test go to its own folder."""
     monkeypatch.setenv("AECORE_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+@pytest.fixture(autouse=True)
+def known_chance():
+    """Every test draws the same numbers each time, whichever tests ran before it."""
+    torch.manual_seed(0)
+    numpy.random.seed(0)
+    random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def digits_read_once():
+    """The file of the digits takes as long to read as a tiny run to train, and hundreds are trained."""
+    read = functools.cache(sklearn.datasets.load_digits)
+    sklearn.datasets.load_digits = lambda **options: copy.deepcopy(read(**options))
+    yield
+    sklearn.datasets.load_digits = read.__wrapped__
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Python programs that are started, here and by each other, are forks of this process: see forked.py."""
+    monkeypatch.setattr(subprocess, "Popen", ForkedPython)
+
+
+LONGEST = (
+    "browser/test_own_data.py",
+    "browser/test_end_to_end.py",
+    "browser/test_explorer.py",
+    "browser/test_server_deaths.py",
+    "hub/test_jobs.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files, so that no process is alone with one of them in the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(LONGEST)))

@@ -65,8 +65,8 @@ def weights_of(run: Run) -> bytes:
     return (run.path / "model.safetensors").read_bytes()
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
-    """What `condition` gives once it is true; fails loudly after so many seconds."""
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 600.0) -> Any:
+    """What `condition` gives once it is true; the limit is against hanging alone."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -97,6 +97,20 @@ def ended(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def hold_still() -> None:
+    """Do nothing until killed; for a forked process."""
+    while True:
+        signal.pause()
+
+
 def kill_hard(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     assert ended(pid) == -signal.SIGKILL, "it had ended before it could be killed"
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has waited for counts."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

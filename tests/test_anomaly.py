@@ -14,16 +14,18 @@ from aecore.runs.listing import create_run
 from aecore.tasks.anomaly import (
     DETECTOR_STEPS,
     Detector,
-    auroc,
     average_over_draws,
-    compute_detection_curves,
-    count_confusion,
+    compute_scaled_residuals,
     draw_calibration_rows,
-    find_cheapest_threshold,
     fit_detector,
     plan_detector,
-    scaled_residuals,
     score_anomalies,
+)
+from aecore.tasks.detection import (
+    compute_auroc,
+    compute_detection_curves,
+    count_confusion,
+    find_cheapest_threshold,
 )
 from aecore.training.trainer import fit
 from tests.helpers import model
@@ -64,7 +66,7 @@ def test_a_row_that_breaks_the_relation_between_columns_scores_high_though_each_
     broken = line(100, 4)
     broken[:, 1] = 10 - broken[:, 1]  # mirrored about its mean
     labels = torch.arange(200) >= 100
-    assert auroc(detector.score(torch.cat([line(100, 5), broken])), labels) > 0.8
+    assert compute_auroc(detector.score(torch.cat([line(100, 5), broken])), labels) > 0.8
 
 
 def test_the_score_is_the_squared_residual_in_scaled_columns(detector):
@@ -111,7 +113,7 @@ def test_doubles_are_scored_as_floats_are(detector):
 def test_residuals_point_at_the_column_that_is_wrong(detector):
     x = line(1, 8)
     x[0, 2] += 600  # six deviations
-    residual = scaled_residuals(detector.model, x)[0]
+    residual = compute_scaled_residuals(detector.model, x)[0]
     assert residual.abs().argmax() == 2 and residual[2] > 0
 
 
@@ -162,10 +164,10 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(detector, x, says):
 
 def test_auroc_is_the_chance_that_an_anomaly_scores_higher_ties_counting_half():
     labels = torch.tensor([False, False, True, True])
-    assert auroc(torch.tensor([1.0, 2.0, 3.0, 4.0]), labels) == 1
-    assert auroc(torch.tensor([4.0, 3.0, 2.0, 1.0]), labels) == 0  # never turned round
-    assert auroc(torch.ones(4), labels) == 0.5
-    assert auroc(torch.tensor([1.0, 3.0, 2.0, 3.0]), labels) == pytest.approx(2.5 / 4)
+    assert compute_auroc(torch.tensor([1.0, 2.0, 3.0, 4.0]), labels) == 1
+    assert compute_auroc(torch.tensor([4.0, 3.0, 2.0, 1.0]), labels) == 0  # never turned round
+    assert compute_auroc(torch.ones(4), labels) == 0.5
+    assert compute_auroc(torch.tensor([1.0, 3.0, 2.0, 3.0]), labels) == pytest.approx(2.5 / 4)
 
 
 def test_auroc_agrees_with_scikit_learn():
@@ -173,13 +175,13 @@ def test_auroc_agrees_with_scikit_learn():
 
     rng = np.random.default_rng(0)
     scores, labels = rng.integers(0, 20, 500).astype(np.float32), rng.random(500) < 0.2
-    ours = auroc(torch.from_numpy(scores), torch.from_numpy(labels))
+    ours = compute_auroc(torch.from_numpy(scores), torch.from_numpy(labels))
     assert ours == pytest.approx(roc_auc_score(labels, scores), abs=1e-9)
 
 
 def test_auroc_needs_both_kinds():
     with pytest.raises(AecoreError, match="got 3 and 0"):
-        auroc(torch.ones(3), torch.zeros(3))
+        compute_auroc(torch.ones(3), torch.zeros(3))
 
 
 def test_counts_at_a_threshold_are_those_of_the_truth():
@@ -192,8 +194,10 @@ def test_the_curves_pass_through_what_each_threshold_gives():
     truth = torch.rand(300) < 0.2
     scores = torch.randn(300) + truth
     found = compute_detection_curves(scores, truth)
-    assert found.auroc == pytest.approx(auroc(scores, truth))
-    assert np.trapezoid(found.found, found.false_alarms) == pytest.approx(found.auroc)
+    assert found.auroc == pytest.approx(compute_auroc(scores, truth))
+    assert np.trapezoid(found.true_positive_rate, found.false_positive_rate) == pytest.approx(
+        found.auroc
+    )
     at = count_confusion(scores, truth, 0.5)
     assert (
         np.isclose(found.recall, at.recall).any()
@@ -217,7 +221,7 @@ def test_half_of_the_normal_examples_calibrate_and_no_other():
 
 def test_p_values_follow_from_scores_alone(detector):
     x = line(20, 11)
-    assert torch.equal(detector.p_of(detector.score(x)), detector.p_values(x))
+    assert torch.equal(detector.p_values_of_scores(detector.score(x)), detector.p_values(x))
 
 
 @pytest.mark.parametrize("miss", [0.2, 1.0, 30.0])
@@ -228,7 +232,7 @@ def test_no_other_threshold_costs_less(miss):
 
     def cost(threshold):
         counts = count_confusion(scores, truth, threshold)
-        return miss * counts.missed + counts.false_alarms
+        return miss * counts.false_negatives + counts.false_positives
 
     tried = [cost(t) for t in [scores.min() - 1, *scores.unique()]]
     assert cost(find_cheapest_threshold(scores, truth, miss)) == min(tried)
@@ -249,10 +253,10 @@ def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_a
         [1 - one.threshold(0.1) for one in given]
     )  # of uniform scores, the share above t is 1 - t
     assert abs(shares.mean().item() - 0.1) < 0.003
-    low, high = given[0].alarms_between(0.1)
+    low, high = given[0].false_alarm_interval(0.1)
     assert abs(((shares > low) & (shares < high)).float().mean().item() - 0.9) < 0.02
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        given[0].alarms_between(0)
+        given[0].false_alarm_interval(0)
 
 
 def test_over_many_draws_the_false_alarms_are_those_asked_for():
@@ -260,5 +264,5 @@ def test_over_many_draws_the_false_alarms_are_those_asked_for():
     normal = torch.arange(120) < 72
     scores = torch.where(normal, torch.randn(120), torch.randn(120) + 2)
     found = average_over_draws(scores, normal, 0.1, draws=200)
-    assert abs(found.false_alarms - 0.1) < 0.02 and 0.5 < found.found < 1 and found.draws == 200
-    assert math.isnan(average_over_draws(scores[:72], normal[:72], 0.1, draws=2).found)
+    assert abs(found.false_alarms - 0.1) < 0.02 and 0.5 < found.recall < 1 and found.draws == 200
+    assert math.isnan(average_over_draws(scores[:72], normal[:72], 0.1, draws=2).recall)

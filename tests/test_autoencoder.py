@@ -11,7 +11,7 @@ import torch
 from helpers import digits, model
 from sklearn.datasets import load_digits
 
-from aecore.analysis.metrics import iwae_bound
+from aecore.analysis.bounds import iwae_bound
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode

@@ -12,25 +12,25 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
+from helpers import ended, fork, hold_still, is_gone, kill_hard, tiny, trained, wait_for, weights_of
 
 from aecore.backends.base import Order
-from aecore.backends.local import PROJECT, child_environment, read_log_tail, submit_local
+from aecore.backends.local import submit_local
 from aecore.backends.package import pack_run
 from aecore.backends.registry import open_backend
 from aecore.backends.slots import (
-    POLL_SECONDS,
     is_earlier_waiting,
     main,
     read_queued_since,
-    slot_limit,
     take_free_slot,
     trainer_command,
 )
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.listing import create_run
-from aecore.runs.run import START_SECONDS
+from aecore.runs import listing
+from aecore.runs.listing import create_run, find_run
+from aecore.runs.process import PACKAGE_PARENT, make_child_environment, read_slot_limit
+from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
 
 LONG = {"training": {"epochs": 100_000}}
 
@@ -39,28 +39,36 @@ def states(*made):
     return [run.state().state for run in made]
 
 
-def is_gone(pid):
-    """Whether a process has ended; one that nobody has waited for counts."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
-    except FileNotFoundError:
-        return True
+class Gate:
+    """Holds the trainers that are started under it at their first step, before they lock the run and listen."""
+
+    def __init__(self, folder, monkeypatch):
+        self.reached, self.opened, self.find = folder / "reached", folder / "opened", find_run
+        monkeypatch.setattr(listing, "find_run", self.find_late)
+
+    def find_late(self, name):
+        self.reached.touch()
+        wait_for(self.opened.exists, "the gate is opened")
+        return self.find(name)
 
 
 def log(run):
-    return read_log_tail(run)
+    return run.log_tail()
 
 
 def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
-    monkeypatch, own_runs
+    monkeypatch, forked, tmp_path
 ):
     monkeypatch.setenv("AECORE_SLOTS", "1")
     first, second, third = (create_run(tiny(**options)) for options in (LONG, {}, {}))
     submit_local(first)
     wait_for(lambda: first.state().epoch >= 1, "the first one trains")
     assert os.getsid(first.pid()) == first.pid() != os.getsid(0), "a session of its own"
+    submit_local(second)
+    with monkeypatch.context() as patches:
+        gate = Gate(tmp_path, patches)
+        submit_local(third)
     for run in (second, third):
-        submit_local(run)
         wait_for(run.pid, "it waits, with a sign of life")
     assert states(first, second, third) == ["running", "queued", "queued"]
     with pytest.raises(RunError, match="already"):
@@ -74,19 +82,16 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     waiting = second.pid()
     second.stop()
     assert states(first, second) == ["running", "stopped"]
-    assert is_gone(waiting)
+    wait_for(lambda: is_gone(waiting), "its process has ended")
 
     first.stop()
     assert first.state().state == "stopped"
     Autoencoder.load(first.path)
-    seen = []
-
-    def done():
-        seen.append(third.state().state)
-        return seen[-1] == "done"
-
-    wait_for(done, "the third one is trained")
-    assert list(dict.fromkeys(seen)) in (["queued", "running", "done"], ["queued", "done"])
+    wait_for(gate.reached.exists, "the trainer of the third one starts")
+    assert not third.is_locked() and third.state().state == "queued"
+    gate.opened.touch()
+    wait_for(lambda: third.state().state not in LIVE_STATES, "the third one is trained")
+    assert third.state().state == "done"
     assert second.state().state == "stopped" and not second.epochs()
     assert "Traceback" not in log(first) + log(third)
 
@@ -106,7 +111,7 @@ def waiting():
 
         def hold(run=run):
             with run.lock():
-                time.sleep(60)
+                hold_still()
 
         pids.append(fork(hold))
         made.append(run)
@@ -133,14 +138,17 @@ def test_the_one_that_was_queued_first_goes_first(waiting):
 def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
     _, pids = waiting
     late = create_run(tiny())
+    heard, said = os.pipe()
+    sleep = time.sleep
 
     def enter():
         monkeypatch.setattr(os, "execv", lambda *_: os._exit(42))
+        monkeypatch.setattr(time, "sleep", lambda seconds: (os.write(said, b"."), sleep(0.01)))
         main(late.path)
 
     pid = fork(enter)
-    wait_for(late.is_locked, "it waits")
-    time.sleep(3 * POLL_SECONDS)
+    for _ in range(3):
+        assert os.read(heard, 1) == b".", "it has looked, and waits"
     assert late.pid() == pid and os.waitpid(pid, os.WNOHANG) == (0, 0)
     while pids:
         kill_hard(pids.pop())
@@ -150,7 +158,7 @@ def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
 def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):
     for text, count in (("2", 2), ("1", 1), ("0", 1), ("-3", 1), ("many", 1), ("", 1)):
         monkeypatch.setenv("AECORE_SLOTS", text)
-        assert slot_limit() == count
+        assert read_slot_limit() == count
     monkeypatch.setenv("AECORE_SLOTS", "2")
     held = [take_free_slot(tmp_path) for _ in range(3)]
     assert held[0] and held[1] and held[2] is None
@@ -163,7 +171,7 @@ def test_a_killed_trainer_gives_its_slot_back(tmp_path, monkeypatch):
 
     def hold():
         slot = take_free_slot(tmp_path)
-        time.sleep(60)
+        hold_still()
         return slot
 
     pid = fork(hold)
@@ -198,36 +206,50 @@ def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):
     monkeypatch.setenv("AECORE_SLOTS", "2")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    environment = child_environment()
+    environment = make_child_environment()
     assert environment["OMP_NUM_THREADS"] == "8"
-    assert environment["PYTHONPATH"] == f"{PROJECT}:/elsewhere"
+    assert environment["PYTHONPATH"] == f"{PACKAGE_PARENT}:/elsewhere"
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    assert child_environment()["OMP_NUM_THREADS"] == "1"
+    assert make_child_environment()["OMP_NUM_THREADS"] == "1"
 
 
 def test_the_end_of_a_log_is_there_for_who_asks():
     run = create_run(tiny())
-    assert read_log_tail(run) == ""
+    assert run.log_tail() == ""
     (run.path / "log.txt").write_bytes(b"\xff\n" + b"\n".join(b"%d" % i for i in range(50)))
-    assert read_log_tail(run, 2) == "48\n49"
+    assert run.log_tail(2) == "48\n49"
 
 
-def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(monkeypatch):
+def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(
+    monkeypatch, forked, tmp_path
+):
+    alarm = tmp_path / "alarm"
+    monkeypatch.setattr(signal, "alarm", lambda seconds: alarm.write_text(str(seconds)))
     monkeypatch.setenv("AECORE_RUN_NICE", "7")
     monkeypatch.setenv("AECORE_RUN_MINUTES", "0.06")
     long = create_run(tiny(**LONG))
     submit_local(long)
     wait_for(lambda: long.state().epoch >= 1, "it trains")
     assert os.getpriority(os.PRIO_PROCESS, long.pid()) == 7
-    wait_for(lambda: long.state().state == "stopped", "its time is up")
-    assert "time was up" in long.state().error and long.has_model()
+    assert alarm.read_text() == "4", "seconds, rounded"
+    os.kill(long.pid(), signal.SIGALRM)
+    wait_for(lambda: long.state().error, "its time is up")
+    assert (
+        long.state().state == "stopped" and "time was up" in long.state().error and long.has_model()
+    )
 
     monkeypatch.setenv("AECORE_RUN_MINUTES", "nonsense")
-    monkeypatch.setenv("AECORE_RUN_MEMORY_GB", "1")
-    large = create_run(tiny(network={"kind": "mlp", "hidden": (5000, 5000)}))
+    monkeypatch.setenv("AECORE_RUN_MEMORY_GB", str(gigabytes_of_data() + 0.2))
+    large = create_run(tiny(network={"kind": "mlp", "hidden": (4000, 4000)}))
     submit_local(large)
     wait_for(lambda: large.state().state == "failed", "it is told no")
     assert "memory ran out" in large.state().error
+
+
+def gigabytes_of_data():
+    """What counts of this process, and so of its forks, against a limit of data."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) * 1024 / 1e9
 
 
 def test_this_machine_answers_as_every_backend_does(tmp_path):
@@ -251,12 +273,28 @@ def test_several_processes_of_a_run_are_started_by_torchrun_which_starts_dead_on
     assert "torch.distributed.run" not in trainer_command(Path("/runs/x"), 1)
 
 
-def test_a_job_that_is_stopped_while_its_trainer_starts_stops_it_once_it_listens(tmp_path):
+def test_a_job_that_is_stopped_while_its_trainer_starts_stops_it_once_it_listens(
+    tmp_path, monkeypatch, forked
+):
     zipfile.ZipFile(io.BytesIO(pack_run(create_run(tiny(**LONG))))).extractall(tmp_path)
+    looks, gate, written = tmp_path / "looks", Gate(tmp_path, monkeypatch), Run.saved_state
+
+    def written_counted(run):
+        if sys._getframe(1).f_code.co_name == "takes_signals":
+            with open(looks, "a") as file:
+                file.write(".")
+        return written(run)
+
+    monkeypatch.setattr(Run, "saved_state", written_counted)
     command = [sys.executable, "-m", "aecore.backends.job"]
     job = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     wait_for((tmp_path / "run" / "log.txt").exists, "the trainer is started")
     job.send_signal(signal.SIGTERM)
-    told, _ = job.communicate(timeout=60)
+    wait_for(
+        lambda: looks.exists() and looks.stat().st_size >= 2,
+        "the job has seen twice that it does not listen",
+    )
+    gate.opened.touch()
+    told, _ = job.communicate(timeout=600)
     assert '"state": "stopped"' in told and job.returncode == 0
     Autoencoder.load(tmp_path / "run")

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
+from aecore.analysis.card import format_card
 from aecore.cli import commands
 from aecore.cli.parser import main
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.variants import VARIANTS, configure, override_config
-from aecore.runs.card import format_card
 from aecore.runs.plan import plan_run
 from aecore.runs.recipe import format_train_command, infer_data_kind
+from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
 
 DATA = {"image": "digits", "table": "iris", "manifold": "moons"}
@@ -156,8 +157,8 @@ def test_the_front_matter_is_one_that_the_client_reads() -> None:
 def test_the_text_shows_formula_paper_parts_and_results() -> None:
     config = configure("denoising-masking", (1, 8, 8), data=DataConfig(name="digits"))
     history = [
-        {"epoch": 1, "loss": 20.5, "seconds": 1.5},
-        {"epoch": 2, "loss": 10.25, "seconds": 1.5},
+        EpochRecord(epoch=1, loss=20.5, seconds=1.5),
+        EpochRecord(epoch=2, loss=10.25, seconds=1.5),
     ]
     text = format_card(
         config, {"se": 3.14159, "psnr": 13.1, "parameters": 1234567}, history=history

@@ -15,16 +15,20 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.tasks.compress import (
     FRAME,
-    HEAD,
     MAGIC,
     compress_examples,
     expand_file,
     fingerprint_weights,
+)
+from aecore.tasks.range_coder import (
+    HEAD,
+    pack_codes,
+    unpack_codes,
+)
+from aecore.tasks.rate_distortion import (
     measure_image_codec_curve,
     measure_pca_curve,
     measure_rate_curve,
-    pack_codes,
-    unpack_codes,
 )
 from tests.helpers import digits, model, tiny, trained
 
@@ -125,16 +129,18 @@ def forged(net, change):
     return FRAME.pack(MAGIC, fingerprint_weights(net), zlib.crc32(body)) + body
 
 
-HEAD, UNITS = HEAD.size, 4
+HEAD_SIZE, UNITS = HEAD.size, 4
 FORGERIES = {
     "short": lambda b: b[:20],
-    "no codes": lambda b: b[: HEAD + 6 * UNITS],
+    "no codes": lambda b: b[: HEAD_SIZE + 6 * UNITS],
     "odd": lambda b: b[:-3],
-    "a longer length": lambda b: HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD:],
-    "steps of zero": lambda b: b[:HEAD] + bytes(2 * UNITS) + b[HEAD + 2 * UNITS :],
-    "means of NaN": lambda b: b[: HEAD + 2 * UNITS] + b"\xff" * 2 * UNITS + b[HEAD + 4 * UNITS :],
+    "a longer length": lambda b: HEAD.pack(5, UNITS, 2**32 - 4) + b[HEAD_SIZE:],
+    "steps of zero": lambda b: b[:HEAD_SIZE] + bytes(2 * UNITS) + b[HEAD_SIZE + 2 * UNITS :],
+    "means of NaN": lambda b: (
+        b[: HEAD_SIZE + 2 * UNITS] + b"\xff" * 2 * UNITS + b[HEAD_SIZE + 4 * UNITS :]
+    ),
     "deviations of zero": lambda b: (
-        b[: HEAD + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD + 6 * UNITS :]
+        b[: HEAD_SIZE + 4 * UNITS] + bytes(2 * UNITS) + b[HEAD_SIZE + 6 * UNITS :]
     ),
 }
 
@@ -150,7 +156,10 @@ def test_codes_that_no_coder_wrote_decode_or_are_refused(net):
         noise = torch.Generator().manual_seed(seed)
         words = bytes(torch.randint(0, 256, (400,), dtype=torch.uint8, generator=noise).numpy())
         file = forged(
-            net, lambda b, words=words: HEAD.pack(500, UNITS, 400) + b[HEAD : HEAD + 24] + words
+            net,
+            lambda b, words=words: (
+                HEAD.pack(500, UNITS, 400) + b[HEAD_SIZE : HEAD_SIZE + 24] + words
+            ),
         )
         with contextlib.suppress(DataError):
             assert len(expand_file(net, file)) == 500

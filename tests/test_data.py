@@ -267,7 +267,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     with ThreadingHTTPServer(
         ("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "web"))
     ) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
+        threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{web.server_port}"
         web.shutdown()
 

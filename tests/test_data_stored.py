@@ -322,7 +322,9 @@ def test_folders_train_and_test_stay_the_splits_on_the_disk(tmp_path, monkeypatc
 
 def test_of_a_limited_set_only_what_is_used_is_decoded(tmp_path, monkeypatch):
     folder, decoded, real = picture_folder(tmp_path / "p"), [], _to_pixels
-    monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: (decoded.append(1), real(image))[1])
+    monkeypatch.setattr(
+        image_decoding, "_to_pixels", lambda image: (decoded.append(1), real(image))[1]
+    )
     for options in ({}, {"train_class": "b"}):
         monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 100_000)
         decoded.clear()
@@ -472,7 +474,7 @@ def test_examples_are_taken_in_the_order_that_was_asked_for_and_no_more_are_held
 
 
 def test_memory_stays_bounded_however_large_the_file(tmp_path):
-    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (250_000, 28, 28))
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (100_000, 28, 28))
     x[::7] = 9
     x.flush()
     script = f"""
@@ -480,7 +482,7 @@ from aecore.data import memory, stored
 from aecore.data.datasets import load_dataset
 from aecore.model.config import DataConfig
 memory.allowed_data_bytes = lambda: 10**7
-stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 8 * 2**20
+stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 4 * 2**20
 def anonymous():
     return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])
 found, _ = load_dataset(DataConfig(name={str(tmp_path / "x.npy")!r})).stored.hold_out(1000, 0)
@@ -515,7 +517,7 @@ def test_a_run_on_a_large_set_trains_on_all_of_it_and_resumes_as_if_it_had_not_s
     assert len(np.unique(numbers(torch.from_numpy(seen)))) == len(trainer.x)
 
     for record in fit(part, lambda: bool(part.epochs())):
-        assert record["epoch"] == 1
+        assert record.epoch == 1
     assert part.state().state == "stopped"
     list(fit(part))
     assert weights_of(part) == weights_of(whole)

@@ -12,11 +12,11 @@ from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
 from aecore.tasks.denoise import (
     compare_denoisers,
     compare_noise_strengths,
+    compute_structural_similarity,
     corrupt_examples,
     filter_by_non_local_means,
     fit_linear_denoiser,
     judge_denoised,
-    structural_similarity,
 )
 from tests.helpers import digits, model
 
@@ -79,7 +79,7 @@ def test_figures_of_images_that_are_equal_are_the_best_there_are(scene):
     assert off.psnr == pytest.approx(20, abs=0.01) and off.se == pytest.approx(
         3 * 32 * 32 * 0.01, rel=1e-3
     )
-    assert structural_similarity(scene[:, :, :5], scene[:, :, :5]) is None
+    assert compute_structural_similarity(scene[:, :, :5], scene[:, :, :5]) is None
 
 
 def test_a_sweep_shows_each_denoiser_at_each_strength():

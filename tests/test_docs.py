@@ -1,4 +1,4 @@
-"""What the README shows is true."""
+"""What the README shows is true. Its programs are forks of this process: a fresh one is tested with the cards'."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def run(arguments, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
 
 
 @pytest.mark.parametrize("code", blocks("python"))
-def test_every_python_block_of_the_readme_runs_as_it_stands(code, tmp_path):
+def test_every_python_block_of_the_readme_runs_as_it_stands(code, tmp_path, forked):
     done = run(["-c", code], tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("line", [c for c in commands() if "mnist" not in c])
-def test_every_command_of_the_readme_runs_as_it_stands(line, tmp_path):
+def test_every_command_of_the_readme_runs_as_it_stands(line, tmp_path, forked):
     done = run(shlex.split(line)[1:], tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -19,6 +19,7 @@ from aecore.errors import AecoreError, CheckpointError
 from aecore.estimator import AutoencoderDetector, AutoencoderImputer, AutoencoderTransformer
 
 QUICK = {"epochs": 3, "random_state": 0, "device": "cpu"}
+ONCE = {**QUICK, "epochs": 1}
 KINDS = [AutoencoderTransformer, AutoencoderDetector, AutoencoderImputer]
 
 
@@ -28,7 +29,11 @@ def iris():
 
 
 @parametrize_with_checks(
-    [AutoencoderTransformer(**QUICK), AutoencoderDetector(**QUICK), AutoencoderImputer(**QUICK)]
+    [
+        AutoencoderTransformer(**ONCE),
+        AutoencoderDetector(**QUICK),
+        AutoencoderImputer(**ONCE, n_draws=20),
+    ]
 )
 def test_the_estimators_keep_scikit_learns_contract_without_exception(estimator, check):
     check(estimator)
@@ -36,7 +41,9 @@ def test_the_estimators_keep_scikit_learns_contract_without_exception(estimator,
 
 def test_a_linear_transformer_keeps_the_variance_that_principal_components_explain(iris):
     x, _ = iris
-    found = AutoencoderTransformer("linear", 2, random_state=0).fit(x)
+    found = AutoencoderTransformer(
+        "linear", 2, epochs=150, random_state=0, settings={"training.lr": 0.02}
+    ).fit(x)
     explained = PCA(2).fit(StandardScaler().fit_transform(x)).explained_variance_ratio_.sum()
     assert found.score(x) == pytest.approx(explained, abs=1e-3)
     assert found.inverse_transform(found.transform(x)).shape == x.shape
@@ -57,9 +64,10 @@ def test_pandas_go_in_and_out_with_their_names(iris):
 
 def test_a_grid_search_over_a_pipeline_chooses_the_size_of_the_code(iris):
     x, y = iris
-    pipeline = make_pipeline(
-        AutoencoderTransformer("linear", **{**QUICK, "epochs": 60}), LogisticRegression()
+    transformer = AutoencoderTransformer(
+        "linear", **{**QUICK, "epochs": 20}, settings={"training.lr": 0.02}
     )
+    pipeline = make_pipeline(transformer, LogisticRegression())
     search = GridSearchCV(pipeline, {"autoencodertransformer__latent_dim": [1, 3]}, cv=3).fit(x, y)
     assert (
         search.best_params_ == {"autoencodertransformer__latent_dim": 3}
@@ -70,12 +78,11 @@ def test_a_grid_search_over_a_pipeline_chooses_the_size_of_the_code(iris):
 def test_a_detector_finds_malignant_tumours_with_as_many_false_alarms_as_allowed():
     x, benign = load_breast_cancer(return_X_y=True)
     normal = np.random.default_rng(0).permutation(x[benign == 1])
-    detector = AutoencoderDetector(random_state=0, false_alarms=0.1).fit(normal[:250])
+    options = {"epochs": 60, "random_state": 0, "false_alarms": 0.1}
+    detector = AutoencoderDetector(**options).fit(normal[:250])
     assert (detector.predict(x[benign == 0]) == -1).mean() > 0.8
     assert 0.02 < (detector.predict(normal[250:]) == -1).mean() < 0.2
-    strict = AutoencoderDetector(random_state=0, false_alarms=0.1, calibrate=False).fit(
-        normal[:250]
-    )
+    strict = AutoencoderDetector(**options, calibrate=False).fit(normal[:250])
     assert (
         np.array_equal(strict.score_samples(x), detector.score_samples(x))
         and strict.offset_ > detector.offset_
@@ -86,7 +93,7 @@ def test_an_imputer_beats_column_means_and_leaves_known_cells_alone(iris):
     x = iris[0].to_numpy()
     holes = np.random.default_rng(0).random(x.shape) < 0.2
     given = np.where(holes, np.nan, x)
-    imputer = AutoencoderImputer(epochs=100, random_state=0, n_draws=200).fit(given)
+    imputer = AutoencoderImputer(epochs=40, random_state=0, n_draws=100).fit(given)
     filled = imputer.transform(given)
     assert np.array_equal(filled[~holes], x[~holes])
     spread = x.std(0)
@@ -115,6 +122,11 @@ def test_what_was_saved_is_loaded_without_pickle_and_answers_alike(kind, iris, t
     assert np.array_equal(getattr(loaded, method)(x), getattr(fitted, method)(x))
 
 
+@pytest.fixture(scope="module")
+def detector():
+    return AutoencoderDetector(**QUICK).fit(load_iris(as_frame=True).data)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -132,8 +144,8 @@ def test_what_was_saved_is_loaded_without_pickle_and_answers_alike(kind, iris, t
         ),
     ],
 )
-def test_a_folder_that_is_not_what_it_should_be_is_refused(change, words, iris, tmp_path):
-    AutoencoderDetector(**QUICK).fit(iris[0]).save(tmp_path)
+def test_a_folder_that_is_not_what_it_should_be_is_refused(change, words, detector, tmp_path):
+    detector.save(tmp_path)
     state = json.loads((tmp_path / "estimator.json").read_text())
     change(state)
     (tmp_path / "estimator.json").write_text(json.dumps(state))
@@ -175,11 +187,8 @@ def test_wrong_options_are_named_in_a_sentence(options, error, words, iris):
         AutoencoderDetector(**{**QUICK, **options}).fit(iris[0])
 
 
-def test_the_index_of_a_table_survives_detection(iris):
+def test_the_index_of_a_table_survives_detection(iris, detector):
     x = iris[0]
-    detector, order = (
-        AutoencoderDetector(**QUICK).fit(x),
-        np.random.default_rng(0).permutation(len(x)),
-    )
+    order = np.random.default_rng(0).permutation(len(x))
     shuffled = pd.Series(detector.score_samples(x.iloc[order]), x.index[order])
     assert np.allclose(shuffled.sort_index(), detector.score_samples(x))

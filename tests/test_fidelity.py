@@ -83,8 +83,8 @@ def test_a_run_that_was_stopped_goes_on_and_its_seconds_are_counted_together(tmp
     list(fit(part, stop=lambda: len(part.epochs()) >= 2))
     lab = Lab("E99", tmp_path)
     whole = lab.train_config("two", run.config())
-    assert [row["epoch"] for row in whole.run.epochs()] == [1, 2, 3, 4]
-    assert lab.seconds == pytest.approx(sum(row["seconds"] for row in whole.run.epochs()))
+    assert [row.epoch for row in whole.run.epochs()] == [1, 2, 3, 4]
+    assert lab.seconds == pytest.approx(sum(row.seconds for row in whole.run.epochs()))
 
 
 def test_quick_says_so_when_an_experiment_cannot_be_run(capsys):

@@ -19,9 +19,9 @@ from aecore.model.config import DataConfig
 from aecore.runs.plan import plan_run
 from aecore.runs.recipe import format_train_command
 from aecore.tasks.impute import (
+    compute_imputation_rmse,
     draw_imputations,
     hide_cells,
-    imputation_rmse,
     impute_by_baselines,
     impute_cells,
 )
@@ -315,7 +315,9 @@ def test_the_usual_ways_fill_only_what_is_missing_and_use_the_other_columns():
     hidden = hide_cells(x, 0.3)
     given = x.masked_fill(hidden, torch.nan)
     found = impute_by_baselines(given[:200], given)
-    errors = {name: imputation_rmse(filled, x, hidden, x.std(0)) for name, filled in found.items()}
+    errors = {
+        name: compute_imputation_rmse(filled, x, hidden, x.std(0)) for name, filled in found.items()
+    }
     assert all(torch.equal(filled[~hidden], x[~hidden]) for filled in found.values())
     assert (
         errors["column means"] > 0.8
@@ -332,7 +334,7 @@ def test_a_column_of_which_nothing_is_known_is_filled_with_something_finite():
 
 def test_there_is_no_error_where_nothing_was_hidden():
     with pytest.raises(DataError, match="Hide a larger share"):
-        imputation_rmse(
+        compute_imputation_rmse(
             torch.ones(2, 2), torch.ones(2, 2), torch.zeros(2, 2, dtype=torch.bool), torch.ones(2)
         )
     with pytest.raises(ConfigError, match="between 0 and 1, got 2"):

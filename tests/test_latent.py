@@ -7,9 +7,8 @@ import pytest
 import torch
 from helpers import digits, model
 
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.analysis.latent import (
-    decode_codes,
-    encode_codes,
     fit_density,
     interpolate_codes,
     project_codes,
@@ -150,17 +149,17 @@ def test_samples_without_a_prior_decode_codes_that_are_valid(bottleneck):
     made, x = model(input_shape=(1, 8, 8), latent_dim=6, bottleneck=bottleneck).eval(), digits(200)
     drawn, source = sample_examples(made, 9, 1, lambda: x)
     assert drawn.shape == (9, 1, 8, 8) and "mixture" in source
-    codes = sample_codes(made, 9, 1, fit_density(encode_codes(made, x)))
+    codes = sample_codes(made, 9, 1, fit_density(encode_in_chunks(made, x)))
     assert torch.equal(made.bottleneck.snap(codes), codes)
 
 
 def test_codes_in_chunks_are_codes_at_once(monkeypatch):
     made, x = model(input_shape=(1, 8, 8)).eval(), digits(50)
-    whole = encode_codes(made, x)
-    monkeypatch.setattr("aecore.analysis.latent.CHUNK_ROWS", 7)
-    assert torch.allclose(encode_codes(made, x), whole, atol=1e-6)
+    whole = encode_in_chunks(made, x)
+    monkeypatch.setattr("aecore.analysis.chunks.CHUNK_ROWS", 7)
+    assert torch.allclose(encode_in_chunks(made, x), whole, atol=1e-6)
     assert torch.allclose(
-        encode_codes(made, (x * 255).round().byte()), whole, atol=1e-6
+        encode_in_chunks(made, (x * 255).round().byte()), whole, atol=1e-6
     )  # bytes as they are stored
-    assert torch.allclose(decode_codes(made, whole), made.decode(whole), atol=1e-6)
-    assert encode_codes(made, x[:0]).shape == (0, 3)
+    assert torch.allclose(decode_in_chunks(made, whole), made.decode(whole), atol=1e-6)
+    assert encode_in_chunks(made, x[:0]).shape == (0, 3)

@@ -43,7 +43,7 @@ def test_the_strength_is_the_one_that_does_best_on_the_examples_held_out():
     errors = {
         c: fit_linear_probe(z, y, z, y, strengths=(c,)).validation_error for c in (1e-4, 1e-2, 1e2)
     }
-    assert found.validation_error == min(errors.values()) and errors[found.chosen] == min(
+    assert found.validation_error == min(errors.values()) and errors[found.setting] == min(
         errors.values()
     )
 
@@ -56,7 +56,7 @@ def test_fine_tuning_learns_the_digits_and_leaves_the_model_as_it_was():
     found = fine_tune_encoder(
         model, x, sets.train.y, test, sets.test.y, epochs=12, batch_size=20, lr=3e-3
     )
-    assert found.error < 0.08 and 1 <= found.chosen <= 12
+    assert found.error < 0.08 and 1 <= found.setting <= 12
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert (
         fine_tune_encoder(

@@ -1,4 +1,4 @@
-"""One run trained by several processes: real ones, under torchrun, that are really killed."""
+"""One run trained by several processes, under torchrun, that are really killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,21 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from helpers import FAST, digits, tiny, trained, wait_for, weights_of
+import torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler as elastic
+import torch.distributed.run  # what torchrun imports, before it is forked
+from forked import ForkedPython
+from helpers import (
+    FAST,
+    digits,
+    ended,
+    fork,
+    hold_still,
+    is_gone,
+    tiny,
+    trained,
+    wait_for,
+    weights_of,
+)
 from torch.nn.parallel import DistributedDataParallel
 
 from aecore.errors import RunError
@@ -19,13 +33,16 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.listing import create_run, create_shared_run
+from aecore.runs.run import Run
+from aecore.training.failures import is_lost_connection
 from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
 from aecore.training.trainer import Trainer
 from aecore.training.update import GraphedUpdate, Objective, Update
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-LONG = {"training": {"epochs": 80}}
+EPOCHS = 12
+LONG = {"training": {"epochs": EPOCHS}}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -39,39 +56,55 @@ def launch(run, restarts=0):
     )
 
 
-def workers(run):
-    """The processes that train this run, by rank."""
-    found = {}
+def children(process):
+    """The processes that a launcher has started, and that have not ended."""
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            said = dict(
-                part.split("=", 1)
-                for part in (folder / "environ").read_text().split("\0")
-                if "=" in part
-            )
-            if "RANK" in said and str(run.path) in (folder / "cmdline").read_text():
-                found[int(said["RANK"])] = int(folder.name)
-        except (OSError, UnicodeDecodeError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
             continue
-    return found
+        if parent == process.pid and not is_gone(int(folder.name)):
+            pids.append(int(folder.name))
+    return pids
 
 
 def finish(process, run):
-    assert process.wait(120) == 0, (run.path / "log.txt").read_text()
+    assert process.wait(600) == 0, (run.path / "log.txt").read_text()
+
+
+@pytest.fixture
+def forked_ranks(forked, monkeypatch):
+    """torchrun and its ranks are forks of this process; the launcher that is killed below starts real ones."""
+    monkeypatch.setattr(elastic, "Popen", ForkedPython)
 
 
 @linux
-def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights():
+def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights(
+    forked_ranks, monkeypatch, tmp_path
+):
     quiet, killed = create_run(tiny(**LONG)), create_run(tiny(**LONG))
-    undisturbed, process = launch(quiet), launch(killed, restarts=1)
-    wait_for(lambda: killed.state().epoch >= 10, "it trains")
-    os.kill(workers(killed)[0], signal.SIGKILL)  # the one that writes the folder
-    assert killed.state().epoch < 80, "it was over before it could be killed"
+    undisturbed = launch(quiet)
+    held, append = tmp_path / "held", Run.append
+
+    def append_and_hold(run, record):
+        """In the middle of the training, once: between the record of an epoch and its position."""
+        append(run, record)
+        if getattr(record, "epoch", None) == EPOCHS // 2 and not held.exists():
+            held.touch()
+            hold_still()
+
+    monkeypatch.setattr(Run, "append", append_and_hold)
+    process = launch(killed, restarts=1)
+    wait_for(held.exists, "it trains")
+    assert killed.pid() in children(process) and len(children(process)) == 2
+    os.kill(killed.pid(), signal.SIGKILL)  # the one that writes the folder
     finish(process, killed)
     finish(undisturbed, quiet)
+    monkeypatch.setattr(Run, "append", append)
     assert killed.state().state == "done" and "2 processes" in killed.state().device
     assert weights_of(killed) == weights_of(quiet)
-    assert [row["epoch"] for row in killed.epochs()] == list(range(1, 81))
+    assert [row.epoch for row in killed.epochs()] == list(range(1, EPOCHS + 1))
     alone = trained(tiny(**LONG))
     one, two = (Autoencoder.load(run.path).state_dict() for run in (alone, quiet))
     assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one), (
@@ -84,13 +117,37 @@ def test_a_launcher_that_is_killed_outright_leaves_no_orphan_training_on():
     run = create_run(tiny(training={"epochs": 100_000}))
     process = launch(run)
     wait_for(lambda: run.state().epoch >= 3, "it trains")
-    pids = workers(run)
-    assert set(pids) == {0, 1}
+    ranks = children(process)
+    assert len(ranks) == 2 and run.pid() in ranks
     process.kill()
     process.wait()
-    wait_for(lambda: not workers(run), "both ranks have ended", 20)
+    wait_for(lambda: all(is_gone(pid) for pid in ranks), "both ranks have ended")
     assert run.state().state == "stopped"
     Autoencoder.load(run.path)
+
+
+@linux
+def test_a_rank_that_dies_is_told_from_other_errors(tmp_path):
+    """Two processes over Gloo, of which one is killed while they sum: what the other one meets."""
+
+    def sum_until_it_fails(rank):
+        store = dist.FileStore(str(tmp_path / "store"), 2)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+        try:
+            for step in range(4):
+                dist.all_reduce(torch.ones(2))
+                if (rank, step) == (1, 2):
+                    os.kill(os.getpid(), signal.SIGKILL)
+        except RuntimeError as error:
+            return 0 if type(error) is RuntimeError and is_lost_connection(error) else 2
+        return 3
+
+    pids = [fork(lambda rank=rank: sum_until_it_fails(rank)) for rank in range(2)]
+    assert ended(pids[1]) == -signal.SIGKILL
+    assert ended(pids[0]) == 0
+    assert is_lost_connection(dist.DistNetworkError("no route"))
+    for error in (RuntimeError("a connection matrix of the wrong shape"), ConnectionError("gone")):
+        assert not is_lost_connection(error)
 
 
 @pytest.fixture

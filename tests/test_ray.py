@@ -10,17 +10,19 @@ import pytest
 from cluster import Cluster
 from helpers import tiny, trained, wait_for, weights_of
 
-from aecore.backends import registry
-from aecore.backends.base import Order, Unreachable, read_order
+from aecore.backends.base import Backend, Order, Unreachable, parse_news
+from aecore.backends.launch import read_order, resume_run, start_run, stop_run
 from aecore.backends.package import MAX_PACKAGE_BYTES, FileCollector, encode_file_lines, pack_run
 from aecore.backends.ray import Ray, check_ray_address, explain_job_end
-from aecore.backends.registry import open_backend, resume_run, start_run, stop_run
+from aecore.backends.registry import BACKENDS, open_backend
+from aecore.cli.parser import main
 from aecore.errors import AecoreError, BackendError, RunError
 from aecore.files import RESUME_FILE
 from aecore.runs.listing import create_run
 from aecore.runs.run import LIVE_STATES
 
 LONG = {"training": {"epochs": 100_000, "previews": 5}}
+SHORT = {"epochs": 8, "previews": 3}
 TOKEN = "the-clusters-own-secret"
 
 
@@ -47,13 +49,13 @@ def test_a_run_trained_on_a_cluster_ends_here_like_any_other(cluster, tmp_path):
     own = tmp_path / "mine" / "my digits.npz"
     own.parent.mkdir()
     shutil.copy(digits_file(tmp_path), own)
-    run = sent(tiny({"name": str(own)}, {"epochs": 30, "previews": 3}))
+    run = sent(tiny({"name": str(own)}, SHORT))
     wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
     wait_for(lambda: is_over(run), "it ends")
     assert run.state().state == "done", run.state()
-    here = trained(tiny({"name": str(own)}, {"epochs": 30, "previews": 3}))
+    here = trained(tiny({"name": str(own)}, SHORT))
     assert weights_of(run) == weights_of(here)
-    assert [row["loss"] for row in run.epochs()] == [row["loss"] for row in here.epochs()]
+    assert [row.loss for row in run.epochs()] == [row.loss for row in here.epochs()]
     assert run.test_metrics() == here.test_metrics() and len(run.previews()) == len(here.previews())
     assert run.config() == here.config(), "the data are still where they were"
     assert TOKEN not in "".join(
@@ -69,7 +71,7 @@ def digits_file(folder):
     return folder / "digits.npz"
 
 
-def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(cluster):
+def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(cluster, forked):
     run = sent(tiny(**LONG))
     wait_for(lambda: run.state().epoch >= 5, "it trains")
     stop_run(run)
@@ -88,18 +90,18 @@ def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(clust
     wait_for(lambda: run.state().epoch > epoch, "its news arrive again")
     assert len(cluster.jobs) == 2 and read_order(run).attempt == 2
     rows = run.epochs()
-    assert [row["epoch"] for row in rows] == list(range(1, len(rows) + 1)), (
+    assert [row.epoch for row in rows] == list(range(1, len(rows) + 1)), (
         "none is missing, none comes twice"
     )
 
     job = list(cluster.jobs.values())[1]
-    os.killpg(job.process.pid, signal.SIGKILL)
+    os.killpg(job.pid, signal.SIGKILL)
     wait_for(lambda: is_over(run), "its end is noticed")
     assert run.state().state == "failed" and "killed (signal 9)" in run.state().error
     assert run.has_model(), "the best model that came is kept"
 
 
-def test_a_job_that_cannot_train_says_why(cluster):
+def test_a_job_that_cannot_train_says_why(cluster, forked):
     run = sent(tiny(training={"lr": 100.0, "optimizer": "sgd", "epochs": 30}))
     wait_for(lambda: is_over(run), "it ends")
     assert run.state().state == "failed" and "diverged" in run.state().error
@@ -112,6 +114,44 @@ def test_only_what_is_there_can_be_ordered(tmp_path, monkeypatch):
         with pytest.raises(BackendError, match="no gpu:8"):
             Ray().submit(create_run(tiny()), Order(backend="ray", device="gpu:8"))
         assert not head.jobs
+
+
+def test_a_sweep_takes_the_only_device_of_a_cluster_and_asks_where_there_are_several(
+    tmp_path, monkeypatch, capsys
+):
+    orders = []
+    monkeypatch.setattr(
+        "aecore.cli.commands.start_run", lambda run, order, token: orders.append(order)
+    )
+    sweep = ["sweep", "vanilla", "--epochs", "1", "--seeds", "1", "--on", "ray"]
+    with Cluster(tmp_path / "cores") as head:
+        monkeypatch.setenv("AECORE_RAY_ADDRESS", head.url)
+        assert main(sweep) == 0
+        assert [(order.device, order.backend, order.minutes) for order in orders] == [
+            ("cpu", "ray", 0)
+        ]
+    with Cluster(tmp_path / "gpus", gpus=4) as head:
+        monkeypatch.setenv("AECORE_RAY_ADDRESS", head.url)
+        assert main(sweep) == 1
+        assert "Give --device one of what is there: gpu:1, gpu:4, cpu" in capsys.readouterr().err
+        assert main([*sweep, "--device", "gpu:8"]) == 1
+        assert "There is no --device 'gpu:8'." in capsys.readouterr().err
+    monkeypatch.delenv("AECORE_RAY_ADDRESS")
+    assert main(sweep) == 1 and "AECORE_RAY_ADDRESS" in capsys.readouterr().err
+    assert len(orders) == 1
+
+
+def test_every_backend_of_the_registry_opens_and_answers_as_the_contract_says(monkeypatch):
+    monkeypatch.delenv("AECORE_RAY_ADDRESS", raising=False)
+    methods = {name for name in vars(Backend) if not name.startswith("_")}
+    assert methods == {"devices", "submit", "status", "events", "cancel", "fetch"}
+    for name, entry in BACKENDS.items():
+        backend = open_backend(name)
+        assert all(callable(getattr(backend, method)) for method in methods), name
+        assert backend.devices() and entry.label and entry.icon.startswith(":material/")
+    assert [name for name, entry in BACKENDS.items() if entry.is_paid] == ["hf"]
+    with pytest.raises(BackendError, match="Choose one of: local, ray, hf"):
+        open_backend("elsewhere")
 
 
 def test_a_cluster_that_cannot_be_used_says_why(cluster, monkeypatch):
@@ -170,9 +210,7 @@ def test_files_come_by_a_log_whole_or_not_at_all_and_only_those_of_a_run(tmp_pat
     source, target = tmp_path / "a", tmp_path / "b"
     source.mkdir(), target.mkdir()
     (source / "model.safetensors").write_bytes(os.urandom(200_000))
-    rows = list(
-        registry.base.told(["noise", *encode_file_lines(source, "model.safetensors"), 'AE {"torn'])
-    )
+    rows = list(parse_news(["noise", *encode_file_lines(source, "model.safetensors"), 'AE {"torn']))
     files = FileCollector(target)
     assert [files.add(row) for row in rows[:-1]] == [""] * (len(rows) - 1) and not list(
         target.iterdir()

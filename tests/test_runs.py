@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
 import time
 
 import pytest
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for
+from helpers import ended, fork, hold_still, kill_hard, tiny, trained, wait_for
 
 from aecore.errors import CheckpointError, RunError
 from aecore.runs import listing
@@ -20,6 +21,7 @@ from aecore.runs.listing import (
     list_runs,
     make_run_id,
 )
+from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord
 from aecore.runs.run import START_SECONDS, Run, State
 
 
@@ -28,13 +30,13 @@ def run():
     return create_run(tiny())
 
 
-def hold(run, seconds=60):
+def hold(run):
     """A process that trains `run`, as far as others can tell."""
 
     def work():
         with run.lock():
             run.write_state(state="running")
-            time.sleep(seconds)
+            hold_still()
 
     pid = fork(work)
     wait_for(lambda: run.pid() == pid and run.state().state == "running", "the lock is held")
@@ -44,11 +46,12 @@ def hold(run, seconds=60):
 # -- create, find, list
 
 
-def test_a_new_run_is_queued_with_its_config(run, own_runs):
+def test_a_new_run_is_queued_with_its_config(own_runs, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.5)
+    run = create_run(tiny())
     assert run.path.parent == own_runs
     assert run.config() == tiny()
-    assert run.state() == State(state="queued", epochs=3, since=run.state().since)
-    assert abs(run.state().since - time.time()) < 10
+    assert run.state() == State(state="queued", epochs=3, since=1_800_000_000.5)
     assert (
         not run.has_model()
         and run.version() == 0
@@ -57,10 +60,12 @@ def test_a_new_run_is_queued_with_its_config(run, own_runs):
     )
 
 
-def test_ids_differ_and_are_fit_for_paths_and_addresses():
+def test_ids_differ_and_are_fit_for_paths_and_addresses(monkeypatch):
     config = tiny(data={"name": "digits"})
-    ids = {make_run_id(config) for _ in range(50)}
-    assert len(ids) == 50
+    drawn = iter(range(51))
+    monkeypatch.setattr(listing.secrets, "token_hex", lambda count: f"{next(drawn):0{2 * count}x}")
+    ids = [make_run_id(config) for _ in range(50)]
+    assert len(set(ids)) == 50 and [name[-4:] for name in ids] == [f"{i:04x}" for i in range(50)]
     strange = config.model_copy(
         update={"data": config.data.model_copy(update={"name": "/a b/Größe & co..csv"})}
     )
@@ -115,13 +120,13 @@ def test_a_run_from_an_address_is_a_name_and_never_a_path():
 
 def test_records_come_back_in_order_and_by_kind(run):
     for record in (
-        {"kind": "pretrain", "epoch": 1},
-        {"kind": "epoch", "epoch": 1},
-        {"kind": "test", "se": 2.5},
+        PretrainRecord(epoch=1),
+        EpochRecord(epoch=1),
+        MetricsRecord({"se": 2.5}),
     ):
         run.append(record)
-    assert [r["kind"] for r in run.records()] == ["pretrain", "epoch", "test"]
-    assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
+    assert [r.kind for r in run.records()] == ["pretrain", "epoch", "test"]
+    assert run.epochs() == [EpochRecord(epoch=1)]
     assert run.test_metrics() == {"se": 2.5}
 
 
@@ -129,19 +134,19 @@ def test_records_come_back_in_order_and_by_kind(run):
     "torn", [b'{"kind": "epoch", "epo', b'{"kind": "epoch", "epoch": 2}', b"\xff\xff", b"3"]
 )
 def test_a_torn_last_line_is_ignored_and_spoils_no_later_one(run, torn):
-    run.append({"kind": "epoch", "epoch": 1})
+    run.append(EpochRecord(epoch=1))
     with open(run.path / "metrics.jsonl", "ab") as file:
         file.write(torn)
-    assert run.epochs() == [{"kind": "epoch", "epoch": 1}]
-    run.append({"kind": "epoch", "epoch": 2, "loss": 3.0})
-    assert run.epochs()[-1] == {"kind": "epoch", "epoch": 2, "loss": 3.0}
-    assert [r["epoch"] for r in run.epochs()] == [1, 2]
+    assert run.epochs() == [EpochRecord(epoch=1)]
+    run.append(EpochRecord(epoch=2, loss=3.0))
+    assert run.epochs()[-1] == EpochRecord(epoch=2, loss=3.0)
+    assert [r.epoch for r in run.epochs()] == [1, 2]
 
 
 def test_an_epoch_repeated_after_a_resume_counts_once_with_its_last_values(run):
     for epoch, loss in ((1, 5.0), (2, 4.0), (2, 3.0)):
-        run.append({"kind": "epoch", "epoch": epoch, "loss": loss})
-    assert [r["loss"] for r in run.epochs()] == [5, 3]
+        run.append(EpochRecord(epoch=epoch, loss=loss))
+    assert [r.loss for r in run.epochs()] == [5, 3]
 
 
 def test_lines_from_strangers_do_no_harm(run):
@@ -157,11 +162,11 @@ def test_lines_from_strangers_do_no_harm(run):
     ]
     (run.path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     assert run.epochs() == [] and run.test_metrics() == {}
-    assert run.records() == [{"kind": "epoch"}]
+    assert run.records() == [EpochRecord()]
 
 
 def test_a_reader_beside_a_writer_sees_whole_records_only(run):
-    record = {"kind": "epoch", "epoch": 1, **{f"metric_{i:03}": i / 7 for i in range(100)}}
+    record = EpochRecord(epoch=1, others={f"metric_{i:03}": i / 7 for i in range(100)})
     writer = threading.Thread(target=lambda: [run.append(record) for _ in range(300)])
     writer.start()
     while writer.is_alive():
@@ -213,10 +218,15 @@ def test_a_run_whose_process_is_gone_is_lost(run):
     assert run.pid() is None
 
 
-def test_a_queued_run_is_given_time_to_get_its_process(run):
-    assert run.state().state == "queued"
-    run.write_state(since=time.time() - 2 * START_SECONDS)
-    assert run.state().state == "lost"
+def test_a_queued_run_is_given_time_to_get_its_process(run, monkeypatch):
+    since = run.state().since
+    for seconds, state in (
+        (0, "queued"),
+        (START_SECONDS - 1, "queued"),
+        (START_SECONDS + 1, "lost"),
+    ):
+        monkeypatch.setattr(time, "time", lambda now=since + seconds: now)
+        assert run.state().state == state
 
 
 def test_a_run_that_waited_long_for_its_slot_is_not_lost_while_its_trainer_starts(run):
@@ -225,10 +235,12 @@ def test_a_run_that_waited_long_for_its_slot_is_not_lost_while_its_trainer_start
     assert run.state().state == "queued"
 
 
-def test_two_processes_on_one_run_the_second_is_refused(run):
+def test_two_processes_on_one_run_the_second_is_refused(run, monkeypatch):
     pid = hold(run)
-    with pytest.raises(RunError, match="another process"), run.lock():
-        pass
+    with monkeypatch.context() as patches, pytest.raises(RunError, match="another process"):
+        patches.setattr(time, "sleep", lambda seconds: None)  # between its tries
+        with run.lock():
+            pass
     with pytest.raises(RunError, match="being trained"):
         run.delete()
     kill_hard(pid)
@@ -238,25 +250,27 @@ def test_two_processes_on_one_run_the_second_is_refused(run):
     assert not run.path.exists()
 
 
-def test_many_readers_do_not_keep_a_trainer_from_its_lock(run):
-    done = threading.Event()
+def test_many_readers_do_not_keep_a_trainer_from_its_lock(run, monkeypatch):
+    """Each time that the trainer has waited, another reader tests the lock; then, for once, none."""
+    path, waits = run.path / "run.lock", []
+    path.touch()
+    readers = [open(path, "rb") for _ in range(2)]  # noqa: SIM115 - closed below
+    fcntl.flock(readers[0], fcntl.LOCK_SH)
 
-    def watch():
-        while not done.is_set():
-            run.state()
-            run.is_locked()
+    def take_turns(seconds):
+        waits.append(seconds)
+        fcntl.flock(readers[len(waits) % 2], fcntl.LOCK_SH)
+        fcntl.flock(readers[1 - len(waits) % 2], fcntl.LOCK_UN)
+        assert Run(run.path).is_locked() is False, "readers do not disturb each other"
+        if len(waits) == 15:
+            fcntl.flock(readers[len(waits) % 2], fcntl.LOCK_UN)
 
-    watchers = [threading.Thread(target=watch) for _ in range(4)]
-    for watcher in watchers:
-        watcher.start()
-    try:
-        for _ in range(20):
-            with run.lock():
-                assert run.is_locked()
-    finally:
-        done.set()
-        for watcher in watchers:
-            watcher.join()
+    with monkeypatch.context() as patches:
+        patches.setattr(time, "sleep", take_turns)
+        with run.lock():
+            assert run.is_locked() and len(waits) == 15
+    for reader in readers:
+        reader.close()
 
 
 def test_stop_ends_a_process_that_does_not_listen(run):
@@ -266,7 +280,7 @@ def test_stop_ends_a_process_that_does_not_listen(run):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with run.lock():
             run.write_state(state="running")
-            time.sleep(60)
+            hold_still()
 
     pid = fork(deaf)
     wait_for(lambda: run.state().state == "running", "it runs")
@@ -298,6 +312,7 @@ def test_a_model_without_a_history_is_done(tmp_path):
 
 def test_the_version_changes_when_the_weights_do():
     run = trained()
+    os.utime(run.path / "model.safetensors", (1e9, 1e9))  # clocks of file systems tick slowly
     before = run.version()
     run.write_state(error="x")
     assert run.version() == before

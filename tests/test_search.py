@@ -11,9 +11,9 @@ from aecore.errors import DataError
 from aecore.model.config import DataConfig
 from aecore.tasks.search import (
     RetrievalScore,
-    build_baseline_indexes,
     build_index,
     fit_principal_code,
+    make_baseline_vectors,
     match_classes,
     scan_nearest,
     score_retrieval,
@@ -25,14 +25,14 @@ def test_the_nearest_are_those_that_all_distances_say(shift):
     torch.manual_seed(0)
     vectors, queries = torch.randn(700, 5) + shift, torch.randn(600, 5) + shift
     exact = torch.cdist(queries.double(), vectors.double()).topk(4, largest=False)
-    found = build_index(vectors).nearest(queries, 4)
+    found = build_index(vectors).find_nearest(queries, 4)
     assert torch.equal(found.rows, exact.indices)
     assert torch.allclose(found.distances.double(), exact.values, atol=2e-3)
 
 
 def test_an_item_finds_itself_and_a_small_collection_gives_all_it_has():
     vectors = torch.eye(3)
-    found = build_index(vectors).nearest(vectors, 10)
+    found = build_index(vectors).find_nearest(vectors, 10)
     assert found.rows.shape == (3, 3) and found.rows[:, 0].tolist() == [0, 1, 2]
     assert found.distances[:, 0].abs().max() < 1e-3
 
@@ -46,7 +46,7 @@ def test_precision_counts_the_class_of_what_is_found():
 def test_a_scan_of_bytes_finds_what_an_index_of_their_values_does():
     sets = load_dataset(DataConfig(name="digits"))
     x = (sets.train.x * 255).round().byte() if sets.train.x.is_floating_point() else sets.train.x
-    exact = build_index(as_float(x).flatten(1)).nearest(as_float(x[:1]).flatten(1), 5)
+    exact = build_index(as_float(x).flatten(1)).find_nearest(as_float(x[:1]).flatten(1), 5)
     found = scan_nearest(x, x[:1], 5)
     assert torch.equal(found.rows, exact.rows) and torch.allclose(
         found.distances, exact.distances, atol=1e-3
@@ -70,11 +70,11 @@ def test_what_is_alike_is_said_of_each_query_and_place():
 
 def test_digits_are_found_by_raw_pixels_and_by_principal_components():
     sets = load_dataset(DataConfig(name="digits"))
-    ways = build_baseline_indexes(sets.train.x, sets.test.x, 16)
+    ways = make_baseline_vectors(sets.train.x, sets.test.x, 16)
     assert list(ways) == ["raw values", "PCA, 16"]
     for train, test in ways.values():
         found = score_retrieval(train, sets.train.y, test, sets.test.y)
-        assert found.first > 0.95 and found.precision > 0.9
+        assert found.precision_at_1 > 0.95 and found.precision_at_k > 0.9
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_digits_are_found_by_raw_pixels_and_by_principal_components():
     [
         (lambda: build_index(torch.zeros(0, 3)), "N of 1 or more"),
         (lambda: build_index(torch.full((2, 3), torch.nan)), "collection holds NaN"),
-        (lambda: build_index(torch.eye(3)).nearest(torch.zeros(1, 2)), r"shape \(N, 3\)"),
+        (lambda: build_index(torch.eye(3)).find_nearest(torch.zeros(1, 2)), r"shape \(N, 3\)"),
         (
-            lambda: build_index(torch.eye(3)).nearest(torch.full((1, 3), torch.nan)),
+            lambda: build_index(torch.eye(3)).find_nearest(torch.full((1, 3), torch.nan)),
             "query holds NaN",
         ),
     ],

@@ -14,17 +14,13 @@ import pytest
 import torch
 from safetensors import numpy as safetensors
 
-from aecore.analysis.latent import (
-    encode_codes,
-    fit_principal_plane,
-    make_unit_plane,
-    preserved_neighbour_shares,
-)
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import fit_principal_plane, make_unit_plane, preserved_neighbour_shares
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
-from aecore.explorer import packs
-from aecore.explorer.packs import pack_saved_epochs
+from aecore.explorer import epochs, packs
+from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.static_page import encode_as_script, export_static_page, zip_static_page
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig
@@ -68,7 +64,7 @@ def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tm
     assert "http" not in page and "<h1>Variational autoencoder on" in page
     model, about = read(out / "model.bin")
     net = Autoencoder.load(run.path)
-    z = encode_codes(net, inputs(run))
+    z = encode_in_chunks(net, inputs(run))
     kept = (
         model["codes.low"] + model["codes"] * model["codes.step"]
         if "codes.low" in model
@@ -197,10 +193,10 @@ def test_of_many_saved_epochs_as_many_are_sent_as_fit(run, monkeypatch):
         2,
         3,
     ]
-    monkeypatch.setattr(packs, "EPOCH_BYTES", 2 * size)
+    monkeypatch.setattr(epochs, "EPOCH_BYTES", 2 * size)
     assert pack_saved_epochs(run, config.latent_dim, config.input_shape)["epochs"].tolist() == [
         0,
         3,
     ]
-    monkeypatch.setattr(packs, "EPOCH_BYTES", size)
+    monkeypatch.setattr(epochs, "EPOCH_BYTES", size)
     assert pack_saved_epochs(run, config.latent_dim, config.input_shape) == {}

@@ -8,31 +8,30 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import ended, fork, kill_hard, tiny, trained, wait_for, weights_of
+from helpers import ended, fork, hold_still, kill_hard, tiny, trained, wait_for, weights_of
 from safetensors.torch import load_file
 
 from aecore.cli.parser import main
 from aecore.data.splits import Dataset, Split
 from aecore.errors import CheckpointError, ConfigError, DataError, RunError
-from aecore.model import weights
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, TrainConfig
 from aecore.model.weights import write_tensors
 from aecore.runs.listing import create_run
 from aecore.runs.run import Run
+from aecore.training import optimizer
 from aecore.training.devices import pick_device
-from aecore.training.trainer import (
-    Trainer,
-    choose_preview_epochs,
-    fit,
-    hold_out_validation,
-    scheduled_learning_rate,
-)
+from aecore.training.failures import is_out_of_memory
+from aecore.training.preparation import hold_out_validation
+from aecore.training.run_writer import RunWriter
+from aecore.training.schedule import choose_preview_epochs, scheduled_learning_rate
+from aecore.training.trainer import Trainer, fit
 
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
@@ -42,7 +41,7 @@ VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
 def test_training_lowers_the_loss_and_leaves_a_whole_folder():
     run = trained(tiny(training={"epochs": 15, "previews": 3}))
-    losses = [record["loss"] for record in run.epochs()]
+    losses = [record.loss for record in run.epochs()]
     assert len(losses) == 15 and losses[-1] < 0.7 * losses[0]
     state = run.state()
     assert (state.state, state.epoch, state.epochs, state.progress, state.error) == (
@@ -54,7 +53,7 @@ def test_training_lowers_the_loss_and_leaves_a_whole_folder():
     )
     assert state.device.startswith("CPU")
     assert {"se", "psnr", "active_units", "parameters"} <= set(run.test_metrics())
-    assert set(run.epochs()[0]) == {
+    assert set(run.epochs()[0].to_row()) == {
         "kind",
         "epoch",
         "seconds",
@@ -85,7 +84,7 @@ def test_the_mean_loss_counts_a_small_last_batch_by_its_size():
 
     made, x = Autoencoder.load(run.path), as_float(load_dataset(config.data).train.x)
     assert len(x) == 103
-    assert run.epochs()[0]["loss"] == pytest.approx(made.loss(x).total.item(), rel=1e-5)
+    assert run.epochs()[0].loss == pytest.approx(made.loss(x).total.item(), rel=1e-5)
 
 
 def test_the_kept_weights_are_those_of_the_best_validation_epoch():
@@ -102,9 +101,9 @@ def test_the_kept_weights_are_those_of_the_best_validation_epoch():
     )
     kept = {0: None}
     for record in fit(run):
-        if record["kind"] == "epoch":
-            kept[record["epoch"]] = weights_of(run)
-    losses = [record["validation_loss"] for record in run.epochs()]
+        if record.kind == "epoch":
+            kept[record.epoch] = weights_of(run)
+    losses = [record.validation_loss for record in run.epochs()]
     best = losses.index(min(losses)) + 1
     assert best < 9, "the settings of this test must make the last epoch worse than an earlier one"
     assert weights_of(run) == kept[best]
@@ -143,7 +142,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
     first, second = trained(tiny(**VAE)), trained(tiny(**VAE))
     assert weights_of(first) == weights_of(second)
     assert weights_of(first) != weights_of(trained(tiny(**VAE, training={"seed": 1})))
-    assert [r["loss"] for r in first.epochs()] == [r["loss"] for r in second.epochs()]
+    assert [r.loss for r in first.epochs()] == [r.loss for r in second.epochs()]
     assert first.test_metrics() == second.test_metrics()
 
 
@@ -187,17 +186,18 @@ def test_the_schedules_follow_their_curves():
 
 
 def test_the_optimiser_is_given_the_rate_of_each_step(monkeypatch):
-    seen = []
-    step = torch.optim.Adam.step
-    monkeypatch.setattr(
-        torch.optim.Adam,
-        "step",
-        lambda self: (seen.append(self.param_groups[0]["lr"]), step(self))[1],
-    )
+    used, adam = [], optimizer.adam
+
+    def adam_watched(*tensors, lr, **options):
+        used.append(lr)
+        adam(*tensors, lr=lr, **options)
+
+    monkeypatch.setattr(optimizer, "adam", adam_watched)
     config = tiny(training={"epochs": 2, "schedule": "cosine", "warmup_steps": 2})
     list(fit(create_run(config)))
-    assert seen == [
-        scheduled_learning_rate(config.training, i, len(seen) // 2) for i in range(len(seen))
+    steps = math.ceil(190 / 64)
+    assert used == [
+        scheduled_learning_rate(config.training, step, steps) for step in range(2 * steps)
     ]
 
 
@@ -227,15 +227,15 @@ def test_the_noise_of_the_validation_is_there_and_the_same_in_every_epoch():
         ).epochs()
         for corruption in ({"kind": "gaussian", "sigma": 2.0}, None)
     )
-    assert noisy[0]["validation_loss"] == pytest.approx(noisy[2]["validation_loss"], rel=1e-5)
-    assert noisy[0]["validation_loss"] > 1.1 * clean[0]["validation_loss"]
+    assert noisy[0].validation_loss == pytest.approx(noisy[2].validation_loss, rel=1e-5)
+    assert noisy[0].validation_loss > 1.1 * clean[0].validation_loss
 
 
 def test_training_stops_after_so_many_epochs_without_gain():
     run = trained(
         tiny(training={"epochs": 500, "lr": 1e-12, "early_stopping": 3, "optimizer": "sgd"})
     )
-    losses = [record["validation_loss"] for record in run.epochs()]
+    losses = [record.validation_loss for record in run.epochs()]
     best = losses.index(min(losses)) + 1
     assert run.state().state == "done" and run.state().epoch == len(losses) == best + 3 < 500
     assert run.test_metrics()
@@ -269,7 +269,7 @@ def test_every_optimiser_learns(optimizer):
     run = trained(
         tiny(training={"epochs": 8, "optimizer": optimizer, "lr": lr, "weight_decay": 1e-4})
     )
-    assert run.epochs()[-1]["loss"] < 0.8 * run.epochs()[0]["loss"]
+    assert run.epochs()[-1].loss < 0.8 * run.epochs()[0].loss
 
 
 def test_pretraining_gives_the_network_a_better_start():
@@ -285,14 +285,14 @@ def test_pretraining_gives_the_network_a_better_start():
         trained(tiny(**deep, training={"epochs": 2, "lr": 1e-2, "pretrain_epochs": n}))
         for n in (0, 15)
     )
-    records = pretrained.records("pretrain")
-    assert [(r["layer"], r["epoch"]) for r in records] == [
+    records = pretrained.pretraining()
+    assert [(r.layer, r.epoch) for r in records] == [
         (layer, e) for layer in (1, 2, 3) for e in range(1, 16)
     ]
     for layer in (1, 2, 3):
-        losses = [r["loss"] for r in records if r["layer"] == layer]
+        losses = [r.loss for r in records if r.layer == layer]
         assert losses[-1] < losses[0]
-    assert pretrained.epochs()[0]["loss"] < 0.95 * plain.epochs()[0]["loss"]
+    assert pretrained.epochs()[0].loss < 0.95 * plain.epochs()[0].loss
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_pretraining_gives_the_network_a_better_start():
 def test_pretraining_works_with_tied_variational_and_corrupted_networks(options):
     run = trained(tiny(**options, training={"epochs": 1, "pretrain_epochs": 2}))
     layers = len(run.config().model.network.hidden) + 1
-    assert len(run.records("pretrain")) == 2 * layers and run.state().state == "done"
+    assert len(run.pretraining()) == 2 * layers and run.state().state == "done"
 
 
 # -- stop, kill, resume
@@ -328,7 +328,7 @@ def test_stop_keeps_the_best_model_and_resume_goes_on_to_the_same_end():
     Autoencoder.load(run.path)
     list(fit(run))
     assert weights_of(run) == weights_of(whole)
-    assert [r["loss"] for r in run.epochs()] == [r["loss"] for r in whole.epochs()]
+    assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()]
 
 
 def test_a_learned_noise_variance_is_trained_kept_and_resumed():
@@ -369,14 +369,14 @@ def test_stop_within_pretraining_leaves_a_model_and_resume_starts_it_over():
 
 
 CONFIGS = {
-    "vae": tiny(**VAE, training={"epochs": 3}),
+    "vae": tiny(**VAE, training={"epochs": 2}),
     "pretrained": tiny(
         network={"kind": "mlp", "hidden": (16, 8)}, training={"epochs": 2, "pretrain_epochs": 1}
     ),
     "sgd-cosine": tiny(
         corruption={"kind": "gaussian"},
         training={
-            "epochs": 3,
+            "epochs": 2,
             "optimizer": "sgd",
             "lr": 1e-2,
             "schedule": "cosine",
@@ -413,7 +413,7 @@ def test_killed_before_or_after_any_write_a_resumed_run_ends_the_same(config, mo
 
         return call
 
-    monkeypatch.setattr(weights.os, "replace", counted(os.replace))
+    monkeypatch.setattr(os, "replace", counted(os.replace))
     monkeypatch.setattr(Run, "append", counted(Run.append))
     for at in range(1, 1000):
         left[0] = -1
@@ -428,7 +428,7 @@ def test_killed_before_or_after_any_write_a_resumed_run_ends_the_same(config, mo
         else:
             break
         assert weights_of(run) == weights_of(whole), at
-        assert [r["loss"] for r in run.epochs()] == [r["loss"] for r in whole.epochs()], at
+        assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()], at
         assert run.state().state == "done" and run.test_metrics() == whole.test_metrics(), at
         run.delete()
     assert at > 20
@@ -455,10 +455,34 @@ LONG = {
 }
 
 
-def talkative(arguments):
-    """The command line, saying after every step where it is, so that a test can kill it there."""
-    Trainer.told = property(lambda _: -math.inf, lambda *_: None)
+def train_until(moment, held, arguments):
+    """The command line, which stands still, to be killed, once the state that it has written is that of `moment`."""
+    write_state = Run.write_state
+
+    def write_and_hold(run, **changes):
+        state = write_state(run, **changes)
+        if moment(state):
+            held.touch()
+            hold_still()
+        return state
+
+    Run.write_state = write_and_hold
+    RunWriter.reported_at = property(
+        lambda _: -math.inf, lambda *_: None
+    )  # it tells after every step where it is
     return main(arguments)
+
+
+ENDLESS = ["--epochs", "100000", "--device", "cpu", "--set", "data.limit=200"]
+
+
+MOMENTS = {  # of the state that was written last
+    "in the first epoch": lambda state: state.epoch == 0 and state.progress > 0,
+    "between two epochs": lambda state: (
+        state.epoch == 1 and state.progress == 0 and state.state == "running"
+    ),
+    "in a later epoch": lambda state: state.epoch >= 2 and state.progress > 0,
+}
 
 
 @pytest.mark.parametrize("arguments", LONG.values(), ids=LONG)
@@ -483,39 +507,36 @@ def test_a_process_killed_at_three_moments_and_resumed_ends_with_the_same_bytes(
     assert ended(fork(lambda: main([*common, "--out", str(tmp_path / "whole")]))) == 0
     whole, run = Run(tmp_path / "whole"), Run(tmp_path / "killed")
 
-    pid = fork(lambda: talkative([*common, "--out", str(run.path)]))
-    wait_for(lambda: run.state().progress > 0, "it is in its first epoch, or pretrains")
-    kill_hard(pid)
-    assert run.state().state == "lost" and run.state().epoch == 0
-    for moment in (
-        lambda: run.state().epoch >= 1,
-        lambda: run.state().epoch >= 2 and run.state().progress > 0,
-    ):
-        pid = fork(lambda: talkative(["resume", str(run.path)]))
-        wait_for(moment, "the moment to kill it")
+    for number, (name, moment) in enumerate(MOMENTS.items()):
+        command, held = (
+            ["resume", str(run.path)] if number else [*common, "--out", str(run.path)],
+            tmp_path / name,
+        )
+        pid = fork(
+            lambda moment=moment, held=held, command=command: train_until(moment, held, command)
+        )
+        wait_for(held.exists, name)
         kill_hard(pid)
-        assert run.state().state == "lost"
+        assert run.state().state == "lost" and run.state().epoch == number
         Autoencoder.load(run.path)
     assert ended(fork(lambda: main(["resume", str(run.path)]))) == 0
     assert weights_of(run) == weights_of(whole)
-    assert [r["loss"] for r in run.epochs()] == [r["loss"] for r in whole.epochs()]
+    assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()]
     assert run.test_metrics() == whole.test_metrics()
     assert run.state().state == "done"
 
 
-def test_a_run_that_another_process_trains_is_refused_and_not_disturbed(tmp_path):
+def test_a_run_that_another_process_trains_is_refused_and_not_disturbed(tmp_path, monkeypatch):
     run = Run(tmp_path / "run")
-    pid = fork(
-        lambda: main(
-            ["train", "vae", "--epochs", "1000", "--device", "cpu", "--out", str(run.path)]
-        )
-    )
+    pid = fork(lambda: main(["train", "vae", *ENDLESS, "--out", str(run.path)]))
     wait_for(lambda: run.state().epoch >= 1, "it trains")
-    with pytest.raises(RunError, match="another process"):
-        list(fit(run))
-    assert ended(fork(lambda: main(["resume", str(run.path)]))) == 1
+    with monkeypatch.context() as patches:
+        patches.setattr(time, "sleep", lambda seconds: None)  # between the tries for the lock
+        with pytest.raises(RunError, match="another process"):
+            list(fit(run))
+        assert ended(fork(lambda: main(["resume", str(run.path)]))) == 1
     assert run.state().state == "running"
-    run.stop()
+    run.stop(wait=600)
     assert ended(pid) == 0
     assert run.state().state == "stopped"
     Autoencoder.load(run.path)
@@ -548,7 +569,7 @@ def test_a_loss_that_is_no_number_fails_with_a_sentence_and_keeps_the_best_weigh
     run = create_run(tiny(training={"optimizer": "sgd", "lr": 100, "epochs": 30}))
     with pytest.raises(RunError, match="tenth of the learning rate"):
         for record in fit(run):
-            assert math.isfinite(record["loss"])
+            assert math.isfinite(record.loss)
     state = run.state()
     assert state.state == "failed" and "diverged" in state.error and "100" in state.error
     assert finite_on_disk(run)
@@ -556,7 +577,7 @@ def test_a_loss_that_is_no_number_fails_with_a_sentence_and_keeps_the_best_weigh
     assert all(
         math.isfinite(value)
         for record in run.epochs()
-        for value in record.values()
+        for value in record.to_row().values()
         if value != "epoch"
     )
 
@@ -637,6 +658,16 @@ def test_an_unforeseen_error_is_told_in_the_folder_too(monkeypatch):
     assert run.state().state == "failed" and "ZeroDivisionError" in run.state().error
 
 
+def test_memory_that_ran_out_is_told_from_other_errors():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**15)  # 4 PB
+    assert type(caught.value) is RuntimeError, "its type alone tells nothing"
+    for error in (caught.value, torch.OutOfMemoryError("CUDA out of memory"), MemoryError()):
+        assert is_out_of_memory(error)
+    for error in (RuntimeError("can't allocate"), OSError("DefaultCPUAllocator: can't allocate")):
+        assert not is_out_of_memory(error)
+
+
 def test_a_model_without_its_history_cannot_be_trained(tmp_path):
     from helpers import model
 
@@ -654,18 +685,17 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are():
 
 FULL_DISK = """
 import resource, sys
-from aecore import runs
-from aecore.__main__ import main
-from pathlib import Path
+from aecore.cli.parser import main
+from aecore.runs.listing import find_run
 
-run = runs.find(sys.argv[1])
+run = find_run(sys.argv[1])
 size = (run.path / "model.safetensors").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
 sys.exit(main(["resume", str(run.path)]))
 """
 
 
-def test_a_file_that_cannot_grow_fails_the_run_and_keeps_the_old_model():
+def test_a_file_that_cannot_grow_fails_the_run_and_keeps_the_old_model(forked):
     run, seen = create_run(tiny(training={"epochs": 5})), []
     for record in fit(run, lambda: len(seen) >= 2):
         seen.append(record)
@@ -715,7 +745,7 @@ def test_a_full_disk_fails_the_run_keeps_the_old_model_and_the_run_goes_on_when_
     run, kept = create_run(config, small_disk / "run"), []
     with pytest.raises(RunError, match="cannot be written"):
         for record in fit(run):
-            if record["epoch"] == 3:
+            if record.epoch == 3:
                 fill(small_disk / "filler")
             kept.append(weights_of(run))
     assert len(kept) == 3
@@ -729,11 +759,7 @@ def test_a_full_disk_fails_the_run_keeps_the_old_model_and_the_run_goes_on_when_
 
 def test_ctrl_c_keeps_the_best_model(tmp_path):
     run = Run(tmp_path / "run")
-    pid = fork(
-        lambda: main(
-            ["train", "vanilla", "--epochs", "100000", "--device", "cpu", "--out", str(run.path)]
-        )
-    )
+    pid = fork(lambda: main(["train", "vanilla", *ENDLESS, "--out", str(run.path)]))
     wait_for(lambda: run.state().epoch >= 2, "it trains")
     os.kill(pid, signal.SIGINT)
     assert ended(pid) == 0
@@ -785,7 +811,7 @@ def test_training_begins_at_the_mean_of_the_data():
 def test_the_best_epoch_is_not_one_at_which_more_units_were_kept():
     options = {"bottleneck": {"kind": "top_k", "k": 1, "start": 8}, "latent_dim": 8}
     run = trained(tiny(training={"epochs": 8, "lr": 3e-2}, **options))
-    losses = [row["validation_loss"] for row in run.epochs()]
+    losses = [row.validation_loss for row in run.epochs()]
     assert min(losses[:4]) < min(
         losses[4:]
     )  # with more units it was better, but that is another model
@@ -794,7 +820,7 @@ def test_the_best_epoch_is_not_one_at_which_more_units_were_kept():
     trainer = Trainer(run, lambda: False, None)
     trainer.model.load_state_dict(load_file(run.path / "model.safetensors"))
     trainer.model.bottleneck.anneal(1.0)
-    assert trainer.validate()["validation_loss"] == pytest.approx(min(losses[4:]))
+    assert trainer.validate() == pytest.approx(min(losses[4:]))
 
 
 def test_batch_normalised_runs_resume_to_the_same_bytes():

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from aecore.data.datasets import load_dataset
 from aecore.errors import DataError
 from aecore.runs.uploads import create_upload, guess_settings, uploads_folder
-from ui.data.uploader import UPLOAD_ROUTE
+from ui.kit.uploader import UPLOAD_ROUTE
 
 
 @pytest.fixture(autouse=True)
@@ -140,13 +140,13 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent_and_while_it_comes
         and "limit is 512 MB" in answer.json()["error"]
         and left(one) == []
     )
-    monkeypatch.setattr("ui.data.uploader.MAX_UPLOAD_BYTES", 10**6)
+    monkeypatch.setenv("AECORE_MAX_UPLOAD_MB", "1")
     answer = put(client, one, "x.zip", (bytes(100_000) for _ in range(20)))
     assert answer.status_code == 400 and "too large" in answer.json()["error"] and left(one) == []
 
 
 def test_many_files_together_keep_the_limit(client, monkeypatch):
-    monkeypatch.setattr("ui.data.uploader.MAX_UPLOAD_BYTES", 1000)
+    monkeypatch.setenv("AECORE_MAX_UPLOAD_MB", "0.001")
     one = create_upload()
     assert put(client, one, "1.png", bytes(600)).status_code == 200
     assert "too large" in put(client, one, "2.png", bytes(600)).json()["error"]

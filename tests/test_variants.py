@@ -16,6 +16,7 @@ from aecore.model.parts.networks.conv import choose_channels
 from aecore.model.variants import VARIANTS, configure, find_variant, override_config
 from aecore.runs.listing import create_run
 from aecore.runs.plan import load_matching_data, plan_run
+from aecore.training.optimizer import Optimizer
 from aecore.training.trainer import fit
 
 EVERY = pytest.mark.parametrize("variant", VARIANTS)
@@ -36,12 +37,12 @@ def loss_of(made, x):
 def test_a_few_steps_make_the_loss_fall(variant):
     made, x = build(variant), digits()
     before = loss_of(made, x)
-    optimizer = torch.optim.Adam(made.parameters(), lr=3e-3)
+    optimizer = Optimizer(made.parameters(), TrainConfig())
     made.train()
     for rows in torch.randperm(len(x)).repeat(2)[: 45 * 64].split(64):
         optimizer.zero_grad()
         made.loss(x[rows]).total.backward()
-        optimizer.step()
+        optimizer.step(3e-3)
     assert loss_of(made, x) < 0.9 * before
 
 

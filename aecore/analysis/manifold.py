@@ -1,8 +1,9 @@
-"""The manifold that a model learned: Jacobians, the directions that it responds to and draws, how many there are.
+"""The manifold that a model learned: Jacobians, tangent directions and the local dimension.
 
-The decoder's image g(z) is the manifold itself: at g(z) its tangent space is spanned by the columns of dg/dz. The
-encoder's Jacobian df/dx says what it notices of the input. A denoiser's r(x) - x points back to where the data are
-dense (Alain & Bengio, 2014, What Regularized Auto-Encoders Learn from the Data-Generating Distribution).
+The decoder's image g(z) is the manifold itself: at g(z) its tangent space is spanned by the columns
+of dg/dz. The encoder's Jacobian df/dx shows which changes of the input move the code. A denoiser's
+r(x) - x points back to where the data are dense (Alain & Bengio, 2014, What Regularized
+Auto-Encoders Learn from the Data-Generating Distribution).
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ import torch
 from torch import Tensor
 from torch.func import jacfwd, jacrev, vmap
 
-from aecore.analysis.metrics import iterate_chunks
+from aecore.analysis.chunks import iterate_chunks
 from aecore.model.autoencoder import Autoencoder
 
 FEW_ROWS = 20  # Jacobians at a time: a wide one takes megabytes
 
 
 def compute_encoder_jacobians(model: Autoencoder, x: Tensor) -> Tensor:
-    """dz/dx of the code before the bottleneck at each x (N, *input_shape): (N, latent_dim, features).
+    """Returns dz/dx (N, latent_dim, features) of the code at x (N, *input_shape).
 
-    In the network's units, without noise, by reverse mode.
+    Before the bottleneck, in the network's units, without noise, by reverse mode.
     """
-    jacobian = vmap(jacrev(lambda one: model.encode_scaled(one[None])[0]))
+    jacobian = vmap(jacrev(lambda example: model.encode_scaled(example[None])[0]))
     parts = [
         jacobian(part).flatten(2)
         for batch, _ in iterate_chunks(model, x)
@@ -34,35 +35,34 @@ def compute_encoder_jacobians(model: Autoencoder, x: Tensor) -> Tensor:
 
 
 def compute_jacobian_norms(model: Autoencoder, x: Tensor) -> Tensor:
-    """|dz/dx|_F at each x, (N,): what a contractive autoencoder keeps small (Rifai et al., 2011)."""
-    return torch.cat(
-        [
-            compute_encoder_jacobians(model, part).flatten(1).norm(dim=1)
-            for part in x.split(FEW_ROWS)
-        ]
-    )
+    """Returns |dz/dx|_F at each x (N,), which a contractive autoencoder keeps small.
+
+    Rifai et al. (2011), Contractive Auto-Encoders.
+    """
+    jacobians = (compute_encoder_jacobians(model, part) for part in x.split(FEW_ROWS))
+    return torch.cat([jacobian.flatten(1).norm(dim=1) for jacobian in jacobians])
 
 
 def compute_tangents(model: Autoencoder, x: Tensor, count: int) -> Tensor:
-    """The `count` input directions that move the code most, orthonormal: (N, count, features).
+    """Returns the `count` input directions that move the code most: (N, count, features).
 
-    The leading right singular vectors of the encoder's Jacobian: an estimate of the tangent space
-    of the data's manifold at each x (Rifai et al., 2011, The Manifold Tangent Classifier).
+    Orthonormal, the leading right singular vectors of the encoder's Jacobian: an estimate of the
+    tangent space of the data's manifold at each x (Rifai et al., 2011, The Manifold Tangent
+    Classifier).
     """
-    found = []
+    tangents = []
     for part in x.split(FEW_ROWS):
         jacobian = compute_encoder_jacobians(model, part)
-        found.append(
-            torch.linalg.eigh(jacobian.mT @ jacobian).eigenvectors[..., -count:].flip(-1).mT
-        )
-    return torch.cat(found)
+        eigenvectors = torch.linalg.eigh(jacobian.mT @ jacobian).eigenvectors
+        tangents.append(eigenvectors[..., -count:].flip(-1).mT)
+    return torch.cat(tangents)
 
 
 def compute_image_tangents(x: Tensor) -> Tensor:
-    """How an image changes when it is shifted, turned, scaled or sheared a little: (N, 6, C * H * W) unit vectors.
+    """Returns how an image changes when it is moved a little: unit vectors (N, 6, C * H * W).
 
-    By finite differences of x (N, C, H, W): the two shifts, rotation, scaling, and the two hyperbolic
-    deformations of Simard et al. (1992).
+    By finite differences of x (N, C, H, W): the two shifts, rotation, scaling, and the two
+    hyperbolic deformations of Simard et al. (1992).
     """
     dy, dx = torch.gradient(x, dim=(2, 3))
     height, width = x.shape[2:]
@@ -77,29 +77,32 @@ def compute_image_tangents(x: Tensor) -> Tensor:
 
 
 def captured_energy(directions: Tensor, basis: Tensor) -> Tensor:
-    """Share of the energy of directions (N, m, d) that lies in the span of orthonormal basis (N, k, d): (N,)."""
+    """Returns the share (N,) of the energy of directions (N, m, d) that a basis (N, k, d) spans.
+
+    The basis is orthonormal.
+    """
     inside = (directions @ basis.mT).square().sum((1, 2))
     return inside / directions.square().sum((1, 2)).clamp(min=1e-12)
 
 
 @torch.no_grad()
 def compute_decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
-    """dx^/dz of the likelihood's mean at each code z (N, latent_dim): (N, features, latent_dim), on the CPU.
+    """Returns dx^/dz (N, features, latent_dim) of the likelihood's mean at codes z (N, latent_dim).
 
-    In the network's units, by forward mode. Units that are off in a k-sparse code stay off: their columns are zero.
+    On the CPU, in the network's units, by forward mode. Units that are off in a k-sparse code stay
+    off: their columns are zero.
     """
 
-    def draw(one: Tensor) -> Tensor:
-        return model.likelihood.mean(model.decoder(one[None]))[0].flatten()
+    def decode_one(code: Tensor) -> Tensor:
+        return model.likelihood.mean(model.decoder(code[None]))[0].flatten()
 
-    few = max(1, FEW_ROWS * 1024 // model.config.features)
-    parts = [vmap(jacfwd(draw))(part.to(model.shift.device)).cpu() for part in z.split(few)]
-    found = torch.cat(parts)
-    return (
-        found * (z != 0)[:, None].to(found.dtype)
-        if model.config.bottleneck.is_sparse
-        else found
-    )
+    jacobian = vmap(jacfwd(decode_one))
+    rows = max(1, FEW_ROWS * 1024 // model.config.features)
+    parts = [jacobian(part.to(model.shift.device)).cpu() for part in z.split(rows)]
+    jacobians = torch.cat(parts)
+    if model.config.bottleneck.is_sparse:
+        return jacobians * (z != 0)[:, None].to(jacobians.dtype)
+    return jacobians
 
 
 class JacobianFrame(NamedTuple):
@@ -107,27 +110,31 @@ class JacobianFrame(NamedTuple):
 
     inputs: Tensor  # (features, k) orthonormal: the tangent directions
     strengths: Tensor  # (k,)
-    codes: Tensor  # (k, latent_dim) orthonormal: which change of the code draws each
+    codes: Tensor  # (k, latent_dim) orthonormal: the change of the code that draws each
 
 
 def decompose_jacobian(jacobian: Tensor) -> JacobianFrame:
-    """Of one Jacobian (features, latent_dim); directions that draw nothing are left out."""
+    """Decomposes one Jacobian (features, latent_dim), without directions that draw nothing."""
     left, strengths, right = torch.linalg.svd(jacobian, full_matrices=False)
-    kept = max(1, int((strengths > 1e-6 * strengths[0].clamp(min=1e-12)).sum()))
-    return JacobianFrame(left[:, :kept], strengths[:kept], right[:kept])
+    rank = max(1, int((strengths > 1e-6 * strengths[0].clamp(min=1e-12)).sum()))
+    return JacobianFrame(left[:, :rank], strengths[:rank], right[:rank])
 
 
 def estimate_local_dimension(strengths: Tensor) -> Tensor:
-    """(sum s^2)^2 / sum s^4 over singular values (..., k): how many directions share the variance, from 1 to k.
+    """Returns how many directions share the variance, from 1 to k, by singular values s (..., k).
 
-    The participation ratio (Gao et al., 2017, A theory of multineuronal dimensionality).
+    (sum s^2)^2 / sum s^4: the participation ratio (Gao et al., 2017, A theory of multineuronal
+    dimensionality).
     """
     energy = strengths.square()
     return energy.sum(-1).square() / energy.square().sum(-1).clamp(min=1e-30)
 
 
 def draw_orthogonal_noise(like: Tensor, basis: Tensor, sigma: float, seed: int = 0) -> Tensor:
-    """Gaussian noise (N, d) of deviation sigma without what lies in the span of the orthonormal columns (d, k)."""
+    """Draws Gaussian noise (N, d) of deviation sigma, orthogonal to the columns of a basis (d, k).
+
+    The columns are orthonormal; shape and type are those of `like`.
+    """
     noise = sigma * torch.randn(
         like.shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype
     )
@@ -136,8 +143,9 @@ def draw_orthogonal_noise(like: Tensor, basis: Tensor, sigma: float, seed: int =
 
 @torch.no_grad()
 def reconstruction_shift(model: Autoencoder, x: Tensor) -> Tensor:
-    """r(x) - x in the data's units, like x (N, *input_shape): where the model moves each point.
+    """Returns r(x) - x, like x (N, *input_shape) in the data's units: how each point is moved.
 
-    For a denoiser of Gaussian noise about sigma^2 times the score, grad ln p(x) (Alain & Bengio, 2014).
+    For a denoiser of Gaussian noise about sigma^2 times the score, grad ln p(x) (Alain & Bengio,
+    2014).
     """
     return model.reconstruct(x.to(model.shift.device)).cpu() - x

@@ -1,179 +1,263 @@
-"""Metrics: what the command line, Compare, cards and benchmarks measure, the same for every variant."""
+"""Metrics: the same measures for every variant, each one entry of the table METRICS.
+
+To add a metric, write its entry: what it is called, how it reads, and the function that computes
+it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from aecore.data.splits import as_float
-from aecore.errors import ConfigError
+from aecore.analysis.bounds import is_variational, iwae_bound, log_importance_weights
+from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.bottlenecks.gaussian import kl_to_standard_normal
 from aecore.model.parts.likelihood import sum_cells
 
-CHUNK_ROWS = 1000  # examples at a time, at most
-CHUNK_BYTES = 20_000_000  # decoded values at a time
+COUNT = "count"  # the unit of what is counted
+DIRECTION_SENTENCES = {-1: " Lower is better.", 0: "", 1: " Higher is better."}
 
 
-METRIC_LABELS = {
-    "se": "squared error",
-    "cross_entropy": "cross-entropy",
-    "nll_bound": "NLL bound",
-    "iwae_bound": "IWAE bound",
-    "kl": "KL",
-    "psnr": "PSNR",
-    "active_units": "active units",
-    "parameters": "weights",
+class Metric(NamedTuple):
+    """One metric: how it is shown, and how it is computed.
+
+    It is computed by `batch_sum`, the sum over one batch of what is then averaged over the
+    examples, or by `total`, from all examples together, which may return None: not measured.
+    """
+
+    name: str  # as the command line and files call it
+    label: str
+    unit: str
+    direction: int  # -1 lower is better, 1 higher is better, 0 neither
+    explanation: str
+    batch_sum: Callable[[MeasuredBatch], Tensor] | None = None
+    total: Callable[[Measurement], float | None] | None = None
+    applies: Callable[[Autoencoder], bool] = lambda model: True
+    is_random: bool = False  # depends on the seed
+
+    @property
+    def help(self) -> str:
+        """The explanation, and which way is better."""
+        return self.explanation + DIRECTION_SENTENCES[self.direction]
+
+
+class MeasuredBatch:
+    """One batch as a model sees it: the code without noise for errors, a sampled one for bounds."""
+
+    def __init__(self, model: Autoencoder, x: Tensor, observed: Tensor | None):
+        self.model, self.likelihood = model, model.likelihood
+        self.x, self.observed = x, observed  # (B, *input_shape) in the network's units
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """The decoded code without noise: (B, *output_shape)."""
+        h = self.model.activate(self.model.encoder(self.x).out)
+        code = self.model.bottleneck.snap(h[:, : self.model.config.latent_dim])
+        return self.model.decoder(code)
+
+    @cached_property
+    def log_weight_and_kl(self) -> tuple[Tensor, Tensor]:
+        """The log likelihood of one sampled code, (1, B), and the KL in closed form, (B,)."""
+        return log_importance_weights(self.model, self.x, 1, observed=self.observed)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A model on all examples x (N, *input_shape), with the means over batches that are known."""
+
+    model: Autoencoder
+    x: Tensor
+    samples: int
+    means: dict[str, float]
+
+
+# -- the metrics
+
+
+def has_probabilities(model: Autoencoder) -> bool:
+    """Returns whether the decoder gives probabilities, as cross-entropy needs."""
+    return model.config.likelihood.needs_unit_interval
+
+
+def has_pixels(model: Autoencoder) -> bool:
+    """Returns whether the network works on pixels in [0, 1], as PSNR needs."""
+    return len(model.config.input_shape) == 3 and model.config.scaling == "none"
+
+
+def sum_squared_errors(batch: MeasuredBatch) -> Tensor:
+    """Sums the squared errors of the reconstructions over examples and features."""
+    errors = (batch.likelihood.mean(batch.logits) - batch.x).square()
+    return sum_cells(errors, batch.x, batch.observed).sum()
+
+
+def sum_cross_entropies(batch: MeasuredBatch) -> Tensor:
+    """Sums the cross-entropies of the reconstructions over examples and features."""
+    return batch.likelihood.loss(batch.logits, batch.x, batch.observed).sum()
+
+
+def sum_nll_bounds(batch: MeasuredBatch) -> Tensor:
+    """Sums the upper bounds on -ln p(x), each from one sampled code, over examples."""
+    log_weight, kl = batch.log_weight_and_kl
+    return (kl - log_weight[0]).sum()
+
+
+def sum_kl(batch: MeasuredBatch) -> Tensor:
+    """Sums KL(q(z|x) || p(z)) over examples."""
+    return batch.log_weight_and_kl[1].sum()
+
+
+def measure_iwae_bound(measurement: Measurement) -> float | None:
+    """Computes the bound from several samples of each code, where they are asked for."""
+    if not measurement.samples:
+        return None
+    return iwae_bound(measurement.model, measurement.x, measurement.samples)
+
+
+def measure_psnr(measurement: Measurement) -> float:
+    """Computes 10 log10(features / se), for pixels in [0, 1]."""
+    features = measurement.model.config.features
+    return 10 * math.log10(features / max(measurement.means["se"], 1e-12))
+
+
+def measure_active_units(measurement: Measurement) -> int:
+    """Counts the code units that vary with the input."""
+    return count_active_units(encode_in_chunks(measurement.model, measurement.x))
+
+
+def count_parameters(measurement: Measurement) -> int:
+    """Counts the model's parameters."""
+    return sum(parameter.numel() for parameter in measurement.model.parameters())
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="se",
+            label="squared error",
+            unit="squared data units per example",
+            direction=-1,
+            explanation="Squared error, summed over features, mean over examples.",
+            batch_sum=sum_squared_errors,
+        ),
+        Metric(
+            name="cross_entropy",
+            label="cross-entropy",
+            unit="nats per example",
+            direction=-1,
+            explanation="Cross-entropy in nats per example, without the KL term.",
+            batch_sum=sum_cross_entropies,
+            applies=has_probabilities,
+        ),
+        Metric(
+            name="nll_bound",
+            label="NLL bound",
+            unit="nats per example",
+            direction=-1,
+            explanation=(
+                "Upper bound on -ln p(x) in nats per example: reconstruction + KL, one sample."
+            ),
+            batch_sum=sum_nll_bounds,
+            applies=is_variational,
+            is_random=True,
+        ),
+        Metric(
+            name="iwae_bound",
+            label="IWAE bound",
+            unit="nats per example",
+            direction=-1,
+            explanation="Tighter bound on -ln p(x) from K importance samples, nats per example.",
+            total=measure_iwae_bound,
+            applies=is_variational,
+            is_random=True,
+        ),
+        Metric(
+            name="kl",
+            label="KL",
+            unit="nats per example",
+            direction=0,
+            explanation="KL(q(z|x) || p(z)) in nats per example: what the code carries.",
+            batch_sum=sum_kl,
+            applies=is_variational,
+        ),
+        Metric(
+            name="psnr",
+            label="PSNR",
+            unit="dB",
+            direction=1,
+            explanation="Peak signal-to-noise ratio in dB, for pixels in [0, 1].",
+            total=measure_psnr,
+            applies=has_pixels,
+        ),
+        Metric(
+            name="active_units",
+            label="active units",
+            unit=COUNT,
+            direction=0,
+            explanation="Code units whose value changes with the input (variance over 0.01).",
+            total=measure_active_units,
+        ),
+        Metric(
+            name="parameters",
+            label="weights",
+            unit=COUNT,
+            direction=0,
+            explanation="Weights of the model.",
+            total=count_parameters,
+        ),
+    )
 }
 
 
-METRIC_DESCRIPTIONS = {
-    "se": "Squared error, summed over features, mean over examples. Lower is better.",
-    "cross_entropy": "Cross-entropy in nats per example, without the KL term. Lower is better.",
-    "nll_bound": "Upper bound on -ln p(x) in nats per example: reconstruction + KL, one sample. Lower is better.",
-    "iwae_bound": "Tighter bound on -ln p(x) from K importance samples, nats per example. Lower is better.",
-    "kl": "KL(q(z|x) || p(z)) in nats per example: what the code carries.",
-    "psnr": "Peak signal-to-noise ratio in dB, for pixels in [0, 1]. Higher is better.",
-    "active_units": "Code units whose value changes with the input (variance over 0.01).",
-    "parameters": "Weights of the model.",
-}
+# -- measuring
 
 
 @torch.no_grad()
 def evaluate_model(
     model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0
 ) -> dict[str, float]:
-    """Metrics of a model on x (N, *input_shape).
+    """Returns the metrics {name: value} of a model on x (N, *input_shape), those that apply to it.
 
-    Errors are in the units that the network works in: pixels in [0, 1], scaled columns; missing cells,
-    where the model allows for them, count for nothing. With `samples` K > 0, `iwae_bound` is computed
-    too, for variational models.
+    Errors are in the units that the network works in: pixels in [0, 1], scaled columns; missing
+    cells, where the model allows for them, count for nothing. With `samples` K > 0, `iwae_bound` is
+    computed too, for variational models.
     """
+    metrics = [metric for metric in METRICS.values() if metric.applies(model)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        sums: dict[str, float] = {}
-        for batch, observed in iterate_chunks(model, x):
-            for name, value in sum_batch_metrics(model, batch, observed).items():
-                sums[name] = sums.get(name, 0.0) + value
-        result = {name: value / len(x) for name, value in sums.items()}
-        if samples and is_variational(model):
-            result["iwae_bound"] = iwae_bound(model, x, samples)
-    if len(model.config.input_shape) == 3 and model.config.scaling == "none":
-        result["psnr"] = 10 * math.log10(model.config.features / max(result["se"], 1e-12))
-    result["active_units"] = count_active_units(encode_in_chunks(model, x))
-    result["parameters"] = sum(p.numel() for p in model.parameters())
-    return result
+        means = average_batch_metrics(model, x, metrics)
+        measurement = Measurement(model, x, samples, means)
+        totals = {metric.name: metric.total(measurement) for metric in metrics if metric.total}
+    return means | {name: value for name, value in totals.items() if value is not None}
 
 
-def sum_batch_metrics(model: Autoencoder, x: Tensor, observed: Tensor | None) -> dict[str, float]:
-    """Sums over one batch in the network's units: the code without noise for errors, a sampled one for bounds."""
-    likelihood = model.likelihood
-    h = model.activate(model.encoder(x).out)
-    logits = model.decoder(model.bottleneck.snap(h[:, : model.config.latent_dim]))
-    sums = {"se": sum_cells((likelihood.mean(logits) - x).square(), x, observed).sum().item()}
-    if model.config.likelihood.needs_unit_interval:
-        sums["cross_entropy"] = likelihood.loss(logits, x, observed).sum().item()
-    if is_variational(model):
-        log_weight, kl = log_importance_weights(model, x, 1, observed=observed)
-        sums["kl"] = kl.sum().item()
-        sums["nll_bound"] = (kl - log_weight[0]).sum().item()
-    return sums
+def average_batch_metrics(
+    model: Autoencoder, x: Tensor, metrics: Sequence[Metric]
+) -> dict[str, float]:
+    """Returns the means over the examples x of those metrics that are summed over batches.
 
-
-def log_importance_weights(
-    model: Autoencoder, x: Tensor, samples: int, ratio: bool = False, observed: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """ln p(x|z_k), with ln p(z_k) - ln q(z_k|x) added if `ratio`, (samples, N); and the KL in closed form, (N,)."""
-    likelihood = model.likelihood
-    features = (
-        model.config.features if observed is None else observed.flatten(1).sum(1, dtype=x.dtype)
-    )
-    mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
-    z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
-    log_likelihood = -likelihood.loss(model.decode_samples(z), x, observed) - likelihood.constant(
-        features
-    )
-    return log_likelihood - log_ratio if ratio else log_likelihood, kl_to_standard_normal(
-        mean, log_variance
-    )
-
-
-@torch.no_grad()
-def iwae_bound(model: Autoencoder, x: Tensor, samples: int) -> float:
-    """-1/N sum ln 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), nats per example, in bounded memory.
-
-    Burda et al. (2015), eq. 8. ConfigError where the code has no distribution.
+    Random metrics come last in each batch: the numbers that they draw do not depend on the others.
     """
-    if not is_variational(model):
-        raise ConfigError(
-            f"{model.config.variant} has no likelihood bound: its code is not a distribution."
-        )
-    few = max(1, min(samples, CHUNK_BYTES // (CHUNK_ROWS * model.config.features)))
-    total = 0.0
-    for batch, observed in iterate_chunks(model, x):
-        mass = torch.full((len(batch),), -math.inf, device=batch.device, dtype=batch.dtype)
-        for start in range(0, samples, few):
-            weight, _ = log_importance_weights(
-                model, batch, min(few, samples - start), True, observed
-            )
-            mass = torch.logaddexp(mass, weight.logsumexp(0))
-        total -= (mass - math.log(samples)).sum().item()
-    return total / len(x)
-
-
-@torch.no_grad()
-def encode_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
-    """Codes (N, latent_dim) of x (N, *input_shape), on the CPU, in chunks."""
-    device = model.shift.device
-    return torch.cat(
-        [
-            model.encode(as_float(part).to(device)).cpu()
-            for part in x.split(count_rows_at_once(model))
-        ]
-    )
-
-
-@torch.no_grad()
-def reconstruct_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
-    """Reconstructions (N, *input_shape) of x, on the CPU, in chunks."""
-    device = model.shift.device
-    return torch.cat(
-        [
-            model.reconstruct(as_float(part).to(device)).cpu()
-            for part in x.split(count_rows_at_once(model))
-        ]
-    )
-
-
-@torch.no_grad()
-def decode_in_chunks(model: Autoencoder, z: Tensor) -> Tensor:
-    """Decoded codes z (N, latent_dim), on the CPU, in chunks."""
-    device = model.shift.device
-    return torch.cat(
-        [model.decode(part.to(device)).cpu() for part in z.split(count_rows_at_once(model))]
-    )
+    in_order = sorted(metrics, key=lambda metric: metric.is_random)
+    sums: dict[str, float] = {}
+    for inputs, observed in iterate_chunks(model, x):
+        batch = MeasuredBatch(model, inputs, observed)
+        for metric in in_order:
+            if metric.batch_sum:
+                value = metric.batch_sum(batch).item()
+                sums[metric.name] = sums.get(metric.name, 0.0) + value
+    return {name: value / len(x) for name, value in sums.items()}
 
 
 def count_active_units(codes: Tensor) -> int:
-    """How many columns of codes (N, latent_dim) vary by more than 0.01 (Burda et al., 2015, section 5.2)."""
+    """Counts the columns of codes (N, latent_dim) that vary by more than 0.01.
+
+    Burda et al. (2015), section 5.2.
+    """
     return int((codes.var(0, correction=0) > 0.01).sum())
-
-
-def count_rows_at_once(model: Autoencoder) -> int:
-    """How many examples of this model fit into memory together, with all the codes drawn for each."""
-    samples = model.config.bottleneck.sample_count
-    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * samples)))
-
-
-def is_variational(model: Autoencoder) -> bool:
-    return model.config.bottleneck.is_variational
-
-
-def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """x in parts, as float, on the model's device and in the network's units, and where it has values."""
-    for part in x.split(count_rows_at_once(model)):
-        part = as_float(part).to(model.shift.device)
-        yield model.to_scaled(part), model.observed(part)

@@ -16,10 +16,12 @@ from torch import Tensor
 
 BACKGROUND = 128  # neutral grey between the tiles
 TILE_SIDE = 56  # a tile's shorter side, in pixels, at least
+# blue, white, red: colour-blind safe
+DIVERGING = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]], np.float32)
 
 
 def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """x (N, C, H, W) in [0, 1], C 1 or 3 -> one RGB picture, row by row."""
+    """Draws images x (N, C, H, W) in [0, 1], C 1 or 3, into one RGB picture, row by row."""
     tiles = to_rgb_bytes(x)
     columns = min(len(tiles), columns or math.ceil(math.sqrt(len(tiles))))
     scale = max(1, math.ceil(TILE_SIDE / min(tiles.shape[1:3])))
@@ -34,17 +36,15 @@ def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Imag
 
 
 def to_rgb_bytes(x: Tensor) -> np.ndarray:
-    """x (N, C, H, W) in [0, 1] -> uint8 (N, H, W, 3)."""
+    """Returns images x (N, C, H, W) in [0, 1] as uint8 (N, H, W, 3)."""
     pixels = (x.detach().cpu().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
     return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
 
 
 def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:
-    """x (N, C, H, W) in [0, 1] as an animation that runs forth and back, for ever."""
-    grey = bool(
-        (x == x[:, :1]).all()
-    )  # it needs no palette to be searched for, which is what takes time
-    frames = [draw_grid(image[None]).convert("L" if grey else "RGB") for image in x]
+    """Encodes images x (N, C, H, W) in [0, 1] as an endless GIF, forth and back."""
+    is_grey = bool((x == x[:, :1]).all())  # then no palette is searched for, which takes time
+    frames = [draw_grid(image[None]).convert("L" if is_grey else "RGB") for image in x]
     frames += frames[-2:0:-1]
     buffer = io.BytesIO()
     frames[0].save(
@@ -54,21 +54,17 @@ def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """The bytes of a PNG file."""
+    """Returns the bytes of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
-DIVERGING = np.array(
-    [[33, 102, 172], [247, 247, 247], [178, 24, 43]], np.float32
-)  # blue, white, red: colour-blind safe
-
-
 def make_tiles(x: Tensor, limit: float | None = None) -> Tensor:
-    """Examples as images (N, 3, H, W) in [0, 1]: pictures as they are, rows of a table as coloured bars.
+    """Turns examples into images (N, 3, H, W) in [0, 1].
 
-    A row (N, features) becomes one bar a column, blue below zero and red above, full at +-`limit`.
+    Images (N, C, H, W) stay as they are. A row of a table (N, features) becomes one cell per
+    column, blue below zero and red above, full at +-`limit`.
     """
     if x.dim() == 4:
         return x.clamp(0, 1).expand(-1, 3, -1, -1) if x.shape[1] == 1 else x.clamp(0, 1)
@@ -80,32 +76,30 @@ def make_tiles(x: Tensor, limit: float | None = None) -> Tensor:
 
 
 def colour_signed(x: Tensor, limit: float | None = None) -> Tensor:
-    """Signed values (N, C, H, W) -> colours (N, 3, H, W): channel mean, white at zero, full at +-`limit`.
+    """Colours signed values (N, C, H, W), the mean of their channels: (N, 3, H, W) in [0, 1].
 
-    What is not known, NaN, is grey.
+    Blue below zero, white at zero, red above, full at +-`limit`; NaN, what is not known, is grey.
     """
-    value = x.mean(1).detach().cpu().numpy()
-    limit = limit or float(np.abs(value[~np.isnan(value)]).max(initial=0.0)) or 1.0
-    share = np.clip(value / limit, -1, 1)[..., None]
+    values = x.mean(1).detach().cpu().numpy()
+    limit = limit or float(np.abs(values[~np.isnan(values)]).max(initial=0.0)) or 1.0
+    share = np.clip(values / limit, -1, 1)[..., None]
     blue, white, red = DIVERGING
-    mixed = np.where(share < 0, white + (white - blue) * share, white + (red - white) * share) / 255
-    mixed = np.where(np.isnan(share), BACKGROUND / 255, mixed)
-    return torch.from_numpy(mixed.astype(np.float32)).permute(0, 3, 1, 2)
+    colours = np.where(share < 0, white + (white - blue) * share, white + (red - white) * share)
+    colours = np.where(np.isnan(share), BACKGROUND / 255, colours / 255)
+    return torch.from_numpy(colours.astype(np.float32)).permute(0, 3, 1, 2)
 
 
 class SheetBlock(NamedTuple):
-    """Strips of one origin, for a sheet: such as what one run made of the same examples."""
+    """The strips of one origin in a sheet, for example one run's view of the same examples."""
 
     title: str
     detail: str
     colour: str
-    strips: Mapping[
-        str, Image.Image
-    ]  # by the name of the row; all strips of a sheet are equally wide
+    strips: Mapping[str, Image.Image]  # by the name of the row; all of a sheet are equally wide
 
 
 def draw_strip(x: Tensor, width: int, gap: int = 4) -> Image.Image:
-    """x (N, 3, H, W) in [0, 1] side by side, each enlarged without blur to `width` pixels."""
+    """Draws images x (N, 3, H, W) in [0, 1] in a row, each `width` pixels wide, without blur."""
     height = max(1, round(x.shape[2] * width / x.shape[3]))
     framed = F.pad(
         F.interpolate(x, size=(height, width)), (gap, 0, gap, gap), value=BACKGROUND / 255
@@ -115,12 +109,15 @@ def draw_strip(x: Tensor, width: int, gap: int = 4) -> Image.Image:
 
 
 def choose_tile_width(shape: Sequence[int], least: int = 2 * TILE_SIDE) -> int:
-    """The smallest multiple of an image's width, shape (C, H, W), that is `least` pixels or more."""
+    """Returns the smallest multiple of an image's width that is `least` pixels or more.
+
+    `shape` is (C, H, W); rows of tables are `least` pixels wide.
+    """
     return shape[2] * math.ceil(least / shape[2]) if len(shape) == 3 else least
 
 
 def colour_codes(z: Tensor) -> Tensor:
-    """Codes (N, d) -> colours (N, 3, rows, columns), about twice as wide as high; white at zero, one scale."""
+    """Colours codes (N, d), white at zero, one scale for all: (N, 3, rows, columns), wide."""
     columns = min(z.shape[1], math.ceil(math.sqrt(2 * z.shape[1])))
     rows = math.ceil(z.shape[1] / columns)
     cells = F.pad(z, (0, rows * columns - z.shape[1]))
@@ -128,33 +125,65 @@ def colour_codes(z: Tensor) -> Tensor:
 
 
 def draw_sheet(blocks: Sequence[SheetBlock], footer: str = "", size: int = 22) -> Image.Image:
-    """Blocks under each other with their names drawn in, on white: a picture that explains itself elsewhere."""
-    font, pad, bar, line = ImageFont.load_default(size), size, size // 3, size * 3 // 2
-    rows = [(name, image) for block in blocks for name, image in block.strips.items()]
-    left = bar + pad + max(int(font.getlength(name)) for name, _ in rows) + pad
-    heads = [f"{block.title}  {block.detail}".strip() for block in blocks]
-    right = left + int(max(*(image.width for _, image in rows), *map(font.getlength, heads)))
-    notes = textwrap.wrap(footer, max(20, int((right - bar - pad) / (size * 0.53))))
-    height = (
-        sum(image.height for _, image in rows)
-        + len(blocks) * (line + pad)
-        + len(notes) * line
-        + 2 * pad
-    )
-    canvas = Image.new("RGB", (right + pad, height), "white")
-    pen, y = ImageDraw.Draw(canvas), pad
-    for block, head in zip(blocks, heads, strict=True):
-        pen.rectangle(
-            (0, y, bar, y + line + sum(image.height for image in block.strips.values())),
-            block.colour,
+    """Draws blocks under each other on white, with their names: a picture that explains itself.
+
+    `size` is that of the letters, in pixels.
+    """
+    return _Sheet(blocks, footer, size).draw()
+
+
+class _Sheet:
+    """The measures of a sheet: a coloured bar, the names of rows, the strips; below, the footer."""
+
+    def __init__(self, blocks: Sequence[SheetBlock], footer: str, size: int):
+        self.blocks, self.size = blocks, size
+        self.font = ImageFont.load_default(size)
+        self.pad, self.bar, self.line = size, size // 3, size * 3 // 2
+        strips = [strip for block in blocks for strip in block.strips.values()]
+        names = [name for block in blocks for name in block.strips]
+        self.left = self.bar + self.pad + max(map(self._width, names)) + self.pad
+        widths = [strip.width for strip in strips]
+        self.right = self.left + int(max(*widths, *map(self._head_width, blocks)))
+        letters = int((self.right - self.bar - self.pad) / (size * 0.53))
+        self.notes = textwrap.wrap(footer, max(20, letters))
+        self.height = (
+            sum(strip.height for strip in strips)
+            + len(blocks) * (self.line + self.pad)
+            + len(self.notes) * self.line
+            + 2 * self.pad
         )
-        pen.text((left, y), head, fill="#111111", font=font)
-        y += line
-        for name, image in block.strips.items():
-            pen.text((bar + pad, y + (image.height - size) // 2), name, fill="#555555", font=font)
-            canvas.paste(image, (left, y))
-            y += image.height
-        y += pad
-    for i, text in enumerate(notes):
-        pen.text((bar + pad, y + i * line), text, fill="#555555", font=font)
-    return canvas
+
+    def _width(self, text: str) -> int:
+        return int(self.font.getlength(text))
+
+    def _head_width(self, block: SheetBlock) -> float:
+        return self.font.getlength(self._head(block))
+
+    def _head(self, block: SheetBlock) -> str:
+        return f"{block.title}  {block.detail}".strip()
+
+    def draw(self) -> Image.Image:
+        """Draws all blocks, then the footer."""
+        canvas = Image.new("RGB", (self.right + self.pad, self.height), "white")
+        pen, top = ImageDraw.Draw(canvas), self.pad
+        for block in self.blocks:
+            top = self._draw_block(canvas, pen, block, top) + self.pad
+        for i, note in enumerate(self.notes):
+            corner = (self.bar + self.pad, top + i * self.line)
+            pen.text(corner, note, fill="#555555", font=self.font)
+        return canvas
+
+    def _draw_block(
+        self, canvas: Image.Image, pen: ImageDraw.ImageDraw, block: SheetBlock, top: int
+    ) -> int:
+        """Draws one block from `top` on; returns where it ends."""
+        height = self.line + sum(strip.height for strip in block.strips.values())
+        pen.rectangle((0, top, self.bar, top + height), block.colour)
+        pen.text((self.left, top), self._head(block), fill="#111111", font=self.font)
+        top += self.line
+        for name, strip in block.strips.items():
+            corner = (self.bar + self.pad, top + (strip.height - self.size) // 2)
+            pen.text(corner, name, fill="#555555", font=self.font)
+            canvas.paste(strip, (self.left, top))
+            top += strip.height
+        return top

@@ -1,4 +1,4 @@
-"""How good codes are as features: a linear classifier on them, or the encoder fine-tuned under one."""
+"""The quality of codes as features: a linear classifier, or the encoder fine-tuned with one."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aecore.analysis.metrics import iterate_chunks
+from aecore.analysis.chunks import iterate_chunks
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 
-PROBE_HELD_OUT = 1 / 6  # of the training examples, to choose by
+PROBE_HELD_OUT = 1 / 6  # share of the training examples that strength or epoch is chosen on
 
 
 class ProbeResult(NamedTuple):
     """Share of examples that are classified wrongly."""
 
     error: float  # on the test set
-    validation_error: float  # on the training examples held out, by which was chosen
-    chosen: float  # the strength C, or the epoch
+    validation_error: float  # on the training examples held out, which is the smallest
+    setting: float  # the strength C, or the epoch, with that validation error
 
 
 def fit_linear_probe(
@@ -33,7 +33,7 @@ def fit_linear_probe(
     strengths: Sequence[float] = (0.01, 0.1, 1.0),
     seed: int = 0,
 ) -> ProbeResult:
-    """Multinomial logistic regression on features z (N, d) with classes y (N,).
+    """Fits multinomial logistic regression on features z (N, d) with classes y (N,).
 
     The inverse penalty C is chosen among `strengths` on a sixth of the training examples; the
     classifier is then fitted to all of them. ConfigError where there is but one class.
@@ -41,22 +41,23 @@ def fit_linear_probe(
     from sklearn.linear_model import LogisticRegression
 
     check_classes(z, y)
-    kept, held = split_probe_rows(len(z), seed)
+    rows, held = split_probe_rows(len(z), seed)
     scale = z.std().item() or 1.0  # one for all: a feature that hardly moves is to stay one
 
-    def fitted(strength: float, rows: Tensor) -> LogisticRegression:
-        return LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(
-            (z[rows] / scale).numpy(), y[rows].numpy()
-        )
+    def fit_classifier(strength: float, rows: Tensor) -> LogisticRegression:
+        classifier = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+        return classifier.fit((z[rows] / scale).numpy(), y[rows].numpy())
 
-    def error(model: LogisticRegression, z: Tensor, y: Tensor) -> float:
-        return 1 - float(model.score((z / scale).numpy(), y.numpy()))
+    def measure_error(classifier: LogisticRegression, z: Tensor, y: Tensor) -> float:
+        return 1 - float(classifier.score((z / scale).numpy(), y.numpy()))
 
-    errors = {strength: error(fitted(strength, kept), z[held], y[held]) for strength in strengths}
+    errors = {
+        strength: measure_error(fit_classifier(strength, rows), z[held], y[held])
+        for strength in strengths
+    }
     best = min(errors, key=errors.__getitem__)
-    return ProbeResult(
-        error(fitted(best, torch.arange(len(z))), test_z, test_y), errors[best], best
-    )
+    classifier = fit_classifier(best, torch.arange(len(z)))
+    return ProbeResult(measure_error(classifier, test_z, test_y), errors[best], best)
 
 
 def fine_tune_encoder(
@@ -72,25 +73,26 @@ def fine_tune_encoder(
     dropout: float = 0.0,
     seed: int = 0,
 ) -> ProbeResult:
-    """Train a copy of the encoder of `model` with a softmax layer on its code to tell classes apart.
+    """Trains a copy of the encoder of `model` with a softmax layer on its code as a classifier.
 
-    x (N, *input_shape), y (N,). Cross-entropy, Adam with a cosine schedule; the epoch is chosen on a
-    sixth of the training examples. `dropout` is the share of code units left out at each step.
+    x (N, *input_shape), y (N,). Cross-entropy, Adam with a cosine schedule; the epoch is chosen on
+    a sixth of the training examples. `dropout` is the share of code units left out at each step.
     """
     check_classes(x, y)
     torch.manual_seed(seed)
     classifier = Classifier(model, int(y.max()) + 1, dropout)
-    inputs, test = (
+    inputs, test_inputs = (
         torch.cat([batch for batch, _ in iterate_chunks(model, part)]) for part in (x, test_x)
     )
     y, test_y = y.to(inputs.device), test_y.to(inputs.device)
-    kept, held = (rows.to(inputs.device) for rows in split_probe_rows(len(x), seed))
+    train_rows, held = (rows.to(inputs.device) for rows in split_probe_rows(len(x), seed))
     optimizer = torch.optim.Adam(classifier.parameters(), lr=lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     best = ProbeResult(1.0, 2.0, 0)
     for epoch in range(1, epochs + 1):
         classifier.train()
-        for rows in kept[torch.randperm(len(kept), device=kept.device)].split(batch_size):
+        order = torch.randperm(len(train_rows), device=train_rows.device)
+        for rows in train_rows[order].split(batch_size):
             loss = F.cross_entropy(classifier(inputs[rows]), y[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -98,7 +100,7 @@ def fine_tune_encoder(
         schedule.step()
         error = classifier.error(inputs[held], y[held])
         if error <= best.validation_error:  # of equal ones the later: it is trained further
-            best = ProbeResult(classifier.error(test, test_y), error, epoch)
+            best = ProbeResult(classifier.error(test_inputs, test_y), error, epoch)
     return best
 
 
@@ -114,20 +116,22 @@ class Classifier(nn.Module):
         self.to(model.shift.device)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (N, *input_shape), in the network's units -> logits (N, classes)."""
-        return self.top(self.dropout(self.model.bottleneck.snap(self.model.encode_scaled(x))))
+        """Returns the logits (N, classes) of x (N, *input_shape), in the network's units."""
+        codes = self.model.bottleneck.snap(self.model.encode_scaled(x))
+        return self.top(self.dropout(codes))
 
     @torch.no_grad()
     def error(self, x: Tensor, y: Tensor) -> float:
+        """Returns the share of x (N, *input_shape) whose class is not y (N,)."""
         self.eval()
-        wrong = sum(
-            (self(a).argmax(1) != b).sum().item()
-            for a, b in zip(x.split(1000), y.split(1000), strict=True)
-        )
+        wrong = 0
+        for inputs, classes in zip(x.split(1000), y.split(1000), strict=True):
+            wrong += int((self(inputs).argmax(1) != classes).sum().item())
         return wrong / len(x)
 
 
 def check_classes(x: Tensor, y: Tensor) -> None:
+    """Raises ConfigError where x and y differ in number, or there is but one class."""
     if len(x) != len(y):
         raise ConfigError(
             f"There are {len(x)} examples but {len(y)} classes. Give one class for each example."
@@ -137,7 +141,7 @@ def check_classes(x: Tensor, y: Tensor) -> None:
 
 
 def split_probe_rows(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to train with, and a sixth to choose by."""
+    """Returns the rows to train with, and a sixth of all `count` rows to choose by."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     held = max(1, round(count * PROBE_HELD_OUT))
     return order[held:], order[:held]

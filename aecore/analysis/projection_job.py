@@ -1,17 +1,16 @@
-"""Maps that take a while, t-SNE and UMAP: each made by a process of its own and kept beside the run.
+"""Maps that take a while, t-SNE and UMAP: each made by its own process and kept beside the run.
 
-`python -m aecore.analysis.projection_job RUN umap` writes <run>/maps/<name>.safetensors. Whoever asks for the same map
-again, in another tab or after a restart, finds the file, or the process under way by its lock.
+`python -m aecore.analysis.projection_job RUN umap` writes <run>/maps/<name>.safetensors. Whoever
+asks for the same map again, in another tab or after a restart, finds the file, or the process under
+way by its lock.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,21 +21,19 @@ from typing import get_args
 import numpy as np
 import torch
 
-from aecore.analysis.latent import Projection, encode_codes, project_codes
-from aecore.backends.local import child_environment
-from aecore.backends.slots import try_lock
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import Projection, project_codes
 from aecore.data.stand_in import load_data_or_stand_in
 from aecore.errors import AecoreError, CheckpointError, DataError, RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.weights import read_tensors, write_tensors
 from aecore.runs.listing import find_run
-from aecore.runs.run import Run, signal_process
+from aecore.runs.process import LockFile, read_log_tail, start_module, try_lock, write_holder
+from aecore.runs.run import Run
 
 PROJECTION_LIMITS = {"tsne": 10_000, "umap": 60_000}  # points; beyond it t-SNE takes many minutes
-STEP_PREFIX, ERROR_PREFIX = (
-    "> ",
-    "error: ",
-)  # what the process says begins with these; the rest is libraries talking
+# what the process says begins with these; the rest is libraries talking
+STEP_PREFIX, ERROR_PREFIX = "> ", "error: "
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,13 @@ class ProjectionJob:
     dims: int
     split: str
     count: int
-    data_name: str  # what the page shows; the process must find the same
+    data_name: str  # as the page shows it; the process must find the same
     seed: int = 0
     version: float = 0.0  # of the weights
 
     @property
     def stem(self) -> str:
+        """The beginning of the file's name, the same for all versions of weights and data."""
         return f"{self.method}-{self.dims}d-{self.split}-{self.count}-seed{self.seed}"
 
     @property
@@ -64,41 +62,40 @@ class ProjectionJob:
 
     @property
     def log(self) -> Path:
+        """The file that the process prints to."""
         return self.path.with_suffix(".log")
 
     @property
     def lock(self) -> Path:
+        """The file that the process keeps locked."""
         return self.path.with_suffix(".lock")
 
     def start(self) -> None:
-        """Begin in a process of its own; harmless while it is under way. RunError where nothing can be written."""
+        """Begins in a process of its own; harmless while it is under way.
+
+        RunError where nothing can be written.
+        """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.lock, "a+b") as lock:
+            with open(self.lock, "a+") as lock:
                 if not try_lock(lock):
                     return
                 self.clear()
-                with open(self.log, "wb") as log:
-                    process = subprocess.Popen(
-                        [sys.executable, "-m", "aecore.analysis.projection_job", *self.arguments()],
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        env=child_environment(),
-                        pass_fds=[
-                            lock.fileno()
-                        ],  # the child holds the lock until it ends, however it ends
-                        start_new_session=True,
-                    )
-                lock.truncate(0)
-                lock.write(str(process.pid).encode())
+                pid = start_module(
+                    "aecore.analysis.projection_job",
+                    *self.arguments(),
+                    log=self.log,
+                    held_lock=lock,
+                )
+                write_holder(lock, pid)
         except OSError as error:
             raise RunError(
                 f"No map can be made in {self.path.parent}: {error.strerror or error}."
             ) from error
 
     def arguments(self) -> list[str]:
-        named = {
+        """Returns the command line of the process."""
+        options = {
             "dims": self.dims,
             "split": self.split,
             "count": self.count,
@@ -106,34 +103,26 @@ class ProjectionJob:
             "data-name": self.data_name,
             "out": self.path,
         }
-        return [
-            str(self.run.path.resolve()),
-            self.method,
-            *(f"--{name}={value}" for name, value in named.items()),
-        ]
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        return [str(self.run.path.resolve()), self.method, *flags]
 
     def clear(self) -> None:
-        """Remove this map and those of older weights."""
+        """Removes this map and those of older weights."""
         for old in self.path.parent.glob(f"{self.stem}-*.safetensors"):
             old.unlink(missing_ok=True)
         self.log.unlink(missing_ok=True)
 
     def is_running(self) -> bool:
-        try:
-            with open(self.lock, "rb") as lock:
-                return not try_lock(lock)
-        except OSError:
-            return False
+        """Returns True while the process lives."""
+        return LockFile(self.lock).is_held()
 
     def seconds(self) -> float:
-        """Since it was started."""
-        try:
-            return max(0.0, time.time() - self.lock.stat().st_mtime)
-        except OSError:
-            return 0.0
+        """Returns the seconds since it was started; 0 if it was not."""
+        started = LockFile(self.lock).modified()
+        return max(0.0, time.time() - started) if started else 0.0
 
     def read(self) -> np.ndarray | None:
-        """Positions (count, dims) float32; None while there is no sound file."""
+        """Reads the positions (count, dims) float32; None while there is no sound file."""
         expected = {"positions": torch.empty(self.count, self.dims, device="meta")}
         try:
             return read_tensors(self.path, expected)["positions"].numpy()
@@ -141,82 +130,73 @@ class ProjectionJob:
             return None
 
     def step(self) -> str:
-        """What the process is at."""
-        said = [line for line in self.tail() if line.startswith(STEP_PREFIX)]
-        return said[-1].removeprefix(STEP_PREFIX) if said else "Starting"
+        """Returns what the process is doing."""
+        return self._last_line(STEP_PREFIX) or "Starting"
 
     def failure(self) -> str | None:
-        """Why it ended without a map, in a sentence; None where it was not begun, goes on or is done."""
+        """Returns why it ended without a map; None if it did not begin, goes on or is done."""
         if not self.log.exists() or self.path.exists() or self.is_running():
             return None
-        said = [line for line in self.tail() if line.startswith(ERROR_PREFIX)]
-        return (
-            said[-1].removeprefix(ERROR_PREFIX)
-            if said
-            else "The process that makes the map died. Try fewer points, or PCA."
-        )
+        died = "The process that makes the map died. Try fewer points, or PCA."
+        return self._last_line(ERROR_PREFIX) or died
+
+    def _last_line(self, prefix: str) -> str:
+        """Returns the last printed line of a prefix, without it; empty if there is none."""
+        lines = [line for line in self.tail() if line.startswith(prefix)]
+        return lines[-1].removeprefix(prefix) if lines else ""
 
     def tail(self, lines: int = 20) -> list[str]:
-        """The end of what the process printed."""
-        try:
-            return self.log.read_text(errors="replace").splitlines()[-lines:]
-        except OSError:
-            return []
+        """Returns the last lines that the process printed."""
+        return read_log_tail(self.log, lines)
 
     def cancel(self, wait: float = 3.0) -> None:
-        """End the process and forget it. Harmless when none runs."""
-        deadline = time.monotonic() + wait
-        try:
-            pid = int(self.lock.read_text())
-        except (OSError, ValueError):
-            pid = 0
-        if pid and self.is_running():
-            signal_process(pid, signal.SIGKILL)  # it has nothing to save
-            while self.is_running() and time.monotonic() < deadline:
-                time.sleep(0.02)
+        """Ends the process and removes its log. Harmless when none runs."""
+        LockFile(self.lock).end_holder(wait, signal.SIGKILL)  # it has nothing to save
         self.log.unlink(missing_ok=True)
 
 
 def projections_folder(run: Run) -> Path:
-    """Where maps of a run are kept: in its folder, or a temporary one where that is read-only."""
+    """Returns where maps of a run are kept: its folder, or a temporary one if that is read-only."""
     if os.access(run.path, os.W_OK):
         return run.path / "maps"
-    where = hashlib.sha256(str(run.path.resolve()).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"aecore-maps-{os.getuid()}" / f"{run.id}-{where}"
+    digest = hashlib.sha256(str(run.path.resolve()).encode()).hexdigest()[:12]
+    return _temporary_path("") / f"{run.id}-{digest}"
+
+
+def _temporary_path(suffix: str) -> Path:
+    """Returns a path in the temporary folder that is this user's alone."""
+    return Path(tempfile.gettempdir()) / f"aecore-maps-{os.getuid()}{suffix}"
 
 
 # -- the process
 
 
 def run_projection(job: ProjectionJob, out: Path) -> None:
-    """Encode, place and write. DataError where the data is not what the page showed."""
+    """Encodes, projects and writes. DataError where the data is not what the page showed."""
     print_step("Waiting for another map")
-    with open(projection_queue_file(), "ab") as queue:
-        fcntl.flock(queue, fcntl.LOCK_EX)  # one at a time on this machine
+    with LockFile(_temporary_path(".lock")).hold(wait=True):  # one at a time on this machine
         print_step("Reading the data")
-        found, _ = load_data_or_stand_in(job.run.config())
-        if found.name != job.data_name:
+        dataset, _ = load_data_or_stand_in(job.run.config())
+        if dataset.name != job.data_name:
             raise DataError(
-                f"The data is {found.name} now, not {job.data_name}. Open the page again."
+                f"The data is {dataset.name} now, not {job.data_name}. Open the page again."
             )
-        x = getattr(found, job.split).x[: job.count]
+        x = getattr(dataset, job.split).x[: job.count]
         print_step("Encoding")
-        z = encode_codes(Autoencoder.load(job.run.path), x)
+        z = encode_in_chunks(Autoencoder.load(job.run.path), x)
         print_step("Placing the points")
         positions = project_codes(z, job.method, job.dims, job.seed)
         write_tensors(out, {"positions": torch.from_numpy(positions)}, {"method": job.method})
 
 
-def projection_queue_file() -> Path:
-    return Path(tempfile.gettempdir()) / f"aecore-maps-{os.getuid()}.lock"
-
-
 def print_step(step: str) -> None:
+    """Prints what is done now, for the page."""
     sys.stdout.write(f"{STEP_PREFIX}{step}\n")
     sys.stdout.flush()
 
 
 def main() -> int:
+    """Makes the map that the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m aecore.analysis.projection_job", description=__doc__
     )
@@ -228,18 +208,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-name", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    options = parser.parse_args()
     try:
         job = ProjectionJob(
-            find_run(args.run),
-            args.method,
-            args.dims,
-            args.split,
-            args.count,
-            args.data_name,
-            args.seed,
+            find_run(options.run),
+            options.method,
+            options.dims,
+            options.split,
+            options.count,
+            options.data_name,
+            options.seed,
         )
-        run_projection(job, args.out)
+        run_projection(job, options.out)
     except AecoreError as error:
         sys.stdout.write(f"{ERROR_PREFIX}{error}\n")
         return 1

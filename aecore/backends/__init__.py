@@ -1,0 +1,1 @@
+"""Backends: where runs train, and how they are started, followed and stopped."""

@@ -1,11 +1,11 @@
-"""What every place that trains has in common: six methods, and what is written down of a run that is elsewhere."""
+"""The contract of a backend: six methods, and the file that says where a run was sent."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -14,10 +14,10 @@ from aecore.files import REMOTE_FILE, write_text_file
 from aecore.model.parts.base import Options
 from aecore.runs.run import Run
 
-NEWS_MARK = "AE "  # before what a job tells of its run, in its log
+NEWS_MARK = "AE "  # what a line of a job's log begins with that reports on its run
+MAX_NEWS_LINE = 200_000
 
-
-RemoteName = Literal["ray", "hf"]
+JobState = Literal["queued", "running", "done", "stopped", "failed"]
 
 
 class Unreachable(AecoreError):
@@ -25,35 +25,44 @@ class Unreachable(AecoreError):
 
 
 class Device(NamedTuple):
-    """Something to train on, at one of the backends."""
+    """Hardware to train on, at one of the backends."""
 
     name: str  # as the backend calls it
     label: str  # for people
     detail: str = ""
-    price: float | None = None  # dollars an hour; None costs nothing
+    price: float | None = None  # dollars per hour; None costs nothing
     why_not: str = ""  # why it cannot be used now; empty where it can
 
 
 class JobStatus(NamedTuple):
-    """How a backend says that a run stands."""
+    """The state of a run as its backend sees it."""
 
-    state: Literal["queued", "running", "done", "stopped", "failed"]
+    state: JobState
     note: str = ""  # what it waits for, or what went wrong
 
 
-class Order(Options):
-    """remote.json: where a run was sent, and how far its news have been read."""
+class RemoteJob(NamedTuple):
+    """A job of the visitor's account, as its backend lists it."""
 
-    backend: RemoteName
+    run: str  # the run's id
+    handle: str
+    stage: str
+    flavor: str  # the device, as the backend calls it
+
+
+class Order(Options):
+    """remote.json: where a run was sent, and how much of its job's news has been read."""
+
+    backend: str = Field(max_length=64)  # a name of the registry
     device: str = Field(max_length=64)
-    label: str = Field("", max_length=200)  # for people
+    label: str = Field("", max_length=200)  # of the device, for people
     handle: str = Field(
         "", max_length=200
-    )  # by which the backend knows it; empty before it was sent
+    )  # the backend's name of the job; empty before it is sent
     attempt: int = 1
     owner: str = Field("", max_length=100)  # the account that pays
-    minutes: int = Field(0, ge=0, le=100_000)  # the backend ends it then; 0 never
-    price: float | None = None  # dollars an hour
+    minutes: int = Field(0, ge=0, le=100_000)  # after which the backend ends it; 0 is never
+    price: float | None = None  # dollars per hour
     cursor: int = Field(0, ge=0)
 
     def write(self, run: Run) -> Order:
@@ -62,38 +71,51 @@ class Order(Options):
 
 
 class Backend(Protocol):
-    """An engine that trains. A handle is text that can be kept; every method may raise AecoreError or Unreachable."""
+    """An engine that trains runs.
 
-    def devices(self) -> list[Device]: ...
-    def submit(self, run: Run, order: Order) -> str: ...  # the handle
-    def status(self, handle: str) -> JobStatus: ...
-    def events(
-        self, handle: str, cursor: int
-    ) -> tuple[list[dict[str, Any]], int]: ...  # what the job told since then
-    def cancel(
-        self, handle: str
-    ) -> None: ...  # it saves its best model and ends; harmless when it has
-    def fetch(
-        self, handle: str, folder: Path
-    ) -> None: ...  # the files of the trained run into `folder`
+    A handle is text that can be kept in a file. Every method may raise an AecoreError, and
+    Unreachable where trying again later may help.
+    """
+
+    def devices(self) -> list[Device]:
+        """Returns what there is to train on, or one device that says why there is nothing."""
+
+    def submit(self, run: Run, order: Order) -> str:
+        """Starts a job that trains the run; returns its handle."""
+
+    def status(self, handle: str) -> JobStatus:
+        """Returns how the job stands."""
+
+    def events(self, handle: str, cursor: int) -> tuple[list[dict[str, Any]], int]:
+        """Returns the job's news since `cursor`, and the cursor after them."""
+
+    def cancel(self, handle: str) -> None:
+        """Tells the job to save its best model and end; harmless when it has ended."""
+
+    def fetch(self, handle: str, folder: Path) -> None:
+        """Puts the files of the trained run into `folder`."""
 
 
-def read_order(run: Run) -> Order | None:
-    """Where the run was sent; None for one of this machine."""
-    try:
-        return Order.model_validate_json((run.path / REMOTE_FILE).read_text())
-    except (OSError, ValueError):
-        return None
+@runtime_checkable
+class JobFinder(Protocol):
+    """A backend that lists the jobs of an account, so that a lost run can be brought back."""
+
+    def jobs(self, user: str) -> list[RemoteJob]:
+        """Returns all jobs of the account that this app started, the newest first."""
+
+    def bring(self, job: RemoteJob) -> Run:
+        """Returns a run folder for a job whose own is gone, ready to be followed."""
 
 
 def parse_news(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """What a job's log tells of its run; other lines, and what a stranger prints between them, are passed over."""
+    """Yields what the lines of a job's log report on its run; passes over all other lines."""
     for line in lines:
         _, mark, text = line.partition(NEWS_MARK + "{")
-        if mark and len(text) < 200_000:
-            try:
-                row = json.loads("{" + text)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(row, dict):
-                yield row
+        if not mark or len(text) >= MAX_NEWS_LINE:
+            continue
+        try:
+            row = json.loads("{" + text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            yield row

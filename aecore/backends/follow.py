@@ -1,7 +1,7 @@
-"""The process that sends a run elsewhere and follows it: what the job tells goes into the run folder here.
+"""The process that sends a run elsewhere and follows it: the job's news go into its folder here.
 
-`python -m aecore.backends.follow RUN`, with the visitor's token, if any, on its input. It holds the run's lock
-as the trainer would, so that pages see no difference; told to stop, it stops the job.
+`python -m aecore.backends.follow RUN`, with the visitor's token, if any, on its input. It holds the
+run's lock as the trainer would, so that pages see no difference; told to stop, it stops the job.
 """
 
 from __future__ import annotations
@@ -16,138 +16,149 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from aecore.backends.base import Backend, JobStatus, Order, Unreachable, read_order
+from aecore.backends.base import Backend, JobStatus, Order, Unreachable
+from aecore.backends.launch import read_order
 from aecore.backends.package import FileCollector, is_wanted_file
-from aecore.backends.registry import BACKEND_LABELS, open_backend
+from aecore.backends.registry import BACKENDS, open_backend
 from aecore.errors import AecoreError, RunError
-from aecore.files import METRICS_FILE, WEIGHTS_FILE
-from aecore.runs.foreign import PREVIEW_NAME, copy_files, keep_sound_previews, verify_model_loads
+from aecore.files import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
+from aecore.runs.foreign import copy_files, verify_model_loads
+from aecore.runs.previews import is_preview_name, keep_sound_previews
 from aecore.runs.records import parse_record
 from aecore.runs.run import FINAL_STATES, Run
 
 FOLLOW_SECONDS = 1.0
-TOLD_FIELDS = (
-    "epoch",
-    "epochs",
-    "progress",
-    "device",
-    "note",
-)  # of the job's state; how it ended is known at its end
+# fields of the job's state that are taken over; how it ended is known at its end
+FOLLOWED_FIELDS = ("epoch", "epochs", "progress", "device", "note")
 PATIENCE = 60.0  # seconds that a backend may be silent when it is to stop a run
 
 
 class Follower:
     """Brings one run from its order to its end."""
 
-    def __init__(self, run: Run, order: Order, engine: Backend):
-        self.run, self.order, self.engine = run, order, engine
-        self.stopped, self.cancelled, self.silent = False, False, 0.0
-        self.told: dict[str, Any] = {}  # the last state that the job told
+    def __init__(self, run: Run, order: Order, backend: Backend):
+        self.run, self.order, self.backend = run, order, backend
+        self.stopped, self.cancelled = False, False
+        self.silent_since = 0.0  # by the monotonic clock; 0 while the backend answers
+        self.job_state: dict[str, Any] = {}  # the last one that the job reported
         self.files = FileCollector(run.path)
 
     def work(self) -> None:
-        """Send the run if it was not, then follow it; whatever goes wrong is told in state.json."""
+        """Sends the run if it was not, then follows it; writes what goes wrong to state.json."""
         try:
             if not self.order.handle:
-                self.run.write_state(note=f"Sending it to {BACKEND_LABELS[self.order.backend]}")
-                self.remember(handle=self.engine.submit(self.run, self.order))
+                label = BACKENDS[self.order.backend].label
+                self.run.write_state(note=f"Sending it to {label}")
+                self.update_order(handle=self.backend.submit(self.run, self.order))
             self.follow()
         except AecoreError as error:
             self.run.write_state(state="failed", error=str(error)[:2000], note="")
 
     def follow(self) -> None:
+        """Looks at the job once a second until it has ended."""
         while True:
             try:
-                standing = self.look()
-                self.silent = 0.0
+                status = self.look()
+                self.silent_since = 0.0
             except Unreachable as error:
-                standing = self.wait_for_answer(error)
-            if standing.state in FINAL_STATES:
-                self.finish(standing)
+                status = self.wait_for_answer(error)
+            if status.state in FINAL_STATES:
+                self.finish(status)
                 return
             time.sleep(FOLLOW_SECONDS)
 
     def look(self) -> JobStatus:
-        """One look: stop the job if that is wanted, take its news."""
+        """Looks once: stops the job where that is asked for, and takes its news."""
         if self.stopped and not self.cancelled:
             self.run.write_state(note="Stopping")
-            self.engine.cancel(self.order.handle)
+            self.backend.cancel(self.order.handle)
             self.cancelled = True
-        standing = self.engine.status(
-            self.order.handle
-        )  # before the news, so that the last ones are not missed
-        rows, cursor = self.engine.events(self.order.handle, self.order.cursor)
+        # the status before the news, so that the last ones are not missed
+        status = self.backend.status(self.order.handle)
+        rows, cursor = self.backend.events(self.order.handle, self.order.cursor)
         for row in rows:
-            self.apply(row)
+            self.apply_news(row)
         if cursor != self.order.cursor:
-            self.remember(cursor=cursor)
-        if (
-            standing.state == "queued"
-            and not self.stopped
-            and standing.note != (self.run.state().note)
-        ):
-            self.run.write_state(note=standing.note[:200])
-        return standing
+            self.update_order(cursor=cursor)
+        is_waiting = status.state == "queued" and not self.stopped
+        if is_waiting and status.note != self.run.state().note:
+            self.run.write_state(note=status.note[:200])
+        return status
 
     def wait_for_answer(self, error: Unreachable) -> JobStatus:
-        """Go on waiting, unless the run is to stop: then give up after a while."""
-        self.silent = self.silent or time.monotonic()
+        """Goes on waiting, unless the run is to stop: then gives up after a while."""
+        self.silent_since = self.silent_since or time.monotonic()
         self.run.write_state(note=f"{error} Trying again."[:200])
-        if self.stopped and time.monotonic() - self.silent > PATIENCE:
+        if self.stopped and time.monotonic() - self.silent_since > PATIENCE:
             return JobStatus("failed", f"{error} The job may still run there.")
         return JobStatus("running")
 
-    def apply(self, row: Mapping[str, Any]) -> None:
-        """One thing that the job told; what is not as it should be is left out."""
-        if "record" in row and (record := parse_record(json.dumps(row["record"]).encode())):
-            self.run.append(record)
-        elif "file" in row and PREVIEW_NAME.fullmatch(str(row["file"])):
-            self.files.add(dict(row))
+    def apply_news(self, row: Mapping[str, Any]) -> None:
+        """Writes one report of the job into the run folder; leaves out what is not sound."""
+        if "record" in row:
+            record = parse_record(json.dumps(row["record"]).encode())
+            if record is not None:
+                self.run.append(record)
+        elif "file" in row:
+            if is_preview_name(str(row["file"])):
+                self.files.add(dict(row))
         elif isinstance(row.get("state"), dict):
-            self.told = row["state"]
-            kept = {name: self.told[name] for name in TOLD_FIELDS if name in self.told}
-            live = {"state": "running"} if self.told.get("state") == "running" else {}
-            with suppress(ValueError):
-                self.run.write_state(**kept, **live)
+            self.apply_job_state(row["state"])
             if "log" in row:
                 sys.stderr.write(f"{row['log']}\n")
 
-    def finish(self, standing: JobStatus) -> None:
-        """Bring the result here, and say how it ended."""
-        state = self.told.get("state") if self.told.get("state") in FINAL_STATES else standing.state
-        error = (
-            str(self.told.get("error") or "") if state == self.told.get("state") else standing.note
-        )
-        if self.stopped and state == "failed" and not error:
-            state = "stopped"
+    def apply_job_state(self, state: dict[str, Any]) -> None:
+        self.job_state = state
+        changes = {name: state[name] for name in FOLLOWED_FIELDS if name in state}
+        if state.get("state") == "running":
+            changes["state"] = "running"
+        with suppress(ValueError):
+            self.run.write_state(**changes)
+
+    def finish(self, status: JobStatus) -> None:
+        """Brings the result here, and writes how the run ended."""
+        state, error = self.resolve_end(status)
         try:
-            self.bring()
+            self.bring_result()
         except AecoreError as missing:
             if state == "done":
-                state, error = "failed", f"It was trained, but its result did not arrive: {missing}"
+                state = "failed"
+                error = f"It was trained, but its result did not arrive: {missing}"
         self.run.write_state(state=state, error=error[:2000], note="", progress=0.0)
 
-    def bring(self) -> None:
-        """The files of the trained run, checked before they come into the folder."""
+    def resolve_end(self, status: JobStatus) -> tuple[str, str]:
+        """Returns the final state and the error, by the job's own report where there is one."""
+        reported = self.job_state.get("state")
+        if reported in FINAL_STATES:
+            state, error = str(reported), str(self.job_state.get("error") or "")
+        else:
+            state, error = status.state, status.note
+        if self.stopped and state == "failed" and not error:
+            state = "stopped"
+        return state, error
+
+    def bring_result(self) -> None:
+        """Moves the files of the trained run into its folder, once they are checked."""
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self.run.path) as name:
             draft = Path(name)
-            self.engine.fetch(self.order.handle, draft)
+            self.backend.fetch(self.order.handle, draft)
             if not (draft / WEIGHTS_FILE).is_file():
-                raise RunError("The job has sent no model.")
-            copy_files(self.run.path, draft, ["config.json"])
+                raise RunError("The job has sent no model. Resume the run to train it again.")
+            copy_files(self.run.path, draft, [CONFIG_FILE])
             verify_model_loads(draft, self.run.id)
             keep_sound_previews(draft, self.run.config().model.input_shape)
             for file in sorted(path for path in draft.rglob("*") if path.is_file()):
                 inside = file.relative_to(draft).as_posix()
-                if is_wanted_file(inside) and inside != METRICS_FILE:  # the records came one by one
+                if is_wanted_file(inside) and inside != METRICS_FILE:  # its lines came one by one
                     (self.run.path / inside).parent.mkdir(exist_ok=True)
                     file.replace(self.run.path / inside)
 
-    def remember(self, **changes: Any) -> None:
+    def update_order(self, **changes: Any) -> None:
         self.order = self.order.model_copy(update=changes).write(self.run)
 
 
 def main(path: Path, token: str) -> int:
+    """Holds the run's lock and follows it to its end; returns the exit status."""
     run = Run(path)
     with run.lock():
         order = read_order(run)

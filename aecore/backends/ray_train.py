@@ -1,9 +1,10 @@
-"""The other side of a job on several nodes: Ray Train starts a rank on each GPU, and the first one tells the news.
+"""The other side of a job on several nodes: Ray Train starts a rank on each GPU, rank 0 reports.
 
     python -m aecore.backends.ray_train --workers N --name NAME [--cpu]
 
-in the unpacked package. Where a rank dies, Ray Train starts all of them again, and the run goes on where its folder
-stands: with $AECORE_RAY_STORAGE, a folder that all nodes share, also where the first rank is then on another node.
+in the unpacked package. Where a rank dies, Ray Train starts all of them again, and the run goes on
+where its folder stands: with $AECORE_RAY_STORAGE, a folder that all nodes share, also where the
+first rank is then on another node.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PACKAGE_ARCHIVE = Path(__file__).resolve().parents[2]
 
 @ray.remote(num_cpus=0)
 class StopFlag:
-    """Up once the job was told to stop: signals reach its driver alone."""
+    """A flag that is up once the job is to stop: signals reach its driver alone."""
 
     def __init__(self) -> None:
         self.is_up = False
@@ -46,69 +47,83 @@ class StopFlag:
 
 
 def train_rank(options: dict[str, Any]) -> None:
-    """One rank. Ray Train has set WORLD_SIZE and RANK, and made the ranks meet."""
+    """Trains as one rank. Ray Train has set WORLD_SIZE and RANK, and made the ranks meet."""
     from aecore.training.trainer import fit
 
     os.chdir(PACKAGE_ARCHIVE)  # data that came along are named from there
-    run, over, told = Run(open_shared_run(options["storage"])), threading.Event(), threading.Event()
-    leads = os.environ["RANK"] == "0"
-    narrator = Narrator(run) if leads else None
-
-    def attend() -> None:
-        while not over.wait(LOOK_SECONDS):
-            if narrator:
-                narrator.tell()
-            if ray.get(options["flag"].look.remote()):
-                told.set()
-
-    beside = threading.Thread(target=attend)
-    beside.start()
+    run = Run(open_shared_run(options["storage"]))
+    narrator = Narrator(run) if os.environ["RANK"] == "0" else None
+    attendant = Attendant(options["flag"], narrator)
+    attendant.start()
     try:
         with suppress(AecoreError):  # it is in state.json, and would come again
-            list(fit(run, told.is_set))
+            list(fit(run, attendant.stopped.is_set))
     finally:
-        over.set()
-        beside.join()
+        attendant.leave()
     if narrator:
         narrator.tell()
         deliver_to_log(run)
 
 
+class Attendant(threading.Thread):
+    """Beside a rank that trains: reports the run's news, and looks whether the job is to stop."""
+
+    def __init__(self, flag: Any, narrator: Narrator | None):
+        super().__init__()
+        self.flag, self.narrator = flag, narrator
+        self.over, self.stopped = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(LOOK_SECONDS):
+            if self.narrator:
+                self.narrator.tell()
+            if ray.get(self.flag.look.remote()):
+                self.stopped.set()
+
+    def leave(self) -> None:
+        self.over.set()
+        self.join()
+
+
 def open_shared_run(storage: str) -> Path:
-    """The run folder: the package's own, or its copy on the disk that the nodes share."""
-    here, there = PACKAGE_ARCHIVE / PACKAGE_FOLDER, Path(storage)
+    """Returns the run folder: the package's own, or its copy on the disk that the nodes share."""
+    packaged, shared = PACKAGE_ARCHIVE / PACKAGE_FOLDER, Path(storage)
     if not storage:
-        return here
-    if os.environ["RANK"] == "0" and not there.exists():
-        draft = there.with_name(f"{there.name}.draft")
-        shutil.copytree(here, draft, dirs_exist_ok=True)
-        draft.rename(there)
-    while not there.exists():
+        return packaged
+    if os.environ["RANK"] == "0" and not shared.exists():
+        draft = shared.with_name(f"{shared.name}.draft")
+        shutil.copytree(packaged, draft, dirs_exist_ok=True)
+        draft.rename(shared)
+    while not shared.exists():
         time.sleep(0.2)
-    return there
+    return shared
+
+
+def parse_ray_train_options() -> argparse.Namespace:
+    """Returns the options of this command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--name", required=True, help="of the folder among those that are shared")
+    parser.add_argument(
+        "--cpu", action="store_true", help="a core for each worker instead of a GPU"
+    )
+    return parser.parse_args()
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--workers", type=int, required=True)
-    options.add_argument("--name", required=True, help="of the folder among those that are shared")
-    options.add_argument(
-        "--cpu", action="store_true", help="a core for each worker instead of a GPU"
-    )
-    chosen = options.parse_args()
+    """Trains the packaged run on all workers; Ray raises where that fails for good."""
+    options = parse_ray_train_options()
     ray.init()
-    flag = StopFlag.remote()  # type: ignore[attr-defined]
+    flag = StopFlag.remote()  # type: ignore[attr-defined]  # added by ray.remote
     signal.signal(signal.SIGTERM, lambda *_: flag.put_up.remote())
     storage = os.environ.get("AECORE_RAY_STORAGE", "")
+    run_folder = str(Path(storage) / options.name) if storage else ""
     TorchTrainer(
         train_rank,
-        train_loop_config={
-            "storage": str(Path(storage) / chosen.name) if storage else "",
-            "flag": flag,
-        },
-        scaling_config=ScalingConfig(num_workers=chosen.workers, use_gpu=not chosen.cpu),
+        train_loop_config={"storage": run_folder, "flag": flag},
+        scaling_config=ScalingConfig(num_workers=options.workers, use_gpu=not options.cpu),
         run_config=RunConfig(
-            name=chosen.name, storage_path=storage or None, failure_config=FailureConfig(2)
+            name=options.name, storage_path=storage or None, failure_config=FailureConfig(2)
         ),
     ).fit()
     return 0

@@ -2,85 +2,80 @@
 
 `python -m aecore.backends.slots RUN` uses the standard library alone, so that a waiting run costs a
 few megabytes. There is no scheduler: a slot is a locked file, which the trainer inherits and the
-system lets go of, however the trainer ends. The run that was queued first goes first.
+system releases, however the trainer ends. The run that was queued first goes first.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import resource
 import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from aecore.files import LOCK_FILE, STATE_FILE
+from aecore.runs.process import LockFile, read_slot_limit, try_lock
+
 POLL_SECONDS = 0.3
-RESTARTS = {
-    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"
-}  # else restarted ranks look for the address of the dead ones
-
-
-def slot_limit() -> int:
-    """How many runs train at a time on this machine: $AECORE_SLOTS, or one."""
-    try:
-        return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
-    except ValueError:
-        return 1
+SLOTS_FOLDER = ".slots"  # beside the runs
+# without it, ranks that are started again look for the address of the dead ones
+RESTARTS = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "2"]
 
 
 def main(path: Path, processes: int = 1) -> None:
-    """Hold the run's lock while waiting; with a slot in hand, exec the trainer, or a torchrun of several."""
-    with open(path / "run.lock", "a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        since = read_queued_since(path) or time.time()
-        while is_earlier_waiting(path, since) or (slot := take_free_slot(path.parent)) is None:
-            time.sleep(POLL_SECONDS)
-        os.utime(
-            lock.fileno()
-        )  # the lock is free until the trainer has started: this says that one is on its way
+    """Holds the run's lock while waiting; with a slot, executes the trainer in this process."""
+    with LockFile(path / LOCK_FILE).hold(wait=True) as lock:
+        slot = wait_for_slot(path)
+        # the lock is free until the trainer has started: its time says that one is on its way
+        os.utime(lock.fileno())
     os.set_inheritable(slot.fileno(), True)
     apply_run_limits()
     os.environ.update(RESTARTS)
     os.execv(sys.executable, trainer_command(path, processes))
 
 
+def wait_for_slot(path: Path) -> IO[bytes]:
+    """Returns a slot once there is a free one and no run that was queued earlier waits."""
+    since = read_queued_since(path) or time.time()
+    while True:
+        if not is_earlier_waiting(path, since):
+            slot = take_free_slot(path.parent)
+            if slot is not None:
+                return slot
+        time.sleep(POLL_SECONDS)
+
+
 def trainer_command(path: Path, processes: int) -> list[str]:
-    """The command that trains a run: one process, or a torchrun of several that starts dead ones again."""
-    several = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        str(processes),
-        "--max-restarts",
-        "2",
-    ]
+    """Returns the command that trains a run: one process, or several under torchrun.
+
+    torchrun starts all of them again where one dies.
+    """
+    torchrun = [*TORCHRUN, "--nproc-per-node", str(processes)] if processes > 1 else []
     resume = ["-m", "aecore", "resume", str(path), "--queued"]
-    return [sys.executable, "-X", "faulthandler", *(several if processes > 1 else []), *resume]
+    return [sys.executable, "-X", "faulthandler", *torchrun, *resume]
 
 
 def apply_run_limits() -> None:
-    """The limits of a public demo, which the trainer inherits: memory in GB, minutes of time, niceness."""
+    """Sets the limits of a public demo, which the trainer inherits.
+
+    They are memory in GB, minutes of time, and niceness.
+    """
     if gigabytes := read_number_setting("AECORE_RUN_MEMORY_GB"):
         size = int(gigabytes * 1e9)
-        resource.setrlimit(
-            resource.RLIMIT_DATA, (size, size)
-        )  # not of addresses: torch reserves more than it uses
+        # of data, not of addresses: torch reserves more addresses than it uses
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
     if minutes := read_number_setting("AECORE_RUN_MINUTES"):
-        signal.alarm(max(1, round(minutes * 60)))  # the trainer takes it as a wish to stop
+        signal.alarm(max(1, round(minutes * 60)))  # the trainer takes it as a request to stop
     if niceness := read_number_setting("AECORE_RUN_NICE"):
         os.nice(int(niceness))
 
 
 def read_number_setting(name: str) -> float:
-    """A setting of the environment; 0 where it is not set."""
+    """Returns a setting of the environment; 0 where it is not set or no number."""
     try:
         return max(0.0, float(os.environ.get(name) or 0))
     except ValueError:
@@ -88,11 +83,11 @@ def read_number_setting(name: str) -> float:
 
 
 def take_free_slot(root: Path) -> IO[bytes] | None:
-    """A slot that nobody holds, now held by this process."""
-    folder = root / ".slots"
+    """Returns a slot of the folder of runs, now held by this process; None where all are taken."""
+    folder = root / SLOTS_FOLDER
     folder.mkdir(exist_ok=True)
-    for i in range(slot_limit()):
-        file = open(folder / f"{i}.lock", "ab")  # noqa: SIM115 - stays open for as long as the trainer lives
+    for i in range(read_slot_limit()):
+        file = open(folder / f"{i}.lock", "ab")  # noqa: SIM115 - open while the trainer lives
         if try_lock(file):
             return file
         file.close()
@@ -100,37 +95,24 @@ def take_free_slot(root: Path) -> IO[bytes] | None:
 
 
 def is_earlier_waiting(path: Path, since: float) -> bool:
-    """Whether a run that was queued earlier is still waiting."""
-    for state in path.parent.glob("*/state.json"):
-        if (
-            state.parent != path
-            and (other := read_queued_since(state.parent)) is not None
-            and other < since
-        ):
-            with (
-                suppress(OSError),
-                open(state.parent / "run.lock", "rb") as lock,
-            ):  # deleted meanwhile, or another user's
-                if not try_lock(lock):
-                    return True
+    """Returns True while a run that was queued earlier than `since` is waiting."""
+    for state_file in path.parent.glob(f"*/{STATE_FILE}"):
+        other = state_file.parent
+        if other == path:
+            continue
+        queued = read_queued_since(other)
+        if queued is not None and queued < since and LockFile(other / LOCK_FILE).is_held():
+            return True
     return False
 
 
 def read_queued_since(path: Path) -> float | None:
-    """When the run was queued; None if it is not."""
+    """Returns when the run was queued, in seconds since 1970; None if it is not."""
     try:
-        state = json.loads((path / "state.json").read_text())
+        state = json.loads((path / STATE_FILE).read_text())
         return float(state["since"]) if state["state"] == "queued" else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def try_lock(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

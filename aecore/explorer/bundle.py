@@ -1,7 +1,7 @@
-"""The explorer's JavaScript in one piece: its modules in the order in which they need each other.
+"""JavaScript in one piece: an entry and the modules of web/ that it needs, in order.
 
-Each module becomes a function that gives what it exports, so that their private names stay apart. That is all that
-building it takes, and the browser's debugger shows the lines as they were written.
+Each module becomes a function that returns what it exports, so that their private names stay apart.
+That is all that building it takes, and the browser's debugger shows the lines as they were written.
 """
 
 from __future__ import annotations
@@ -10,37 +10,30 @@ import re
 from pathlib import Path
 
 WEB_FOLDER = Path(__file__).resolve().parent / "web"
-IMPORT_LINE = re.compile(r'^import (\{[^}]*\}) from "\./(\w+)\.js";\n', re.MULTILINE)
+IMPORT_LINE = re.compile(r'^import (\{[^}]*\}) from "(?:[\w.]+/)+(\w+)\.js";\n', re.MULTILINE)
 EXPORT_WORD = re.compile(r"^export (?=(?:async )?(?:class|function|const) (\w+))", re.MULTILINE)
 
 
-def bundle_modules(entry: str) -> str:
-    """`entry`.js and all it imports; the entry itself stands last, with its own exports as they are."""
+def bundle_modules(entry: Path) -> str:
+    """Return the script of a .js file and all modules that it imports; its own exports stay."""
+    text = entry.read_text(encoding="utf-8")
     order: list[str] = []
-    order_modules(entry, order)
-    parts = [wrap_module(name) for name in order[:-1]]
-    return "\n".join([*parts, link_imports(read_module(entry))])
+    for name in list_imports(text):
+        order_modules(name, order)
+    return "\n".join([*map(wrap_module, order), link_imports(text)])
 
 
 def order_modules(name: str, order: list[str]) -> None:
-    """A module behind those that it imports."""
-    for _, other in IMPORT_LINE.findall(read_module(name)):
-        if other not in order:
-            order_modules(other, order)
+    """Append a module of web/ to `order`, behind those that it imports, unless it is there."""
+    if name in order:
+        return
+    for imported in list_imports(read_module(name)):
+        order_modules(imported, order)
     order.append(name)
 
 
-def read_module(name: str) -> str:
-    return (WEB_FOLDER / f"{name}.js").read_text(encoding="utf-8")
-
-
-def link_imports(text: str) -> str:
-    """Imports as plain constants."""
-    return IMPORT_LINE.sub(lambda found: f"const {found[1]} = module_{found[2]};\n", text)
-
-
 def wrap_module(name: str) -> str:
-    """A module as a function that is called once."""
+    """Return a module of web/ as the constant `module_NAME`: a function that is called once."""
     text = read_module(name)
     names = ", ".join(EXPORT_WORD.findall(text))
     body = EXPORT_WORD.sub("", link_imports(text))
@@ -50,5 +43,20 @@ def wrap_module(name: str) -> str:
 
 
 def read_styles(*names: str) -> str:
-    """The style sheets of these names, in one."""
+    """Return the style sheets of web/ with these names as one."""
     return "\n".join((WEB_FOLDER / f"{name}.css").read_text(encoding="utf-8") for name in names)
+
+
+def read_module(name: str) -> str:
+    """Return the text of a module of web/."""
+    return (WEB_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+
+
+def list_imports(text: str) -> list[str]:
+    """Return the names of the modules that a text imports."""
+    return [name for _, name in IMPORT_LINE.findall(text)]
+
+
+def link_imports(text: str) -> str:
+    """Return the text with its imports as plain constants."""
+    return IMPORT_LINE.sub(lambda line: f"const {line[1]} = module_{line[2]};\n", text)

@@ -1,236 +1,179 @@
-"""What the latent explorer gets, as bytes in the safetensors format: a model with its codes, and a map of them.
+"""Packs of the explorer, in the safetensors format: a model with its codes, and a map of them.
 
-The browser reads them without a copy of what it does not need (docs/explorer.md describes the layout). The model's
-pack is sent once; a map's, with other positions or colours of the same inputs, is small beside it.
+The browser reads them without a copy of what it does not need (docs/explorer.md describes the
+layout). The model's pack is sent once; a map's, with other positions or colours of the same inputs,
+is small beside it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from safetensors import numpy as safetensors
-from safetensors.torch import load as load_tensors
 from torch import Tensor
 
+from aecore.analysis.bounds import is_variational
+from aecore.analysis.chunks import CHUNK_ROWS
 from aecore.analysis.latent import Plane
-from aecore.analysis.metrics import CHUNK_ROWS, decode_in_chunks, is_variational
-from aecore.data.splits import Dataset, as_float
+from aecore.data.splits import Dataset, Split, as_float
 from aecore.errors import ConfigError
 from aecore.explorer.portable import export_steps
+from aecore.explorer.quantise import (
+    QUANTISATION_STEPS,
+    fits_half,
+    half_weights_suffice,
+    quantise_codes,
+    quantise_to_bytes,
+    to_half_if_exact,
+)
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 
 MAX_PACKED_WEIGHTS = 25_000_000  # of a network that a browser gets
-CODE_BYTES, INPUT_BYTES, EPOCH_BYTES = (
-    32_000_000,
-    12_000_000,
-    8_000_000,
-)  # at most so much is sent of each
-QUANTISATION_STEPS = (
-    15,
-    19,
-    23,
-    31,
-    47,
-    63,
-    95,
-    127,
-    191,
-    255,
-)  # into which a column of codes may be cut
-THUMBNAIL_PIXELS = 48  # pixels of a side, at most
-TEMPORARY_GROUND = 2000  # points of a manifold that are drawn behind a decoded one
-HALF_LIMIT = 60_000  # half precision ends at 65,504
-
+CODE_BYTES = 32_000_000  # at most so much of the codes is sent
+INPUT_BYTES = 12_000_000  # and of the inputs
+MAX_PACKED_CLASSES = 255  # a class is a byte
+THUMBNAIL_SIDE = 48  # pixels, at most
+GROUND_POINTS = 2000  # points of a manifold that are drawn behind a decoded one
+USUAL_RANGE = (0.01, 0.99)  # quantiles between which the bars of a column reach
 
 PackArrays = dict[str, np.ndarray]
 
 
-def encode_pack(tensors: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> bytes:
-    """One pack: arrays, and what JSON can say of them."""
-    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    return safetensors.save(whole, {"explorer": json.dumps(about)})
-
-
-# -- the model and its codes
+def encode_pack(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
+    """Return one pack: arrays, and `meta` as JSON."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return safetensors.save(contiguous, {"explorer": json.dumps(meta)})
 
 
 class MapInputs(NamedTuple):
-    """The inputs of a map, row i being input i of the split."""
+    """The inputs of a map: row i is input i of the split."""
 
-    found: Dataset
+    dataset: Dataset
     split: str
     z: np.ndarray  # (N, latent_dim)
     errors: np.ndarray  # (N,)
 
     @property
+    def examples(self) -> Split:
+        """All examples of the split."""
+        return getattr(self.dataset, self.split)
+
+    @property
     def x(self) -> Tensor:
-        return getattr(self.found, self.split).x[: len(self.z)]
+        """The inputs (N, *input_shape)."""
+        return self.examples.x[: len(self.z)]
 
     @property
     def labels(self) -> np.ndarray | None:
-        y = getattr(self.found, self.split).y
-        return (
-            None
-            if y is None or len(self.found.classes) > 255
-            else y[: len(self.z)].numpy().astype(np.uint8)
-        )
+        """The class of each input, uint8 (N,); None without classes, or with more than 255."""
+        y = self.examples.y
+        if y is None or len(self.dataset.classes) > MAX_PACKED_CLASSES:
+            return None
+        return y[: len(self.z)].numpy().astype(np.uint8)
+
+
+# -- the model and its codes
 
 
 def encode_model_pack(
     model: Autoencoder,
-    shown: MapInputs,
+    map_inputs: MapInputs,
     *,
     token: str = "",
     inputs: bool = True,
     compact: bool = False,
 ) -> bytes:
-    """The network, the codes of the shown inputs, and the inputs themselves as far as they fit.
+    """Return the pack of a network, and of a map's inputs with their codes, as far as they fit.
 
-    Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact` and no picture
-    changes by it, float16 and one byte a value. ConfigError where the network is too large for a browser.
+    Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact`
+    and no picture changes by it, float16 and one byte a value. ConfigError where the network is too
+    large for a browser.
     """
-    network, arrays = export_steps(model)
-    if (size := sum(array.numel() for array in arrays.values())) > MAX_PACKED_WEIGHTS:
-        raise ConfigError(
-            f"The network has {size:,} weights, too many for a browser; the limit is {MAX_PACKED_WEIGHTS:,}."
-        )
-    tensors = {f"model.{name}": array.numpy() for name, array in arrays.items()}
-    about: dict[str, Any] = {
-        "token": token,
-        "network": network,
-        "kind": drawing_kind(shown.found),
-        "columns": list(shown.found.columns),
-    }
-    narrow = compact and half_weights_suffice(model, shown)
-    if narrow:
-        tensors = {name: array.astype(np.float16) for name, array in tensors.items()}
-    if 2 * shown.z.size <= CODE_BYTES:
-        tensors |= pack_codes_of(model, shown, compact)
+    network, weights = export_steps(model)
+    check_weight_count(sum(array.numel() for array in weights.values()))
+    halve = compact and half_weights_suffice(model, map_inputs.z)
+    number = np.float16 if halve else np.float32
+    arrays = {f"model.{name}": array.numpy().astype(number) for name, array in weights.items()}
+    if 2 * map_inputs.z.size <= CODE_BYTES:
+        arrays |= pack_posterior(model, map_inputs, compact)
     if inputs:
-        tensors |= pack_inputs(shown)
-    if about["kind"] == "cloud":
-        tensors["ground"] = shown.found.train.x[:TEMPORARY_GROUND].numpy().astype(np.float32)
-    elif about["kind"] == "table":
-        tensors |= dict(zip(("columns.low", "columns.high"), column_limits(shown), strict=True))
-    return encode_pack(tensors, about)
+        arrays |= pack_inputs(map_inputs.x)
+    dataset = map_inputs.dataset
+    kind = drawing_kind(dataset)
+    if kind == "cloud":
+        arrays["ground"] = dataset.train.x[:GROUND_POINTS].numpy().astype(np.float32)
+    elif kind == "table":
+        arrays |= pack_column_limits(dataset.train.x)
+    meta = {"token": token, "network": network, "kind": kind, "columns": list(dataset.columns)}
+    return encode_pack(arrays, meta)
 
 
-def drawing_kind(found: Dataset) -> str:
-    """How its examples are drawn: image, cloud (points in 2 or 3 dimensions) or table."""
-    if len(found.input_shape) == 3:
-        return "image"
-    return "cloud" if found.kind == "manifold" and found.input_shape[0] in (2, 3) else "table"
-
-
-def pack_codes_of(model: Autoencoder, shown: MapInputs, compact: bool) -> PackArrays:
-    """z, and for variational codes ln sigma^2, of each input."""
-    named = {"codes": shown.z}
-    if is_variational(model):
-        named["log_variance"] = compute_log_variances(model, shown.x)
-    result: PackArrays = {}
-    for name, values in named.items():
-        result |= (
-            quantise_codes(model, name, values) if compact else {name: to_half_if_exact(values)}
+def check_weight_count(count: int) -> None:
+    """Raise ConfigError where a network is too large for a browser."""
+    if count > MAX_PACKED_WEIGHTS:
+        raise ConfigError(
+            f"The network has {count:,} weights, too many for a browser; "
+            f"the limit is {MAX_PACKED_WEIGHTS:,}."
         )
-    return result
 
 
-def to_half_if_exact(values: np.ndarray) -> np.ndarray:
-    """In half precision, unless that ends before these do."""
-    return values.astype(np.float16 if np.abs(values).max(initial=0) < HALF_LIMIT else np.float32)
+def drawing_kind(dataset: Dataset) -> str:
+    """Return how examples are drawn: image, cloud (points in 2 or 3 dimensions) or table."""
+    if len(dataset.input_shape) == 3:
+        return "image"
+    return "cloud" if dataset.kind == "manifold" and dataset.input_shape[0] in (2, 3) else "table"
 
 
-def quantise_codes(model: Autoencoder, name: str, values: np.ndarray) -> PackArrays:
-    """Values in as few steps as leave the pictures as they are: few steps compress well. Else halved."""
-    for steps in QUANTISATION_STEPS if name == "codes" else QUANTISATION_STEPS[:1]:
-        arrays = quantise_to_bytes(name, values, steps)
-        if name != "codes" or decode_alike(model, values, restore_quantised(name, arrays)):
-            return arrays
-    return {name: to_half_if_exact(values)}
+def pack_posterior(model: Autoencoder, map_inputs: MapInputs, compact: bool) -> PackArrays:
+    """Return z of each input, and ln sigma^2 where the codes are variational."""
+    z = map_inputs.z
+    arrays = quantise_codes(model, "codes", z) if compact else {"codes": to_half_if_exact(z)}
+    if not is_variational(model):
+        return arrays
+    log_variance = compute_log_variances(model, map_inputs.x)
+    if compact:
+        return arrays | quantise_to_bytes("log_variance", log_variance, QUANTISATION_STEPS[0])
+    return arrays | {"log_variance": to_half_if_exact(log_variance)}
 
 
 @torch.no_grad()
 def compute_log_variances(model: Autoencoder, x: Tensor) -> np.ndarray:
-    """ln sigma^2 of q(z|x), (N, latent_dim)."""
-    d, parts = model.config.latent_dim, []
+    """Return ln sigma^2 of q(z|x), (N, latent_dim)."""
+    latent_dim, parts = model.config.latent_dim, []
     for part in x.split(CHUNK_ROWS):
         scaled = model.to_scaled(as_float(part).to(model.shift.device))
-        parts.append(model.encoder(scaled).out[:, d:].float().cpu())
+        parts.append(model.encoder(scaled).out[:, latent_dim:].float().cpu())
     return torch.cat(parts).numpy()
 
 
-def quantise_to_bytes(name: str, values: np.ndarray, steps: int = 255) -> PackArrays:
-    """A byte a value: how many of at most 255 `steps` it is above its column's lowest."""
-    low = values.min(0).astype(np.float32)
-    step = ((values.max(0) - low) / steps).astype(np.float32)
-    counted = np.round((values - low) / np.where(step > 0, step, 1)).clip(0, steps).astype(np.uint8)
-    return {name: counted, f"{name}.low": low, f"{name}.step": step}
-
-
-def restore_quantised(name: str, arrays: PackArrays) -> np.ndarray:
-    return arrays[f"{name}.low"] + arrays[name] * arrays[f"{name}.step"]
-
-
-@torch.no_grad()
-def decode_alike(model: Autoencoder, z: np.ndarray, other: np.ndarray) -> bool:
-    """Whether both codes decode to what looks the same: within 1/255 in root mean square, that is 48 dB."""
-    pair = [
-        decode_in_chunks(
-            model, model.bottleneck.snap(torch.from_numpy(part[:500].astype(np.float32)))
-        ).numpy()
-        for part in (z, other)
-    ]
-    span = 1.0 if len(model.config.input_shape) == 3 else np.maximum(np.ptp(pair[0], axis=0), 1e-12)
-    return bool(np.sqrt((((pair[0] - pair[1]) / span) ** 2).mean()) < 1 / 255)
-
-
-@torch.no_grad()
-def half_weights_suffice(model: Autoencoder, shown: MapInputs) -> bool:
-    """Whether the decoder's pictures stay the same, within half of 1/255, with weights in half precision."""
-    other = deepcopy(model)
-    for tensor in (*other.parameters(), *other.buffers()):
-        if tensor.is_floating_point():
-            tensor.copy_(tensor.half().float())
-    z = torch.from_numpy(shown.z[:500].astype(np.float32))
-    pair = [decode_in_chunks(net, net.bottleneck.snap(z)).numpy() for net in (model, other)]
-    span = 1.0 if len(model.config.input_shape) == 3 else np.maximum(np.ptp(pair[0], axis=0), 1e-12)
-    difference = np.abs(pair[0] - pair[1]) / span
-    return bool(np.isfinite(difference).all() and np.quantile(difference, 0.999) < 0.5 / 255)
-
-
-def pack_inputs(shown: MapInputs) -> PackArrays:
-    """As many inputs as fit, from the first on: pictures as bytes of at most THUMB pixels, rows as float32."""
-    x = shown.x
+def pack_inputs(x: Tensor) -> PackArrays:
+    """Return as many inputs as fit: pictures as bytes, at most 48 x 48, rows as float32."""
     if x.dim() == 4:
-        side = max(x.shape[2:])
-        size = tuple(max(1, round(n * min(1, THUMBNAIL_PIXELS / side))) for n in x.shape[2:])
-        x = x[: max(1, INPUT_BYTES // (x.shape[1] * size[0] * size[1]))]
-        if size != tuple(x.shape[2:]):
-            x = F.interpolate(as_float(x), size=size, mode="area")
-        return {
-            "inputs": (
-                x if x.dtype == torch.uint8 else (as_float(x).clamp(0, 1) * 255).round().byte()
-            ).numpy()
-        }
+        return {"inputs": shrink_images(x).numpy()}
     return {"inputs": x[: max(1, INPUT_BYTES // (4 * x.shape[1]))].numpy().astype(np.float32)}
 
 
-def column_limits(shown: MapInputs) -> tuple[np.ndarray, np.ndarray]:
-    """Between which values the columns of a table lie, but for the outermost hundredth."""
-    x = shown.found.train.x.numpy()
-    low, high = (
-        np.nan_to_num(np.nanquantile(x, q, axis=0)).astype(np.float32) for q in (0.01, 0.99)
-    )
-    return low, high
+def shrink_images(x: Tensor) -> Tensor:
+    """Return as many images (N, C, H, W) as fit, as bytes of at most 48 x 48 pixels."""
+    scale = min(1, THUMBNAIL_SIDE / max(x.shape[2:]))
+    height, width = (max(1, round(side * scale)) for side in x.shape[2:])
+    x = x[: max(1, INPUT_BYTES // (x.shape[1] * height * width))]
+    if (height, width) != tuple(x.shape[2:]):
+        x = F.interpolate(as_float(x), size=(height, width), mode="area")
+    return x if x.dtype == torch.uint8 else (as_float(x).clamp(0, 1) * 255).round().byte()
+
+
+def pack_column_limits(x: Tensor) -> PackArrays:
+    """Return the usual range of each column of a table (N, d): its 1 % and 99 % quantiles."""
+    limits = (np.nanquantile(x.numpy(), share, axis=0) for share in USUAL_RANGE)
+    low, high = (np.nan_to_num(values).astype(np.float32) for values in limits)
+    return {"columns.low": low, "columns.high": high}
 
 
 # -- a map
@@ -238,7 +181,7 @@ def column_limits(shown: MapInputs) -> tuple[np.ndarray, np.ndarray]:
 
 def encode_map_pack(
     run: Run,
-    shown: MapInputs,
+    map_inputs: MapInputs,
     positions: np.ndarray,
     *,
     name: str,
@@ -252,80 +195,34 @@ def encode_map_pack(
     epochs: PackArrays | None = None,
     compact: bool = False,
 ) -> bytes:
-    """Where the points lie and what colours them: `class`, `error` or `neighbours`, whose values all are sent.
+    """Return the pack of a map: where the points lie, and the values of all that can colour them.
 
-    `plane` says how a position is a code; without it codes are blended between those of neighbours. `epochs` is
-    what `epochs_of` gives. Numbers are float32, where `compact` float16.
+    `colour` is `class`, `error` or `neighbours`. `plane` gives the code of a position; without it
+    codes are blended between those of neighbours. `epochs` comes from `pack_saved_epochs`. Numbers
+    are float32, where `compact` float16.
     """
-    number = np.float16 if compact and np.abs(positions).max(initial=0) < HALF_LIMIT else np.float32
-    tensors: PackArrays = {
+    number = np.float16 if compact and fits_half(positions) else np.float32
+    arrays: PackArrays = {
         "positions": positions.astype(number),
-        "errors": to_half_if_exact(shown.errors),
+        "errors": to_half_if_exact(map_inputs.errors),
     }
-    if (labels := shown.labels) is not None:
-        tensors["labels"] = labels
+    labels = map_inputs.labels
+    if labels is not None:
+        arrays["labels"] = labels
     if preserved is not None:
-        tensors["preserved"] = to_half_if_exact(preserved)
+        arrays["preserved"] = to_half_if_exact(preserved)
     if plane is not None:
-        tensors |= {"plane.origin": plane.origin, "plane.axes": plane.axes}
-    tensors |= epochs or {}
-    about = {
+        arrays |= {"plane.origin": plane.origin, "plane.axes": plane.axes}
+    meta = {
         "token": token,
         "run": run.id,
-        "data": shown.found.name,
-        "split": shown.split,
-        "classes": list(shown.found.classes) if shown.labels is not None else [],
+        "data": map_inputs.dataset.name,
+        "split": map_inputs.split,
+        "classes": [] if labels is None else list(map_inputs.dataset.classes),
         "name": name,
         "axes": list(axes),
         "colour": colour,
         "total": total,
         "marked": marked,
     }
-    return encode_pack(tensors, about)
-
-
-def thin_previews(previews: list[tuple[int, Path]]) -> list[tuple[int, Path]]:
-    """As many of the previews as may be sent, the first and the last among them; none where two are too many."""
-    try:
-        count = min(len(previews), EPOCH_BYTES // max(path.stat().st_size for _, path in previews))
-    except (OSError, ValueError):
-        return []
-    if count < 2:
-        return []
-    return [previews[i] for i in np.linspace(0, len(previews) - 1, count).round().astype(int)]
-
-
-def pack_saved_epochs(run: Run, dim: int, shape: tuple[int, ...]) -> PackArrays:
-    """Saved epochs: epochs (E,), their codes (E, n, latent_dim), inputs and their reconstructions; empty without."""
-    kept: list[tuple[int, dict[str, Tensor]]] = []
-    for epoch, path in thin_previews(run.previews()):
-        try:
-            tensors = load_tensors(path.read_bytes())
-            x, rebuilt, z = (tensors[name] for name in ("x", "reconstruction", "z"))
-        except (OSError, SafetensorError, KeyError):  # torn, or of a version that kept no codes
-            continue
-        if (
-            z.dim() == 2
-            and z.shape[1] == dim
-            and x.shape == rebuilt.shape
-            and tuple(x.shape[1:]) == shape
-        ):
-            kept.append((epoch, tensors))
-    if (
-        len(kept) < 2
-        or len({tuple(t["z"].shape) for _, t in kept}) > 1
-        or len({t["x"].shape for _, t in kept}) > 1
-    ):
-        return {}
-    pictures = {
-        "epochs.x": kept[0][1]["x"],
-        "epochs.rebuilt": torch.stack([t["reconstruction"] for _, t in kept]),
-    }
-    return {
-        "epochs": np.array([epoch for epoch, _ in kept], dtype=np.int32),
-        "epochs.z": torch.stack([t["z"].half() for _, t in kept]).numpy(),
-        **{
-            name: (t if t.dtype == torch.uint8 else t.float()).numpy()
-            for name, t in pictures.items()
-        },
-    }
+    return encode_pack(arrays | (epochs or {}), meta)

@@ -1,7 +1,7 @@
-"""A data set of the Hugging Face Hub, by its id: its first rows become a file among the visitor's own sets.
+"""A data set of the Hugging Face Hub, by its id: its first rows become one of the visitor's sets.
 
-The Hub keeps a Parquet copy of every data set that it can show (/api/datasets/NAME/parquet), so nothing of a
-stranger's is run here.
+The Hub keeps a Parquet copy of every data set that it can show (/api/datasets/NAME/parquet), so no
+code of a stranger is run here.
 """
 
 from __future__ import annotations
@@ -9,105 +9,129 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING
 
 from aecore.errors import DataError, HubError
-from aecore.hub.client import (
-    LIBRARY,
-    Token,
-    check_token,
-    explain_hub_errors,
-    get_json,
-    hub_endpoint,
-)
-from aecore.runs.uploads import MAX_UPLOAD_BYTES, UploadedData
+from aecore.files import LIBRARY
+from aecore.hub.client import Token, check_token, explain_hub_errors, get_json, hub_endpoint
+from aecore.runs.uploads import UploadedData, read_upload_limit
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 FETCHED_ROWS = 20_000
+BATCH_ROWS = 1000
 DATASET_NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 
 
 def fetch_hub_dataset(
     repo: str, into: UploadedData, split: str = "train", token: Token = None
 ) -> str:
-    """Fill a set with the first ROWS rows of a split; what was taken, in a sentence. HubError or DataError."""
+    """Fills a set with the first FETCHED_ROWS rows of a split; returns a sentence that says so.
+
+    Raises HubError where the Hub has no such data, DataError where they cannot be read.
+    """
     if not DATASET_NAME.fullmatch(repo):
         raise HubError(
             f"{repo[:80]!r} is no data set's id. It is written user/name, as in its address."
         )
     config, addresses = list_parquet_files(repo, split, token)
-    name = f"{repo.split('/')[-1]}.parquet"
-    with tempfile.TemporaryDirectory() as folder:
-        rows, whole = 0, True
-        with into.receiving(name) as out:
-            writer: Any = None
-            for i, address in enumerate(addresses):
-                part = Path(folder) / f"{i}.parquet"
-                download_dataset_file(address, part, token, repo)
-                writer, rows, whole = append_rows(part, out, writer, rows)
-                part.unlink()
-                if rows >= FETCHED_ROWS:
-                    whole = whole and i + 1 == len(addresses)
-                    break
-            if writer is None or not rows:
-                raise DataError(f"The split {split!r} of {repo} is empty. Choose another.")
-            writer.close()
-    shown = f"{rows:,} rows" if whole else f"The first {rows:,} rows"
-    which = "" if config == "default" else f", configuration {config!r}"
-    return f"{shown} of the split {split!r} of {repo}{which}."
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        into.receiving(f"{repo.split('/')[-1]}.parquet") as out,
+    ):
+        rows = FirstRows(out)
+        for number, address in enumerate(addresses):
+            if rows.is_full():
+                rows.is_cut = True
+                break
+            part = Path(folder) / f"{number}.parquet"
+            download_dataset_file(address, part, token, repo)
+            rows.append(part)
+            part.unlink()
+        if not rows.close():
+            raise DataError(f"The split {split!r} of {repo} is empty. Choose another.")
+    count = f"The first {rows.count:,} rows" if rows.is_cut else f"{rows.count:,} rows"
+    configuration = "" if config == "default" else f", configuration {config!r}"
+    return f"{count} of the split {split!r} of {repo}{configuration}."
 
 
 def list_parquet_files(repo: str, split: str, token: Token) -> tuple[str, list[str]]:
-    """The first configuration that has the split, and where its files lie."""
+    """Returns the first configuration that has the split, and the addresses of its files."""
     with explain_hub_errors(repo):
-        found = get_json(f"/api/datasets/{repo}/parquet", token)
-    if not isinstance(found, dict) or not all(isinstance(parts, dict) for parts in found.values()):
+        answer = get_json(f"/api/datasets/{repo}/parquet", token)
+    if not isinstance(answer, dict) or not all(
+        isinstance(parts, dict) for parts in answer.values()
+    ):
         raise HubError(
-            f"The Hub has no Parquet copy of {repo}, so it cannot be read here. Download and upload it."
+            f"The Hub has no Parquet copy of {repo}, so it cannot be read here. "
+            "Download and upload it."
         )
-    for config, parts in found.items():
-        if addresses := [a for a in parts.get(split, []) if isinstance(a, str)]:
+    for config, parts in answer.items():
+        addresses = [address for address in parts.get(split, []) if isinstance(address, str)]
+        if addresses:
             return config, addresses
-    known = list(dict.fromkeys(name for parts in found.values() for name in parts))
-    raise HubError(f"{repo} has no split {split[:40]!r}; it has {', '.join(known[:8]) or 'none'}.")
+    splits = list(dict.fromkeys(name for parts in answer.values() for name in parts))
+    raise HubError(f"{repo} has no split {split[:40]!r}; it has {', '.join(splits[:8]) or 'none'}.")
 
 
 def download_dataset_file(address: str, target: Path, token: Token, repo: str) -> None:
-    """One file, no larger than a visitor may bring; the token goes to the Hub alone."""
+    """Downloads one file, no larger than a visitor may bring; the token goes to the Hub alone."""
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
+    limit = read_upload_limit()
+    is_on_hub = address.startswith(hub_endpoint() + "/")
     with explain_hub_errors(repo):
-        ours = address.startswith(hub_endpoint() + "/")
         headers = build_hf_headers(
-            token=check_token(token) if ours else False, library_name=LIBRARY
+            token=check_token(token) if is_on_hub else False, library_name=LIBRARY
         )
-        asked = get_session().stream("GET", address, headers=headers, follow_redirects=True)
-        with asked as answer, open(target, "wb") as file:
+        request = get_session().stream("GET", address, headers=headers, follow_redirects=True)
+        with request as answer, open(target, "wb") as file:
             hf_raise_for_status(answer)
             for chunk in answer.iter_bytes():
                 file.write(chunk)
-                if file.tell() > MAX_UPLOAD_BYTES:
+                if file.tell() > limit:
                     raise DataError(
-                        f"A file of {repo} is larger than the limit of {MAX_UPLOAD_BYTES / 1e6:,.0f} MB. "
+                        f"A file of {repo} is larger than the limit of {limit / 1e6:,.0f} MB. "
                         "Download it, and upload a part."
                     )
 
 
-def append_rows(part: Path, out: Any, writer: Any, rows: int) -> tuple[Any, int, bool]:
-    """Add rows of a file to what is written until there are ROWS: the writer, the count, whether all were taken."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class FirstRows:
+    """The first FETCHED_ROWS rows of several Parquet files, written into one."""
 
-    try:
-        with pq.ParquetFile(part) as file:
-            for batch in file.iter_batches(1000):
-                if rows >= FETCHED_ROWS:
-                    return writer, rows, False
-                batch = batch.slice(0, FETCHED_ROWS - rows)
-                writer = writer or pq.ParquetWriter(out, file.schema_arrow)
-                writer.write_batch(batch)
-                rows += len(batch)
-            return writer, rows, rows <= FETCHED_ROWS
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(
-            f"A file of the data set is not readable ({' '.join(str(error).split())[:200]})."
-        ) from error
+    def __init__(self, out: IO[bytes]):
+        self.out, self.count = out, 0
+        self.is_cut = False  # True once rows were left out
+        self.writer: pq.ParquetWriter | None = None
+
+    def is_full(self) -> bool:
+        return self.count >= FETCHED_ROWS
+
+    def append(self, path: Path) -> None:
+        """Adds rows of a file until there are enough; DataError where it is not readable."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(BATCH_ROWS):
+                    room = FETCHED_ROWS - self.count
+                    self.is_cut = self.is_cut or len(batch) > room
+                    if not room:
+                        return
+                    self.writer = self.writer or pq.ParquetWriter(self.out, file.schema_arrow)
+                    self.writer.write_batch(batch.slice(0, room))
+                    self.count += min(len(batch), room)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(
+                f"A file of the data set is not readable ({reason}). Choose another data set."
+            ) from error
+
+    def close(self) -> bool:
+        """Completes the written file; returns False where there was no row."""
+        if self.writer is None or not self.count:
+            return False
+        self.writer.close()
+        return True

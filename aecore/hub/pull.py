@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from aecore.errors import HubError
 from aecore.files import CONFIG_FILE, WEIGHTS_FILE
@@ -12,20 +11,19 @@ from aecore.hub.client import HUB_TIMEOUT, Token, explain_hub_errors, open_clien
 from aecore.hub.repositories import REVISION_NAME, check_repo_name
 from aecore.runs.foreign import adopt_run_folder, choose_files_to_take, verify_model_loads
 
-if TYPE_CHECKING:
-    pass
-
 
 def pull_run(
     repo: str, *, revision: str | None = None, token: Token = None, out: Path | None = None
 ) -> Path:
-    """The run folder of `user/name`: in the Hub's cache, or as a new run in `out`.
+    """Returns the run folder of `user/name`: in the Hub's cache, or as a new run in `out`.
 
-    Sizes are checked before anything is downloaded, and only the files of a run folder are: never a pickle
-    or code. `out` appears whole or not at all, in state done, without records and previews that are unsound;
-    a path in its config loses its folders, so that a stranger's config cannot point into this machine.
+    Sizes are checked before anything is downloaded, and only the files of a run folder are: never a
+    pickle or code. `out` appears whole or not at all, in state done, without records and previews
+    that are unsound; a path in its config loses its folders, so that a stranger's config cannot
+    point into this machine.
 
-    Raises HubError where the repository cannot be had or holds no model, CheckpointError where it is unsound.
+    Raises HubError where the repository cannot be had or holds no model, CheckpointError where it
+    is unsound.
     """
     check_repo_name(repo)
     if revision is not None and (not REVISION_NAME.fullmatch(revision) or ".." in revision):
@@ -34,32 +32,38 @@ def pull_run(
         raise HubError(f"{out.name} exists already. Choose another folder, or delete that one.")
     snapshot = download_snapshot(repo, revision, token)
     verify_model_loads(snapshot, repo)
-    return snapshot if out is None else adopt_run_folder(snapshot, Path(out), repo)
-
-
-# -- down
+    if out is None:
+        return snapshot
+    with explain_hub_errors(repo):
+        return adopt_run_folder(snapshot, Path(out), repo)
 
 
 def download_snapshot(repo: str, revision: str | None, token: Token) -> Path:
-    """The snapshot folder of one commit, once the listing shows a model of bearable size."""
+    """Returns the folder of one commit, once its listing shows a model of bearable size."""
     from huggingface_hub import constants
 
     with explain_hub_errors(repo, revision):
         api = open_client(token)
         if constants.HF_HUB_OFFLINE:
-            pinned: dict[str, Any] = {"revision": revision, "local_files_only": True}
-            return Path(
-                api.snapshot_download(repo, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE], **pinned)
+            snapshot = api.snapshot_download(
+                repo,
+                revision=revision,
+                local_files_only=True,
+                allow_patterns=[CONFIG_FILE, WEIGHTS_FILE],
             )
+            return Path(snapshot)
         info = api.model_info(repo, revision=revision, files_metadata=True, timeout=HUB_TIMEOUT)
-        names = choose_files_to_take(
-            repo, {file.rfilename: file.size for file in info.siblings or ()}
-        )
+        sizes = {file.rfilename: file.size for file in info.siblings or ()}
+        names = choose_files_to_take(repo, sizes)
         folder = Path(api.snapshot_download(repo, revision=info.sha, allow_patterns=names))
-    if absent := [name for name in names if not (folder / name).is_file()]:
-        raise HubError(f"{absent[0]} of {repo} did not arrive: the connection was lost. Try again.")
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise HubError(
+            f"{missing[0]} of {repo} did not arrive: the connection was lost. Try again."
+        )
     return folder
 
 
 def is_empty_folder(path: Path) -> bool:
+    """Returns True for a folder without anything in it."""
     return path.is_dir() and not any(path.iterdir())

@@ -1,23 +1,37 @@
-"""Model repositories of the Hub: their names, their listing, and what is in one."""
+"""Repositories of the Hub, models and Spaces: their names, their listing, and what is in one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aecore.analysis.card import VARIANT_TAG
 from aecore.errors import HubError
-from aecore.hub.client import HUB_TIMEOUT, LIBRARY, Token, explain_hub_errors, get_json
-from aecore.runs.card import VARIANT_TAG
+from aecore.explorer.static_page import MODEL_PACK
+from aecore.files import CARD_FILE, LIBRARY
+from aecore.hub.client import (
+    HUB_TIMEOUT,
+    Token,
+    explain_hub_errors,
+    get_json,
+    hub_endpoint,
+    open_client,
+)
+from aecore.runs.foreign import list_file_sizes
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 REPO_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 REVISION_NAME = re.compile(r"[A-Za-z0-9][\w./+-]{0,249}", re.ASCII)
+VARIANT_NAME = re.compile(r"[a-z0-9-]{1,64}")
+
+
+# -- models
 
 
 class HubModel(NamedTuple):
@@ -32,22 +46,67 @@ class HubModel(NamedTuple):
 
 
 def search_models(text: str = "", *, token: Token = False, limit: int = 20) -> list[HubModel]:
-    """Models of this library whose name contains `text`, the newest first. Raises HubError."""
-    params: dict[str, Any] = {"filter": LIBRARY, "search": text[:200], "sort": "lastModified"}
-    fields = ["author", "lastModified", "tags", "downloads", "likes"]
-    params |= {"limit": max(1, min(limit, 100)), "expand": fields}
+    """Returns models of this library whose name contains `text`, the newest first.
+
+    Raises HubError.
+    """
+    params: dict[str, Any] = {
+        "filter": LIBRARY,
+        "search": text[:200],
+        "sort": "lastModified",
+        "limit": max(1, min(limit, 100)),
+        "expand": ["author", "lastModified", "tags", "downloads", "likes"],
+    }
     with explain_hub_errors():
         return [parse_hub_model(row) for row in get_json("/api/models", token, params)[:limit]]
 
 
+def parse_hub_model(row: Mapping[str, Any]) -> HubModel:
+    """Returns the model of a row of the Hub's listing."""
+    repo = str(row["id"])
+    updated = None
+    with suppress(ValueError):
+        updated = datetime.fromisoformat(str(row.get("lastModified")))
+    return HubModel(
+        repo=repo,
+        author=str(row.get("author") or repo.split("/")[0]),
+        updated=updated,
+        variant=find_variant_tag(row.get("tags") or ()),
+        downloads=int(row.get("downloads") or 0),
+        likes=int(row.get("likes") or 0),
+    )
+
+
+def find_variant_tag(tags: Iterable[object]) -> str:
+    """Returns the variant that the first tag of that kind names; empty where none is sound."""
+    for tag in map(str, tags):
+        if tag.startswith(VARIANT_TAG):
+            variant = tag.removeprefix(VARIANT_TAG)
+            return variant if VARIANT_NAME.fullmatch(variant) else ""
+    return ""
+
+
 def name_of_token(token: Token = None) -> str:
-    """The name that a token belongs to. Raises HubError where the Hub does not know it."""
+    """Returns the account that a token belongs to; HubError where the Hub does not know it."""
     with explain_hub_errors():
         return str(get_json("/api/whoami-v2", token)["name"])
 
 
+# -- names and files
+
+
+def check_repo_name(repo: str) -> None:
+    """Raises HubError for what is no `user/name`."""
+    is_well_formed = REPO_NAME.fullmatch(repo) and not repo.endswith((".", "-", ".git"))
+    if not is_well_formed or "--" in repo or ".." in repo:
+        raise HubError(f"{repo[:100]!r} is no repository. Give it as user/name.")
+
+
 def list_repo_files(api: HfApi, repo: str, private: bool) -> list[str]:
-    """The files that the repository has; none where it is new. HubError where it is not ours to replace."""
+    """Returns the files of a model repository; none where it is new.
+
+    Raises HubError where it is not ours to replace.
+    """
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
@@ -58,38 +117,67 @@ def list_repo_files(api: HfApi, repo: str, private: bool) -> list[str]:
         raise HubError(
             f"{repo} holds a model of another library, {info.library_name}. Choose another name."
         )
+    check_still_private(repo, info, private)
+    return [file.rfilename for file in info.siblings or ()]
+
+
+def check_still_private(repo: str, info: Any, private: bool) -> None:
+    """Raises HubError where something private would go to a repository that is public."""
     if private and info.private is False:
         raise HubError(
             f"{repo} is public already. Choose another name, or make it private on the Hub first."
         )
+
+
+def list_commit_changes(
+    folder: Path, stale: Iterable[str]
+) -> list[CommitOperationAdd | CommitOperationDelete]:
+    """Returns the changes of a commit that deletes stale files and adds all files of `folder`."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    changes: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationDelete(name) for name in stale
+    ]
+    changes += [CommitOperationAdd(name, str(folder / name)) for name in list_file_sizes(folder)]
+    return changes
+
+
+# -- Spaces that show an explorer
+
+
+def space_address(repo: str) -> str:
+    """Returns the address of the Space of a name."""
+    return f"{hub_endpoint()}/spaces/{repo}"
+
+
+def find_explorer_page(repo: str, token: Token) -> str:
+    """Returns the address of a model's explorer; empty where there is none or that is unknown."""
+    try:
+        with explain_hub_errors(repo):
+            space = open_client(token).space_info(repo, timeout=HUB_TIMEOUT)
+    except HubError:
+        return ""
+    return space_address(repo) if is_explorer_space(space) else ""
+
+
+def list_space_files(api: HfApi, repo: str, private: bool) -> list[str]:
+    """Returns the files of a Space; none where it is new.
+
+    Raises HubError where it is not ours to replace.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        info = api.space_info(repo, timeout=HUB_TIMEOUT)
+    except RepositoryNotFoundError:
+        return []
+    if not is_explorer_space(info):
+        raise HubError(f"The Space {repo} holds something else. Choose another name.")
+    check_still_private(repo, info, private)
     return [file.rfilename for file in info.siblings or ()]
 
 
-# -- what they share
-
-
-def check_repo_name(repo: str) -> None:
-    if (
-        not REPO_NAME.fullmatch(repo)
-        or "--" in repo
-        or ".." in repo
-        or repo.endswith((".", "-", ".git"))
-    ):
-        raise HubError(f"{repo[:100]!r} is no repository. Give it as user/name.")
-
-
-def parse_hub_model(row: Mapping[str, Any]) -> HubModel:
-    """A row of the Hub's listing."""
-    tags = [str(tag) for tag in row.get("tags") or ()]
-    variant = next(
-        (tag.removeprefix(VARIANT_TAG) for tag in tags if tag.startswith(VARIANT_TAG)), ""
-    )
-    updated = None
-    with suppress(ValueError):
-        updated = datetime.fromisoformat(str(row.get("lastModified")))
-    repo = str(row["id"])
-    author = str(row.get("author") or repo.split("/")[0])
-    counts = (int(row.get(name) or 0) for name in ("downloads", "likes"))
-    return HubModel(
-        repo, author, updated, variant if re.fullmatch(r"[a-z0-9-]{1,64}", variant) else "", *counts
-    )
+def is_explorer_space(space: Any) -> bool:
+    """Returns True for a Space that `publish_explorer` made, or one that is still empty."""
+    files = {file.rfilename for file in space.siblings or ()} - {".gitattributes", CARD_FILE}
+    return space.sdk == "static" and (not files or {"explorer.js", MODEL_PACK} <= files)

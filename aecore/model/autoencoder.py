@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aecore.errors import ConfigError
+from aecore.files import find_model_folder
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.likelihood import Likelihood
@@ -221,9 +222,10 @@ class Autoencoder(nn.Module):
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Autoencoder:
         """Return the model of a run folder, in evaluation mode and without gradients.
 
+        `folder` may be the name of a model that ships with the package, such as mnist-conv-vae.
         CheckpointError says what is wrong with the folder.
         """
-        return load_model(cls, Path(folder)).to(device)
+        return load_model(cls, find_model_folder(folder)).to(device)
 
     @classmethod
     def from_pretrained(

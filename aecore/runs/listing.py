@@ -1,4 +1,4 @@
-"""Which runs there are: made, found, listed and named."""
+"""The runs that there are: where they live, how one is created, found and listed."""
 
 from __future__ import annotations
 
@@ -11,27 +11,21 @@ from datetime import datetime
 from pathlib import Path
 
 from aecore.errors import CheckpointError, RunError
-from aecore.files import CONFIG_FILE, write_text_file
+from aecore.files import CONFIG_FILE, SHIPPED_FOLDER, write_text_file
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.run import START_SECONDS, Run
 
-SHIPPED_PREFIXES = (
-    "mnist-",
-    "breast-cancer-",
-    "swiss-roll-",
-    "s-curve-",
-    "circles-",
-)  # as in .gitignore
-SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "checkpoints"
+# The beginnings of the names of shipped runs, in the order of listings; as in .gitignore
+SHIPPED_PREFIXES = ("mnist-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")
 
 
 def runs_folder() -> Path:
-    """Where runs live: $AECORE_RUNS, or checkpoints/ in the current folder."""
+    """Returns the folder where runs live: $AECORE_RUNS, or checkpoints/ in the current folder."""
     return Path(os.environ.get("AECORE_RUNS", "checkpoints"))
 
 
 def create_run(config: RunConfig, folder: Path | None = None) -> Run:
-    """A new run folder, queued. RunError where `folder` is taken."""
+    """Creates a run folder, queued. RunError where `folder` is taken."""
     path = folder or runs_folder() / make_run_id(config)
     try:
         path.mkdir(parents=True, exist_ok=False)
@@ -53,7 +47,7 @@ def create_run(config: RunConfig, folder: Path | None = None) -> Run:
 
 
 def create_shared_run(config: RunConfig, folder: Path | None, first: bool) -> Run:
-    """The run that several processes train in `folder`; the first of them makes it where it is not there yet.
+    """Returns the run that several processes train in `folder`; the first one creates it if needed.
 
     RunError where there is no folder that all of them know, or where it holds another run.
     """
@@ -64,21 +58,21 @@ def create_shared_run(config: RunConfig, folder: Path | None, first: bool) -> Ru
     deadline = time.monotonic() + START_SECONDS
     while not (folder / CONFIG_FILE).is_file() and time.monotonic() < deadline:
         time.sleep(0.1)
-    if (run := Run(folder)).config() != config:
+    run = Run(folder)
+    if run.config() != config:
         raise RunError(f"{folder} holds a run of other settings. Choose another folder.")
     return run
 
 
 def make_run_id(config: RunConfig) -> str:
-    """When, what, on which data, and four letters against collisions: 1122-2105-vae-digits-3fa9."""
-    data = re.sub(
-        r"[^a-z0-9]+", "-", Path(config.data.name if config.data else "model").stem.lower()
-    )[:24].strip("-")
+    """Returns a new id: time, variant, data and four random letters, 1122-2105-vae-digits-3fa9."""
+    source = Path(config.data.name if config.data else "model").stem.lower()
+    data = re.sub(r"[^a-z0-9]+", "-", source)[:24].strip("-")
     return f"{datetime.now():%m%d-%H%M}-{config.model.variant}-{data}-{secrets.token_hex(2)}"
 
 
 def find_run(name: str | Path) -> Run:
-    """The run of that id or folder; RunError lists what there is."""
+    """Returns the run of that id or folder; RunError lists what there is."""
     for path in (Path(name), runs_folder() / name, SHIPPED_FOLDER / name):
         with suppress(OSError):  # a name too long for a file
             if (path / CONFIG_FILE).is_file():
@@ -88,18 +82,39 @@ def find_run(name: str | Path) -> Run:
 
 
 def list_runs() -> list[Run]:
-    """Every run folder: the user's newest first, then the shipped ones by name, each name once."""
-    own = sorted(_run_folders(runs_folder()), key=_time_created, reverse=True)
-    shipped = sorted(
-        (p for p in _run_folders(SHIPPED_FOLDER) if is_shipped_run(p)), key=_shipped_order
-    )
-    own = [p for p in own if p.resolve() not in {s.resolve() for s in shipped}]
-    taken = {p.name for p in own}
-    return [Run(path) for path in [*own, *(p for p in shipped if p.name not in taken)]]
+    """Returns every run: the user's newest first, then the shipped ones by name, each name once."""
+    shipped = [path for path in _run_folders(SHIPPED_FOLDER) if is_shipped_run(path)]
+    shipped_targets = {path.resolve() for path in shipped}
+    users = [path for path in _run_folders(runs_folder()) if path.resolve() not in shipped_targets]
+    users.sort(key=_time_created, reverse=True)
+    taken = {path.name for path in users}
+    others = [path for path in sorted(shipped, key=_shipped_order) if path.name not in taken]
+    return [Run(path) for path in [*users, *others]]
+
+
+def is_shipped_run(path: Path) -> bool:
+    """Returns whether a run came with the code; its name begins with what it was trained on."""
+    return path.parent.resolve() == SHIPPED_FOLDER and path.name.startswith(SHIPPED_PREFIXES)
+
+
+def has_sound_config(run: Run) -> bool:
+    """Returns whether the run's config is sound, so that listings can go past one that is not."""
+    try:
+        run.config()
+    except CheckpointError:
+        return False
+    return True
+
+
+def check_run_id(text: str) -> str:
+    """Checks a run id from an address, which a stranger may have written: a name, never a path."""
+    if text != Path(text).name or text.startswith("."):
+        raise RunError(f"{text[:80]!r} is no run id.")
+    return text
 
 
 def _run_folders(parent: Path) -> list[Path]:
-    return [p.parent for p in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
+    return [path.parent for path in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
 
 
 def _time_created(path: Path) -> float:
@@ -109,28 +124,6 @@ def _time_created(path: Path) -> float:
         return 0.0
 
 
-def is_shipped_run(path: Path) -> bool:
-    """Shipped runs come with the code; their names begin with what they were trained on."""
-    return path.parent.resolve() == SHIPPED_FOLDER and path.name.startswith(SHIPPED_PREFIXES)
-
-
 def _shipped_order(path: Path) -> tuple[int, str]:
-    return next(
-        i for i, data in enumerate(SHIPPED_PREFIXES) if path.name.startswith(data)
-    ), path.name
-
-
-def has_sound_config(run: Run) -> bool:
-    """Whether the run's config is sound, so that listings can go past one that is not."""
-    try:
-        run.config()
-    except CheckpointError:
-        return False
-    return True
-
-
-def check_run_id(text: str) -> str:
-    """A run id from an address, as it may come from a stranger: a name, never a path."""
-    if text != Path(text).name or text.startswith("."):
-        raise RunError(f"{text[:80]!r} is no run id.")
-    return text
+    is_prefix = [path.name.startswith(prefix) for prefix in SHIPPED_PREFIXES]
+    return is_prefix.index(True), path.name

@@ -1,4 +1,4 @@
-"""From what a user asks for to a RunConfig: the data's shape decides what the variant becomes."""
+"""Plans a run: what a user asks for becomes a RunConfig, fitted to the shape of the data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from aecore.data.splits import Dataset
 from aecore.model.config import DataConfig, RunConfig, parse_options
 from aecore.model.variants import configure, override_config
 
+DATA_PREFIX = "data."
+
 
 def plan_run(
     variant: str,
@@ -20,49 +22,50 @@ def plan_run(
     *,
     latent_dim: int | None = None,
     settings: Mapping[str, Any] | None = None,
-    tell: ReportProgress | None = None,
+    progress: ReportProgress | None = None,
 ) -> RunConfig:
-    """The run that `variant` makes of the data set or path `name`, with `settings` by dotted path.
+    """Returns the config of `variant` on the data set or path `name`; settings by dotted path.
 
     Reads the data once, to know its shape. Raises DataError or ConfigError.
     """
-    wanted = make_data_config(name, settings)
-    settings = {
-        key: value for key, value in (settings or {}).items() if not key.startswith("data.")
-    }
-    dataset = load_dataset(wanted, tell)
+    data_config = make_data_config(name, settings)
+    dataset = load_dataset(data_config, progress)
     config = configure(
         variant,
         dataset.input_shape,
         kind=dataset.kind,
         examples=dataset.count,
-        data=wanted,
+        data=data_config,
         latent_dim=latent_dim,
     )
-    return override_config(config, settings)
+    settings = settings or {}
+    others = {key: value for key, value in settings.items() if not key.startswith(DATA_PREFIX)}
+    return override_config(config, others)
 
 
 def make_data_config(name: str, settings: Mapping[str, Any] | None = None) -> DataConfig:
-    """The data set or path `name`, read as the settings `data.*` say."""
+    """Returns how to read the data set or path `name`, by the settings that begin with `data.`."""
     options = {
-        key.removeprefix("data."): v
-        for key, v in (settings or {}).items()
-        if key.startswith("data.")
+        key.removeprefix(DATA_PREFIX): value
+        for key, value in (settings or {}).items()
+        if key.startswith(DATA_PREFIX)
     }
     return parse_options(DataConfig, {"name": resolve_data_path(name), **options})
 
 
 def count_training_rows(name: str, settings: Mapping[str, Any] | None = None) -> int:
-    """How many examples there are to train with."""
+    """Returns how many examples of the data set or path `name` there are to train with."""
     return load_dataset(make_data_config(name, settings)).count
 
 
 def resolve_data_path(name: str) -> str:
-    """Paths become absolute, so that the run can be resumed from anywhere."""
+    """Makes a path absolute, so that a run can be resumed from anywhere; a catalog's name stays."""
     return name if name in CATALOG or not Path(name).exists() else str(Path(name).resolve())
 
 
 def load_matching_data(config: RunConfig, other: str | None = None) -> Dataset:
-    """The data that a run was made for, or `other` data divided in the same way."""
-    own = config.data or DataConfig()
-    return load_dataset(own.model_copy(update={"name": resolve_data_path(other)}) if other else own)
+    """Loads the data that a run was made for, or `other` data divided in the same way."""
+    data_config = config.data or DataConfig()
+    if other:
+        data_config = data_config.model_copy(update={"name": resolve_data_path(other)})
+    return load_dataset(data_config)

@@ -1,4 +1,4 @@
-"""The recipe of a run: the command that plans an equal one."""
+"""The recipe of a run: the shell command that plans an equal one."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ from aecore.model.parts.base import Options
 from aecore.model.variants import configure
 
 RECIPE_PARTS = ("corruption", "network", "bottleneck", "likelihood")
-FLAGS = (
-    "epochs",
-    "batch_size",
-    "lr",
-    "seed",
-    "device",
-)  # training options with a flag of their own
-ALWAYS = ("epochs", "batch_size", "seed")  # the first two depend on how many examples there are
+# training options with a flag of their own
+TRAINING_FLAGS = ("epochs", "batch_size", "lr", "seed", "device")
+# those that are always written: the first two depend on how many examples there are
+ALWAYS_WRITTEN = ("epochs", "batch_size", "seed")
 
 
 def format_train_command(config: RunConfig, kind: str) -> str:
-    """The shell command that plans an equal RunConfig from the same data, of kind image, table or manifold.
+    """Returns the shell command that plans an equal config from the same data.
 
+    `kind` of the data is image, table or manifold.
     Raises ConfigError where the config does not say how it was trained, or names no known variant.
     """
     if config.data is None or config.training is None:
@@ -35,95 +32,92 @@ def format_train_command(config: RunConfig, kind: str) -> str:
         )
     model = config.model
     base = configure(model.variant, model.input_shape, kind=kind)
-    words = [
-        "python",
-        "-m",
-        "aecore",
-        "train",
-        model.variant,
-        *format_flag("--data", config.data.name),
-    ]
+    words = ["python", "-m", "aecore", "train", model.variant]
+    words += format_flag("--data", config.data.name)
     if model.latent_dim != base.model.latent_dim:
         base = configure(model.variant, model.input_shape, kind=kind, latent_dim=model.latent_dim)
         words += format_flag("--latent-dim", model.latent_dim)
-    standard = base.training or TrainConfig()
-    for name in FLAGS:
-        if name in ALWAYS or getattr(config.training, name) != getattr(standard, name):
-            words += format_flag(f"--{name.replace('_', '-')}", getattr(config.training, name))
+    words += format_training_flags(config.training, base.training or TrainConfig())
     for path, value in list_settings(config, base):
         words += format_flag("--set", f"{path}={format_setting_value(value)}")
     return shlex.join(words)
 
 
+def format_training_flags(training: TrainConfig, base: TrainConfig) -> list[str]:
+    """Returns the flags of those training options that have one and are not as `base` has them."""
+    words = []
+    for name in TRAINING_FLAGS:
+        value = getattr(training, name)
+        if name in ALWAYS_WRITTEN or value != getattr(base, name):
+            words += format_flag(f"--{name.replace('_', '-')}", value)
+    return words
+
+
 def format_flag(flag: str, value: object) -> list[str]:
-    """A flag and its value, in one word where the value would be taken for a flag."""
+    """Returns a flag and its value, in one word where the value would be taken for a flag."""
     return [f"{flag}={value}"] if str(value).startswith("-") else [flag, str(value)]
 
 
 def list_settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any]]:
-    """What `override` must set to make `config` out of `base`, beyond sizes and flags."""
-    model, plain = config.model, base.model
-    if model.scaling != plain.scaling:
-        yield "scaling", model.scaling
-    if model.missing != plain.missing:
-        yield "missing", model.missing
+    """Yields the (path, value) that make `config` out of `base`, beyond its sizes and flags."""
+    model, base_model = config.model, base.model
+    for name in ("scaling", "missing"):
+        if getattr(model, name) != getattr(base_model, name):
+            yield name, getattr(model, name)
     for name in RECIPE_PARTS:
-        yield from list_part_settings(name, getattr(model, name), getattr(plain, name))
-    yield from list_penalty_settings(model.penalties, plain.penalties)
+        yield from list_part_settings(name, getattr(model, name), getattr(base_model, name))
+    yield from list_penalty_settings(model.penalties, base_model.penalties)
     for name, value in list_differences(config.training, base.training or TrainConfig()):
-        if name not in FLAGS:
+        if name not in TRAINING_FLAGS:
             yield f"training.{name}", value
     for name, value in list_differences(config.data, DataConfig()):
         if name != "name":
             yield f"data.{name}", value
 
 
-def list_part_settings(name: str, part: Any, plain: Any) -> Iterator[tuple[str, Any]]:
-    """The kind if it is another, then the fields that differ from what that begins with."""
+def list_part_settings(name: str, part: Any, base: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the kind if it is another, then the fields that differ from what that begins with."""
     if part is None:
-        if plain is not None:
+        if base is not None:
             yield name, None
         return
-    if plain is None or part.kind != plain.kind:
+    if base is None or part.kind != base.kind:
         yield f"{name}.kind", part.kind
-        plain = type(part)()
-    yield from ((f"{name}.{field}", value) for field, value in list_differences(part, plain))
+        base = type(part)()
+    for field, value in list_differences(part, base):
+        yield f"{name}.{field}", value
 
 
 def list_penalty_settings(
-    penalties: Sequence[Any], plain: Sequence[Any]
+    penalties: Sequence[Any], base: Sequence[Any]
 ) -> Iterator[tuple[str, Any]]:
-    """Single fields where the kinds are the same, else the whole list."""
+    """Yields single fields where the kinds are the same, else the whole list."""
     kinds = [penalty.kind for penalty in penalties]
-    if kinds == [penalty.kind for penalty in plain] and len(set(kinds)) == len(kinds):
-        for new, old in zip(penalties, plain, strict=True):
-            yield from (
-                (f"penalties.{new.kind}.{field}", value)
-                for field, value in list_differences(new, old)
-            )
+    if kinds == [penalty.kind for penalty in base] and len(set(kinds)) == len(kinds):
+        for new, old in zip(penalties, base, strict=True):
+            for field, value in list_differences(new, old):
+                yield f"penalties.{new.kind}.{field}", value
     else:
-        yield (
-            "penalties",
-            [
-                {"kind": p.kind, **p.model_dump(mode="json", exclude_defaults=True)}
-                for p in penalties
-            ],
-        )
+        yield "penalties", [dump_penalty(penalty) for penalty in penalties]
+
+
+def dump_penalty(penalty: Any) -> dict[str, Any]:
+    """Returns a penalty as JSON values: its kind, and what is not the default."""
+    return {"kind": penalty.kind, **penalty.model_dump(mode="json", exclude_defaults=True)}
 
 
 def list_differences(new: Options | None, old: Options) -> Iterator[tuple[str, Any]]:
-    """(field, JSON value) wherever `new` is not as `old`."""
-    if new is not None:
-        before = old.model_dump(mode="json")
-        yield from (
-            (name, value)
-            for name, value in new.model_dump(mode="json").items()
-            if value != before[name]
-        )
+    """Yields (field, JSON value) where `new` is not as `old`; nothing where there is no `new`."""
+    if new is None:
+        return
+    old_values = old.model_dump(mode="json")
+    for name, value in new.model_dump(mode="json").items():
+        if value != old_values[name]:
+            yield name, value
 
 
 def format_setting_value(value: Any) -> str:
-    """A value as `--set` reads it: text stays bare unless it would be read as JSON."""
+    """Writes a value as `--set` reads it: text stays bare unless it would be read as JSON."""
     if isinstance(value, str):
         try:
             json.loads(value)
@@ -133,7 +127,7 @@ def format_setting_value(value: Any) -> str:
 
 
 def infer_data_kind(config: RunConfig) -> str:
-    """image, table or manifold: what `configure` was told of the data."""
+    """Returns the kind of data that the config was made for: image, table or manifold."""
     if len(config.model.input_shape) == 3:
         return "image"
     entry = CATALOG.get(config.data.name) if config.data else None

@@ -1,26 +1,137 @@
-"""The lines of metrics.jsonl: one record each, checked as it is read."""
+"""The lines of metrics.jsonl: one typed record each, written and checked here and nowhere else.
+
+A line is a flat JSON object: its kind and finite numbers. Numbers that this version does not know
+are kept under `others`, so that files of other versions can be read and copied.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import IO, Any, ClassVar
+
+MAX_LINE_BYTES = 10_000
+MAX_NUMBER = 1e300
+WHOLE_NUMBERS = ("epoch", "layer")
 
 
-def parse_record(line: bytes) -> dict[str, Any] | None:
-    """One record: a kind and finite numbers; None for a line that was torn or that no trainer wrote."""
+@dataclass(frozen=True, kw_only=True)
+class _TrainingRecord:
+    """A record whose fields are the keys of its line; None where the line does not have the key."""
+
+    kind: ClassVar[str]
+
+    others: Mapping[str, float] = field(default_factory=dict)
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns the line as a flat dict: the kind, the known numbers, then the others."""
+        known = {name: getattr(self, name) for name in _field_names(type(self))}
+        numbers = {name: value for name, value in known.items() if value is not None}
+        return {"kind": self.kind, **numbers, **self.others}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord(_TrainingRecord):
+    """One epoch of training. Losses are means over its examples."""
+
+    kind: ClassVar[str] = "epoch"
+
+    epoch: int | None = None  # from 1 on
+    seconds: float | None = None
+    lr: float | None = None  # at the epoch's first step
+    loss: float | None = None
+    reconstruction: float | None = None  # the three parts of the loss
+    rate: float | None = None
+    penalty: float | None = None
+    validation_loss: float | None = None  # None where no examples are held out
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainRecord(_TrainingRecord):
+    """One epoch of the greedy pretraining of one layer."""
+
+    kind: ClassVar[str] = "pretrain"
+
+    layer: int | None = None  # from 1 on
+    epoch: int | None = None  # of this layer, from 1 on
+    loss: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class MetricsRecord:
+    """The metrics of the best weights on the test set, by name, written once at the end."""
+
+    kind: ClassVar[str] = "test"
+
+    metrics: Mapping[str, float]
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns the line as a flat dict: the kind and the metrics."""
+        return {"kind": self.kind, **self.metrics}
+
+
+Record = EpochRecord | PretrainRecord | MetricsRecord
+
+
+def encode_record(record: Record) -> bytes:
+    """Returns the line of a record, with its newline."""
+    return (json.dumps(record.to_row()) + "\n").encode()
+
+
+def parse_record(line: bytes) -> Record | None:
+    """Reads one line; None for one that was torn or that no trainer wrote."""
     try:
-        row = json.loads(line) if len(line) < 10_000 else None
+        row = json.loads(line) if len(line) < MAX_LINE_BYTES else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(row, dict) or row.get("kind") not in ("epoch", "pretrain", "test"):
+    if not isinstance(row, dict):
         return None
-    numbers = (value for name, value in row.items() if name != "kind")
-    return (
-        row if all(type(v) in (int, float) and abs(v) < 1e300 for v in numbers) else None
-    )  # a NaN is not either
+    numbers = {name: value for name, value in row.items() if name != "kind"}
+    if not all(is_finite_number(value) for value in numbers.values()):
+        return None
+    match row.get("kind"):
+        case "epoch":
+            return EpochRecord(**_sort_numbers(EpochRecord, numbers))
+        case "pretrain":
+            return PretrainRecord(**_sort_numbers(PretrainRecord, numbers))
+        case "test":
+            return MetricsRecord(numbers)
+    return None
 
 
-def ends_with_newline(file: Any) -> bool:
+def is_finite_number(value: object) -> bool:
+    """Returns True for an int or a float of bearable size, not for a bool, NaN or infinity."""
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < MAX_NUMBER
+
+
+def parse_records(content: bytes) -> list[Record]:
+    """Reads the whole content of a metrics.jsonl, leaving out a torn last line and unsound ones."""
+    lines = content[: content.rfind(b"\n") + 1].splitlines()
+    records = (parse_record(line) for line in lines)
+    return [record for record in records if record is not None]
+
+
+def ends_with_newline(file: IO[bytes]) -> bool:
+    """Returns whether the last byte of an open file that is not empty ends a line."""
     file.seek(-1, os.SEEK_END)
     return file.read(1) == b"\n"
+
+
+def _field_names(record_class: type[_TrainingRecord]) -> list[str]:
+    return [part.name for part in fields(record_class) if part.name != "others"]
+
+
+def _sort_numbers(
+    record_class: type[_TrainingRecord], numbers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the arguments of a record: the numbers that it knows by name, and the others."""
+    known = {
+        name: numbers[name]
+        for name in _field_names(record_class)
+        if name in numbers and (name not in WHOLE_NUMBERS or isinstance(numbers[name], int))
+    }
+    others = {name: value for name, value in numbers.items() if name not in known}
+    return {**known, "others": others}

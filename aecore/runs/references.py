@@ -1,21 +1,23 @@
-"""Published figures that a model's own can be held against, by data set, metric and size of the code."""
+"""Published figures to compare a model's metrics with, by data set, metric and latent dimension."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from aecore.model.config import RunConfig
+from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 
 
 class Reference(NamedTuple):
+    """A published value of a metric, and where it stands."""
+
     value: float
     source: str
 
 
-# Test SE of as many principal components, fitted to the training images: what a linear code can do at best.
-# 30 is the figure of Hinton & Salakhutdinov (2006), Fig. 2B; the others are computed in the same way.
-PCA = {
+# Test SE of PCA with so many components, fitted to the training images: the best of any linear
+# code. 30 is from Hinton & Salakhutdinov (2006), Fig. 2B; the others are computed in the same way.
+PCA_ERRORS = {
     "mnist": {
         2: 43.645,
         8: 29.354,
@@ -31,23 +33,27 @@ PCA = {
         128: 3.297,
     },
 }
-# Bounds of VAEs with so many code units on grey images, read off Kingma & Welling (2013), Fig. 2, at their ends.
-AEVB = {"mnist": {3: 134.0, 5: 118.8, 10: 103.3, 20: 99.5, 200: 99.4}}
+# Bounds of VAEs with so many code units on grey images: Kingma & Welling (2013), Fig. 2, at the
+# right ends of its curves.
+VAE_BOUNDS = {"mnist": {3: 134.0, 5: 118.8, 10: 103.3, 20: 99.5, 200: 99.4}}
 
 
 def find_references(config: RunConfig) -> dict[str, Reference]:
-    """What is published for the metrics of such a run: {metric: reference}; empty where nothing compares."""
+    """Returns published values {metric: reference} for such a run; empty where none compares."""
     if config.data is None or config.data.binarise != "none":
         return {}
-    found, name, units = {}, config.data.name, config.model.latent_dim
-    if pca := PCA.get(name, {}).get(units):
-        found["se"] = Reference(pca, f"PCA with {units} components")
-    bottleneck = config.model.bottleneck
-    plain = isinstance(bottleneck, GaussianCode) and bottleneck.beta == 1
-    if (
-        plain
-        and config.model.likelihood.kind == "bernoulli"
-        and (bound := AEVB.get(name, {}).get(units))
-    ):
-        found["nll_bound"] = Reference(bound, "Kingma & Welling (2013), Fig. 2")
-    return found
+    references = {}
+    name, units = config.data.name, config.model.latent_dim
+    if error := PCA_ERRORS.get(name, {}).get(units):
+        references["se"] = Reference(error, f"PCA with {units} components")
+    bound = VAE_BOUNDS.get(name, {}).get(units)
+    if bound and is_plain_vae(config.model):
+        references["nll_bound"] = Reference(bound, "Kingma & Welling (2013), Fig. 2")
+    return references
+
+
+def is_plain_vae(model: ModelConfig) -> bool:
+    """Returns whether the loss is the evidence bound of a VAE with Bernoulli pixels."""
+    bottleneck = model.bottleneck
+    is_vae = isinstance(bottleneck, GaussianCode) and bottleneck.beta == 1
+    return is_vae and model.likelihood.kind == "bernoulli"

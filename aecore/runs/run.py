@@ -6,20 +6,19 @@ run.lock             locked by the trainer for as long as it lives
 metrics.jsonl        one flat record a line; a torn last line is ignored
 model.safetensors    the best weights so far
 resume.safetensors   weights, optimiser and position at the end of the last whole epoch
-previews/            a few test inputs reconstructed, as NNNN.safetensors
+previews/            a few test inputs reconstructed, as NNNNN.safetensors
+maps/                slow maps of the codes, for the Latent page
 README.md            the model card
+log.txt              what the trainer's process printed
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +26,28 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aecore.errors import RunError
-from aecore.files import WEIGHTS_FILE, write_text_file
+from aecore.files import (
+    LOCK_FILE,
+    LOG_FILE,
+    METRICS_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    write_text_file,
+)
 from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.weights import read_config
-from aecore.runs.records import ends_with_newline, parse_record
+from aecore.runs.previews import list_previews
+from aecore.runs.process import LockFile, read_log_tail
+from aecore.runs.records import (
+    EpochRecord,
+    MetricsRecord,
+    PretrainRecord,
+    Record,
+    encode_record,
+    ends_with_newline,
+    parse_records,
+)
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
@@ -59,169 +75,153 @@ class Run:
 
     @property
     def id(self) -> str:
+        """The folder's name."""
         return self.path.name
 
     def config(self) -> RunConfig:
-        """Raises CheckpointError where config.json is missing or unsound."""
+        """Reads config.json; CheckpointError where it is missing or unsound."""
         return read_config(self.path)
 
+    # -- its state
+
     def state(self) -> State:
-        """What the folder says; `lost` where it says live but no process holds the lock."""
-        state = self.written()
+        """Returns the state; `lost` where the folder says live but no process holds the lock."""
+        state = self.saved_state()
         if state is None:  # a model saved or pulled without a history
             return State(state="done" if self.has_model() else "lost")
-        waiting = (
-            state.state == "queued"
-            and time.time() - max(state.since, self.touched()) < START_SECONDS
+        if state.state not in LIVE_STATES or self._may_be_starting(state) or self.is_locked():
+            return state
+        latest = self.saved_state()
+        if latest and latest.state in FINAL_STATES:  # it ended between the two looks
+            return latest
+        return state.model_copy(
+            update={"state": "lost", "error": "The training process was killed."}
         )
-        if state.state in LIVE_STATES and not waiting and not self.is_locked():
-            if (
-                now := self.written()
-            ) and now.state in FINAL_STATES:  # it ended between the two looks
-                return now
-            return state.model_copy(
-                update={"state": "lost", "error": "The training process was killed."}
-            )
-        return state
 
-    def written(self) -> State | None:
-        """state.json as it stands; None where it is missing or torn."""
+    def saved_state(self) -> State | None:
+        """Reads state.json as it stands; None where it is missing or torn."""
         try:
-            return State.model_validate_json((self.path / "state.json").read_text())
+            return State.model_validate_json((self.path / STATE_FILE).read_text())
         except (OSError, ValueError):
             return None
 
     def write_state(self, **changes: Any) -> State:
-        """Replace state.json with the old one and these changes."""
-        state = self.written() or State()
+        """Replaces state.json by the old one with these changes."""
+        state = self.saved_state() or State()
         state = State.model_validate({**state.model_dump(), **changes})
-        write_text_file(self.path / "state.json", state.model_dump_json())
+        write_text_file(self.path / STATE_FILE, state.model_dump_json())
         return state
 
-    def records(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, or those of one kind: epoch, pretrain or test."""
+    def _may_be_starting(self, state: State) -> bool:
+        """Returns whether a queued run may yet get its process and its lock."""
+        if state.state != "queued":
+            return False
+        return time.time() - max(state.since, self._lock_file.modified()) < START_SECONDS
+
+    # -- its records and files
+
+    def records(self) -> list[Record]:
+        """Reads metrics.jsonl, in the order in which it was written."""
         try:
-            text = (self.path / "metrics.jsonl").read_bytes()
+            content = (self.path / METRICS_FILE).read_bytes()
         except OSError:
             return []
-        rows = (parse_record(line) for line in text[: text.rfind(b"\n") + 1].splitlines())
-        return [
-            row for row in rows if row is not None and (kind is None or row.get("kind") == kind)
-        ]
+        return parse_records(content)
 
-    def epochs(self) -> list[dict[str, Any]]:
-        """One record for each epoch, in order; an epoch repeated after a resume counts once."""
-        rows = (row for row in self.records("epoch") if isinstance(row.get("epoch"), int))
-        return list({row["epoch"]: row for row in rows}.values())
+    def epochs(self) -> list[EpochRecord]:
+        """Returns one record for each epoch, in order; one repeated after a resume counts once."""
+        by_epoch = {
+            record.epoch: record
+            for record in self.records()
+            if isinstance(record, EpochRecord) and record.epoch is not None
+        }
+        return list(by_epoch.values())
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Add one line to metrics.jsonl, in one write."""
-        line = (json.dumps(record) + "\n").encode()
-        with open(self.path / "metrics.jsonl", "a+b") as file:
+    def pretraining(self) -> list[PretrainRecord]:
+        """Returns the records of the layer-wise pretraining, in order."""
+        return [record for record in self.records() if isinstance(record, PretrainRecord)]
+
+    def test_metrics(self) -> dict[str, float]:
+        """Returns the metrics of the best weights on the test set; empty before the run is done."""
+        rows = [record for record in self.records() if isinstance(record, MetricsRecord)]
+        return dict(rows[-1].metrics) if rows else {}
+
+    def append(self, record: Record) -> None:
+        """Adds one line to metrics.jsonl, in one write."""
+        line = encode_record(record)
+        with open(self.path / METRICS_FILE, "a+b") as file:
             if file.tell() and not ends_with_newline(file):
                 line = b"\n" + line  # the last writer was killed in mid-line
             file.write(line)
 
-    def test_metrics(self) -> dict[str, float]:
-        """What `evaluate` found at the end, without the record's kind; empty before."""
-        rows = self.records("test")
-        return {name: v for name, v in rows[-1].items() if name != "kind"} if rows else {}
-
     def previews(self) -> list[tuple[int, Path]]:
-        """(epoch, file) of the kept reconstructions, in order."""
-        files = (self.path / "previews").glob("[0-9]*.safetensors")
-        return sorted((int(p.stem), p) for p in files if p.stem.isdecimal())
+        """Returns (epoch, file) of each preview, in order."""
+        return list_previews(self.path)
+
+    def log_tail(self, lines: int = 20) -> str:
+        """Returns the end of what the trainer's process printed."""
+        return "\n".join(read_log_tail(self.path / LOG_FILE, lines))
 
     def has_model(self) -> bool:
+        """Returns whether there are weights."""
         return (self.path / WEIGHTS_FILE).is_file()
 
     def version(self) -> float:
-        """Changes when the weights do: a key for caches."""
+        """Returns a number that changes when the weights do: a key for caches."""
         try:
             file = (self.path / WEIGHTS_FILE).stat()
             return file.st_mtime + file.st_size  # a copy may keep the time
         except OSError:
             return 0.0
 
-    def touched(self) -> float:
-        """When a process last took the lock, or in the queue a slot."""
-        try:
-            return (self.path / "run.lock").stat().st_mtime
-        except OSError:
-            return 0.0
+    # -- its process
+
+    @property
+    def _lock_file(self) -> LockFile:
+        return LockFile(self.path / LOCK_FILE)
 
     def is_locked(self) -> bool:
-        """True while a trainer lives."""
-        try:
-            with open(self.path / "run.lock", "rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return False
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        """Returns True while a trainer lives."""
+        return self._lock_file.is_held()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run against other trainers, and as a sign of life; RunError where another process does."""
-        with open(self.path / "run.lock", "a+") as file:
-            for _ in range(20):  # a reader that tests the lock holds it for a moment
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(0.05)
-            else:
+        """Holds the run against other trainers, as a sign of life; RunError where one holds it."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._lock_file.hold())
+            except BlockingIOError as error:
                 raise RunError(
-                    f"{self.id} is being trained by another process. Stop it first: aecore stop {self.id}."
-                )
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+                    f"{self.id} is being trained by another process. "
+                    f"Stop it first: aecore stop {self.id}."
+                ) from error
             yield
 
     def pid(self) -> int | None:
-        """The trainer's process, while it holds the lock."""
-        if not self.is_locked():
-            return None
-        try:
-            return int((self.path / "run.lock").read_text())
-        except (OSError, ValueError):
-            return None
+        """Returns the id of the trainer's process, while it holds the lock."""
+        return self._lock_file.holder()
 
     def stop(self, wait: float = 15.0) -> None:
-        """End the trainer: it keeps its best model. Forcibly after `wait` seconds. Harmless when none runs."""
-        if pid := self.pid():
-            signal_process(pid, signal.SIGTERM)
-            deadline = time.monotonic() + wait
-            while self.is_locked() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            if self.is_locked():
-                signal_process(pid, signal.SIGKILL)
+        """Ends the trainer, which keeps its best model; forcibly after `wait` seconds.
+
+        Harmless when none runs.
+        """
+        self._lock_file.end_holder(wait)
         if self.state().state in ("queued", "running", "lost"):  # it had no time to say so itself
             self.write_state(state="stopped", progress=0.0)
 
     def interrupt(self) -> None:
-        """Tell the process that holds the run to end it, and wait for nothing."""
-        if pid := self.pid():
-            signal_process(pid, signal.SIGTERM)
+        """Tells the process that holds the run to end it, without waiting."""
+        self._lock_file.signal_holder(signal.SIGTERM)
 
     def delete(self) -> None:
-        """Remove the folder. RunError while it is being trained."""
+        """Removes the folder. RunError while it is being trained."""
         if self.is_locked():
             raise RunError(f"{self.id} is being trained. Stop it first.")
         try:
-            self.path.unlink() if self.path.is_symlink() else shutil.rmtree(self.path)
+            if self.path.is_symlink():
+                self.path.unlink()
+            else:
+                shutil.rmtree(self.path)
         except OSError as error:
             raise RunError(f"{self.id} cannot be deleted: {error.strerror or error}.") from error
-
-
-def signal_process(pid: int, signum: int) -> None:
-    """Signal a trainer, with all it started where it leads a process group of its own."""
-    try:
-        if os.getpgid(pid) == pid:
-            os.killpg(pid, signum)
-        else:
-            os.kill(pid, signum)
-    except ProcessLookupError:
-        pass

@@ -1,4 +1,7 @@
-"""Sweeps: a small grid of ordinary runs, variant x latent size x seed, that carry the sweep's name in their config."""
+"""Sweeps: a small grid of ordinary runs, variant x latent dimension x seed.
+
+Nothing is kept of a sweep but its name in the config of its runs.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ SWEEP_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 
 
 class Estimate(NamedTuple):
-    """A figure over several seeds."""
+    """A metric over several seeds."""
 
     mean: float
     deviation: float | None  # None with one seed
@@ -29,6 +32,7 @@ class Estimate(NamedTuple):
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
+    """Returns the mean and the sample deviation of one or more values."""
     return Estimate(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
@@ -40,20 +44,19 @@ class SeedGroup(NamedTuple):
     runs: tuple[Run, ...]
 
     def metrics(self) -> dict[str, Estimate]:
-        """Of the seeds that are done."""
-        done = [measured for run in self.runs if (measured := run.test_metrics())]
-        names = [
-            name for name in (done[0] if done else {}) if all(name in measured for measured in done)
-        ]
-        return {name: estimate_mean([float(measured[name]) for measured in done]) for name in names}
+        """Returns the metrics that all seeds have that are done."""
+        done = [metrics for run in self.runs if (metrics := run.test_metrics())]
+        names = done[0] if done else []
+        shared = [name for name in names if all(name in metrics for metrics in done)]
+        return {name: estimate_mean([float(metrics[name]) for metrics in done]) for name in shared}
 
-    def count(self) -> int:
-        """How many seeds are done."""
+    def count_done(self) -> int:
+        """Returns how many seeds are done."""
         return sum(bool(run.test_metrics()) for run in self.runs)
 
 
 def create_sweep(configs: Sequence[RunConfig], seeds: int, name: str = "") -> list[Run]:
-    """A queued run of every config at each of `seeds` seeds, from the config's own on.
+    """Creates a queued run of every config at each of `seeds` seeds, from the config's own on.
 
     Raises ConfigError where there are none or too many, or a name that cannot be one.
     """
@@ -62,54 +65,58 @@ def create_sweep(configs: Sequence[RunConfig], seeds: int, name: str = "") -> li
         raise ConfigError(
             f"A sweep's name has letters, digits, dots and dashes, got {name[:80]!r}."
         )
-    if not 1 <= (count := len(configs) * seeds) <= MAX_SWEEP_RUNS:
+    count = len(configs) * seeds
+    if not 1 <= count <= MAX_SWEEP_RUNS:
         raise ConfigError(
-            f"A sweep has 1 to {MAX_SWEEP_RUNS} runs, got {count}. Use fewer sizes, variants or seeds."
+            f"A sweep has 1 to {MAX_SWEEP_RUNS} runs, got {count}. "
+            "Use fewer sizes, variants or seeds."
         )
     return [
         create_run(with_seed(config, seed, name)) for seed in range(seeds) for config in configs
     ]
 
 
-def with_seed(config: RunConfig, number: int, name: str) -> RunConfig:
+def with_seed(config: RunConfig, number: int, sweep: str) -> RunConfig:
+    """Returns the config of a sweep's run: the same with its seed raised by `number`."""
     training = config.training or TrainConfig()
-    own = training.model_copy(update={"seed": training.seed + number})
-    return config.model_copy(update={"training": own, "sweep": name})
+    training = training.model_copy(update={"seed": training.seed + number})
+    return config.model_copy(update={"training": training, "sweep": sweep})
 
 
 def with_latent_dim(config: RunConfig, latent_dim: int) -> RunConfig:
-    """The same run at another size of its code. ConfigError where its parts do not allow for that."""
+    """Returns the config at another latent dimension; ConfigError where its parts forbid it."""
     values = config.model_dump(mode="json")
     values["model"]["latent_dim"] = latent_dim
     return parse_options(RunConfig, values)
 
 
 def list_sweeps() -> list[str]:
-    """All sweeps that there are, the newest first."""
-    return list(dict.fromkeys(sweep for run in list_runs() if (sweep := read_sweep_name(run))))
+    """Returns the names of all sweeps, the newest first."""
+    names = (read_sweep_name(run) for run in list_runs())
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def list_sweep_runs(name: str) -> list[Run]:
-    """The runs of a sweep, in the order in which they were made."""
+    """Returns the runs of a sweep, in the order in which they were created."""
     return [run for run in reversed(list_runs()) if read_sweep_name(run) == name]
 
 
 def read_sweep_name(run: Run) -> str:
+    """Returns the name of the sweep that a run belongs to; empty for none."""
     try:
         return run.config().sweep
     except AecoreError:
         return ""
 
 
-def group_by_seed(members: Sequence[Run]) -> list[SeedGroup]:
-    """The runs by what they share but for the seed, by variant and size of the code."""
-    alike: dict[str, list[Run]] = {}
-    for run in members:
+def group_by_seed(runs: Sequence[Run]) -> list[SeedGroup]:
+    """Groups runs that differ only in their seed, by variant and latent dimension."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
         config = run.config()
         training = (config.training or TrainConfig()).model_copy(update={"seed": 0})
-        alike.setdefault(
-            config.model_copy(update={"training": training}).model_dump_json(), []
-        ).append(run)
-    models = [(own[0].config().model, tuple(own)) for own in alike.values()]
-    found = [SeedGroup(model.variant, model.latent_dim, own) for model, own in models]
-    return sorted(found, key=lambda group: (group.variant, group.latent_dim))
+        key = config.model_copy(update={"training": training}).model_dump_json()
+        groups.setdefault(key, []).append(run)
+    models = [(alike[0].config().model, tuple(alike)) for alike in groups.values()]
+    named = [SeedGroup(model.variant, model.latent_dim, alike) for model, alike in models]
+    return sorted(named, key=lambda group: (group.variant, group.latent_dim))

@@ -1,10 +1,11 @@
-"""A visitor's own data: each set in a folder of its own beside the runs, whose name is hard to guess.
+"""A visitor's own data: each set in a folder beside the runs whose name is hard to guess.
 
 <runs>/.own/<token>/<the file>         a .zip, .npz, .npy, .csv or .parquet
 <runs>/.own/<token>/images/<files>     pictures that came one by one
 <runs>/.own/<token>/.set.json          how it is read: a DataConfig
 
-Who knows the token may use the set; there is no other permission. Files arrive whole or not at all.
+Whoever knows the token may use the set; there is no other permission. Files arrive whole or not at
+all.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -30,69 +31,78 @@ from aecore.files import write_text_file
 from aecore.model.config import DataConfig
 from aecore.runs.listing import runs_folder
 
-MAX_UPLOAD_BYTES = int(
-    float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6
-)  # bytes of one set
+if TYPE_CHECKING:
+    import pandas as pd
+
 PACKED_SUFFIXES = ".aez"  # what aecore.tasks.compress writes
 UPLOAD_SUFFIXES = (".zip", ".csv", ".parquet", ".npz", ".npy", *IMAGE_SUFFIXES)
 SETTINGS_FILE = ".set.json"
 HOUR = 3600.0
+IMAGES_FOLDER = "images"
+MAX_FILE_NAME_BYTES = 200
+# what a column of classes may be called, and how many classes it may have
 LABEL_NAMES = ("class", "label", "target", "species", "category", "diagnosis", "y")
 MAX_CLASSES = 100
-SIDES = (16, 28, 32, 64)
+SIDES = (16, 28, 32, 64)  # pixels, of squares that pictures of several sizes are read as
 
 
 @dataclass(frozen=True)
 class UploadedData:
-    """One set, by its folder."""
+    """One uploaded data set, by its folder."""
 
     path: Path
 
     @property
     def token(self) -> str:
+        """The folder's name: knowing it is the permission to use the set."""
         return self.path.name
 
     @property
     def source(self) -> Path | None:
-        """What the reader is given: the file, or the folder of pictures; None while nothing has come."""
-        if (self.path / "images").is_dir():
-            return self.path / "images"
+        """The file, or the folder of pictures; None while nothing has come."""
+        images = self.path / IMAGES_FOLDER
+        if images.is_dir():
+            return images
         files = sorted(self.path.glob("[!.]*"))
         return files[0] if files else None
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that people see."""
         source = self.source
         if source is None:
             return "nothing yet"
         return source.name if source.is_file() else f"{len(list(source.iterdir())):,} pictures"
 
     def size(self) -> int:
-        """Bytes on disk."""
-        return sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file())
+        """Returns its bytes on disk."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
 
     def config(self) -> DataConfig:
-        """How it is read: as it was last saved, or leaving out what cannot be used."""
+        """Returns how it is read: as it was last saved, or leaving out what cannot be used."""
         source = str((self.source or self.path).resolve())
         try:
-            kept = DataConfig.model_validate_json((self.path / SETTINGS_FILE).read_text())
-            return kept.model_copy(update={"name": source})
+            saved = DataConfig.model_validate_json((self.path / SETTINGS_FILE).read_text())
+            return saved.model_copy(update={"name": source})
         except (OSError, ValueError, ValidationError):
             return DataConfig(name=source, unusable="leave_out")
 
     def save(self, config: DataConfig) -> None:
+        """Keeps how it is to be read."""
         write_text_file(self.path / SETTINGS_FILE, config.model_dump_json())
 
     def delete(self) -> None:
+        """Removes it with its folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     @contextmanager
     def receiving(self, name: str) -> Iterator[IO[bytes]]:
-        """A file to write `name` to; it is there when the block ends well, else nothing is. DataError."""
+        """Opens a file to write an upload to, which is kept if the block ends well. DataError."""
         name = check_upload_name(name)
-        folder = self.path / "images" if name.lower().endswith(IMAGE_SUFFIXES) else self.path
-        if (source := self.source) is not None and source != folder:
+        is_image = name.lower().endswith(IMAGE_SUFFIXES)
+        folder = self.path / IMAGES_FOLDER if is_image else self.path
+        source = self.source
+        if source is not None and source != folder:
             raise DataError(
                 f"{source.name} is here already. Bring one file at a time, or pictures alone."
             )
@@ -108,40 +118,51 @@ class UploadedData:
             draft.unlink(missing_ok=True)
 
 
-def guess_settings(one: UploadedData) -> DataConfig:
-    """How a set that has just come is best read: small squares where pictures differ, classes by a telling name.
+def guess_settings(upload: UploadedData) -> DataConfig:
+    """Guesses how a new set is best read; DataError where it cannot be read at all.
 
-    DataError where it cannot be read at all.
+    Pictures of several sizes are read as small squares; the classes are in a column of a telling
+    name.
     """
-    config = one.config()
-    suffix = Path(config.name).suffix.lower()
-    if suffix in (".csv", ".parquet") and not holds_encoded_images(Path(config.name)):
-        frame = read_frame(Path(config.name))
-        label = next((name for name in frame.columns if name.strip().lower() in LABEL_NAMES), None)
-        if label is not None and (
-            frame[label].isna().any() or frame[label].nunique() > MAX_CLASSES
-        ):
-            label = None
+    config = upload.config()
+    path = Path(config.name)
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".parquet") and not holds_encoded_images(path):
+        label = _guess_label_column(read_frame(path))
         return config.model_copy(update={"label": label, "missing": "keep"})
     if suffix in (".npz", ".npy"):
         return config
-    sizes = count_image_sizes(Path(config.name))
-    least = min(min(size) for size in sizes)
-    if len(sizes) == 1 and max(*sizes) <= 64:
+    sizes = count_image_sizes(path)
+    if len(sizes) == 1 and max(max(size) for size in sizes) <= SIDES[-1]:
         return config
-    return config.model_copy(
-        update={"side": max([side for side in SIDES if side <= least], default=SIDES[0])}
-    )
+    shortest = min(min(size) for size in sizes)
+    side = max([side for side in SIDES if side <= shortest], default=SIDES[0])
+    return config.model_copy(update={"side": side})
+
+
+def _guess_label_column(frame: pd.DataFrame) -> str | None:
+    """Returns the first column that is named like one of classes, if it can be used as such."""
+    named = [name for name in frame.columns if name.strip().lower() in LABEL_NAMES]
+    if not named:
+        return None
+    column = frame[named[0]]
+    return None if column.isna().any() or column.nunique() > MAX_CLASSES else named[0]
+
+
+def read_upload_limit() -> int:
+    """Returns how many bytes one set may have: $AECORE_MAX_UPLOAD_MB megabytes, or 512."""
+    return int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)
 
 
 def uploads_folder() -> Path:
+    """Returns the folder of all uploaded sets."""
     return runs_folder() / ".own"
 
 
 def create_upload(keep: float | None = None) -> UploadedData:
-    """An empty set, to be filled. DataError where nothing can be kept.
+    """Creates an empty set, to be filled. DataError where nothing can be kept.
 
-    Sets that nothing came to are cleared away, and all that are older than `keep` seconds where that is given.
+    Sets that have stayed empty are removed, and all older than `keep` seconds where that is given.
     """
     remove_old_uploads(keep=keep)
     path = uploads_folder() / secrets.token_urlsafe(12)
@@ -155,47 +176,48 @@ def create_upload(keep: float | None = None) -> UploadedData:
 
 
 def find_upload(token: str) -> UploadedData | None:
-    """The set of that token; None for one that is not there or is no token."""
-    path = uploads_folder() / token if re.fullmatch(r"[\w-]{16}", token, re.ASCII) else None
-    return UploadedData(path) if path is not None and path.is_dir() else None
+    """Returns the set of that token; None for one that is not there or is no token."""
+    if not re.fullmatch(r"[\w-]{16}", token, re.ASCII):
+        return None
+    path = uploads_folder() / token
+    return UploadedData(path) if path.is_dir() else None
 
 
 def find_upload_of_path(name: str) -> UploadedData | None:
-    """The set that a data set's name, a path, lies in; None for any other data."""
-    inside = Path(name)
-    root = uploads_folder().resolve()
-    return (
-        find_upload(inside.relative_to(root).parts[0])
-        if inside.is_relative_to(root) and inside != root
-        else None
-    )
+    """Returns the set that a data set's name, a path, lies in; None for any other data."""
+    path, root = Path(name), uploads_folder().resolve()
+    if path == root or not path.is_relative_to(root):
+        return None
+    return find_upload(path.relative_to(root).parts[0])
 
 
 def list_uploads() -> list[UploadedData]:
-    """Every set with something in it, the newest first."""
-    found = [UploadedData(path) for path in uploads_folder().glob("*") if path.is_dir()]
-    kept = [own for own in found if own.source and own.source.suffix != PACKED_SUFFIXES]
-    return sorted(kept, key=lambda own: own.path.stat().st_mtime, reverse=True)
+    """Returns every set with data in it, the newest first."""
+    uploads = [UploadedData(path) for path in uploads_folder().glob("*") if path.is_dir()]
+    filled = [
+        upload for upload in uploads if upload.source and upload.source.suffix != PACKED_SUFFIXES
+    ]
+    return sorted(filled, key=lambda upload: upload.path.stat().st_mtime, reverse=True)
 
 
 def remove_old_uploads(idle: float = HOUR, keep: float | None = None) -> None:
-    """Remove sets that nothing came to for so many seconds, and, where `keep` is given, all older than that."""
+    """Removes sets still empty after `idle` seconds, and all older than `keep` if that is given."""
     for path in uploads_folder().glob("*"):
         with suppress(OSError):
             age = time.time() - path.stat().st_mtime
-            if (keep is not None and age > keep) or (
-                age > idle and UploadedData(path).source is None
-            ):
+            is_expired = keep is not None and age > keep
+            if is_expired or (age > idle and UploadedData(path).source is None):
                 UploadedData(path).delete()
 
 
 def check_upload_name(name: str) -> str:
-    """A file name from a stranger: a name and no path, of a kind that is read. DataError."""
+    """Checks a stranger's file name: without a path, of a kind that is read. DataError."""
     name = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rsplit("/", 1)[-1]).strip()
-    if not name or name.startswith(".") or len(name.encode()) > 200:
+    if not name or name.startswith(".") or len(name.encode()) > MAX_FILE_NAME_BYTES:
         raise DataError(f"{name[:60]!r} is no name for a file of data.")
     if not name.lower().endswith((*UPLOAD_SUFFIXES, PACKED_SUFFIXES)):
         raise DataError(
-            f"{name[:60]} is of no kind that is read here: give a {', '.join(UPLOAD_SUFFIXES[:5])}, or pictures."
+            f"{name[:60]} is of no kind that is read here: "
+            f"give a {', '.join(UPLOAD_SUFFIXES[:5])}, or pictures."
         )
     return name

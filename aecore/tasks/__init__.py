@@ -1,1 +1,1 @@
-from __future__ import annotations
+"""Tasks: what a trained autoencoder is used for, as functions on arrays."""

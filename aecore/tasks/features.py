@@ -1,4 +1,4 @@
-"""Features: codes as a table, what they are worth beside raw values and PCA, and how honest a map of them is."""
+"""Features: codes as a table, their accuracy beside raw values and PCA, and how true a map is."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.probe import fit_linear_probe
 from aecore.data.splits import Split, as_float
 from aecore.errors import DataError
 from aecore.model.autoencoder import Autoencoder
-from aecore.tasks.search import build_baseline_indexes, score_retrieval
+from aecore.tasks.search import make_baseline_vectors, score_retrieval
 
 TRUST_NEIGHBOURS = 10
-TRUST_ROWS = 3000  # points by which a map is judged: every pair of them is looked at
+TRUST_ROWS = 3000  # points by which a map is judged: every pair of them is compared
 
 
 def make_code_table(model: Autoencoder, split: Split, classes: Sequence[str] = ()) -> pd.DataFrame:
-    """A row an example: its code, z0 to z(d-1), and its class where there is one."""
+    """Return a row per example: its code, z0 to z(d-1), and its class where there is one."""
     z = encode_in_chunks(model, split.x).numpy()
     frame = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
     if split.y is not None:
@@ -31,98 +31,114 @@ def make_code_table(model: Autoencoder, split: Split, classes: Sequence[str] = (
     return frame
 
 
+# -- classifiers on features
+
+
 class FeatureAccuracy(NamedTuple):
-    """What a classifier makes of features."""
+    """Test errors of classifiers on some features, as shares of the examples."""
 
     name: str
-    size: int  # numbers an example
-    linear: (
-        float  # test error of logistic regression, its penalty chosen on training examples held out
-    )
-    nearest: float  # test error of the nearest training example
+    size: int  # values per example
+    linear: float  # logistic regression, its penalty chosen on training examples held out
+    nearest: float  # the class of the nearest training example
 
 
 def compare_features(
     models: dict[str, Autoencoder], train: Split, test: Split, limit: int = 5000
 ) -> list[FeatureAccuracy]:
-    """Codes beside raw values and, for each size of code, as many principal components; `limit` examples to train with.
+    """Compare codes with raw values and, for each size of code, as many principal components.
 
-    DataError where there are no classes to tell apart.
+    Trained with at most `limit` examples. DataError where there are no classes to tell apart.
     """
     if train.y is None or test.y is None:
         raise DataError(
             "Features are judged by the classes that they tell apart, and these data have none."
         )
-    rows = torch.randperm(len(train.x), generator=torch.Generator().manual_seed(0))[:limit]
+    rows = shuffle_rows(len(train.x))[:limit]
     x, y = train.x[rows], train.y[rows]
-    ways = {}
+    vectors: dict[str, tuple[Tensor, Tensor]] = {}
     for size in sorted({model.config.latent_dim for model in models.values()}):
-        ways |= build_baseline_indexes(x, test.x, size)
-    ways |= {
-        name: (encode_in_chunks(model, x), encode_in_chunks(model, test.x))
-        for name, model in models.items()
-    }
-    return [judge_features(name, a, y, b, test.y) for name, (a, b) in ways.items()]
+        vectors |= make_baseline_vectors(x, test.x, size)
+    for name, model in models.items():
+        vectors[name] = encode_in_chunks(model, x), encode_in_chunks(model, test.x)
+    return [judge_features(name, z, y, test_z, test.y) for name, (z, test_z) in vectors.items()]
 
 
 def judge_features(
     name: str, z: Tensor, y: Tensor, test_z: Tensor, test_y: Tensor
 ) -> FeatureAccuracy:
-    nearest = 1 - score_retrieval(z, y, test_z, test_y, k=1).first
+    """Return test errors on features (N, size) with classes (N,)."""
+    nearest = 1 - score_retrieval(z, y, test_z, test_y, k=1).precision_at_1
     return FeatureAccuracy(name, z.shape[1], fit_linear_probe(z, y, test_z, test_y).error, nearest)
 
 
-class MapTrust(NamedTuple):
-    """How far a map can be trusted."""
+# -- maps of features
 
-    trustworthiness: (
-        float  # 1: all neighbours on the map are neighbours in truth (Venna & Kaski, 2001)
-    )
-    accuracy: (
-        float | None
-    )  # of the majority of the nearest other points on the map, where there are classes
+
+class MapTrust(NamedTuple):
+    """How true a map is to the distances of what it shows."""
+
+    trustworthiness: float  # 1: all neighbours on the map are so in truth (Venna & Kaski, 2001)
+    accuracy: float | None  # of the majority class of neighbours; None without classes
     points: int  # by which it was judged
 
 
-def measure_map_trust(x: Tensor, placed: Tensor, y: Tensor | None = None) -> MapTrust:
-    """Of positions `placed` (N, 2 or 3) for examples, codes or rows x (N, ...) with classes (N,)."""
+def measure_map_trust(x: Tensor, positions: Tensor, y: Tensor | None = None) -> MapTrust:
+    """Judge positions (N, 2 or 3) of examples, codes or rows x (N, ...) with classes (N,).
+
+    DataError for too few points.
+    """
     from sklearn.manifold import trustworthiness
 
-    if len(x) != len(placed) or len(x) <= 2 * TRUST_NEIGHBOURS:
+    if len(x) != len(positions) or len(x) <= 2 * TRUST_NEIGHBOURS:
         raise DataError(
-            f"A map needs more than {2 * TRUST_NEIGHBOURS} points, one for each of {len(x)}; got {len(placed)}."
+            f"A map needs more than {2 * TRUST_NEIGHBOURS} points, one for each of {len(x)}; "
+            f"got {len(positions)}."
         )
-    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))[:TRUST_ROWS]
-    flat, at = as_float(x[rows]).flatten(1).numpy(), placed[rows].numpy()
-    accuracy = None if y is None else leave_one_out_accuracy(placed[rows], y[rows])
-    return MapTrust(
-        float(trustworthiness(flat, at, n_neighbors=TRUST_NEIGHBOURS)), accuracy, len(rows)
-    )
+    rows = shuffle_rows(len(x))[:TRUST_ROWS]
+    flat, places = as_float(x[rows]).flatten(1).numpy(), positions[rows]
+    accuracy = None if y is None else compute_neighbour_accuracy(places, y[rows])
+    trust = float(trustworthiness(flat, places.numpy(), n_neighbors=TRUST_NEIGHBOURS))
+    return MapTrust(trust, accuracy, len(rows))
 
 
-def leave_one_out_accuracy(z: Tensor, y: Tensor, k: int = TRUST_NEIGHBOURS) -> float:
-    """Accuracy of the majority among the k nearest other points of z (N, d), with classes y (N,)."""
+def compute_neighbour_accuracy(z: Tensor, y: Tensor, k: int = TRUST_NEIGHBOURS) -> float:
+    """Return the accuracy of the majority among the k nearest other points of z (N, d).
+
+    Classes y are (N,).
+    """
     from sklearn.neighbors import KNeighborsClassifier
 
-    near = KNeighborsClassifier(k).fit(z.numpy(), y.numpy()).kneighbors(return_distance=False)
-    votes = np.eye(int(y.max()) + 1)[y.numpy()[near]].sum(1)
+    neighbours = KNeighborsClassifier(k).fit(z.numpy(), y.numpy()).kneighbors(return_distance=False)
+    votes = np.eye(int(y.max()) + 1)[y.numpy()[neighbours]].sum(1)
     return float((votes.argmax(1) == y.numpy()).mean())
 
 
+def shuffle_rows(count: int) -> Tensor:
+    """Return the numbers below `count` in an order that is always the same."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))
+
+
+# -- the size of a linear code
+
+
 def compute_pca_errors(train: Tensor, test: Tensor) -> Tensor:
-    """Test SE, summed over values, of 0, 1, 2, ... principal components of train (N, ...): (min(N, d) + 1,)."""
+    """Return the test SE, summed over values, of 0, 1, 2, ... principal components.
+
+    They are fitted to train (N, ...); the result is (min(N, d) + 1,).
+    """
     train, test = (as_float(part).flatten(1).double() for part in (train, test))
     mean = train.mean(0)
     basis = (
         torch.linalg.svd(train - mean, full_matrices=False).Vh
         if len(train) < train.shape[1]
-        else principal_directions(train)
+        else compute_principal_directions(train)
     )
     explained = ((test - mean) @ basis.T).square().mean(0).cumsum(0)
     total = (test - mean).square().sum(1).mean()
     return (total - torch.cat([explained.new_zeros(1), explained])).clamp(min=0)
 
 
-def principal_directions(x: Tensor) -> Tensor:
-    """Principal directions of x (N, d), the strongest first: (d, d)."""
+def compute_principal_directions(x: Tensor) -> Tensor:
+    """Return the principal directions of x (N, d), the strongest first: (d, d)."""
     return torch.linalg.eigh(torch.cov(x.T, correction=0)).eigenvectors.flip(1).T

@@ -1,4 +1,4 @@
-"""Where a run computes: which device there is, and what it is called."""
+"""Devices: which one a run computes on, how it is prepared, and what it is called."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from aecore.errors import RunError
 
 
 def pick_device(name: str, index: int = 0) -> torch.device:
-    """The device of that name, or the best there is; of several GPUs that of this index.
+    """Returns the device of that name, the fastest one for `auto`; of several GPUs that of `index`.
 
-    RunError where it is not present.
+    Raises RunError where the machine has no such device.
     """
-    present = {
+    is_present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    present = [kind for kind, there in is_present.items() if there]
     if name == "auto":
-        name = next(kind for kind, there in present.items() if there)
-    if not present[name]:
-        there = ", ".join(kind for kind, is_there in present.items() if is_there)
-        raise RunError(f"This machine has no {name} device. Choose one of: auto, {there}.")
+        name = present[0]
+    if name not in present:
+        raise RunError(
+            f"This machine has no {name} device. Choose one of: auto, {', '.join(present)}."
+        )
     if name != "cuda":
         return torch.device(name)
-    if index >= (count := torch.cuda.device_count()):
+    count = torch.cuda.device_count()
+    if index >= count:
         raise RunError(
-            f"This machine has {count} GPUs, but process {index + 1} wants one too. Start {count} processes."
+            f"This machine has {count} GPUs, but process {index + 1} wants one too. "
+            f"Start {count} processes."
         )
     return torch.device("cuda", index)
 
 
 def prepare_device(device: torch.device) -> None:
-    """Let a GPU multiply in TF32: ten bits of fraction instead of 23, several times as fast."""
+    """Lets a GPU multiply in TF32: 10 bits of fraction instead of 23, several times as fast."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")
@@ -40,12 +44,10 @@ def prepare_device(device: torch.device) -> None:
 
 
 def describe_device(device: torch.device) -> str:
-    """For people: CPU with its threads, a GPU with its name."""
+    """Returns a device's name for people: a GPU by its model, a CPU with its threads."""
     if device.type == "cuda":
         return f"CUDA, {torch.cuda.get_device_name(device)}"
+    if device.type == "mps":
+        return "MPS, Apple GPU"
     threads = torch.get_num_threads()
-    return (
-        "MPS, Apple GPU"
-        if device.type == "mps"
-        else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-    )
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"

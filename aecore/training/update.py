@@ -1,4 +1,4 @@
-"""One update of the weights: loss, gradients, optimiser. On a GPU recorded once and replayed as one launch."""
+"""One update of the weights: loss, gradients, optimiser; on a GPU recorded once, then replayed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,30 @@ from aecore.model.config import TrainConfig
 from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
 
-GRAPH_WARM_UP = (
-    3  # updates of a shape before it is recorded: libraries choose their kernels in the first ones
-)
+# updates of a shape before it is recorded: libraries choose their kernels in the first ones
+GRAPH_WARM_UP = 3
+
+
+def build_update(model: Autoencoder, config: TrainConfig, binarises: bool, ranks: Ranks) -> Update:
+    """Returns the fastest update for the device: a recorded one where one GPU trains alone."""
+    objective = Objective(model, config, binarises)
+    optimizer = Optimizer(model.parameters(), config)
+    is_recordable = ranks.device.type == "cuda" and ranks.world == 1
+    return (GraphedUpdate if is_recordable else Update)(objective, optimizer, ranks)
 
 
 class Objective(nn.Module):
-    """The training loss as a forward pass: what DDP can wrap."""
+    """The training loss as a forward pass, which DDP can wrap."""
 
     def __init__(self, model: Autoencoder, config: TrainConfig, binarises: bool):
         super().__init__()
         self.model, self.config, self.binarises = model, config, binarises
 
     def forward(self, x: Tensor, kl_weight: float | Tensor) -> Loss:
-        """x (N, *input_shape), in the data's units. Layers multiply in half precision where the run asks for it."""
+        """Returns the loss of x (N, *input_shape), in the data's units.
+
+        Layers multiply in half precision where the run asks for it.
+        """
         with torch.autocast(
             x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"
         ):
@@ -34,17 +44,16 @@ class Objective(nn.Module):
 
 
 class Update:
-    """Calling it makes one update, and adds the losses of the examples to `sums`."""
+    """A callable that makes one update, and adds the losses of the examples to `sums`."""
 
     def __init__(self, objective: Objective, optimizer: Optimizer, ranks: Ranks):
         self.objective, self.optimizer, self.ranks = objective, optimizer, ranks
         self.averaged = ranks.wrap(objective)
-        self.sums = torch.zeros(
-            len(Loss._fields), device=ranks.device
-        )  # read once an epoch: each look waits
+        # read once an epoch: each look waits for the GPU
+        self.sums = torch.zeros(len(Loss._fields), device=ranks.device)
 
     def __call__(self, batch: Tensor, lr: float, kl_weight: float) -> None:
-        """batch (B, *input_shape): all ranks' examples of this step, as float, on the device."""
+        """Makes one update by a batch (B, *input_shape) of all ranks, as float, on the device."""
         x, share = self.ranks.share(batch)
         self.step(x, lr, kl_weight, share)
 
@@ -60,7 +69,7 @@ class Update:
 
 @dataclass
 class Recording:
-    """What is known of one shape of batch: where it is put, how often it was, and from then on how to replay it."""
+    """One shape of batch: the tensor it is copied to, and its recorded update once there is one."""
 
     batch: Tensor
     updates: int = 0
@@ -68,10 +77,10 @@ class Recording:
 
 
 class GraphedUpdate(Update):
-    """The same as a CUDA graph for each shape of batch: some hundred kernels are launched as one.
+    """The same update as a CUDA graph for each shape of batch: hundreds of kernels in one launch.
 
-    What changes from step to step lies in tensors at fixed places: the batch, the rate and the KL weight.
-    A model with an operation that cannot be recorded is updated without.
+    What changes from step to step lies in tensors at fixed addresses: the batch, the rate and the
+    KL weight. A model with an operation that cannot be recorded is updated without a recording.
     """
 
     def __init__(self, objective: Objective, optimizer: Optimizer, ranks: Ranks):
@@ -81,26 +90,31 @@ class GraphedUpdate(Update):
         self.k: int | None = None
 
     def __call__(self, batch: Tensor, lr: float, kl_weight: float) -> None:
-        if (
-            k := self.objective.model.bottleneck.annealed_value
-        ) != self.k:  # a falling k is part of what was recorded
+        recording = self.recording_for(batch)
+        recording.batch.copy_(batch)
+        self.lr.fill_(lr)
+        self.kl_weight.fill_(kl_weight)
+        if recording.replay is None and recording.updates == GRAPH_WARM_UP:
+            recording.replay = self.record(
+                lambda: self.step(recording.batch, self.lr, self.kl_weight)
+            )
+        if recording.replay:
+            recording.replay()
+        else:
+            self.warm_up(recording.batch)
+            recording.updates += 1
+
+    def recording_for(self, batch: Tensor) -> Recording:
+        """Returns the recording of the batch's shape; a falling k makes all of them void."""
+        k = self.objective.model.bottleneck.annealed_value
+        if k != self.k:
             self.recordings, self.k = {}, k
         if batch.shape not in self.recordings:
             self.recordings[batch.shape] = Recording(torch.empty_like(batch))
-        made = self.recordings[batch.shape]
-        made.batch.copy_(batch)
-        self.lr.fill_(lr)
-        self.kl_weight.fill_(kl_weight)
-        if made.replay is None and made.updates == GRAPH_WARM_UP:
-            made.replay = self.record(lambda: self.step(made.batch, self.lr, self.kl_weight))
-        if made.replay:
-            made.replay()
-        else:
-            self.warm_up(made.batch)
-            made.updates += 1
+        return self.recordings[batch.shape]
 
     def warm_up(self, x: Tensor) -> None:
-        """An update as it is, beside the stream that recording will use."""
+        """Makes an unrecorded update, on a stream beside the one that recording will use."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -108,23 +122,13 @@ class GraphedUpdate(Update):
         torch.cuda.current_stream().wait_stream(stream)
 
     def record(self, step: Callable[[], None]) -> Callable[[], None]:
-        """What does the same as `step`, in one launch; `step` itself where it cannot be recorded."""
+        """Returns what does the same as `step` in one launch; `step` itself where that fails."""
         graph = torch.cuda.CUDAGraph()
         self.optimizer.zero_grad()  # gradients are to lie in the graph's own memory
         try:
             with torch.cuda.graph(graph):
                 step()
-        except RuntimeError:  # something on the way waits for the GPU
+        except RuntimeError:  # an operation waits for the GPU
             torch.cuda.synchronize()
             return step
         return graph.replay
-
-
-def build_update(model: Autoencoder, config: TrainConfig, binarises: bool, ranks: Ranks) -> Update:
-    """The fastest update that there is for the device."""
-    objective, optimizer = (
-        Objective(model, config, binarises),
-        Optimizer(model.parameters(), config),
-    )
-    graphed = ranks.device.type == "cuda" and ranks.world == 1
-    return (GraphedUpdate if graphed else Update)(objective, optimizer, ranks)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import iwae_bound, log_importance_weights
+from aecore.analysis.bounds import iwae_bound, log_importance_weights
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 
 PUBLISHED = {2: 0.00571, 8: 14.20979}  # of these very rows, by the closed form

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from aecore.analysis.metrics import reconstruct_in_chunks
+from aecore.analysis.chunks import reconstruct_in_chunks
 from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import as_float
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from aecore.analysis.metrics import iwae_bound
+from aecore.analysis.bounds import iwae_bound
 from aecore.analysis.pictures import draw_grid
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 

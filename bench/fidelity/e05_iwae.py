@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 
-from aecore.analysis.metrics import iwae_bound
+from aecore.analysis.bounds import iwae_bound
 from aecore.analysis.pictures import draw_grid
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least, at_most
 

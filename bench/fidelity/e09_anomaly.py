@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.tasks.anomaly import auroc, plan_detector, score_anomalies
+from aecore.tasks.anomaly import plan_detector, score_anomalies
+from aecore.tasks.detection import compute_auroc
 from bench.fidelity.data_files import find_data_file
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_least
 
@@ -212,7 +213,7 @@ def train_detector(
 
 def compute_percent_auroc(scores: Tensor, table: AnomalyTable) -> float:
     """Returns the AUROC in % of scores of the test rows."""
-    return 100 * auroc(scores, table.anomalous)
+    return 100 * compute_auroc(scores, table.anomalous)
 
 
 def compute_neighbour_distances(table: AnomalyTable, k: int) -> Tensor:

@@ -21,6 +21,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
+from aecore.runs.records import MetricsRecord, Record
 from aecore.runs.run import Run
 from aecore.training.devices import pick_device
 from aecore.training.trainer import fit
@@ -134,7 +135,7 @@ class Lab:
             for record in fit(run):
                 self.print_record(run, record)
         self.seconds_here += time.perf_counter() - before
-        self.seconds += sum(row.get("seconds", 0.0) for row in run.records())
+        self.seconds += sum(getattr(record, "seconds", None) or 0.0 for record in run.records())
         return TrainedRun(run, Autoencoder.load(run.path, pick_device("auto")))
 
     def open_or_create_run(self, path: Path, config: RunConfig) -> Run:
@@ -146,15 +147,16 @@ class Lab:
             shutil.rmtree(path)
         return create_run(config, path)
 
-    def print_record(self, run: Run, record: Mapping[str, Any]) -> None:
+    def print_record(self, run: Run, record: Record) -> None:
         """Print the test's record, and twenty of those of epochs."""
-        number = record.get("epoch", 0)
+        row = record.to_row()
+        number = row.get("epoch", 0)
         if (
-            record["kind"] == "test"
+            isinstance(record, MetricsRecord)
             or number % max(1, (run.config().training or 1).epochs // 20) == 0
         ):
             print(
-                f"  {run.id} {json.dumps({k: v for k, v in record.items() if k != 'kind'})}",
+                f"  {run.id} {json.dumps({k: v for k, v in row.items() if k != 'kind'})}",
                 flush=True,
             )
 
@@ -178,4 +180,5 @@ class TrainedRun:
 
     def read_curve(self, key: str = "validation_loss") -> list[list[float]]:
         """Returns [[epoch, value], ...] of a key of the run's records."""
-        return [[row["epoch"], row[key]] for row in self.run.epochs() if key in row]
+        rows = [record.to_row() for record in self.run.epochs()]
+        return [[row["epoch"], row[key]] for row in rows if key in row]

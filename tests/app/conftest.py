@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
+from helpers import wait_for
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from aecore.data.catalog import CATALOG
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
+from ui.kit.jobs import RUNNING, background_jobs
 
 ROUTER = str(Path(__file__).parents[2] / "pages" / "_router.py")
+NEWER = 20_000_000  # nanoseconds, more than the steps in which a file system tells the time
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_components():
+    """Every AppTest looks through all installed packages for components: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture
@@ -28,7 +46,7 @@ def open_page():
     """Open a page by its file, with address parameters; the first run of the app is the router's."""
 
     def opened(page: str, **params: str | list[str]) -> AppTest:
-        app = AppTest.from_file(ROUTER, default_timeout=60)
+        app = AppTest.from_file(ROUTER, default_timeout=300)
         for name, value in params.items():
             app.query_params[name] = value
         app.run()
@@ -37,15 +55,52 @@ def open_page():
     return opened
 
 
+def finish_jobs(app: AppTest) -> AppTest:
+    """Wait for the threads that the page has begun, then run it, as its fragment would, until none is left."""
+    while app.get("progress") or app.get("status"):
+        wait_for(
+            lambda: RUNNING not in background_jobs().results.values(),
+            "the page's threads have ended",
+            300,
+        )
+        app.run()
+    return app
+
+
+@pytest.fixture(scope="session")
+def trained_before(tmp_path_factory):
+    """Small runs on data of the catalog, by variant, data and settings: each is trained once."""
+    return {}, tmp_path_factory.mktemp("trained")
+
+
 @pytest.fixture
-def trained():
-    """A function that trains a small run in the test's own folder."""
+def trained(trained_before):
+    """A function that gives a small run, trained, in the test's own folder."""
+    known, folder = trained_before
+    newest = 0
 
     def train(variant="vae", data="digits", **settings):
-        run = create_run(
-            plan_run(variant, data, settings={"training.epochs": 2, "data.limit": 200, **settings})
-        )
-        list(fit(run))
+        nonlocal newest
+        settings = {"training.epochs": 2, "data.limit": 200, **settings}
+        config = plan_run(variant, data, settings=settings)
+        run = create_run(config)
+        if data in CATALOG:
+            key = config.model_dump_json()
+            if key not in known:
+                known[key] = create_run(config, folder / str(len(known)))
+                list(fit(known[key]))
+            shutil.copytree(
+                known[key].path,
+                run.path,
+                ignore=shutil.ignore_patterns("config.json"),
+                dirs_exist_ok=True,
+            )
+        else:
+            list(fit(run))
+        newest = max(
+            time.time_ns(), newest + NEWER
+        )  # runs are listed by their age, and copies are quickly made
+        os.utime(run.path / "config.json", ns=(newest, newest))
         return run
 
     return train

@@ -12,17 +12,12 @@ import torch
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import list_runs
-from aecore.tasks.anomaly import (
-    Detector,
-    count_confusion,
-    draw_calibration_rows,
-    fit_detector,
-    score_anomalies,
-)
+from aecore.tasks.anomaly import Detector, draw_calibration_rows, fit_detector, score_anomalies
+from aecore.tasks.detection import count_confusion
 from tests.app.test_data_page import brought, npz, texts
 from tests.test_data_images import packed, picture
+from ui.apply_anomaly.ranking import tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
-from ui.apply_anomaly.sections import tabulate_verdicts
 from ui.kit.inputs import fill_missing_inputs, load_fitted_rows
 
 
@@ -89,7 +84,12 @@ def test_the_counts_are_those_of_scores_that_the_threshold_was_not_set_on(open_p
     rest = torch.tensor([i for i in range(len(truth)) if i not in held.tolist()])
     at = fit_detector(net, sets.test.x[held]).threshold(0.1)
     right = count_confusion(score_anomalies(net, sets.test.x[rest]), truth[rest], at)
-    assert counts(app) == [right.passed, right.false_alarms, right.missed, right.found]
+    assert counts(app) == [
+        right.true_negatives,
+        right.false_positives,
+        right.false_negatives,
+        right.true_positives,
+    ]
 
 
 def test_a_score_or_a_cost_can_set_the_threshold(open_page):

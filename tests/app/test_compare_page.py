@@ -11,7 +11,9 @@ import pytest
 from aecore.model.parts.likelihood import Gaussian
 from aecore.runs.listing import runs_folder
 from aecore.runs.plan import plan_run
-from ui.compare.tables import explain_different_losses, mark_best, tabulate_differences
+from ui.compare.curves import explain_different_losses
+from ui.compare.differences import tabulate_differences
+from ui.compare.tables import mark_best
 
 
 def said(app):

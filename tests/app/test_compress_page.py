@@ -15,7 +15,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.tasks.compress import compress_examples, expand_file, plan_compressor
 from tests.app.test_data_page import brought, texts
-from ui.apply_compress.sections import pack_examples
+from ui.apply_compress.packing import pack_examples
 
 
 def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
-from aecore.runs.uploads import create_upload, find_upload, guess_settings, list_uploads
+from aecore.runs.uploads import create_upload, find_upload, guess_settings
+from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 from tests.hub.test_hub_data import table
 from tests.test_data_images import packed, picture
@@ -142,17 +141,8 @@ def test_a_set_of_the_hub_is_fetched_by_its_id(open_page, monkeypatch):
         hub.datasets["alice/people"] = {"train": [table(0, 60)]}
         app = open_page("data.py")
         app.text_input(key="hub_data").set_value("alice/people").run()
-        app = button(app, "Fetch").click().run()
-        deadline = time.monotonic() + 30
-        while not list_uploads() and time.monotonic() < deadline:
-            time.sleep(0.2)
-            app.run()
-        app.run()
+        app = finish_jobs(button(app, "Fetch").click().run()).run()
         assert not app.exception and app.selectbox(key="own").options == ["people.parquet"]
         app.text_input(key="hub_data").set_value("alice/none").run()
-        app = button(app, "Fetch").click().run()
-        deadline = time.monotonic() + 30
-        while not app.error and time.monotonic() < deadline:
-            time.sleep(0.2)
-            app.run()
+        app = finish_jobs(button(app, "Fetch").click().run())
         assert "does not exist" in app.error[0].value

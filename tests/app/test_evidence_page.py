@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from ui.evidence import experiments
-from ui.evidence.charts import draw_ladder
+from ui.evidence.charts import draw_verdicts
 from ui.evidence.experiments import (
     EVIDENCE_COMMAND,
     EVIDENCE_FOLDER,
     EvidenceCheck,
     read_experiments,
 )
-from ui.evidence.tables import make_rungs, make_standings
+from ui.evidence.tables import make_verdict_rows, scale_figures
 
 CHECK = {
     "what": "test SE",
@@ -102,9 +102,9 @@ def test_a_figure_that_missed_stands_for_its_experiment(open_page, rows):
     overview = open_page("evidence.py").dataframe[0].value
     assert overview["Figure"][0] == "NLL" and overview["Ours"][0] == "92"
     (row,), _ = read_experiments()
-    drawn = make_standings(row)[0]
+    drawn = scale_figures(row)[0]
     assert (drawn.state, drawn.ours) == ("miss", -0.5)
-    assert EvidenceCheck(**{**between, "ours": 90.0}).place(90.0) is None
+    assert EvidenceCheck(**{**between, "ours": 90.0}).scale(90.0) is None
 
 
 def test_a_link_opens_its_experiment(open_page, rows):
@@ -170,13 +170,13 @@ def test_a_figure_is_placed_between_bar_and_moonshot_whichever_way_is_better(
     bar, moonshot, paper, place
 ):
     check = EvidenceCheck.model_validate({**CHECK, "bar": bar, "moonshot": moonshot})
-    assert check.place(paper) == (None if place is None else pytest.approx(place))
+    assert check.scale(paper) == (None if place is None else pytest.approx(place))
 
 
 def test_the_overview_draws_each_figure_by_its_verdict_and_keeps_the_far_ones_on_the_edge(rows):
     rows("E3", checks=[CHECK, {**CHECK, "ours": 3.1}, {**CHECK, "ours": 99.0}])
     rows("E0", checks=[{**CHECK, "moonshot": None}])
-    drawn = draw_ladder(make_rungs(read_experiments()[0]))
+    drawn = draw_verdicts(make_verdict_rows(read_experiments()[0]))
     assert {trace.name: trace.x[0] for trace in drawn.data} == pytest.approx(
         {"paper": 1.0, "moonshot": 4 / 3, "pass": 2 / 3, "miss": drawn.layout.xaxis.range[0]}
     )

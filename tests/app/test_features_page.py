@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import io
 import json
-import time
+import sys
 
+import numba
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset, Split
 from aecore.model.autoencoder import Autoencoder
+from aecore.tasks.features import TRUST_NEIGHBOURS
+from tests.app.conftest import finish_jobs
 from tests.app.test_data_page import brought, texts
 from tests.app.test_impute_page import LINES
-from ui.apply_features.sections import (
-    encode_code_parquet,
-    has_same_data,
-    load_code_table,
-    load_pca_errors,
-)
+from ui.apply_features.codes import load_code_table
+from ui.apply_features.runs import has_same_data
+from ui.apply_features.size import load_pca_errors
+from ui.kit.downloads import encode_parquet
 from ui.kit.inputs import Inputs
 
 
@@ -32,14 +33,35 @@ def test_a_first_visit_shows_maps_and_how_far_they_can_be_trusted(open_page):
     assert texts(app).count("Trustworthiness 0.") == 2 and "neighbours' class right" in texts(app)
 
 
-def test_slow_maps_are_added_on_request(open_page, trained, no_shipped):
-    trained(**{"data.limit": 60})
+def umap_modules():
+    return {
+        name: module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in ("umap", "pynndescent")
+    }
+
+
+@pytest.fixture
+def uncompiled_umap(monkeypatch):
+    """UMAP as Python runs it: compiling it takes ten times as long as placing a dozen points without."""
+    compiled = umap_modules()
+    for name in compiled:
+        del sys.modules[name]
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    yield
+    for name in umap_modules():
+        del sys.modules[name]
+    sys.modules.update(compiled)
+
+
+def test_slow_maps_are_added_on_request(
+    open_page, trained, no_shipped, uncompiled_umap, monkeypatch
+):
+    monkeypatch.setattr("ui.apply_features.maps.MAP_EXAMPLES", 2 * TRUST_NEIGHBOURS + 2)
+    trained()
     app = open_page("apply_features.py")
     next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
-    deadline = time.monotonic() + 120
-    while texts(app).count("Trustworthiness 0.") < 6 and time.monotonic() < deadline:
-        time.sleep(0.5)
-        app.run()
+    finish_jobs(app)
     assert not app.exception and texts(app).count("Trustworthiness 0.") == 6
     assert "The bare values, UMAP" in texts(app)
 
@@ -52,7 +74,7 @@ def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
     z = encode_in_chunks(Autoencoder.load(run.path), x).numpy()
     assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
     assert np.allclose(table.iloc[:, 1:], z)
-    back = pd.read_parquet(io.BytesIO(encode_code_parquet(table)))
+    back = pd.read_parquet(io.BytesIO(encode_parquet(table)))
     assert back.bottle.tolist() == list("abcdef")
 
 

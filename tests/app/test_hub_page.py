@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import re
 
 import pytest
 
 from aecore.hub.push import push_run
+from aecore.hub.spaces import publish_explorer
 from aecore.runs.listing import list_runs, runs_folder
+from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 
 TOKEN = "hf_alice"
@@ -28,12 +30,8 @@ def field(app, label):
     return next(t for t in app.text_input if t.label == label)
 
 
-def finish(app, *, seconds=30):
-    """Run the page until no job is under way, as its fragment does once a second."""
-    deadline = time.monotonic() + seconds
-    while app.get("progress") and time.monotonic() < deadline:
-        time.sleep(0.2)
-        app.run()
+def finish(app):
+    finish_jobs(app)
     assert not app.exception
     return app
 
@@ -80,6 +78,26 @@ def test_a_run_is_pushed_and_pulled_back(open_page, loopback, trained):
     next(b for b in app.button if b.label == "Pull").click().run()
     assert "is here" in said(finish(app))
     assert (runs_folder() / f"alice--{run.id}" / "model.safetensors").exists()
+
+
+def test_the_card_on_the_page_is_the_one_that_is_pushed(open_page, loopback, trained, tmp_path):
+    table = tmp_path / "own folder" / "own.csv"
+    table.parent.mkdir()
+    table.write_text("a,b,c\n" + "\n".join(f"{i},{i % 7},{i % 3}" for i in range(60)))
+    run = trained("vanilla", str(table))
+    repo = f"alice/{run.id}"
+    publish_explorer(run, repo, token=TOKEN)
+    app = signed_in(open_page("hub.py"))
+    next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
+    shown = next(m.value for m in app.markdown if "## Parts" in m.value)
+    button(app, "Push").click().run()
+    assert "Pushed" in said(finish(app))
+    pushed = loopback.repos[repo].at("main").files["README.md"].data.decode()
+    assert (
+        shown
+        == re.sub(r"^(#+ )", r"###\1", pushed.split("---\n", 2)[2], flags=re.MULTILINE).strip()
+    )
+    assert "Explore it in the browser" in shown and "own folder" not in shown
 
 
 def test_a_missing_repository_is_named(open_page, loopback):

@@ -11,19 +11,18 @@ import torch
 
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
-from aecore.tasks.impute import imputation_rmse, plan_imputer
+from aecore.tasks.impute import compute_imputation_rmse, plan_imputer
 from aecore.training.trainer import fit
 from tests.app.test_anomaly_page import metrics
 from tests.app.test_data_page import brought, texts
-from ui.apply_impute.sections import (
-    HOLE_KINDS,
-    column_deviations,
-    encode_table_parquet,
+from ui.apply_impute.hidden_rows import (
+    compute_column_deviations,
     fill_hidden_rows,
     hide_whole_words,
-    load_filled_pictures,
-    make_hole,
 )
+from ui.apply_impute.holes import HOLE_KINDS, make_hole
+from ui.apply_impute.pictures import load_filled_pictures
+from ui.kit.downloads import encode_parquet
 
 LINES = ["age,city,height,class"] + [
     f"{20 + i % 40 if i % 9 else ''},{['Rome', 'Oslo', ''][(i % 40) // 20 if i % 7 else 2]},{150 + i % 40},{i % 2}"
@@ -53,16 +52,17 @@ def test_a_first_visit_shows_errors_below_the_usual_ways_and_an_honest_interval(
 
 
 def test_the_models_error_is_below_that_of_column_means(open_page, own_run):
-    from ui.kit.cache import dataset_of
+    from ui.kit.cache import get_dataset
     from ui.kit.inputs import Inputs
 
     _, run = own_run
-    found, _ = dataset_of(run)
+    found, _ = get_dataset(run)
     given = Inputs("", found.test.x, None, (), (), None, "")
     made = fill_hidden_rows(run, found, given, 0.3, 0)
-    spread = column_deviations(found)
+    spread = compute_column_deviations(found)
     errors = {
-        name: imputation_rmse(way, made.x, made.hidden, spread) for name, way in made.ways.items()
+        name: compute_imputation_rmse(way, made.x, made.hidden, spread)
+        for name, way in made.fillings.items()
     }
     assert errors[run.id] < errors["column means"] and next(iter(errors)) == run.id
 
@@ -110,7 +110,7 @@ def test_only_the_hole_is_changed(trained, no_shipped):
 
 def test_the_downloaded_parquet_is_the_table():
     frame = pd.DataFrame({"a": [1.5, 2], "city": ["Rome", "Oslo"]})
-    assert pd.read_parquet(io.BytesIO(encode_table_parquet(frame))).equals(frame)
+    assert pd.read_parquet(io.BytesIO(encode_parquet(frame))).equals(frame)
 
 
 def test_few_rows_and_nonsense_in_the_link_are_borne(open_page, no_shipped):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 
 import numpy as np
@@ -13,15 +14,17 @@ from safetensors import numpy as safetensors
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from aecore.analysis.latent import Plane, encode_codes, preserved_neighbour_shares
-from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import Plane, preserved_neighbour_shares
+from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob, projection_queue_file
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split
 from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import runs_folder
 from ui.kit.explorer import PACK_ROUTE, PromisedPacks, promised_packs, read_explorer_answer
-from ui.latent.maps import LatentMap, MapView, describe_map
+from ui.latent.controls import MapView
+from ui.latent.maps import LatentMap, describe_map
 from ui.latent.selection import format_selection_csv
 
 
@@ -91,7 +94,7 @@ def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(
     app = open_page("latent.py")
     (map_, about), (model, said) = sent(app), model_of(app)
     net, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
-    z = encode_codes(net, x).numpy()
+    z = encode_in_chunks(net, x).numpy()
     assert np.allclose(model["codes"], z, atol=2e-3)
     plane = Plane(map_["plane.origin"], map_["plane.axes"])
     assert np.allclose(map_["positions"], plane.positions(z), atol=1e-5)
@@ -116,7 +119,7 @@ def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
     run = trained()
     app = open_page("latent.py", colour="neighbours")
     map_, about = sent(app)
-    z = encode_codes(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
+    z = encode_in_chunks(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
     wanted = preserved_neighbour_shares(z, map_["positions"])
     assert about["colour"] == "neighbours" and np.allclose(map_["preserved"], wanted, atol=0.2)
     assert 0 < map_["preserved"].mean() < 1
@@ -166,11 +169,11 @@ def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
         made.append(token)
         return token.encode()
 
-    tokens = [models.promise(str(i), make) for i in range(models.PROMISED + 1)]
+    tokens = [models.promise(str(i), make) for i in range(models.MAX_PROMISED + 1)]
     assert models.promise("3", make) == tokens[3] and models.get(tokens[0]) is None
-    for token in [*tokens[1 : models.KEPT + 2], tokens[1]]:
+    for token in [*tokens[1 : models.MAX_BUILT + 2], tokens[1]]:
         assert models.get(token) == token.encode()
-    assert made.count(tokens[1]) == 2 and len(models.made) == models.KEPT
+    assert made.count(tokens[1]) == 2 and len(models.built) == models.MAX_BUILT
     promised_packs.promise(
         "broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn."))
     )
@@ -310,7 +313,17 @@ def test_points_of_a_manifold_are_shown_in_their_own_space(open_page, trained, n
     assert not select(app, [0]).exception
 
 
-def test_a_slow_map_is_made_beside_the_page_while_pca_stays(open_page, trained, no_shipped):
+@pytest.fixture
+def let_maps_go():
+    """Hold the processes that make maps still, as behind another map; call this to let them go on."""
+    with open(projection_queue_file(), "ab") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        yield lambda: fcntl.flock(queue, fcntl.LOCK_UN)
+
+
+def test_a_slow_map_is_made_beside_the_page_while_pca_stays(
+    open_page, trained, no_shipped, let_maps_go
+):
     run = trained()
     app = open_page("latent.py", map="t-SNE")
     assert ", PCA." in texts(app)
@@ -318,21 +331,28 @@ def test_a_slow_map_is_made_beside_the_page_while_pca_stays(open_page, trained, 
     assert not app.exception
     count = len(load_dataset(run.config().data).test.x)
     job = ProjectionJob(run, "tsne", 2, "test", count, "digits", version=run.version())
-    assert button(app, "Cancel") or job.read() is not None
-    wait_for(lambda: not job.is_running(), "the map to be made")
+    assert button(app, "Cancel") and job.is_running()
+    let_maps_go()
+    wait_for(lambda: not job.is_running(), "the map is made", 300)
     app.run()
     assert not app.exception
     assert ", t-SNE." in texts(app)
     assert [b for b in app.button if "Compute" in b.label] == []
 
 
-def test_a_slow_map_can_be_cancelled(open_page, trained, no_shipped):
-    trained()
+def test_a_slow_map_can_be_cancelled(open_page, trained, no_shipped, let_maps_go):
+    run = trained()
     app = open_page("latent.py", map="UMAP")
     button(app, "Compute UMAP").click().run()
+    count = len(load_dataset(run.config().data).test.x)
+    job = ProjectionJob(run, "umap", 2, "test", count, "digits", version=run.version())
+    assert job.is_running()
     button(app, "Cancel").click().run()
     assert not app.exception and not app.error
-    assert button(app, "Compute UMAP")
+    wait_for(
+        lambda: not job.is_running(), "the process has ended", 300
+    )  # it was killed, however long that takes
+    assert button(app.run(), "Compute UMAP")
 
 
 def test_a_slow_map_that_failed_says_so_and_can_be_tried_again(open_page, trained, no_shipped):
@@ -357,7 +377,7 @@ def test_the_limit_of_tsne_is_said():
         describe_map(found, view)
         == "10,000 training inputs of many, t-SNE. t-SNE is limited to 10,000 points."
     )
-    assert "limited" not in describe_map(found, view._replace(count=5000))
+    assert "limited" not in describe_map(found, view._replace(points=5000))
 
 
 def test_the_csv_holds_index_class_error_and_code():

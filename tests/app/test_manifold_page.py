@@ -9,7 +9,7 @@ import pytest
 
 from aecore.data.datasets import load_dataset
 from tests.app.test_data_page import texts
-from ui.manifold.sections import read_clicked_rows
+from ui.manifold.point import read_clicked_rows
 
 MODES = ["Tangents", "Noise", "Dimension", "Surface"]
 

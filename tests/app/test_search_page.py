@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
@@ -16,8 +16,9 @@ from tests.app.test_anomaly_page import own_run, people
 from tests.app.test_data_page import brought, texts
 from tests.test_data_images import packed, picture
 from ui.apply_search import drawing
+from ui.apply_search.collection import SearchCollection
 from ui.apply_search.drawing import ask_for_drawing, place_drawing
-from ui.apply_search.sections import SearchCollection, tabulate_results
+from ui.apply_search.results import tabulate_results
 from ui.kit.inputs import Inputs
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from aecore.model.variants import VARIANTS
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
+from aecore.runs.records import MetricsRecord
 
 
 def button(app, label):
@@ -21,7 +22,7 @@ def submitted(monkeypatch):
     """Runs that the page hands over, kept from starting."""
     handed = []
     monkeypatch.setattr(
-        "aecore.backends.registry.submit_local", lambda run, processes=1: handed.append(run)
+        "aecore.backends.launch.submit_local", lambda run, processes=1: handed.append(run)
     )
     return handed
 
@@ -150,7 +151,7 @@ def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(
 ):
     started = []
     monkeypatch.setattr(
-        "aecore.backends.registry.submit_local", lambda run, processes: started.append(run)
+        "aecore.backends.launch.submit_local", lambda run, processes: started.append(run)
     )
     trained("vanilla", "iris")
     app = open_page("apply_anomaly.py")
@@ -180,7 +181,7 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     ]
     name = submitted[0].config().sweep
     for run in submitted[:3]:
-        run.append({"kind": "test", "se": 2.0 + len(run.id), "kl": 1.0})
+        run.append(MetricsRecord({"se": 2.0 + len(run.id), "kl": 1.0}))
         run.write_state(state="done")
     app = open_page("compare.py", sweep=name)
     assert not app.exception

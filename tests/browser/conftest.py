@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from tests.browser.serving import VIEWPORT, server, visitor
 from tests.hub.loopback import LoopbackHub
 
 CHROMIUM = (
@@ -41,8 +42,6 @@ def app_runs(tmp_path_factory):
 @pytest.fixture(scope="session")
 def app(browser, app_runs):
     """The address of the app, with runs of its own and a Hub where alice is at home."""
-    from bench.screenshots import server
-
     with (
         LoopbackHub(users={"hf_alice": "alice"}) as hub,
         server(AECORE_RUNS=str(app_runs), HF_ENDPOINT=hub.url) as address,
@@ -50,11 +49,27 @@ def app(browser, app_runs):
         yield address
 
 
+@pytest.fixture(scope="session")
+def tab(browser):
+    """One tab for many visits: what it has loaded and compiled of Streamlit it need not load again."""
+    with visitor(browser) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def page(browser):
-    """A fresh visitor."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    made = context.new_page()
-    made.set_default_timeout(60_000)
-    yield made
-    context.close()
+def page(tab):
+    """A visitor of whom nothing is known; each address that is gone to begins a session of its own."""
+    yield tab
+    tab.evaluate(
+        "() => { try { localStorage.clear(); sessionStorage.clear(); } catch {} }"
+    )  # none on an empty page
+    tab.context.clear_cookies()
+    tab.goto("about:blank")
+    tab.set_viewport_size(VIEWPORT)
+
+
+@pytest.fixture
+def own_page(browser):
+    """A page that may be listened to and cut off: its context is thrown away."""
+    with visitor(browser) as context:
+        yield context.new_page()

@@ -11,7 +11,7 @@ import pytest
 from helpers import wait_for
 
 from aecore.runs.run import Run
-from bench.screenshots import server, settle
+from tests.browser.serving import HANGS, go_on, server, settle, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -32,27 +32,35 @@ def run_of(page):
     return re.search(r"run=([\w-]+)", page.url).group(1)
 
 
+def start_a_run(page, app, app_runs):
+    """Train a VAE on the digits through the form, and hold its process still while it runs."""
+    while True:
+        go(page, f"{app}/train?variant=vae&preset=Quick")
+        page.get_by_role("button", name="Start").click()
+        page.wait_for_url("**run=**")
+        run = Run(app_runs / run_of(page))
+        wait_for(lambda run=run: run.state().state != "queued", "it trains", HANGS)
+        if pid := run.pid():
+            os.kill(pid, signal.SIGSTOP)
+            if run.state().state == "running":
+                return run, pid
+            os.kill(pid, signal.SIGCONT)  # it was over before it could be held: another
+
+
 @pytest.fixture(scope="module")
 def trained(browser, app, app_runs):
-    """Train a VAE on the digits through the form; the page is reloaded in the middle. Gives the run's id."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    go(page, f"{app}/train?variant=vae&preset=Quick")
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_url("**run=**")
-    run = Run(app_runs / run_of(page))
-    wait_for(lambda: run.state().state == "running", "it trains")
-    os.kill(run.pid(), signal.SIGSTOP)  # so that it is not over before this page has shown it
-    page.get_by_text("running").first.wait_for()
-    picture(page, "running")
-    page.reload()
-    page.get_by_text("running").first.wait_for()
-    os.kill(run.pid(), signal.SIGCONT)
-    page.get_by_text("On the test set").wait_for()
-    settle(page)
-    picture(page, "done")
-    context.close()
+    """Train a VAE through the form; the page is reloaded in the middle. Gives the run's id."""
+    with visitor(browser) as context:
+        page = context.new_page()
+        run, pid = start_a_run(page, app, app_runs)
+        page.get_by_text("running").first.wait_for()
+        picture(page, "running")
+        page.reload()
+        page.get_by_text("running").first.wait_for()
+        os.kill(pid, signal.SIGCONT)
+        page.get_by_text("On the test set").wait_for()
+        settle(page)
+        picture(page, "done")
     return run.id
 
 
@@ -119,11 +127,11 @@ def test_a_run_is_pushed_and_pulled_back_in_the_browser(trained, page, app):
 
 
 def test_every_page_fits_a_narrow_dark_screen(trained, browser, app):
-    context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark")
-    page = context.new_page()
-    for path in ("", f"train?run={trained}", "train", "compare", "latent", "generate", "hub"):
-        go(page, f"{app}/{path}")
-        wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-        assert wide <= 420, f"/{path} is {wide} pixels wide"
-        assert page.get_by_test_id("stException").count() == 0, path
-    context.close()
+    with visitor(browser, viewport={"width": 420, "height": 900}, color_scheme="dark") as context:
+        page = context.new_page()
+        go(page, app)
+        for path in ("", f"train?run={trained}", "train", "compare", "latent", "generate", "hub"):
+            go_on(page, f"{app}/{path}")
+            wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+            assert wide <= 420, f"/{path} is {wide} pixels wide"
+            assert page.get_by_test_id("stException").count() == 0, path

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
-from aecore.explorer.bundle import order_modules, wrap_module
-from aecore.explorer.packs import encode_pack, quantise_to_bytes
+from aecore.explorer.bundle import order_modules, read_styles, wrap_module
+from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
+from aecore.explorer.quantise import quantise_to_bytes
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
 from aecore.runs.listing import SHIPPED_FOLDER, is_shipped_run, list_runs
@@ -64,18 +65,19 @@ def modules(browser):
         "tensors",
         "network",
         "plane",
-        "places",
+        "grid",
         "camera",
+        "palette",
         "points",
         "gif",
         "film",
         "selections",
+        "pad",
         "ink",
     ]
     order: list[str] = []
     for name in names:
-        if name not in order:
-            order_modules(name, order)
+        order_modules(name, order)
     page.set_content("<canvas></canvas>")
     exposed = "\n".join(f"Object.assign(globalThis, module_{name});" for name in names)
     page.add_script_tag(content="\n".join(wrap_module(name) for name in order) + exposed)
@@ -179,7 +181,7 @@ def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
     places, codes = modules(
         """([origin, axes, z]) => {
           const plane = new Plane(Float32Array.from(origin), axes.map((axis) => Float32Array.from(axis)));
-          return [z.map((row) => plane.place(row)), z.map((row) => Array.from(plane.code(row[0], row[1])))];
+          return [z.map((row) => plane.project(row)), z.map((row) => Array.from(plane.computeCode(row[0], row[1])))];
         }""",
         [plane.origin.tolist(), plane.axes.tolist(), z.tolist()],
     )
@@ -191,10 +193,10 @@ def test_a_plane_through_three_codes_holds_them_and_none_goes_through_a_line(mod
     found = modules("""() => {
       const points = [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]].map((row) => Float32Array.from(row));
       const plane = Plane.through(...points);
-      const back = points.map((z) => Array.from(plane.code(...plane.place(z))));
+      const back = points.map((z) => Array.from(plane.computeCode(...plane.project(z))));
       const line = [[0, 0], [1, 1], [2, 2]].map((row) => Float32Array.from(row));
-      const moved = plane.movedThrough(Float32Array.from([9, 9, 9, 9]));
-      return [back, Plane.through(...line), Array.from(moved.code(...moved.place(Float32Array.from([9, 9, 9, 9]))))];
+      const moved = plane.moveThrough(Float32Array.from([9, 9, 9, 9]));
+      return [back, Plane.through(...line), Array.from(moved.computeCode(...moved.project(Float32Array.from([9, 9, 9, 9]))))];
     }""")
     assert np.allclose(found[0], [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]], atol=1e-5)
     assert found[1] is None
@@ -205,7 +207,7 @@ def test_blended_codes_meet_each_points_own_and_lie_between(modules):
     at, between = modules("""() => {
       const rows = { width: 1, row: (i, out = new Float32Array(1)) => { out[0] = [10, 20][i]; return out; } };
       const positions = Float32Array.from([0, 0, 1, 0]);
-      return [blended(1, 0, [0, 1], positions, rows)[0], blended(0.5, 0, [0, 1], positions, rows)[0]];
+      return [blendCodes(1, 0, [0, 1], positions, rows)[0], blendCodes(0.5, 0, [0, 1], positions, rows)[0]];
     }""")
     assert (at, between) == (20, 15)
 
@@ -218,9 +220,9 @@ def test_nearest_points_and_those_inside_are_found_as_by_brute_force(modules):
     queries = np.concatenate([points[:20], random.uniform(-20, 20, size=(60, 2))])
     got, inside = modules(
         """([points, queries]) => {
-          const places = new Places(Float32Array.from(points.flat()));
+          const grid = new PointGrid(Float32Array.from(points.flat()));
           const shape = [[-1, -1], [1, -1], [1, 1], [0, 0], [-1, 1]];
-          return [queries.map(([x, y]) => places.nearest(x, y, 6)), places.inside(shape)];
+          return [queries.map(([x, y]) => grid.findNearest(x, y, 6)), grid.findInside(shape)];
         }""",
         [points.tolist(), queries.tolist()],
     )
@@ -260,7 +262,7 @@ def test_a_gif_holds_the_frames_that_it_was_given(modules):
         ]
         text = modules(
             """async ([flat, width, height]) => {
-              const blob = gif(flat.map((data) => ({ data: Uint8ClampedArray.from(data), width, height })), 60);
+              const blob = encodeGif(flat.map((data) => ({ data: Uint8ClampedArray.from(data), width, height })), 60);
               return Array.from(new Uint8Array(await blob.arrayBuffer()));
             }""",
             [flat, frames.shape[2], frames.shape[1]],
@@ -273,7 +275,7 @@ def test_a_gif_holds_the_frames_that_it_was_given(modules):
 
 
 def test_a_path_is_walked_in_even_steps(modules):
-    steps = modules("() => evenly([[0, 0], [1, 0], [1, 3]], 9)")
+    steps = modules("() => spaceEvenly([[0, 0], [1, 0], [1, 3]], 9)")
     assert np.allclose(steps[0], [0, 0]) and np.allclose(steps[-1], [1, 3])
     assert np.allclose(np.abs(np.diff(steps, axis=0)).sum(1), 0.5)
 
@@ -282,14 +284,14 @@ def test_selections_are_shared_named_and_sent_as_bits(modules):
     from ui.kit.explorer import read_explorer_answer
 
     said = modules("""() => {
-      const mine = Selections.of("mnist:test", 20), other = Selections.of("mnist:test", 20);
+      const mine = Selections.share("mnist:test", 20), other = Selections.share("mnist:test", 20);
       let heard = 0;
       other.listen(() => heard++);
       mine.select([3, 17]);
       mine.select([0], true);
-      mine.name("some");
+      mine.saveAs("some");
       mine.select([]);
-      return { same: mine === other, heard, none: mine.packed().rows, ...mine.packed() };
+      return { same: mine === other, heard, none: mine.pack().rows, ...mine.pack() };
     }""")
     assert said["same"] and said["heard"] == 4 and said["none"] == ""
     picked = read_explorer_answer(said, 20)
@@ -300,9 +302,9 @@ def test_ink_is_placed_as_mnist_places_its_digits(modules):
     found = np.array(
         modules("""() => {
           const ink = new Ink(document.querySelector("canvas"), [1, 28, 28], () => {});
-          ink.pen.fillStyle = "white";
-          ink.pen.fillRect(5, 10, 20, 80);
-          return [...ink.values()];
+          ink.pad.pen.fillStyle = "white";
+          ink.pad.pen.fillRect(5, 10, 20, 80);
+          return [...ink.readValues()];
         }""")
     ).reshape(28, 28)
     rows, columns = np.nonzero(found > 0.5)
@@ -310,17 +312,27 @@ def test_ink_is_placed_as_mnist_places_its_digits(modules):
     assert abs(columns.mean() - 13.5) <= 0.5 and found.max() == 1
 
 
+def test_a_pad_that_is_set_up_again_keeps_its_drawing(modules):
+    ink = modules("""() => [16, 16, 24].map((side) => {
+      const { pen } = new DrawingPad(document.querySelector("canvas"), { side, lineWidth: 2 });
+      const before = pen.getImageData(8, 8, 1, 1).data[3];
+      pen.fillRect(0, 0, 16, 16);
+      return before;
+    })""")
+    assert ink == [0, 255, 0]
+
+
 PAINT = """([kind, count, chosen]) => {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: 60, height: 40 });
-  const painter = kind === "gl" ? GlPoints.on(canvas, true) : new RasterPoints(canvas);
+  const painter = kind === "gl" ? GlPoints.create(canvas, true) : new RasterPoints(canvas);
   if (!painter) return null;
   const positions = new Float32Array(2 * count).fill(100), camera = new Camera();
   positions.set([-2, 0, 2, 0]); // the others lie outside of the picture
   camera.resize(60, 40);
   Object.assign(camera, { x: 0, y: 0, scale: 10 });
-  painter.set(positions, Uint8Array.from({ length: count }, (_, i) => i % 2), palette("class"));
-  if (chosen !== null) painter.choose(Uint8Array.from({ length: count }, (_, i) => Number(i === chosen)));
+  painter.set(positions, Uint8Array.from({ length: count }, (_, i) => i % 2), makePalette("class"));
+  if (chosen !== null) painter.setSelection(Uint8Array.from({ length: count }, (_, i) => Number(i === chosen)));
   painter.draw(camera, 1);
   const copy = document.createElement("canvas").getContext("2d");
   copy.drawImage(canvas, 0, 0);
@@ -349,7 +361,7 @@ def test_beyond_many_points_their_density_is_drawn(modules):
       positions.set([1, 1]);
       camera.resize(60, 40);
       camera.scale = 10;
-      painter.set(positions, new Uint8Array(count), palette("class"));
+      painter.set(positions, new Uint8Array(count), makePalette("class"));
       painter.draw(camera, 1);
       const drawn = canvas.getContext("2d");
       const seen = [[30, 20], [40, 10], [5, 5]].map(([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data));
@@ -362,3 +374,126 @@ def test_beyond_many_points_their_density_is_drawn(modules):
     assert colours[0] == [0xFB, 0xE0, 0x3A, 255]  # where nearly all lie
     assert colours[1][3] == 255 and colours[1][0] < 80  # where one lies
     assert colours[2][3] == 0
+
+
+# -- what a move of the pointer costs
+
+COUNT = 4000
+MOVES = 12
+WATCH_ARRAYS = """(limit) => {
+  // Count the arrays of `limit` or more values that are made, by construction, Array.from or a method.
+  globalThis.large = [];
+  const note = (array) => {
+    if (array?.length >= limit) large.push(new Error().stack);
+    return array;
+  };
+  for (const name of ["Uint8Array", "Int32Array", "Uint32Array", "Float32Array", "Float64Array"])
+    globalThis[name] = new Proxy(globalThis[name], {
+      construct: (target, values, self) => note(Reflect.construct(target, values, self)),
+    });
+  const typed = Object.getPrototypeOf(Uint8Array.prototype);
+  const methods = ["slice", "map", "filter"].flatMap((name) => [[typed, name], [Array.prototype, name]]);
+  for (const [owner, name] of [...methods, [Array, "from"], [Object.getPrototypeOf(Uint8Array), "from"]]) {
+    const method = owner[name];
+    owner[name] = function (...values) { return note(method.apply(this, values)); };
+  }
+}"""
+MOVE_POINTER = """async (moves) => {
+  const { explorer } = globalThis, { map } = explorer, stage = map.stage.getBoundingClientRect();
+  const nextFrame = () =>
+    new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  const move = (i) => {
+    const at = [stage.left + stage.width * (0.2 + 0.05 * i), stage.top + stage.height / 2];
+    map.stage.dispatchEvent(new PointerEvent("pointermove", { clientX: at[0], clientY: at[1] }));
+  };
+  move(moves); // the first one sorts the points into the grid
+  await nextFrame();
+  let draws = 0;
+  const { draw } = map.overlay;
+  map.overlay.draw = function () { draws++; draw.call(this); };
+  large.length = 0;
+  const seen = [], perMove = [];
+  for (let i = 0; i < moves; i++) {
+    move(i);
+    seen.push(Array.from(explorer.code));
+    await nextFrame();
+    perMove.push(draws);
+  }
+  draws = 0;
+  for (let i = 0; i < moves; i++) move(i); // all before one frame
+  const before = draws;
+  await nextFrame();
+  return { perMove, seen, before, together: draws, large };
+}"""
+
+
+@pytest.fixture
+def explorer_page(browser):
+    """An explorer of 4,000 codes of a small model, in a page that counts large arrays."""
+    model = built({"input_shape": [6], "network": {"kind": "mlp", "hidden": [8]}})
+    z = np.random.default_rng(0).normal(size=(COUNT, 5)).astype(np.float32)
+    plane = fit_principal_plane(z)
+    about, weights = export_steps(model)
+    columns = {f"columns.{end}": np.full(6, i, np.float32) for i, end in enumerate(("low", "high"))}
+    model_pack = encode_pack(
+        {f"model.{name}": t.numpy() for name, t in weights.items()} | columns | {"codes": z},
+        {"network": about, "token": "", "kind": "table", "columns": list("abcdef")},
+    )
+    meta = {"token": "", "run": "r", "data": "d", "split": "test", "classes": [], "name": "PCA"}
+    map_pack = encode_pack(
+        {
+            "positions": plane.positions(z).astype(np.float32),
+            "errors": np.ones(COUNT, np.float32),
+            "plane.origin": plane.origin,
+            "plane.axes": plane.axes,
+        },
+        meta | {"axes": ["x", "y"], "colour": "error", "total": COUNT, "marked": None},
+    )
+    page = browser.new_page()
+    page.set_content(f"<style>{read_styles('explorer')}</style><div class='explorer-root'></div>")
+    order: list[str] = []
+    order_modules("explorer", order)
+    page.add_script_tag(content="\n".join(wrap_module(name) for name in order))
+    page.evaluate(
+        """([model, map]) => {
+          const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          globalThis.explorer = new module_explorer.Explorer(document.querySelector("div"));
+          explorer.setMap(bytes(map));
+          explorer.setModel(bytes(model));
+        }""",
+        [text_of(model_pack), text_of(map_pack)],
+    )
+    page.wait_for_function("explorer.map.fitted")
+    page.evaluate(WATCH_ARRAYS, COUNT // 4)
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("selected", ["none", "one", "half"])
+def test_a_move_draws_the_overlay_once_a_frame_and_makes_no_array_of_all_points(
+    explorer_page, selected
+):
+    rows = {"none": [], "one": [7], "half": list(range(0, COUNT, 2))}[selected]
+    explorer_page.evaluate("(rows) => explorer.selections.select(rows)", rows)
+    result = explorer_page.evaluate(MOVE_POINTER, MOVES)
+    assert result["perMove"] == list(range(1, MOVES + 1))  # one drawing a move
+    assert (result["before"], result["together"]) == (0, 1)  # and one for many moves in a frame
+    assert len({tuple(code) for code in result["seen"]}) == MOVES  # each was decoded
+    assert result["large"] == []
+
+
+def test_a_selection_makes_one_mask_and_panning_makes_no_array(explorer_page):
+    result = explorer_page.evaluate("""() => {
+      const { map, selections } = explorer, { listRows } = module_selections;
+      selections.select([1, 2, 3]);
+      const selecting = large.length, { mask } = selections, rows = listRows(mask);
+      const { pixels } = map.painter;
+      for (let i = 0; i < 5; i++) {
+        map.camera.pan(3, 2);
+        map.draw();
+      }
+      const same = [map.mask === mask, listRows(mask) === rows, map.painter.pixels === pixels];
+      return { selecting, panning: large.length - selecting, same, rows: Array.from(rows) };
+    }""")
+    assert (result["selecting"], result["panning"]) == (1, 0)
+    assert result["same"] == [True] * 3 and result["rows"] == [1, 2, 3]

@@ -14,18 +14,13 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
-from bench.screenshots import settle
-from tests.browser.test_end_to_end import picture, run_of
+from tests.browser.serving import VIEWPORT, go_on, settle
+from tests.browser.test_end_to_end import go, picture, run_of
 
 pytestmark = pytest.mark.browser
 
 
-def go(page, address):
-    page.goto(address)
-    settle(page, 300)
-
-
-def patches(path: Path, count: int = 300, side: int = 64) -> Path:
+def patches(path: Path, count: int = 160, side: int = 64) -> Path:
     """Small colour pictures, cut from two photographs, a class each; with two files that are no pictures."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
@@ -40,7 +35,7 @@ def patches(path: Path, count: int = 300, side: int = 64) -> Path:
     return path
 
 
-def people(path: Path, rows: int = 5000) -> Path:
+def people(path: Path, rows: int = 1000) -> Path:
     """Numbers that hang together, words, holes, a column of free text and a constant one."""
     rng = np.random.default_rng(0)
     t = rng.normal(size=(rows, 3)) @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(rows, 6))
@@ -82,7 +77,7 @@ def train_on_this(page, variant: str, name: str) -> str:
     settle(page)
     page.get_by_role("button", name="Start").first.click()
     page.wait_for_url("**run=**")
-    page.get_by_text("On the test set").wait_for(timeout=240_000)
+    page.get_by_text("On the test set").wait_for()
     settle(page)
     picture(page, f"{name}-trained")
     return run_of(page)
@@ -90,13 +85,13 @@ def train_on_this(page, variant: str, name: str) -> str:
 
 def whole(page, name: str) -> None:
     """The page has come to rest without an error; a picture of all of it, where people want one."""
-    settle(page, 200)
+    settle(page)
     assert page.locator("[data-testid=stAlertContentError], [data-testid=stException]").count() == 0
     if os.environ.get("AECORE_SCREENSHOTS"):
         page.set_viewport_size({"width": 1280, "height": 1900})
         settle(page)
         picture(page, name)
-        page.set_viewport_size({"width": 1280, "height": 900})
+        page.set_viewport_size(VIEWPORT)
 
 
 @pytest.mark.parametrize("size", ["16 x 16 pixels"])
@@ -121,7 +116,7 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
         ("manifold?mode=Dimension&", "Local dimension"),
     ):
         link = f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}"
-        go(page, link)
+        go_on(page, link)
         page.get_by_text(heading).first.wait_for()
         whole(page, f"pictures-{re.sub('[^a-z]+', '-', job.lower()).strip('-')}")
 
@@ -158,7 +153,7 @@ def test_a_compressed_file_is_downloaded_and_opens_to_the_picture_that_was_shown
 
 def test_a_table_with_words_and_holes_is_filled_and_searched_for_anomalies(page, app, tmp_path):
     bring(page, app, people(tmp_path / "people.csv"))
-    page.get_by_text("holds 5,000 different texts").wait_for()
+    page.get_by_text("holds 1,000 different texts").wait_for()
     page.get_by_text("'constant' has one value only").wait_for()
     whole(page, "table-data")
     run = train_on_this(page, "vae", "table")
@@ -171,7 +166,7 @@ def test_a_table_with_words_and_holes_is_filled_and_searched_for_anomalies(page,
         ("features", "Trustworthiness"),
         ("manifold", "Singular values"),
     ):
-        go(page, f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}")
+        go_on(page, f"{app}/{job}{'' if '?' in job else '?'}run={run}&runs={run}")
         page.get_by_text(heading).first.wait_for()
         whole(page, f"table-{re.sub('[^a-z]+', '-', job.lower()).strip('-')}")
     go(page, f"{app}/impute?run={run}")
@@ -196,7 +191,7 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
     page.get_by_role("combobox", name="Normal class", exact=True).wait_for()
     page.get_by_role("button", name="Start").first.click()
     page.wait_for_url("**run=**")
-    page.get_by_text("On the test set").wait_for(timeout=240_000)
+    page.get_by_text("On the test set").wait_for()
     run = run_of(page)
     go(page, f"{app}/anomaly?run={run}")
     page.get_by_text("How well it tells them apart").wait_for()
@@ -209,9 +204,9 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
     assert results.is_anomaly[malignant].mean() > results.is_anomaly[~malignant].mean() + 0.2
 
 
-def test_inside_a_frame_of_another_site_data_are_brought_as_well(page, app, tmp_path):
-    page.set_content(f'<iframe src="{app}/data" style="width: 1200px; height: 850px"></iframe>')
-    frame = page.frame_locator("iframe")
+def test_inside_a_frame_of_another_site_data_are_brought_as_well(own_page, app, tmp_path):
+    own_page.set_content(f'<iframe src="{app}/data" style="width: 1200px; height: 850px"></iframe>')
+    frame = own_page.frame_locator("iframe")
     frame.locator("input[type=file]").set_input_files(cancer(tmp_path / "framed.csv"))
     frame.get_by_text("To train with").wait_for()
     frame.get_by_text("30 columns").first.wait_for()

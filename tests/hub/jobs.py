@@ -43,7 +43,7 @@ HARDWARE = [
         "unitLabel": "minute",
     },
 ]
-STOP_SECONDS = 20.0
+STOP_SECONDS = 600.0  # against hanging: a job that does not listen is found by its stage
 
 
 class RunningJob:

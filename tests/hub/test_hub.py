@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import pickle
@@ -30,9 +31,10 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig
 from aecore.model.variants import VARIANTS, configure
 from aecore.model.weights import write_tensors
-from aecore.runs import foreign
+from aecore.runs import previews
 from aecore.runs.foreign import FOREIGN_FILE_LIMITS, list_file_sizes, strip_local_paths
 from aecore.runs.listing import create_run
+from aecore.runs.records import EpochRecord, MetricsRecord
 from aecore.runs.run import Run
 from tests.hub.loopback import File, Handler, LoopbackError, LoopbackHub, Repo, front_matter
 
@@ -75,8 +77,8 @@ def make_run(folder: Path, variant: str = "vae", data: str = "digits", **setting
     model = Autoencoder(config.model)
     model.save(run.path, config)
     for epoch, loss in enumerate((30.5, 20.25), start=1):
-        run.append({"kind": "epoch", "epoch": epoch, "seconds": 0.5, "lr": 1e-3, "loss": loss})
-    run.append({"kind": "test", "se": 12.5, "psnr": 7.1, "parameters": 1234})
+        run.append(EpochRecord(epoch=epoch, seconds=0.5, lr=1e-3, loss=loss))
+    run.append(MetricsRecord({"se": 12.5, "psnr": 7.1, "parameters": 1234}))
     (run.path / "previews").mkdir()
     x = torch.rand(8, *SHAPE)
     for epoch in (0, 2):
@@ -197,7 +199,7 @@ def test_a_model_without_a_run_goes_there_and_back(loopback: LoopbackHub, monkey
 def test_weights_of_more_than_10_mb_go_there_and_back(
     loopback: LoopbackHub, tmp_path: Path
 ) -> None:
-    config = configure("stacked", (3, 64, 64))
+    config = configure("stacked", (3, 32, 32))
     model = Autoencoder(config.model)
     push_model(model, REPO, token=TOKEN)
     out = pull_run(REPO, out=tmp_path / "out")
@@ -217,7 +219,7 @@ def test_the_snippet_on_the_card_runs_as_it_stands(
     code = text.split("```python\n")[1].split("```")[0]
     env = os.environ | {"HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("(4, 1, 8, 8) squared error ")
@@ -423,7 +425,7 @@ def test_records_and_previews_that_are_too_large_stay_there(
 ) -> None:
     push_run(run, REPO, token=TOKEN)
     monkeypatch.setitem(FOREIGN_FILE_LIMITS, "metrics.jsonl", 10)
-    monkeypatch.setattr(foreign, "MAX_PREVIEWS", 1)
+    monkeypatch.setattr(previews, "MAX_PREVIEWS", 1)
     assert set(content(pull_run(REPO, out=tmp_path / "out"))) == {
         "config.json",
         "model.safetensors",
@@ -432,6 +434,7 @@ def test_records_and_previews_that_are_too_large_stay_there(
     }
 
 
+@functools.cache
 def hostile_configs() -> dict[str, bytes]:
     values = json.loads(configure("vae", SHAPE).model_dump_json())
 
@@ -470,6 +473,7 @@ def test_a_hostile_config_is_refused_and_leaves_nothing(
     assert set(tmp_path.iterdir()) - before <= {tmp_path / "cache"}
 
 
+@functools.cache
 def hostile_weights() -> dict[str, bytes]:
     torch.manual_seed(3)
     tensors = Autoencoder(configure("vae", SHAPE, examples=1438).model).state_dict()
@@ -535,7 +539,8 @@ def test_hostile_records_and_previews_are_left_out(
         },
     )
     got = Run(pull_run(EVIL, out=tmp_path / "out"))
-    assert got.records() == [good] and got.epochs() == [good] and got.test_metrics() == {}
+    assert [record.to_row() for record in got.records()] == [good]
+    assert got.epochs() == got.records() and got.test_metrics() == {}
     assert [epoch for epoch, _ in got.previews()] == [4]
     assert got.state().epoch == 1
 
@@ -624,14 +629,20 @@ def test_a_cached_model_is_there_without_a_network(
 def test_what_the_hub_says_becomes_a_sentence(
     status: int, words: str, loopback: LoopbackHub, run: Run, monkeypatch: Any
 ) -> None:
+    refused: list[str] = []
+    slept: list[float] = []
+
     def refuse(self: Handler, path: str) -> None:
+        refused.append(path)
         raise LoopbackError(status, "No credit")
 
     monkeypatch.setattr(Handler, "dispatch", refuse)
-    started = time.monotonic()
+    monkeypatch.setattr(time, "sleep", slept.append)
     for call in (lambda: pull_run(REPO), lambda: push_run(run, REPO, token=TOKEN), search_models):
         assert words in refusal(call)
-    assert time.monotonic() - started < 15
+    assert 3 <= len(refused) <= 4 and sum(slept) < 15, (
+        "nothing is asked again and again; a push asks for two things"
+    )
 
 
 def test_an_answer_that_is_no_hubs_becomes_a_sentence(
@@ -666,29 +677,42 @@ def test_a_hub_that_is_not_there_is_told_within_seconds(
     url: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, url, tmp_path)
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     for call in every_call(run):
-        started = time.monotonic()
+        slept.clear()
         refusal(call)
-        assert time.monotonic() - started < 15
+        assert sum(slept) < 15, "between all tries"
 
 
 def test_a_hub_that_never_answers_is_given_up(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """After one silence: a call that waited for more would wait for ever."""
+    assert HUB_TIMEOUT <= 10
+    for module in ("client", "repositories", "spaces", "pull"):
+        monkeypatch.setattr(f"aecore.hub.{module}.HUB_TIMEOUT", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
         use(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}", tmp_path)
-        assert HUB_TIMEOUT <= 10
-        for module in ("client", "repositories", "spaces", "pull"):
-            monkeypatch.setattr(f"aecore.hub.{module}.HUB_TIMEOUT", 0.5)
         for call in every_call(run):
-            started = time.monotonic()
             assert "127.0.0.1 could not be reached" in refusal(call)
-            assert time.monotonic() - started < 5
+            assert 1 <= count_connections(silent) <= 2, "a push asks for two things"
+
+
+def count_connections(server: socket.socket) -> int:
+    """How many have come since one looked last; none of them has had an answer."""
+    for count in range(100):
+        try:
+            server.accept()[0].close()
+        except BlockingIOError:
+            return count
+    raise AssertionError("too many")
 
 
 def test_importing_the_library_does_not_import_the_client() -> None:
     code = "import sys, aecore.hub.pull, aecore.hub.push; assert not {'huggingface_hub', 'streamlit'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=600)
 
 
 def test_a_config_without_data_stays_as_it_is(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_wrong_names_and_torn_files_are_explained_and_leave_no_file(loopback):
 
 
 def test_a_file_beyond_the_limit_is_cut_off_and_refused(loopback, monkeypatch):
-    monkeypatch.setattr("aecore.hub.datasets.MAX_UPLOAD_BYTES", 100)
+    monkeypatch.setenv("AECORE_MAX_UPLOAD_MB", "0.0001")
     one = create_upload()
     with pytest.raises(DataError, match="larger than the limit"):
         fetch_hub_dataset("alice/people", one)

@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import signal
 import subprocess
+import threading
+from pathlib import Path
 
 import pytest
 from helpers import tiny, trained, wait_for, weights_of
 from huggingface_hub import HfApi
 
-from aecore.backends.base import Order, Unreachable, read_order
-from aecore.backends.huggingface import HuggingFace, LogStream, format_job_script
-from aecore.backends.registry import resume_run, send_run, start_run, stop_run
+from aecore.backends.base import Order, Unreachable
+from aecore.backends.huggingface import (
+    JOB_REQUIREMENTS,
+    PACKAGE_FILE,
+    HuggingFace,
+    LogStream,
+)
+from aecore.backends.launch import read_order, resume_run, send_run, start_run, stop_run
 from aecore.errors import BackendError, HubError
 from aecore.runs.listing import create_run
 from aecore.runs.run import LIVE_STATES
 from tests.hub.jobs import LoopbackJobs
 
 TOKEN = "hf_alicesverysecrettoken"
+SHORT = {"epochs": 8, "previews": 3}
+
+
+# What the script of a job does after its pip install, in one process.
+IN_ONE_PROCESS = f"""
+import os, runpy, sys, tempfile, zipfile, huggingface_hub
+package = huggingface_hub.hf_hub_download(os.environ["AE_REPO"], "{PACKAGE_FILE}", endpoint=os.environ["HF_ENDPOINT"])
+os.chdir(tempfile.mkdtemp())
+zipfile.ZipFile(package).extractall()
+sys.argv = ["job", "--processes", "0", "--minutes", os.environ["AE_MINUTES"], "--hub", os.environ["AE_REPO"]]
+runpy.run_module("aecore.backends.job", run_name="__main__", alter_sys=True)
+"""
 
 
 @pytest.fixture
@@ -28,6 +48,15 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", loopback.url)
         yield loopback
         loopback.stop()
+
+
+@pytest.fixture
+def light_jobs(forked, monkeypatch):
+    """Followers, jobs and trainers that are forks of this process; the first test below has real ones."""
+    monkeypatch.setattr(
+        "aecore.backends.huggingface.format_job_script",
+        lambda: f"exec python -c {shlex.quote(IN_ONE_PROCESS)}",
+    )
 
 
 def sent(config, minutes=30):
@@ -53,13 +82,13 @@ def environments(pid):
 
 
 def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_path):
-    run = sent(tiny(training={"epochs": 30, "previews": 3}))
+    run = sent(tiny(training=SHORT))
     wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
     assert TOKEN.encode() not in environments(run.pid()), (
         "the follower has the token in its memory alone"
     )
     assert ended(run).state == "done", run.state()
-    here = trained(tiny(training={"epochs": 30, "previews": 3}))
+    here = trained(tiny(training=SHORT))
     assert weights_of(run) == weights_of(here) and run.test_metrics() == here.test_metrics()
     assert len(run.previews()) == len(here.previews()) and (run.path / "README.md").exists()
 
@@ -75,7 +104,7 @@ def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_p
     assert not [text for text in said if TOKEN in text]
 
 
-def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
+def test_a_rented_job_is_cancelled_found_again_and_resumed(hub, light_jobs):
     run = sent(tiny(training={"epochs": 100_000, "previews": 3}))
     wait_for(lambda: run.state().epoch >= 5, "it trains")
     (job,) = HuggingFace(TOKEN).jobs("alice")
@@ -90,7 +119,7 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
     )
     send_run(found, read_order(found), TOKEN)
     epoch = wait_for(lambda: found.state().epoch, "its news come from the beginning")
-    assert found.epochs()[0]["epoch"] == 1
+    assert found.epochs()[0].epoch == 1
     stop_run(found)
     state = ended(found)
     assert state.state == "stopped" and state.epoch >= epoch and found.has_model()
@@ -102,17 +131,18 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub):
     assert ended(found).state == "failed" and "failed" in found.state().error
 
 
-def test_a_job_whose_time_is_up_has_saved_its_model_before(hub, monkeypatch):
-    monkeypatch.setattr(
-        "aecore.backends.huggingface.format_job_script",
-        lambda: format_job_script().replace('"$AE_MINUTES"', "1"),
-    )
+def test_a_job_whose_time_is_up_has_saved_its_model_before(hub, monkeypatch, tmp_path, light_jobs):
+    alarm = tmp_path / "alarm"
+    monkeypatch.setattr(signal, "alarm", lambda seconds: alarm.write_text(str(seconds)))
     run = create_run(tiny(training={"epochs": 100_000, "previews": 0}))
-    engine = HuggingFace(TOKEN)
-    handle = engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1))
-    assert engine.submit(run, Order(backend="hf", device="cpu-basic", minutes=1)) == handle, (
-        "never paid twice"
-    )
+    engine, order = HuggingFace(TOKEN), Order(backend="hf", device="cpu-basic", minutes=30)
+    handle = engine.submit(run, order)
+    assert engine.submit(run, order) == handle, "never paid twice"
+    wait_for(lambda: any("record" in row for row in engine.events(handle, 0)[0]), "it trains")
+    assert alarm.read_text() == "1560", "a tenth of its time and a minute before its end"
+    (job,) = hub.jobs.values()
+    assert job.asked["timeoutSeconds"] == 1800
+    job.process.send_signal(signal.SIGALRM)
     wait_for(lambda: engine.status(handle).state == "done", "it ends by itself")
     told = [row["state"] for row in engine.events(handle, 0)[0] if "state" in row]
     assert told[-1]["state"] == "stopped" and "time was up" in told[-1]["error"]
@@ -148,16 +178,25 @@ def test_refusals_are_sentences_and_cost_nothing(hub):
 
 
 def test_a_log_that_is_begun_again_tells_nothing_twice():
-    readings = iter((["a", "b"], ["a", "b", "c"]))
+    readings, may_begin = iter((["a", "b"], ["a", "b", "c"])), threading.Event()
 
     def read():
+        may_begin.wait()
         lines = next(readings)
         yield from lines
         if len(lines) == 2:
             raise ConnectionError
 
     stream = LogStream(read)
-    assert stream.ended.wait(10) and stream.lines == ["a", "b", "c"]
+    stream.ended.wait = lambda seconds: False  # it would wait a while before it tries again
+    may_begin.set()
+    wait_for(stream.ended.is_set, "the log is read to its end")
+    assert stream.lines == ["a", "b", "c"]
+
+
+def test_a_job_installs_the_versions_of_the_requirements():
+    text = (Path(__file__).parents[2] / "requirements.txt").read_text()
+    assert set(JOB_REQUIREMENTS) <= {line.split("#")[0].strip() for line in text.splitlines()}
 
 
 def test_the_installed_client_still_takes_what_is_given_to_it():

@@ -3,50 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure
+from aecore.tasks.rate_distortion import RatePoint
+from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure, make_decade_axis
 
 
 def draw_rate_distortion(
-    lines: Mapping[str, Sequence[Any]], now: Any, tints: Mapping[str, str], unit: str
+    curves: Mapping[str, Sequence[RatePoint]],
+    current: RatePoint,
+    colours: Mapping[str, str],
+    unit: str,
 ) -> go.Figure:
-    """Squared error over bits, {coder: points with .bits, .se and .setting}; `now` is the point that is in use."""
+    """Draws squared error over bits per unit for each coder, and the current file as a diamond.
+
+    Coders without a colour are grey; the diamond has the first colour.
+    """
     figure = go.Figure()
-    for i, (name, points) in enumerate(lines.items()):
-        at = sorted(points, key=lambda point: point.bits)
-        line = {
-            "color": tints.get(name, "#888888"),
-            "width": 2 + (name in tints),
-            "dash": LINE_DASHES[i % len(LINE_DASHES)],
-        }
-        hover = f"%{{x:.3g}} bits a {unit}<br>squared error %{{y:.3g}}<br>setting %{{customdata}}<extra></extra>"
+    for i, (name, points) in enumerate(curves.items()):
+        ordered = sorted(points, key=lambda point: point.bits)
         figure.add_scatter(
-            x=[p.bits for p in at],
-            y=[p.se for p in at],
-            customdata=[p.setting for p in at],
+            x=[point.bits for point in ordered],
+            y=[point.se for point in ordered],
+            customdata=[point.setting for point in ordered],
             name=name,
             mode="lines+markers",
-            line=line,
-            hovertemplate=hover,
+            line={
+                "color": colours.get(name, "#888888"),
+                "width": 2 + (name in colours),
+                "dash": LINE_DASHES[i % len(LINE_DASHES)],
+            },
+            hovertemplate=f"%{{x:.3g}} bits a {unit}<br>squared error %{{y:.3g}}"
+            "<br>setting %{customdata}<extra></extra>",
         )
-    mark = {
+    marker = {
         "symbol": "diamond",
         "size": 14,
-        "color": next(iter(tints.values())),
+        "color": next(iter(colours.values())),
         "line": {"width": 2},
     }
-    figure.add_scatter(x=[now.bits], y=[now.se], name="this file", mode="markers", marker=mark)
-    figure.update_xaxes(title=f"bits a {unit}", **decade_axis())
-    figure.update_yaxes(title="squared error", **decade_axis())
+    figure.add_scatter(
+        x=[current.bits], y=[current.se], name="this file", mode="markers", marker=marker
+    )
+    figure.update_xaxes(title=f"bits a {unit}", **make_decade_axis())
+    figure.update_yaxes(title="squared error", **make_decade_axis())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
     return finish_figure(figure, 440)
-
-
-def decade_axis(named: Sequence[int] = (1, 2, 5)) -> dict[str, Any]:
-    """A log axis that names 1, 2 and 5 of each power of ten, all in one size."""
-    ticks = [float(f"{m}e{e}") for e in range(-6, 9) for m in named]
-    texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
-    return {"type": "log", "tickvals": ticks, "ticktext": texts}

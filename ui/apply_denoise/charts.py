@@ -10,17 +10,20 @@ from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure
 
 
 def draw_noise_strengths(
-    lines: Mapping[str, Sequence[tuple[float, float]]], tints: Mapping[str, str], x: str
+    curves: Mapping[str, Sequence[tuple[float, float]]], colours: Mapping[str, str], x: str
 ) -> go.Figure:
-    """PSNR by strength of noise, {denoiser: [(strength, dB), ...]}: runs in their colours, filters in broken grey."""
+    """Draws PSNR by strength of noise, {denoiser: [(strength, dB), ...]}.
+
+    Runs have their colours, filters are grey and dashed. `x` is the title of the strength's axis.
+    """
     figure, filters = go.Figure(), 0
-    for name, points in lines.items():
-        across, up = zip(*points, strict=True)
-        line = {"color": tints.get(name, "#888888"), "width": 3 if name in tints else 2}
-        if name not in tints:
+    for name, points in curves.items():
+        strengths, decibels = zip(*points, strict=True)
+        line = {"color": colours.get(name, "#888888"), "width": 3 if name in colours else 2}
+        if name not in colours:
             filters += 1
             line["dash"] = LINE_DASHES[filters % len(LINE_DASHES)]
-        figure.add_scatter(x=across, y=up, name=name, line=line, mode="lines+markers")
+        figure.add_scatter(x=strengths, y=decibels, name=name, line=line, mode="lines+markers")
     figure.update_layout(
         xaxis_title=x, yaxis_title="PSNR, dB", legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True
     )

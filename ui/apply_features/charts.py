@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.apply_compress.charts import decade_axis
-from ui.kit.figures import LEGEND_BELOW, finish_figure, variant_colour
+from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour, make_decade_axis
+
+MIN_DRAWN_SIZE = 64  # components of PCA that are drawn, if there are so many
+LEAST_ERROR = 1e-9  # below it there is no point on a log axis
 
 
-def draw_size_against_error(
-    curve: np.ndarray, runs: Sequence[tuple[str, str, int, float]]
-) -> go.Figure:
-    """PCA's error by its number of components (index), and runs (id, variant, size of the code, error)."""
-    most = max([*(size for _, _, size, _ in runs), 64])
-    sizes = [n for n in range(1, len(curve)) if n <= most and curve[n] > 1e-9]
+class SizedRun(NamedTuple):
+    """A run as a point: the size of its code and its error."""
+
+    id: str
+    variant: str
+    size: int
+    error: float
+
+
+def draw_size_against_error(curve: np.ndarray, runs: Sequence[SizedRun]) -> go.Figure:
+    """Draws PCA's error by its number of components, which is the index, and runs as points."""
+    limit = max([*(run.size for run in runs), MIN_DRAWN_SIZE])
+    sizes = [size for size in range(1, len(curve)) if size <= limit and curve[size] > LEAST_ERROR]
     figure = go.Figure(
         go.Scatter(
             x=sizes,
-            y=[curve[n] for n in sizes],
+            y=[curve[size] for size in sizes],
             mode="lines",
             name="PCA",
             line={"color": "#888888", "width": 3},
         )
     )
-    for name, variant, size, error in runs:
-        mark, hover = (
-            {"size": 12, "color": variant_colour(variant)},
-            f"{name}<br>{size} units<br>squared error {error:.3g}",
-        )
+    for run in runs:
         figure.add_scatter(
-            x=[size],
-            y=[error],
+            x=[run.size],
+            y=[run.error],
             mode="markers",
-            name=name,
-            marker=mark,
-            hovertemplate=f"{hover}<extra></extra>",
+            name=run.id,
+            marker={"size": 12, "color": get_variant_colour(run.variant)},
+            hovertemplate=f"{run.id}<br>{run.size} units<br>squared error {run.error:.3g}"
+            "<extra></extra>",
         )
-    figure.update_xaxes(title="size of the code", **decade_axis())
-    figure.update_yaxes(title="squared error", **decade_axis())
+    figure.update_xaxes(title="size of the code", **make_decade_axis())
+    figure.update_yaxes(title="squared error", **make_decade_axis())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
     return finish_figure(figure, 460)

@@ -10,16 +10,16 @@ import plotly.graph_objects as go
 from ui.kit.figures import finish_figure
 
 
-def draw_bars(values: Mapping[str, float], tints: Mapping[str, str], y: str) -> go.Figure:
-    """A bar for each name, grey unless it has a colour, with its value on top."""
+def draw_bars(values: Mapping[str, float], colours: Mapping[str, str], y: str) -> go.Figure:
+    """Draws a bar for each name, grey unless it has a colour, with its value on top."""
     figure = go.Figure(
         go.Bar(
             x=list(values),
             y=list(values.values()),
-            text=[f"{v:.3g}" for v in values.values()],
+            text=[f"{value:.3g}" for value in values.values()],
             textposition="outside",
             cliponaxis=False,
-            marker={"color": [tints.get(name, "#9aa0a6") for name in values]},
+            marker={"color": [colours.get(name, "#9aa0a6") for name in values]},
         )
     )
     figure.update_layout(yaxis_title=y, showlegend=False)
@@ -27,15 +27,18 @@ def draw_bars(values: Mapping[str, float], tints: Mapping[str, str], y: str) -> 
 
 
 def draw_truth_against_filling(
-    x: np.ndarray,
-    guess: np.ndarray,
+    truth: np.ndarray,
+    filling: np.ndarray,
     ends: tuple[np.ndarray, np.ndarray] | None,
     name: str,
-    tint: str,
+    colour: str,
 ) -> go.Figure:
-    """Fillings (N,) over the truth (N,), with intervals where there are such, and the line where both are equal."""
+    """Draws fillings (N,) over the truth (N,), and the line on which both are equal.
+
+    `ends` are the lower and upper ends of prediction intervals, where there are some.
+    """
     figure = go.Figure()
-    low, high = float(min(x.min(), guess.min())), float(max(x.max(), guess.max()))
+    low, high = float(min(truth.min(), filling.min())), float(max(truth.max(), filling.max()))
     figure.add_scatter(
         x=[low, high],
         y=[low, high],
@@ -44,23 +47,22 @@ def draw_truth_against_filling(
         hoverinfo="skip",
         showlegend=False,
     )
-    error = None
+    error_bars = None
     if ends is not None:
-        above, below = np.maximum(ends[1] - guess, 0), np.maximum(guess - ends[0], 0)
-        error = {
+        error_bars = {
             "type": "data",
-            "array": above,
-            "arrayminus": below,
+            "array": np.maximum(ends[1] - filling, 0),
+            "arrayminus": np.maximum(filling - ends[0], 0),
             "thickness": 1,
             "width": 0,
-            "color": tint,
+            "color": colour,
         }
     figure.add_scatter(
-        x=x,
-        y=guess,
+        x=truth,
+        y=filling,
         mode="markers",
-        error_y=error,
-        marker={"color": tint, "size": 7},
+        error_y=error_bars,
+        marker={"color": colour, "size": 7},
         showlegend=False,
     )
     figure.update_layout(xaxis_title=f"{name}: truth", yaxis_title=f"{name}: filled")

@@ -1,112 +1,78 @@
-"""A field to draw on with mouse, pen or finger: white ink on black, as in MNIST."""
+"""A field to draw a digit on with mouse, pen or finger: white ink on black, as in MNIST.
+
+Its browser sends 28 x 28 bytes of ink (drawing.js); they are placed here as MNIST places its
+digits. The Latent page decodes without the server and encodes at any size, so it places ink in the
+browser (aecore/explorer/web/ink.js).
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import streamlit as st
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-DIGIT_SIDE = 28  # pixels of what is sent
-INK, FRAME = 20, 28  # MNIST's digits fill 20 of 28 pixels, centred by their mass
+from ui.kit.components import register_component
 
+FRAME_SIDE = 28  # pixels of what is sent and of MNIST's digits
+INK_SIDE = 20  # pixels that a digit of MNIST fills, centred by its mass
+FAINTEST_INK = 0.1
 
-DRAWING_CSS = """
-.field { display: inline-flex; flex-direction: column; gap: 0.5rem; font-family: var(--st-font); }
-canvas { width: 224px; height: 224px; background: black; touch-action: none; cursor: crosshair;
-  border-radius: var(--st-base-radius); border: 1px solid var(--st-border-color); }
-canvas:focus-visible, button:focus-visible { outline: 2px solid var(--st-primary-color); }
-button { width: 224px; padding: 0.4rem; border: 1px solid var(--st-border-color); font: inherit; cursor: pointer;
-  border-radius: var(--st-base-radius); background: var(--st-background-color); color: var(--st-text-color); }
-"""
-DRAWING_HTML = """
-<div class="field"><canvas width="224" height="224" tabindex="0" aria-label="Draw here"></canvas>
-<button type="button">Clear</button></div>
-"""
-DRAWING_JS = """
-export default function ({ parentElement, setStateValue }) {
-  const canvas = parentElement.querySelector("canvas"), pen = canvas.getContext("2d", { willReadFrequently: true });
-  pen.lineWidth = 18;
-  pen.lineCap = pen.lineJoin = "round";
-  pen.strokeStyle = "white";
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) * canvas.width) / box.width,
-            ((event.clientY - box.top) * canvas.height) / box.height];
-  };
-  const send = () => {
-    const small = document.createElement("canvas");
-    small.width = small.height = SIDE;
-    const to = small.getContext("2d");
-    to.imageSmoothingQuality = "high";
-    to.drawImage(canvas, 0, 0, SIDE, SIDE);
-    const pixels = to.getImageData(0, 0, SIDE, SIDE).data;
-    setStateValue("ink", Array.from({ length: SIDE * SIDE }, (_, i) => pixels[4 * i]));
-  };
-  let down = false;
-  canvas.onpointerdown = (event) => {
-    down = true;
-    canvas.setPointerCapture(event.pointerId);
-    pen.beginPath();
-    pen.moveTo(...place(event));
-    pen.lineTo(...place(event));
-    pen.stroke();
-  };
-  canvas.onpointermove = (event) => {
-    if (!down) return;
-    pen.lineTo(...place(event));
-    pen.stroke();
-  };
-  canvas.onpointerup = canvas.onpointercancel = () => {
-    if (down) send();
-    down = false;
-  };
-  parentElement.querySelector("button").onclick = () => {
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    setStateValue("ink", []);
-  };
-}
-""".replace("SIDE", str(DIGIT_SIDE))
-drawing_component = st.components.v2.component(
-    "drawing", html=DRAWING_HTML, css=DRAWING_CSS, js=DRAWING_JS
-)
+drawing_component = register_component("drawing", Path(__file__).with_suffix(".js"))
 
 
 def ask_for_drawing(key: str = "drawing") -> Tensor | None:
-    """What was drawn as (1, 1, 28, 28) in [0, 1], placed as MNIST places its digits; None while nothing is."""
+    """Show the field and return its drawing, (1, 1, 28, 28) in [0, 1], placed as in MNIST.
+
+    None without ink.
+    """
     answer: Any = drawing_component(key=key, default={"ink": []}, on_ink_change=lambda: None)
     ink = answer.ink
     if (
         not isinstance(ink, list)
-        or len(ink) != DIGIT_SIDE * DIGIT_SIDE
-        or not all(isinstance(v, int) for v in ink)
+        or len(ink) != FRAME_SIDE * FRAME_SIDE
+        or not all(isinstance(value, int) for value in ink)
     ):
         return None
-    drawn = torch.tensor(ink, dtype=torch.float32).clamp(0, 255).view(DIGIT_SIDE, DIGIT_SIDE) / 255
-    return place_drawing(drawn)[None, None] if drawn.max() > 0.1 else None
+    drawing = torch.tensor(ink, dtype=torch.float32).clamp(0, 255).view(FRAME_SIDE, FRAME_SIDE)
+    drawing = drawing / 255
+    return place_drawing(drawing)[None, None] if drawing.max() > FAINTEST_INK else None
 
 
-def place_drawing(drawn: Tensor) -> Tensor:
-    """Ink (H, W) scaled to fill 20 pixels and moved so that its centre of mass is the middle of 28 x 28."""
-    rows, columns = (
-        (drawn > 0.1).any(1).nonzero().flatten(),
-        (drawn > 0.1).any(0).nonzero().flatten(),
-    )
-    cut = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = INK / max(cut.shape)
-    size = tuple(max(1, round(side * scale)) for side in cut.shape)
-    ink = F.interpolate(
-        cut[None, None], size=size, mode="bilinear", antialias=True, align_corners=False
+def place_drawing(drawing: Tensor) -> Tensor:
+    """Scale ink (H, W) to fill 20 pixels, and move its centre of mass to the middle of 28 x 28."""
+    ink = scale_ink(crop_to_ink(drawing))
+    height, width = ink.shape
+    top, left = find_centred_start(ink, 0), find_centred_start(ink, 1)
+    frame = drawing.new_zeros(FRAME_SIDE, FRAME_SIDE)
+    frame[top : top + height, left : left + width] = ink
+    return frame.clamp(0, 1)
+
+
+def crop_to_ink(drawing: Tensor) -> Tensor:
+    """The smallest part of (H, W) that holds all ink."""
+    has_ink = drawing > FAINTEST_INK
+    rows = has_ink.any(1).nonzero().flatten()
+    columns = has_ink.any(0).nonzero().flatten()
+    return drawing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def scale_ink(ink: Tensor) -> Tensor:
+    """Ink (H, W) with 20 pixels on its longer side."""
+    scale = INK_SIDE / max(ink.shape)
+    size = tuple(max(1, round(side * scale)) for side in ink.shape)
+    return F.interpolate(
+        ink[None, None], size=size, mode="bilinear", antialias=True, align_corners=False
     )[0, 0]
-    canvas = drawn.new_zeros(FRAME, FRAME)
-    centre = [
-        (torch.arange(n) * ink.sum(1 - axis)).sum() / ink.sum() for axis, n in enumerate(ink.shape)
-    ]
-    top, left = (
-        int(min(max(round(FRAME / 2 - 0.5 - float(c)), 0), FRAME - n))
-        for c, n in zip(centre, ink.shape, strict=True)
-    )
-    canvas[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return canvas.clamp(0, 1)
+
+
+def find_centred_start(ink: Tensor, axis: int) -> int:
+    """The first pixel of 28, along an axis, that puts the centre of mass of (H, W) in the middle,
+    as far as it fits.
+    """
+    size = ink.shape[axis]
+    centre = float((torch.arange(size) * ink.sum(1 - axis)).sum() / ink.sum())
+    start = round(FRAME_SIDE / 2 - 0.5 - centre)
+    return min(max(start, 0), FRAME_SIDE - size)

@@ -1,91 +1,118 @@
-"""How often a search is right: by code, raw values and PCA, as a whole and for each class."""
+"""Retrieval precision: by code, raw values and PCA, as a whole and for each class."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.metrics import encode_in_chunks
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset
+from aecore.errors import DataError
 from aecore.runs.run import Run
-from aecore.tasks.search import build_baseline_indexes, match_classes
+from aecore.tasks.search import make_baseline_vectors, match_classes
 from ui.apply_search.charts import draw_class_dots
-from ui.apply_search.sections import describe_comparable_values, to_comparable_values
-from ui.kit.cache import model_of
+from ui.apply_search.collection import (
+    RAW_VALUES,
+    describe_comparable_values,
+    to_comparable_values,
+)
+from ui.kit.cache import get_model
 from ui.kit.figures import draw_grouped_bars
-from ui.kit.inputs import Inputs, inputs_of_split
+from ui.kit.inputs import make_split_inputs
 
 PRECISION_QUERIES, PRECISION_NEAREST = 500, 10
-RAW_VALUES = 50_000_000  # of the collection: MNIST as a whole
+MIN_COLLECTION, COLLECTION_VALUES = 1000, 50_000_000  # examples; values in all: MNIST as a whole
 
 
-def show_precision(run: Run, found: Dataset) -> None:
-    """How often what is found is of the query's class, by code, raw values and PCA; then for each class."""
-    if found.train.y is None or found.test.y is None or not found.classes:
+class LabelledExamples(NamedTuple):
+    """Examples with their classes."""
+
+    x: Tensor  # (N, *input_shape)
+    y: Tensor  # (N,)
+
+
+class PrecisionResult(NamedTuple):
+    """The matches of the nearest with the query's class, for each method."""
+
+    matches: dict[str, Tensor]  # bool (Q, k) by method
+    y: Tensor  # (Q,) classes of the queries
+    size: int  # examples in the collection
+
+
+def show_precision(run: Run, dataset: Dataset) -> None:
+    """Show the share of results that are of the query's class, by method, then by class."""
+    if dataset.train.y is None or dataset.test.y is None or not dataset.classes:
         st.caption("These data have no classes to judge a search by.")
         return
     st.subheader("How often it is right", anchor=False)
-    ways, y, size = measure_precision(run, found)
-    names, k = list(ways), min(right.shape[1] for right in ways.values())
-    series = {
-        "the nearest": [float(right[:, 0].float().mean()) for right in ways.values()],
-        f"the {k} nearest": [float(right.float().mean()) for right in ways.values()],
-    }
+    result = measure_precision(run, dataset)
+    methods = ", ".join(result.matches)
+    nearest_count = min(match.shape[1] for match in result.matches.values())
     left, right = st.columns(2, gap="large")
     with left:
+        series = {
+            "the nearest": [float(match[:, 0].float().mean()) for match in result.matches.values()],
+            f"the {nearest_count} nearest": [
+                float(match.float().mean()) for match in result.matches.values()
+            ],
+        }
         st.plotly_chart(
-            draw_grouped_bars(names, series, "share of the query's class"),
+            draw_grouped_bars(list(result.matches), series, "share of the query's class"),
             key="precision",
-            alt=f"Precision of search by {', '.join(names)}",
+            alt=f"Precision of search by {methods}",
         )
     with right:
-        lines = average_by_class(ways, y, found.classes)
+        shares = average_by_class(result.matches, result.y, dataset.classes)
+        y_title = f"share of the {nearest_count} nearest, of its class"
         st.plotly_chart(
-            draw_class_dots(lines, f"share of the {k} nearest, of its class", "class of the query"),
+            draw_class_dots(shares, y_title, "class of the query"),
             key="by-class",
-            alt=f"Precision by class for search by {', '.join(names)}",
+            alt=f"Precision by class for search by {methods}",
         )
-    st.caption(f"{len(y):,} test queries in {size:,} training examples; higher is better.")
+    st.caption(
+        f"{len(result.y):,} test queries in {result.size:,} training examples; higher is better."
+    )
 
 
 def average_by_class(
-    ways: dict[str, Tensor], y: Tensor, classes: tuple[str, ...]
+    matches: dict[str, Tensor], y: Tensor, classes: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """{way: {class: precision}}, of the classes that have a query."""
+    """Returns {method: {class: precision}} for the classes that have a query."""
+    present = [i for i in y.unique().tolist() if i < len(classes)]
     return {
-        way: {
-            classes[i]: float(right[y == i].float().mean())
-            for i in y.unique().tolist()
-            if i < len(classes)
-        }
-        for way, right in ways.items()
+        method: {classes[i]: float(match[y == i].float().mean()) for i in present}
+        for method, match in matches.items()
     }
 
 
-def measure_precision(run: Run, found: Dataset) -> tuple[dict[str, Tensor], Tensor, int]:
-    """Whether what is found is of the query's class, bool (Q, k) by way; the queries' classes; and among how many."""
-    net = model_of(run)
-    train, test = (
-        sample_rows(found, "train", max(1000, RAW_VALUES // net.config.features)),
-        sample_rows(found, "test", PRECISION_QUERIES),
-    )
-    key = (str(run.path), run.version(), found.name)
-    pictures = train.x.dim() == 4  # columns of a table are scaled as this run scales them
-    others = (str(run.config().data), found.name, net.config.latent_dim) if pictures else key
-    ways = {f"code, {net.config.latent_dim}": load_code_precision(key, run, train, test)}
-    return ways | load_baseline_precision(others, run, train, test), test.y, len(train.x)
+def measure_precision(run: Run, dataset: Dataset) -> PrecisionResult:
+    """Returns which training examples that test queries find are of their class."""
+    config = get_model(run).config
+    train_count = max(MIN_COLLECTION, COLLECTION_VALUES // config.features)
+    train = sample_labelled_rows(dataset, "train", train_count)
+    test = sample_labelled_rows(dataset, "test", PRECISION_QUERIES)
+    key = (str(run.path), run.version(), dataset.name)
+    matches = {f"code, {config.latent_dim}": load_code_precision(key, run, train, test)}
+    baseline_key: tuple[object, ...] = key  # columns of a table are scaled as this run scales them
+    if train.x.dim() == 4:
+        baseline_key = (str(run.config().data), dataset.name, config.latent_dim)
+    matches |= load_baseline_precision(baseline_key, run, train, test)
+    return PrecisionResult(matches, test.y, len(train.x))
 
 
 @st.cache_data(max_entries=16, show_spinner="Searching with many queries, by code ...")
 def load_code_precision(
-    key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs
+    key: tuple[object, ...], _run: Run, _train: LabelledExamples, _test: LabelledExamples
 ) -> Tensor:
-    net = model_of(_run)
+    """Returns which of the nearest by code are of the query's class, bool (Q, k)."""
+    model = get_model(_run)
     return match_classes(
-        encode_in_chunks(net, _train.x),
+        encode_in_chunks(model, _train.x),
         _train.y,
-        encode_in_chunks(net, _test.x),
+        encode_in_chunks(model, _test.x),
         _test.y,
         PRECISION_NEAREST,
     )
@@ -95,22 +122,31 @@ def load_code_precision(
     max_entries=16, show_spinner="Searching with many queries, by raw values and PCA ..."
 )
 def load_baseline_precision(
-    key: tuple[object, ...], _run: Run, _train: Inputs, _test: Inputs
+    key: tuple[object, ...], _run: Run, _train: LabelledExamples, _test: LabelledExamples
 ) -> dict[str, Tensor]:
-    net = model_of(_run)
-    ways = build_baseline_indexes(
-        to_comparable_values(net, _train.x),
-        to_comparable_values(net, _test.x),
-        net.config.latent_dim,
+    """Returns which of the nearest by each baseline are of the query's class, bool (Q, k)."""
+    model = get_model(_run)
+    vectors = make_baseline_vectors(
+        to_comparable_values(model, _train.x),
+        to_comparable_values(model, _test.x),
+        model.config.latent_dim,
     )
-    right = [match_classes(a, _train.y, b, _test.y, PRECISION_NEAREST) for a, b in ways.values()]
-    return dict(zip((describe_comparable_values(_train.x), list(ways)[1]), right, strict=True))
+    matches = {}
+    for name, (collection, queries) in vectors.items():
+        method = describe_comparable_values(_train.x) if name == RAW_VALUES else name
+        matches[method] = match_classes(collection, _train.y, queries, _test.y, PRECISION_NEAREST)
+    return matches
 
 
-def sample_rows(found: Dataset, split: str, count: int) -> Inputs:
-    """At most so many of a split, drawn by a seed."""
-    part = inputs_of_split(found, split)
-    if len(part.x) <= count:
-        return part  # no copy
-    rows = torch.randperm(len(part.x), generator=torch.Generator().manual_seed(0))[:count]
-    return part._replace(x=part.x[rows], y=None if part.y is None else part.y[rows])
+def sample_labelled_rows(dataset: Dataset, split: str, count: int) -> LabelledExamples:
+    """Returns at most `count` examples of a split, drawn by a fixed seed.
+
+    Raises DataError where they have no classes.
+    """
+    inputs = make_split_inputs(dataset, split)
+    if inputs.y is None:
+        raise DataError(f"The {inputs.name} has no classes.")
+    if len(inputs.x) <= count:
+        return LabelledExamples(inputs.x, inputs.y)  # no copy
+    rows = torch.randperm(len(inputs.x), generator=torch.Generator().manual_seed(0))[:count]
+    return LabelledExamples(inputs.x[rows], inputs.y[rows])

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, LOSS_LABEL, finish_figure, variant_colour
-from ui.train.curve import thin_records
+from aecore.runs.records import EpochRecord
+from ui.kit.figures import (
+    LEGEND_BELOW,
+    LINE_DASHES,
+    LOSS_LABEL,
+    finish_figure,
+    get_variant_colour,
+    thin_records,
+)
 
 
 def draw_sweep(
-    lines: Mapping[str, Sequence[tuple[int, float, float]]], tints: Mapping[str, str], y: str
+    lines: Mapping[str, Sequence[tuple[int, float, float]]], colours: Mapping[str, str], y: str
 ) -> go.Figure:
-    """A metric over the size of the code, (size, mean, deviation) of each variant, with its deviation as a bar."""
+    """Draws a metric over the latent dimension, {variant: (size, mean, deviation) of each point}.
+
+    The deviation is a bar.
+    """
     figure = go.Figure()
     for name, points in lines.items():
         sizes, means, deviations = zip(*points, strict=True)
@@ -25,7 +34,7 @@ def draw_sweep(
             name=name,
             mode="lines+markers",
             error_y=bars,
-            line={"color": tints[name]},
+            line={"color": colours[name]},
             marker={"size": 8},
         )
     ticks = sorted({size for points in lines.values() for size, _, _ in points})
@@ -36,24 +45,25 @@ def draw_sweep(
 
 
 def draw_loss_curves(
-    runs: Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]], key: str, log: bool
+    runs: Mapping[str, tuple[str, Sequence[EpochRecord]]], key: str, log: bool
 ) -> go.Figure:
-    """Curves of several runs, {id: (variant, records)}; runs of one variant differ in dash.
+    """Draws the loss of several runs, {id: (variant, records)}; runs of one variant differ in dash.
 
-    The names stand below, so that a narrow screen leaves the curves their width.
+    `key` is loss or validation_loss. The names stand below, so that a narrow screen
+    leaves the curves their width.
     """
     figure, used = go.Figure(), dict[str, int]()
     for name, (variant, records) in runs.items():
         dash = LINE_DASHES[used.get(variant, 0) % len(LINE_DASHES)]
         used[variant] = used.get(variant, 0) + 1
-        rows = thin_records([row for row in records if key in row])
-        x, y = [row["epoch"] for row in rows], [row[key] for row in rows]
+        rows = thin_records([row for row in records if getattr(row, key) is not None])
+        x, y = [row.epoch for row in rows], [getattr(row, key) for row in rows]
         figure.add_scatter(
             x=x,
             y=y,
             name=name,
             mode="lines+markers" if len(x) < 15 else "lines",
-            line={"color": variant_colour(variant), "dash": dash},
+            line={"color": get_variant_colour(variant), "dash": dash},
         )
     figure.update_layout(
         xaxis_title="epoch", yaxis_title=LOSS_LABEL, showlegend=True, hovermode="x unified"

@@ -1,9 +1,10 @@
-"""The logic of the Compare page: the same inputs through several runs, their numbers, and what sets them apart."""
+"""The same inputs through several runs, as strips of pictures on one scale."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,115 +20,122 @@ from aecore.analysis.pictures import (
 )
 from aecore.data.splits import Dataset, as_float
 from aecore.errors import AecoreError
-from aecore.model.variants import VARIANTS
 from aecore.runs.run import Run
-from ui.kit.figures import variant_colour
+from ui.compare.chosen_runs import join_words
+from ui.kit.figures import get_variant_colour
 from ui.kit.run_view import RunView, view_through
-from ui.kit.runs import has_same_inputs, variant_label
+from ui.kit.runs import get_variant_label, has_same_inputs
 
-MAX_COMPARED = 8  # runs at a time
-FIRST_COMPARED = 4  # runs that a first visit shows
-COLOUR_SHARE = (
-    0.99  # of the values lie inside a colour scale; the few beyond it are drawn at full colour
-)
+COLOUR_SHARE = 0.99  # of the values lie inside a colour scale; the few beyond have full colour
 
 
-def choose_first_runs(known: Sequence[Run]) -> list[str]:
-    """Up to four runs like the newest in shape and data, of different families where there are any."""
-    configs = {run.id: run.config() for run in known}
-    newest = configs[known[0].id]
-    alike = [i for i, c in configs.items() if has_same_inputs(c, newest)]
-    families: dict[str, str] = {}
-    for i in alike:
-        variant = VARIANTS.get(configs[i].model.variant)
-        families.setdefault(variant.family if variant else "", i)
-    chosen = [*families.values(), *(i for i in alike if i not in families.values())][
-        :FIRST_COMPARED
-    ]
-    return [i for i in configs if i in chosen]
+def keep_fitting_runs(runs: Sequence[Run]) -> tuple[list[Run], str]:
+    """Returns the runs that take the first one's inputs, and a remark.
 
-
-def join_words(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def view_through_all(
-    chosen: Sequence[Run], x: Tensor, seed: int
-) -> tuple[list[RunView], list[str]]:
-    """The views of all runs that can be loaded, and a sentence for each that cannot."""
-    results, problems = [], []
-    for run in chosen:
-        try:
-            results.append(view_through(run, x, seed))
-        except AecoreError as error:
-            problems.append(str(error))
-    return results, problems
-
-
-def keep_fitting_runs(chosen: Sequence[Run]) -> tuple[list[Run], str]:
-    """The runs that take the first one's inputs, and a sentence on the others and on foreign data."""
-    first, remarks = chosen[0].config(), []
-    fits = [run for run in chosen if run.config().model.input_shape == first.model.input_shape]
+    The remark names the others, and those that were trained on other data.
+    """
+    first, remarks = runs[0].config(), []
+    fitting = [run for run in runs if run.config().model.input_shape == first.model.input_shape]
     shape = " x ".join(map(str, first.model.input_shape))
-    if others := [run.id for run in chosen if run not in fits]:
+    if others := [run.id for run in runs if run not in fitting]:
         remarks.append(
             f"Not in the picture, as they do not take inputs of {shape}: {join_words(others)}."
         )
-    if foreign := [run.id for run in fits if not has_same_inputs(run.config(), first)]:
+    if foreign := [run.id for run in fitting if not has_same_inputs(run.config(), first)]:
         name = first.data.name if first.data else "the inputs shown"
         remarks.append(f"Trained on other data than {name}: {join_words(foreign)}.")
-    return fits, " ".join(remarks)
+    return fitting, " ".join(remarks)
+
+
+def view_through_all(runs: Sequence[Run], x: Tensor, seed: int) -> tuple[list[RunView], list[str]]:
+    """Returns the views of all runs that can be loaded, and a sentence for each that cannot."""
+    views, problems = [], []
+    for run in runs:
+        try:
+            views.append(view_through(run, x, seed))
+        except AecoreError as error:
+            problems.append(str(error))
+    return views, problems
 
 
 def is_scatter(shape: Sequence[int]) -> bool:
-    """Whether examples are points that can be drawn where they lie."""
+    """Returns True for examples of 2 or 3 numbers, which are drawn as points."""
     return len(shape) == 1 and shape[0] in (2, 3)
 
 
+# -- strips
+
+
+class DisplayScale(NamedTuple):
+    """How values become colours: (values - shift) / scale is at full colour at the limit."""
+
+    shift: Tensor | float
+    scale: Tensor | float
+    limit: float
+
+    def draw(self, x: Tensor) -> Tensor:
+        """Returns values (N, *input_shape) as tiles (N, 3, h, w)."""
+        return make_tiles((x - self.shift) / self.scale, self.limit)
+
+
 def make_sheet_blocks(
-    data: Dataset, x: Tensor, results: Sequence[RunView]
+    dataset: Dataset, x: Tensor, views: Sequence[RunView]
 ) -> tuple[list[SheetBlock], float]:
-    """The picture's rows, the inputs first; and the error at which its colours are full, shared by all runs."""
-    spread = column_spread(data)
-    shown = [x, *(r.rebuilt for r in results)]
-    limit = colour_limit([(values - spread[0]) / spread[1] for values in shown])
-    errors = [(r.rebuilt - x) / spread[1] for r in results]
-    most, width = colour_limit(errors), choose_tile_width(data.input_shape)
+    """Returns a block of strips for the inputs and for each run.
 
-    def draw(values: Tensor) -> Tensor:
-        return make_tiles((values - spread[0]) / spread[1], limit)
-
-    made = [SheetBlock("The same inputs", "", "#888888", {"input": draw_strip(draw(x), width)})]
-    for result, error in zip(results, errors, strict=True):
-        rows = {} if result.saw is None else {"seen": draw(result.saw)}
-        error_tiles = colour_signed(error, most) if error.dim() == 4 else make_tiles(error, most)
-        rows |= {
-            "code": colour_codes(result.z),
-            "rebuilt": draw(result.rebuilt),
-            "error": error_tiles,
-        }
+    The second is the error at which the colours of errors are full, shared by all runs.
+    """
+    shift, scale = measure_column_spread(dataset)
+    values = [x, *(view.rebuilt for view in views)]
+    display = DisplayScale(
+        shift, scale, choose_colour_limit([(value - shift) / scale for value in values])
+    )
+    errors = [(view.rebuilt - x) / scale for view in views]
+    error_limit, width = choose_colour_limit(errors), choose_tile_width(dataset.input_shape)
+    blocks = [
+        SheetBlock("The same inputs", "", "#888888", {"input": draw_strip(display.draw(x), width)})
+    ]
+    for view, error in zip(views, errors, strict=True):
+        rows = draw_view_rows(view, error, error_limit, display)
         strips = {name: draw_strip(row, width) for name, row in rows.items()}
-        made.append(
-            SheetBlock(
-                variant_label(result.run), result.run.id, variant_colour(result.variant), strips
-            )
-        )
-    return made, most
+        label, colour = get_variant_label(view.run), get_variant_colour(view.variant)
+        blocks.append(SheetBlock(label, view.run.id, colour, strips))
+    return blocks, error_limit
 
 
-def column_spread(data: Dataset) -> tuple[Tensor | float, Tensor | float]:
-    """What to subtract and divide by for display: nothing for pixels, mean and deviation of a table's columns."""
-    if data.kind == "image":
+def draw_view_rows(
+    view: RunView, error: Tensor, error_limit: float, display: DisplayScale
+) -> dict[str, Tensor]:
+    """Returns the rows of one run as tiles: seen (if corrupted), code, rebuilt and error."""
+    rows = {} if view.corrupted is None else {"seen": display.draw(view.corrupted)}
+    is_picture = error.dim() == 4
+    rows["code"] = colour_codes(view.z)
+    rows["rebuilt"] = display.draw(view.rebuilt)
+    rows["error"] = (
+        colour_signed(error, error_limit) if is_picture else make_tiles(error, error_limit)
+    )
+    return rows
+
+
+def measure_column_spread(dataset: Dataset) -> tuple[Tensor | float, Tensor | float]:
+    """Returns what to subtract and divide by for display.
+
+    That is nothing for pixels, and the mean and the deviation of a table's columns.
+    """
+    if dataset.kind == "image":
         return 0.0, 1.0
-    x = as_float(data.test.x).numpy()
+    x = as_float(dataset.test.x).numpy()
     with warnings.catch_warnings():  # a column of which no cell is known has no mean
         warnings.simplefilter("ignore", RuntimeWarning)
-        mean, std = (torch.from_numpy(np.nan_to_num(f(x, axis=0))) for f in (np.nanmean, np.nanstd))
+        mean, std = (
+            torch.from_numpy(np.nan_to_num(measure(x, axis=0)))
+            for measure in (np.nanmean, np.nanstd)
+        )
     return mean, std.clamp(min=1e-12)
 
 
-def colour_limit(values: Sequence[Tensor]) -> float:
-    """Where a colour scale ends: two digits, above nearly all values that are known."""
-    known = torch.cat([v[~v.isnan()] for v in values]).abs().numpy()
-    return (float(f"{np.quantile(known, COLOUR_SHARE):.2g}") if len(known) else 0.0) or 1.0
+def choose_colour_limit(values: Sequence[Tensor]) -> float:
+    """Returns where a colour scale ends: two digits, above nearly all values that are known."""
+    known = torch.cat([value[~value.isnan()] for value in values]).abs().numpy()
+    limit = float(f"{np.quantile(known, COLOUR_SHARE):.2g}") if len(known) else 0.0
+    return limit or 1.0

@@ -5,33 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from aecore.analysis.metrics import METRIC_DESCRIPTIONS, METRIC_LABELS
-from aecore.runs.run import LIVE_STATES
+from aecore.analysis.metrics import METRICS
+from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
-from ui.kit.figures import variant_colour
+from ui.kit.figures import get_variant_colour
 from ui.kit.visitor import is_mine
 
 SWEEP_POLL_SECONDS = 2.0
-SHOWN_METRICS = [name for name in METRIC_DESCRIPTIONS if name != "parameters"]
-
-
-# -- the results
+SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
 
 
 def show_sweep() -> None:
-    """The sweep of the address, or one that is chosen, with mean and deviation over its seeds."""
-    known = [name for name in list_sweeps() if any(is_mine(run) for run in list_sweep_runs(name))]
-    if not known:
+    """Show the sweep of the address, or one that is chosen, with mean and deviation over seeds."""
+    names = [name for name in list_sweeps() if any(is_mine(run) for run in list_sweep_runs(name))]
+    if not names:
         return
-    asked = st.query_params.get("sweep")
-    with st.expander("Sweep", icon=":material/grid_view:", expanded=asked in known):
+    linked = st.query_params.get("sweep")
+    with st.expander("Sweep", icon=":material/grid_view:", expanded=linked in names):
         name = st.selectbox(
             "Sweep",
-            known,
-            known.index(asked) if asked in known else 0,
+            names,
+            names.index(linked) if linked in names else 0,
             label_visibility="collapsed",
         )
         alive = any(run.state().state in LIVE_STATES for run in list_sweep_runs(name))
@@ -41,70 +39,74 @@ def show_sweep() -> None:
 
 
 def show_sweep_table(name: str, was_alive: bool) -> None:
-    """One look at a sweep: how far it is, a metric over the size of the code, and all metrics."""
-    members = [run for run in list_sweep_runs(name) if is_mine(run)]
-    states = [run.state().state for run in members]
-    live, failed = (
-        sum(one in LIVE_STATES for one in states),
-        sum(one in ("failed", "lost") for one in states),
-    )
-    over = len(states) - live
-    st.progress(
-        over / max(1, len(states)),
-        text=f"{over} of {len(states)} runs" + (f", {failed} failed" if failed else ""),
-    )
-    groups = group_by_seed(members)
-    metrics = list(
-        dict.fromkeys(
-            m
-            for group in groups
-            for m in group.metrics()
-            if m in METRIC_DESCRIPTIONS and m != "parameters"
-        )
-    )
+    """Show a sweep as it stands; run the page once more when its last run has ended."""
+    runs = [run for run in list_sweep_runs(name) if is_mine(run)]
+    alive = show_sweep_progress(runs)
+    groups = group_by_seed(runs)
+    measured = dict.fromkeys(metric for group in groups for metric in group.metrics())
+    metrics = [metric for metric in measured if metric in SHOWN_METRICS]
     if metrics:
-        shown = st.segmented_control(
-            "Metric",
-            metrics,
-            default=metrics[0],
-            required=True,
-            key="sweep-metric",
-            format_func=lambda metric: METRIC_LABELS.get(metric, metric),
-        )
-        st.plotly_chart(
-            show_sweep_figure(groups, shown),
-            key="sweep-chart",
-            alt=f"{METRIC_LABELS.get(shown, shown)} over the size of the code",
-        )
-        st.dataframe(
-            make_sweep_frame(groups, metrics),
-            hide_index=True,
-            alt="Mean and deviation over the seeds",
-        )
-        st.caption(f"Mean ± standard deviation over seeds. {METRIC_DESCRIPTIONS[shown]}")
-    if was_alive and not live:
+        show_sweep_results(groups, metrics)
+    if was_alive and not alive:
         st.rerun()
 
 
-def show_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> object:
+def show_sweep_progress(runs: Sequence[Run]) -> bool:
+    """Show how many runs of a sweep have ended; return True while one is alive."""
+    states = [run.state().state for run in runs]
+    live = sum(state in LIVE_STATES for state in states)
+    failed = sum(state in ("failed", "lost") for state in states)
+    ended = len(states) - live
+    st.progress(
+        ended / max(1, len(states)),
+        text=f"{ended} of {len(states)} runs" + (f", {failed} failed" if failed else ""),
+    )
+    return live > 0
+
+
+def show_sweep_results(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> None:
+    """Show one metric over the latent dimension, and all metrics in a table."""
+    metric = st.segmented_control(
+        "Metric",
+        metrics,
+        default=metrics[0],
+        required=True,
+        key="sweep-metric",
+        format_func=lambda metric: METRICS[metric].label,
+    )
+    st.plotly_chart(
+        make_sweep_figure(groups, metric),
+        key="sweep-chart",
+        alt=f"{METRICS[metric].label} over the size of the code",
+    )
+    st.dataframe(
+        make_sweep_frame(groups, metrics),
+        hide_index=True,
+        alt="Mean and deviation over the seeds",
+    )
+    st.caption(f"Mean ± standard deviation over seeds. {METRICS[metric].help}")
+
+
+def make_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> go.Figure:
+    """Returns a metric over the latent dimension, a line a variant."""
     lines: dict[str, list[tuple[int, float, float]]] = {}
     for group in groups:
-        if found := group.metrics().get(metric):
-            lines.setdefault(group.variant, []).append(
-                (group.latent_dim, found.mean, found.deviation or 0.0)
-            )
-    tints = {name: variant_colour(name) for name in lines}
-    return draw_sweep(lines, tints, METRIC_LABELS.get(metric, metric))
+        if summary := group.metrics().get(metric):
+            point = (group.latent_dim, summary.mean, summary.deviation or 0.0)
+            lines.setdefault(group.variant, []).append(point)
+    colours = {name: get_variant_colour(name) for name in lines}
+    return draw_sweep(lines, colours, METRICS[metric].label)
 
 
 def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.DataFrame:
+    """Returns the metrics of a sweep with mean and deviation over seeds, a row a group."""
     rows = []
     for group in groups:
         measured = group.metrics()
         row = {
             "variant": group.variant,
             "size of the code": group.latent_dim,
-            "seeds": f"{group.count()} of {len(group.runs)}",
+            "seeds": f"{group.count_done()} of {len(group.runs)}",
         }
-        rows.append(row | {METRIC_LABELS.get(m, m): str(measured.get(m, "")) for m in metrics})
+        rows.append(row | {METRICS[m].label: str(measured.get(m, "")) for m in metrics})
     return pd.DataFrame(rows)

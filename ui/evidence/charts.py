@@ -10,118 +10,178 @@ import plotly.graph_objects as go
 
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, LINE_DASHES, finish_figure
 
-VERDICT_COLOURS = {  # symbol, colour and the symbol as text: the shapes tell apart without the colours
+VERDICT_STYLES = {  # symbol, colour, and the symbol as text: they differ without the colours
     "moonshot": ("star", "#0077bb", "★"),
     "pass": ("circle", "#009988", "●"),
     "miss": ("x", "#cc3311", "✕"),
 }
+PAPER_STYLE = ("diamond-open", "#888888", "")
+SCALE_RANGE = (-0.75, 2.0)  # that is drawn; the bar is at 0, the moonshot at 1
+ROW_HEIGHT = 40  # pixels of an experiment
+FIRST_FIGURE_SIZE, FIGURE_SIZE, PAPER_SIZE = 15, 8, 12  # pixels of the marks
 
 
-class Standing(NamedTuple):
-    """Where a figure stands between its bar (0) and its moonshot (1), and where the paper's does."""
+class ScaledFigure(NamedTuple):
+    """A measured figure on the scale from its bar (0) to its moonshot (1), and the paper's."""
 
     state: str
     ours: float
     paper: float | None
-    text: str  # what was measured, and the numbers behind the places
+    text: str  # what was measured, and the numbers behind the positions
 
 
-class Rung(NamedTuple):
-    """An experiment in the overview; the first of its standings is the one that is drawn large."""
+class VerdictRow(NamedTuple):
+    """An experiment in the overview; the first of its figures is drawn large."""
 
     verdict: str
     title: str
-    aside: str
-    standings: Sequence[Standing]
+    detail: str  # on the right
+    figures: Sequence[ScaledFigure]
 
 
-def draw_ladder(rungs: Sequence[Rung], dark: bool = False) -> go.Figure:
-    """Experiments from the top down, right is better; what lies beyond an edge is drawn on it."""
-    figure, low, high, height = go.Figure(), -0.75, 2.0, 40
+class FigureMark(NamedTuple):
+    """A figure as it is drawn."""
+
+    x: float
+    y: int
+    size: int
+    text: str
+
+
+def draw_verdicts(rows: Sequence[VerdictRow], dark: bool = False) -> go.Figure:
+    """Draws experiments from the top down; right is better, and what lies beyond is on the edge."""
+    figure = go.Figure()
+    shade_verdicts(figure)
+    for y, row in enumerate(rows):
+        add_row_texts(figure, row, y)
+    for name, marks in collect_marks(rows).items():
+        if marks:
+            add_marks(figure, name, marks)
+    bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "fixedrange": True}
+    figure.update_xaxes(range=list(SCALE_RANGE), **bare)
+    figure.update_yaxes(range=[len(rows) - 0.6, -0.75], **bare)
+    # The theme's own grey is faint on a tint.
+    figure.update_annotations(font_color="#fafafa" if dark else "#31333f")
+    figure.update_layout(legend=LEGEND_BELOW | {"y": 0}, showlegend=True)
+    return finish_figure(figure, 80 + ROW_HEIGHT * len(rows))
+
+
+def shade_verdicts(figure: go.Figure) -> None:
+    """Add the tints of the verdicts, and the lines of bar and moonshot between them."""
+    low, high = SCALE_RANGE
     for left, right, state in ((low, 0, "miss"), (0, 1, "pass"), (1, high, "moonshot")):
         figure.add_vrect(
             left,
             right,
-            fillcolor=VERDICT_COLOURS[state][1],
+            fillcolor=VERDICT_STYLES[state][1],
             opacity=0.08,
             line_width=0,
             layer="below",
         )
-    for at, name in ((0, "bar"), (1, "moonshot")):
-        figure.add_vline(at, line={"color": "#888888", "width": 1}, layer="below")
-        figure.add_annotation(x=at, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False)
-    marks: dict[str, list[tuple[float, int, int, str]]] = {
-        name: [] for name in ("paper", *VERDICT_COLOURS)
-    }
-    for y, rung in enumerate(rungs):
-        _, tint, symbol = VERDICT_COLOURS[rung.verdict]
-        title = f'<span style="color:{tint}">{symbol}</span> {html.escape(rung.title)}'
-        for x, side, text in ((low, "left", title), (high, "right", rung.aside)):
-            figure.add_annotation(
-                x=x, y=y, xanchor=side, yshift=0.4 * height, text=text, showarrow=False
-            )
-        if not rung.standings:
-            figure.add_annotation(x=0.5, y=y, text="no moonshot", showarrow=False)
-        for i, standing in enumerate(rung.standings):
-            ours = min(max(standing.ours, low), high)
-            marks[standing.state].append((ours, y, 8 if i else 15, standing.text))
-            if standing.paper is not None and not i:
-                paper = min(max(standing.paper, low), high)
-                marks["paper"].append((paper, y, 12, standing.text))
-                line = {"color": "#888888", "width": 2}
-                figure.add_shape(
-                    type="line", x0=paper, x1=ours, y0=y, y1=y, line=line, layer="below"
-                )
-    for name, points in marks.items():
-        if points:
-            x, y, size, text = zip(*points, strict=True)
-            symbol, tint, _ = VERDICT_COLOURS.get(name, ("diamond-open", "#888888", ""))
-            figure.add_scatter(
-                x=x,
-                y=y,
-                mode="markers",
-                name=name,
-                customdata=text,
-                cliponaxis=False,
-                marker={"symbol": symbol, "color": tint, "size": size, "opacity": 1},
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-    bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "fixedrange": True}
-    figure.update_xaxes(range=[low, high], **bare)
-    figure.update_yaxes(range=[len(rungs) - 0.6, -0.75], **bare)
-    figure.update_annotations(
-        font_color="#fafafa" if dark else "#31333f"
-    )  # the theme's own grey is faint on a tint
-    figure.update_layout(legend=LEGEND_BELOW | {"y": 0}, showlegend=True)
-    return finish_figure(figure, 80 + height * len(rungs))
+    for x, name in ((0, "bar"), (1, "moonshot")):
+        figure.add_vline(x, line={"color": "#888888", "width": 1}, layer="below")
+        figure.add_annotation(x=x, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False)
+
+
+def add_row_texts(figure: go.Figure, row: VerdictRow, y: int) -> None:
+    """Add the title and the detail of an experiment, and a line from the paper's figure to ours."""
+    low, high = SCALE_RANGE
+    _, colour, symbol = VERDICT_STYLES[row.verdict]
+    title = f'<span style="color:{colour}">{symbol}</span> {html.escape(row.title)}'
+    for x, side, text in ((low, "left", title), (high, "right", row.detail)):
+        figure.add_annotation(
+            x=x, y=y, xanchor=side, yshift=0.4 * ROW_HEIGHT, text=text, showarrow=False
+        )
+    if not row.figures:
+        figure.add_annotation(x=0.5, y=y, text="no moonshot", showarrow=False)
+        return
+    first = row.figures[0]
+    if first.paper is not None:
+        figure.add_shape(
+            type="line",
+            x0=clip_to_scale(first.paper),
+            x1=clip_to_scale(first.ours),
+            y0=y,
+            y1=y,
+            line={"color": "#888888", "width": 2},
+            layer="below",
+        )
+
+
+def collect_marks(rows: Sequence[VerdictRow]) -> dict[str, list[FigureMark]]:
+    """Returns the marks of all figures by their state, and those of papers."""
+    marks: dict[str, list[FigureMark]] = {name: [] for name in ("paper", *VERDICT_STYLES)}
+    for y, row in enumerate(rows):
+        for i, scaled in enumerate(row.figures):
+            size = FIGURE_SIZE if i else FIRST_FIGURE_SIZE
+            ours = FigureMark(clip_to_scale(scaled.ours), y, size, scaled.text)
+            marks[scaled.state].append(ours)
+            if scaled.paper is not None and i == 0:
+                paper = FigureMark(clip_to_scale(scaled.paper), y, PAPER_SIZE, scaled.text)
+                marks["paper"].append(paper)
+    return marks
+
+
+def clip_to_scale(value: float) -> float:
+    """Returns a value within the range that is drawn."""
+    low, high = SCALE_RANGE
+    return min(max(value, low), high)
+
+
+def add_marks(figure: go.Figure, name: str, marks: Sequence[FigureMark]) -> None:
+    """Add marks of one state to the figure, with their texts on hover."""
+    symbol, colour, _ = VERDICT_STYLES.get(name, PAPER_STYLE)
+    figure.add_scatter(
+        x=[mark.x for mark in marks],
+        y=[mark.y for mark in marks],
+        mode="markers",
+        name=name,
+        customdata=[mark.text for mark in marks],
+        cliponaxis=False,
+        marker={
+            "symbol": symbol,
+            "color": colour,
+            "size": [mark.size for mark in marks],
+            "opacity": 1,
+        },
+        hovertemplate="%{customdata}<extra></extra>",
+    )
 
 
 def draw_evidence_curves(
     x: str, y: str, lines: Mapping[str, Sequence[tuple[float, float]]], marks: Mapping[str, float]
 ) -> go.Figure:
-    """Measured curves, {name: [(x, y), ...]}, and the values of papers as broken grey lines, named below with them."""
+    """Draws measured curves, {name: [(x, y), ...]}, and the values of papers as dashed grey lines.
+
+    `x` and `y` are the titles of the axes.
+    """
     figure = go.Figure()
     for i, (name, points) in enumerate(lines.items()):
         if points:
-            across, up = zip(*points, strict=True)
+            xs, ys = zip(*points, strict=True)
             figure.add_scatter(
-                x=across, y=up, name=name, line={"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]}
+                x=xs, y=ys, name=name, line={"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]}
             )
-    ends = [point[0] for points in lines.values() for point in points]
+    all_x = [point[0] for points in lines.values() for point in points]
     for i, (name, value) in enumerate(marks.items()):
-        line = {"dash": LINE_DASHES[1 + i % (len(LINE_DASHES) - 1)], "color": "#888888"}
         figure.add_scatter(
-            x=[min(ends), max(ends)],
+            x=[min(all_x), max(all_x)],
             y=[value] * 2,
             name=f"{name}: {value:.4g}",
             mode="lines",
-            line=line,
+            line={"dash": LINE_DASHES[1 + i % (len(LINE_DASHES) - 1)], "color": "#888888"},
         )
-    known = [value for points in lines.values() for _, value in points[len(points) // 20 :]] + list(
-        marks.values()
-    )
-    low, high = min(known), max(known)  # without the first epochs, which would flatten all others
+    low, high = find_curve_range(lines, marks)
     figure.update_yaxes(title=y, range=[low - 0.05 * (high - low), high + 0.05 * (high - low)])
     figure.update_xaxes(title=x)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.25}, showlegend=True)
     return finish_figure(figure, 380)
+
+
+def find_curve_range(
+    lines: Mapping[str, Sequence[tuple[float, float]]], marks: Mapping[str, float]
+) -> tuple[float, float]:
+    """Returns the least and the largest value, without first epochs, which would flatten others."""
+    values = [value for points in lines.values() for _, value in points[len(points) // 20 :]]
+    values += marks.values()
+    return min(values), max(values)

@@ -1,4 +1,4 @@
-"""The rows of the fidelity suite, read from docs/results/fidelity and checked before they are shown."""
+"""The results of the fidelity suite, read from docs/results/fidelity and checked."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 EVIDENCE_FOLDER = Path(__file__).resolve().parents[2] / "docs" / "results" / "fidelity"
 EVIDENCE_COMMAND = "python -m bench.fidelity"
-MAX_ROW_BYTES = 1_000_000
+MAX_RESULT_BYTES = 1_000_000
 
 
-Bounds = tuple[float | None, float | None]  # least and most; None where that side is open
+Bounds = tuple[float | None, float | None]  # min and max; None where that side is open
 
 
 class EvidenceOptions(BaseModel):
+    """A part of a result file: only finite numbers."""
+
     model_config = ConfigDict(allow_inf_nan=False)
 
 
 class EvidenceCheck(EvidenceOptions):
-    """One figure, what the paper has for it, and the bars it is held against."""
+    """One measured figure, the paper's, and its bars."""
 
     what: str = Field(max_length=300)
     ours: float
@@ -31,17 +33,18 @@ class EvidenceCheck(EvidenceOptions):
 
     @property
     def state(self) -> str:
-        """Judged anew, so that words and numbers agree; told: there is no bar."""
+        """Returns miss, pass or moonshot, judged from the numbers; told where there is no bar."""
         if self.bar is None:
             return "told"
         if not is_within(self.ours, self.bar):
             return "miss"
         return "moonshot" if self.moonshot and is_within(self.ours, self.moonshot) else "pass"
 
-    def place(self, value: float) -> float | None:
-        """A value on the way from the bar (0) to the moonshot (1), where both point the same way.
+    def scale(self, value: float) -> float | None:
+        """Returns a value on the scale from the bar (0) to the moonshot (1).
 
-        Below zero, by its distance in widths, where it lies outside a bar with two ends.
+        None where they do not point the same way. Outside a bar with two ends it is negative: the
+        distance in widths of the bar.
         """
         match self.bar, self.moonshot:
             case (None, float(bar)), (None, float(aim)) if aim < bar:
@@ -54,6 +57,8 @@ class EvidenceCheck(EvidenceOptions):
 
 
 class EvidenceCurves(EvidenceOptions):
+    """Measured curves by name, and the values of papers as marks."""
+
     x: str = Field(max_length=100)
     y: str = Field(max_length=100)
     lines: dict[str, list[tuple[float, float]]]
@@ -61,12 +66,14 @@ class EvidenceCurves(EvidenceOptions):
 
 
 class EvidencePicture(EvidenceOptions):
+    """A picture beside the result file."""
+
     file: str = Field(pattern=r"^E\d{1,2}-\d{1,2}\.png$")  # a name, never a path
     caption: str = Field(max_length=300)
 
 
 class Experiment(EvidenceOptions):
-    """One experiment: a claim of the literature, what was found, and how to repeat it."""
+    """One experiment: a claim of the literature, the figures, and how to repeat it."""
 
     id: str = Field(pattern=r"^E\d{1,2}$")
     title: str = Field(max_length=200)
@@ -87,62 +94,66 @@ class Experiment(EvidenceOptions):
 
     @property
     def link(self) -> str:
-        """The paper in Markdown; a bracket in an address would end it."""
+        """Returns the paper in Markdown; brackets in the address are escaped: one would end it."""
         return f"[{self.paper}]({self.url.replace('(', '%28').replace(')', '%29')})"
 
     @property
-    def judged(self) -> list[str]:
-        """The state of each figure that has a bar."""
+    def judged_states(self) -> list[str]:
+        """Returns the state of each figure that has a bar."""
         return [check.state for check in self.checks if check.bar]
 
     @property
     def verdict(self) -> str:
-        """miss where a bar is missed, moonshot where every check that has one reaches it."""
-        if "miss" in self.judged:
+        """Returns miss where a bar is missed, moonshot where all that have one reach it."""
+        if "miss" in self.judged_states:
             return "miss"
         aims = [check.state for check in self.checks if check.bar and check.moonshot]
         return "moonshot" if aims and set(aims) == {"moonshot"} else "pass"
 
     @property
-    def first(self) -> EvidenceCheck:
-        """The figure that stands for the experiment: one that missed, else the first that can be placed or at all."""
+    def main_check(self) -> EvidenceCheck:
+        """Returns the figure for the overview: the first that missed, else that has a scale."""
         missed = [check for check in self.checks if check.state == "miss"]
-        placed = [check for check in self.checks if check.place(check.ours) is not None]
-        return (missed or placed or self.checks)[0]
+        scaled = [check for check in self.checks if check.scale(check.ours) is not None]
+        return (missed or scaled or self.checks)[0]
 
 
-def is_within(value: float, allowed: Bounds) -> bool:
-    low, high = allowed
+def is_within(value: float, bounds: Bounds) -> bool:
+    """Returns True for a value between bounds, both included."""
+    low, high = bounds
     return (low is None or low <= value) and (high is None or value <= high)
 
 
 def read_experiments(folder: Path | None = None) -> tuple[list[Experiment], list[str]]:
-    """Every sound row, E0 first, and a sentence for each file that is not one."""
-    found, problems = [], []
+    """Returns every sound result, E0 first, and a sentence for each file that is not one."""
+    experiments, problems = [], []
     for path in sorted((folder or EVIDENCE_FOLDER).glob("E*.json")):
         try:
-            found.append(parse_experiment(path))
+            experiments.append(parse_experiment(path))
         except (OSError, ValueError) as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             problems.append(
-                f"{path.name} cannot be shown ({why[:200]}). `{EVIDENCE_COMMAND} {path.stem[:9]}` makes it anew."
+                f"{path.name} cannot be shown ({reason[:200]}). "
+                f"`{EVIDENCE_COMMAND} {path.stem[:9]}` makes it anew."
             )
-    return sorted(found, key=lambda row: int(row.id[1:])), problems
+    return sorted(experiments, key=lambda experiment: int(experiment.id[1:])), problems
 
 
 def parse_experiment(path: Path) -> Experiment:
-    if (size := path.stat().st_size) > MAX_ROW_BYTES:
-        raise ValueError(f"it has {size:,} bytes, more than {MAX_ROW_BYTES:,}")
-    row = Experiment.model_validate_json(path.read_bytes())
-    if row.id != path.stem:
-        raise ValueError(f"it holds {row.id}")
-    return row
+    """Returns the experiment in a result file. Raises ValueError where it is not sound."""
+    size = path.stat().st_size
+    if size > MAX_RESULT_BYTES:
+        raise ValueError(f"it has {size:,} bytes, more than {MAX_RESULT_BYTES:,}")
+    experiment = Experiment.model_validate_json(path.read_bytes())
+    if experiment.id != path.stem:
+        raise ValueError(f"it holds {experiment.id}")
+    return experiment
 
 
 def open_evidence_picture(file: str) -> Image.Image | None:
-    """A picture of a row, or None where it is missing or torn."""
+    """Returns a picture of a result, None where it is missing or torn."""
     try:
-        with Image.open(EVIDENCE_FOLDER / file) as opened:
-            return opened.convert("RGB")
+        with Image.open(EVIDENCE_FOLDER / file) as picture:
+            return picture.convert("RGB")
     except (OSError, ValueError):
         return None

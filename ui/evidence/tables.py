@@ -1,13 +1,13 @@
-"""The rows of the fidelity suite as the Evidence page shows them."""
+"""The experiments of the fidelity suite as tables, and as rows of the overview picture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
-from ui.evidence.charts import VERDICT_COLOURS, Rung, Standing
+from ui.evidence.charts import VERDICT_STYLES, ScaledFigure, VerdictRow
 from ui.evidence.experiments import Bounds, EvidenceCheck, Experiment
 
 VERDICT_BADGES = {  # the icons are the symbols of the picture
@@ -16,85 +16,104 @@ VERDICT_BADGES = {  # the icons are the symbols of the picture
     "miss": ":red-badge[:material/close: miss]",
     "told": ":gray-badge[:material/info: no bar]",
 }
-LABEL_ROOM = 50  # letters of a title that a narrow screen takes
+TITLE_LENGTH = 50  # letters that a narrow screen takes
 
 
-def make_rungs(rows: Sequence[Experiment]) -> list[Rung]:
-    """The rows as the overview picture takes them."""
+def make_verdict_rows(experiments: Sequence[Experiment]) -> list[VerdictRow]:
+    """Returns experiments as the overview picture takes them."""
     return [
-        Rung(
-            row.verdict,
-            shorten_title(f"{row.id} {row.title}"),
-            count_reached(row),
-            make_standings(row),
+        VerdictRow(
+            experiment.verdict,
+            shorten_title(f"{experiment.id} {experiment.title}"),
+            count_reached(experiment),
+            scale_figures(experiment),
         )
-        for row in rows
+        for experiment in experiments
     ]
 
 
-def make_standings(row: Experiment) -> list[Standing]:
-    found = []
-    for check in sorted(
-        row.checks, key=lambda check: check is not row.first
-    ):  # that one is drawn large
-        if (ours := check.place(check.ours)) is not None:
-            paper = None if check.paper is None else check.place(check.paper)
-            found.append(Standing(check.state, ours, paper, f"{row.id} {describe_check(check)}"))
-    return found
+def scale_figures(experiment: Experiment) -> list[ScaledFigure]:
+    """Returns the figures that lie on a scale from bar to moonshot, the main one first."""
+    main = experiment.main_check
+    figures = []
+    for check in sorted(experiment.checks, key=lambda check: check is not main):
+        ours = check.scale(check.ours)
+        if ours is not None:
+            paper = None if check.paper is None else check.scale(check.paper)
+            text = f"{experiment.id} {describe_check(check)}"
+            figures.append(ScaledFigure(check.state, ours, paper, text))
+    return figures
 
 
 def describe_check(check: EvidenceCheck) -> str:
-    """A figure and what it is held against, for the pointer that rests on it."""
+    """Returns a figure and its bars, for the text on hover."""
     paper = "" if check.paper is None else f", paper {format_figure(check.paper)}"
-    return f"{check.what}<br>ours {format_figure(check.ours)}{paper}<br>bar {format_bounds(check.bar)}, moonshot {format_bounds(check.moonshot)}"
+    return (
+        f"{check.what}<br>ours {format_figure(check.ours)}{paper}"
+        f"<br>bar {format_bounds(check.bar)}, moonshot {format_bounds(check.moonshot)}"
+    )
 
 
 def shorten_title(text: str) -> str:
-    return text if len(text) <= LABEL_ROOM else f"{text[: LABEL_ROOM - 1].rstrip()}…"
+    """Returns a title that fits a narrow screen, with an ellipsis where it was cut."""
+    return text if len(text) <= TITLE_LENGTH else f"{text[: TITLE_LENGTH - 1].rstrip()}…"
 
 
-def count_reached(row: Experiment) -> str:
-    return f"{len(row.judged) - row.judged.count('miss')} of {len(row.judged)} bars"
+def count_reached(experiment: Experiment) -> str:
+    """Returns how many bars an experiment reaches, in words."""
+    states = experiment.judged_states
+    return f"{len(states) - states.count('miss')} of {len(states)} bars"
 
 
-def tabulate_overview(rows: Sequence[Experiment]) -> Any:
-    """A line for each experiment, by the figure that stands for it; what a narrow screen shows comes first."""
-    firsts = [row.first for row in rows]
+def tabulate_overview(experiments: Sequence[Experiment]) -> Styler:
+    """Returns a line for each experiment with its main figure.
+
+    The first columns are those that a narrow screen shows.
+    """
+    checks = [experiment.main_check for experiment in experiments]
     frame = pd.DataFrame(
         {
-            "": [row.id for row in rows],
-            "Verdict": [f"{VERDICT_COLOURS[row.verdict][2]} {row.verdict}" for row in rows],
-            "Ours": [format_figure(check.ours) for check in firsts],
-            "Paper": [format_figure(check.paper) for check in firsts],
-            "Bar": [format_bounds(check.bar) for check in firsts],
-            "Time": [format_duration(row.seconds) for row in rows],
-            "Claim": [row.title for row in rows],
-            "Figure": [check.what for check in firsts],
+            "": [experiment.id for experiment in experiments],
+            "Verdict": [
+                f"{VERDICT_STYLES[experiment.verdict][2]} {experiment.verdict}"
+                for experiment in experiments
+            ],
+            "Ours": [format_figure(check.ours) for check in checks],
+            "Paper": [format_figure(check.paper) for check in checks],
+            "Bar": [format_bounds(check.bar) for check in checks],
+            "Time": [format_duration(experiment.seconds) for experiment in experiments],
+            "Claim": [experiment.title for experiment in experiments],
+            "Figure": [check.what for check in checks],
         }
     )
-    fills = [f"background-color: {VERDICT_COLOURS[row.verdict][1]}44" for row in rows]
+    fills = [
+        f"background-color: {VERDICT_STYLES[experiment.verdict][1]}44" for experiment in experiments
+    ]
     return frame.style.apply(lambda _: fills, subset=["Verdict"])
 
 
-def tabulate_details(row: Experiment) -> pd.DataFrame:
-    """A line for each figure of an experiment."""
+def tabulate_details(experiment: Experiment) -> pd.DataFrame:
+    """Returns a line for each figure of an experiment."""
+    checks = experiment.checks
     return pd.DataFrame(
         {
-            "Figure": [f"{VERDICT_BADGES[check.state]} {check.what}" for check in row.checks],
-            "Ours": [
-                format_figure(c.ours)
-                + (f" ± {format_figure(c.spread)}" if c.spread is not None else "")
-                for c in row.checks
-            ],
-            "Paper": [format_figure(check.paper) for check in row.checks],
-            "Bar": [format_bounds(check.bar) for check in row.checks],
-            "Moonshot": [format_bounds(check.moonshot) for check in row.checks],
+            "Figure": [f"{VERDICT_BADGES[check.state]} {check.what}" for check in checks],
+            "Ours": [format_with_spread(check) for check in checks],
+            "Paper": [format_figure(check.paper) for check in checks],
+            "Bar": [format_bounds(check.bar) for check in checks],
+            "Moonshot": [format_bounds(check.moonshot) for check in checks],
         }
     )
 
 
+def format_with_spread(check: EvidenceCheck) -> str:
+    """Returns our figure, with its deviation over seeds where there are several."""
+    text = format_figure(check.ours)
+    return text if check.spread is None else f"{text} ± {format_figure(check.spread)}"
+
+
 def format_figure(value: float | None) -> str:
-    """Digits as papers print them: 0.206, 2.86, 86.76; whole numbers as such."""
+    """Returns digits as papers print them: 0.206, 2.86, 86.76; whole numbers as such."""
     if value is None:
         return ""
     if abs(value) < 1:
@@ -102,18 +121,20 @@ def format_figure(value: float | None) -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.2f}"
 
 
-def format_bounds(allowed: Bounds | None) -> str:
-    if allowed is None:
+def format_bounds(bounds: Bounds | None) -> str:
+    """Returns the least and the largest value that are allowed, in words."""
+    if bounds is None:
         return ""
-    low, high = allowed
-    if low is not None and high is not None:
-        return (
-            format_figure(low) if low == high else f"{format_figure(low)} to {format_figure(high)}"
-        )
-    return f"≤ {format_figure(high)}" if low is None else f"≥ {format_figure(low)}"
+    low, high = bounds
+    if low is None:
+        return f"≤ {format_figure(high)}"
+    if high is None:
+        return f"≥ {format_figure(low)}"
+    return format_figure(low) if low == high else f"{format_figure(low)} to {format_figure(high)}"
 
 
 def format_duration(seconds: float) -> str:
+    """Returns a duration in seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,7 @@
-"""Every cache of the app: models, data and codes, keyed by run and version of its weights."""
+"""Caches that pages share: models, data and codes, keyed by run and version of its weights.
+
+`get_...(run)` is for pages; the cached function `load_...` behind it takes what identifies the run.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import (
     Density,
     Plane,
     choose_density_examples,
     decoding_errors,
-    encode_codes,
     fit_density,
     fit_principal_plane,
     preserved_neighbour_shares,
@@ -29,43 +32,50 @@ from aecore.data.splits import Dataset, as_float
 from aecore.data.stand_in import load_data_or_stand_in, make_stand_in_digits
 from aecore.data.tables import read_frame
 from aecore.errors import CheckpointError
-from aecore.explorer.packs import MapInputs, pack_saved_epochs
+from aecore.explorer.epochs import pack_saved_epochs
+from aecore.explorer.packs import MapInputs
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.run import Run
 
-MAP_POINTS = 1_000_000
+MAP_POINTS = 1_000_000  # encoded at most
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def load_cached_model(path: str, version: float) -> Autoencoder:
-    """The run's best weights; never changed by anyone, so one serves all visitors."""
+    """Returns the best weights of a run; nobody changes them, so one model serves all visitors."""
     return Autoencoder.load(path)
 
 
-def model_of(run: Run) -> Autoencoder:
+def get_model(run: Run) -> Autoencoder:
+    """Returns the run's model with its best weights."""
     return load_cached_model(str(run.path), run.version())
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the data ...")
 def load_cached_data(config: DataConfig) -> Dataset:
+    """Returns the data set that a config describes."""
     return load_dataset(config)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading the table ...")
 def load_cached_frame(path: str, version: float) -> pd.DataFrame:
-    """A .csv or .parquet as it stands; never changed by anyone."""
+    """Returns a .csv or .parquet as it stands; nobody changes it."""
     return read_frame(Path(path))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def load_stand_in(shape: tuple[int, ...]) -> Dataset:
+    """Returns digits of the shape of data that is not at hand."""
     return make_stand_in_digits(shape)
 
 
-def dataset_of(run: Run) -> tuple[Dataset, str]:
-    """The run's data, and a remark for the page: empty, or that digits stand in for what is not at hand."""
+def get_dataset(run: Run) -> tuple[Dataset, str]:
+    """Returns the run's data, and a remark for the page.
+
+    The remark is empty, or says that digits stand in for data that is not at hand.
+    """
     return load_data_or_stand_in(run.config(), load_cached_data, load_stand_in)
 
 
@@ -77,22 +87,23 @@ def warm_caches() -> None:
             and has_sound_config(run)
             and run.config().model.variant == "vae"
         ):
-            encode_codes(model_of(run), dataset_of(run)[0].test.x[:8])
+            encode_in_chunks(get_model(run), get_dataset(run)[0].test.x[:8])
 
 
-@st.cache_resource(
-    max_entries=8, show_spinner="Encoding ..."
-)  # no copies: 60,000 wide codes are large
+@st.cache_resource(max_entries=8, show_spinner="Encoding ...")  # no copies: codes can be large
 def load_codes_and_errors(
     path: str, version: float, data_name: str, split: str, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (N, latent_dim) and squared errors (N,) of the first `count` examples of a split."""
+    """Returns codes (N, latent_dim) and squared errors (N,) of the first `count` of a split.
+
+    Raises CheckpointError where they are not finite.
+    """
     run = Run(Path(path))
-    found, _ = dataset_of(run)
-    x = getattr(found, split).x[:count]
-    net = model_of(run)
-    z = encode_codes(net, x)
-    errors = decoding_errors(net, x, z)
+    dataset, _ = get_dataset(run)
+    x = getattr(dataset, split).x[:count]
+    model = get_model(run)
+    z = encode_in_chunks(model, x)
+    errors = decoding_errors(model, x, z)
     if not (z.isfinite().all() and errors.isfinite().all()):
         raise CheckpointError(
             f"The codes of {run.id} overflow: its weights are unsound. Train it again."
@@ -100,30 +111,28 @@ def load_codes_and_errors(
     return z.numpy(), errors.numpy()
 
 
-def codes_of(
+def get_codes(
     run: Run, split: str = "test", count: int = MAP_POINTS
 ) -> tuple[np.ndarray, np.ndarray]:
-    found, _ = dataset_of(run)
-    return load_codes_and_errors(
-        str(run.path), run.version(), found.name, split, min(count, len(getattr(found, split).x))
-    )
+    """Returns codes (N, latent_dim) and squared errors (N,) of the first `count` of a split."""
+    dataset, _ = get_dataset(run)
+    count = min(count, len(getattr(dataset, split).x))
+    return load_codes_and_errors(str(run.path), run.version(), dataset.name, split, count)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Finding the principal components ...")
 def load_principal_positions(
     path: str, version: float, data_name: str, split: str, count: int, dims: int
 ) -> np.ndarray:
-    return project_codes(
-        torch.from_numpy(load_codes_and_errors(path, version, data_name, split, count)[0]),
-        "pca",
-        dims,
-    )
+    """Returns codes on their `dims` principal components, (N, dims)."""
+    z, _ = load_codes_and_errors(path, version, data_name, split, count)
+    return project_codes(torch.from_numpy(z), "pca", dims)
 
 
-def principal_positions(run: Run, split: str, count: int, dims: int) -> np.ndarray:
-    """The codes of the first `count` examples on their `dims` principal components."""
+def get_principal_positions(run: Run, split: str, count: int, dims: int) -> np.ndarray:
+    """Returns the first `count` codes of a split on their principal components, (N, dims)."""
     return load_principal_positions(
-        str(run.path), run.version(), dataset_of(run)[0].name, split, count, dims
+        str(run.path), run.version(), get_dataset(run)[0].name, split, count, dims
     )
 
 
@@ -131,84 +140,96 @@ def principal_positions(run: Run, split: str, count: int, dims: int) -> np.ndarr
 def load_principal_plane(
     path: str, version: float, data_name: str, split: str, count: int
 ) -> Plane:
+    """Returns the plane of the two largest variances of codes."""
     return fit_principal_plane(load_codes_and_errors(path, version, data_name, split, count)[0])
 
 
-def principal_plane_of(run: Run, split: str, count: int) -> Plane:
-    """The plane of the two largest variances of the codes of the first `count` examples."""
-    return load_principal_plane(str(run.path), run.version(), dataset_of(run)[0].name, split, count)
+def get_principal_plane(run: Run, split: str, count: int) -> Plane:
+    """Returns the plane of the two largest variances of the first `count` codes of a split."""
+    return load_principal_plane(
+        str(run.path), run.version(), get_dataset(run)[0].name, split, count
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing neighbours ...")
 def load_preserved_shares(
     token: tuple[object, ...], _z: np.ndarray, _positions: np.ndarray
 ) -> np.ndarray:
+    """Returns the share of preserved neighbours (N,) of a map, which `token` identifies."""
     return preserved_neighbour_shares(_z, _positions)
 
 
-def preserved_shares(run: Run, shown: MapInputs, positions: np.ndarray, method: str) -> np.ndarray:
-    """(N,): which share of each point's nearest codes is near it on the map that `method` names."""
-    token = (str(run.path), run.version(), shown.found.name, shown.split, len(shown.z), method)
+def get_preserved_shares(
+    run: Run, shown: MapInputs, positions: np.ndarray, method: str
+) -> np.ndarray:
+    """Returns (N,): the share of each point's nearest codes that is near it on the map.
+
+    `method` names the map.
+    """
+    token = (str(run.path), run.version(), shown.dataset.name, shown.split, len(shown.z), method)
     return load_preserved_shares(token, shown.z, positions)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def load_saved_epochs(path: str, version: float) -> dict[str, np.ndarray]:
+    """Returns what the run kept of its epochs, packed for the explorer."""
     run = Run(Path(path))
     config = run.config().model
     return pack_saved_epochs(run, config.latent_dim, config.input_shape)
 
 
-def saved_epochs(run: Run) -> dict[str, np.ndarray]:
-    """What the run kept of its epochs; nothing where other data stands in for that of the run."""
-    return {} if dataset_of(run)[1] else load_saved_epochs(str(run.path), run.version())
+def get_saved_epochs(run: Run) -> dict[str, np.ndarray]:
+    """Returns what the run kept of its epochs; nothing where other data stands in for its own."""
+    return {} if get_dataset(run)[1] else load_saved_epochs(str(run.path), run.version())
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def load_encoded_gif(digest: str, _frames: Tensor, milliseconds: int) -> bytes:
+    """Returns frames as an animation, which `digest` identifies."""
     return encode_gif(_frames, milliseconds)
 
 
 def encode_cached_gif(frames: Tensor, milliseconds: int) -> bytes:
-    """Frames (N, C, H, W) as an animation; long ones take seconds to encode."""
+    """Returns frames (N, C, H, W) as an animated GIF; long ones take seconds to encode."""
     return load_encoded_gif(digest_examples(frames), frames, milliseconds)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Fitting a density to the codes ...")
 def load_cached_density(path: str, version: float, data_name: str) -> Density:
+    """Returns a density that was fitted to the codes of training examples."""
     run = Run(Path(path))
-    return fit_density(
-        encode_codes(model_of(run), choose_density_examples(dataset_of(run)[0].train.x))
-    )
+    x = choose_density_examples(get_dataset(run)[0].train.x)
+    return fit_density(encode_in_chunks(get_model(run), x))
 
 
-def density_of(run: Run) -> Density | None:
-    """What to sample codes from: None where the model has a prior of its own."""
-    if model_of(run).config.has_prior:
+def get_density(run: Run) -> Density | None:
+    """Returns the density to sample codes from; None where the model has a prior of its own."""
+    if get_model(run).config.has_prior:
         return None
-    return load_cached_density(str(run.path), run.version(), dataset_of(run)[0].name)
+    return load_cached_density(str(run.path), run.version(), get_dataset(run)[0].name)
 
 
 @st.cache_data(max_entries=64, show_spinner="Measuring ...")
 def measure_test_metrics(path: str, version: float, data_name: str) -> dict[str, float]:
+    """Returns the test metrics of a run, measured now."""
     run = Run(Path(path))
-    return evaluate_model(model_of(run), dataset_of(run)[0].test.x)
+    return evaluate_model(get_model(run), get_dataset(run)[0].test.x)
 
 
-def test_metrics_of(run: Run) -> dict[str, float]:
-    """Test metrics: what the trainer wrote, or measured now where it was stopped before it could."""
+def get_test_metrics(run: Run) -> dict[str, float]:
+    """Returns the test metrics that the trainer wrote, or measured now where it wrote none."""
     return run.test_metrics() or measure_test_metrics(
-        str(run.path), run.version(), dataset_of(run)[0].name
+        str(run.path), run.version(), get_dataset(run)[0].name
     )
 
 
 def digest_examples(x: Tensor) -> str:
-    """A name for examples by what they are, to remember results under."""
-    return hashlib.blake2b(x.contiguous().numpy(), digest_size=16).hexdigest()
+    """Returns a name of examples by their values, to cache results under."""
+    return hashlib.blake2b(x.contiguous().numpy().data, digest_size=16).hexdigest()
 
 
-def draw_test_examples(run: Run, count: int, seed: int = 0) -> Tensor:
-    """A few test inputs as float (count, *input_shape), chosen by seed."""
-    x = dataset_of(run)[0].test.x
+def pick_test_examples(run: Run, count: int, seed: int = 0) -> Tensor:
+    """Returns a few test inputs as float (count, *input_shape), chosen by seed."""
+    x = get_dataset(run)[0].test.x
     rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:count]
     return as_float(x[rows])

@@ -1,7 +1,10 @@
-"""The latent explorer in the app: bytes in, selections out. What moves with the pointer never asks the server.
+"""The latent explorer in the app: bytes in, selections out.
 
-A map comes as the component's own bytes, and is drawn at once. Its model, which may be a hundred times as large, is
-fetched by the page from a route of app.py when the map stands, and kept there by the browser.
+What moves with the pointer never asks the server.
+
+A map comes as the component's own bytes, and is drawn at once. Its model, which may be a hundred
+times as large, is fetched by the page from a route of app.py when the map stands, and kept there by
+the browser.
 """
 
 from __future__ import annotations
@@ -22,26 +25,33 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aecore.errors import AecoreError
-from aecore.explorer.bundle import bundle_modules, read_styles
+from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
 
-EXPLORER_ROOT = (
+EXPLORER_HTML = (
     '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
 )
-EXPLORER_STYLE, EXPLORER_SCRIPT = read_styles("explorer"), bundle_modules("component")
+MAX_SELECTIONS, MAX_NAME_LENGTH = 100, 40  # of what a browser may send
+
 explorer_component = st.components.v2.component(
-    "explorer", html=EXPLORER_ROOT, css=EXPLORER_STYLE, js=EXPLORER_SCRIPT
+    "explorer",
+    html=EXPLORER_HTML,
+    css=read_styles("explorer"),
+    js=bundle_modules(WEB_FOLDER / "component.js"),
 )
 
 
 class MapSelection(NamedTuple):
-    """What the visitor chose on the map."""
+    """What the visitor selected on the map."""
 
     rows: list[int]
-    named: dict[str, np.ndarray] | None  # names -> rows; None before the browser has said anything
+    named: dict[str, np.ndarray] | None  # names -> rows; None before the browser has answered
 
 
 def preload_explorer() -> None:
-    """Let the browser fetch the explorer's code before that of the widgets around it. Shows nothing."""
+    """Let the browser fetch the explorer's code before that of the widgets around it.
+
+    Shows nothing.
+    """
     explorer_component(
         data=b"",
         key="explorer-preload",
@@ -50,30 +60,32 @@ def preload_explorer() -> None:
     )
 
 
-def show_explorer(map_: bytes, count: int, key: str, changed: Callable[[], None]) -> MapSelection:
-    """Draw the map of `count` inputs. `changed` is called when the visitor selects others."""
+def show_explorer(
+    map_pack: bytes, count: int, key: str, on_select: Callable[[], None]
+) -> MapSelection:
+    """Draw the map of `count` inputs. `on_select` is called when the visitor selects others."""
     answer: Any = explorer_component(
-        data=map_, key=key, default={"selections": None}, on_selections_change=changed
+        data=map_pack, key=key, default={"selections": None}, on_selections_change=on_select
     )
     return read_explorer_answer(answer.selections, count)
 
 
-def read_explorer_answer(said: Any, count: int) -> MapSelection:
-    """What the browser sent, which may be anything."""
-    if not isinstance(said, Mapping):
+def read_explorer_answer(answer: Any, count: int) -> MapSelection:
+    """Read the selections of `count` inputs from what the browser sent, which may be anything."""
+    if not isinstance(answer, Mapping):
         return MapSelection([], None)
-    named = said.get("named")
-    pairs = named.items() if isinstance(named, Mapping) else ()
-    kept = {
-        str(name)[:40]: rows
-        for name, bits in list(pairs)[:100]
-        if len(rows := decode_members(bits, count))
-    }
-    return MapSelection(decode_members(said.get("rows"), count).tolist(), kept)
+    named = answer.get("named")
+    pairs = list(named.items())[:MAX_SELECTIONS] if isinstance(named, Mapping) else []
+    named_rows = {}
+    for name, bits in pairs:
+        rows = decode_members(bits, count)
+        if len(rows):
+            named_rows[str(name)[:MAX_NAME_LENGTH]] = rows
+    return MapSelection(decode_members(answer.get("rows"), count).tolist(), named_rows)
 
 
 def decode_members(bits: Any, count: int) -> np.ndarray:
-    """The rows whose bit is set, lowest bit first, in Base64; none where the text is no such mask."""
+    """Return the rows whose bit is set in Base64, lowest bit first; none for other text."""
     try:
         packed = np.frombuffer(base64.b64decode(bits, validate=True), np.uint8)
     except (TypeError, ValueError, binascii.Error):
@@ -85,43 +97,50 @@ def decode_members(bits: Any, count: int) -> np.ndarray:
 
 
 class PromisedPacks:
-    """Packs that may be asked for, each made when it first is; who knows its token may have it."""
+    """Packs that a page may fetch by their token, each built at its first request."""
 
-    PROMISED, KEPT = 16, 4  # how many may be asked for, and how many are kept once made
+    MAX_PROMISED = 16  # packs that may be asked for
+    MAX_BUILT = 4  # packs whose bytes stay in memory
 
     def __init__(self) -> None:
         self.secret = secrets.token_bytes(16)
-        self.guard, self.making = threading.Lock(), threading.Lock()
+        self.lock, self.build_lock = threading.Lock(), threading.Lock()
         self.promised: OrderedDict[str, Callable[[str], bytes]] = OrderedDict()
-        self.made: OrderedDict[str, bytes] = OrderedDict()
+        self.built: OrderedDict[str, bytes] = OrderedDict()
 
-    def promise(self, name: str, make: Callable[[str], bytes]) -> str:
-        """The token under which `make(token)` can be had; the same for the same name."""
+    def promise(self, name: str, build: Callable[[str], bytes]) -> str:
+        """Return the token under which `build(token)` can be fetched; one for each name."""
         token = hashlib.blake2b(name.encode(), key=self.secret, digest_size=16).hexdigest()
-        with self.guard:
-            self.promised[token] = make
-            self.promised.move_to_end(token)
-            while len(self.promised) > self.PROMISED:
-                self.promised.popitem(last=False)
+        with self.lock:
+            self.promised[token] = build
+            keep_latest(self.promised, token, self.MAX_PROMISED)
         return token
 
     def get(self, token: str) -> bytes | None:
-        """The bytes; None for a token that was never given, or too long ago. What `make` raises."""
-        with self.guard:
-            make = self.promised.get(token)
-        if make is None:
+        """Return the bytes of a pack; None for a token that was never given out, or too long ago.
+
+        Raises what building the pack raises.
+        """
+        with self.lock:
+            build = self.promised.get(token)
+        if build is None:
             return None
-        with self.making:  # one at a time: they need memory
-            if token not in self.made:
-                self.made[token] = make(token)
-            self.made.move_to_end(token)
-            while len(self.made) > self.KEPT:
-                self.made.popitem(last=False)
-            return self.made[token]
+        with self.build_lock:  # one at a time: they need memory
+            if token not in self.built:
+                self.built[token] = build(token)
+            keep_latest(self.built, token, self.MAX_BUILT)
+            return self.built[token]
+
+
+def keep_latest(entries: OrderedDict[str, Any], key: str, limit: int) -> None:
+    """Move `key` to the end, and drop the oldest entries beyond `limit`."""
+    entries.move_to_end(key)
+    while len(entries) > limit:
+        entries.popitem(last=False)
 
 
 def send_pack(request: Request) -> Response:
-    """GET /explorer/{token}: a model's pack. Other answers than 200 hold a sentence."""
+    """Answer GET /explorer/{token} with a model's pack. Other answers than 200 hold a sentence."""
     try:
         data = promised_packs.get(request.path_params["token"])
     except AecoreError as error:

@@ -1,55 +1,17 @@
-"""Arrays to figures: no Streamlit, no torch. One colour for each variant, everywhere."""
+"""What the figures of several pages share: colours, axes, and the charts that two pages draw.
+
+Arrays to figures: no Streamlit, no torch. A variant has one colour everywhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
 
 from aecore.model.variants import VARIANTS
-
-
-def draw_grouped_bars(
-    names: Sequence[str], series: Mapping[str, Sequence[float]], y: str, x: str = ""
-) -> go.Figure:
-    """Bars side by side, {series: a height for each name}, with their values on top."""
-    figure = go.Figure()
-    for i, (name, heights) in enumerate(series.items()):
-        figure.add_bar(
-            x=list(names),
-            y=list(heights),
-            name=name,
-            marker={"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]},
-            text=[f"{h:.3g}" for h in heights],
-            textposition="outside",
-            cliponaxis=False,
-        )
-    figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
-    figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
-    return finish_figure(figure, 380)
-
-
-def draw_small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> go.Figure:
-    """Points (N, 2) without axes, a trace for each group {class: its rows}."""
-    figure = go.Figure()
-    for i, (name, rows) in enumerate(groups.items()):
-        at = positions[rows].astype(np.float32)
-        figure.add_trace(
-            go.Scattergl(
-                x=at[:, 0],
-                y=at[:, 1],
-                mode="markers",
-                name=name,
-                hoverinfo="name",
-                marker={"size": 5, "opacity": 0.75, "color": CLASS_COLOURS[i % 10]},
-            )
-        )
-    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False)
-    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False)
-    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.02}, showlegend=len(groups) > 1)
-    return finish_figure(figure, 380)
-
 
 CLASS_COLOURS = (
     "#4477aa",
@@ -67,35 +29,116 @@ LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"
 
+Record = TypeVar("Record")
+UNKNOWN_COLOUR = "#777777"  # of a variant that is not in VARIANTS
 
-def variant_colour(variant: str) -> str:
-    return VARIANTS[variant].colour if variant in VARIANTS else "#777777"
+
+def get_variant_colour(variant: str) -> str:
+    """Returns the colour #rrggbb of a variant, grey for one that is unknown here."""
+    return VARIANTS[variant].colour if variant in VARIANTS else UNKNOWN_COLOUR
 
 
-def text_colour_on(background: str) -> str:
-    """Black or white, whichever reads better on a colour #rrggbb."""
+def choose_text_colour(background: str) -> str:
+    """Returns black or white, whichever reads better on a colour #rrggbb."""
     red, green, blue = (int(background[i : i + 2], 16) for i in (1, 3, 5))
     return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
 
-def draw_cloud(groups: Mapping[str, np.ndarray], tints: Sequence[str] = CLASS_COLOURS) -> go.Figure:
-    """Named groups of points (N, 2 or 3): the first grey and small, as the ground for the others; a lone one large."""
+def shorten_label(name: str, limit: int = 24) -> str:
+    """Returns a name of at most `limit` characters, with an ellipsis where it was cut."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}\u2026"
+
+
+def thin_records(records: Sequence[Record], limit: int = 500) -> Sequence[Record]:
+    """Returns evenly spaced records, the last among them; more points than pixels cost time."""
+    step = -(-len(records) // limit) or 1
+    return [*records[:-1:step], *records[-1:]]
+
+
+# -- layout
+
+
+def make_decade_axis(digits: Sequence[int] = (1, 2, 5)) -> dict[str, Any]:
+    """Returns a log axis with a label at 1, 2 and 5 of each power of ten, all in one size."""
+    ticks = [float(f"{digit}e{exponent}") for exponent in range(-6, 9) for digit in digits]
+    texts = [f"{tick:g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks]
+    return {"type": "log", "tickvals": ticks, "ticktext": texts}
+
+
+def finish_figure(figure: go.Figure, height: int) -> go.Figure:
+    """Sets the height in pixels and the narrow margins of every figure, and returns it."""
+    figure.update_layout(height=height, margin={"l": 10, "r": 10, "t": 20, "b": 10})
+    return figure
+
+
+# -- charts of several pages
+
+
+def draw_grouped_bars(
+    names: Sequence[str], series: Mapping[str, Sequence[float]], y: str, x: str = ""
+) -> go.Figure:
+    """Draws bars side by side, {series: a height for each name}, with their values on top."""
+    figure = go.Figure()
+    for i, (name, heights) in enumerate(series.items()):
+        figure.add_bar(
+            x=list(names),
+            y=list(heights),
+            name=name,
+            marker={"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]},
+            text=[f"{height:.3g}" for height in heights],
+            textposition="outside",
+            cliponaxis=False,
+        )
+    figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
+    figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
+    return finish_figure(figure, 380)
+
+
+def draw_small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> go.Figure:
+    """Draws points (N, 2) without axes, a trace for each group {class: its rows}."""
+    figure = go.Figure()
+    for i, (name, rows) in enumerate(groups.items()):
+        points = positions[rows].astype(np.float32)
+        figure.add_trace(
+            go.Scattergl(
+                x=points[:, 0],
+                y=points[:, 1],
+                mode="markers",
+                name=name,
+                hoverinfo="name",
+                marker={"size": 5, "opacity": 0.75, "color": CLASS_COLOURS[i % 10]},
+            )
+        )
+    figure.update_xaxes(showticklabels=False, zeroline=False, showgrid=False)
+    figure.update_yaxes(showticklabels=False, zeroline=False, showgrid=False)
+    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.02}, showlegend=len(groups) > 1)
+    return finish_figure(figure, 380)
+
+
+def draw_cloud(
+    groups: Mapping[str, np.ndarray], colours: Sequence[str] = CLASS_COLOURS
+) -> go.Figure:
+    """Draws named groups of points (N, 2 or 3) in one space.
+
+    The first group is small and grey, the ground for the others; a group of one point is large.
+    """
     figure = go.Figure()
     for i, (name, points) in enumerate(groups.items()):
-        d = points.shape[1]
-        kind = go.Scatter3d if d == 3 else go.Scattergl
-        at = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
-        look = (
-            {"size": 4, "color": tints[i]} if i else {"size": 2, "color": "#999999", "opacity": 0.5}
-        )
-        look |= {"size": 10 if d == 2 else 6, "symbol": "diamond"} if i and len(points) == 1 else {}
-        figure.add_trace(kind(**at, mode="markers", name=name, marker=look))
-        if d == 2:
+        dims = points.shape[1]
+        trace = go.Scatter3d if dims == 3 else go.Scattergl
+        axes = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:dims])}
+        marker = style_cloud_marker(len(points), dims, colours[i] if i else None)
+        figure.add_trace(trace(**axes, mode="markers", name=name, marker=marker))
+        if dims == 2:
             figure.update_yaxes(scaleanchor="x")
     figure.update_layout(legend=LEGEND_BELOW)
     return finish_figure(figure, 420)
 
 
-def finish_figure(figure: go.Figure, height: int) -> go.Figure:
-    figure.update_layout(height=height, margin={"l": 10, "r": 10, "t": 20, "b": 10})
-    return figure
+def style_cloud_marker(count: int, dims: int, colour: str | None) -> dict[str, Any]:
+    """Returns the marker of a group of `count` points; no colour is the ground's."""
+    if colour is None:
+        return {"size": 2, "color": "#999999", "opacity": 0.5}
+    if count == 1:
+        return {"size": 10 if dims == 2 else 6, "color": colour, "symbol": "diamond"}
+    return {"size": 4, "color": colour}

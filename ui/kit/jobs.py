@@ -1,57 +1,155 @@
-"""Long calls of a page that are not training: each in a thread, watched by the page that asked for it."""
+"""Long calls of a page that are not training: each runs in a thread while the page looks again.
+
+A job belongs to the session that started it, under a name: no visitor sees another's. A page starts
+it with `start_job` and calls `poll_job` wherever its outcome is shown:
+
+    if st.button("Fetch"):
+        start_job("fetch", lambda: fetch(url))
+    outcome = poll_job("fetch", "Fetching ...")
+    if outcome.state == "done":
+        st.write(outcome.result)
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple
 
 import streamlit as st
 
 from aecore.errors import AecoreError
+from ui.kit.messages import show_error
+
+POLL_SECONDS = 1.0
+SESSION_KEY = "visitor"  # of the session state: the name of this session in the registry
 
 
-@st.cache_resource
-def background_jobs() -> BackgroundJobs:
-    return BackgroundJobs()
+class JobOutcome(NamedTuple):
+    """How far a job is, and what came of it."""
+
+    state: Literal["idle", "running", "done", "failed"]
+    result: Any = None  # of a job that is done; its type is that of the call
+    error: AecoreError | None = None
 
 
-class BackgroundJobs:
-    """Long calls that are not training: each in a thread, watched by the page that asked for it."""
+IDLE, RUNNING = JobOutcome("idle"), JobOutcome("running")
+
+
+# -- for pages
+
+
+def start_job(name: str, call: Callable[[], Any]) -> None:
+    """Run `call` in a thread, unless a job of that name is running; forget its last outcome."""
+    forget_jobs([name])
+    get_job_registry().start(make_job_key(name), call)
+
+
+def is_job_running(name: str) -> bool:
+    """Returns True while this session's job of that name runs."""
+    return get_job_registry().look(make_job_key(name)).state == "running"
+
+
+def show_hourglass(message: str) -> None:
+    """Show an empty progress bar with a message."""
+    st.progress(0.0, text=f":material/hourglass_top: {message}")
+
+
+def poll_job(
+    name: str,
+    message: str,
+    show_waiting: Callable[[str], object] = show_hourglass,
+    seconds: float = POLL_SECONDS,
+) -> JobOutcome:
+    """Returns the outcome of a job; shows its error, or that it runs, and then looks again.
+
+    While it runs, `show_waiting(message)` is drawn and the page is run once more when it ends. The
+    outcome of a job that has ended is kept for the session, until `start_job` or `forget_jobs`.
+    """
+    if is_job_running(name):
+        st.fragment(lambda: wait_for_job(name, message, show_waiting), run_every=seconds)()
+        return RUNNING
+    ended = get_job_registry().take(make_job_key(name))
+    if ended.state != "idle":
+        st.session_state[f"result-{name}"] = ended
+    outcome = read_job_outcome(name)
+    if outcome.error:
+        show_error(outcome.error)
+    return outcome
+
+
+def read_job_outcome(name: str) -> JobOutcome:
+    """Returns the kept outcome of a job, without showing anything; idle while it runs."""
+    return st.session_state.get(f"result-{name}", IDLE)
+
+
+def forget_jobs(names: Iterable[str]) -> None:
+    """Forget the kept outcomes of these jobs."""
+    for name in names:
+        st.session_state.pop(f"result-{name}", None)
+
+
+def leave_session_jobs() -> None:
+    """Give this session a new name: what its running jobs return is nobody's."""
+    st.session_state.pop(SESSION_KEY, None)
+
+
+def wait_for_job(name: str, message: str, show_waiting: Callable[[str], object]) -> None:
+    """Show that a job runs; run the page once more when it has ended."""
+    if not is_job_running(name):
+        st.rerun()
+    show_waiting(message)
+
+
+def make_job_key(name: str) -> str:
+    """Returns the name of a job with this session in it."""
+    return f"{st.session_state.setdefault(SESSION_KEY, uuid.uuid4().hex)}-{name}"
+
+
+# -- of the server
+
+
+class JobRegistry:
+    """The jobs of all sessions by their keys, each in a thread; outcomes wait to be taken once."""
 
     def __init__(self) -> None:
-        self.results: dict[str, Any] = {}
+        self.outcomes: dict[str, JobOutcome] = {}
         self.guard = threading.Lock()
 
     def start(self, key: str, call: Callable[[], Any]) -> None:
-        """Begin `call` unless a job of that key is under way."""
+        """Run `call` in a thread, unless a job of that key is running."""
         with self.guard:
-            if self.results.get(key) is RUNNING:
+            if self.look(key).state == "running":
                 return
-            self.results[key] = RUNNING
+            self.outcomes[key] = RUNNING
         threading.Thread(target=self.work, args=(key, call), daemon=True).start()
 
     def work(self, key: str, call: Callable[[], Any]) -> None:
+        """Call, and keep the outcome."""
         try:
-            result = call()
+            outcome = JobOutcome("done", call())
         except AecoreError as error:
-            result = error
+            outcome = JobOutcome("failed", error=error)
         except Exception as error:  # a fault of ours must not leave the page waiting for ever
-            result = AecoreError(
-                f"That failed unexpectedly: {type(error).__name__}. Please report it."
-            )
+            text = f"That failed unexpectedly: {type(error).__name__}. Please report it."
+            outcome = JobOutcome("failed", error=AecoreError(text))
         with self.guard:
-            self.results[key] = result
+            self.outcomes[key] = outcome
 
-    def is_running(self, key: str) -> bool:
-        return self.results.get(key) is RUNNING
+    def look(self, key: str) -> JobOutcome:
+        """Returns the outcome so far."""
+        return self.outcomes.get(key, IDLE)
 
-    def take(self, key: str) -> Any:
-        """The result, or the AecoreError, of a finished job, once; None before and after."""
+    def take(self, key: str) -> JobOutcome:
+        """Returns the outcome of a job that has ended, once; idle before and after."""
         with self.guard:
-            if self.results.get(key) is RUNNING:
-                return None
-            return self.results.pop(key, None)
+            if self.look(key).state == "running":
+                return IDLE
+            return self.outcomes.pop(key, IDLE)
 
 
-RUNNING = object()
+@st.cache_resource
+def get_job_registry() -> JobRegistry:
+    """Returns the registry of this server."""
+    return JobRegistry()

@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 
 def select_linked(
-    place: Any,
+    container: DeltaGenerator | None,
     label: str,
     options: Sequence[str],
     key: str,
     names: Mapping[str, str],
     help: str = "",
-    first: str | None = None,
+    default: str | None = None,
 ) -> str:
-    """A select box that shows names and keeps the options themselves in the address, which `bind` would not."""
+    """Show a select box of names that keeps the options in the address, which `bind` would not.
+
+    Args:
+        container: Where it is shown; None is the page.
+        key: Of the widget, and of the query parameter.
+        names: What is shown for an option; the option itself where there is none.
+        default: The option that an address without the parameter means; else the first.
+
+    Returns the option.
+    """
     if st.session_state.get(key, options[0]) not in options:
         del st.session_state[key]
-    asked = st.query_params.get(key, "")
-    start = asked if asked in options else first if first in options else options[0]
-    index = 0 if key in st.session_state else options.index(start)
-    chosen = place.selectbox(
+    linked = st.query_params.get(key, "")
+    start = linked if linked in options else default if default in options else options[0]
+    selectbox = st.selectbox if container is None else container.selectbox
+    option = selectbox(
         label,
         options,
-        index,
+        0 if key in st.session_state else options.index(start),
         key=key,
         help=help or None,
         format_func=lambda option: names.get(option, option),
     )
-    if chosen != (first or options[0]):
-        st.query_params[key] = chosen
+    if option != (default or options[0]):
+        st.query_params[key] = option
     else:
         st.query_params.pop(key, None)
-    return chosen
+    return option
+
+
+def set_linked(key: str, option: str) -> None:
+    """Let the linked select box of that key show an option, before it is drawn."""
+    st.session_state[key] = option
+
+
+def forget_linked(key: str) -> None:
+    """Let the linked select box of that key begin anew, before it is drawn."""
+    st.session_state.pop(key, None)
 
 
 def keep_selections(data_name: str, split: str, named: Mapping[str, np.ndarray]) -> None:
@@ -45,10 +64,10 @@ def keep_selections(data_name: str, split: str, named: Mapping[str, np.ndarray])
 
 
 def read_selections(data_name: str, split: str = "test") -> dict[str, np.ndarray]:
-    """What the visitor selected and named of a split, by name."""
+    """Returns what the visitor selected and named of a split, {name: rows}."""
     return st.session_state.get("selections", {}).get((data_name, split), {})
 
 
-def selection_key(split: str, name: str) -> str:
-    """What a selection is called in an address."""
+def format_selection_key(split: str, name: str) -> str:
+    """Returns a selection's key in an address."""
     return f"{split}:{name}"

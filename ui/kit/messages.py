@@ -8,9 +8,16 @@ from aecore.errors import AecoreError
 
 
 def show_error(error: AecoreError) -> None:
-    """An error where its cause is."""
+    """Show an error in red, where its cause is."""
     st.error(str(error), icon=":material/error:")
 
 
+def show_note(text: str) -> None:
+    """Show a remark in small type; nothing where it is empty."""
+    if text:
+        st.caption(f":material/info: {text}")
+
+
 def is_dark_theme() -> bool:
+    """Returns True where the visitor's theme is dark."""
     return st.context.theme.type == "dark"

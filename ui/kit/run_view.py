@@ -1,4 +1,4 @@
-"""One run's view of examples: corrupted input, code, reconstruction and error."""
+"""One run's view of examples: corrupted input, code and reconstruction."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecore.analysis.latent import decode_codes, encode_codes
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
 from aecore.runs.run import Run
-from ui.kit.cache import model_of
-
-# -- the same inputs
+from ui.kit.cache import get_model
 
 
 @dataclass(frozen=True)
@@ -20,17 +18,17 @@ class RunView:
 
     run: Run
     variant: str
-    saw: Tensor | None  # the corrupted input, where the run has a corruption
+    corrupted: Tensor | None  # the encoder's input, where the run has a corruption
     z: Tensor  # (N, latent_dim)
-    rebuilt: Tensor
+    rebuilt: Tensor  # (N, *input_shape)
 
 
 def view_through(run: Run, x: Tensor, seed: int) -> RunView:
-    """The run's view of x; its noise, as in training, is the same for the same seed."""
-    model, saw = model_of(run), None
+    """Returns the run's view of x; its noise, as in training, is the same for the same seed."""
+    model, corrupted = get_model(run), None
     if corruption := model.config.corruption:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            saw = model.from_scaled(corruption(model.to_scaled(x)))
-    z = encode_codes(model, x if saw is None else saw)
-    return RunView(run, model.config.variant, saw, z, decode_codes(model, z))
+            corrupted = model.from_scaled(corruption(model.to_scaled(x)))
+    z = encode_in_chunks(model, x if corrupted is None else corrupted)
+    return RunView(run, model.config.variant, corrupted, z, decode_in_chunks(model, z))

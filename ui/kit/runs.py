@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore.model.config import RunConfig
 from aecore.model.variants import VARIANTS
@@ -13,12 +13,12 @@ from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.visitor import is_mine
 
-
-def has_same_inputs(a: RunConfig, b: RunConfig) -> bool:
-    names = [c.data.name if c.data else None for c in (a, b)]
-    return a.model.input_shape == b.model.input_shape and names[0] == names[1]
-
-
+LINKED_RUNS = 5  # runs under way that the sidebar names
+RUN_PAGES = (
+    ("latent", "Latent map", "scatter_plot"),
+    ("generate", "Generate", "auto_awesome"),
+    ("compare", "Compare", "compare"),
+)
 STATE_ICONS = {
     "queued": ":material/hourglass_empty:",
     "running": ":material/play_circle:",
@@ -37,8 +37,11 @@ STATE_BADGES = {
 }
 
 
-def usable_runs() -> list[Run]:
-    """Runs whose config is sound and whose weights are there."""
+# -- choosing
+
+
+def list_usable_runs() -> list[Run]:
+    """Returns the runs that have weights and a sound config, and that the visitor may see."""
     return [
         run for run in list_runs() if run.has_model() and has_sound_config(run) and is_mine(run)
     ]
@@ -47,79 +50,110 @@ def usable_runs() -> list[Run]:
 def choose_run(
     fits: Callable[[Run], bool] = lambda run: True, first: str = "mnist-vae", label: str = "Run"
 ) -> Run:
-    """A select box over the runs that fit, bound to ?run=; stops the page where there are none.
+    """Show a select box over the runs that fit, bound to ?run=, and return the chosen one.
 
-    It begins with the newest of the user's own, else with the shipped run `first`.
+    It begins with the newest of the user's own, else with the shipped run `first`. Stops the page
+    where no run fits.
     """
-    known = {run.id: run for run in usable_runs() if fits(run)}
-    if not known:
-        st.info(
-            "No run has a model yet. Train one, or pull one from the Hub.", icon=":material/info:"
-        )
-        st.page_link("train.py", label="Train a model", icon=":material/model_training:")
-        st.stop()
-    asked = st.query_params.get("run")
-    if asked and asked not in known:
+    runs = list_fitting_runs(fits, "No run has a model yet. Train one, or pull one from the Hub.")
+    linked = st.query_params.get("run")
+    if linked and linked not in runs:
         st.warning(
-            f"There is no run {asked[:80]!r} with a model here. Choose another.",
+            f"There is no run {linked[:80]!r} with a model here. Choose another.",
             icon=":material/search_off:",
         )
-    ids = list(known)
+    ids = list(runs)
     if st.session_state.get("run", ids[0]) not in ids:  # the last page took other runs
         del st.session_state["run"]
-    chosen = st.selectbox(
+    run_id = st.selectbox(
         label, ids, index=ids.index(pick_default_run(ids, first)), key="run", bind="query-params"
     )
-    return known[chosen or ids[0]]
-
-
-def takes_pictures(run: Run) -> bool:
-    return len(run.config().model.input_shape) == 3
+    return runs[run_id or ids[0]]
 
 
 def choose_runs(
-    fits: Callable[[Run], bool], first: list[str], most: int = 4, place: Any = st
+    fits: Callable[[Run], bool],
+    first: list[str],
+    limit: int = 4,
+    container: DeltaGenerator | None = None,
 ) -> list[Run]:
-    """Several runs that fit, bound to ?runs=; the newest of the user's own to begin with, else the shipped `first`."""
-    known = {run.id: run for run in usable_runs() if fits(run)}
-    if not known:
-        st.info("No run fits this page. Train one.", icon=":material/info:")
-        st.page_link("train.py", label="Train a model", icon=":material/model_training:")
+    """Show a list of the runs that fit, bound to ?runs=, and return up to `limit` chosen ones.
+
+    It begins with the newest of the user's own, else with the shipped runs `first`. Stops the page
+    where no run fits.
+    """
+    runs = list_fitting_runs(fits, "No run fits this page. Train one.")
+    ids = list(runs)
+    start = ids[:1]
+    if is_shipped_run(runs[ids[0]].path):
+        start = [run_id for run_id in first if run_id in runs] or start
+    multiselect = st.multiselect if container is None else container.multiselect
+    chosen_ids = multiselect(
+        "Runs", ids, start, key="runs", bind="query-params", max_selections=limit
+    )
+    return [runs[run_id] for run_id in chosen_ids or start]
+
+
+def list_fitting_runs(fits: Callable[[Run], bool], advice: str) -> dict[str, Run]:
+    """Returns the usable runs that fit, by id; where there are none, shows advice and stops."""
+    runs = {run.id: run for run in list_usable_runs() if fits(run)}
+    if not runs:
+        st.info(advice, icon=":material/info:")
+        offer_train_page()
         st.stop()
-    ids = list(known)
-    start = (
-        [name for name in first if name in known] if is_shipped_run(known[ids[0]].path) else ids[:1]
-    )
-    chosen = place.multiselect(
-        "Runs", ids, start or ids[:1], key="runs", bind="query-params", max_selections=most
-    )
-    return [known[name] for name in chosen or start or ids[:1]]
+    return runs
+
+
+def offer_train_page() -> None:
+    """Show a link to the Train page."""
+    st.page_link("train.py", label="Train a model", icon=":material/model_training:")
 
 
 def pick_default_run(ids: list[str], first: str) -> str:
-    """The newest of the user's own, else the shipped one that has something to show there."""
+    """Returns the newest of the user's own runs, else the shipped run `first`."""
     return first if first in ids and is_shipped_run(SHIPPED_FOLDER / ids[0]) else ids[0]
 
 
+def takes_pictures(run: Run) -> bool:
+    """Returns True where a run's inputs are pictures."""
+    return len(run.config().model.input_shape) == 3
+
+
+def has_same_inputs(first: RunConfig, second: RunConfig) -> bool:
+    """Returns True where two runs take inputs of one shape, of data of one name."""
+    names = [config.data.name if config.data else None for config in (first, second)]
+    return first.model.input_shape == second.model.input_shape and names[0] == names[1]
+
+
+# -- showing
+
+
+def show_run_links(run: Run) -> None:
+    """Show links to the pages on which to look at a run."""
+    for page, label, icon in RUN_PAGES:
+        params = {"runs": [run.id]} if page == "compare" else {"run": run.id}
+        st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
+
+
+def get_variant_label(run: Run) -> str:
+    """Returns the name of the run's variant for people."""
+    name = run.config().model.variant
+    return VARIANTS[name].label if name in VARIANTS else name
+
+
 def format_state_badge(run: Run) -> str:
-    """The run's state as a coloured badge in Markdown."""
+    """Returns the run's state as a coloured badge in Markdown."""
     state = run.state().state
     return f":{STATE_BADGES[state]}-badge[{STATE_ICONS[state]} {state}]"
 
 
 def show_live_runs() -> None:
-    """The runs under way, each a link, for the sidebar."""
-    live = [run for run in list_runs() if run.state().state in LIVE_STATES and is_mine(run)]
-    for run in live[:5]:
+    """Show the runs under way, each a link, for the sidebar."""
+    live_runs = [run for run in list_runs() if run.state().state in LIVE_STATES and is_mine(run)]
+    for run in live_runs[:LINKED_RUNS]:
         st.page_link(
             "train.py",
             label=run.id,
             icon=STATE_ICONS[run.state().state],
             query_params={"run": run.id},
         )
-
-
-def variant_label(run: Run) -> str:
-    """The variant's name for people."""
-    name = run.config().model.variant
-    return VARIANTS[name].label if name in VARIANTS else name

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 
-from aecore.analysis.pictures import SheetBlock, encode_png
+from aecore.analysis.pictures import SheetBlock
+from ui.kit.examples import encode_image_source
 
 STRIPS_CSS = """<style>
 .cmp {display: flex; flex-direction: column; gap: 1rem}
-.cmp section {border-left: .3rem solid; padding-left: .75rem; display: flex; flex-direction: column; gap: .15rem}
+.cmp section {
+  border-left: .3rem solid; padding-left: .75rem;
+  display: flex; flex-direction: column; gap: .15rem
+}
 .cmp header {display: flex; flex-wrap: wrap; column-gap: .6rem; align-items: baseline}
 .cmp header span, .cmp figcaption {opacity: .7; font-size: .85rem; overflow-wrap: anywhere}
 .cmp figure {display: grid; grid-template-columns: 4rem 1fr; align-items: center; margin: 0}
@@ -21,22 +24,21 @@ STRIPS_CSS = """<style>
 </style>"""
 
 
-def format_strips(parts: Sequence[SheetBlock], count: int) -> str:
-    """The picture for the page: crisp text at any width, examples in columns that line up across runs."""
-    sections = []
-    for part in parts:
-        title, detail = html.escape(part.title), html.escape(part.detail)
-        rows = []
-        for name, image in part.strips.items():
-            alt = html.escape(
-                f"{name}, {count} examples: {part.title} {part.detail}".strip(), quote=True
-            )
-            source = f"data:image/png;base64,{base64.b64encode(encode_png(image)).decode()}"
-            rows.append(
-                f'<figure><figcaption>{name}</figcaption><img src="{source}" alt="{alt}"></figure>'
-            )
-        head = f"<header><strong>{title}</strong> <span>{detail}</span></header>"
-        sections.append(
-            f'<section style="border-color: {part.colour}">{head}{"".join(rows)}</section>'
+def format_strips(blocks: Sequence[SheetBlock], count: int) -> str:
+    """Returns blocks of picture strips as HTML; the `count` examples line up across blocks."""
+    sections = "".join(format_strip_section(block, count) for block in blocks)
+    return f'{STRIPS_CSS}<div class="cmp">{sections}</div>'
+
+
+def format_strip_section(block: SheetBlock, count: int) -> str:
+    """Returns one block as HTML: its title and detail, and a figure for each strip."""
+    title, detail = html.escape(block.title), html.escape(block.detail)
+    figures = []
+    for name, image in block.strips.items():
+        about = f"{name}, {count} examples: {block.title} {block.detail}".strip()
+        alt, source = html.escape(about, quote=True), encode_image_source(image)
+        figures.append(
+            f'<figure><figcaption>{name}</figcaption><img src="{source}" alt="{alt}"></figure>'
         )
-    return f'{STRIPS_CSS}<div class="cmp">{"".join(sections)}</div>'
+    head = f"<header><strong>{title}</strong> <span>{detail}</span></header>"
+    return f'<section style="border-color: {block.colour}">{head}{"".join(figures)}</section>'

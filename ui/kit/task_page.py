@@ -1,4 +1,4 @@
-"""What the pages of tasks share: a form that trains a model for the task."""
+"""A form that trains a model for a task, for the pages of tasks."""
 
 from __future__ import annotations
 
@@ -7,59 +7,75 @@ from typing import Any
 
 import streamlit as st
 
-from aecore.backends.registry import start_run
+from aecore.backends.launch import start_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.listing import create_run
 from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
-from ui.kit.visitor import list_own_sets
+from ui.kit.visitor import map_own_sets
 
-# -- a task's own recipe
+TaskPlan = Callable[[str, Mapping[str, Any]], RunConfig]  # data's name, settings by dotted path
 
 
 def offer_training(
-    label: str,
-    plan: Callable[[str, Mapping[str, Any]], RunConfig],
-    kind: str | None = None,
-    normal: bool = False,
+    label: str, plan: TaskPlan, kind: str | None = None, choose_class: bool = False
 ) -> None:
-    """A folded form that starts a run by a task's own recipe on data of the visitor's choosing.
+    """Show a folded form that starts a run by a task's own recipe on data of one's choosing.
 
-    `kind` admits only images or only tables of the catalog; with `normal` one class can be chosen to train with.
+    `kind` admits only images or only tables of the catalog; with `choose_class` a run can be
+    trained on one class alone.
     """
     with st.popover(label, icon=":material/model_training:"):
-        sets = {one.token: one for one in list_own_sets()}
-        known = [e.name for e in CATALOG.values() if e.is_local() and (kind is None or e.kind == kind)]
-        chosen = st.selectbox(
-            "Data",
-            [*sets, *known],
-            key=f"offer-{label}",
-            format_func=lambda token: sets[token].name if token in sets else token,
-        )
-        wanted = sets[chosen].config() if chosen in sets else DataConfig(name=chosen)
+        option, data = choose_task_data(label, kind)
         try:
-            classes = load_cached_data(wanted).classes if normal else ()
-            if classes and (
-                one := st.selectbox(
-                    "Normal class",
-                    classes,
-                    key=f"normal-{chosen}",
-                    help="It alone is trained with; the others are there to be found.",
-                )
-            ):
-                wanted = wanted.model_copy(update={"train_class": one})
+            if choose_class:
+                data = choose_normal_class(option, data)
             if st.button(
                 "Start", type="primary", icon=":material/play_arrow:", key=f"start-{label}"
             ):
-                changes = wanted.model_dump(exclude={"name"}, exclude_defaults=True)
-                run = create_run(
-                    plan(wanted.name, {f"data.{name}": value for name, value in changes.items()})
-                )
-                start_run(run)
-                st.switch_page(
-                    "train.py", query_params={"watch": run.id}
-                )  # here `run` is a widget's
+                start_task_run(plan, data)
         except AecoreError as error:
             show_error(error)
+
+
+def choose_task_data(label: str, kind: str | None) -> tuple[str, DataConfig]:
+    """Show a select box over the visitor's sets and those of the catalog that are at hand.
+
+    Returns the option, which is a token or a name, and its data.
+    """
+    sets = map_own_sets()
+    catalog = [
+        entry.name for entry in CATALOG.values() if entry.is_local() and kind in (None, entry.kind)
+    ]
+    option = st.selectbox(
+        "Data",
+        [*sets, *catalog],
+        key=f"offer-{label}",
+        format_func=lambda option: sets[option].name if option in sets else option,
+    )
+    return option, sets[option].config() if option in sets else DataConfig(name=option)
+
+
+def choose_normal_class(option: str, data: DataConfig) -> DataConfig:
+    """Show a select box over the classes of labelled data; return the data of that class alone."""
+    classes = load_cached_data(data).classes
+    if not classes:
+        return data
+    normal = st.selectbox(
+        "Normal class",
+        classes,
+        key=f"normal-{option}",
+        help="It alone is trained with; the others are there to be found.",
+    )
+    return data.model_copy(update={"train_class": normal}) if normal else data
+
+
+def start_task_run(plan: TaskPlan, data: DataConfig) -> None:
+    """Start a run on this data, and go to watch it."""
+    changes = data.model_dump(exclude={"name"}, exclude_defaults=True)
+    run = create_run(plan(data.name, {f"data.{name}": value for name, value in changes.items()}))
+    start_run(run)
+    # the parameter `run` belongs to this page's own select box
+    st.switch_page("train.py", query_params={"watch": run.id})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,62 +19,71 @@ def draw_latent_map(
     by_error: bool = False,
     axes: Sequence[str] = ("1", "2", "3"),
 ) -> go.Figure:
-    """Points (N, 2 or 3), a trace for each group {class: its rows}, coloured by class or by error (N,).
+    """Draws points (N, 2 or 3), a trace for each group {class: its rows}.
 
-    Everything is float32 or smaller, so that 60,000 points are about a megabyte in the browser.
+    They are coloured by class or by error (N,). Everything is float32 or smaller, so that 60,000
+    points are about a megabyte in the browser.
     """
-    d, figure = positions.shape[1], go.Figure()
-    kind = go.Scatter3d if d == 3 else go.Scattergl
-    size = 2.5 if d == 3 else 7 if len(positions) < 3000 else 5 if len(positions) < 20_000 else 3
+    dims, figure = positions.shape[1], go.Figure()
+    trace = go.Scatter3d if dims == 3 else go.Scattergl
+    size = choose_marker_size(len(positions), dims)
     for i, (name, rows) in enumerate(groups.items()):
-        at = {axis: positions[rows, j].astype(np.float32) for j, axis in enumerate("xyz"[:d])}
-        tint = {"color": errors[rows].astype(np.float32), "coloraxis": "coloraxis"}
-        marker = {
-            "size": size,
-            "opacity": 0.75,
-            **(tint if by_error else {"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]}),
+        colour = {"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]}
+        if by_error:
+            colour = {"color": errors[rows].astype(np.float32), "coloraxis": "coloraxis"}
+        coordinates = {
+            axis: positions[rows, j].astype(np.float32) for j, axis in enumerate("xyz"[:dims])
         }
-        about = np.stack([rows, errors[rows]], axis=1).astype(np.float32)
-        hover = f"{name}<br>input %{{customdata[0]:.0f}}<br>squared error %{{customdata[1]:.3g}}<extra></extra>"
         figure.add_trace(
-            kind(
-                **at,
+            trace(
+                **coordinates,
                 mode="markers",
                 name=name,
-                marker=marker,
-                customdata=about,
-                hovertemplate=hover,
+                marker={"size": size, "opacity": 0.75, **colour},
+                customdata=np.stack([rows, errors[rows]], axis=1).astype(np.float32),
+                hovertemplate=f"{name}<br>input %{{customdata[0]:.0f}}"
+                "<br>squared error %{customdata[1]:.3g}<extra></extra>",
             )
         )
     figure.update_layout(showlegend=len(groups) > 1 and not by_error, legend=LEGEND_BELOW)
     if by_error:
-        bar = {
-            "title": "squared error",
-            "orientation": "h",
-            "y": -0.12,
-            "yanchor": "top",
-            "thickness": 12,
-        }
-        low, high = (
-            float(np.quantile(errors, q)) for q in (0.01, 0.99)
-        )  # a few outliers would grey out the rest
-        figure.update_layout(
-            coloraxis={"colorscale": "Viridis", "cmin": low, "cmax": high, "colorbar": bar}
-        )
-    if d == 3:
-        titles = {f"{a}axis_title": axes[j] for j, a in enumerate("xyz")}
+        figure.update_layout(coloraxis=make_error_scale(errors))
+    if dims == 3:
+        titles = {f"{axis}axis_title": axes[j] for j, axis in enumerate("xyz")}
         figure.update_layout(scene={**titles, "camera": {"eye": {"x": 1.5, "y": 1.5, "z": 1.0}}})
     else:
         figure.update_layout(xaxis_title=axes[0], yaxis_title=axes[1])
     return finish_figure(figure, 600)
 
 
-def draw_code_bars(code: np.ndarray, tint: str) -> go.Figure:
-    """One code z (latent_dim,), a bar a dimension."""
+def choose_marker_size(count: int, dims: int) -> float:
+    """Returns the diameter in pixels of each of `count` points."""
+    if dims == 3:
+        return 2.5
+    if count < 3000:
+        return 7
+    return 5 if count < 20_000 else 3
+
+
+def make_error_scale(errors: np.ndarray) -> dict[str, Any]:
+    """Returns a colour axis over errors (N,), cut at quantiles so that outliers do not grey it."""
+    low, high = (float(np.quantile(errors, share)) for share in (0.01, 0.99))
+    bar = {
+        "title": "squared error",
+        "orientation": "h",
+        "y": -0.12,
+        "yanchor": "top",
+        "thickness": 12,
+    }
+    return {"colorscale": "Viridis", "cmin": low, "cmax": high, "colorbar": bar}
+
+
+def draw_code_bars(code: np.ndarray, colour: str) -> go.Figure:
+    """Draws one code z (latent_dim,), a bar for each dimension."""
     figure = go.Figure(
         go.Bar(
             y=code.astype(np.float32),
-            marker={"color": tint, "line": {"width": 0}},
+            marker={"color": colour, "line": {"width": 0}},
             hovertemplate="z%{x} = %{y:.3g}<extra></extra>",
         )
     )

@@ -1,30 +1,32 @@
-"""The loss of a run while it trains, as a chart that is updated in place."""
+"""The loss of a run while it trains, as an ECharts chart, which is updated in place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ui.kit.figures import LOSS_LABEL, variant_colour
+from aecore.runs.records import EpochRecord
+from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 
 
-def draw_live_curve(
-    records: Sequence[Mapping[str, Any]], variant: str, total: int
-) -> dict[str, Any]:
-    """Training and validation loss over epochs as an ECharts spec: it is updated in place while a run goes on."""
+def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) -> dict[str, Any]:
+    """Returns training and validation loss over epochs as an ECharts spec."""
     records = thin_records(records)
-    epochs = [row["epoch"] for row in records]
 
-    def series(name: str, key: str, style: str) -> dict[str, Any]:
-        points = [[e, row[key]] for e, row in zip(epochs, records, strict=True) if key in row]
-        line = {"color": variant_colour(variant), "type": style, "width": 2}
+    def series(name: str, losses: Sequence[float | None], style: str) -> dict[str, Any]:
+        points = [
+            [record.epoch, loss]
+            for record, loss in zip(records, losses, strict=True)
+            if loss is not None
+        ]
+        line = {"color": get_variant_colour(variant), "type": style, "width": 2}
         return {
             "name": name,
             "type": "line",
             "data": points,
             "showSymbol": len(points) < 30,
             "lineStyle": line,
-            "itemStyle": {"color": variant_colour(variant)},
+            "itemStyle": {"color": get_variant_colour(variant)},
             "animation": False,
         }
 
@@ -43,15 +45,7 @@ def draw_live_curve(
         },
         "yAxis": {"type": "value", "name": LOSS_LABEL, "scale": True},
         "series": [
-            series("training", "loss", "solid"),
-            series("validation", "validation_loss", "dashed"),
+            series("training", [record.loss for record in records], "solid"),
+            series("validation", [record.validation_loss for record in records], "dashed"),
         ],
     }
-
-
-def thin_records(
-    records: Sequence[Mapping[str, Any]], most: int = 500
-) -> Sequence[Mapping[str, Any]]:
-    """Evenly spaced records, the last among them: more points than pixels only cost time."""
-    step = -(-len(records) // most) or 1
-    return [*records[:-1:step], *records[-1:]]

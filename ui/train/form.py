@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
@@ -15,22 +17,36 @@ from ui.kit.cache import load_cached_data
 from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
-from ui.kit.visitor import is_public, list_own_sets, name_own_sets, remember_own_set
+from ui.kit.visitor import is_public, map_own_sets, name_own_sets, remember_own_set
 
 PRESETS = {
     "Quick": "A fifth of the epochs: a first look.",
     "Default": "The variant's own settings.",
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
+OWN_PATH = "a path of your own"  # an option of the select box of data
+DATA_HELP = (
+    "Sets marked for download come from the network on first use. "
+    "Your own come by the page **Data**."
+)
 
 
-# -- the form
+@dataclass(frozen=True)
+class DataDescription:
+    """What a variant's defaults depend on."""
+
+    shape: tuple[int, ...]  # of one example
+    kind: str
+    count: int  # of training examples
 
 
 def choose_training() -> tuple[RunConfig, str] | None:
-    """The run that the form describes and its data's kind; None, and the reason shown, where there is none."""
+    """Show the form of a run; return its config and the kind of its data.
+
+    Returns None, and shows the reason, where the form describes no run.
+    """
     left, middle, right = st.columns(3)
-    name = left.selectbox(
+    variant = left.selectbox(
         "Variant",
         list(VARIANTS),
         list(VARIANTS).index("vae"),
@@ -38,7 +54,7 @@ def choose_training() -> tuple[RunConfig, str] | None:
         bind="query-params",
         help="A named combination of parts. Each part can be changed below.",
     )
-    wanted = choose_training_data(middle)
+    data = choose_training_data(middle)
     preset = right.segmented_control(
         "Preset",
         list(PRESETS),
@@ -46,71 +62,79 @@ def choose_training() -> tuple[RunConfig, str] | None:
         required=True,
         key="preset",
         bind="query-params",
-        help=" ".join(f"**{n}**: {text}" for n, text in PRESETS.items()),
+        help=" ".join(f"**{name}**: {text}" for name, text in PRESETS.items()),
     )
-    left.caption(VARIANTS[name].summary)
+    left.caption(VARIANTS[variant].summary)
     right.caption(PRESETS[preset])
     try:
-        shape, kind, count = describe_training_data(wanted, middle)
-        default = configure(name, shape, kind=kind, examples=count, data=wanted)
-        return edit_config(apply_preset(default, preset), f"{name}-{wanted.name}-{preset}"), kind
+        about = describe_training_data(data, middle)
+        default = configure(variant, about.shape, kind=about.kind, examples=about.count, data=data)
+        config = apply_preset(default, preset)
+        return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
     except AecoreError as error:
         show_error(error)
         return None
 
 
-def choose_training_data(place: Any) -> DataConfig:
-    """A catalog name, a set that the visitor brought, or a path on this machine where they are at home on it."""
-    own, sets = "a path of your own", {one.token: one for one in list_own_sets()}
-    names = [*CATALOG, *sets, *([] if is_public() else [own])]
-    shown = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
-    name = select_linked(
-        place,
-        "Data",
-        names,
-        "data",
-        shown,
-        "Sets marked for download come from the network on first use. Your own come by the page **Data**.",
-    )
-    if name in sets:
-        remember_own_set(sets[name])
-        return sets[name].config()
-    if name != own:
-        return DataConfig(name=name)
-    path = place.text_input(
+# -- data
+
+
+def choose_training_data(column: DeltaGenerator) -> DataConfig:
+    """Show a select box over the catalog, the visitor's sets, and a path where they are at home.
+
+    Stops the page while there is no path.
+    """
+    sets = map_own_sets()
+    options = [*CATALOG, *sets, *([] if is_public() else [OWN_PATH])]
+    names = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
+    option = select_linked(column, "Data", options, "data", names, DATA_HELP)
+    if option in sets:
+        remember_own_set(sets[option])
+        return sets[option].config()
+    return ask_for_path(column) if option == OWN_PATH else DataConfig(name=option)
+
+
+def ask_for_path(column: DeltaGenerator) -> DataConfig:
+    """Ask for a path on this machine; stop the page while there is none."""
+    path = column.text_input(
         "Path", key="path", bind="query-params", placeholder="/home/me/images, faces.zip, table.csv"
     )
-    label = place.text_input(
+    label = column.text_input(
         "Label column",
         key="label",
         bind="query-params",
         help="For tables: the class column, if any.",
     )
     if not path:
-        place.caption(
+        column.caption(
             "A folder or .zip of images, a .npz with `x`, a .npy, a .csv or .parquet table."
         )
         st.stop()
     return DataConfig(name=os.path.abspath(os.path.expanduser(path)), label=label or None)
 
 
-def describe_training_data(wanted: DataConfig, place: Any) -> tuple[tuple[int, ...], str, int]:
-    """Shape, kind and number of training examples; read from the files only for a user's own."""
-    entry = CATALOG.get(wanted.name)
+def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDescription:
+    """Show what the data is, and return its description; only a user's own is read for that."""
+    entry = CATALOG.get(data.name)
     if entry is None:
-        found = load_cached_data(wanted)
-        place.caption(
-            f"{found.count:,} training and {len(found.test.x):,} test examples of {found.input_shape}."
+        dataset = load_cached_data(data)
+        column.caption(
+            f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
+            f" of {dataset.input_shape}."
         )
-        return found.input_shape, found.kind, found.count
-    place.caption(
+        return DataDescription(dataset.input_shape, dataset.kind, dataset.count)
+    column.caption(
         entry.description
         + ("" if entry.is_local() else " :material/download: Downloaded on first use.")
     )
-    return entry.input_shape, entry.kind, entry.sizes[0]
+    return DataDescription(entry.input_shape, entry.kind, entry.sizes[0])
+
+
+# -- options
 
 
 def apply_preset(config: RunConfig, preset: str) -> RunConfig:
+    """Returns a config with the epochs and the schedule of a preset."""
     training = config.training or TrainConfig()
     changes: dict[str, Any] = {}
     if preset == "Quick":
@@ -121,7 +145,7 @@ def apply_preset(config: RunConfig, preset: str) -> RunConfig:
 
 
 def edit_config(config: RunConfig, key: str) -> RunConfig:
-    """The folded form over every field; what is not touched stays at the preset's value."""
+    """Show a folded form over every field; return the config with what was changed."""
     values = config.model_dump(mode="json")
     model, fields = values["model"], ModelConfig.model_fields
     with st.expander("Model", icon=":material/hub:"):

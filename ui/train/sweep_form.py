@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -18,7 +18,8 @@ from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
 
 
-class SweepRequest(NamedTuple):
+@dataclass(frozen=True)
+class SweepRequest:
     """The grid that the form describes."""
 
     configs: list[RunConfig]
@@ -26,73 +27,83 @@ class SweepRequest(NamedTuple):
 
     @property
     def count(self) -> int:
+        """The number of runs."""
         return len(self.configs) * self.seeds
 
     def create(self) -> list[Run]:
+        """Create the folder of each run."""
         return create_sweep(self.configs, self.seeds)
 
 
-# -- the form
-
-
 def choose_sweep(config: RunConfig, kind: str) -> SweepRequest | None:
-    """A folded form over the grid; None where it asks for nothing but the run of the form above."""
+    """Show a folded form over the grid; None where it asks for no more than the run of `config`.
+
+    `kind` is that of the data.
+    """
     with st.expander("Sweep", icon=":material/grid_view:"):
         st.caption(
-            "One run for each combination. The form above holds for its variant; others have their defaults."
+            "One run for each combination. The form above holds for its variant; "
+            "others have their defaults."
         )
-        left, middle, right = st.columns([2, 1, 1])
-        others = [name for name in VARIANTS if name != config.model.variant]
-        chosen = left.multiselect("More variants", others, key="sweep-variants")
-        own = config.model.latent_dim
-        sizes = middle.text_input(
-            "Sizes of the code",
-            str(own),
-            key=f"sweep-{own}",
-            help="Separated by commas, such as 2, 8, 20.",
-        )
-        seeds = int(
-            right.number_input(
-                "Seeds", 1, 20, 1, key="sweep-seeds", help="Each gives another deviation."
-            )
-        )
+        variants, sizes, seeds = show_grid_inputs(config)
         try:
             configs = [
-                one
-                for name in (None, *chosen)
-                for one in configs_at_sizes(config, name, kind, parse_sizes(sizes))
+                size_config
+                for variant in (None, *variants)
+                for size_config in configs_at_sizes(config, variant, kind, parse_sizes(sizes))
             ]
         except AecoreError as error:
             show_error(error)
             return None
-    wanted = SweepRequest(configs, seeds)
-    return wanted if seeds > 1 or configs != [config] else None
+    return SweepRequest(configs, seeds) if seeds > 1 or configs != [config] else None
+
+
+def show_grid_inputs(config: RunConfig) -> tuple[list[str], str, int]:
+    """Show the three inputs of the grid; return more variants, sizes as text, and seeds."""
+    left, middle, right = st.columns([2, 1, 1])
+    others = [name for name in VARIANTS if name != config.model.variant]
+    variants = left.multiselect("More variants", others, key="sweep-variants")
+    latent_dim = config.model.latent_dim
+    sizes = middle.text_input(
+        "Sizes of the code",
+        str(latent_dim),
+        key=f"sweep-{latent_dim}",
+        help="Separated by commas, such as 2, 8, 20.",
+    )
+    seeds = right.number_input(
+        "Seeds", 1, 20, 1, key="sweep-seeds", help="Each gives another deviation."
+    )
+    return variants, sizes, int(seeds)
 
 
 def parse_sizes(text: str) -> list[int]:
-    """`2, 8` as numbers, each once. ConfigError where it is something else."""
+    """Returns `2, 8` as numbers, each once. Raises ConfigError for any other text."""
     try:
-        found = json.loads(f"[{text.strip().rstrip(',')}]")
+        sizes = json.loads(f"[{text.strip().rstrip(',')}]")
     except ValueError:
-        found = None
-    if not found or not all(type(value) is int and value > 0 for value in found):
+        sizes = None
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes):
         raise ConfigError(
             f"Sizes are whole numbers of 1 or more with commas between them, got {text[:60]!r}."
         )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(sizes))
 
 
 def configs_at_sizes(
     config: RunConfig, variant: str | None, kind: str, sizes: Sequence[int]
 ) -> list[RunConfig]:
-    """The form's run, or another variant with its defaults on the same data, at each size of the code."""
+    """Returns the form's run at each latent dimension.
+
+    With a variant, returns that one with its defaults on the same data.
+    """
     if variant is None:
         return [with_latent_dim(config, size) for size in sizes]
-    wanted = config.data
-    entry = CATALOG.get(wanted.name) if wanted else None
-    count = entry.sizes[0] if entry else load_cached_data(wanted).count
-    shape = config.model.input_shape
+    data, shape = config.data, config.model.input_shape
+    if data is None:
+        raise ConfigError("A sweep needs data. Choose some.")
+    entry = CATALOG.get(data.name)
+    count = entry.sizes[0] if entry else load_cached_data(data).count
     return [
-        configure(variant, shape, kind=kind, examples=count, data=wanted, latent_dim=size)
+        configure(variant, shape, kind=kind, examples=count, data=data, latent_dim=size)
         for size in sizes
     ]

@@ -1,4 +1,4 @@
-// What part of the map is on screen: one scale for both axes, y upwards.
+// The part of the map that is on screen: one scale for both axes, y upwards.
 
 export class Camera {
   constructor() {
@@ -39,7 +39,7 @@ export class Camera {
     this.y += dy / this.scale;
   }
 
-  // Zoom by a factor, with what is under (px, py) staying there.
+  // Zoom by a factor about (px, py): the position under it stays.
   zoom(factor, px = this.width / 2, py = this.height / 2) {
     const [x, y] = this.toMap(px, py);
     this.scale = Math.min(1e9, Math.max(1e-9, this.scale * factor));

@@ -1,7 +1,7 @@
-// What colours the points: their class, or a number on a scale; and the legend, whose classes can be selected.
+// The colours of the points: by class, or by a number on a scale; and the legend, whose classes can be selected.
 
-import { element, numbers } from "./dom.js";
-import { css, palette } from "./points.js";
+import { element, formatNumbers } from "./dom.js";
+import { formatColour, makePalette } from "./palette.js";
 
 const NAMES = { class: "class", error: "squared error", neighbours: "neighbours kept" };
 
@@ -12,46 +12,49 @@ export class Colours {
   }
 
   // by: class, error or neighbours; values: {labels, errors, preserved} of all points, or null.
-  set(by, values) {
-    Object.assign(this, { by, values });
+  setValues(by, values) {
+    Object.assign(this, { by, values, shades: null });
     this.showLegend();
   }
 
-  // What the points can be coloured by, and what that is called.
-  choices() {
+  // What the points can be coloured by, and its name.
+  listChoices() {
     const { labels, errors, preserved } = this.values,
-      there = { class: labels, error: errors, neighbours: preserved };
-    return Object.fromEntries(Object.entries(NAMES).filter(([by]) => there[by]));
+      available = { class: labels, error: errors, neighbours: preserved };
+    return Object.fromEntries(Object.entries(NAMES).filter(([by]) => available[by]));
   }
 
-  use(by) {
-    this.by = by;
+  colourBy(by) {
+    Object.assign(this, { by, shades: null });
     const { explorer } = this;
-    explorer.map.show(explorer.positions, this.shades(), this.palette(), true);
+    explorer.map.show(explorer.positions, this.getShades(), this.getPalette(), true);
     this.showLegend();
-    explorer.marks();
   }
 
   get name() {
     return NAMES[this.by];
   }
 
-  palette() {
-    return palette(this.by === "class" ? "class" : "scale");
+  getPalette() {
+    return makePalette(this.by === "class" ? "class" : "scale");
   }
 
-  // A byte a point into the palette.
-  shades() {
+  // A byte a point into the palette; the same array until the values change.
+  getShades() {
+    return (this.shades ??= this.computeShades());
+  }
+
+  computeShades() {
     const { labels, errors, preserved } = this.values;
     if (this.by === "class") return labels ?? new Uint8Array(errors.length);
-    const [low, high] = this.limits(),
-      share = (value) => (value - low) / (high - low || 1);
+    const [low, high] = this.findLimits(),
+      toShare = (value) => (value - low) / (high - low || 1);
     const values = this.by === "neighbours" ? preserved : errors;
-    return Uint8Array.from(values, (value) => Math.round(255 * Math.max(0, Math.min(1, share(value)))));
+    return Uint8Array.from(values, (value) => Math.round(255 * Math.max(0, Math.min(1, toShare(value)))));
   }
 
   // Errors from the 1st to the 99th hundredth: a few outliers would take all colours from the rest.
-  limits() {
+  findLimits() {
     if (this.by === "neighbours") return [0, 1];
     const sorted = this.values.errors.slice().sort();
     return [0.01, 0.99].map((part) => sorted[Math.round(part * (sorted.length - 1))]);
@@ -59,32 +62,32 @@ export class Colours {
 
   showLegend() {
     if (this.by !== "class") {
-      const [low, high] = this.limits();
+      const [low, high] = this.findLimits();
       const scale = element("span", { class: "scale" });
-      this.root.replaceChildren(`${this.name}: ${numbers([low])} `, scale, ` ${numbers([high])}`);
+      this.root.replaceChildren(`${this.name}: ${formatNumbers([low])} `, scale, ` ${formatNumbers([high])}`);
       return;
     }
-    const colours = palette("class"),
-      { classes } = this.explorer.about;
-    const chips = classes.slice(0, 30).map((name, i) => {
-      const dot = element("span", { class: "dot" }),
-        title = `Select class ${name}; with Shift to add`;
-      dot.style.background = css(colours, i);
-      return element(
-        "button",
-        { type: "button", title, onclick: (event) => this.select(i, event.shiftKey) },
-        dot,
-        name,
-      );
-    });
-    this.root.replaceChildren(...chips);
+    const palette = makePalette("class"),
+      { classes } = this.explorer.mapMeta;
+    this.root.replaceChildren(...classes.slice(0, 30).map((name, i) => this.makeChip(name, i, palette)));
   }
 
-  select(i, add) {
-    const { labels } = this.values;
-    this.explorer.selections.select(
-      Array.from(labels.keys()).filter((row) => labels[row] === i),
-      add,
+  makeChip(name, i, palette) {
+    const dot = element("span", { class: "dot" }),
+      title = `Select class ${name}; with Shift to add`;
+    dot.style.background = formatColour(palette, i);
+    return element(
+      "button",
+      { type: "button", title, onclick: (event) => this.selectClass(i, event.shiftKey) },
+      dot,
+      name,
     );
+  }
+
+  selectClass(i, add) {
+    const { labels } = this.values,
+      rows = [];
+    for (let row = 0; row < labels.length; row++) if (labels[row] === i) rows.push(row);
+    this.explorer.selections.select(rows, add);
   }
 }

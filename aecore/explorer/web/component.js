@@ -4,7 +4,7 @@ import { Explorer } from "./explorer.js";
 import { readTensors } from "./tensors.js";
 
 const models = (globalThis.aecoreModels ??= new Map()); // promises of packs, by their token
-const KEPT = 4;
+const MAX_MODELS = 4;
 
 export default function ({ data, parentElement, setStateValue }) {
   if (!data?.length) return; // called early, so that this code is there when the map comes
@@ -12,36 +12,37 @@ export default function ({ data, parentElement, setStateValue }) {
   const explorer = root.explorer ?? new Explorer(root, (selections) => setStateValue("selections", selections));
   const { token } = readTensors(data).meta;
   explorer.setMap(data);
-  if (explorer.token !== token) follow(explorer, token);
+  if (explorer.token !== token) loadModel(explorer, token);
   return () => {
     explorer.destroy();
     delete root.explorer;
   };
 }
 
-// The map is drawn at once; what needs the model follows when that has come.
-async function follow(explorer, token) {
+// Fetch the model that the map needs, once the map is drawn.
+async function loadModel(explorer, token) {
   explorer.token = token;
   try {
-    await new Promise((done) => requestAnimationFrame(() => setTimeout(done))); // the map is on the screen
-    const bytes = await model(token);
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))); // the map is on the screen
+    const bytes = await getModel(token);
     if (explorer.token === token) explorer.setModel(bytes); // else another run was chosen meanwhile
   } catch (error) {
     models.delete(token);
-    explorer.said.textContent = error.message;
+    explorer.status.textContent = error.message;
   }
 }
 
-function model(token) {
-  const promise = models.get(token) ?? download(token);
+// A promise of a model's pack; the latest few are kept.
+function getModel(token) {
+  const promise = models.get(token) ?? downloadModel(token);
   models.delete(token);
   models.set(token, promise);
-  if (models.size > KEPT) models.delete(models.keys().next().value);
+  if (models.size > MAX_MODELS) models.delete(models.keys().next().value);
   return promise;
 }
 
-async function download(token) {
-  const answer = await fetch(new URL(`explorer/${token}`, location.href.split("?")[0]));
-  if (!answer.ok) throw new Error(await answer.text());
-  return new Uint8Array(await answer.arrayBuffer());
+async function downloadModel(token) {
+  const response = await fetch(new URL(`explorer/${token}`, location.href.split("?")[0]));
+  if (!response.ok) throw new Error(await response.text());
+  return new Uint8Array(await response.arrayBuffer());
 }

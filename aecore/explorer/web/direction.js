@@ -1,7 +1,8 @@
-// The attribute vector: from the mean code of one selection to that of another (Larsen et al., 2016), times a slider.
+// The direction panel: an attribute vector, from the mean code of one selection to that of another, times a slider.
+// Larsen et al. (2016).
 
-import { element, numbers } from "./dom.js";
-import { members } from "./selections.js";
+import { element, formatNumbers } from "./dom.js";
+import { listRows } from "./selections.js";
 
 const ALL = "";
 
@@ -9,7 +10,7 @@ export class Direction {
   constructor(explorer) {
     this.explorer = explorer;
     this.ends = ["from", "to"].map((name) =>
-      element("select", { "aria-label": `Direction ${name}`, onchange: () => this.follow() }),
+      element("select", { "aria-label": `Direction ${name}`, onchange: () => this.moveCode() }),
     );
     this.slider = element("input", {
       type: "range",
@@ -18,13 +19,13 @@ export class Direction {
       step: 0.05,
       value: 0,
       "aria-label": "Strength",
-      oninput: () => this.follow(),
+      oninput: () => this.moveCode(),
     });
     this.strength = element("output", {});
     this.canvas = element("canvas", { role: "img", "aria-label": "The picture, moved in this direction" });
     this.root = element(
       "details",
-      { class: "direction", hidden: true, ontoggle: () => this.follow() },
+      { class: "direction", hidden: true, ontoggle: () => this.moveCode() },
       element("summary", {}, "Move in a direction"),
       element("div", { class: "row" }, "from ", this.ends[0], " to ", this.ends[1]),
       element("div", { class: "row" }, "strength ", this.slider, this.strength),
@@ -32,45 +33,51 @@ export class Direction {
     );
   }
 
-  // The named selections are the ends; all inputs are one, too.
-  update() {
-    const { named } = this.explorer.selections,
-      names = [ALL, ...named.keys()];
-    this.root.hidden = !named.size || !this.explorer.codes;
+  // Offer the named selections, and all inputs, as ends.
+  updateEnds() {
+    const { selections, codes } = this.explorer,
+      names = [ALL, ...selections.named.keys()];
+    this.root.hidden = !selections.named.size || !codes;
     this.ends.forEach((select, i) => {
-      const before =
-        names.includes(select.value) && select.options.length > 1 ? select.value : names[Math.min(i, names.length - 1)];
+      const keeps = names.includes(select.value) && select.options.length > 1;
+      const selected = keeps ? select.value : names[Math.min(i, names.length - 1)];
       select.replaceChildren(
-        ...names.map((name) => element("option", { value: name, selected: name === before }, name || "all inputs")),
+        ...names.map((name) => element("option", { value: name, selected: name === selected }, name || "all inputs")),
       );
     });
     this.means = new Map();
-    this.follow();
+    this.moveCode();
   }
 
-  // What is in the large picture, moved.
-  follow() {
+  // Move the code of the large picture, and decode it.
+  moveCode() {
     const { explorer } = this,
       strength = Number(this.slider.value);
     explorer.moved = null;
-    if (!this.root.open || this.root.hidden || !explorer.code) return explorer.marks();
-    const [from, to] = this.ends.map((select) => this.mean(select.value));
+    explorer.map.overlay.request();
+    if (!this.root.open || this.root.hidden || !explorer.code) return;
+    const [from, to] = this.ends.map((select) => this.meanCode(select.value));
     const z = explorer.network.snap(explorer.code.map((value, i) => value + strength * (to[i] - from[i])));
     explorer.painter.paint(this.canvas, explorer.network.decode(z));
-    this.strength.textContent = numbers([strength]);
+    this.strength.textContent = formatNumbers([strength]);
     if (strength) explorer.moved = z;
-    explorer.marks();
   }
 
-  mean(name) {
+  meanCode(name) {
     if (name === ALL) return this.explorer.axes.mean;
-    if (!this.means.has(name)) {
-      const { codes, selections } = this.explorer,
-        rows = members(selections.named.get(name)),
-        sum = new Float32Array(codes.width);
-      for (const row of rows) codes.row(row).forEach((value, i) => (sum[i] += value / rows.length));
-      this.means.set(name, sum);
-    }
+    if (!this.means.has(name))
+      this.means.set(name, this.computeMean(listRows(this.explorer.selections.named.get(name))));
     return this.means.get(name);
+  }
+
+  computeMean(rows) {
+    const { codes } = this.explorer,
+      mean = new Float32Array(codes.width),
+      z = new Float32Array(codes.width);
+    for (const row of rows) {
+      codes.row(row, z);
+      for (let i = 0; i < z.length; i++) mean[i] += z[i] / rows.length;
+    }
+    return mean;
   }
 }

@@ -2,14 +2,14 @@
 
 // element("button", {class: "x", onclick: f, aria-label: "y"}, child, "text", ...)
 export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made[name] = value;
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value != null) made.setAttribute(name, value);
+    if (name.startsWith("on")) node[name] = value;
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
   }
-  made.append(...children.filter((child) => child != null));
-  return made;
+  node.append(...children.filter((child) => child != null));
+  return node;
 }
 
 const ICONS = {
@@ -20,8 +20,8 @@ const ICONS = {
   plane: "M2 11 6 4l8 1-4 8z",
 };
 
-// A drawn icon, 16 by 16.
-export function icon(name) {
+// An icon of 16 x 16 pixels.
+export function drawIcon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   for (const [key, value] of Object.entries({
     viewBox: "0 0 16 16",
@@ -41,14 +41,14 @@ export function icon(name) {
 }
 
 // Offer a Blob as a file.
-export function save(blob, name) {
+export function saveFile(blob, name) {
   const link = element("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// A few values for people, in three significant digits.
-export function numbers(values, most = 4) {
-  const shown = Array.from(values.slice(0, most), (value) => value.toPrecision(3)).join(", ");
-  return values.length > most ? `${shown}, ... (${values.length})` : shown;
+// A few values as text, in three significant digits.
+export function formatNumbers(values, limit = 4) {
+  const text = Array.from(values.slice(0, limit), (value) => value.toPrecision(3)).join(", ");
+  return values.length > limit ? `${text}, ... (${values.length})` : text;
 }

@@ -1,4 +1,4 @@
-// Draw, and see at once where the model puts it and what it makes of it.
+// The drawing panel: a field whose drawing the model encodes and rebuilds at once.
 
 import { element } from "./dom.js";
 import { Ink } from "./ink.js";
@@ -9,20 +9,26 @@ export class Drawing {
     this.root = element("details", { class: "drawing", hidden: true });
   }
 
-  // A field for the model's inputs, where they are pictures and its encoder is at hand.
-  show() {
+  // Show a field for the model's inputs, where they are pictures and its encoder has come.
+  showField() {
     const { explorer } = this,
-      { kind, network } = explorer.model;
+      { kind, network } = explorer.modelMeta;
     this.root.hidden = kind !== "image" || !explorer.network.canEncode;
     if (this.root.hidden) return;
     const field = element("canvas", { class: "field", tabindex: 0, "aria-label": "Draw here" });
-    this.seen = element("canvas", { role: "img", "aria-label": "What the model gets" });
-    this.said = element("output", { class: "said" });
-    this.ink = new Ink(field, network.input_shape, (values) => this.take(values));
-    const file = element("input", { type: "file", accept: "image/*", hidden: true, onchange: () => this.load(file) });
+    this.inputCanvas = element("canvas", { role: "img", "aria-label": "What the model gets" });
+    this.status = element("output", { class: "said" });
+    this.ink = new Ink(field, network.input_shape, (values) => this.encodeDrawing(values));
+    const file = element("input", {
+      type: "file",
+      accept: "image/*",
+      hidden: true,
+      onchange: () => this.loadPicture(file),
+    });
+    const figure = element("figure", {}, this.inputCanvas, element("figcaption", {}, "input"));
     this.root.replaceChildren(
       element("summary", {}, "Draw a picture"),
-      element("div", { class: "row" }, field, element("figure", {}, this.seen, element("figcaption", {}, "input"))),
+      element("div", { class: "row" }, field, figure),
       element(
         "div",
         { class: "row" },
@@ -30,36 +36,35 @@ export class Drawing {
         element("button", { type: "button", onclick: () => file.click() }, "Picture ..."),
         file,
       ),
-      this.said,
+      this.status,
     );
   }
 
-  take(values) {
+  encodeDrawing(values) {
     const { explorer } = this;
     explorer.drawn = null;
-    if (values && explorer.about) {
-      explorer.painter.paint(this.seen, values);
+    if (values && explorer.mapMeta) {
+      explorer.painter.paint(this.inputCanvas, values);
       const { z } = explorer.network.encode(values);
       explorer.drawn = z;
-      explorer.show(z, "the drawing, rebuilt");
-      this.said.textContent = this.near(z);
-    } else this.said.textContent = "";
-    explorer.marks();
+      explorer.showCode(z, "the drawing, rebuilt");
+      this.status.textContent = this.describeNearest(z);
+    } else this.status.textContent = "";
+    explorer.map.overlay.request();
   }
 
-  // What the input with the nearest code is.
-  near(z) {
+  describeNearest(z) {
     const { explorer } = this;
     if (!explorer.codes) return "";
-    const row = explorer.nearestCode(z);
-    return `Nearest code: input ${row}${explorer.className(row)}`;
+    const row = explorer.codes.findNearest(z);
+    return `Nearest code: input ${row}${explorer.describeClass(row)}`;
   }
 
-  async load(input) {
+  async loadPicture(input) {
     try {
-      await this.ink.load(input.files[0]);
+      await this.ink.loadFile(input.files[0]);
     } catch {
-      this.said.textContent = "That file is no picture that this browser can open.";
+      this.status.textContent = "That file is no picture that this browser can open.";
     }
     input.value = "";
   }

@@ -1,10 +1,11 @@
-// The time machine: the map and the reconstructions as they were at saved epochs.
+// The epochs panel: the map and the reconstructions as they were at saved epochs.
 
 import { element } from "./dom.js";
 import { paintPixels } from "./picture.js";
 import { floats } from "./tensors.js";
 
 const MILLISECONDS = 700;
+const MAX_PAIRS = 8; // inputs that are shown above their reconstructions
 
 export class Epochs {
   constructor(explorer) {
@@ -15,21 +16,25 @@ export class Epochs {
       min: 0,
       step: 1,
       "aria-label": "Epoch",
-      oninput: () => this.show(),
+      oninput: () => this.showEpoch(),
     });
     this.label = element("output", {});
-    this.play = element("button", { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) }, "Play");
+    this.playButton = element(
+      "button",
+      { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) },
+      "Play",
+    );
     this.pictures = element("div", { class: "pairs" });
     this.root = element(
       "section",
       { class: "epochs", hidden: true, "aria-label": "Epochs" },
-      element("div", { class: "row" }, "Epoch ", this.slider, this.label, this.play),
+      element("div", { class: "row" }, "Epoch ", this.slider, this.label, this.playButton),
       this.pictures,
     );
   }
 
   // tensors: of a map's pack.
-  set(tensors) {
+  setTensors(tensors) {
     this.stop();
     this.past = false;
     this.pictures.replaceChildren();
@@ -38,90 +43,103 @@ export class Epochs {
     this.root.hidden = !this.epochs || !tensors["plane.axes"];
     if (this.root.hidden) return;
     this.codes = tensors["epochs.z"];
-    this.x = tensors["epochs.x"];
+    this.inputs = tensors["epochs.x"];
     this.rebuilt = tensors["epochs.rebuilt"];
     this.slider.max = this.epochs.length;
     this.slider.value = this.epochs.length;
     this.label.textContent = "now";
   }
 
-  // The last step of the slider is the model as it is.
-  show() {
+  // Show the epoch of the slider; its last step is the model as it is.
+  showEpoch() {
     const { explorer } = this,
-      step = Number(this.slider.value),
-      now = step === this.epochs.length;
-    this.past = !now;
+      step = Number(this.slider.value);
+    this.past = step !== this.epochs.length;
     explorer.hideTip();
-    explorer.said.textContent = "";
-    this.label.textContent = now ? "now" : String(this.epochs[step]);
-    this.slider.setAttribute("aria-valuetext", now ? "now" : `epoch ${this.epochs[step]}`);
-    explorer.here.classList.toggle("past", this.past && explorer.model?.kind === "image");
-    if (now) {
+    explorer.status.textContent = "";
+    this.label.textContent = this.past ? String(this.epochs[step]) : "now";
+    this.slider.setAttribute("aria-valuetext", this.past ? `epoch ${this.epochs[step]}` : "now");
+    explorer.canvas.classList.toggle("past", this.past && explorer.modelMeta?.kind === "image");
+    if (this.past) this.showPast(step);
+    else {
       this.pictures.replaceChildren();
-      explorer.map.show(explorer.positions, explorer.colours.shades(), explorer.colours.palette(), true);
-      return explorer.marks();
+      this.showPositions(explorer.positions);
     }
-    const places = this.places(step),
-      shades = explorer.colours.shades().subarray(0, places.length / 2);
-    explorer.map.show(places, shades, explorer.colours.palette(), true);
-    const count = (places.length / 2).toLocaleString("en");
-    explorer.said.textContent = `Epoch ${this.epochs[step]}: the first ${count} inputs on the axes of now, a few rebuilt`;
-    this.paint(step);
+  }
+
+  showPast(step) {
+    const positions = this.computePositions(step),
+      count = (positions.length / 2).toLocaleString("en");
+    this.showPositions(positions);
+    this.explorer.status.textContent = `Epoch ${this.epochs[step]}: the first ${count} inputs on the axes of now, a few rebuilt`;
+    this.showRebuilt(step);
+  }
+
+  showPositions(positions) {
+    const { map, colours } = this.explorer;
+    map.show(positions, colours.getShades().subarray(0, positions.length / 2), colours.getPalette(), true);
   }
 
   // Where the tracked inputs were, on the axes that the map has now.
-  places(step) {
-    const [, count, dim] = this.codes.shape,
+  computePositions(step) {
+    const { count: drawnCount, plane } = this.explorer,
+      [, count, dim] = this.codes.shape,
       size = count * dim,
-      all = (this.values ??= floats(this.codes));
-    const shown = Math.min(count, this.explorer.count),
-      places = new Float32Array(2 * shown);
-    for (let i = 0; i < shown; i++) {
-      const from = step * size + i * dim;
-      places.set(this.explorer.plane.place(all.subarray(from, from + dim)), 2 * i);
+      values = (this.values ??= floats(this.codes));
+    const positions = new Float32Array(2 * Math.min(count, drawnCount));
+    for (let i = 0; 2 * i < positions.length; i++) {
+      const start = step * size + i * dim;
+      positions.set(plane.project(values.subarray(start, start + dim)), 2 * i);
     }
-    return places;
+    return positions;
   }
 
-  // Inputs above their reconstructions; points all in one picture, of a table the first row.
-  paint(step) {
-    const { explorer } = this;
-    if (!explorer.model) return;
-    const shape = explorer.model.network.input_shape,
-      width = shape.reduce((a, b) => a * b, 1);
-    if (explorer.model.kind !== "image") {
-      const size = (explorer.model.kind === "cloud" ? this.rebuilt.shape[1] : 1) * width,
-        from = step * this.rebuilt.shape[1] * width;
-      return explorer.painter.paint(
-        explorer.here,
-        this.rebuilt.data.slice(from, from + size),
-        this.x?.data.slice(0, size),
-      );
-    }
-    const [, kept] = this.rebuilt.shape,
-      scale = this.rebuilt.data instanceof Uint8Array ? 255 : 1,
-      count = Math.min(8, kept);
-    const picture = (data, at) => {
-      const canvas = element("canvas");
-      paintPixels(
-        canvas,
-        Float32Array.from(data.subarray(at * width, (at + 1) * width), (v) => v / scale),
-        shape,
-      );
-      return canvas;
-    };
-    const inputs = Array.from({ length: this.x ? count : 0 }, (_, i) => picture(this.x.data, i));
-    const rebuilt = Array.from({ length: count }, (_, i) => picture(this.rebuilt.data, step * kept + i));
+  // Pictures as pairs; points all in one picture, of a table the first row.
+  showRebuilt(step) {
+    const { modelMeta } = this.explorer;
+    if (!modelMeta) return;
+    if (modelMeta.kind === "image") this.showPairs(step, modelMeta.network.input_shape);
+    else this.paintExamples(step, modelMeta);
+  }
+
+  paintExamples(step, { kind, network }) {
+    const { explorer } = this,
+      width = countValues(network.input_shape),
+      size = (kind === "cloud" ? this.rebuilt.shape[1] : 1) * width,
+      start = step * this.rebuilt.shape[1] * width;
+    const rebuilt = this.rebuilt.data.slice(start, start + size);
+    explorer.painter.paint(explorer.canvas, rebuilt, this.inputs?.data.slice(0, size));
+  }
+
+  // Inputs above their reconstructions.
+  showPairs(step, shape) {
+    const total = this.rebuilt.shape[1],
+      count = Math.min(MAX_PAIRS, total),
+      inputCount = this.inputs ? count : 0;
+    const inputs = Array.from({ length: inputCount }, (_, i) => this.makePicture(this.inputs.data, i, shape));
+    const rebuilt = Array.from({ length: count }, (_, i) =>
+      this.makePicture(this.rebuilt.data, step * total + i, shape),
+    );
     this.pictures.replaceChildren(...inputs, ...rebuilt);
+  }
+
+  // Example i of some data as a canvas.
+  makePicture(data, i, shape) {
+    const canvas = element("canvas"),
+      scale = this.rebuilt.data instanceof Uint8Array ? 255 : 1,
+      width = countValues(shape);
+    const values = Float32Array.from(data.subarray(i * width, (i + 1) * width), (value) => value / scale);
+    paintPixels(canvas, values, shape);
+    return canvas;
   }
 
   start() {
     if (Number(this.slider.value) >= this.epochs.length) this.slider.value = 0;
-    this.show();
-    this.play.textContent = "Stop";
+    this.showEpoch();
+    this.playButton.textContent = "Stop";
     this.timer = setInterval(() => {
       this.slider.value = Number(this.slider.value) + 1;
-      this.show();
+      this.showEpoch();
       if (!this.past) this.stop();
     }, MILLISECONDS);
   }
@@ -129,6 +147,10 @@ export class Epochs {
   stop() {
     clearInterval(this.timer);
     this.timer = null;
-    this.play.textContent = "Play";
+    this.playButton.textContent = "Play";
   }
+}
+
+function countValues(shape) {
+  return shape.reduce((a, b) => a * b, 1);
 }

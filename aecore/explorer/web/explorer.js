@@ -1,98 +1,94 @@
-// The explorer: a map of codes, what the model makes of the place under the pointer, and the tools beside it.
+// The explorer: a map of codes, the picture that the model decodes under the pointer, and the panels beside them.
 
 import { Axes } from "./axes.js";
-import { Chosen } from "./chosen.js";
 import { Colours } from "./colours.js";
 import { Direction } from "./direction.js";
-import { element, numbers } from "./dom.js";
+import { element, formatNumbers } from "./dom.js";
 import { Drawing } from "./drawing.js";
 import { Epochs } from "./epochs.js";
 import { Film } from "./film.js";
 import { PointMap } from "./map.js";
+import { listMarks } from "./marks.js";
 import { Network } from "./network.js";
-import { Painter } from "./picture.js";
-import { Plane, blended } from "./plane.js";
-import { Selections, members } from "./selections.js";
+import { ExamplePainter } from "./picture.js";
+import { Plane, blendCodes } from "./plane.js";
+import { SelectionList } from "./selection_list.js";
+import { Selections, listRows } from "./selections.js";
 import { Rows, floats, readTensors } from "./tensors.js";
 import { Tip } from "./tip.js";
 
-const NEIGHBOURS = 6; // whose codes are blended where the map is no plane
+const NEIGHBOURS = 6; // points whose codes are blended where the map is no plane
 
 export class Explorer {
-  // root: an empty element. changed(selections) is told of what is selected and named.
-  constructor(root, changed = () => {}) {
-    this.changed = changed;
+  // root: an empty element. onSelect(selections) is called when inputs are selected or a selection is named.
+  constructor(root, onSelect = () => {}) {
+    this.onSelect = onSelect;
     this.map = new PointMap({
-      touched: () => this.film.stop(),
-      point: (x, y, row, byKey) => this.look(x, y, row, byKey),
-      leave: () => this.hideTip(),
-      select: (rows, add) => this.selections?.select(rows, add),
-      path: (way) => this.film.take(way),
-      pick: (row) => this.axes.pick(row),
+      onTouch: () => this.film.stop(),
+      onPoint: (x, y, row, byKey) => this.decodeAt(x, y, row, byKey),
+      onLeave: () => this.hideTip(),
+      onSelect: (rows, add) => this.selections?.select(rows, add),
+      onPath: (path) => this.film.setPath(path),
+      onPick: (row) => this.axes.pickPoint(row),
+      listMarks: () => listMarks(this),
     });
-    this.here = element("canvas", { class: "here", role: "img", "aria-label": "What the model decodes here" });
-    this.said = element("output", { class: "said", "aria-live": "polite" });
+    this.canvas = element("canvas", { class: "here", role: "img", "aria-label": "What the model decodes here" });
+    this.status = element("output", { class: "said", "aria-live": "polite" });
+    this.share = element("span", { class: "share" });
     this.tip = new Tip(this);
-    this.map.stage.append(this.tip.root);
     this.colours = new Colours(this);
     this.axes = new Axes(this);
-    this.share = element("span", { class: "share" });
     this.film = new Film(this);
     this.epochs = new Epochs(this);
     this.drawing = new Drawing(this);
-    this.chosen = new Chosen(this);
+    this.selectionList = new SelectionList(this);
     this.direction = new Direction(this);
-    this.side = element(
-      "div",
-      { class: "side" },
-      this.here,
-      this.said,
-      this.film.root,
-      this.epochs.root,
-      this.drawing.root,
-      this.chosen.root,
-      this.direction.root,
-    );
+    this.map.stage.append(this.tip.root);
     root.explorer = this;
-    root.replaceChildren(
+    root.replaceChildren(this.arrange());
+  }
+
+  // All parts in their order on the page.
+  arrange() {
+    const panels = [this.film, this.epochs, this.drawing, this.selectionList, this.direction];
+    return element(
+      "div",
+      { class: "explorer" },
       element(
         "div",
-        { class: "explorer" },
-        element(
-          "div",
-          { class: "left" },
-          element("div", { class: "bar" }, this.map.tools, this.axes.root, this.share),
-          this.map.stage,
-          this.colours.root,
-        ),
-        this.side,
+        { class: "left" },
+        element("div", { class: "bar" }, this.map.toolbar.root, this.axes.root, this.share),
+        this.map.stage,
+        this.colours.root,
       ),
+      element("div", { class: "side" }, this.canvas, this.status, ...panels.map((panel) => panel.root)),
     );
   }
 
-  // -- what is shown
+  // -- the model and the map
 
-  // The model, its codes and its inputs, as aecore.explorer.packs.encode_model_pack gives them.
+  // The model, its codes and its inputs, as aecore.explorer.packs.encode_model_pack writes them.
   setModel(bytes) {
     const { meta, tensors } = readTensors(bytes);
-    this.model = meta;
+    this.modelMeta = meta;
     this.network = new Network(meta.network, tensors);
-    this.painter = new Painter(meta, tensors);
-    this.here.classList.toggle("drawn", meta.kind !== "image");
+    this.painter = new ExamplePainter(meta, tensors);
+    this.canvas.classList.toggle("drawn", meta.kind !== "image");
     this.codes = tensors.codes ? new Rows(tensors, "codes") : null;
     this.logVariance = tensors.log_variance ? new Rows(tensors, "log_variance") : null;
     this.inputs = tensors.inputs ? new Rows(tensors, "inputs") : null;
     this.inputShape = tensors.inputs?.shape.slice(1);
-    this.drawing.show();
-    this.axes.show();
-    this.selected(false);
-    if (!this.code && (this.plane || this.codes)) this.look(...this.map.at(this.about.marked ?? 0), null, false);
+    this.drawing.showField();
+    this.axes.offerUnits();
+    this.showSelection();
+    if (!this.code && (this.plane || this.codes))
+      this.decodeAt(...this.map.positionOf(this.mapMeta.marked ?? 0), null, false);
   }
 
   // Until the model of another map comes, nothing decodes.
   forgetModel() {
     Object.assign(this, {
-      model: null,
+      modelMeta: null,
       network: null,
       codes: null,
       logVariance: null,
@@ -102,49 +98,119 @@ export class Explorer {
       moved: null,
     });
     this.hideTip();
-    this.axes.show();
+    this.axes.offerUnits();
     this.drawing.root.hidden = true;
   }
 
-  // A map of the same inputs, as aecore.explorer.packs.encode_map_pack gives it.
+  // A map of the same inputs, as aecore.explorer.packs.encode_map_pack writes it.
   setMap(bytes) {
     const { meta, tensors } = readTensors(bytes);
-    if (this.model && this.model.token !== meta.token) this.forgetModel();
-    this.about = meta;
-    this.positions = tensors.positions.half ? floats(tensors.positions) : tensors.positions.data;
-    this.count = this.positions.length / 2;
+    if (this.modelMeta && this.modelMeta.token !== meta.token) this.forgetModel();
+    this.mapMeta = meta;
+    const positions = tensors.positions.half ? floats(tensors.positions) : tensors.positions.data;
+    this.original = { positions, plane: Plane.fromTensors(tensors), names: meta.axes };
+    this.count = positions.length / 2;
     this.labels = tensors.labels?.data ?? null;
     this.errors = floats(tensors.errors);
     this.preserved = tensors.preserved ? floats(tensors.preserved) : null;
-    this.plane = tensors["plane.axes"] ? readPlane(tensors) : null;
-    this.sent = { positions: this.positions, plane: this.plane, names: meta.axes };
-    this.epochs.set(tensors);
-    this.share.textContent =
-      meta.total > this.count
-        ? `${this.count.toLocaleString("en")} of ${meta.total.toLocaleString("en")} drawn`
-        : `${this.count.toLocaleString("en")} points, all drawn`;
-    this.colours.set(meta.colour, this);
-    this.place(this.positions, this.plane, meta.axes);
+    Object.assign(this, { positions, plane: this.original.plane });
+    this.epochs.setTensors(tensors);
+    this.share.textContent = describeShare(this.count, meta.total);
+    this.colours.setValues(meta.colour, this);
+    this.placePoints(positions, this.plane, meta.axes);
     performance.mark("explorer-drawn");
-    this.shareSelections();
-    if (this.model) this.axes.show();
-    this.map.stage.setAttribute("aria-label", this.alternative());
+    this.joinSelections();
+    if (this.modelMeta) this.axes.offerUnits();
+    this.map.stage.setAttribute("aria-label", this.describeMap());
   }
 
-  // With all maps of the same inputs; the page is told of what an earlier one left.
-  shareSelections() {
-    this.unlisten?.();
-    this.selections = Selections.of(`${this.about.data}:${this.about.split}`, this.count);
-    this.unlisten = this.selections.listen(() => this.selected());
-    this.mark(this.about.marked);
-    this.selected(false);
-    const { rows, named } = this.selections;
-    if ((rows || named.size) && this.told !== this.selections) this.changed(this.selections.packed());
-    this.told = this.selections;
+  // Put the points where a map says; `plane` gives the codes of positions, null where neighbours are blended.
+  placePoints(positions, plane, names) {
+    const before = this.map.positions;
+    const same = before?.length === positions.length && positions.every((value, i) => value === before[i]);
+    Object.assign(this, { positions, plane, anchor: null });
+    this.film.setPath(null);
+    this.map.show(positions, this.colours.getShades(), this.colours.getPalette(), same);
+    [this.map.xName.textContent, this.map.yName.textContent] = names;
+    this.map.note.textContent = this.describePlane();
+  }
+
+  restoreMap() {
+    this.placePoints(this.original.positions, this.original.plane, this.original.names);
+    this.showSelection();
+  }
+
+  usePlane(plane, names) {
+    this.placePoints(plane.projectRows(this.codes), plane, names);
+    this.showSelection();
+  }
+
+  // -- what is under the pointer
+
+  // The code at a position of the map, null where the map cannot be decoded.
+  computeCode(x, y) {
+    if (this.plane) return this.network.snap(this.plane.computeCode(x, y));
+    if (!this.codes) return null;
+    const neighbours = this.map.getGrid().findNearest(x, y, NEIGHBOURS);
+    return this.network.snap(blendCodes(x, y, neighbours, this.positions, this.codes));
+  }
+
+  decodeAt(x, y, row, aloud = true) {
+    if (!this.network || this.epochs.past) return;
+    const z = this.computeCode(x, y);
+    const suffix = row === null ? "" : `; input ${row}${this.describeClass(row)}`;
+    if (z) this.showCode(z, `z = (${formatNumbers(z)})${suffix}`, aloud);
+    this.showTip(row);
+  }
+
+  // Decode a code into the large picture.
+  showCode(z, text, aloud = true) {
+    this.code = z;
+    this.decoded = this.network.decode(z);
+    this.painter.paint(this.canvas, this.decoded);
+    this.canvas.setAttribute("aria-label", `Decoded at ${text}`);
+    this.status.setAttribute("aria-live", aloud ? "polite" : "off");
+    this.status.textContent = text;
+    this.direction.moveCode();
+  }
+
+  // The values of an input, null where it was not sent.
+  readInput(row) {
+    return this.inputs && row < this.inputs.count ? this.inputs.row(row) : null;
+  }
+
+  // Describe the point under the pointer, if any.
+  showTip(row) {
+    if (row === null) return this.hideTip();
+    this.hoveredRow = row;
+    this.map.overlay.request();
+    this.tip.show(row);
+    if (this.modelMeta.kind !== "image" && this.decoded)
+      this.painter.paint(this.canvas, this.decoded, this.readInput(row));
+  }
+
+  hideTip() {
+    this.hoveredRow = null;
+    this.map.overlay.request();
+    this.tip.hide();
+  }
+
+  // -- selections
+
+  // Share selections with all maps of the same inputs; the page is told of those that an earlier map left.
+  joinSelections() {
+    this.stopListening?.();
+    this.selections = Selections.share(`${this.mapMeta.data}:${this.mapMeta.split}`, this.count);
+    this.stopListening = this.selections.listen(() => this.changeSelection());
+    this.selectMarked(this.mapMeta.marked);
+    this.showSelection();
+    const { mask, named } = this.selections;
+    if ((mask || named.size) && this.reported !== this.selections) this.onSelect(this.selections.pack());
+    this.reported = this.selections;
   }
 
   // Select the input that the page names, without telling the page.
-  mark(row) {
+  selectMarked(row) {
     if (row != null && row !== this.marked) {
       this.quiet = true;
       this.selections.select([row]);
@@ -153,194 +219,71 @@ export class Explorer {
     this.marked = row;
   }
 
-  // Put the points where a map says; `plane` is what decodes there, null where neighbours are blended.
-  place(positions, plane, names) {
-    const before = this.map.positions;
-    const same = before?.length === positions.length && positions.every((value, i) => value === before[i]);
-    Object.assign(this, { positions, plane });
-    this.anchor = null;
-    this.film.take(null);
-    this.map.show(positions, this.colours.shades(), this.colours.palette(), same);
-    [this.map.xName.textContent, this.map.yName.textContent] = names;
-    this.describe();
+  changeSelection() {
+    this.showSelection();
+    if (!this.quiet) this.onSelect(this.selections.pack());
   }
 
-  describe() {
-    this.map.note.textContent = this.plane
-      ? this.anchor === null
-        ? ""
-        : `the plane through input ${this.anchor}`
-      : this.codes
-        ? `no plane: decoded from the codes of the ${NEIGHBOURS} nearest points`
-        : "this map cannot be decoded";
+  showSelection() {
+    const { mask } = this.selections;
+    this.map.setSelection(mask);
+    this.movePlane(listRows(mask));
+    this.map.note.textContent = this.describePlane();
+    this.map.overlay.request();
+    this.selectionList.update();
+    this.direction.updateEnds();
   }
 
-  restore() {
-    this.place(this.sent.positions, this.sent.plane, this.sent.names);
-    this.selected(false);
-  }
-
-  usePlane(plane, names) {
-    this.place(plane.places(this.codes), plane, names);
-    this.selected(false);
-  }
-
-  // -- what is under the pointer
-
-  // The code at a place of the map, null where the map cannot be decoded.
-  codeAt(x, y) {
-    if (this.plane) return this.network.snap(this.plane.code(x, y));
-    if (!this.codes) return null;
-    return this.network.snap(blended(x, y, this.map.index().nearest(x, y, NEIGHBOURS), this.positions, this.codes));
-  }
-
-  look(x, y, row, aloud = true) {
-    if (!this.network || this.epochs.past) return;
-    const z = this.codeAt(x, y);
-    if (z) this.show(z, `z = (${numbers(z)})${row === null ? "" : `; input ${row}${this.className(row)}`}`, aloud);
-    this.showTip(row);
-  }
-
-  // Decode a code into the large picture.
-  show(z, text, aloud = true) {
-    this.code = z;
-    this.decoded = this.network.decode(z);
-    this.painter.paint(this.here, this.decoded);
-    this.here.setAttribute("aria-label", `Decoded at ${text}`);
-    this.said.setAttribute("aria-live", aloud ? "polite" : "off");
-    this.said.textContent = text;
-    this.direction?.follow();
-  }
-
-  className(row) {
-    return this.labels ? `, class ${this.about.classes[this.labels[row]]}` : "";
-  }
-
-  input(row) {
-    return this.inputs && row < this.inputs.count ? this.inputs.row(row) : null;
-  }
-
-  // Say what the point under the pointer is, if any.
-  showTip(row) {
-    this.hovered = row;
-    this.marks();
-    if (row === null) return this.tip.hide();
-    this.tip.show(row);
-    if (this.model.kind !== "image" && this.decoded) this.painter.paint(this.here, this.decoded, this.input(row));
-  }
-
-  hideTip() {
-    this.hovered = null;
-    this.tip.hide();
-    this.marks();
-  }
-
-  // Rings, and of a variational model one and two deviations of q(z|x).
-  marks() {
-    const marks = [],
-      seen = (row) => row !== null && row !== undefined && row < this.count;
-    const chosen = this.selections?.rows ? members(this.selections.rows) : [];
-    const rows = new Set([this.hovered, ...this.axes.picked, ...(chosen.length === 1 ? chosen : [])].filter(seen));
-    for (const row of rows)
-      marks.push({
-        at: this.map.at(row),
-        row,
-        ellipse: this.ellipse(row),
-        label: this.axes.picked.includes(row) ? String(row) : "",
-      });
-    if (!this.plane && !this.codes) this.drawn = this.moved = null; // there is no place for them
-    if (this.drawn) marks.push({ at: this.placeOf(this.drawn), colour: "#ee6677", label: "drawn" });
-    if (this.moved) marks.push({ at: this.placeOf(this.moved), colour: "#4477aa", label: "moved" });
-    this.map.marks = marks;
-    this.map.drawOver();
-  }
-
-  // Where a code lies on the map: on a plane exactly, elsewhere at the input with the nearest code.
-  placeOf(z) {
-    if (this.plane) return this.plane.place(z);
-    return this.map.at(this.nearestCode(z));
-  }
-
-  // The input whose code is nearest.
-  nearestCode(z) {
-    let best = Infinity,
-      at = 0;
-    const other = new Float32Array(z.length);
-    for (let i = 0; i < this.codes.count; i++) {
-      this.codes.row(i, other);
-      let distance = 0;
-      for (let j = 0; j < z.length && distance < best; j++) distance += (z[j] - other[j]) ** 2;
-      if (distance < best) [best, at] = [distance, i];
-    }
-    return at;
-  }
-
-  // Of N(mean, diag sigma^2) on the plane: half axes of one deviation, and the angle of the longer one.
-  ellipse(row) {
-    if (!this.logVariance || !this.plane) return null;
-    const variance = this.logVariance.row(row).map(Math.exp),
-      [u, v] = this.plane.axes;
-    let [a, b, c] = [0, 0, 0];
-    variance.forEach((value, i) => {
-      a += value * u[i] * u[i];
-      b += value * u[i] * v[i];
-      c += value * v[i] * v[i];
-    });
-    const middle = (a + c) / 2,
-      spread = Math.hypot((a - c) / 2, b);
-    return {
-      long: Math.sqrt(middle + spread),
-      short: Math.sqrt(Math.max(0, middle - spread)),
-      angle: Math.atan2(2 * b, a - c) / 2,
-    };
-  }
-
-  // -- selections
-
-  selected(tell = true) {
-    const mask = this.selections.rows,
-      rows = mask ? members(mask) : [];
-    this.map.choose(mask);
-    if (rows.length === 1 && this.plane && this.codes) {
-      this.plane = this.plane.movedThrough(this.codes.row(rows[0])); // then the point decodes to its own reconstruction
+  // Move the plane through the code of the one selected input, which then decodes to its own reconstruction.
+  movePlane(rows) {
+    if (!this.plane || !this.codes) return;
+    if (rows.length === 1) {
+      this.plane = this.plane.moveThrough(this.codes.row(rows[0]));
       this.anchor = rows[0];
-    } else if (this.anchor !== null && this.anchor !== undefined && this.plane && this.codes) {
-      this.plane = this.plane.movedThrough(this.sentCentre());
+    } else if (this.anchor !== null) {
+      this.plane = this.plane.moveThrough(this.originalCentre());
       this.anchor = null;
     }
-    this.describe();
-    this.marks();
-    this.chosen.update();
-    this.direction.update();
-    if (tell && !this.quiet) this.changed(this.selections.packed());
   }
 
-  // A point of the plane as it was made.
-  sentCentre() {
-    return this.sent.plane && this.positions === this.sent.positions ? this.sent.plane.origin : this.axes.mean;
+  // A point of the plane as it was before it moved.
+  originalCentre() {
+    const { plane, positions } = this.original;
+    return plane && this.positions === positions ? plane.origin : this.axes.mean;
   }
 
-  // The picture in words.
-  alternative() {
-    const kinds = this.labels ? `, coloured by ${this.colours.name}` : "",
-      { run, classes } = this.about;
+  // -- in words
+
+  describePlane() {
+    if (this.plane) return this.anchor === null ? "" : `the plane through input ${this.anchor}`;
+    if (this.codes) return `no plane: decoded from the codes of the ${NEIGHBOURS} nearest points`;
+    return "this map cannot be decoded";
+  }
+
+  describeClass(row) {
+    return this.labels ? `, class ${this.mapMeta.classes[this.labels[row]]}` : "";
+  }
+
+  // The map as an alternative text.
+  describeMap() {
+    const colour = this.labels ? `, coloured by ${this.colours.name}` : "",
+      { run, name, classes } = this.mapMeta;
     return (
-      `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${this.about.name}${kinds}` +
+      `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${name}${colour}` +
       `${classes.length ? `; ${classes.length} classes` : ""}. Arrow keys move the cursor and decode, plus and minus zoom, ` +
       "Enter selects the point under it, Escape selects none."
     );
   }
 
   destroy() {
-    this.unlisten?.();
+    this.stopListening?.();
     this.map.destroy();
     this.film.stop();
     this.epochs.stop();
   }
 }
 
-function readPlane(tensors) {
-  const axes = floats(tensors["plane.axes"]),
-    dim = axes.length / 2;
-  return new Plane(floats(tensors["plane.origin"]), [axes.slice(0, dim), axes.slice(dim)]);
+function describeShare(count, total) {
+  const drawn = count.toLocaleString("en");
+  return total > count ? `${drawn} of ${total.toLocaleString("en")} drawn` : `${drawn} points, all drawn`;
 }

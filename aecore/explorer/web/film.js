@@ -1,48 +1,51 @@
-// A way over the map as a film: decoded step by step, played, and saved as a GIF.
+// The film of a path over the map: decoded step by step, played, and saved as a GIF.
 
-import { element, save } from "./dom.js";
-import { gif } from "./gif.js";
+import { element, saveFile } from "./dom.js";
+import { encodeGif } from "./gif.js";
 
-const STEPS = 60,
-  MILLISECONDS = 60,
-  GIF_SIDE = 168;
+const STEPS = 60;
+const MILLISECONDS = 60;
+const GIF_SIDE = 168;
 
 export class Film {
   constructor(explorer) {
     this.explorer = explorer;
-    this.play = element("button", { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) }, "Play");
-    const keep = element("button", { type: "button", onclick: () => this.save() }, "GIF");
-    const drop = element("button", { type: "button", onclick: () => this.take(null) }, "Clear");
+    this.playButton = element(
+      "button",
+      { type: "button", onclick: () => (this.timer ? this.stop() : this.start()) },
+      "Play",
+    );
     this.root = element(
       "section",
       { class: "film", hidden: true, "aria-label": "Film of the path" },
       element("span", {}, "Path "),
-      this.play,
-      keep,
-      drop,
+      this.playButton,
+      element("button", { type: "button", onclick: () => this.save() }, "GIF"),
+      element("button", { type: "button", onclick: () => this.setPath(null) }, "Clear"),
     );
   }
 
-  // A way [[x, y], ...] on the map, or null. It plays at once, unless its viewer prefers less motion.
-  take(way) {
+  // A path [[x, y], ...] on the map, or null. It plays at once, unless its viewer prefers less motion.
+  setPath(path) {
     this.stop();
-    this.explorer.map.way = this.way = way;
-    this.root.hidden = !way;
-    this.explorer.map.drawOver();
-    if (way && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.start();
+    this.explorer.map.path = this.path = path;
+    this.root.hidden = !path;
+    this.explorer.map.overlay.request();
+    if (path && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.start();
   }
 
   start() {
     let step = 0;
-    const places = evenly(this.way, STEPS);
-    this.play.textContent = "Stop";
-    this.explorer.map.playing = true;
+    const { map } = this.explorer,
+      positions = spaceEvenly(this.path, STEPS);
+    this.playButton.textContent = "Stop";
+    map.playing = true;
     this.timer = setInterval(() => {
-      if (step >= places.length) return this.stop();
-      const [x, y] = places[step++];
-      this.explorer.map.cursor = this.explorer.map.camera.toScreen(x, y);
-      this.explorer.look(x, y, null, false);
-      this.explorer.map.drawOver();
+      if (step >= positions.length) return this.stop();
+      const [x, y] = positions[step++];
+      map.cursor = map.camera.toScreen(x, y);
+      this.explorer.decodeAt(x, y, null, false);
+      map.overlay.request();
     }, MILLISECONDS);
   }
 
@@ -50,21 +53,21 @@ export class Film {
     clearInterval(this.timer);
     this.timer = null;
     this.explorer.map.playing = false;
-    this.play.textContent = "Play";
+    this.playButton.textContent = "Play";
   }
 
-  // The decoded pictures on the way, enlarged without blur.
-  frames() {
+  // The decoded pictures on the path, enlarged without blur.
+  renderFrames() {
     const { explorer } = this,
       small = element("canvas"),
       large = element("canvas");
-    return evenly(this.way, STEPS).map(([x, y]) => {
-      explorer.painter.paint(small, explorer.network.decode(explorer.codeAt(x, y)));
+    return spaceEvenly(this.path, STEPS).map(([x, y]) => {
+      explorer.painter.paint(small, explorer.network.decode(explorer.computeCode(x, y)));
       const times = Math.max(1, Math.floor(GIF_SIDE / Math.max(small.width, small.height)));
       Object.assign(large, { width: small.width * times, height: small.height * times });
       const context = large.getContext("2d");
       context.imageSmoothingEnabled = false;
-      if (explorer.model.kind !== "image") {
+      if (explorer.modelMeta.kind !== "image") {
         context.fillStyle = "white";
         context.fillRect(0, 0, large.width, large.height);
       }
@@ -74,12 +77,12 @@ export class Film {
   }
 
   save() {
-    save(gif(this.frames(), MILLISECONDS), `${this.explorer.about.run}-path.gif`);
+    saveFile(encodeGif(this.renderFrames(), MILLISECONDS), `${this.explorer.mapMeta.run}-path.gif`);
   }
 }
 
-// `count` places on a line, equally far apart.
-export function evenly(line, count) {
+// `count` positions on a line [[x, y], ...], equally far apart.
+export function spaceEvenly(line, count) {
   const lengths = line.slice(1).map(([x, y], i) => Math.hypot(x - line[i][0], y - line[i][1]));
   const total = lengths.reduce((a, b) => a + b, 0);
   let segment = 0,

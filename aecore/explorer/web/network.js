@@ -1,4 +1,4 @@
-// An autoencoder as lists of steps over Float32Array (aecore/explorer/portable.py says what each step is).
+// An autoencoder as lists of steps over Float32Array (aecore/explorer/portable.py describes each step).
 
 import { floats } from "./tensors.js";
 
@@ -23,11 +23,11 @@ const STEPS = {
 };
 
 export class Network {
-  // about: what aecore.explorer.portable says of a model; tensors: of a pack, under "model." and the names that the steps use.
-  constructor(about, tensors) {
-    Object.assign(this, { shape: about.input_shape, dim: about.latent_dim });
-    const bound = (steps) => steps.map((step) => bind(step, tensors));
-    this.steps = { encode: bound(about.encode ?? []), snap: bound(about.snap), decode: bound(about.decode) };
+  // meta: of a model, as aecore.explorer.portable writes it; tensors: of a pack, named "model." and as in the steps.
+  constructor(meta, tensors) {
+    Object.assign(this, { shape: meta.input_shape, dim: meta.latent_dim });
+    const bindAll = (steps) => steps.map((step) => bindWeights(step, tensors));
+    this.steps = { encode: bindAll(meta.encode ?? []), snap: bindAll(meta.snap), decode: bindAll(meta.decode) };
   }
 
   get canEncode() {
@@ -36,23 +36,24 @@ export class Network {
 
   // x (features,) -> {z, logVariance}; logVariance of variational codes alone.
   encode(x) {
-    const out = run(this.steps.encode, x);
+    const out = runSteps(this.steps.encode, x);
     const logVariance = out.length > this.dim ? out.slice(this.dim) : null;
     return { z: this.snap(out.slice(0, this.dim)), logVariance };
   }
 
   // z (dim,) -> the valid code nearest to it.
   snap(z) {
-    return run(this.steps.snap, z);
+    return runSteps(this.steps.snap, z);
   }
 
   // z (dim,) -> x^ (features,), in the data's own units.
   decode(z) {
-    return run(this.steps.decode, z);
+    return runSteps(this.steps.decode, z);
   }
 }
 
-function bind(step, tensors) {
+// A step with its weights in place of their names.
+function bindWeights(step, tensors) {
   const bound = { ...step };
   for (const name of ["weight", "bias", "shift", "scale", "codebook"])
     if (typeof step[name] === "string") {
@@ -64,11 +65,11 @@ function bind(step, tensors) {
   return bound;
 }
 
-function run(steps, x) {
+function runSteps(steps, x) {
   return steps.reduce((h, step) => STEPS[step.op](h, step), Float32Array.from(x));
 }
 
-// -- steps: each takes values it may change and gives the next ones
+// -- steps: each takes values that it may change, and returns the next ones
 
 function linear(x, { weight, bias, weightShape, transposed }) {
   const width = x.length,
@@ -76,18 +77,18 @@ function linear(x, { weight, bias, weightShape, transposed }) {
   if (transposed) {
     const outputs = weightShape[1];
     for (let i = 0; i < width; i++)
-      if (x[i] !== 0) for (let o = 0, at = i * outputs; o < outputs; o++) out[o] += x[i] * weight[at + o];
+      if (x[i] !== 0) for (let o = 0, start = i * outputs; o < outputs; o++) out[o] += x[i] * weight[start + o];
     return out;
   }
-  for (let o = 0, at = 0; o < out.length; o++) {
+  for (let o = 0, next = 0; o < out.length; o++) {
     let a = 0,
       b = 0,
       i = 0; // two sums: the processor need not wait for one
-    for (; i + 1 < width; i += 2, at += 2) {
-      a += x[i] * weight[at];
-      b += x[i + 1] * weight[at + 1];
+    for (; i + 1 < width; i += 2, next += 2) {
+      a += x[i] * weight[next];
+      b += x[i + 1] * weight[next + 1];
     }
-    if (i < width) a += x[i] * weight[at++];
+    if (i < width) a += x[i] * weight[next++];
     out[o] += a + b;
   }
   return out;
@@ -126,20 +127,20 @@ function convTranspose(x, { weight, bias, weightShape, size, to }) {
     area = rows * columns;
   const y = new Float32Array(outputs * area);
   for (let o = 0; o < outputs; o++) y.fill(bias[o], o * area, (o + 1) * area);
-  for (let c = 0, from = 0; c < inputs; c++)
+  for (let c = 0, next = 0; c < inputs; c++)
     for (let i = 0; i < height; i++)
-      for (let j = 0; j < width; j++, from++) {
-        const value = x[from];
+      for (let j = 0; j < width; j++, next++) {
+        const value = x[next];
         if (value === 0) continue;
         for (let o = 0; o < outputs; o++)
           for (let u = 0; u < 3; u++) {
             const row = 2 * i + u - 1;
             if (row < 0 || row >= rows) continue;
-            const at = o * area + row * columns,
+            const start = o * area + row * columns,
               w = ((c * outputs + o) * 3 + u) * 3;
             for (let v = 0; v < 3; v++) {
               const column = 2 * j + v - 1;
-              if (column >= 0 && column < columns) y[at + column] += value * weight[w + v];
+              if (column >= 0 && column < columns) y[start + column] += value * weight[w + v];
             }
           }
       }
@@ -175,25 +176,25 @@ function unscale(x, { scale, shift, missing, clamp }) {
 
 function topK(z, { k, magnitude }) {
   const rank = (value) => (magnitude ? Math.abs(value) : value);
-  const kept = Array.from(z.keys())
+  const largest = Array.from(z.keys())
     .sort((i, j) => rank(z[j]) - rank(z[i]))
     .slice(0, k);
   const out = new Float32Array(z.length);
-  for (const i of kept) out[i] = z[i];
+  for (const i of largest) out[i] = z[i];
   return out;
 }
 
 function nearest(z, { codebook, dim }) {
   const out = new Float32Array(z.length);
   for (let part = 0; part < z.length; part += dim) {
-    let best = Infinity,
-      at = 0;
+    let smallest = Infinity,
+      nearestRow = 0;
     for (let row = 0; row < codebook.length; row += dim) {
       let distance = 0;
       for (let i = 0; i < dim; i++) distance += (codebook[row + i] - z[part + i]) ** 2;
-      if (distance < best) [best, at] = [distance, row];
+      if (distance < smallest) [smallest, nearestRow] = [distance, row];
     }
-    out.set(codebook.subarray(at, at + dim), part);
+    out.set(codebook.subarray(nearestRow, nearestRow + dim), part);
   }
   return out;
 }

@@ -1,18 +1,20 @@
-// One example as a picture: pixels as they are, columns as bars, points among the points of their manifold.
+// An example as a picture: pixels as they are, columns as bars, points among the points of their manifold.
 
-import { css, palette } from "./points.js";
+import { formatColour, makePalette } from "./palette.js";
 
-const SIDE = 224; // of drawn pictures; those of pixels keep their own size
+const SIDE = 224; // pixels of drawn pictures; images keep their own size
 const BAR = 14; // pixels of one column's line
-const [BLUE, RED] = [css(palette("class"), 0), css(palette("class"), 1)];
+const NAME_WIDTH = 150; // pixels of a column's name
+const MAX_BARS = 40;
+const [BLUE, RED] = [0, 1].map((i) => formatColour(makePalette("class"), i));
 
-export class Painter {
-  // about: of the model's pack; tensors: its arrays.
-  constructor(about, tensors) {
-    this.kind = about.kind;
-    this.columns = about.columns;
-    this.shape = about.network.input_shape;
-    if (this.kind === "cloud") this.ground = Cloud.of(tensors.ground);
+export class ExamplePainter {
+  // meta: of the model's pack; tensors: its arrays.
+  constructor(meta, tensors) {
+    this.kind = meta.kind;
+    this.columns = meta.columns;
+    this.shape = meta.network.input_shape;
+    if (this.kind === "cloud") this.cloud = new Cloud(tensors.ground);
     if (this.kind === "table") [this.low, this.high] = ["low", "high"].map((name) => tensors[`columns.${name}`].data);
   }
 
@@ -20,31 +22,34 @@ export class Painter {
   // Of points there may be several, one after the other.
   paint(canvas, x, other = null) {
     if (this.kind === "image") paintPixels(canvas, x, this.shape);
-    else if (this.kind === "cloud") this.ground.paint(canvas, x, other);
+    else if (this.kind === "cloud") this.cloud.paint(canvas, x, other);
     else this.paintBars(canvas, x, other);
   }
 
-  // Each column between its usual lowest and highest value; what it was is a line across the bar.
+  // Each column between its usual lowest and highest value; the other value is a line across the bar.
   paintBars(canvas, x, other) {
-    const shown = Math.min(x.length, 40);
+    const count = Math.min(x.length, MAX_BARS);
     canvas.width = 320;
-    canvas.height = shown * BAR;
+    canvas.height = count * BAR;
     const context = canvas.getContext("2d"),
       ink = getComputedStyle(canvas).color,
-      name = 150,
-      room = canvas.width - name;
+      room = canvas.width - NAME_WIDTH;
     context.font = "11px sans-serif";
     context.textBaseline = "middle";
-    for (let i = 0; i < shown; i++) {
-      const at = (value) =>
-        name + Math.max(0, Math.min(1, (value - this.low[i]) / (this.high[i] - this.low[i] || 1))) * room;
+    for (let i = 0; i < count; i++) {
+      const toPixel = (value) => NAME_WIDTH + this.shareOfColumn(value, i) * room;
       context.fillStyle = ink;
-      context.fillText((this.columns[i] ?? `x${i}`).slice(0, 26), 0, (i + 0.5) * BAR, name - 6);
+      context.fillText((this.columns[i] ?? `x${i}`).slice(0, 26), 0, (i + 0.5) * BAR, NAME_WIDTH - 6);
       context.fillStyle = BLUE;
-      context.fillRect(name, i * BAR + 2, Math.max(1, at(x[i]) - name), BAR - 4);
+      context.fillRect(NAME_WIDTH, i * BAR + 2, Math.max(1, toPixel(x[i]) - NAME_WIDTH), BAR - 4);
       context.fillStyle = RED;
-      if (other && !Number.isNaN(other[i])) context.fillRect(at(other[i]) - 1, i * BAR, 3, BAR);
+      if (other && !Number.isNaN(other[i])) context.fillRect(toPixel(other[i]) - 1, i * BAR, 3, BAR);
     }
+  }
+
+  // Where a value lies between the limits of its column, in [0, 1].
+  shareOfColumn(value, i) {
+    return Math.max(0, Math.min(1, (value - this.low[i]) / (this.high[i] - this.low[i] || 1)));
   }
 }
 
@@ -63,41 +68,43 @@ export function paintPixels(canvas, x, [channels, height, width]) {
 
 // Points in 2 or 3 dimensions, the third seen from above at an angle.
 class Cloud {
-  constructor(points, width) {
-    this.width = width;
-    const places = [];
-    for (let i = 0; i < points.length; i += width) places.push(this.flat(points.subarray(i, i + width)));
-    this.places = places;
-    const [xs, ys] = [0, 1].map((axis) => places.map((place) => place[axis]));
+  // A tensor (N, 2 or 3): the points of the ground, which set the scale.
+  constructor({ data, shape }) {
+    this.width = shape[1];
+    this.ground = this.flattenPoints(data);
+    const [xs, ys] = [0, 1].map((axis) => this.ground.map((point) => point[axis]));
     const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     const scale = (0.84 * SIDE) / Math.max(right - left, high - low, 1e-9);
-    this.at = ([x, y]) => [SIDE / 2 + (x - (left + right) / 2) * scale, SIDE / 2 - (y - (low + high) / 2) * scale];
+    this.toPixel = ([x, y]) => [SIDE / 2 + (x - (left + right) / 2) * scale, SIDE / 2 - (y - (low + high) / 2) * scale];
   }
 
-  static of({ data, shape }) {
-    return new Cloud(data, shape[1]);
-  }
-
-  flat(point) {
-    return this.width === 2 ? [point[0], point[1]] : [point[0] + 0.35 * point[1], point[2] + 0.25 * point[1]];
+  // Values, a point after the other, as [[x, y], ...].
+  flattenPoints(values) {
+    const points = [];
+    for (let i = 0; i < values.length; i += this.width) points.push(flattenPoint(values.slice(i, i + this.width)));
+    return points;
   }
 
   paint(canvas, x, other) {
     if (canvas.width !== SIDE) canvas.width = canvas.height = SIDE;
     const context = canvas.getContext("2d");
     context.clearRect(0, 0, SIDE, SIDE);
-    const dot = (place, colour, size) => {
-      const [px, py] = this.at(place);
-      context.fillStyle = colour;
+    this.paintDots(context, this.ground, "rgb(150 150 155 / 0.5)", 1.2);
+    if (other) this.paintDots(context, this.flattenPoints(other), BLUE, 5);
+    this.paintDots(context, this.flattenPoints(x), RED, 5);
+  }
+
+  paintDots(context, points, colour, size) {
+    context.fillStyle = colour;
+    for (const point of points) {
+      const [px, py] = this.toPixel(point);
       context.beginPath();
       context.arc(px, py, size, 0, 2 * Math.PI);
       context.fill();
-    };
-    for (const place of this.places) dot(place, "rgb(150 150 155 / 0.5)", 1.2);
-    const dots = (points, colour) => {
-      for (let i = 0; i < points.length; i += this.width) dot(this.flat(points.slice(i, i + this.width)), colour, 5);
-    };
-    if (other) dots(other, BLUE);
-    dots(x, RED);
+    }
   }
+}
+
+function flattenPoint([x, y, z]) {
+  return z === undefined ? [x, y] : [x + 0.35 * y, z + 0.25 * y];
 }

@@ -1,6 +1,6 @@
-// What is said of the point under the pointer, above it and never on it: its input, its reconstruction, its class.
+// The tip above the point under the pointer, never on it: its input, its reconstruction, its class.
 
-import { element, numbers } from "./dom.js";
+import { element, formatNumbers } from "./dom.js";
 import { paintPixels } from "./picture.js";
 
 export class Tip {
@@ -10,38 +10,43 @@ export class Tip {
   }
 
   show(row) {
-    const { explorer } = this,
-      { codes, network, preserved, map } = explorer,
-      cells = [];
-    if (explorer.model.kind === "image") {
-      const input = explorer.input(row);
-      if (input)
-        cells.push(
-          thumbnail(
-            input.map((value) => value / 255),
-            "input",
-            explorer.inputShape,
-          ),
-        );
-      if (codes) cells.push(thumbnail(network.decode(codes.row(row)), "rebuilt", network.shape));
-    }
-    const facts = [`input ${row}${explorer.className(row)}`, `error ${numbers([explorer.errors[row]])}`];
+    const { errors, preserved } = this.explorer;
+    const facts = [`input ${row}${this.explorer.describeClass(row)}`, `error ${formatNumbers([errors[row]])}`];
     if (preserved) facts.push(`${Math.round(100 * preserved[row])} % of neighbours kept`);
-    this.root.replaceChildren(...cells, element("span", {}, facts.join(" · ")));
+    this.root.replaceChildren(...this.makeThumbnails(row), element("span", {}, facts.join(" · ")));
     this.root.hidden = false;
-    const [x, y] = map.camera.toScreen(...map.at(row)),
-      { width, height } = map.camera;
-    const { offsetWidth: w, offsetHeight: h } = this.root;
-    this.root.style.left = `${Math.max(2, Math.min(width - w - 2, x - w / 2))}px`;
-    this.root.style.top = `${y - h - 14 > 0 ? y - h - 14 : Math.min(height - h, y + 16)}px`;
+    this.moveAbove(row);
   }
 
   hide() {
     this.root.hidden = true;
   }
+
+  // The input and its reconstruction, where they are pictures.
+  makeThumbnails(row) {
+    const { codes, network, modelMeta, inputShape } = this.explorer;
+    if (modelMeta.kind !== "image") return [];
+    const thumbnails = [],
+      bytes = this.explorer.readInput(row);
+    if (bytes) {
+      const values = bytes.map((value) => value / 255);
+      thumbnails.push(makeThumbnail(values, "input", inputShape));
+    }
+    if (codes) thumbnails.push(makeThumbnail(network.decode(codes.row(row)), "rebuilt", network.shape));
+    return thumbnails;
+  }
+
+  moveAbove(row) {
+    const { map } = this.explorer;
+    const [x, y] = map.camera.toScreen(...map.positionOf(row)),
+      { width, height } = map.camera;
+    const { offsetWidth: w, offsetHeight: h } = this.root;
+    this.root.style.left = `${Math.max(2, Math.min(width - w - 2, x - w / 2))}px`;
+    this.root.style.top = `${y - h - 14 > 0 ? y - h - 14 : Math.min(height - h, y + 16)}px`;
+  }
 }
 
-function thumbnail(values, name, shape) {
+function makeThumbnail(values, name, shape) {
   const canvas = element("canvas", { "aria-label": name });
   paintPixels(canvas, values, shape);
   return element("figure", {}, canvas, element("figcaption", {}, name));

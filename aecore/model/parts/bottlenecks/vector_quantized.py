@@ -55,7 +55,8 @@ class CodebookBottleneck(Bottleneck):
         super().__init__(latent_dim)
         self.commitment, self.levels = options.commitment, options.codes
         self.codebook = nn.Parameter(torch.empty(options.codes, options.dim))
-        nn.init.normal_(self.codebook, std=1 / math.sqrt(options.dim))
+        if not self.codebook.is_meta:  # to be loaded; torch imports a compiler to draw there
+            nn.init.normal_(self.codebook, std=1 / math.sqrt(options.dim))
 
     def forward(self, h: Tensor, samples: int) -> Code:
         z = self.snap(h)

@@ -115,6 +115,8 @@ def initialise_layers(layers: Iterable[nn.Module], activation: str) -> None:
     """
     for layer in layers:
         assert isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
+        if layer.weight.is_meta:
+            continue  # to be loaded; torch imports a compiler to draw where there is no memory
         if activation in ("relu", "gelu"):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         else:

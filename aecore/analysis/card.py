@@ -1,0 +1,283 @@
+"""The model card, README.md: the model, its metrics, how to train it again and how to use it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from aecore.analysis.metrics import COUNT, METRICS
+from aecore.data.catalog import CATALOG
+from aecore.errors import ConfigError
+from aecore.files import LIBRARY
+from aecore.model.config import RunConfig
+from aecore.model.parts.base import Options
+from aecore.model.variants import VARIANTS
+from aecore.runs.recipe import RECIPE_PARTS, format_train_command, infer_data_kind
+from aecore.runs.records import EpochRecord, is_finite_number
+from aecore.runs.references import find_references
+
+VARIANT_TAG = "aecore-variant:"
+ON_THE_HUB = {  # catalog names whose data the Hub has too
+    "mnist": "ylecun/mnist",
+    "fashion-mnist": "zalando-datasets/fashion_mnist",
+    "cifar10": "uoft-cs/cifar10",
+    "svhn": "ufldl-stanford/svhn",
+}
+MAX_NAME_LENGTH = 100
+
+
+def format_card(
+    config: RunConfig,
+    metrics: Mapping[str, Any],
+    *,
+    repo: str | None = None,
+    folder: str | None = None,
+    space: str = "",
+    history: Sequence[EpochRecord] = (),
+) -> str:
+    """Returns the text of README.md for a run with these test metrics.
+
+    The snippet pulls from `repo` where that is given, else it loads `folder`. `space` is the
+    address of a page that shows the model. `history` is `Run.epochs()`. Nothing in a stranger's
+    config or metrics can break out of its place in the text.
+    """
+    known = keep_known_metrics(metrics)
+    blocks = [
+        format_front_matter(config, known),
+        f"# {format_card_title(config, escape_markdown)}",
+        *describe_variant(config),
+    ]
+    if space:
+        blocks.append(
+            f"**[Explore it in the browser]({space})**: point anywhere on the map of its codes, "
+            "and it decodes there."
+        )
+    blocks.append("## Parts\n\n" + format_parts_table(config))
+    if known:
+        blocks.append("## Results\n\n" + format_results_section(config, known))
+    if training := format_training_section(config, history):
+        blocks.append("## Training\n\n" + training)
+    blocks.append(
+        "## Use\n\nWith the package `aecore` of Autoencoder Lab:\n\n"
+        + fence_code("python", format_snippet(config, repo, folder))
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+# -- the front matter
+
+
+def format_front_matter(config: RunConfig, metrics: Mapping[str, float]) -> str:
+    """Returns the YAML block that the Hub reads: library, tags, data and results."""
+    is_image = infer_data_kind(config) == "image"
+    task = "image-feature-extraction" if is_image else "feature-extraction"
+    values: dict[str, Any] = {"library_name": LIBRARY, "license": "mit", "pipeline_tag": task}
+    values["tags"] = list_tags(config)
+    name = config.data.name if config.data else ""
+    if name in ON_THE_HUB:
+        values["datasets"] = [ON_THE_HUB[name]]
+    errors = {key: value for key, value in metrics.items() if METRICS[key].unit != COUNT}
+    if errors and name:
+        result = make_result(config, name, task, errors)
+        values["model-index"] = [{"name": format_card_title(config), "results": [result]}]
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---"
+
+
+def list_tags(config: RunConfig) -> list[str]:
+    """Returns the tags by which the Hub finds the model, each once."""
+    tags = ["autoencoder", LIBRARY]
+    if variant := VARIANTS.get(config.model.variant):
+        tags += [variant.family.lower(), f"{VARIANT_TAG}{config.model.variant}"]
+    return list(dict.fromkeys(tags))
+
+
+def make_result(
+    config: RunConfig, name: str, task: str, errors: Mapping[str, float]
+) -> dict[str, Any]:
+    """Returns the entry of `model-index`: these metrics on the test split of a data set."""
+    return {
+        "task": {"type": task, "name": "Reconstruction"},
+        "dataset": {
+            "type": ON_THE_HUB.get(name, clean_line(name)),
+            "name": name_data_set(config),
+            "split": "test",
+        },
+        "metrics": [{"type": key, "name": key, "value": value} for key, value in errors.items()],
+    }
+
+
+# -- the blocks of the text
+
+
+def format_card_title(config: RunConfig, escape: Callable[[str], str] = str) -> str:
+    """Returns a title like `Denoising autoencoder (masking) on MNIST`, names through `escape`."""
+    variant = VARIANTS.get(config.model.variant)
+    if variant is None:
+        title = f"{escape(clean_line(config.model.variant))} autoencoder"
+    else:
+        head, _, tail = variant.label.partition(", ")
+        title = (head if "AE" in head else f"{head} autoencoder") + (f" ({tail})" if tail else "")
+    return f"{title} on {escape(name_data_set(config))}" if config.data else title
+
+
+def describe_variant(config: RunConfig) -> list[str]:
+    """Returns the sentence, the formula and the paper of the variant, each a block of text."""
+    shape = config.model.input_shape
+    unit = "values" if len(shape) == 1 else "pixels (channels, height, width)"
+    sizes = f"It takes {' x '.join(map(str, shape))} {unit} to a code of {config.model.latent_dim}."
+    variant = VARIANTS.get(config.model.variant)
+    if variant is None:
+        return [sizes]
+    return [
+        f"{variant.summary} {sizes}",
+        f"$$ {variant.formula} $$",
+        f"[{variant.paper}]({variant.url})",
+    ]
+
+
+def format_parts_table(config: RunConfig) -> str:
+    """Returns a table with one row for each part, with its options."""
+    model = config.model
+    parts = [(name, getattr(model, name)) for name in RECIPE_PARTS]
+    parts += [("penalty", penalty) for penalty in model.penalties]
+    lines = ["| part | kind | options |", "|---|---|---|"]
+    for name, part in parts:
+        if part is not None:
+            lines.append(f"| {name} | {part.kind} | {format_part_options(part)} |")
+    if model.scaling != "none":
+        lines.append(f"| scaling | {model.scaling} | |")
+    return "\n".join(lines)
+
+
+def format_part_options(part: Options) -> str:
+    """Returns the options of a part with their values, in one cell of a table."""
+    values = part.model_dump(mode="json", exclude={"kind"})
+    return ", ".join(
+        f"{name} {escape_markdown(json.dumps(value).strip(chr(34)))}"
+        for name, value in values.items()
+    )
+
+
+def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> str:
+    """Returns the table of test metrics with their explanations, then published figures."""
+    data = f"the test split of {escape_markdown(name_data_set(config))}"
+    measured_on = data if config.data else "test data"
+    units = "pixels in [0, 1]" if config.model.scaling == "none" else "scaled columns"
+    higher = [METRICS[name].label for name in metrics if METRICS[name].direction > 0]
+    tail = f", of {' and '.join(higher)} higher" if higher else ""
+    lines = ["| metric | value | what it is |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {format_card_number(value)} | {describe_metric(name)} |"
+        for name, value in metrics.items()
+    ]
+    return (
+        f"Measured on {measured_on}, in {units}. Of errors and bounds lower is better{tail}.\n\n"
+        + "\n".join(lines)
+        + format_published_figures(config, metrics)
+    )
+
+
+def describe_metric(name: str) -> str:
+    """Returns the explanation of a metric, for a cell of a table."""
+    return METRICS[name].explanation.rstrip(".").replace("|", "\\|")
+
+
+def format_published_figures(config: RunConfig, metrics: Mapping[str, float]) -> str:
+    """Returns a list of published figures beside the run's own; empty where there are none."""
+    lines = [
+        f"- {name} {format_card_number(metrics[name])}; "
+        f"{escape_markdown(reference.source)}: {format_card_number(reference.value)}"
+        for name, reference in find_references(config).items()
+        if name in metrics
+    ]
+    return "\n\nFor comparison:\n\n" + "\n".join(lines) if lines else ""
+
+
+def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -> str:
+    """Returns the command and its outcome; empty where it is not known or not safe to paste."""
+    try:
+        command = format_train_command(config, infer_data_kind(config))
+    except ConfigError:
+        return ""
+    if not command.isprintable():  # a line to paste must be what it looks like
+        return ""
+    text = "This makes the same run again:\n\n" + fence_code("sh", command)
+    losses = [record.loss for record in history if record.loss is not None]
+    seconds = [record.seconds for record in history if record.seconds is not None]
+    if not losses or not len(losses) == len(seconds) == len(history):
+        return text
+    first, last = format_card_number(losses[0]), format_card_number(losses[-1])
+    took = format_card_number(math.fsum(seconds))
+    return (
+        f"{text}\n\n{len(losses)} epochs took {took} s; "
+        f"the training loss went from {first} to {last}."
+    )
+
+
+def format_snippet(config: RunConfig, repo: str | None, folder: str | None) -> str:
+    """Returns Python code that loads the model and reconstructs examples, as it stands."""
+    load = f"from_pretrained({quote_yaml(repo)})" if repo else f"load({quote_yaml(folder or '.')})"
+    shape = ", ".join(map(str, config.model.input_shape))
+    if infer_data_kind(config) == "image":
+        draw, units = "rand", "pixels in [0, 1]"
+    else:
+        draw, units = "randn", "columns in their own units"
+    return "\n".join(
+        [
+            "import torch",
+            "from aecore import Autoencoder",
+            "",
+            f"model = Autoencoder.{load}",
+            f"x = torch.{draw}(4, {shape})  # put your examples here: {units}",
+            "reconstruction = model.reconstruct(x)",
+            "error = (reconstruction - x).square().flatten(1).sum(1).mean()",
+            'print(tuple(reconstruction.shape), f"squared error {error:.4g}")',
+        ]
+    )
+
+
+# -- text that cannot break out
+
+
+def keep_known_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the known metrics that are finite numbers, in the order of METRICS."""
+    return {name: metrics[name] for name in METRICS if is_finite_number(metrics.get(name))}
+
+
+def name_data_set(config: RunConfig) -> str:
+    """Returns a catalog set's label, else the name on one line; for people."""
+    name = config.data.name if config.data else ""
+    return CATALOG[name].label if name in CATALOG else clean_line(name)
+
+
+def clean_line(text: str) -> str:
+    """Returns the text on one line, printable and of bearable length."""
+    line = " ".join(text.split())
+    printable = "".join(letter if letter.isprintable() else " " for letter in line)
+    return printable[:MAX_NAME_LENGTH] or "data"
+
+
+def escape_markdown(text: str) -> str:
+    """Escapes what Markdown, HTML and formulas would read as more than text."""
+    html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$:@-])", r"\\\1", html)
+
+
+def quote_yaml(text: str) -> str:
+    """Returns the text in double quotes, escaped, as YAML and Python read it."""
+    return json.dumps(text)
+
+
+def fence_code(language: str, text: str) -> str:
+    """Returns a code block of Markdown."""
+    return f"```{language}\n{text}\n```"
+
+
+def format_card_number(value: float) -> str:
+    """Formats to three significant digits, or whole with its thousands set apart."""
+    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.3g}"

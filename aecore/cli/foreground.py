@@ -1,0 +1,71 @@
+"""Training in the process of the command: progress on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from tqdm import tqdm
+
+from aecore.cli.output import print_metrics
+from aecore.model.config import TrainConfig
+from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord, Record
+from aecore.runs.run import Run
+
+
+def train_here(run: Run) -> None:
+    """Trains to the end in this process; SIGTERM, SIGALRM and Ctrl-C keep the best model."""
+    from aecore.training.trainer import fit
+
+    signals = collect_signals()
+    if os.environ.get("RANK", "0") != "0":  # of several processes the first one prints
+        list(fit(run, lambda: bool(signals)))
+        return
+    state, total = run.state(), (run.config().training or TrainConfig()).epochs
+    is_terminal = sys.stderr.isatty()
+    with tqdm(total=total, initial=state.epoch, unit="epoch", disable=not is_terminal) as bar:
+        for record in fit(run, lambda: bool(signals), print_progress):
+            show_record(record, total, bar)
+    if signal.SIGALRM in signals and run.state().state == "stopped":
+        run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")
+    state = run.state()
+    print(f"{run.id}: {state.state} after {state.epoch} of {total} epochs, in {run.path}")
+    print_metrics(run.test_metrics(), False)
+
+
+def collect_signals() -> list[int]:
+    """Returns a list to which every signal is added that asks this process to end from now on."""
+    signals: list[int] = []
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):  # the last: its time is up
+        signal.signal(signum, lambda number, _: signals.append(number))
+    return signals
+
+
+def show_record(record: Record, total: int, bar: tqdm) -> None:
+    """Prints a record as a line, or moves the bar where there is one."""
+    if isinstance(record, MetricsRecord):
+        return
+    if bar.disable:
+        print(format_record(record, total), flush=True)
+    elif isinstance(record, EpochRecord):
+        bar.set_postfix(loss=f"{record.loss:.4g}")
+        bar.update()
+
+
+def format_record(record: EpochRecord | PretrainRecord, total: int) -> str:
+    """Returns a record as a plain line; `total` is the number of epochs of the run."""
+    if isinstance(record, PretrainRecord):
+        parts = [f"layer {record.layer} epoch {record.epoch}", f"loss {record.loss:.4f}"]
+    else:
+        parts = [f"epoch {record.epoch}/{total}", f"loss {record.loss:.4f}"]
+        if record.validation_loss is not None:
+            parts.append(f"validation {record.validation_loss:.4f}")
+    return "  ".join([*parts, f"{record.seconds:.1f} s"])
+
+
+def print_progress(activity: str, share: float) -> None:
+    """Prints on a terminal how far a download is."""
+    if sys.stderr.isatty():
+        end = "\n" if share >= 1 else ""
+        print(f"\r{activity} {share:4.0%}", end=end, file=sys.stderr, flush=True)

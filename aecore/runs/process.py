@@ -1,0 +1,191 @@
+"""Processes that work beside the app: starting one, its lock, its log, and ending it.
+
+A lock is a file held with flock, which the system releases however the process ends; the file holds
+the process's id. Only the standard library is used here: a run that waits in the queue imports this
+module and stays at a few megabytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]  # the folder that holds the package aecore
+LOCK_POLL_SECONDS = 0.02
+LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05
+
+
+@dataclass(frozen=True)
+class LockFile:
+    """A file that a process keeps locked for as long as it lives, with its process id inside."""
+
+    path: Path
+
+    def is_held(self) -> bool:
+        """Returns True while a process holds the lock."""
+        try:
+            with open(self.path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return False
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
+    def holder(self) -> int | None:
+        """Returns the id of the process that holds the lock; None where there is none."""
+        if not self.is_held():
+            return None
+        try:
+            return int(self.path.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def modified(self) -> float:
+        """Returns when the lock was last taken or touched, in seconds since 1970; 0 if never."""
+        try:
+            return self.path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    @contextmanager
+    def hold(self, wait: bool = False) -> Iterator[IO[str]]:
+        """Holds the lock, with this process's id in the file; yields the open file.
+
+        Waits for ever with `wait`, else raises BlockingIOError where another process keeps it.
+        """
+        with open(self.path, "a+") as file:
+            if wait:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            else:
+                _lock_soon(file)
+            write_holder(file, os.getpid())
+            yield file
+
+    def wait_until_free(self, seconds: float) -> bool:
+        """Waits at most `seconds` for the lock to be released; returns whether it is."""
+        deadline = time.monotonic() + seconds
+        while self.is_held() and time.monotonic() < deadline:
+            time.sleep(LOCK_POLL_SECONDS)
+        return not self.is_held()
+
+    def signal_holder(self, signum: int) -> None:
+        """Sends a signal to the process that holds the lock, if one does."""
+        if pid := self.holder():
+            signal_process(pid, signum)
+
+    def end_holder(self, seconds: float, signum: int = signal.SIGTERM) -> None:
+        """Ends the process that holds the lock; by SIGKILL if `signum` did not within `seconds`."""
+        pid = self.holder()
+        if not pid:
+            return
+        signal_process(pid, signum)
+        if not self.wait_until_free(seconds):
+            signal_process(pid, signal.SIGKILL)
+
+
+def _lock_soon(file: IO[str]) -> None:
+    """Locks a file within a second: `is_held` in another process holds it for a moment."""
+    for _ in range(LOCK_TRIES - 1):
+        if try_lock(file):
+            return
+        time.sleep(LOCK_RETRY_SECONDS)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def try_lock(file: IO[str] | IO[bytes]) -> bool:
+    """Locks an open file exclusively if that is possible at once; returns whether it was."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_holder(file: IO[str], pid: int) -> None:
+    """Replaces the content of a lock file, open for appending, by a process id."""
+    file.truncate(0)
+    file.write(str(pid))
+    file.flush()
+
+
+def signal_process(pid: int, signum: int) -> None:
+    """Signals a process, and all it started where it leads a process group of its own."""
+    try:
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, signum)
+        else:
+            os.kill(pid, signum)
+    except ProcessLookupError:
+        pass
+
+
+def start_module(
+    module: str,
+    *arguments: str,
+    log: Path,
+    input_text: str = "",
+    held_lock: IO[str] | None = None,
+) -> int:
+    """Starts `python -m module arguments` in a session of its own; returns its process id.
+
+    It outlives this process, and signals to this one do not reach it. Its output is appended to
+    `log`; all that it can read is `input_text`. It keeps a `held_lock` for as long as it lives.
+    """
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=make_child_environment(),
+            pass_fds=[held_lock.fileno()] if held_lock else [],
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(input_text.encode())
+    return process.pid
+
+
+def make_child_environment() -> dict[str, str]:
+    """Returns a child's environment: its share of the cores, and no spinning while it waits."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    # on two cores one is left for the pages
+    threads = 1 if cores <= 2 else max(1, cores // read_slot_limit())
+    path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]))
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "PYTHONPATH": path,
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
+def read_slot_limit() -> int:
+    """Returns how many runs may train at a time on this machine: $AECORE_SLOTS, or one."""
+    try:
+        return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
+    except ValueError:
+        return 1
+
+
+def read_log_tail(log: Path, lines: int = 20) -> list[str]:
+    """Returns the last lines of a log; none where there is no log."""
+    try:
+        return log.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []

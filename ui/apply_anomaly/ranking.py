@@ -1,0 +1,119 @@
+"""Ranking: the highest scores, one of them explained, and all as a file."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from torch import Tensor
+
+from aecore.data.splits import Dataset, as_float
+from aecore.runs.run import Run
+from ui.apply_anomaly.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR
+from ui.apply_anomaly.explanation import name_class, name_example, show_explanation
+from ui.apply_anomaly.scoring import ScoredInputs
+from ui.kit.cache import get_model
+from ui.kit.downloads import offer_csv
+from ui.kit.examples import (
+    GROUND_POINTS,
+    ROW_TILES_NOTE,
+    choose_index,
+    format_cards,
+    is_point_cloud,
+)
+from ui.kit.figures import draw_cloud
+from ui.kit.inputs import Inputs
+
+SHOWN_ANOMALIES = 16
+MAX_SHORT_SCORE = 1000  # larger scores are written out
+
+
+def show_ranking(
+    run: Run, dataset: Dataset, inputs: Inputs, scored: ScoredInputs, threshold: float
+) -> None:
+    """Show the most anomalous examples, explain one of them, and offer all scores."""
+    st.subheader("The most anomalous", anchor=False)
+    order = scored.scores.argsort(descending=True)
+    if is_point_cloud(dataset):
+        show_scored_cloud(dataset, scored, threshold)
+    else:
+        show_top_cards(run, inputs, scored, order[:SHOWN_ANOMALIES], threshold)
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    rank = choose_index(
+        row, "Rank", "rank", len(order), 0, "Which to look into: 0 is the most anomalous."
+    )
+    offer_csv(
+        "Scores as CSV",
+        lambda: tabulate_verdicts(inputs, scored, threshold),
+        f"{run.id}-anomalies.csv",
+        row,
+        help="Every example that was scored, with score, p-value and verdict.",
+    )
+    show_explanation(run, dataset, inputs, scored, int(order[rank or 0]), threshold)
+
+
+def show_scored_cloud(dataset: Dataset, scored: ScoredInputs, threshold: float) -> None:
+    """Show examples below and above the threshold in their own space."""
+    above = scored.scores > threshold
+    groups = {
+        "training data": dataset.train.x[:GROUND_POINTS],
+        "below the threshold": scored.x[~above],
+        "above": scored.x[above],
+    }
+    figure = draw_cloud(
+        {name: group.numpy() for name, group in groups.items()},
+        (NORMAL_COLOUR, NORMAL_COLOUR, ANOMALOUS_COLOUR),
+    )
+    st.container(width=640).plotly_chart(
+        figure, key="found", alt="Examples above and below the threshold"
+    )
+
+
+def show_top_cards(
+    run: Run, inputs: Inputs, scored: ScoredInputs, order: Tensor, threshold: float
+) -> None:
+    """Show examples as cards in this order, each with its name, score and class."""
+    x, scores = as_float(scored.x[order]), scored.scores[order]
+    indices = order.tolist()
+    details = [
+        f"{format_score(score)}{name_class(inputs, scored, i)}"
+        for score, i in zip(scores.tolist(), indices, strict=True)
+    ]
+    names = [name_example(inputs, scored, i) for i in indices]
+    st.html(format_cards(get_model(run), x, names, details, (scores > threshold).tolist()))
+    st.caption(
+        "Underlined in red: above the threshold. Under each its score."
+        + ("" if x.dim() == 4 else f" {ROW_TILES_NOTE}")
+    )
+
+
+def format_score(score: float) -> str:
+    """Returns a score with three significant digits, a large one as a whole number."""
+    return f"{score:.3g}" if score < MAX_SHORT_SCORE else f"{score:,.0f}"
+
+
+def tabulate_verdicts(inputs: Inputs, scored: ScoredInputs, threshold: float) -> pd.DataFrame:
+    """Returns a line for each scored example: its own columns or its name, then the verdict."""
+    table = tabulate_scored_inputs(inputs, scored)
+    verdicts = {
+        "score": scored.scores,
+        "p_value": scored.detector.p_values_of_scores(scored.scores),
+        "is_anomaly": scored.scores > threshold,
+    }
+    for name, values in verdicts.items():
+        while name in table.columns:  # a column of the visitor's own is never written over
+            name = f"anomaly_{name}"
+        table[name] = values.numpy()
+    return table
+
+
+def tabulate_scored_inputs(inputs: Inputs, scored: ScoredInputs) -> pd.DataFrame:
+    """Returns the visitor's own columns of scored examples, else their row, name and class."""
+    rows = scored.rows.numpy()
+    if inputs.frame is not None:
+        return inputs.frame.iloc[rows].reset_index(drop=True)
+    table = pd.DataFrame({"row": rows})
+    if inputs.names:
+        table["name"] = [inputs.names[row] for row in rows]
+    if inputs.y is not None and inputs.classes:
+        table["class"] = [inputs.classes[int(inputs.y[row])] for row in rows]
+    return table

@@ -1,0 +1,87 @@
+"""Rate-distortion curves: bits against error of a run, PCA, JPEG and WebP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+from torch import Tensor
+
+from aecore.data.splits import Dataset, as_float
+from aecore.runs.run import Run
+from aecore.tasks.rate_distortion import (
+    RatePoint,
+    measure_image_codec_curve,
+    measure_pca_curve,
+    measure_rate_curve,
+)
+from ui.apply_compress.charts import draw_rate_distortion
+from ui.kit.cache import digest_examples, get_model
+from ui.kit.downloads import offer_csv
+from ui.kit.figures import get_variant_colour
+from ui.kit.inputs import fill_with_means
+
+STEP_CHOICES = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0)
+CODECS = {"JPEG": "JPEG", "WebP": "WEBP"}  # names of Pillow's formats by those on the page
+CODEC_QUALITIES = (1, 10, 30, 50, 75, 90)
+CODEC_PICTURES = 100  # behind the curves of JPEG and WebP: each is a file of its own
+PCA_PICTURES = 20_000  # training examples behind PCA
+
+
+def show_rate_curves(run: Run, dataset: Dataset, x: Tensor, point: RatePoint) -> None:
+    """Show bits against error of examples x (N, *input_shape), and `point`, the file in use."""
+    st.subheader("Bits against error", anchor=False)
+    curves = load_rate_curves(
+        str(run.path), run.version(), dataset.name, digest_examples(x), run, dataset, x
+    )
+    is_picture = x.dim() == 4
+    unit = "pixel" if is_picture else "cell"
+    colours = {name_run_curve(run): get_variant_colour(run.config().model.variant)}
+    st.plotly_chart(
+        draw_rate_distortion(curves, point, colours, unit),
+        key="curve",
+        alt=f"Squared error over bits a {unit}, for {', '.join(curves)}",
+    )
+    codecs = f"; JPEG and WebP: {min(CODEC_PICTURES, len(x))} pictures, a file each."
+    st.caption(
+        f"Lower left is better. The diamond is the file above. {len(x):,} examples in one file"
+        + (codecs if is_picture else ".")
+        + " PCA has as many components as the run has units, and goes through the same coder."
+    )
+    table = tabulate_rate_curves(curves)
+    offer_csv("Curves as CSV", lambda: table, "rate-distortion.csv")
+
+
+def name_run_curve(run: Run) -> str:
+    """Returns the name of a run's curve."""
+    return f"{run.id}, {get_model(run).config.latent_dim} units"
+
+
+def tabulate_rate_curves(curves: dict[str, Sequence[RatePoint]]) -> pd.DataFrame:
+    """Returns a line for each point of each curve."""
+    return pd.DataFrame(
+        [
+            {"coder": coder, **point._asdict()}
+            for coder, points in curves.items()
+            for point in points
+        ]
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner="Measuring the curves ...")
+def load_rate_curves(
+    path: str, version: float, data_name: str, digest: str, _run: Run, _dataset: Dataset, _x: Tensor
+) -> dict[str, Sequence[RatePoint]]:
+    """Returns the curves of examples, which `digest` identifies, by their names."""
+    model = get_model(_run)
+    curves: dict[str, Sequence[RatePoint]] = {
+        name_run_curve(_run): measure_rate_curve(model, _x, STEP_CHOICES)
+    }
+    train = as_float(fill_with_means(_dataset.train.x[:PCA_PICTURES], _dataset))
+    components = min(model.config.latent_dim, *train.flatten(1).shape)
+    curves[f"PCA, {components}"] = measure_pca_curve(model, train, _x, STEP_CHOICES)
+    if _x.dim() == 4:
+        for name, kind in CODECS.items():
+            curves[name] = measure_image_codec_curve(_x[:CODEC_PICTURES], kind, CODEC_QUALITIES)
+    return curves

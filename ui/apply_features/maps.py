@@ -1,0 +1,107 @@
+"""Maps: the same inputs placed in two dimensions by several methods."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+import torch
+from torch import Tensor
+
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.latent import project_by_pca, project_by_tsne, project_by_umap
+from aecore.data.splits import Dataset, as_float
+from aecore.runs.run import Run
+from aecore.tasks.features import TRUST_NEIGHBOURS, MapTrust, measure_map_trust
+from ui.kit.cache import digest_examples, get_model
+from ui.kit.figures import draw_small_map
+from ui.kit.inputs import Inputs
+from ui.kit.jobs import forget_jobs, poll_job, start_job
+
+MAP_EXAMPLES = 1000  # on each map
+SLOW_MAPS_MESSAGE = "Placing the points by t-SNE and UMAP"
+
+
+def show_feature_maps(run: Run, dataset: Dataset, inputs: Inputs) -> None:
+    """Show maps of the same inputs by several methods, each with its trustworthiness."""
+    x = as_float(inputs.x[:MAP_EXAMPLES])
+    y = None if inputs.y is None else inputs.y[:MAP_EXAMPLES]
+    if len(x) <= 2 * TRUST_NEIGHBOURS:
+        st.info(
+            f"A map needs more than {2 * TRUST_NEIGHBOURS} inputs; there are {len(x)}.",
+            icon=":material/info:",
+        )
+        return
+    model = get_model(run)
+    values = (
+        x if x.dim() == 4 else model.to_scaled(x).detach()
+    )  # no column counts more for its unit
+    digest = digest_examples(x)
+    maps = load_quick_maps(str(run.path), run.version(), digest, run, x, values)
+    key = f"slow-maps-{run.id}-{run.version()}-{digest}"
+    maps = maps | show_slow_maps(key, encode_in_chunks(model, x), values)
+    groups = {"input": np.arange(len(x))}
+    if y is not None and inputs.classes:
+        groups = {name: np.flatnonzero(y.numpy() == i) for i, name in enumerate(inputs.classes)}
+    columns = st.columns(2, gap="large")
+    for i, (name, positions) in enumerate(maps.items()):
+        with columns[i % 2]:
+            st.markdown(f"**{name}**")
+            st.plotly_chart(draw_small_map(positions, groups), key=f"map-{i}", alt=f"Map: {name}")
+            st.caption(format_map_trust(load_map_trust(key, name, values, positions, y)))
+    st.caption(
+        f"{len(x):,} inputs. Trustworthiness: 1 where all {TRUST_NEIGHBOURS} neighbours on the map "
+        "are near in truth, too (Venna & Kaski, 2001). The class of a point is guessed by the "
+        "majority of its neighbours on the map."
+    )
+
+
+@st.cache_resource(max_entries=16, show_spinner="Placing the points ...")
+def load_quick_maps(
+    path: str, version: float, digest: str, _run: Run, _x: Tensor, _values: Tensor
+) -> dict[str, np.ndarray]:
+    """Returns maps (N, 2) by PCA of the codes of inputs, and of their values."""
+    z = encode_in_chunks(get_model(_run), _x).numpy()
+    maps = {"The code itself": z} if z.shape[1] == 2 else {"The code, PCA": project_by_pca(z, 2)}
+    maps["The bare values, PCA"] = project_by_pca(_values.flatten(1).numpy(), 2)
+    return maps
+
+
+def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
+    """Returns t-SNE and UMAP of codes and values, once they were asked for and are there."""
+    outcome = poll_job(key, SLOW_MAPS_MESSAGE, show_waiting=st.status)
+    if outcome.state == "failed":
+        forget_jobs([key])  # the next run of the page offers them again
+    if outcome.state == "idle":
+        st.button(
+            "Add t-SNE and UMAP",
+            icon=":material/play_arrow:",
+            key="slow",
+            on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x)),
+            help="Of the code and of the bare values: half a minute, beside this page.",
+        )
+    return outcome.result or {}
+
+
+def compute_slow_maps(z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
+    """Returns maps (N, 2) of codes and values by t-SNE and UMAP."""
+    maps = {}
+    for method, project in (("t-SNE", project_by_tsne), ("UMAP", project_by_umap)):
+        for name, values in (("The code", z), ("The bare values", x.flatten(1))):
+            maps[f"{name}, {method}"] = project(values.numpy(), 2, 0)
+    return maps
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def load_map_trust(
+    key: str, name: str, _x: Tensor, _positions: np.ndarray, _y: Tensor | None
+) -> MapTrust:
+    """Returns how far a map can be trusted; `key` and `name` identify it."""
+    return measure_map_trust(_x, torch.from_numpy(np.ascontiguousarray(_positions)), _y)
+
+
+def format_map_trust(trust: MapTrust) -> str:
+    """Returns the trustworthiness of a map, and its accuracy where there are classes."""
+    text = f"Trustworthiness {trust.trustworthiness:.3f}"
+    if trust.accuracy is None:
+        return text
+    return f"{text}, neighbours' class right {trust.accuracy:.1%}"

@@ -1,0 +1,91 @@
+"""Rows with cells hidden on purpose, filled by a run and by baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import streamlit as st
+import torch
+from torch import Tensor
+
+from aecore.analysis.bounds import is_variational
+from aecore.data.splits import Dataset
+from aecore.runs.run import Run
+from aecore.tasks.impute import (
+    PredictionInterval,
+    hide_cells,
+    impute_by_baselines,
+    impute_cells,
+    predict_interval,
+)
+from ui.apply_impute.missing_cells import ROW_DRAWS
+from ui.kit.cache import digest_examples, get_model
+from ui.kit.inputs import Inputs
+
+JUDGED_ROWS, BASELINE_ROWS = 1000, 2000  # rows that are judged, training rows behind baselines
+INTERVAL_SHARE = 0.9  # of the draws between an interval's ends
+
+
+class FilledRows(NamedTuple):
+    """Rows with cells hidden on purpose, and their fillings."""
+
+    x: Tensor  # (N, d) as they are
+    hidden: Tensor  # (N, d) bool
+    fillings: dict[str, Tensor]  # (N, d) by name; the run's id first, then baselines
+    interval: PredictionInterval | None  # None where the model is not variational
+
+
+def fill_hidden_rows(
+    run: Run, dataset: Dataset, inputs: Inputs, share: float, seed: int
+) -> FilledRows:
+    """Returns inputs with a share of their known cells hidden, drawn by a seed, and filled."""
+    x = inputs.x[:JUDGED_ROWS]
+    digest = digest_examples(x)
+    return load_filled_rows(
+        str(run.path), run.version(), dataset.name, digest, share, seed, run, dataset, x
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner="Hiding cells, and filling them again ...")
+def load_filled_rows(
+    path: str,
+    version: float,
+    data_name: str,
+    digest: str,
+    share: float,
+    seed: int,
+    _run: Run,
+    _dataset: Dataset,
+    _x: Tensor,
+) -> FilledRows:
+    """Returns rows, which `digest` identifies, with cells hidden and filled."""
+    model = get_model(_run)
+    hidden = hide_whole_words(hide_cells(_x, share, seed), _dataset.columns) & ~_x.isnan()
+    masked = _x.masked_fill(hidden, torch.nan)
+    fillings = {_run.id: impute_cells(model, masked, ROW_DRAWS)}
+    fillings |= impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked)
+    interval = predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None
+    return FilledRows(_x, hidden, fillings, interval)
+
+
+def hide_whole_words(hidden: Tensor, columns: Sequence[str]) -> Tensor:
+    """Returns hidden cells (N, d) in which one-hot columns of one word are hidden together.
+
+    These are `city=Rome`, `city=Oslo`, ...: one of them tells the others.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, name in enumerate(columns):
+        if "=" in name:
+            groups.setdefault(name.split("=")[0], []).append(i)
+    hidden = hidden.clone()
+    for group in groups.values():
+        hidden[:, group] = hidden[:, group[:1]]
+    return hidden
+
+
+def compute_column_deviations(dataset: Dataset) -> Tensor:
+    """Returns the standard deviation (d,) of the known training cells of each column."""
+    x = dataset.train.x
+    deviations = (x - x.nanmean(0)).square().nanmean(0).sqrt().nan_to_num(1)
+    return torch.where(deviations > 1e-12, deviations, 1.0)

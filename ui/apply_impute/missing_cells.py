@@ -1,0 +1,64 @@
+"""Missing cells: a table as it was brought, filled and offered as a file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from torch import Tensor
+
+from aecore.data.splits import Dataset
+from aecore.data.table_columns import fill_table
+from aecore.runs.run import Run
+from aecore.tasks.impute import impute_cells
+from ui.kit.cache import digest_examples, get_model
+from ui.kit.downloads import encode_parquet, offer_csv, offer_download
+from ui.kit.inputs import Inputs
+
+ROW_DRAWS = 300
+SHOWN_MISSING_ROWS = 50
+FILLED_STYLE = "background-color: rgba(204, 187, 68, 0.45); font-weight: 600"
+
+
+def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
+    """Show the table as it was brought with its missing cells filled, and offer it."""
+    st.subheader("What is really missing", anchor=False)
+    if not inputs.x.isnan().any():
+        st.caption(
+            f"No cell of {inputs.name} is missing. Bring a table with holes on the page **Data**, "
+            "choose it as *Inputs*, and take it away filled."
+        )
+        return
+    frame = inputs.frame
+    if frame is None:
+        frame = pd.DataFrame(inputs.x.numpy(), columns=list(dataset.columns))
+    x = load_imputed_rows(str(run.path), run.version(), digest_examples(inputs.x), run, inputs.x)
+    result = fill_table(frame, dataset.columns, x.numpy())
+    st.caption(
+        f"{int(frame.isna().sum().sum() - result.isna().sum().sum()):,} cells are filled; all else "
+        "is as it was. Filled cells are marked."
+    )
+    show_marked_rows(frame, result)
+    row = st.container(horizontal=True)
+    stem = f"{run.id}-filled"
+    offer_csv("Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary")
+    offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
+
+
+@st.cache_data(max_entries=8, show_spinner="Filling the table ...")
+def load_imputed_rows(path: str, version: float, digest: str, _run: Run, _x: Tensor) -> Tensor:
+    """Returns rows, which `digest` identifies, with their missing cells filled."""
+    return impute_cells(get_model(_run), _x, ROW_DRAWS)
+
+
+def show_marked_rows(frame: pd.DataFrame, result: pd.DataFrame) -> None:
+    """Show the first rows of `result` that had a missing cell in `frame`, those cells marked."""
+    rows = frame.isna().any(axis=1).to_numpy().nonzero()[0][:SHOWN_MISSING_ROWS]
+    shown = result.iloc[rows]
+    marks = pd.DataFrame(
+        np.where(frame.iloc[rows].isna(), FILLED_STYLE, ""), shown.index, shown.columns
+    )
+    st.dataframe(
+        shown.style.apply(lambda _: marks, axis=None).format(precision=4),
+        alt="Rows with filled cells marked",
+    )

@@ -1,0 +1,146 @@
+"""Rows: known cells of a table hidden on purpose and filled, held against the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from aecore.data.splits import Dataset
+from aecore.runs.run import Run
+from aecore.tasks.impute import compute_imputation_rmse
+from ui.apply_impute.charts import draw_bars, draw_truth_against_filling
+from ui.apply_impute.hidden_rows import (
+    INTERVAL_SHARE,
+    FilledRows,
+    compute_column_deviations,
+    fill_hidden_rows,
+)
+from ui.apply_impute.missing_cells import FILLED_STYLE, show_missing_cells
+from ui.kit.figures import get_variant_colour
+from ui.kit.inputs import Inputs
+
+SHOWN_HIDDEN_ROWS = 10
+
+
+def show_row_imputation(run: Run, dataset: Dataset, inputs: Inputs) -> None:
+    """Show hidden cells filled by the run and by baselines, then what is really missing."""
+    share, seed = choose_hidden_cells()
+    filled = fill_hidden_rows(run, dataset, inputs, share, seed)
+    left, right = st.columns(2, gap="large")
+    with left:
+        show_filling_errors(run, dataset, filled)
+        show_coverage(filled)
+    with right:
+        show_column_truth(dataset, filled, run)
+    show_first_rows(dataset, filled, run)
+    show_missing_cells(run, dataset, inputs)
+
+
+def choose_hidden_cells() -> tuple[float, int]:
+    """Show controls for the share of hidden cells and for the seed; return both."""
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    percent = row.slider(
+        "Cells hidden",
+        5,
+        80,
+        20,
+        5,
+        key="hidden",
+        bind="query-params",
+        format="%d %%",
+        width=260,
+        help="Known cells hidden on purpose, so that the filling can be judged.",
+    )
+    seed = row.number_input(
+        "Seed",
+        0,
+        2**31,
+        0,
+        key="pick",
+        bind="query-params",
+        width=120,
+        help="Which cells are hidden.",
+    )
+    return percent / 100, int(seed or 0)
+
+
+def show_filling_errors(run: Run, dataset: Dataset, filled: FilledRows) -> None:
+    """Show the error of hidden cells for the run and each baseline."""
+    deviations = compute_column_deviations(dataset)
+    errors = {
+        name: compute_imputation_rmse(filling, filled.x, filled.hidden, deviations)
+        for name, filling in filled.fillings.items()
+    }
+    colours = {run.id: get_variant_colour(run.config().model.variant)}
+    st.plotly_chart(
+        draw_bars(errors, colours, "error of hidden cells, in deviations"),
+        key="errors",
+        alt=f"Error of hidden cells by {', '.join(errors)}",
+    )
+
+
+def show_coverage(filled: FilledRows) -> None:
+    """Show the share of hidden cells whose truth lies inside the prediction interval."""
+    text = (
+        f"{int(filled.hidden.sum()):,} known cells of {len(filled.x):,} rows were hidden; "
+        "lower is better."
+    )
+    if filled.interval is None:
+        st.caption(
+            f"{text} This model gives one filling and no interval: use a variational one, such as "
+            "iwae."
+        )
+        return
+    inside = (filled.x >= filled.interval.low) & (filled.x <= filled.interval.high)
+    share = inside[filled.hidden].float().mean().item()
+    st.caption(text)
+    st.metric(
+        f"Inside the {INTERVAL_SHARE:.0%} interval",
+        f"{share:.0%}",
+        help=f"Share of hidden cells whose truth lies inside; {INTERVAL_SHARE:.0%} would be exact.",
+    )
+
+
+def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
+    """Show truth against filling of one column's hidden cells, with intervals."""
+    columns = [i for i in range(filled.x.shape[1]) if filled.hidden[:, i].any()]
+    names = [dataset.columns[i] for i in columns]
+    if st.session_state.get("column", names[0]) not in names:
+        del st.session_state["column"]
+    name = st.selectbox("Column", names, key="column", bind="query-params")
+    column = dataset.columns.index(name)
+    rows = filled.hidden[:, column]
+    ends = None
+    if filled.interval is not None:
+        low, high = filled.interval.low, filled.interval.high
+        ends = (low[rows, column].numpy(), high[rows, column].numpy())
+    figure = draw_truth_against_filling(
+        filled.x[rows, column].numpy(),
+        filled.fillings[run.id][rows, column].numpy(),
+        ends,
+        name,
+        get_variant_colour(run.config().model.variant),
+    )
+    st.plotly_chart(figure, key="truth", alt=f"Truth against filling of hidden cells of {name}")
+
+
+def show_first_rows(dataset: Dataset, filled: FilledRows, run: Run) -> None:
+    """Show rows with hidden cells, filled: those cells marked, with the truth in brackets."""
+    rows = filled.hidden.any(1).nonzero().flatten()[:SHOWN_HIDDEN_ROWS].tolist()
+    cells = [
+        [format_filled_cell(filled, run, row, column) for column in range(filled.x.shape[1])]
+        for row in rows
+    ]
+    frame = pd.DataFrame(cells, columns=list(dataset.columns), index=pd.Index(rows, name="row"))
+    marks = pd.DataFrame(
+        np.where(filled.hidden[rows].numpy(), FILLED_STYLE, ""), frame.index, frame.columns
+    )
+    st.markdown("**Hidden and filled again**, the truth in brackets")
+    st.dataframe(frame.style.apply(lambda _: marks, axis=None), alt="Rows with filled cells marked")
+
+
+def format_filled_cell(filled: FilledRows, run: Run, row: int, column: int) -> str:
+    """Returns the value of a cell, with the truth in brackets where it was hidden."""
+    text = f"{filled.fillings[run.id][row, column]:.4g}"
+    return f"{text} ({filled.x[row, column]:.4g})" if filled.hidden[row, column] else text

@@ -1,0 +1,97 @@
+"""The left half of the Hub page: find a model, and pull it into a run."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from aecore.hub.pull import pull_run
+from aecore.hub.repositories import HubModel, search_models
+from aecore.runs.listing import runs_folder
+from aecore.runs.run import Run
+from ui.kit.hub_account import get_hub_token
+from ui.kit.jobs import poll_job, start_job
+from ui.kit.runs import show_run_links
+from ui.kit.visitor import is_public
+
+
+def show_pull() -> None:
+    """Show the search, a form for a known name, and what has arrived."""
+    st.subheader("Pull", anchor=False)
+    if is_public():
+        st.caption(":material/groups: What you pull here, every visitor of this Space sees.")
+    show_model_search()
+    show_pull_by_name()
+    show_pulled()
+
+
+def show_model_search() -> None:
+    """Show a search for models of this library by a word in their name."""
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    text = left.text_input(
+        "Search",
+        key="search",
+        bind="query-params",
+        placeholder="mnist",
+        help="Looks for models tagged aecore whose name holds this.",
+    )
+    if right.button("Search", icon=":material/search:", width="stretch"):
+        token = get_hub_token()
+        start_job("search", lambda: search_models(text, token=token))
+    models = poll_job("search", "Searching ...").result
+    if models == []:
+        st.info("No model of this library has such a name.", icon=":material/search_off:")
+    for model in models or []:
+        show_found_model(model)
+
+
+def show_found_model(model: HubModel) -> None:
+    """Show a model of the Hub, with a button that pulls it."""
+    left, right = st.columns([2, 1], vertical_alignment="center")
+    updated = f", {model.updated:%d %b %Y}" if model.updated else ""
+    left.markdown(
+        f"**{model.repo}** :gray[{model.variant}{updated}, {model.downloads:,} downloads]"
+    )
+    right.button(
+        "Pull",
+        key=f"pull-{model.repo}",
+        icon=":material/download:",
+        on_click=begin_pull,
+        args=(model.repo, None),
+        width="stretch",
+    )
+
+
+def show_pull_by_name() -> None:
+    """Show a form that pulls a model by its name and revision."""
+    with st.form("pull_form", border=False):
+        left, right = st.columns([2, 1])
+        repo = left.text_input("Repository", placeholder="user/name", key="pull_repo")
+        revision = right.text_input(
+            "Revision",
+            placeholder="main",
+            key="pull_revision",
+            help="A branch, a tag or a commit's id. Empty: the newest.",
+        )
+        if st.form_submit_button("Pull", icon=":material/download:", type="primary"):
+            begin_pull(repo.strip(), revision.strip() or None)
+
+
+def begin_pull(repo: str, revision: str | None) -> None:
+    """Begin to pull a model into a run of its own."""
+    source = repo.replace("/", "--") + (f"@{revision}" if revision else "")
+    folder = runs_folder() / re.sub(r"[^\w.@-]+", "-", source)
+    token = get_hub_token()
+    start_job("pull", lambda: pull_run(repo, revision=revision, token=token, out=folder))
+
+
+def show_pulled() -> None:
+    """Show the run that has arrived, and the pages on which to look at it."""
+    folder = poll_job("pull", "Pulling ...").result
+    if folder is None:
+        return
+    run = Run(folder)
+    st.success(f"**{run.id}** is here.", icon=":material/download_done:")
+    with st.container(horizontal=True):
+        show_run_links(run)

@@ -1,0 +1,135 @@
+"""The right half of the Hub page: push a run with its card, publish its explorer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from aecore.errors import AecoreError
+from aecore.explorer.static_page import zip_static_page
+from aecore.hub.cards import make_push_card
+from aecore.hub.push import push_run
+from aecore.hub.spaces import publish_explorer
+from aecore.runs.run import Run
+from ui.kit.hub_account import get_hub_name, get_hub_token
+from ui.kit.jobs import poll_job, start_job
+from ui.kit.messages import show_error
+from ui.kit.runs import list_usable_runs, offer_train_page
+
+CARD_SECONDS = 10.0  # that an answer of the Hub counts for the card
+
+
+class ZippedPage(NamedTuple):
+    """A page as a file."""
+
+    name: str  # of its run
+    data: bytes
+
+
+def show_push() -> None:
+    """Show what can be published of a run; without any run, a link to train one."""
+    st.subheader("Push", anchor=False)
+    runs = list_usable_runs()
+    if not runs:
+        st.info("No run has a model yet.", icon=":material/info:")
+        offer_train_page()
+        return
+    try:
+        run, repo, private = show_push_form(runs)
+        show_publish(run, repo, private)
+    except AecoreError as error:
+        show_error(error)
+
+
+def show_push_form(runs: list[Run]) -> tuple[Run, str, bool]:
+    """Ask for a run, a name and who may see it; show the card; push.
+
+    Returns the run, the repository and True where only its owner may see it.
+    """
+    ids = [run.id for run in runs]
+    run = runs[ids.index(st.selectbox("Run", ids, key="push_run") or ids[0])]
+    suggestion = f"{get_hub_name() or 'user'}/{run.id}"
+    repo = st.text_input(
+        "Repository", suggestion, key=f"push_repo-{suggestion}", help="It is made if need be."
+    ).strip()
+    private = st.toggle("Private", key="push_private", help="Only you see it.")
+    show_card(run, repo)
+    if not get_hub_token():
+        st.caption("Sign in first: pushing needs a token that may write.")
+    st.caption(
+        "The weights, the config, the curve and a few reconstructed test examples are published."
+    )
+    show_push_button(run, repo, private)
+    return run, repo, private
+
+
+def show_card(run: Run, repo: str) -> None:
+    """Show folded the card that the repository would have, its headings three levels lower."""
+    with st.expander("Its card", icon=":material/description:"):
+        text = read_push_card(run.path, run.version(), repo, get_hub_token())
+        body = text.split("---\n", 2)[-1]
+        st.markdown(re.sub(r"^(#+ )", r"###\1", body, flags=re.MULTILINE))
+
+
+@st.cache_data(ttl=CARD_SECONDS, show_spinner=False, max_entries=100)
+def read_push_card(path: Path, version: float, repo: str, token: str | bool) -> str:
+    """Returns the card that a push writes; for a login, asks the Hub for the explorer's page."""
+    return make_push_card(Run(path), repo, token)
+
+
+def show_push_button(run: Run, repo: str, private: bool) -> None:
+    """Show the button that pushes, and where the run went."""
+    token = get_hub_token()
+    if st.button("Push", icon=":material/upload:", type="primary", disabled=not token):
+        start_job("push", lambda: push_run(run, repo, token=token, private=private))
+    if address := poll_job("push", "Pushing ...").result:
+        st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
+
+
+# -- the explorer
+
+
+def show_publish(run: Run, repo: str, private: bool) -> None:
+    """Show how the explorer of a run becomes a page of its own: on the Hub, or as a file."""
+    st.markdown("**Its explorer, as a page without a server**")
+    st.caption(
+        "The map, the network and what one can do with them, in any browser: as a static Space, "
+        "which needs no plan, or as files to keep."
+    )
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    thumbnails = row.toggle(
+        "Show the inputs",
+        key="publish_inputs",
+        help="Puts the data itself on the page: only where its licence allows that.",
+    )
+    token = get_hub_token()
+    if row.button("Publish", icon=":material/public:", disabled=not token, key="publish"):
+        start_job(
+            "publish",
+            lambda: publish_explorer(
+                run, repo, token=token, private=private, thumbnails=thumbnails
+            ),
+        )
+    if row.button("As a .zip", icon=":material/folder_zip:", key="publish_zip"):
+        start_job("zip", lambda: ZippedPage(run.id, zip_static_page(run, thumbnails=thumbnails)))
+    show_published(run)
+
+
+def show_published(run: Run) -> None:
+    """Show where the page was published, and the file of this run's page."""
+    if address := poll_job("publish", "Making the page ...").result:
+        st.success(f"Published: [{address}]({address})", icon=":material/public:")
+    page = poll_job("zip", "Making the page ...").result
+    if isinstance(page, ZippedPage) and page.name == run.id:
+        st.download_button(
+            f"{page.name}.zip, {len(page.data) / 1e6:.1f} MB",
+            page.data,
+            f"{page.name}.zip",
+            "application/zip",
+            icon=":material/download:",
+            on_click="ignore",
+            help="Unpack it and open index.html.",
+        )

@@ -1,0 +1,83 @@
+"""Buttons that download tables, arrays and pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+# By suffix: the media type and the name of a Material icon.
+DOWNLOAD_TYPES = {
+    ".csv": ("text/csv", "table"),
+    ".parquet": ("application/octet-stream", "data_table"),
+    ".npz": ("application/zip", "data_array"),
+    ".png": ("image/png", "image"),
+    ".gif": ("image/gif", "gif_box"),
+}
+
+
+def offer_download(
+    label: str,
+    content: bytes | Callable[[], str | bytes],
+    file_name: str,
+    container: DeltaGenerator | None = None,
+    *,
+    help: str | None = None,
+    type: Literal["primary", "secondary", "tertiary"] = "secondary",
+    disabled: bool = False,
+) -> None:
+    """Show a button that downloads a file; a function as `content` is called when it is pressed.
+
+    The suffix of `file_name` is one of DOWNLOAD_TYPES. `container` is where the button is shown,
+    None the page.
+    """
+    media_type, icon = DOWNLOAD_TYPES[PurePath(file_name).suffix]
+    download_button = st.download_button if container is None else container.download_button
+    download_button(
+        label,
+        content,
+        file_name,
+        media_type,
+        on_click="ignore",
+        icon=f":material/{icon}:",
+        help=help,
+        type=type,
+        disabled=disabled,
+    )
+
+
+def offer_csv(
+    label: str,
+    make_table: Callable[[], pd.DataFrame],
+    file_name: str,
+    container: DeltaGenerator | None = None,
+    *,
+    help: str | None = None,
+    type: Literal["primary", "secondary", "tertiary"] = "secondary",
+    disabled: bool = False,
+) -> None:
+    """Show a button that downloads a table as CSV without its index.
+
+    The table is made when the button is pressed. `container` is where it is shown, None the page.
+    """
+    offer_download(
+        label,
+        lambda: make_table().to_csv(index=False),
+        file_name,
+        container,
+        help=help,
+        type=type,
+        disabled=disabled,
+    )
+
+
+def encode_parquet(frame: pd.DataFrame) -> bytes:
+    """Returns a table without its index as the bytes of a .parquet file."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()

@@ -1,0 +1,171 @@
+"""The part of the Train form that chooses a backend and a device, and jobs that are found again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from aecore.backends.base import Device, JobFinder, Order, RemoteJob
+from aecore.backends.launch import read_order, send_run, start_run
+from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
+from aecore.errors import AecoreError
+from aecore.runs.listing import list_runs
+from aecore.runs.run import Run
+from ui.kit.hub_account import get_hub_name, get_hub_token
+from ui.kit.jobs import poll_job, start_job
+
+DEFAULT_MINUTES = (5, 30, 24 * 60)  # min, default and max that can be rented at once
+DEVICES_TTL = 60.0  # seconds that an answer counts
+
+
+class TrainingPlace(NamedTuple):
+    """The backend and the device to train on, as chosen on the form."""
+
+    engine: str
+    device: Device
+    minutes: int = 0
+
+
+def choose_training_place(count: int = 1) -> TrainingPlace | None:
+    """Show the choice of a backend and a device for `count` runs, and what they may cost.
+
+    Returns None, and shows the reason, where the backend cannot be used.
+    """
+    engine = st.segmented_control(
+        "Where",
+        list(BACKENDS),
+        default="local",
+        required=True,
+        key="where",
+        format_func=format_backend,
+    )
+    entry = BACKENDS[engine]
+    devices = list_devices(engine, get_hub_token() if entry.needs_token else False)
+    usable = {device.name: device for device in devices if not device.why_not}
+    if not usable:
+        st.info(devices[0].why_not, icon=":material/info:")
+        if entry.needs_token and not get_hub_token():
+            st.page_link("hub.py", label="Sign in", icon=":material/login:")
+        return None
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    name = left.selectbox(
+        "Device",
+        list(usable),
+        key=f"device-{engine}",
+        format_func=lambda option: format_device(usable[option]),
+    )
+    device = usable[name or next(iter(usable))]
+    if entry.needs_token:
+        show_found_jobs(entry)
+    if device.price is None:
+        return TrainingPlace(engine, device)
+    return TrainingPlace(engine, device, ask_for_minutes(right, device.price, count))
+
+
+def ask_for_minutes(column: DeltaGenerator, price: float, count: int) -> int:
+    """Ask for the time limit of a rented device, and show what `count` runs may cost at most."""
+    shortest, usual, longest = DEFAULT_MINUTES
+    minutes = column.number_input("Time limit, minutes", shortest, longest, usual, 5, key="minutes")
+    cost = price * int(minutes) / 60 * count
+    for_runs = f" for {count} runs" if count > 1 else ""
+    st.caption(
+        f"At most **${cost:.2f}**{for_runs}, paid by your account **{get_hub_name()}**: "
+        f"${price:.2f} an hour, by the minute, until a run ends. "
+        "The result goes to a private repository."
+    )
+    return int(minutes)
+
+
+def format_backend(name: str) -> str:
+    """Returns a backend's icon and label."""
+    return f"{BACKENDS[name].icon} {BACKENDS[name].label}"
+
+
+def format_device(device: Device) -> str:
+    """Returns a device's label, its details and its price an hour, in one line."""
+    price = "" if device.price is None else f", ${device.price:.2f} an hour"
+    return f"{device.label} · {device.detail}{price}" if device.detail else f"{device.label}{price}"
+
+
+@st.cache_data(ttl=DEVICES_TTL, show_spinner="Asking what is there ...", max_entries=100)
+def list_devices(engine: str, token: str | bool) -> list[Device]:
+    """Returns what a backend offers, or one device that says why it offers nothing."""
+    return open_backend(engine, token).devices()
+
+
+def start_training(run: Run, place: TrainingPlace | None) -> None:
+    """Start to train a run where the form says; None is this machine."""
+    kind, _, count = place.device.name.partition(":") if place else ("", "", "")
+    if place is None or not BACKENDS[place.engine].is_remote:
+        start_run(run, processes=int(count) if kind == "gpu" else 1)
+        return
+    order = Order(
+        backend=place.engine,
+        device=place.device.name,
+        label=place.device.label,
+        minutes=place.minutes,
+        price=place.device.price,
+        owner=get_hub_name() if BACKENDS[place.engine].is_paid else "",
+    )
+    start_run(run, order, get_hub_token())
+
+
+def describe_place(run: Run) -> str:
+    """Returns where a run trains that is not here, and what it may cost; empty for one that is."""
+    if (order := read_order(run)) is None:
+        return ""
+    price = f", at most ${order.price * order.minutes / 60:.2f}" if order.price else ""
+    return f" · {format_backend(order.backend)}, {order.label or order.device}{price}"
+
+
+def show_found_jobs(entry: BackendEntry) -> None:
+    """Show jobs of the visitor's account whose runs are not here, each to be brought back."""
+    token, user = get_hub_token(), get_hub_name()
+    finder = entry.open(token)
+    if not isinstance(token, str) or not user or not isinstance(finder, JobFinder):
+        return
+    if st.button(f"Find my jobs on {entry.account}", icon=":material/cloud_sync:", type="tertiary"):
+        start_job("jobs", lambda: finder.jobs(user))
+    outcome = poll_job("jobs", "Asking the Hub ...")
+    if outcome.state == "done":
+        show_missing_jobs(finder, outcome.result, token)
+    brought = poll_job("bring", "Looking ...").result
+    if isinstance(brought, Run):
+        st.page_link(
+            "train.py",
+            label=brought.id,
+            icon=":material/monitoring:",
+            query_params={"run": brought.id},
+        )
+
+
+def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> None:
+    """Show the jobs whose runs are not here, each with a button that brings it."""
+    local_ids = {run.id for run in list_runs()}
+    missing = [job for job in jobs if job.run not in local_ids]
+    if not missing:
+        st.caption("No job of yours is missing here.")
+    for job in missing:
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.markdown(f"**{job.run}** :gray[{job.flavor}, {job.stage.lower()}]", width="content")
+        row.button(
+            "Bring it here",
+            key=f"bring-{job.handle}",
+            on_click=bring_job_back,
+            args=(finder, job, token),
+        )
+
+
+def bring_job_back(finder: JobFinder, job: RemoteJob, token: str) -> None:
+    """Begin to make a run folder for a job, and to follow the job from here."""
+
+    def fetch() -> Run:
+        run = finder.bring(job)
+        if (order := read_order(run)) is None:
+            raise AecoreError(f"{run.id} does not say where it is. Try again.")
+        send_run(run, order, token)
+        return run
+
+    start_job("bring", fetch)

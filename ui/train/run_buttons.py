@@ -1,0 +1,80 @@
+"""What can be done with a run on the Train page: stop, resume, look at, repeat and delete it."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from aecore.backends.launch import resume_run, stop_run
+from aecore.data.catalog import CATALOG
+from aecore.errors import AecoreError
+from aecore.runs.listing import is_shipped_run
+from aecore.runs.run import LIVE_STATES, Run
+from ui.kit.hub_account import get_hub_token
+from ui.kit.runs import show_run_links
+from ui.kit.visitor import is_public
+
+
+def show_run_buttons(run: Run) -> None:
+    """Show what can be done with the run in its state."""
+    state = run.state().state
+    row = st.container(horizontal=True, vertical_alignment="center")
+    show_stop_or_resume(row, run, state)
+    if run.has_model():
+        with row:
+            show_run_links(run)
+    if state == "failed" and is_data_missing(run) and row.button("Train on the digits instead"):
+        st.switch_page(
+            "train.py", query_params={"variant": run.config().model.variant, "data": "digits"}
+        )
+    if row.button("New run", icon=":material/add:", type="tertiary"):
+        st.switch_page("train.py")
+    if state not in LIVE_STATES and not is_shipped_run(run.path) and not is_public():
+        with row.popover("Delete", icon=":material/delete:"):
+            st.markdown(f"Delete **{run.id}** with its weights?")
+            st.button("Delete for good", on_click=delete_shown_run, args=(run,), type="primary")
+
+
+def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
+    """Show a button that stops a live run, or that resumes one which did not finish."""
+    if state in LIVE_STATES:
+        row.button(
+            "Stop",
+            icon=":material/stop:",
+            on_click=stop_run,
+            args=(run,),
+            help="The best model so far is kept.",
+        )
+    elif state in ("stopped", "lost", "failed") and run.config().data:
+        row.button(
+            "Resume",
+            icon=":material/play_arrow:",
+            on_click=resume_shown_run,
+            args=(run,),
+            type="primary",
+        )
+
+
+def is_data_missing(run: Run) -> bool:
+    """Returns True where the run's data set is in the catalog, but not on this machine."""
+    config = run.config()
+    entry = CATALOG.get(config.data.name) if config.data else None
+    return entry is not None and not entry.is_local()
+
+
+def resume_shown_run(run: Run) -> None:
+    """Resume a run; say why where it cannot be."""
+    try:
+        resume_run(run, get_hub_token())
+    except AecoreError as error:
+        st.toast(str(error))
+
+
+def delete_shown_run(run: Run) -> None:
+    """Delete a run and leave its address; say why where it cannot be."""
+    try:
+        run.delete()
+        st.query_params.pop("run", None)
+        st.toast(f"{run.id} is deleted.")
+    except AecoreError as error:
+        st.toast(str(error))

@@ -1,0 +1,39 @@
+"""The list of all runs under the form of the Train page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from aecore.runs.listing import list_runs, runs_folder
+from aecore.runs.process import read_slot_limit
+from aecore.runs.run import Run
+from ui.kit.runs import format_state_badge
+from ui.kit.visitor import is_mine
+
+TABLE_POLL_SECONDS = 3.0
+LISTED_RUNS = 20
+
+
+@st.fragment(run_every=TABLE_POLL_SECONDS)
+def show_run_table() -> None:
+    """Show every run, newest first; a click opens it."""
+    runs = [run for run in list_runs() if is_mine(run)]
+    st.subheader("Runs", anchor=False)
+    st.caption(
+        f"At most {read_slot_limit()} at a time; the others wait their turn. "
+        "Choose one to watch it."
+    )
+    for run in runs[:LISTED_RUNS]:
+        show_run_row(run)
+    if len(runs) > LISTED_RUNS:
+        st.caption(f"and {len(runs) - LISTED_RUNS} older ones, in {runs_folder()}")
+
+
+def show_run_row(run: Run) -> None:
+    """Show a run's state, its name to click on, and how far it is."""
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    state = run.state()
+    row.markdown(format_state_badge(run), width=100)
+    if row.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"):
+        st.switch_page("train.py", query_params={"run": run.id})
+    row.caption(f"epoch {state.epoch} of {state.epochs}" if state.epochs else "", width="content")

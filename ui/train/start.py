@@ -1,0 +1,55 @@
+"""The end of the Train form: the run as a command, and the button that starts it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from aecore.errors import AecoreError
+from aecore.model.config import RunConfig
+from aecore.runs.listing import create_run
+from aecore.runs.recipe import format_train_command
+from aecore.runs.run import Run
+from ui.kit.messages import show_error
+from ui.train.backend_form import TrainingPlace, start_training
+from ui.train.sweep_form import SweepRequest
+
+
+def show_command(config: RunConfig, kind: str) -> None:
+    """Show folded the command that trains the same run; `kind` is that of the data."""
+    with st.expander("The same from a terminal", icon=":material/terminal:"):
+        st.code(format_train_command(config, kind), language="bash", wrap_lines=True)
+
+
+def show_start_button(
+    config: RunConfig, sweep: SweepRequest | None, place: TrainingPlace | None
+) -> None:
+    """Show the button that starts the run or the sweep, and go to watch it.
+
+    It is disabled where there is no place to train.
+    """
+    label = "Start" if sweep is None else f"Start {sweep.count} runs"
+    if st.button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        shortcut="Ctrl+Enter",
+        disabled=place is None,
+    ):
+        try:
+            runs = start_runs(config, sweep, place)
+        except AecoreError as error:
+            show_error(error)
+            return
+        if sweep is not None:
+            st.switch_page("compare.py", query_params={"sweep": runs[0].config().sweep})
+        st.switch_page("train.py", query_params={"run": runs[0].id})
+
+
+def start_runs(
+    config: RunConfig, sweep: SweepRequest | None, place: TrainingPlace | None
+) -> list[Run]:
+    """Create the run or the runs of the sweep, and start each."""
+    runs = [create_run(config)] if sweep is None else sweep.create()
+    for run in runs:
+        start_training(run, place)
+    return runs
