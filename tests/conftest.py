@@ -59,6 +59,23 @@ def forked(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", ForkedPython)
 
 
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """An empty data folder, which is yet to be made."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def small_budget(tmp_path, monkeypatch):
+    """Sets above 100 kB are large; pages see a fifth; a window is three blocks of eight rows."""
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("aecore.data.memory.allowed_data_bytes", lambda: 100_000)
+    monkeypatch.setattr("aecore.data.stored.SAMPLE_BYTES", 20_000 * 4)
+    monkeypatch.setattr("aecore.data.stored.BLOCK_BYTES", 8 * 64)
+    monkeypatch.setattr("aecore.data.stored.WINDOW_BYTES", 24 * 64)
+
+
 LONGEST = (
     "browser/test_own_data.py",
     "browser/test_end_to_end.py",

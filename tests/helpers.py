@@ -21,6 +21,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.run import Run
 from aecore.training.trainer import fit
 
+VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 FAST = {"epochs": 3, "batch_size": 64, "previews": 0, "device": "cpu"}
 
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.hub.loopback import Handler, LoopbackError, LoopbackHub, Reply, as_json, iso, route
+from tests.hub.loopback import Handler, LoopbackHub, Reply, as_json, route
+from tests.hub.loopback_repos import LoopbackError, iso
 
 HARDWARE = [
     {
