@@ -46,7 +46,7 @@ def known_chance():
 
 @pytest.fixture(autouse=True, scope="session")
 def digits_read_once():
-    """The file of the digits takes as long to read as a tiny run to train, and hundreds are trained."""
+    """Read the file of the digits once: it takes as long as training a tiny run."""
     read = functools.cache(sklearn.datasets.load_digits)
     sklearn.datasets.load_digits = lambda **options: copy.deepcopy(read(**options))
     yield
@@ -55,7 +55,7 @@ def digits_read_once():
 
 @pytest.fixture
 def forked(monkeypatch):
-    """Python programs that are started, here and by each other, are forks of this process: see forked.py."""
+    """Make Python programs that are started forks of this process: see forked.py."""
     monkeypatch.setattr(subprocess, "Popen", ForkedPython)
 
 

@@ -246,7 +246,7 @@ def test_where_nothing_is_to_be_found_the_cheapest_threshold_raises_no_alarm():
         find_cheapest_threshold(scores, torch.ones(3), -1)
 
 
-def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():
+def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():  # noqa: E501
     torch.manual_seed(0)
     given = [Detector(None, torch.rand(36).sort().values) for _ in range(4000)]
     shares = torch.tensor(

@@ -40,7 +40,7 @@ def states(*made):
 
 
 class Gate:
-    """Holds the trainers that are started under it at their first step, before they lock the run and listen."""
+    """Hold trainers started under it at their first step, before they lock the run and listen."""
 
     def __init__(self, folder, monkeypatch):
         self.reached, self.opened, self.find = folder / "reached", folder / "opened", find_run
@@ -247,7 +247,7 @@ def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(
 
 
 def gigabytes_of_data():
-    """What counts of this process, and so of its forks, against a limit of data."""
+    """Return what this process, and so its forks, count against a limit of data."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) * 1024 / 1e9
 

@@ -1,4 +1,4 @@
-"""Bottlenecks: the KL and its Monte Carlo twin, exactly k units, nearest vectors, who gets which gradient."""
+"""Bottlenecks: the KL and its Monte Carlo twin, exactly k units, nearest vectors, gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what each command prints, and one sentence with exit status 1 where it cannot."""
+"""The command line: what each command prints, and a sentence with exit status 1 where it fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from helpers import tiny, trained, weights_of
+from helpers import VAE, tiny, trained, weights_of
 from PIL import Image
 
 from aecore.cli.parser import main
@@ -21,7 +21,6 @@ from aecore.model.variants import VARIANTS
 from aecore.runs.listing import SHIPPED_PREFIXES, create_run, find_run
 
 PROJECT = Path(__file__).resolve().parent.parent
-VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
 
 @pytest.fixture(autouse=True)

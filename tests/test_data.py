@@ -56,7 +56,10 @@ def test_the_description_of_every_set_is_a_sentence() -> None:
 
 
 def test_listing_the_catalog_imports_nothing_heavy() -> None:
-    code = "import sys, aecore.data.datasets; print({'torch', 'sklearn', 'pandas', 'PIL'} & sys.modules.keys())"
+    code = (
+        "import sys, aecore.data.datasets; "
+        "print({'torch', 'sklearn', 'pandas', 'PIL'} & sys.modules.keys())"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

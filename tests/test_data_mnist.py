@@ -39,7 +39,8 @@ def test_mnist_is_read_from_the_data_folder(data_folder: Path, pack: bool) -> No
 def test_reading_mnist_does_not_import_torchvision(data_folder: Path) -> None:
     write_mnist(data_folder)
     code = (
-        "import sys, aecore.data.datasets as d; from aecore.model.config import DataConfig as C; d.load_dataset(C(name='mnist'));"
+        "import sys, aecore.data.datasets as d; from aecore.model.config import DataConfig as C; "
+        "d.load_dataset(C(name='mnist'));"
         "print('torchvision' in sys.modules)"
     )
     answer = subprocess.run(

@@ -102,7 +102,8 @@ from aecore.model.config import DataConfig
 memory.allowed_data_bytes = lambda: 10**7
 stored.SAMPLE_BYTES, stored.WINDOW_BYTES = 10**7, 4 * 2**20
 def anonymous():
-    return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1])
+    lines = open("/proc/self/status")
+    return 1024 * int(next(line for line in lines if line.startswith("RssAnon")).split()[1])
 found, _ = load_dataset(DataConfig(name={str(tmp_path / "x.npy")!r})).stored.hold_out(1000, 0)
 before, most = anonymous(), 0
 for n, batch in enumerate(found.batches(128, 0)):

@@ -1,4 +1,4 @@
-"""What the README shows is true. Its programs are forks of this process: a fresh one is tested with the cards'."""
+"""The README's examples run, as forks of this process; the cards' example runs in a fresh one."""
 
 from __future__ import annotations
 

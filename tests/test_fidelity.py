@@ -1,4 +1,4 @@
-"""The suite that holds variants against their papers: its verdicts, its rows, and that it goes on where it stood."""
+"""The suite that compares variants with their papers: verdicts, rows, and how it goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fully connected layers by oneDNN: the same numbers, gradients and second derivatives as torch's own."""
+"""Fully connected layers by oneDNN: numbers, gradients and second derivatives equal torch's."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from helpers import digits, model, tiny, trained
+from helpers import VAE, digits, model, tiny, trained
 from torch.distributions import Normal
 
 from aecore.analysis import chunks
@@ -15,7 +15,6 @@ from aecore.analysis.metrics import METRICS, count_active_units, evaluate_model
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 
-VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
 
 @pytest.fixture(scope="module")

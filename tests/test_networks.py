@@ -1,4 +1,4 @@
-"""Networks: how weights begin, that tied ones are one, that every size comes back, and PCA as the linear limit."""
+"""Networks: first weights, tied weights, shapes that come back, and PCA as the linear limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data that visitors bring: kept whole or not at all, found by its token alone, removed without a trace."""
+"""Data that visitors bring: kept whole or not at all, found by its token alone, fully removed."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def finish(process, run):
 
 @pytest.fixture
 def forked_ranks(forked, monkeypatch):
-    """torchrun and its ranks are forks of this process; the launcher that is killed below starts real ones."""
+    """Make torchrun and its ranks forks of this process; the launcher killed below is real."""
     monkeypatch.setattr(elastic, "Popen", ForkedPython)
 
 
@@ -204,7 +204,7 @@ def test_processes_that_train_together_meet_in_one_folder(tmp_path):
 
 
 def test_what_a_gpu_would_record_is_the_same_update(monkeypatch):
-    """Without a GPU: the recording stands for a call of what is recorded, on tensors at fixed places."""
+    """Without a GPU, the recording stands for a call of what is recorded, on fixed tensors."""
     monkeypatch.setattr(GraphedUpdate, "record", lambda self, step: step)
     monkeypatch.setattr(
         GraphedUpdate, "warm_up", lambda self, x: self.step(x, self.lr, self.kl_weight)

@@ -1,4 +1,4 @@
-"""A Ray cluster by its HTTP: real packages, real jobs, real followers; only the head is a stand-in."""
+"""A Ray cluster by its HTTP: real packages, jobs and followers; only the head is a stand-in."""
 
 from __future__ import annotations
 
@@ -187,7 +187,10 @@ def test_another_machine_without_a_token_is_refused():
 
 
 def test_the_reason_of_a_failure_is_one_sentence_without_the_news():
-    log = 'failed with exit code 1, last available logs:\nAE {"record": {}}\nModuleNotFoundError: No module named x\n'
+    log = (
+        'failed with exit code 1, last available logs:\nAE {"record": {}}\n'
+        "ModuleNotFoundError: No module named x\n"
+    )
     assert explain_job_end(log, 1) == "The job failed: ModuleNotFoundError: No module named x"
     assert (
         explain_job_end("failed with exit code -9, last available logs", None)

@@ -94,7 +94,7 @@ CONFIGS = {
 
 
 class Killed(BaseException):
-    """What no `except Exception` sees: a kill, at a known place."""
+    """A kill at a known place, which no `except Exception` sees."""
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
@@ -160,7 +160,7 @@ LONG = {
 
 
 def train_until(moment, held, arguments):
-    """The command line, which stands still, to be killed, once the state that it has written is that of `moment`."""
+    """Run the command line and hold it, to be killed, once a state written is that of `moment`."""
     write_state = Run.write_state
 
     def write_and_hold(run, **changes):
@@ -193,7 +193,7 @@ MOMENTS = {  # of the state that was written last
 def test_a_process_killed_at_three_moments_and_resumed_ends_with_the_same_bytes(
     arguments, tmp_path
 ):
-    """kill -9 in the first epoch, between and within later ones; the processes are forked from this one."""
+    """Kill -9 in the first epoch, between and within later ones; the processes are forks."""
     common = [
         "train",
         *arguments,

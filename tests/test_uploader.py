@@ -1,4 +1,4 @@
-"""What strangers send: refused in a sentence, in bounded memory, and nothing is left behind."""
+"""Uploads of strangers: refused in a sentence, in bounded memory, and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The border: whatever lies in a folder, loading gives a sound model or a CheckpointError, at no cost."""
+"""Whatever lies in a folder, loading gives a sound model or, at no cost, a CheckpointError."""
 
 from __future__ import annotations
 

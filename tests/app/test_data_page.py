@@ -1,4 +1,4 @@
-"""The Data page: what was brought is shown as it was understood, can be trained on and is deleted without a trace."""
+"""The Data page: own data is shown as understood, trained on and deleted without a trace."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def texts(app):
 
 
 def select(app, rows, named=None):
-    """What the browser sends when these inputs are selected on the map, and these sets of them named."""
+    """Send what the browser sends when inputs are selected on the map and sets of them named."""
     element, states = app.get_by_key("explorer"), app._tree.get_widget_states()
     state = states.widgets.add()
     state.id = element.proto.id
@@ -315,7 +315,7 @@ def test_points_of_a_manifold_are_shown_in_their_own_space(open_page, trained, n
 
 @pytest.fixture
 def let_maps_go():
-    """Hold the processes that make maps still, as behind another map; call this to let them go on."""
+    """Hold the processes that make maps, as behind another map; call this to let them go on."""
     with open(projection_queue_file(), "ab") as queue:
         fcntl.flock(queue, fcntl.LOCK_EX)
         yield lambda: fcntl.flock(queue, fcntl.LOCK_UN)

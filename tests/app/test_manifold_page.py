@@ -1,4 +1,4 @@
-"""The Manifold page: tangents, noise, dimension and surface at a chosen point, for one run or two."""
+"""The Manifold page: tangents, noise, dimension and surface at a point, for one run or two."""
 
 from __future__ import annotations
 

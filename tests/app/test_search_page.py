@@ -23,7 +23,7 @@ from ui.kit.inputs import Inputs
 
 
 def cards(app):
-    """How many were found, by each way."""
+    """Count the pictures that each way has found."""
     return [element.proto.body.count("<figure") for element in app.get("html")]
 
 

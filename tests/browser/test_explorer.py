@@ -34,11 +34,13 @@ pytestmark = pytest.mark.browser
 POINTS = 5000  # what the page draws to begin with
 PLACES = [(0.35, 0.4), (0.5, 0.5), (0.62, 0.55), (0.45, 0.7)]  # of the map, from its upper left
 SEEN = """(root) => {
-  const explorer = root.explorer, { canvas, map } = explorer, [x, y] = map.camera.toMap(...map.cursor);
+  const explorer = root.explorer, { canvas, map } = explorer;
+  const [x, y] = map.camera.toMap(...map.cursor);
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const letters = Array.from(pixels.data, (value) => String.fromCharCode(value));  // a text is sent much faster
-  return { x, y, z: Array.from(explorer.code), width: canvas.width, height: canvas.height, pixels: btoa(letters.join("")),
-           decoded: Array.from(explorer.decoded) };
+  // a text is sent much faster
+  const letters = Array.from(pixels.data, (value) => String.fromCharCode(value));
+  return { x, y, z: Array.from(explorer.code), width: canvas.width, height: canvas.height,
+           pixels: btoa(letters.join("")), decoded: Array.from(explorer.decoded) };
 }"""
 
 
@@ -56,7 +58,7 @@ def point_at(page, root, places=PLACES):
 
 
 def agree(model, plane, seen, tolerance=1e-2):
-    """The canvas shows what PyTorch decodes at that place of the plane, to a hundredth after rounding to 8 bits."""
+    """Check that the canvas shows what PyTorch decodes there, to a hundredth after rounding."""
     z = torch.from_numpy(plane.codes(np.float32([[seen["x"], seen["y"]]])))
     with torch.no_grad():
         wanted = model.decode(model.bottleneck.snap(z))[0]
@@ -148,7 +150,9 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
     said = root.locator(".drawing .said").inner_text()
     assert re.fullmatch(r"Nearest code: input \d+, class 1", said)
     drawn, seen, shown = root.evaluate(
-        "(root) => [root.explorer.drawn, root.explorer.drawing.ink.readValues(), root.explorer.decoded].map((a) => [...a])"
+        """({ explorer }) => [
+          explorer.drawn, explorer.drawing.ink.readValues(), explorer.decoded,
+        ].map((values) => [...values])"""
     )
     model, z = codes_of(find_run("mnist-vae"), POINTS)
     with torch.no_grad():
@@ -205,7 +209,9 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
     stage.press("+")
     assert root.evaluate("(root) => root.explorer.map.camera.scale") > scale
     root.evaluate(
-        "(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.positionOf(7)); }"
+        """({ explorer: { map } }) => {
+          map.cursor = map.camera.toScreen(...map.positionOf(7));
+        }"""
     )
     stage.press("Enter")
     page.get_by_text(re.compile("Test input")).first.wait_for()
@@ -221,7 +227,8 @@ def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
     assert "input 3 to 14" in root.locator(".axis.x").inner_text()
     for row in (3, 14, 15):  # decoded at a point that made the plane is that point's own code
         code = root.evaluate(
-            "(root, row) => Array.from(root.explorer.computeCode(...root.explorer.map.positionOf(row)))",
+            """({ explorer }, row) =>
+              Array.from(explorer.computeCode(...explorer.map.positionOf(row)))""",
             row,
         )
         assert np.allclose(code, z[row], atol=5e-3)
@@ -277,7 +284,7 @@ def lone_page(lone_tab):
 
 @contextmanager
 def opened(page, address):
-    """The page of an address, with every other address out of reach; the requests that were made."""
+    """Open an address, with all others out of reach; give the requests that were made."""
     asked = []
     page.context.route(
         re.compile(rf"^(?!{re.escape(address.rsplit('/', 1)[0])})"), lambda route: route.abort()

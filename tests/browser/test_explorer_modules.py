@@ -59,7 +59,7 @@ PARTS = [
 
 @pytest.fixture(scope="module")
 def modules(browser):
-    """A page that holds every module's exports, as `run(expression, argument)`; bytes arrive as Uint8Array."""
+    """Give `run(expression, argument)` of a page that holds every module's exports."""
     page = browser.new_page()
     names = [
         "tensors",
@@ -82,7 +82,8 @@ def modules(browser):
     exposed = "\n".join(f"Object.assign(globalThis, module_{name});" for name in names)
     page.add_script_tag(content="\n".join(wrap_module(name) for name in order) + exposed)
     page.evaluate(
-        """globalThis.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))"""
+        """globalThis.bytes = (text) =>
+             Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))"""
     )
     yield page.evaluate
     page.close()
@@ -119,8 +120,10 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
         wanted = [z, model.bottleneck.snap(free), model.decode(model.bottleneck.snap(free))]
     got = modules(
         """([text, x, free]) => {
-          const { meta, tensors } = readTensors(bytes(text)), net = new Network(meta.network, tensors);
-          const rows = (f, values) => values.map((row) => Array.from(f(Float32Array.from(row, (v) => v ?? NaN))));
+          const { meta, tensors } = readTensors(bytes(text));
+          const net = new Network(meta.network, tensors);
+          const floats = (row) => Float32Array.from(row, (v) => v ?? NaN);
+          const rows = (f, values) => values.map((row) => Array.from(f(floats(row))));
           return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
                   rows((row) => net.decode(net.snap(row)), free)];
         }""",
@@ -163,7 +166,8 @@ def test_arrays_of_one_two_and_four_bytes_are_read(modules):
     data = encode_pack({"a": values, "b": values.astype(np.float16), **narrow}, {"x": [1, "ä"]})
     got = modules(
         """(text) => {
-          const { meta, tensors } = readTensors(bytes(text)), all = (name) => new Rows(tensors, name);
+          const { meta, tensors } = readTensors(bytes(text));
+          const all = (name) => new Rows(tensors, name);
           return [meta.x, ...["a", "b", "c"].map((name) =>
             Array.from({ length: all(name).count }, (_, i) => Array.from(all(name).row(i))))];
         }""",
@@ -180,8 +184,10 @@ def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
     plane = fit_principal_plane(z)
     places, codes = modules(
         """([origin, axes, z]) => {
-          const plane = new Plane(Float32Array.from(origin), axes.map((axis) => Float32Array.from(axis)));
-          return [z.map((row) => plane.project(row)), z.map((row) => Array.from(plane.computeCode(row[0], row[1])))];
+          const floats = (values) => Float32Array.from(values);
+          const plane = new Plane(floats(origin), axes.map(floats));
+          const codes = z.map((row) => Array.from(plane.computeCode(row[0], row[1])));
+          return [z.map((row) => plane.project(row)), codes];
         }""",
         [plane.origin.tolist(), plane.axes.tolist(), z.tolist()],
     )
@@ -191,12 +197,14 @@ def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
 
 def test_a_plane_through_three_codes_holds_them_and_none_goes_through_a_line(modules):
     found = modules("""() => {
-      const points = [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]].map((row) => Float32Array.from(row));
+      const floats = (row) => Float32Array.from(row);
+      const points = [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]].map(floats);
       const plane = Plane.through(...points);
       const back = points.map((z) => Array.from(plane.computeCode(...plane.project(z))));
-      const line = [[0, 0], [1, 1], [2, 2]].map((row) => Float32Array.from(row));
-      const moved = plane.moveThrough(Float32Array.from([9, 9, 9, 9]));
-      return [back, Plane.through(...line), Array.from(moved.computeCode(...moved.project(Float32Array.from([9, 9, 9, 9]))))];
+      const line = [[0, 0], [1, 1], [2, 2]].map(floats);
+      const moved = plane.moveThrough(floats([9, 9, 9, 9]));
+      const code = moved.computeCode(...moved.project(floats([9, 9, 9, 9])));
+      return [back, Plane.through(...line), Array.from(code)];
     }""")
     assert np.allclose(found[0], [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]], atol=1e-5)
     assert found[1] is None
@@ -205,9 +213,10 @@ def test_a_plane_through_three_codes_holds_them_and_none_goes_through_a_line(mod
 
 def test_blended_codes_meet_each_points_own_and_lie_between(modules):
     at, between = modules("""() => {
-      const rows = { width: 1, row: (i, out = new Float32Array(1)) => { out[0] = [10, 20][i]; return out; } };
+      const row = (i, out = new Float32Array(1)) => { out[0] = [10, 20][i]; return out; };
+      const rows = { width: 1, row };
       const positions = Float32Array.from([0, 0, 1, 0]);
-      return [blendCodes(1, 0, [0, 1], positions, rows)[0], blendCodes(0.5, 0, [0, 1], positions, rows)[0]];
+      return [1, 0.5].map((x) => blendCodes(x, 0, [0, 1], positions, rows)[0]);
     }""")
     assert (at, between) == (20, 15)
 
@@ -262,7 +271,10 @@ def test_a_gif_holds_the_frames_that_it_was_given(modules):
         ]
         text = modules(
             """async ([flat, width, height]) => {
-              const blob = encodeGif(flat.map((data) => ({ data: Uint8ClampedArray.from(data), width, height })), 60);
+              const frames = flat.map((values) => {
+                return { data: Uint8ClampedArray.from(values), width, height };
+              });
+              const blob = encodeGif(frames, 60);
               return Array.from(new Uint8Array(await blob.arrayBuffer()));
             }""",
             [flat, frames.shape[2], frames.shape[1]],
@@ -332,7 +344,8 @@ PAINT = """([kind, count, chosen]) => {
   camera.resize(60, 40);
   Object.assign(camera, { x: 0, y: 0, scale: 10 });
   painter.set(positions, Uint8Array.from({ length: count }, (_, i) => i % 2), makePalette("class"));
-  if (chosen !== null) painter.setSelection(Uint8Array.from({ length: count }, (_, i) => Number(i === chosen)));
+  const isChosen = Uint8Array.from({ length: count }, (_, i) => Number(i === chosen));
+  if (chosen !== null) painter.setSelection(isChosen);
   painter.draw(camera, 1);
   const copy = document.createElement("canvas").getContext("2d");
   copy.drawImage(canvas, 0, 0);
@@ -364,7 +377,8 @@ def test_beyond_many_points_their_density_is_drawn(modules):
       painter.set(positions, new Uint8Array(count), makePalette("class"));
       painter.draw(camera, 1);
       const drawn = canvas.getContext("2d");
-      const seen = [[30, 20], [40, 10], [5, 5]].map(([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data));
+      const read = ([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data);
+      const seen = [[30, 20], [40, 10], [5, 5]].map(read);
       camera.x = 1000;
       const shaded = painter.shaded;
       painter.draw(camera, 1);
@@ -381,7 +395,7 @@ def test_beyond_many_points_their_density_is_drawn(modules):
 COUNT = 4000
 MOVES = 12
 WATCH_ARRAYS = """(limit) => {
-  // Count the arrays of `limit` or more values that are made, by construction, Array.from or a method.
+  // Count the arrays of `limit` or more values made by construction, Array.from or a method.
   globalThis.large = [];
   const note = (array) => {
     if (array?.length >= limit) large.push(new Error().stack);
@@ -392,8 +406,10 @@ WATCH_ARRAYS = """(limit) => {
       construct: (target, values, self) => note(Reflect.construct(target, values, self)),
     });
   const typed = Object.getPrototypeOf(Uint8Array.prototype);
-  const methods = ["slice", "map", "filter"].flatMap((name) => [[typed, name], [Array.prototype, name]]);
-  for (const [owner, name] of [...methods, [Array, "from"], [Object.getPrototypeOf(Uint8Array), "from"]]) {
+  const owners = [typed, Array.prototype];
+  const methods = ["slice", "map", "filter"].flatMap((name) => owners.map((o) => [o, name]));
+  const from = [[Array, "from"], [Object.getPrototypeOf(Uint8Array), "from"]];
+  for (const [owner, name] of [...methods, ...from]) {
     const method = owner[name];
     owner[name] = function (...values) { return note(method.apply(this, values)); };
   }

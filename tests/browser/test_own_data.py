@@ -1,4 +1,4 @@
-"""A new user with data of their own: bring it, train on it, and do every job with it, in a real browser."""
+"""A new user with data of their own: bring it, train on it, do every job with it, in a browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 
 
 def patches(path: Path, count: int = 160, side: int = 64) -> Path:
-    """Small colour pictures, cut from two photographs, a class each; with two files that are no pictures."""
+    """Zip colour pictures cut from two photographs, a class each, and two files that are none."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
         for name, photo in zip(("china", "flower"), load_sample_images().images, strict=True):

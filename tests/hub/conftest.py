@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +9,7 @@ import pytest
 
 from aecore.runs.run import Run
 from tests.hub.loopback import LoopbackHub
-from tests.hub.pushed_runs import (
-    TOKEN,
-    make_run,
-    use_hub,
-)
-
-os.environ |= {
-    "HF_HUB_DISABLE_XET": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-}
+from tests.hub.pushed_runs import TOKEN, make_run, use_hub
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""A Hugging Face Hub on 127.0.0.1, in memory: enough of its HTTP for the real huggingface_hub client.
+"""A Hugging Face Hub on 127.0.0.1, in memory, for the real huggingface_hub client.
 
-Models, Spaces, and the Parquet copies of data sets; plain LFS only (run the client with HF_HUB_DISABLE_XET=1).
+It serves models, Spaces, and the Parquet copies of data sets; plain LFS only (run the client
+with HF_HUB_DISABLE_XET=1).
 In a test:
 
     with LoopbackHub(users={"hf_alice": "alice"}) as hub:
@@ -27,8 +28,6 @@ import yaml
 from tests.hub.loopback_repos import File, LoopbackError, Repo, front_matter
 
 ONLY_IN_FULL = {"author", "sha", "lastModified", "siblings"}  # a listing has these with ?full= only
-
-
 PARTS = {
     "repo": "[^/]+/[^/]+",
     "rev": "[^/]+",
@@ -51,7 +50,10 @@ def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None 
 
 
 class LoopbackHub:
-    """The repositories, the users (token -> name) and the server. `requests`: (method, path), no tokens."""
+    """The repositories, the users (token -> name) and the server.
+
+    `requests` holds (method, path) of each request, and no tokens.
+    """
 
     def __init__(
         self, users: Mapping[str, str], read_only: Collection[str] = (), port: int = 0
@@ -91,7 +93,7 @@ class LoopbackHub:
         return path.endswith(".safetensors") or size > self.lfs_threshold
 
     def put_file(self, repo_id: str, path: str, data: bytes, branch: str = "main") -> str:
-        """Commit `data` unchecked, creating the repository if it is missing. Returns the commit's sha."""
+        """Commit `data` unchecked, creating the repository if need be; return the commit's sha."""
         with self.lock:
             repo = self.repos.setdefault(repo_id, Repo(repo_id))
             file = File(data, self.is_lfs(path, len(data)))
@@ -120,7 +122,7 @@ def route(method: str, template: str) -> Callable[[Route], Route]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request a connection, so that a stopped Hub is gone for a client that pools them."""
+    """Answer one request a connection, so that a client that pools them loses a stopped Hub."""
 
     hub: LoopbackHub
     protocol_version = "HTTP/1.1"
@@ -176,7 +178,8 @@ class Handler(BaseHTTPRequestHandler):
     def readable(self, repo_id: str) -> Repo:
         repo = self.shelf.get(repo_id)
         if repo is None or (repo.private and repo.owner != self.user):
-            # Like the real Hub: 401 for a stranger without a token; the client calls both "not found".
+            # Like the real Hub: 401 for a stranger without a token; the client calls both
+            # "not found".
             raise LoopbackError(404 if self.user else 401, "Repository not found", "RepoNotFound")
         return repo
 
@@ -237,7 +240,10 @@ class Handler(BaseHTTPRequestHandler):
 
     @route("GET", "/api/models")
     def list_models(self) -> Reply:
-        """The models this user may see that carry every ?filter= tag, newest first unless ?sort= is given."""
+        """List the models this user may see that carry every ?filter= tag.
+
+        The newest come first unless ?sort= is given.
+        """
         one = {key: values[0] for key, values in self.query.items()}
         seen = [
             repo for repo in self.hub.repos.values() if not repo.private or repo.owner == self.user
@@ -288,7 +294,10 @@ class Handler(BaseHTTPRequestHandler):
 
     @route("POST", "/api/models/{repo}/preupload/{rev}")
     def preupload(self, repo_id: str, revision: str) -> Reply:
-        """How each file is to be sent, and the oid of what stands there now: the client skips equal ones."""
+        """Tell how each file is to be sent, and the oid that is there now.
+
+        The client skips files with equal oids.
+        """
         known = self.writable(repo_id).at(revision).files
 
         def plan(path: str, size: int) -> dict[str, Any]:
@@ -352,7 +361,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @route("GET", "/api/datasets/{repo}/parquet")
     def parquet(self, repo_id: str) -> Reply:
-        """Where the files of each split lie, under the one configuration that there is here."""
+        """List the addresses of the files of each split, under the only configuration."""
         base = f"{self.hub.url}/api/datasets/{repo_id}/parquet/default"
         splits = self.dataset(repo_id).items()
         return as_json(

@@ -21,7 +21,7 @@ ATTRIBUTES = (
 
 
 class LoopbackError(Exception):
-    """An answer that is not a 2xx; the client turns `code` (X-Error-Code) into its own exceptions."""
+    """An answer that is not a 2xx; the client makes its exceptions of `code` (X-Error-Code)."""
 
     def __init__(self, status: int, message: str, code: str = "", **body: str) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class File:
 
     @cached_property
     def oid(self) -> str:
-        """What the client compares with its own file: sha256 under LFS, else the git blob id."""
+        """Return what the client compares with its file: sha256 under LFS, else the blob id."""
         if self.lfs:
             return hashlib.sha256(self.data).hexdigest()
         return hashlib.sha1(b"blob %d\0" % len(self.data) + self.data).hexdigest()
@@ -100,7 +100,7 @@ class Repo:
             )
 
     def info(self, commit: Commit, blobs: bool = False) -> dict[str, Any]:
-        """What /api/models says of a repository; tags and library come from the README's front matter."""
+        """Return the answer of /api/models; tags and library are those of the README's card."""
         readme = commit.files.get("README.md", File(b"", lfs=False))
         card: dict[str, Any] = {}
         with suppress(yaml.YAMLError, ValueError, RecursionError):
@@ -121,14 +121,14 @@ class Repo:
 
 
 def front_matter(readme: str) -> dict[str, Any]:
-    """The YAML on top of a README, {} when there is none. Raises yaml.YAMLError when it is broken."""
+    """Return the YAML on top of a README, or {}; raise yaml.YAMLError when it is broken."""
     match = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", readme, re.DOTALL)
     card = yaml.safe_load(match[1]) if match else None
     return card if isinstance(card, dict) else {}
 
 
 def tags_of(card: Mapping[str, Any]) -> list[str]:
-    """The card's own tags, and those that the Hub derives from its other fields."""
+    """Return the card's own tags, and those that the Hub derives from its other fields."""
     prefixes = {"library_name": "", "tags": "", "pipeline_tag": "", "datasets": "dataset:"}
     tags: list[str] = []
     for key, prefix in (prefixes | {"license": "license:"}).items():

@@ -22,16 +22,12 @@ from aecore.runs.run import Run
 from tests.hub.loopback import LoopbackHub
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
 REPO, EVIL, TOKEN = "alice/vae-digits", "mallory/evil", "hf_alice"
-
-
 SHAPE = (1, 8, 8)
 
 
 def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, tmp_path: Path) -> None:
-    """A Hub, an empty cache and no login, whatever ran before."""
+    """Point the client at a Hub, with an empty cache and no login, whatever ran before."""
     from huggingface_hub import constants
 
     monkeypatch.setenv("HF_ENDPOINT", url)
@@ -42,7 +38,7 @@ def use_hub(monkeypatch: pytest.MonkeyPatch, url: str, tmp_path: Path) -> None:
 
 
 def make_run(folder: Path, variant: str = "vae", data: str = "digits", **settings: Any) -> Run:
-    """A run as the trainer leaves it, without the training."""
+    """Write a run as the trainer leaves it, without the training."""
     torch.manual_seed(3)
     config = configure(variant, SHAPE, examples=1438, data=DataConfig(name=data), **settings)
     run = create_run(config, folder)
@@ -64,24 +60,25 @@ def make_run(folder: Path, variant: str = "vae", data: str = "digits", **setting
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of all files below a folder, by their path in it."""
     return {name: (folder / name).read_bytes() for name in list_file_sizes(folder)}
 
 
 def list_remote_files(loopback: LoopbackHub, repo: str = REPO) -> set[str]:
+    """Return the names of the files on main, but for the Hub's own."""
     return set(loopback.repos[repo].at("main").files) - {".gitattributes"}
 
 
 def plant_run(loopback: LoopbackHub, run: Run, **files: bytes) -> None:
-    """A stranger's repository: a sound run, with some files replaced."""
+    """Put a sound run, with some files replaced, into a stranger's repository."""
     kept = {"config.json", "model.safetensors"}
-    for name, data in (
-        {n: d for n, d in read_folder(run.path).items() if n in kept} | files
-    ).items():
+    sound = {name: data for name, data in read_folder(run.path).items() if name in kept}
+    for name, data in (sound | files).items():
         loopback.put_file(EVIL, name, data)
 
 
 def catch_refusal(call: Callable[[], object], kind: type[AecoreError] = HubError) -> str:
-    """The sentence that a call fails with; no token is in it or in its traceback."""
+    """Return the sentence that a call fails with; no token is in it or in its traceback."""
     with pytest.raises(AecoreError) as caught:
         call()
     assert type(caught.value) is kind, caught.value

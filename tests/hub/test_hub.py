@@ -264,7 +264,10 @@ def test_a_hostile_card_cannot_name_a_strange_variant(loopback: LoopbackHub) -> 
 
 
 def test_importing_the_library_does_not_import_the_client() -> None:
-    code = "import sys, aecore.hub.pull, aecore.hub.push; assert not {'huggingface_hub', 'streamlit'} & set(sys.modules)"
+    code = (
+        "import sys, aecore.hub.pull, aecore.hub.push; "
+        "assert not {'huggingface_hub', 'streamlit'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=600)
 
 

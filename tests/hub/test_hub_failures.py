@@ -161,7 +161,7 @@ def test_a_hub_that_never_answers_is_given_up(
 
 
 def count_connections(server: socket.socket) -> int:
-    """How many have come since one looked last; none of them has had an answer."""
+    """Count the connections since the last call; none of them has had an answer."""
     for count in range(100):
         try:
             server.accept()[0].close()

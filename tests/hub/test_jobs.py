@@ -1,4 +1,4 @@
-"""Hugging Face Jobs against the loopback Hub, whose jobs really run: from an order to a run folder here."""
+"""Hugging Face Jobs against the loopback Hub, whose jobs really run and send their run here."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ SHORT = {"epochs": 8, "previews": 3}
 # What the script of a job does after its pip install, in one process.
 IN_ONE_PROCESS = f"""
 import os, runpy, sys, tempfile, zipfile, huggingface_hub
-package = huggingface_hub.hf_hub_download(os.environ["AE_REPO"], "{PACKAGE_FILE}", endpoint=os.environ["HF_ENDPOINT"])
+repo, endpoint = os.environ["AE_REPO"], os.environ["HF_ENDPOINT"]
+package = huggingface_hub.hf_hub_download(repo, "{PACKAGE_FILE}", endpoint=endpoint)
 os.chdir(tempfile.mkdtemp())
 zipfile.ZipFile(package).extractall()
-sys.argv = ["job", "--processes", "0", "--minutes", os.environ["AE_MINUTES"], "--hub", os.environ["AE_REPO"]]
+sys.argv = ["job", "--processes", "0", "--minutes", os.environ["AE_MINUTES"], "--hub", repo]
 runpy.run_module("aecore.backends.job", run_name="__main__", alter_sys=True)
 """
 
@@ -52,7 +53,7 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def light_jobs(forked, monkeypatch):
-    """Followers, jobs and trainers that are forks of this process; the first test below has real ones."""
+    """Make followers, jobs and trainers forks of this process, save in the first test below."""
     monkeypatch.setattr(
         "aecore.backends.huggingface.format_job_script",
         lambda: f"exec python -c {shlex.quote(IN_ONE_PROCESS)}",
@@ -74,7 +75,7 @@ def ended(run):
 
 
 def environments(pid):
-    """What a process and its descendants have in their environments."""
+    """Return the environments of a process and its descendants."""
     pids = subprocess.run(
         ["pgrep", "-s", str(os.getsid(pid))], capture_output=True, text=True
     ).stdout.split()
