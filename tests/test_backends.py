@@ -35,7 +35,7 @@ from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
 LONG = {"training": {"epochs": 100_000}}
 
 
-def states(*made):
+def read_states(*made):
     return [run.state().state for run in made]
 
 
@@ -52,7 +52,7 @@ class Gate:
         return self.find(name)
 
 
-def log(run):
+def read_log(run):
     return run.log_tail()
 
 
@@ -70,7 +70,7 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
         submit_local(third)
     for run in (second, third):
         wait_for(run.pid, "it waits, with a sign of life")
-    assert states(first, second, third) == ["running", "queued", "queued"]
+    assert read_states(first, second, third) == ["running", "queued", "queued"]
     with pytest.raises(RunError, match="already"):
         submit_local(first)
     assert first.state().state == "running"
@@ -81,7 +81,7 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     os.utime(third.path / "run.lock", (long_ago, long_ago))
     waiting = second.pid()
     second.stop()
-    assert states(first, second) == ["running", "stopped"]
+    assert read_states(first, second) == ["running", "stopped"]
     wait_for(lambda: is_gone(waiting), "its process has ended")
 
     first.stop()
@@ -93,12 +93,12 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     wait_for(lambda: third.state().state not in LIVE_STATES, "the third one is trained")
     assert third.state().state == "done"
     assert second.state().state == "stopped" and not second.epochs()
-    assert "Traceback" not in log(first) + log(third)
+    assert "Traceback" not in read_log(first) + read_log(third)
 
     submit_local(second)  # what was stopped in the queue can be put there again
     wait_for(lambda: second.state().state == "done", "the second one is trained")
     assert weights_of(second) == weights_of(third) == weights_of(trained(tiny()))
-    assert "done after 3 of 3 epochs" in log(second)
+    assert "done after 3 of 3 epochs" in read_log(second)
 
 
 @pytest.fixture

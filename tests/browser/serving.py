@@ -119,7 +119,7 @@ def reserved_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def arguments(port: int) -> list[str]:
+def list_arguments(port: int) -> list[str]:
     """Return the arguments that follow `streamlit`."""
     return [
         "run",
@@ -135,7 +135,7 @@ def arguments(port: int) -> list[str]:
     ]  # else every visit looks through all modules
 
 
-def answers(port: int) -> bool:
+def is_answering(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=HANGS) as answer:
             return answer.status == 200
@@ -150,7 +150,7 @@ def serve(port: int, **environment: str) -> BaseProcess:
     """
     process = FORKS.Process(target=run_server, args=(port, {**os.environ, **environment}))
     process.start()
-    wait_for(lambda: answers(port) or not process.is_alive(), "the server answers", HANGS)
+    wait_for(lambda: is_answering(port) or not process.is_alive(), "the server answers", HANGS)
     assert process.is_alive(), f"the server ended with {process.exitcode}"
     return process
 
@@ -169,7 +169,7 @@ def run_server(port: int, environment: dict[str, str]) -> None:
     os.dup2(null, 2)
     torch.set_num_threads(1)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    cli.main(arguments(port), standalone_mode=False)
+    cli.main(list_arguments(port), standalone_mode=False)
 
 
 def end_with_parent() -> None:

@@ -26,7 +26,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER, find_run, is_shipped_run, list_runs
 from aecore.runs.run import Run
 from tests.browser.serving import settle, visitor
-from tests.browser.test_end_to_end import go, picture
+from tests.browser.test_end_to_end import go, save_picture
 
 pytestmark = pytest.mark.browser
 
@@ -131,7 +131,7 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(own_page, ap
     towards = z[np.flatnonzero(rows)].mean(0) - z.mean(0)
     base = root.evaluate("(root) => Array.from(root.explorer.code)")
     assert np.allclose(np.array(moved) - base, towards, atol=5e-3)
-    picture(page, "explorer")
+    save_picture(page, "explorer")
 
     page.get_by_role("link", name="Search").last.click()
     page.get_by_text(re.compile("selection middle|test set \\d+")).first.wait_for()
@@ -162,7 +162,7 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
     labels = load_data_or_stand_in(find_run("mnist-vae").config())[0].test.y[:POINTS]
     nearest = (z - wanted).square().sum(1).topk(10, largest=False).indices
     assert (labels[nearest] == 1).float().mean() >= 0.5
-    picture(page, "drawn")
+    save_picture(page, "drawn")
 
 
 def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
@@ -185,7 +185,7 @@ def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
     assert len(shown) == min(len(z), len(wanted))
     assert np.allclose(shown, wanted[: len(shown)], atol=1e-2)
     assert root.locator(".pairs canvas").count() == (16 if run.id == "mnist-vae" else 0)
-    picture(page, "epoch-0")
+    save_picture(page, "epoch-0")
     slider.fill(slider.get_attribute("max"))
     assert root.evaluate("(root) => Array.from(root.explorer.map.positions.slice(0, 20))") == before
     assert root.locator(".pairs canvas").count() == 0
@@ -216,7 +216,7 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
     stage.press("Enter")
     page.get_by_text(re.compile("Test input")).first.wait_for()
     assert "Arrow keys" in stage.get_attribute("aria-label")
-    picture(page, "chosen")
+    save_picture(page, "chosen")
 
 
 def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
@@ -334,4 +334,4 @@ def test_the_page_opens_from_a_disk_too(lone_page, served):
         x = as_float(load_data_or_stand_in(run.config())[0].test.x[:1])
         shown = root.evaluate("(root) => Array.from(root.explorer.readInput(0))")
         assert np.allclose(np.array(shown) / 255, x.flatten(), atol=1 / 255)
-        picture(lone_page, "static")
+        save_picture(lone_page, "static")

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
 from tests.browser.serving import VIEWPORT, go_on, settle
-from tests.browser.test_end_to_end import go, picture, run_of
+from tests.browser.test_end_to_end import go, run_of, save_picture
 
 pytestmark = pytest.mark.browser
 
@@ -79,7 +79,7 @@ def train_on_this(page, variant: str, name: str) -> str:
     page.wait_for_url("**run=**")
     page.get_by_text("On the test set").wait_for()
     settle(page)
-    picture(page, f"{name}-trained")
+    save_picture(page, f"{name}-trained")
     return run_of(page)
 
 
@@ -90,7 +90,7 @@ def whole(page, name: str) -> None:
     if os.environ.get("AECORE_SCREENSHOTS"):
         page.set_viewport_size({"width": 1280, "height": 1900})
         settle(page)
-        picture(page, name)
+        save_picture(page, name)
         page.set_viewport_size(VIEWPORT)
 
 
