@@ -178,8 +178,6 @@ def train_until(moment, held, arguments):
 
 
 ENDLESS = ["--epochs", "100000", "--device", "cpu", "--set", "data.limit=200"]
-
-
 MOMENTS = {  # of the state that was written last
     "in the first epoch": lambda state: state.epoch == 0 and state.progress > 0,
     "between two epochs": lambda state: (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -11,19 +10,19 @@ import torch
 from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
-from aecore.explorer.bundle import order_modules, read_styles, wrap_module
+from aecore.explorer.bundle import order_modules, wrap_module
 from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import quantise_to_bytes
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import ModelConfig
 from aecore.runs.listing import SHIPPED_FOLDER, is_shipped_run, list_runs
+from tests.browser.explorer_models import SHARED, build_model, encode_text
 
 pytestmark = pytest.mark.browser
 
-
 SHIPPED = [run.id for run in list_runs() if is_shipped_run(run.path)]
-SHARED = {"latent_dim": 5, "input_shape": [1, 9, 14]}
+
+
 NETWORKS = [
     *(
         {"kind": "mlp", "hidden": [12, 7], "activation": f}
@@ -38,6 +37,8 @@ NETWORKS = [
     {"kind": "conv", "channels": [3], "activation": "gelu"},
     {"kind": "conv", "channels": [3, 4, 6], "activation": "tanh", "code_activation": "tanh"},
 ]
+
+
 PARTS = [
     {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "tied": True}},
@@ -89,25 +90,6 @@ def modules(browser):
     page.close()
 
 
-def text_of(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def built(options) -> Autoencoder:
-    """A model with weights, statistics and scales that are not where they begin."""
-    torch.manual_seed(0)
-    model = Autoencoder(ModelConfig.model_validate({**SHARED, **options})).eval()
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.copy_(
-                    torch.rand_like(tensor) + 0.3
-                    if "var" in name or name == "scale"
-                    else tensor + 0.1 * torch.randn_like(tensor)
-                )
-    return model
-
-
 def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
     """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size."""
     about, tensors = export_steps(model)
@@ -128,7 +110,7 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
                   rows((row) => net.decode(net.snap(row)), free)];
         }""",
         [
-            text_of(data),
+            encode_text(data),
             [[None if v != v else v for v in row] for row in x.flatten(1).tolist()],
             free.tolist(),
         ],
@@ -147,12 +129,12 @@ def test_every_shipped_model_encodes_and_decodes_in_the_browser_as_in_pytorch(mo
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_every_network_runs_in_the_browser(modules, network):
-    agree(modules, built({"network": network}), torch.rand(3, *SHARED["input_shape"]))
+    agree(modules, build_model({"network": network}), torch.rand(3, *SHARED["input_shape"]))
 
 
 @pytest.mark.parametrize("parts", PARTS, ids=str)
 def test_every_part_runs_in_the_browser(modules, parts):
-    model = built(parts)
+    model = build_model(parts)
     x = torch.rand(3, *model.config.input_shape)
     if model.config.missing:
         x[0, 2] = torch.nan
@@ -171,7 +153,7 @@ def test_arrays_of_one_two_and_four_bytes_are_read(modules):
           return [meta.x, ...["a", "b", "c"].map((name) =>
             Array.from({ length: all(name).count }, (_, i) => Array.from(all(name).row(i))))];
         }""",
-        text_of(data),
+        encode_text(data),
     )
     assert got[0] == [1, "ä"]
     assert np.array_equal(np.float32(got[1]), values)
@@ -388,128 +370,3 @@ def test_beyond_many_points_their_density_is_drawn(modules):
     assert colours[0] == [0xFB, 0xE0, 0x3A, 255]  # where nearly all lie
     assert colours[1][3] == 255 and colours[1][0] < 80  # where one lies
     assert colours[2][3] == 0
-
-
-# -- what a move of the pointer costs
-
-COUNT = 4000
-MOVES = 12
-WATCH_ARRAYS = """(limit) => {
-  // Count the arrays of `limit` or more values made by construction, Array.from or a method.
-  globalThis.large = [];
-  const note = (array) => {
-    if (array?.length >= limit) large.push(new Error().stack);
-    return array;
-  };
-  for (const name of ["Uint8Array", "Int32Array", "Uint32Array", "Float32Array", "Float64Array"])
-    globalThis[name] = new Proxy(globalThis[name], {
-      construct: (target, values, self) => note(Reflect.construct(target, values, self)),
-    });
-  const typed = Object.getPrototypeOf(Uint8Array.prototype);
-  const owners = [typed, Array.prototype];
-  const methods = ["slice", "map", "filter"].flatMap((name) => owners.map((o) => [o, name]));
-  const from = [[Array, "from"], [Object.getPrototypeOf(Uint8Array), "from"]];
-  for (const [owner, name] of [...methods, ...from]) {
-    const method = owner[name];
-    owner[name] = function (...values) { return note(method.apply(this, values)); };
-  }
-}"""
-MOVE_POINTER = """async (moves) => {
-  const { explorer } = globalThis, { map } = explorer, stage = map.stage.getBoundingClientRect();
-  const nextFrame = () =>
-    new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const move = (i) => {
-    const at = [stage.left + stage.width * (0.2 + 0.05 * i), stage.top + stage.height / 2];
-    map.stage.dispatchEvent(new PointerEvent("pointermove", { clientX: at[0], clientY: at[1] }));
-  };
-  move(moves); // the first one sorts the points into the grid
-  await nextFrame();
-  let draws = 0;
-  const { draw } = map.overlay;
-  map.overlay.draw = function () { draws++; draw.call(this); };
-  large.length = 0;
-  const seen = [], perMove = [];
-  for (let i = 0; i < moves; i++) {
-    move(i);
-    seen.push(Array.from(explorer.code));
-    await nextFrame();
-    perMove.push(draws);
-  }
-  draws = 0;
-  for (let i = 0; i < moves; i++) move(i); // all before one frame
-  const before = draws;
-  await nextFrame();
-  return { perMove, seen, before, together: draws, large };
-}"""
-
-
-@pytest.fixture
-def explorer_page(browser):
-    """An explorer of 4,000 codes of a small model, in a page that counts large arrays."""
-    model = built({"input_shape": [6], "network": {"kind": "mlp", "hidden": [8]}})
-    z = np.random.default_rng(0).normal(size=(COUNT, 5)).astype(np.float32)
-    plane = fit_principal_plane(z)
-    about, weights = export_steps(model)
-    columns = {f"columns.{end}": np.full(6, i, np.float32) for i, end in enumerate(("low", "high"))}
-    model_pack = encode_pack(
-        {f"model.{name}": t.numpy() for name, t in weights.items()} | columns | {"codes": z},
-        {"network": about, "token": "", "kind": "table", "columns": list("abcdef")},
-    )
-    meta = {"token": "", "run": "r", "data": "d", "split": "test", "classes": [], "name": "PCA"}
-    map_pack = encode_pack(
-        {
-            "positions": plane.positions(z).astype(np.float32),
-            "errors": np.ones(COUNT, np.float32),
-            "plane.origin": plane.origin,
-            "plane.axes": plane.axes,
-        },
-        meta | {"axes": ["x", "y"], "colour": "error", "total": COUNT, "marked": None},
-    )
-    page = browser.new_page()
-    page.set_content(f"<style>{read_styles('explorer')}</style><div class='explorer-root'></div>")
-    order: list[str] = []
-    order_modules("explorer", order)
-    page.add_script_tag(content="\n".join(wrap_module(name) for name in order))
-    page.evaluate(
-        """([model, map]) => {
-          const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-          globalThis.explorer = new module_explorer.Explorer(document.querySelector("div"));
-          explorer.setMap(bytes(map));
-          explorer.setModel(bytes(model));
-        }""",
-        [text_of(model_pack), text_of(map_pack)],
-    )
-    page.wait_for_function("explorer.map.fitted")
-    page.evaluate(WATCH_ARRAYS, COUNT // 4)
-    yield page
-    page.close()
-
-
-@pytest.mark.parametrize("selected", ["none", "one", "half"])
-def test_a_move_draws_the_overlay_once_a_frame_and_makes_no_array_of_all_points(
-    explorer_page, selected
-):
-    rows = {"none": [], "one": [7], "half": list(range(0, COUNT, 2))}[selected]
-    explorer_page.evaluate("(rows) => explorer.selections.select(rows)", rows)
-    result = explorer_page.evaluate(MOVE_POINTER, MOVES)
-    assert result["perMove"] == list(range(1, MOVES + 1))  # one drawing a move
-    assert (result["before"], result["together"]) == (0, 1)  # and one for many moves in a frame
-    assert len({tuple(code) for code in result["seen"]}) == MOVES  # each was decoded
-    assert result["large"] == []
-
-
-def test_a_selection_makes_one_mask_and_panning_makes_no_array(explorer_page):
-    result = explorer_page.evaluate("""() => {
-      const { map, selections } = explorer, { listRows } = module_selections;
-      selections.select([1, 2, 3]);
-      const selecting = large.length, { mask } = selections, rows = listRows(mask);
-      const { pixels } = map.painter;
-      for (let i = 0; i < 5; i++) {
-        map.camera.pan(3, 2);
-        map.draw();
-      }
-      const same = [map.mask === mask, listRows(mask) === rows, map.painter.pixels === pixels];
-      return { selecting, panning: large.length - selecting, same, rows: Array.from(rows) };
-    }""")
-    assert (result["selecting"], result["panning"]) == (1, 0)
-    assert result["same"] == [True] * 3 and result["rows"] == [1, 2, 3]
