@@ -1,5 +1,6 @@
-"""Pictures of every page: `python -m bench.screenshots` writes docs/pictures; `--all FOLDER` the themes and widths too,
-`--film` the moving picture of the explorer alone.
+"""Pictures of every page: `python -m bench.screenshots` writes docs/pictures.
+
+`--all FOLDER` takes the themes and widths too, `--film` the explorer's moving picture alone.
 
 Starts a server of its own with the runs that are here. Needs Chromium and Playwright.
 """
@@ -58,12 +59,15 @@ PAGES = {
     "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }
-IDLE = '[data-testid=stApp][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
+IDLE = (
+    '[data-testid=stApp][data-test-script-state="notRunning"]'
+    '[data-test-connection-state="CONNECTED"]'
+)
 
 
 @contextlib.contextmanager
 def server(script: str = "app.py", **environment: str) -> Iterator[str]:
-    """The app, or another script of this project, on a free port of this machine; gives its address."""
+    """Serve the app, or another script of this project, on a free port; give its address."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]

@@ -46,7 +46,7 @@ def known_chance():
 
 @pytest.fixture(autouse=True, scope="session")
 def digits_read_once():
-    """The file of the digits takes as long to read as a tiny run to train, and hundreds are trained."""
+    """Read the file of the digits once: it takes as long as training a tiny run."""
     read = functools.cache(sklearn.datasets.load_digits)
     sklearn.datasets.load_digits = lambda **options: copy.deepcopy(read(**options))
     yield
@@ -55,8 +55,25 @@ def digits_read_once():
 
 @pytest.fixture
 def forked(monkeypatch):
-    """Python programs that are started, here and by each other, are forks of this process: see forked.py."""
+    """Make Python programs that are started forks of this process: see forked.py."""
     monkeypatch.setattr(subprocess, "Popen", ForkedPython)
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """An empty data folder, which is yet to be made."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def small_budget(tmp_path, monkeypatch):
+    """Sets above 100 kB are large; pages see a fifth; a window is three blocks of eight rows."""
+    monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("aecore.data.memory.allowed_data_bytes", lambda: 100_000)
+    monkeypatch.setattr("aecore.data.stored.SAMPLE_BYTES", 20_000 * 4)
+    monkeypatch.setattr("aecore.data.stored.BLOCK_BYTES", 8 * 64)
+    monkeypatch.setattr("aecore.data.stored.WINDOW_BYTES", 24 * 64)
 
 
 LONGEST = (

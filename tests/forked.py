@@ -1,8 +1,8 @@
-"""`python ...` as a fork of the test process, which has imported all that it needs: two seconds of a core saved each.
+"""`python ...` as a fork of the test process: its imports are there, which saves two seconds each.
 
-Everything else is as the system does it: a process with a session, an environment, a folder, files, signals and an
-exit status of its own. It holds for what such a process starts or becomes, too. For each place where processes are
-started, one test starts real ones.
+Everything else is as the system does it: a process with a session, an environment, a folder,
+files, signals and an exit status of its own. It holds for what such a process starts or becomes,
+too. For each place where processes are started, one test starts real ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_SLEEP = 0.1  # of those who look again and again: nothing waits for the 
 
 
 def words_of_python(command: Any) -> list[str]:
-    """The words after `python` of a command, or of a line that a shell is to exec; none where it is another program."""
+    """Return the words after `python` of a command or a shell line; none for another program."""
     words = (
         shlex.split(command) if isinstance(command, str) else [os.fspath(word) for word in command]
     )
@@ -114,7 +114,7 @@ def connect(*ends: int) -> None:
 
 
 def become_python(words: list[str], kept: Iterable[int] = ()) -> NoReturn:
-    """What a fresh Python does with these words, but for the imports; of the open files it has those that are kept."""
+    """Do what a fresh Python does with these words, with the open files that are kept."""
     gc.freeze()  # objects of the test process are not this one's to collect
     null = os.open(os.devnull, os.O_RDWR)
     for number in (int(name) for name in os.listdir("/proc/self/fd")):

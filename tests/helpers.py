@@ -1,4 +1,4 @@
-"""What several tests build on: the digits, models made by a line, runs small enough to train in a blink."""
+"""Digits, models and small runs that several tests build on, and processes forked from tests."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.run import Run
 from aecore.training.trainer import fit
 
+VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 FAST = {"epochs": 3, "batch_size": 64, "previews": 0, "device": "cpu"}
 
 
@@ -66,7 +67,7 @@ def weights_of(run: Run) -> bytes:
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 600.0) -> Any:
-    """What `condition` gives once it is true; the limit is against hanging alone."""
+    """Wait until `condition` is true and return it; the limit is against hanging alone."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
@@ -109,7 +110,7 @@ def kill_hard(pid: int) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has waited for counts."""
+    """Tell whether a process has ended; one that nobody has waited for counts."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):

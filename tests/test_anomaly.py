@@ -31,7 +31,7 @@ from aecore.training.trainer import fit
 from tests.helpers import model
 
 
-def line(count: int, seed: int = 0) -> torch.Tensor:
+def draw_line(count: int, seed: int = 0) -> torch.Tensor:
     """(count, 4) points near a line, columns of very different units."""
     generator = torch.Generator().manual_seed(seed)
     t = torch.randn(count, 1, generator=generator)
@@ -45,32 +45,32 @@ def line(count: int, seed: int = 0) -> torch.Tensor:
 def detector(tmp_path_factory):
     """Trained on 240 points near a line, calibrated on 200 others."""
     folder = tmp_path_factory.mktemp("anomaly")
-    np.savez(folder / "line.npz", x=line(240).numpy(), x_test=line(50, 1).numpy())
+    np.savez(folder / "line.npz", x=draw_line(240).numpy(), x_test=draw_line(50, 1).numpy())
     config = plan_detector(
         str(folder / "line.npz"), {"training.epochs": 60, "training.device": "cpu"}
     )
     run = create_run(config, folder / "run")
     list(fit(run))
-    return fit_detector(Autoencoder.load(run.path), line(200, 2))
+    return fit_detector(Autoencoder.load(run.path), draw_line(200, 2))
 
 
 def test_scores_rank_a_far_point_above_every_normal_one(detector):
     far = torch.full((1, 4), 5.0)
     far[0, 0] += 8  # eight deviations in one column, the others at their means
-    assert detector.score(far) > detector.score(line(200, 3)).max()
+    assert detector.score(far) > detector.score(draw_line(200, 3)).max()
 
 
 def test_a_row_that_breaks_the_relation_between_columns_scores_high_though_each_value_is_common(
     detector,
 ):
-    broken = line(100, 4)
+    broken = draw_line(100, 4)
     broken[:, 1] = 10 - broken[:, 1]  # mirrored about its mean
     labels = torch.arange(200) >= 100
-    assert compute_auroc(detector.score(torch.cat([line(100, 5), broken])), labels) > 0.8
+    assert compute_auroc(detector.score(torch.cat([draw_line(100, 5), broken])), labels) > 0.8
 
 
 def test_the_score_is_the_squared_residual_in_scaled_columns(detector):
-    x, m = line(7, 6), detector.model
+    x, m = draw_line(7, 6), detector.model
     expected = ((m.to_scaled(x) - m.to_scaled(m.reconstruct(x))) ** 2).sum(1)
     torch.testing.assert_close(detector.score(x), expected, rtol=1e-4, atol=1e-6)
 
@@ -96,35 +96,35 @@ def test_scoring_adds_no_noise_though_training_does():
 def test_scoring_leaves_the_random_numbers_alone(detector):
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    detector.score(line(5))
+    detector.score(draw_line(5))
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_an_example_scores_the_same_alone_and_in_company(detector):
-    x = line(30, 7)
+    x = draw_line(30, 7)
     torch.testing.assert_close(detector.score(x)[3:4], detector.score(x[3:4]))
 
 
 def test_doubles_are_scored_as_floats_are(detector):
-    x = line(3, 7)
+    x = draw_line(3, 7)
     assert torch.equal(detector.score(x.double()), detector.score(x))
 
 
 def test_residuals_point_at_the_column_that_is_wrong(detector):
-    x = line(1, 8)
+    x = draw_line(1, 8)
     x[0, 2] += 600  # six deviations
     residual = compute_scaled_residuals(detector.model, x)[0]
     assert residual.abs().argmax() == 2 and residual[2] > 0
 
 
 def test_p_values_of_new_normal_rows_are_about_uniform_and_of_anomalies_least(detector):
-    p = detector.p_values(line(400, 9))
+    p = detector.p_values(draw_line(400, 9))
     assert p.min() > 0 and p.max() <= 1 and abs(p.mean().item() - 0.5) < 0.1
     assert detector.p_values(torch.full((1, 4), 1e4)).item() == pytest.approx(1 / 201)
 
 
 def test_the_threshold_lets_so_many_normal_rows_through(detector):
-    share = (detector.score(line(2000, 10)) > detector.threshold(0.1)).float().mean().item()
+    share = (detector.score(draw_line(2000, 10)) > detector.threshold(0.1)).float().mean().item()
     assert 0.03 < share < 0.2
     with pytest.raises(ConfigError, match="between 0 and 1, got 1"):
         detector.threshold(1)
@@ -220,7 +220,7 @@ def test_half_of_the_normal_examples_calibrate_and_no_other():
 
 
 def test_p_values_follow_from_scores_alone(detector):
-    x = line(20, 11)
+    x = draw_line(20, 11)
     assert torch.equal(detector.p_values_of_scores(detector.score(x)), detector.p_values(x))
 
 
@@ -246,7 +246,7 @@ def test_where_nothing_is_to_be_found_the_cheapest_threshold_raises_no_alarm():
         find_cheapest_threshold(scores, torch.ones(3), -1)
 
 
-def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():
+def test_thresholds_of_few_examples_let_on_average_the_asked_share_through_and_as_unevenly_as_said():  # noqa: E501
     torch.manual_seed(0)
     given = [Detector(None, torch.rand(36).sort().values) for _ in range(4000)]
     shares = torch.tensor(

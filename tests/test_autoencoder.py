@@ -1,4 +1,4 @@
-"""The autoencoder: how the parts compose, the bounds they give, and the way between the data's units and its own."""
+"""The autoencoder: how its parts compose, the bounds they give, and its units."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_iwae_gradient_weighs_each_sample_by_its_importance():
 
 
 def linear_vae(q, rows):
-    """The linear VAE at its optimum, with its exact posterior: probabilistic PCA (Tipping & Bishop, 1999)."""
+    """Return the linear VAE at its optimum: probabilistic PCA (Tipping & Bishop, 1999)."""
     mu = rows.mean(0)
     values, vectors = np.linalg.eigh((rows - mu).T @ (rows - mu) / len(rows))
     values, vectors = values[::-1], vectors[:, ::-1]

@@ -35,12 +35,12 @@ from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
 LONG = {"training": {"epochs": 100_000}}
 
 
-def states(*made):
+def read_states(*made):
     return [run.state().state for run in made]
 
 
 class Gate:
-    """Holds the trainers that are started under it at their first step, before they lock the run and listen."""
+    """Hold trainers started under it at their first step, before they lock the run and listen."""
 
     def __init__(self, folder, monkeypatch):
         self.reached, self.opened, self.find = folder / "reached", folder / "opened", find_run
@@ -52,7 +52,7 @@ class Gate:
         return self.find(name)
 
 
-def log(run):
+def read_log(run):
     return run.log_tail()
 
 
@@ -70,7 +70,7 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
         submit_local(third)
     for run in (second, third):
         wait_for(run.pid, "it waits, with a sign of life")
-    assert states(first, second, third) == ["running", "queued", "queued"]
+    assert read_states(first, second, third) == ["running", "queued", "queued"]
     with pytest.raises(RunError, match="already"):
         submit_local(first)
     assert first.state().state == "running"
@@ -81,7 +81,7 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     os.utime(third.path / "run.lock", (long_ago, long_ago))
     waiting = second.pid()
     second.stop()
-    assert states(first, second) == ["running", "stopped"]
+    assert read_states(first, second) == ["running", "stopped"]
     wait_for(lambda: is_gone(waiting), "its process has ended")
 
     first.stop()
@@ -93,12 +93,12 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     wait_for(lambda: third.state().state not in LIVE_STATES, "the third one is trained")
     assert third.state().state == "done"
     assert second.state().state == "stopped" and not second.epochs()
-    assert "Traceback" not in log(first) + log(third)
+    assert "Traceback" not in read_log(first) + read_log(third)
 
     submit_local(second)  # what was stopped in the queue can be put there again
     wait_for(lambda: second.state().state == "done", "the second one is trained")
     assert weights_of(second) == weights_of(third) == weights_of(trained(tiny()))
-    assert "done after 3 of 3 epochs" in log(second)
+    assert "done after 3 of 3 epochs" in read_log(second)
 
 
 @pytest.fixture
@@ -247,7 +247,7 @@ def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(
 
 
 def gigabytes_of_data():
-    """What counts of this process, and so of its forks, against a limit of data."""
+    """Return what this process, and so its forks, count against a limit of data."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmData:")) * 1024 / 1e9
 

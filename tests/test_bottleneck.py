@@ -1,4 +1,4 @@
-"""Bottlenecks: the KL and its Monte Carlo twin, exactly k units, nearest vectors, who gets which gradient."""
+"""Bottlenecks: the KL and its Monte Carlo twin, exactly k units, nearest vectors, gradients."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aecore.model.parts.bottlenecks.top_k import TopK
 from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
 
 
-def column(*values):
+def make_column(*values):
     return torch.tensor([values], dtype=torch.float64)
 
 
 def test_kl_has_its_known_values():
-    assert kl_to_standard_normal(column(0), column(0)).item() == 0
-    assert kl_to_standard_normal(column(1), column(0)).item() == 0.5
-    assert kl_to_standard_normal(column(0), column(math.log(4))).item() == pytest.approx(
+    assert kl_to_standard_normal(make_column(0), make_column(0)).item() == 0
+    assert kl_to_standard_normal(make_column(1), make_column(0)).item() == 0.5
+    assert kl_to_standard_normal(make_column(0), make_column(math.log(4))).item() == pytest.approx(
         0.806853, abs=1e-6
     )
-    assert kl_to_standard_normal(column(1, 0), column(0, math.log(4))).item() == pytest.approx(
-        1.306853, abs=1e-6
-    )
+    assert kl_to_standard_normal(
+        make_column(1, 0), make_column(0, math.log(4))
+    ).item() == pytest.approx(1.306853, abs=1e-6)
 
 
 def test_kl_is_the_mean_of_the_sampled_log_ratio():

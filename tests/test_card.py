@@ -80,7 +80,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Any:
     return typed
 
 
-def front(text: str) -> dict[str, Any]:
+def read_front_matter(text: str) -> dict[str, Any]:
     return yaml.safe_load(text.split("---\n")[1])
 
 
@@ -130,7 +130,7 @@ def test_a_model_without_training_has_no_command() -> None:
 
 def test_the_front_matter_says_library_variant_data_and_results() -> None:
     config = configure("beta-vae", (1, 28, 28), data=DataConfig(name="mnist"))
-    values = front(
+    values = read_front_matter(
         format_card(
             config, {"se": 27.25, "psnr": 14.5, "active_units": 9, "parameters": 123}, repo="a/b"
         )
@@ -177,7 +177,7 @@ def test_every_variant_has_a_whole_card(variant: str) -> None:
     text = format_card(
         configure(variant, (3, 16, 16), data=DataConfig(name="cifar10")), {"se": 1.0}
     )
-    assert front(text)["tags"][:2] == ["autoencoder", "aecore"]
+    assert read_front_matter(text)["tags"][:2] == ["autoencoder", "aecore"]
     assert text.count("```") == 4
     assert "autoencoder autoencoder" not in text.lower()
 
@@ -215,8 +215,8 @@ def test_a_hostile_name_stays_text(text: str) -> None:
     made = format_card(
         RunConfig(model=model, data=DataConfig(name=text), training=TrainConfig()), {"se": 1.0}
     )
-    assert list(front(made)) == list(front(plain))
-    assert front(made)["license"] == "mit"
+    assert list(read_front_matter(made)) == list(read_front_matter(plain))
+    assert read_front_matter(made)["license"] == "mit"
     assert [x for x in made.splitlines() if x.startswith("#")][1:] == [
         x
         for x in plain.splitlines()
@@ -243,7 +243,7 @@ def test_a_hostile_variant_and_hostile_metrics_stay_out(typed: Any) -> None:
         "iwae_bound": True,
     }
     text = format_card(config, metrics)
-    rows = front(text)["model-index"][0]["results"][0]["metrics"]
+    rows = read_front_matter(text)["model-index"][0]["results"][0]["metrics"]
     assert [row["type"] for row in rows] == ["nll_bound"]
     assert "<img" not in text.split("---\n", 2)[2] and "\n# hi" not in text
     assert "aecore train" not in text

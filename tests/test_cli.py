@@ -1,4 +1,4 @@
-"""The command line: what each command prints, and one sentence with exit status 1 where it cannot."""
+"""The command line: what each command prints, and a sentence with exit status 1 where it fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from helpers import tiny, trained, weights_of
+from helpers import VAE, tiny, trained, weights_of
 from PIL import Image
 
 from aecore.cli.parser import main
@@ -21,7 +21,6 @@ from aecore.model.variants import VARIANTS
 from aecore.runs.listing import SHIPPED_PREFIXES, create_run, find_run
 
 PROJECT = Path(__file__).resolve().parent.parent
-VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 
 
 @pytest.fixture(autouse=True)
@@ -310,7 +309,7 @@ def test_a_loss_that_diverges_ends_with_a_sentence(refused, tmp_path):
 # -- as a process
 
 
-def python(*arguments, **options):
+def run_python(*arguments, **options):
     """`python -m aecore` as people call it."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -320,7 +319,7 @@ def python(*arguments, **options):
 
 
 def test_a_process_exits_with_1_and_one_sentence_and_no_traceback():
-    process = python("evaluate", "nowhere")
+    process = run_python("evaluate", "nowhere")
     out, error = process.communicate(timeout=600)
     assert process.returncode == 1 and out == ""
     assert error.startswith("aecore: There is no run 'nowhere'") and error.count("\n") == 1
@@ -329,7 +328,7 @@ def test_a_process_exits_with_1_and_one_sentence_and_no_traceback():
 def test_training_by_the_process_gives_the_bytes_of_training_in_python_and_stops_at_ctrl_c(
     tmp_path, forked
 ):
-    process = python(
+    process = run_python(
         "train",
         "vae",
         "--epochs",
@@ -362,7 +361,7 @@ def test_training_by_the_process_gives_the_bytes_of_training_in_python_and_stops
 def test_a_reader_who_had_enough_of_a_listing_sees_no_traceback():
     reader, writer = os.pipe()
     os.close(reader)
-    process = python("variants", "--json", stdout=writer)
+    process = run_python("variants", "--json", stdout=writer)
     os.close(writer)
     _, error = process.communicate(timeout=600)
     assert "Traceback" not in error and "Exception" not in error

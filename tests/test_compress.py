@@ -123,7 +123,7 @@ def test_a_harmed_file_is_refused_with_a_sentence(net, harm, words):
         expand_file(net, harm(compress_examples(net, digits(5))))
 
 
-def forged(net, change):
+def forge_file(net, change):
     """A file whose checksum is right and whose body is not."""
     body = change(compress_examples(net, digits(5))[FRAME.size :])
     return FRAME.pack(MAGIC, fingerprint_weights(net), zlib.crc32(body)) + body
@@ -148,14 +148,14 @@ FORGERIES = {
 @pytest.mark.parametrize("change", FORGERIES.values(), ids=FORGERIES)
 def test_a_forged_file_is_refused_with_a_sentence(net, change):
     with pytest.raises(DataError, match=r"fit the model's code|cannot be decoded"):
-        expand_file(net, forged(net, change))
+        expand_file(net, forge_file(net, change))
 
 
 def test_codes_that_no_coder_wrote_decode_or_are_refused(net):
     for seed in range(20):
         noise = torch.Generator().manual_seed(seed)
         words = bytes(torch.randint(0, 256, (400,), dtype=torch.uint8, generator=noise).numpy())
-        file = forged(
+        file = forge_file(
             net,
             lambda b, words=words: (
                 HEAD.pack(500, UNITS, 400) + b[HEAD_SIZE : HEAD_SIZE + 24] + words

@@ -17,7 +17,7 @@ def x():
     return torch.rand(1000, 1, 20, 20, dtype=torch.float64) * 0.8 + 0.1  # neither 0 nor 1 anywhere
 
 
-def share(mask):
+def measure_share(mask):
     return mask.double().mean().item()
 
 
@@ -30,14 +30,16 @@ def test_gaussian_noise_has_the_variance_it_says_and_is_not_clipped(x):
 
 def test_masking_zeroes_the_stated_share_and_rescales_nothing(x):
     masked = Masking(fraction=0.3)(x)
-    assert share(masked == 0) == pytest.approx(0.3, abs=4 * (0.21 / x.numel()) ** 0.5)
+    assert measure_share(masked == 0) == pytest.approx(0.3, abs=4 * (0.21 / x.numel()) ** 0.5)
     assert torch.equal(masked[masked != 0], x[masked != 0])
 
 
 def test_salt_and_pepper_come_equally_often_and_leave_the_rest_alone(x):
     noisy = SaltAndPepper(fraction=0.3)(x)
     for value in (0, 1):
-        assert share(noisy == value) == pytest.approx(0.15, abs=4 * (0.1275 / x.numel()) ** 0.5)
+        assert measure_share(noisy == value) == pytest.approx(
+            0.15, abs=4 * (0.1275 / x.numel()) ** 0.5
+        )
     kept = (noisy != 0) & (noisy != 1)
     assert torch.equal(noisy[kept], x[kept])
 

@@ -1,4 +1,4 @@
-"""Where the catalog's files come from, and limits that are read when they are used."""
+"""Addresses and checksums of the catalog's files, and limits that are read when they are used."""
 
 from __future__ import annotations
 

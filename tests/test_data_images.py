@@ -25,7 +25,7 @@ from aecore.errors import DataError
 from aecore.model.config import DataConfig
 
 
-def picture(
+def encode_picture(
     mode: str = "L", size: tuple[int, int] = (5, 4), color: object = 7, kind: str = "PNG"
 ) -> bytes:
     out = io.BytesIO()
@@ -33,10 +33,10 @@ def picture(
     return out.getvalue()
 
 
-GREY, RED = picture(), picture("RGB", color=(255, 0, 0))
+GREY, RED = encode_picture(), encode_picture("RGB", color=(255, 0, 0))
 
 
-def folder(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
+def write_folder(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
     """A folder with these files; None makes an empty sub-folder."""
     (tmp_path / "set").mkdir(parents=True)
     for name, content in files.items():
@@ -47,7 +47,7 @@ def folder(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
     return tmp_path / "set"
 
 
-def packed(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
+def pack_zip(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
     """A zip with these members."""
     tmp_path.mkdir(exist_ok=True)
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -56,40 +56,42 @@ def packed(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
     return tmp_path / "set.zip"
 
 
-def read(path: Path, **options: object) -> Dataset:
+def read_set(path: Path, **options: object) -> Dataset:
     return load_dataset(DataConfig.model_validate({"name": str(path), **options}))
 
 
-def refusal(path: Path) -> str:
+def get_refusal(path: Path) -> str:
     with pytest.raises(DataError) as caught:
-        read(path)
+        read_set(path)
     return str(caught.value)
 
 
-def whole(found: Dataset) -> torch.Tensor:
+def take_all(found: Dataset) -> torch.Tensor:
     return torch.cat([found.train.x, found.test.x])
 
 
-both = pytest.mark.parametrize("make", [folder, packed])
+both = pytest.mark.parametrize("make", [write_folder, pack_zip])
 
 
 @both
 def test_sub_folders_are_classes_in_order_of_their_names(make, tmp_path: Path) -> None:
     shades = {"cat": 10, "ant": 20, "bee": 30}
     files = {
-        f"{name}/{i}.png": picture(color=shade) for name, shade in shades.items() for i in range(4)
+        f"{name}/{i}.png": encode_picture(color=shade)
+        for name, shade in shades.items()
+        for i in range(4)
     }
-    found = read(make(tmp_path, files))
+    found = read_set(make(tmp_path, files))
     assert found.classes == ("ant", "bee", "cat") and found.kind == "image"
     assert found.input_shape == (1, 4, 5) and found.train.x.dtype == torch.uint8
     labels = torch.cat([found.train.y, found.test.y])
-    assert (whole(found)[:, 0, 0, 0] == torch.tensor([20, 30, 10])[labels]).all()
+    assert (take_all(found)[:, 0, 0, 0] == torch.tensor([20, 30, 10])[labels]).all()
 
 
 @both
 def test_images_at_the_top_have_no_classes(make, tmp_path: Path) -> None:
-    found = read(make(tmp_path, {f"{i}.png": GREY for i in range(5)}))
-    assert found.classes == () and found.train.y is None and len(whole(found)) == 5
+    found = read_set(make(tmp_path, {f"{i}.png": GREY for i in range(5)}))
+    assert found.classes == () and found.train.y is None and len(take_all(found)) == 5
 
 
 @both
@@ -100,16 +102,18 @@ def test_folders_train_and_test_are_the_splits(make, tmp_path: Path) -> None:
         "train/b/2.png": GREY,
         "test/b/3.png": RED,
     }
-    found = read(make(tmp_path, files))
+    found = read_set(make(tmp_path, files))
     assert (len(found.train.x), len(found.test.x)) == (3, 1)
     assert found.train.y.tolist() == [0, 1, 1] and found.test.y.tolist() == [1]
-    flat = read(make(tmp_path / "flat", {"train/1.png": GREY, "test/2.png": GREY}))
+    flat = read_set(make(tmp_path / "flat", {"train/1.png": GREY, "test/2.png": GREY}))
     assert flat.classes == () and len(flat.test.x) == 1
 
 
 @both
 def test_a_folder_around_everything_is_looked_through(make, tmp_path: Path) -> None:
-    found = read(make(tmp_path, {f"pets/{name}/{i}.png": GREY for name in "ab" for i in range(2)}))
+    found = read_set(
+        make(tmp_path, {f"pets/{name}/{i}.png": GREY for name in "ab" for i in range(2)})
+    )
     assert found.classes == ("a", "b")
 
 
@@ -117,7 +121,7 @@ def test_a_folder_around_everything_is_looked_through(make, tmp_path: Path) -> N
 def test_what_systems_leave_behind_is_ignored(make, tmp_path: Path) -> None:
     junk = ["Thumbs.db", "a/.DS_Store", "__MACOSX/a/._1.png", "desktop.ini", ".git/config"]
     files = {"a/1.png": GREY, "a/2.png": GREY} | dict.fromkeys(junk, b"junk")
-    assert len(whole(read(make(tmp_path, files)))) == 2
+    assert len(take_all(read_set(make(tmp_path, files)))) == 2
 
 
 @both
@@ -140,30 +144,39 @@ def test_what_systems_leave_behind_is_ignored(make, tmp_path: Path) -> None:
             "class folders in only one of train and test",
         ),
         ({"train/a/1.png": GREY, "test": None}, "test holds no images"),
-        ({"1.png": GREY, "2.png": picture(size=(6, 4))}, "is 6 x 4 pixels, but 1.png is 5 x 4"),
+        (
+            {"1.png": GREY, "2.png": encode_picture(size=(6, 4))},
+            "is 6 x 4 pixels, but 1.png is 5 x 4",
+        ),
         ({"1.png": GREY, "2.png": GREY[:40]}, "2.png in set"),
         ({"1.png": GREY, "2.png": b"no image"}, "its content is not an image"),
-        ({"1.png": GREY, "2.jpg": picture(size=(99, 99), kind="JPEG")[:900]}, "2.jpg in set"),
+        (
+            {"1.png": GREY, "2.jpg": encode_picture(size=(99, 99), kind="JPEG")[:900]},
+            "2.jpg in set",
+        ),
         ({"1.png": GREY, "2.png": b""}, "2.png in set"),
         (
             {"1.png": GREY, "2.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n"},
             "is not an image",
         ),
-        ({"1.tif": picture("F", color=0.5, kind="TIFF"), "2.png": GREY}, "not 8 or 16 bits deep"),
+        (
+            {"1.tif": encode_picture("F", color=0.5, kind="TIFF"), "2.png": GREY},
+            "not 8 or 16 bits deep",
+        ),
         ({"1.png": GREY}, "1 example, but a data set needs at least 2"),
     ],
 )
 def test_a_set_that_cannot_be_read_is_refused_by_name(
     make, tmp_path: Path, files, words: str
 ) -> None:
-    assert words in refusal(make(tmp_path, files))
+    assert words in get_refusal(make(tmp_path, files))
 
 
 def test_a_truncated_image_is_named(tmp_path: Path) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
     noise.save(tmp_path / "x.png")
     content = (tmp_path / "x.png").read_bytes()
-    message = refusal(packed(tmp_path, {"1.png": content, "2.png": content[:2000]}))
+    message = get_refusal(pack_zip(tmp_path, {"1.png": content, "2.png": content[:2000]}))
     assert message.startswith("2.png in set.zip cannot be read") and message.endswith(
         "take it out."
     )
@@ -172,7 +185,7 @@ def test_a_truncated_image_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ["12", "21"])
 def test_one_colour_image_makes_the_whole_set_colour(tmp_path: Path, order: str) -> None:
     files = {f"train/{order[0]}.png": GREY, f"train/{order[1]}.png": RED, "test/3.png": GREY}
-    found = read(folder(tmp_path, files))
+    found = read_set(write_folder(tmp_path, files))
     assert found.input_shape == (3, 4, 5)
     shown = {tuple(x[:, 0, 0].tolist()) for x in found.train.x}
     assert shown == {(7, 7, 7), (255, 0, 0)}
@@ -182,24 +195,26 @@ def test_one_colour_image_makes_the_whole_set_colour(tmp_path: Path, order: str)
 @pytest.mark.parametrize(
     ("content", "suffix", "pixel"),
     [
-        (picture("1", color=1), "png", [255]),
-        (picture("LA", color=(0, 51)), "png", [204]),
-        (picture("RGBA", color=(255, 0, 0, 0)), "png", [255, 255, 255]),
-        (picture("RGBA", color=(255, 0, 0, 255)), "png", [255, 0, 0]),
-        (picture("I;16", color=65535), "png", [255]),
-        (picture("I;16", color=384), "png", [1]),
-        (picture("I;16", color=386), "png", [2]),
-        (picture("I;16", color=257), "tiff", [1]),
-        (picture("P", color=0, kind="GIF"), "gif", [0, 0, 0]),
-        (picture("CMYK", color=(0, 0, 0, 0), kind="TIFF"), "tif", [255, 255, 255]),
-        (picture("L", color=9, kind="PPM"), "pgm", [9]),
-        (picture("L", color=9, kind="BMP"), "bmp", [9]),
+        (encode_picture("1", color=1), "png", [255]),
+        (encode_picture("LA", color=(0, 51)), "png", [204]),
+        (encode_picture("RGBA", color=(255, 0, 0, 0)), "png", [255, 255, 255]),
+        (encode_picture("RGBA", color=(255, 0, 0, 255)), "png", [255, 0, 0]),
+        (encode_picture("I;16", color=65535), "png", [255]),
+        (encode_picture("I;16", color=384), "png", [1]),
+        (encode_picture("I;16", color=386), "png", [2]),
+        (encode_picture("I;16", color=257), "tiff", [1]),
+        (encode_picture("P", color=0, kind="GIF"), "gif", [0, 0, 0]),
+        (encode_picture("CMYK", color=(0, 0, 0, 0), kind="TIFF"), "tif", [255, 255, 255]),
+        (encode_picture("L", color=9, kind="PPM"), "pgm", [9]),
+        (encode_picture("L", color=9, kind="BMP"), "bmp", [9]),
     ],
 )
 def test_every_mode_of_pixel_becomes_bytes(
     tmp_path: Path, content: bytes, suffix: str, pixel: list[int]
 ) -> None:
-    found = read(folder(tmp_path, {f"1.{suffix}": content, f"2.{suffix.upper()}": content}))
+    found = read_set(
+        write_folder(tmp_path, {f"1.{suffix}": content, f"2.{suffix.upper()}": content})
+    )
     assert found.train.x[0, :, 0, 0].tolist() == pixel
 
 
@@ -207,45 +222,48 @@ def test_pixels_are_channels_then_rows_then_columns(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
-    found = read(folder(tmp_path, dict.fromkeys(("1.png", "2.png"), out.getvalue())))
+    found = read_set(write_folder(tmp_path, dict.fromkeys(("1.png", "2.png"), out.getvalue())))
     assert np.array_equal(found.train.x[0].numpy(), pixels.transpose(2, 0, 1))
 
 
 def test_reading_reports_its_progress(tmp_path: Path) -> None:
     seen: list[float] = []
-    config = DataConfig(name=str(folder(tmp_path, {f"{i}.png": GREY for i in range(150)})))
+    config = DataConfig(name=str(write_folder(tmp_path, {f"{i}.png": GREY for i in range(150)})))
     load_dataset(config, lambda message, fraction: seen.append(fraction))
     assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) == 3
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
-    path = packed(tmp_path, {"1.png": GREY, "2.png": GREY})
+    path = pack_zip(tmp_path, {"1.png": GREY, "2.png": GREY})
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
     path.write_bytes(content)
-    assert refusal(path) == "1.png in set.zip is encrypted. Make the .zip again without a password."
+    assert (
+        get_refusal(path)
+        == "1.png in set.zip is encrypted. Make the .zip again without a password."
+    )
 
 
 def test_a_torn_or_false_zip_is_refused(tmp_path: Path) -> None:
-    path = packed(tmp_path, {"1.png": GREY, "2.png": GREY})
+    path = pack_zip(tmp_path, {"1.png": GREY, "2.png": GREY})
     whole_file = path.read_bytes()
     for content in (b"", b"no zip", whole_file[:-30]):
         path.write_bytes(content)
-        assert "set.zip is not a readable .zip file" in refusal(path)
+        assert "set.zip is not a readable .zip file" in get_refusal(path)
     path.write_bytes(whole_file[:60] + bytes(8) + whole_file[68:])
-    assert "1.png in set.zip cannot be read" in refusal(path)
+    assert "1.png in set.zip cannot be read" in get_refusal(path)
 
 
 def test_a_zip_made_on_windows_has_folders(tmp_path: Path) -> None:
-    assert read(packed(tmp_path, {"a\\1.png": GREY, "b\\2.png": GREY})).classes == ("a", "b")
+    assert read_set(pack_zip(tmp_path, {"a\\1.png": GREY, "b\\2.png": GREY})).classes == ("a", "b")
 
 
 @pytest.mark.parametrize("name", ["../../up/1.png", "/abs/2.png", "a\\..\\..\\3.png"])
 def test_a_zip_that_points_out_of_itself_is_refused_and_nothing_is_unpacked(
     tmp_path: Path, name: str
 ) -> None:
-    path = packed(tmp_path / "in", {name: GREY, "a/3.png": GREY})
-    assert "points out of the archive" in refusal(path)
+    path = pack_zip(tmp_path / "in", {name: GREY, "a/3.png": GREY})
+    assert "points out of the archive" in get_refusal(path)
     assert [p.name for p in tmp_path.rglob("*")] == ["in", "set.zip"]
 
 
@@ -253,14 +271,16 @@ def test_sizes_are_checked_before_anything_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {f"{i}.png": GREY for i in range(10)}
-    path = packed(tmp_path, files)
+    path = pack_zip(tmp_path, files)
     monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: pytest.fail("decoded"))
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10 * 3 * 20 - 1)
     monkeypatch.setenv("SPACE_ID", "someone/lab")  # elsewhere they would stay on the disk
-    assert "set.zip unpacked would take" in refusal(path)
-    assert "10 images of 5 x 4 pixels in set would take" in refusal(folder(tmp_path, files))
+    assert "set.zip unpacked would take" in get_refusal(path)
+    assert "10 images of 5 x 4 pixels in set would take" in get_refusal(
+        write_folder(tmp_path, files)
+    )
     monkeypatch.setattr(images, "MAX_FILES", 9)
-    assert "holds more than 9 files" in refusal(tmp_path / "set")
+    assert "holds more than 9 files" in get_refusal(tmp_path / "set")
 
 
 def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
@@ -274,37 +294,39 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
         bomb[29:33] = zlib.crc32(chunk).to_bytes(4, "big")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert words in refusal(
-                folder(tmp_path / str(side), {"1.png": bytes(bomb), "2.png": GREY})
+            assert words in get_refusal(
+                write_folder(tmp_path / str(side), {"1.png": bytes(bomb), "2.png": GREY})
             )
 
 
 def test_odd_files_are_left_out_with_a_note_each_where_that_is_asked_for(tmp_path: Path) -> None:
     files = {f"a/{i}.png": GREY for i in range(4)} | {
-        "a/5.png": picture(size=(9, 9)),
+        "a/5.png": encode_picture(size=(9, 9)),
         "a/6.png": b"torn",
     }
-    path = packed(tmp_path, files | {"a/notes.txt": b"hello", "b/7.png": GREY})
-    found = read(path, unusable="leave_out")
-    assert len(whole(found)) == 5 and found.classes == ("a", "b")
+    path = pack_zip(tmp_path, files | {"a/notes.txt": b"hello", "b/7.png": GREY})
+    found = read_set(path, unusable="leave_out")
+    assert len(take_all(found)) == 5 and found.classes == ("a", "b")
     assert [note.split(" in set.zip ")[0] for note in found.notes] == [
         "a/notes.txt",
         "a/5.png",
         "a/6.png",
     ]
     with pytest.raises(DataError, match="can be read"):
-        read(packed(tmp_path, {"1.png": b"torn", "2.png": b""}), unusable="leave_out")
+        read_set(pack_zip(tmp_path, {"1.png": b"torn", "2.png": b""}), unusable="leave_out")
 
 
 def test_images_of_any_size_are_cropped_and_resized_to_one(tmp_path: Path) -> None:
     wide = Image.fromarray(np.repeat(np.uint8([[0, 255, 255, 0]]), 2, 0).repeat(8, 0).repeat(8, 1))
     out = io.BytesIO()
     wide.save(out, "PNG")
-    found = read(
-        packed(tmp_path, {"1.png": out.getvalue(), "2.png": picture(size=(5, 5), color=255)}),
+    found = read_set(
+        pack_zip(
+            tmp_path, {"1.png": out.getvalue(), "2.png": encode_picture(size=(5, 5), color=255)}
+        ),
         side=4,
     )
-    assert found.input_shape == (1, 4, 4) and (whole(found) > 230).all()
+    assert found.input_shape == (1, 4, 4) and (take_all(found) > 230).all()
 
 
 def test_a_picture_of_60000_by_60000_pixels_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -312,8 +334,8 @@ def test_a_picture_of_60000_by_60000_pixels_is_refused_by_its_header(tmp_path: P
     chunk = (
         struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     )
-    said = refusal(
-        packed(tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"})
+    said = get_refusal(
+        pack_zip(tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"})
     )
     assert "3600000000 pixels" in said
 
@@ -322,7 +344,9 @@ def test_examples_keep_their_order_and_file_names_where_they_are_not_divided(
     tmp_path: Path,
 ) -> None:
     raw = read_dataset(
-        DataConfig(name=str(packed(tmp_path, {f"b{i}.png": picture(color=i) for i in range(5)})))
+        DataConfig(
+            name=str(pack_zip(tmp_path, {f"b{i}.png": encode_picture(color=i) for i in range(5)}))
+        )
     )
     assert raw.names == tuple(f"b{i}.png" for i in range(5)) and raw.x[:, 0, 0, 0].tolist() == [
         0,
@@ -341,7 +365,7 @@ def test_images_of_the_hub_are_read_from_parquet_with_their_classes(tmp_path: Pa
     table = pa.table({"image": encoded, "label": [0, 1, 0]})
     path = tmp_path / "pets.parquet"
     pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(about)}), path)
-    found = read(path, unusable="leave_out")
+    found = read_set(path, unusable="leave_out")
     assert (
         found.classes == ("a-b", "cat") and found.input_shape == (3, 4, 5) and len(found.notes) == 1
     )

@@ -27,30 +27,30 @@ FLOWERS = pd.DataFrame(
 )
 
 
-def saved(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> Path:
+def save_frame(tmp_path: Path, frame: pd.DataFrame, suffix: str) -> Path:
     path = tmp_path / f"table{suffix}"
     frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
     return path
 
 
-def written(tmp_path: Path, text: str | bytes) -> Path:
+def write_text_file(tmp_path: Path, text: str | bytes) -> Path:
     path = tmp_path / "table.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return path
 
 
-def read(path: Path, **options: object) -> Dataset:
+def read_set(path: Path, **options: object) -> Dataset:
     return load_dataset(DataConfig.model_validate({"name": str(path), **options}))
 
 
-def refusal(path: Path, **options: object) -> str:
+def get_refusal(path: Path, **options: object) -> str:
     with pytest.raises(DataError) as caught:
-        read(path, **options)
+        read_set(path, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def rows(found: Dataset) -> list[list[float]]:
+def sort_rows(found: Dataset) -> list[list[float]]:
     return sorted(torch.cat([found.train.x, found.test.x]).tolist())
 
 
@@ -59,10 +59,10 @@ both = pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 
 @both
 def test_the_label_is_the_class_and_never_an_input(tmp_path: Path, suffix: str) -> None:
-    found = read(saved(tmp_path, FLOWERS, suffix), label="kind")
+    found = read_set(save_frame(tmp_path, FLOWERS, suffix), label="kind")
     assert (found.kind, found.columns, found.input_shape) == ("table", ("width", "petals"), (2,))
     assert found.classes == ("iris", "rose") and found.train.x.dtype == torch.float32
-    assert rows(found) == [[1.5, 3], [2.5, 4], [3.5, 5], [4.5, 6]]
+    assert sort_rows(found) == [[1.5, 3], [2.5, 4], [3.5, 5], [4.5, 6]]
     widths = torch.cat([found.train.x, found.test.x])[:, 0].tolist()
     labels = torch.cat([found.train.y, found.test.y]).tolist()
     assert dict(zip(widths, labels, strict=True)) == {1.5: 1, 2.5: 0, 3.5: 1, 4.5: 0}
@@ -70,24 +70,24 @@ def test_the_label_is_the_class_and_never_an_input(tmp_path: Path, suffix: str) 
 
 @both
 def test_a_label_may_be_whole_numbers_flags_or_categories(tmp_path: Path, suffix: str) -> None:
-    path = saved(tmp_path, FLOWERS.assign(kind=[10, 9, 10, 9]), suffix)
-    assert read(path, label="kind").classes == ("9", "10")
-    path = saved(tmp_path, FLOWERS.assign(kind=[True, False, True, True]), suffix)
-    assert read(path, label="kind").classes == ("False", "True")
-    path = saved(tmp_path, FLOWERS.assign(kind=FLOWERS.kind.astype("category")), suffix)
-    assert read(path, label="kind").classes == ("iris", "rose")
+    path = save_frame(tmp_path, FLOWERS.assign(kind=[10, 9, 10, 9]), suffix)
+    assert read_set(path, label="kind").classes == ("9", "10")
+    path = save_frame(tmp_path, FLOWERS.assign(kind=[True, False, True, True]), suffix)
+    assert read_set(path, label="kind").classes == ("False", "True")
+    path = save_frame(tmp_path, FLOWERS.assign(kind=FLOWERS.kind.astype("category")), suffix)
+    assert read_set(path, label="kind").classes == ("iris", "rose")
 
 
 @both
 def test_a_label_with_one_example_of_a_class_is_fine(tmp_path: Path, suffix: str) -> None:
-    path = saved(tmp_path, FLOWERS.assign(kind=["a", "b", "b", "b"]), suffix)
-    assert read(path, label="kind").classes == ("a", "b")
+    path = save_frame(tmp_path, FLOWERS.assign(kind=["a", "b", "b", "b"]), suffix)
+    assert read_set(path, label="kind").classes == ("a", "b")
 
 
 @both
 def test_flags_and_constant_columns_are_numbers(tmp_path: Path, suffix: str) -> None:
-    found = read(saved(tmp_path, pd.DataFrame({"a": [True, False], "b": [1, 1]}), suffix))
-    assert rows(found) == [[0, 1], [1, 1]] and found.train.y is None and found.classes == ()
+    found = read_set(save_frame(tmp_path, pd.DataFrame({"a": [True, False], "b": [1, 1]}), suffix))
+    assert sort_rows(found) == [[0, 1], [1, 1]] and found.train.y is None and found.classes == ()
 
 
 @both
@@ -114,25 +114,25 @@ def test_flags_and_constant_columns_are_numbers(tmp_path: Path, suffix: str) -> 
 def test_a_table_that_no_model_could_learn_from_is_refused(
     tmp_path: Path, suffix: str, frame: pd.DataFrame, label: str | None, words: str
 ) -> None:
-    message = refusal(saved(tmp_path, frame, suffix), label=label)
+    message = get_refusal(save_frame(tmp_path, frame, suffix), label=label)
     assert words in message and f"table{suffix}" in message
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 def test_a_csv_may_be_parted_by_commas_semicolons_or_tabs(tmp_path: Path, mark: str) -> None:
     text = "\ufeffa,b\n1,2\n3,4\n".replace(",", mark)
-    found = read(written(tmp_path, text))
-    assert found.columns == ("a", "b") and rows(found) == [[1, 2], [3, 4]]
+    found = read_set(write_text_file(tmp_path, text))
+    assert found.columns == ("a", "b") and sort_rows(found) == [[1, 2], [3, 4]]
 
 
 def test_the_row_numbers_that_pandas_writes_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     FLOWERS.to_csv(path)
-    assert read(path, label="kind").columns == ("width", "petals")
+    assert read_set(path, label="kind").columns == ("width", "petals")
 
 
 def test_whole_numbers_may_be_column_names(tmp_path: Path) -> None:
-    assert read(written(tmp_path, "0,1\n5.5,2\n3,4\n")).columns == ("0", "1")
+    assert read_set(write_text_file(tmp_path, "0,1\n5.5,2\n3,4\n")).columns == ("0", "1")
 
 
 @pytest.mark.parametrize(
@@ -151,29 +151,29 @@ def test_whole_numbers_may_be_column_names(tmp_path: Path) -> None:
     ],
 )
 def test_a_torn_csv_is_refused(tmp_path: Path, text: str | bytes, words: str) -> None:
-    assert words in refusal(written(tmp_path, text))
+    assert words in get_refusal(write_text_file(tmp_path, text))
 
 
 def test_a_torn_or_false_parquet_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path, FLOWERS, ".parquet")
+    path = save_frame(tmp_path, FLOWERS, ".parquet")
     content = path.read_bytes()
     holed = content[:60] + bytes(90) + content[150:]
     for torn in (b"", b"no parquet", content[:-50], b"PAR1" + bytes(200) + b"PAR1", holed):
         path.write_bytes(torn)
-        assert "table.parquet is not a readable .parquet file" in refusal(path, label="kind")
+        assert "table.parquet is not a readable .parquet file" in get_refusal(path, label="kind")
 
 
 def test_a_parquet_column_of_lists_is_no_number(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": [[1], [2]]})
-    assert "'b' (such as '[1]')" in refusal(saved(tmp_path, frame, ".parquet"))
-    assert read(tmp_path / "table.parquet", label="b").classes == ("[1]", "[2]")
+    assert "'b' (such as '[1]')" in get_refusal(save_frame(tmp_path, frame, ".parquet"))
+    assert read_set(tmp_path / "table.parquet", label="b").classes == ("[1]", "[2]")
 
 
 def test_a_nullable_column_with_gaps_is_refused_and_without_is_read(tmp_path: Path) -> None:
-    path = saved(tmp_path, pd.DataFrame({"a": pd.array([1, None], "Int64")}), ".parquet")
-    assert "missing values in 'a' (1)" in refusal(path)
-    assert rows(
-        read(saved(tmp_path, pd.DataFrame({"a": pd.array([1, 2], "Int64")}), ".parquet"))
+    path = save_frame(tmp_path, pd.DataFrame({"a": pd.array([1, None], "Int64")}), ".parquet")
+    assert "missing values in 'a' (1)" in get_refusal(path)
+    assert sort_rows(
+        read_set(save_frame(tmp_path, pd.DataFrame({"a": pd.array([1, 2], "Int64")}), ".parquet"))
     ) == [
         [1],
         [2],
@@ -183,16 +183,16 @@ def test_a_nullable_column_with_gaps_is_refused_and_without_is_read(tmp_path: Pa
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     table = pa.table([[1, 2], [3, 4]], names=["a", "a"])
     pq.write_table(table, tmp_path / "table.parquet")
-    assert "two columns named 'a'" in refusal(tmp_path / "table.parquet")
+    assert "two columns named 'a'" in get_refusal(tmp_path / "table.parquet")
 
 
 @both
 def test_a_table_larger_than_the_limit_is_refused_before_reading(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = saved(tmp_path, pd.DataFrame({"a": range(1000)}), suffix)
+    path = save_frame(tmp_path, pd.DataFrame({"a": range(1000)}), suffix)
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 1000)
-    assert "more than the limit" in refusal(path)
+    assert "more than the limit" in get_refusal(path)
 
 
 MIXED = """city,age,income,note,one,empty

@@ -1,4 +1,4 @@
-"""Denoising beside filters: each filter does what its name says, and models can be held against them."""
+"""Denoising: each filter does what its name says, and models are compared with filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the README shows is true. Its programs are forks of this process: a fresh one is tested with the cards'."""
+"""The README's examples run, as forks of this process; the cards' example runs in a fresh one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language):
+def list_blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def commands():
-    lines = [line for block in blocks("bash") for line in block.splitlines()]
+def list_commands():
+    lines = [line for block in list_blocks("bash") for line in block.splitlines()]
     return [line for line in lines if line.startswith("python -m aecore")]
 
 
-def run(arguments, tmp_path):
+def run_program(arguments, tmp_path):
     environment = {**os.environ, "AECORE_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -36,15 +36,15 @@ def run(arguments, tmp_path):
     )
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", list_blocks("python"))
 def test_every_python_block_of_the_readme_runs_as_it_stands(code, tmp_path, forked):
-    done = run(["-c", code], tmp_path)
+    done = run_program(["-c", code], tmp_path)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line", [c for c in commands() if "mnist" not in c])
+@pytest.mark.parametrize("line", [c for c in list_commands() if "mnist" not in c])
 def test_every_command_of_the_readme_runs_as_it_stands(line, tmp_path, forked):
-    done = run(shlex.split(line)[1:], tmp_path)
+    done = run_program(shlex.split(line)[1:], tmp_path)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,4 +1,4 @@
-"""The suite that holds variants against their papers: its verdicts, its rows, and that it goes on where it stood."""
+"""The suite that compares variants with their papers: verdicts, rows, and how it goes on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.fidelity.__main__ import (
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, at_least, at_most
 
 
-def made(*checks, **options):
+def make_experiment(*checks, **options):
     def run(_lab):
         return Result(checks, **options)
 
@@ -49,7 +49,7 @@ def test_one_check_missed_is_an_experiment_missed_and_figures_without_a_bar_are_
 
 def test_a_row_is_kept_with_its_pictures_and_shows_in_the_table(results):
     picture = ("what it shows", Image.new("RGB", (4, 4)))
-    one = made(
+    one = make_experiment(
         Check("an error", 2.5, at_most(3.0), at_most(2.0), paper=2.7),
         pictures=[picture],
         notes="A note.",
@@ -94,8 +94,8 @@ def test_quick_says_so_when_an_experiment_cannot_be_run(capsys):
     one = Experiment("E99", "t", "c", "p", "u", broken, broken)
     assert not run_quick_experiment(one)
     assert "E99 MISS" in capsys.readouterr().out
-    assert not run_quick_experiment(made(Check("a", 1.0, at_most(0.0))))
-    assert run_quick_experiment(made(Check("a", 1.0, at_most(2.0))))
+    assert not run_quick_experiment(make_experiment(Check("a", 1.0, at_most(0.0))))
+    assert run_quick_experiment(make_experiment(Check("a", 1.0, at_most(2.0))))
 
 
 def test_every_experiment_has_its_number_and_its_claim():

@@ -39,7 +39,7 @@ def x():
     return x
 
 
-def holed(**options):
+def make_holed(**options):
     return model(**HOLES, **options).double().eval()
 
 
@@ -54,7 +54,7 @@ def holed(**options):
     "bottleneck", [{"kind": "deterministic"}, {"kind": "gaussian", "bound": "iwae", "samples": 4}]
 )
 def test_what_stands_in_a_missing_cell_changes_neither_loss_nor_gradient(x, likelihood, bottleneck):
-    made = holed(likelihood=likelihood, bottleneck=bottleneck)
+    made = make_holed(likelihood=likelihood, bottleneck=bottleneck)
     torch.manual_seed(0)
     loss = made.loss(x).total
     loss.backward()
@@ -73,7 +73,7 @@ def test_what_stands_in_a_missing_cell_changes_neither_loss_nor_gradient(x, like
     [{"kind": "gaussian"}, {"kind": "gaussian", "learned": True}, {"kind": "student_t"}],
 )
 def test_a_mask_that_hides_nothing_changes_nothing(x, likelihood):
-    made, whole = holed(likelihood=likelihood), torch.randn(9, 6, dtype=torch.float64)
+    made, whole = make_holed(likelihood=likelihood), torch.randn(9, 6, dtype=torch.float64)
     logits = made.decoder(torch.randn(9, 3, dtype=torch.float64))
     everywhere = torch.ones(9, 6, dtype=torch.bool)
     masked = made.likelihood.loss(logits, whole, everywhere)
@@ -84,7 +84,7 @@ def test_a_mask_that_hides_nothing_changes_nothing(x, likelihood):
 
 
 def test_the_loss_is_the_sum_over_the_observed_cells_of_each_example(x):
-    made = holed(likelihood={"kind": "gaussian"})
+    made = make_holed(likelihood={"kind": "gaussian"})
     rebuilt = made.to_scaled(made.reconstruct(x))
     by_hand = [
         (rebuilt - made.to_scaled(x))[i][~x[i].isnan()].square().sum() for i in range(len(x))
@@ -97,7 +97,7 @@ def test_the_loss_is_the_sum_over_the_observed_cells_of_each_example(x):
 
 
 def test_scaling_is_fitted_to_the_observed_cells(x):
-    made = holed()
+    made = make_holed()
     x[:, 4] = math.nan  # a column that was never measured
     x[:, 5] = 7
     made.fit_scaling(x)
@@ -112,7 +112,7 @@ def test_scaling_is_fitted_to_the_observed_cells(x):
 
 
 def test_the_bounds_count_the_observed_cells_alone(x):
-    made = holed(**VAE)
+    made = make_holed(**VAE)
     few = x.clone()
     few[:, 3:] = math.nan
     narrow = few[:, :3]
@@ -165,7 +165,7 @@ def gaussian_table(n=60, q=2, d=5, noise=0.3):
     return made, x, mean, covariance
 
 
-def conditional(row, mean, covariance):
+def compute_conditional(row, mean, covariance):
     """Mean and covariance of a Gaussian's missing cells, given the others."""
     gone = row.isnan()
     gain = covariance[gone][:, ~gone] @ torch.linalg.inv(covariance[~gone][:, ~gone])
@@ -177,7 +177,7 @@ def test_the_weighted_mean_is_the_conditional_expectation_of_a_gaussian():
     made, x, mean, covariance = gaussian_table()
     x[:, 1], x[:, 3] = math.nan, math.nan
     found = impute_cells(made, x, draws=20_000)
-    exact = torch.stack([conditional(row, mean, covariance)[0] for row in x])
+    exact = torch.stack([compute_conditional(row, mean, covariance)[0] for row in x])
     assert (found[:, [1, 3]] - exact).abs().max() < 0.15
     assert (found[:, [1, 3]] - exact).square().mean().sqrt() < 0.03
     unweighted = made.reconstruct(x.nan_to_num(0))[:, [1, 3]]
@@ -191,7 +191,7 @@ def test_many_imputations_have_the_conditional_mean_and_spread_of_a_gaussian():
     x[:, 1], x[:, 3] = math.nan, math.nan
     found = draw_imputations(made, x, count=20_000, draws=20_000)[:, :, [1, 3]]
     for i, row in enumerate(x):
-        exact, spread = conditional(row, mean, covariance)
+        exact, spread = compute_conditional(row, mean, covariance)
         assert torch.allclose(found[:, i].mean(0), exact, atol=0.1)
         assert torch.allclose(
             torch.cov(found[:, i].T), spread, atol=0.15 * spread.abs().max().item()
@@ -202,7 +202,7 @@ def test_many_imputations_have_the_conditional_mean_and_spread_of_a_gaussian():
     "options", [VAE, {}, {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "student_t"}}]
 )
 def test_observed_cells_come_back_untouched_and_the_rest_are_numbers(x, options, monkeypatch):
-    made = holed(**options)
+    made = make_holed(**options)
     made.fit_scaling(x)
     found = impute_cells(made, x, draws=50)
     seen = ~x.isnan()
@@ -219,7 +219,7 @@ def test_observed_cells_come_back_untouched_and_the_rest_are_numbers(x, options,
 
 
 def test_a_model_without_a_distribution_fills_in_its_reconstruction_and_gives_no_draws(x):
-    made = holed()
+    made = make_holed()
     made.fit_scaling(x)
     once = impute_cells(made, x)
     assert torch.allclose(once[x.isnan()], made.reconstruct(x)[x.isnan()])

@@ -1,4 +1,4 @@
-"""Fully connected layers by oneDNN: the same numbers, gradients and second derivatives as torch's own."""
+"""Fully connected layers by oneDNN: numbers, gradients and second derivatives equal torch's."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def everywhere(monkeypatch):
     monkeypatch.setattr(linear, "MIN_ONEDNN_WORK", 0)
 
 
-def operands(n=17, a=30, b=23):
+def make_operands(n=17, a=30, b=23):
     torch.manual_seed(0)
     return [t.requires_grad_() for t in (torch.randn(n, a), torch.randn(b, a), torch.randn(b))]
 
 
 def test_values_and_gradients_are_those_of_a_linear_layer(everywhere):
-    x, weight, bias = operands()
+    x, weight, bias = make_operands()
     direction = torch.randn(17, 23)
     for view in (
         lambda t: t,
@@ -46,7 +46,7 @@ def test_values_and_gradients_are_those_of_a_linear_layer(everywhere):
 
 
 def test_a_gradient_that_was_expanded_is_taken_as_it_is(everywhere):
-    x, weight, bias = operands()
+    x, weight, bias = make_operands()
     for out in (apply_linear(x, weight, bias), F.linear(x, weight, bias)):
         x.grad = weight.grad = None
         out.sum().backward()
@@ -56,7 +56,7 @@ def test_a_gradient_that_was_expanded_is_taken_as_it_is(everywhere):
 
 
 def test_it_can_be_differentiated_twice(everywhere):
-    x, weight, bias = operands()
+    x, weight, bias = make_operands()
     seconds = []
     for layer in (apply_linear, F.linear):
         (first,) = torch.autograd.grad(layer(x, weight, bias).tanh().sum(), x, create_graph=True)

@@ -1,4 +1,4 @@
-"""Networks: how weights begin, that tied ones are one, that every size comes back, and PCA as the linear limit."""
+"""Networks: first weights, tied weights, shapes that come back, and PCA as the linear limit."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def test_fully_connected_networks_take_rows_and_images(shape, hidden, tied):
 # -- tied weights
 
 
-def tied(**options):
+def make_tied(**options):
     network = {"kind": "mlp", "hidden": (5,), "activation": "tanh", "tied": True}
     return model(network=network, **options).double()
 
 
 def test_a_tied_weight_is_one_parameter_counted_once():
-    made = tied()
+    made = make_tied()
     shapes = sorted(tuple(p.shape) for p in made.parameters())
     assert shapes == sorted([(5, 6), (5,), (3, 5), (3,), (5,), (6,)])
     assert set(made.state_dict()) == {
@@ -89,7 +89,7 @@ def test_a_tied_weight_is_one_parameter_counted_once():
 
 
 def test_the_decoder_uses_the_transposed_weights_of_the_encoder_also_after_they_change():
-    made, z = tied(), torch.randn(4, 3, dtype=torch.float64)
+    made, z = make_tied(), torch.randn(4, 3, dtype=torch.float64)
     for _ in range(2):
         first, second = (layer.weight for layer in made.encoder.layers)
         expected = torch.tanh(z @ second + made.decoder.biases[0]) @ first + made.decoder.biases[1]
@@ -99,7 +99,7 @@ def test_the_decoder_uses_the_transposed_weights_of_the_encoder_also_after_they_
 
 
 def test_the_gradient_of_a_tied_weight_is_the_encoders_plus_the_decoders_transposed():
-    made, x = tied(), torch.randn(7, 6, dtype=torch.float64)
+    made, x = make_tied(), torch.randn(7, 6, dtype=torch.float64)
     loose = model(network={"kind": "mlp", "hidden": (5,), "activation": "tanh"}).double()
     loose.encoder.load_state_dict(made.encoder.state_dict())
     with torch.no_grad():
@@ -115,7 +115,7 @@ def test_the_gradient_of_a_tied_weight_is_the_encoders_plus_the_decoders_transpo
 
 
 def test_the_gradient_of_a_tied_weight_agrees_with_finite_differences():
-    made, x = tied(), torch.randn(7, 6, dtype=torch.float64)
+    made, x = make_tied(), torch.randn(7, 6, dtype=torch.float64)
     weight = made.encoder.layers[0].weight
     made.loss(x).total.backward()
     for i, j in [(0, 0), (2, 3), (4, 5)]:

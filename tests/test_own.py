@@ -1,4 +1,4 @@
-"""Data that visitors bring: kept whole or not at all, found by its token alone, removed without a trace."""
+"""Data that visitors bring: kept whole or not at all, found by its token alone, fully removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _own_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("AECORE_RUNS", str(tmp_path))
 
 
-def brought(name="table.csv", content=b"a,b\n1,2\n3,4\n"):
+def bring_data(name="table.csv", content=b"a,b\n1,2\n3,4\n"):
     one = create_upload()
     with one.receiving(name) as file:
         file.write(content)
@@ -33,7 +33,7 @@ def brought(name="table.csv", content=b"a,b\n1,2\n3,4\n"):
 
 
 def test_a_file_is_kept_under_a_name_that_is_hard_to_guess_and_found_by_it():
-    one = brought()
+    one = bring_data()
     assert (
         find_upload(one.token) == one
         and one.name == "table.csv"
@@ -56,7 +56,7 @@ def test_pictures_that_come_one_by_one_are_one_set():
 
 
 def test_how_it_is_read_is_kept_with_it():
-    one = brought()
+    one = bring_data()
     assert one.config() == DataConfig(name=str(one.source.resolve()), unusable="leave_out")
     one.save(one.config().model_copy(update={"label": "b", "name": "elsewhere"}))
     assert one.config().label == "b" and one.config().name == str(one.source.resolve())
@@ -76,7 +76,7 @@ def test_what_breaks_off_leaves_nothing_behind():
     "token", ["", "..", "../..", "a" * 15, "a" * 16, "a" * 15 + "/", ".own", "a" * 5000]
 )
 def test_what_is_no_token_finds_nothing(token):
-    brought()
+    bring_data()
     assert find_upload(token) is None
 
 
@@ -94,7 +94,7 @@ def test_other_files_are_refused(name):
 
 
 def test_sets_without_anything_are_cleared_away_and_on_request_old_ones():
-    empty, full = create_upload(), brought()
+    empty, full = create_upload(), bring_data()
     past = time.time() - 7200
     for one in (empty, full):
         os.utime(one.path, (past, past))
@@ -105,6 +105,6 @@ def test_sets_without_anything_are_cleared_away_and_on_request_old_ones():
 
 
 def test_a_deleted_set_is_gone():
-    one = brought()
+    one = bring_data()
     one.delete()
     assert find_upload(one.token) is None and list_uploads() == []

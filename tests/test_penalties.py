@@ -53,7 +53,7 @@ def finite_jacobian(f, x, step=1e-6):
     return total
 
 
-def activity(h, kind="sigmoid"):
+def make_activity(h, kind="sigmoid"):
     return Pass(x=h, activations=(h,), kinds=(kind,), z=h, encode=lambda v: v, layer=None)
 
 
@@ -62,7 +62,7 @@ def activity(h, kind="sigmoid"):
 
 def test_sparsity_divergence_has_its_known_value_and_slope():
     mean = torch.tensor([[0.2]], dtype=torch.float64, requires_grad=True)
-    value = KlSparsity(weight=1, rho=0.05)(activity(mean))
+    value = KlSparsity(weight=1, rho=0.05)(make_activity(mean))
     assert value.item() == pytest.approx(0.0939431, abs=1e-7)
     value.backward()
     assert mean.grad.item() == pytest.approx(0.9375, abs=1e-9)
@@ -70,10 +70,10 @@ def test_sparsity_divergence_has_its_known_value_and_slope():
 
 def test_sparsity_looks_at_batch_means_and_sums_over_units_once():
     h = torch.tensor([[0.1, 0.3], [0.3, 0.1]], dtype=torch.float64)  # both means are 0.2
-    assert KlSparsity(weight=3, rho=0.05)(activity(h)).item() == pytest.approx(
+    assert KlSparsity(weight=3, rho=0.05)(make_activity(h)).item() == pytest.approx(
         3 * 2 * 0.0939431, abs=1e-6
     )
-    assert KlSparsity(weight=3, rho=0.05)(activity(h.repeat(10, 1))).item() == pytest.approx(
+    assert KlSparsity(weight=3, rho=0.05)(make_activity(h.repeat(10, 1))).item() == pytest.approx(
         6 * 0.0939431, abs=1e-6
     )
 
@@ -82,7 +82,7 @@ def test_the_gradient_of_the_sparsity_is_the_one_of_the_lecture_notes():
     torch.manual_seed(0)
     a = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
     h = a.sigmoid()
-    KlSparsity(weight=0.7, rho=0.05)(activity(h)).backward()
+    KlSparsity(weight=0.7, rho=0.05)(make_activity(h)).backward()
     mean = h.mean(0)
     expected = 0.7 / 6 * (-0.05 / mean + 0.95 / (1 - mean)) * h * (1 - h)
     assert torch.allclose(a.grad, expected)
@@ -90,24 +90,24 @@ def test_the_gradient_of_the_sparsity_is_the_one_of_the_lecture_notes():
 
 def test_tanh_units_are_moved_between_0_and_1():
     h = torch.tensor([[-0.6]], dtype=torch.float64)  # (h + 1) / 2 = 0.2
-    assert KlSparsity(weight=1, rho=0.05)(activity(h, "tanh")).item() == pytest.approx(
+    assert KlSparsity(weight=1, rho=0.05)(make_activity(h, "tanh")).item() == pytest.approx(
         0.0939431, abs=1e-7
     )
 
 
 def test_sparsity_is_finite_for_dead_and_for_saturated_units():
-    assert KlSparsity()(activity(torch.tensor([[0.0, 1.0]]))).isfinite()
+    assert KlSparsity()(make_activity(torch.tensor([[0.0, 1.0]]))).isfinite()
 
 
 def test_sparsity_refuses_units_without_a_frequency():
     with pytest.raises(ConfigError, match="relu"):
-        KlSparsity()(activity(torch.ones(2, 2), "relu"))
+        KlSparsity()(make_activity(torch.ones(2, 2), "relu"))
 
 
 def test_l1_and_l2_sum_over_units_and_average_over_examples():
     h = torch.tensor([[1.0, -2.0], [0.0, 3.0]])
-    assert L1(weight=0.5)(activity(h)).item() == 0.5 * (3 + 3) / 2
-    assert L2(weight=0.5)(activity(h)).item() == 0.5 * (5 + 9) / 2
+    assert L1(weight=0.5)(make_activity(h)).item() == 0.5 * (3 + 3) / 2
+    assert L2(weight=0.5)(make_activity(h)).item() == 0.5 * (5 + 9) / 2
 
 
 def test_activity_penalties_reach_the_layers_that_they_name():
@@ -308,6 +308,6 @@ def test_mmd_is_unbiased_and_grows_with_the_distance():
 def test_mmd_pulls_codes_towards_the_prior_and_knows_no_distance_for_one_code():
     torch.manual_seed(0)
     z = (torch.randn(200, 2) + 2).requires_grad_()
-    Mmd(weight=1)(activity(z)).backward()
+    Mmd(weight=1)(make_activity(z)).backward()
     assert (z.grad.mean(0) > 0).all()  # downhill is towards the origin
-    assert Mmd()(activity(torch.ones(1, 2))).item() == 0
+    assert Mmd()(make_activity(torch.ones(1, 2))).item() == 0

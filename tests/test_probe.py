@@ -14,7 +14,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 
 
-def clouds(count, dims=6, seed=0):
+def draw_clouds(count, dims=6, seed=0):
     """Three classes, told apart by a plane in the first two of so many features."""
     generator = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 3, (count,), generator=generator)
@@ -24,11 +24,11 @@ def clouds(count, dims=6, seed=0):
 
 
 def test_a_linear_probe_tells_apart_what_a_plane_does():
-    assert fit_linear_probe(*clouds(300), *clouds(300, seed=1)).error < 0.02
+    assert fit_linear_probe(*draw_clouds(300), *draw_clouds(300, seed=1)).error < 0.02
 
 
 def test_a_linear_probe_of_shuffled_classes_is_no_better_than_chance():
-    (z, y), (test_z, test_y) = clouds(600), clouds(600, seed=1)
+    (z, y), (test_z, test_y) = draw_clouds(600), draw_clouds(600, seed=1)
     assert (
         0.55
         < fit_linear_probe(torch.randn_like(z), y, torch.randn_like(test_z), test_y).error
@@ -37,7 +37,7 @@ def test_a_linear_probe_of_shuffled_classes_is_no_better_than_chance():
 
 
 def test_the_strength_is_the_one_that_does_best_on_the_examples_held_out():
-    z, y = clouds(120, dims=100)
+    z, y = draw_clouds(120, dims=100)
     z[:, :2] *= 0.4  # little signal among much noise: a weak penalty overfits
     found = fit_linear_probe(z, y, z, y, strengths=(1e-4, 1e-2, 1e2))
     errors = {

@@ -56,7 +56,7 @@ def launch(run, restarts=0):
     )
 
 
-def children(process):
+def list_children(process):
     """The processes that a launcher has started, and that have not ended."""
     pids = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -69,13 +69,13 @@ def children(process):
     return pids
 
 
-def finish(process, run):
+def check_finish(process, run):
     assert process.wait(600) == 0, (run.path / "log.txt").read_text()
 
 
 @pytest.fixture
 def forked_ranks(forked, monkeypatch):
-    """torchrun and its ranks are forks of this process; the launcher that is killed below starts real ones."""
+    """Make torchrun and its ranks forks of this process; the launcher killed below is real."""
     monkeypatch.setattr(elastic, "Popen", ForkedPython)
 
 
@@ -97,10 +97,10 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_with_the_same_weights(
     monkeypatch.setattr(Run, "append", append_and_hold)
     process = launch(killed, restarts=1)
     wait_for(held.exists, "it trains")
-    assert killed.pid() in children(process) and len(children(process)) == 2
+    assert killed.pid() in list_children(process) and len(list_children(process)) == 2
     os.kill(killed.pid(), signal.SIGKILL)  # the one that writes the folder
-    finish(process, killed)
-    finish(undisturbed, quiet)
+    check_finish(process, killed)
+    check_finish(undisturbed, quiet)
     monkeypatch.setattr(Run, "append", append)
     assert killed.state().state == "done" and "2 processes" in killed.state().device
     assert weights_of(killed) == weights_of(quiet)
@@ -117,7 +117,7 @@ def test_a_launcher_that_is_killed_outright_leaves_no_orphan_training_on():
     run = create_run(tiny(training={"epochs": 100_000}))
     process = launch(run)
     wait_for(lambda: run.state().epoch >= 3, "it trains")
-    ranks = children(process)
+    ranks = list_children(process)
     assert len(ranks) == 2 and run.pid() in ranks
     process.kill()
     process.wait()
@@ -204,7 +204,7 @@ def test_processes_that_train_together_meet_in_one_folder(tmp_path):
 
 
 def test_what_a_gpu_would_record_is_the_same_update(monkeypatch):
-    """Without a GPU: the recording stands for a call of what is recorded, on tensors at fixed places."""
+    """Without a GPU, the recording stands for a call of what is recorded, on fixed tensors."""
     monkeypatch.setattr(GraphedUpdate, "record", lambda self, step: step)
     monkeypatch.setattr(
         GraphedUpdate, "warm_up", lambda self, x: self.step(x, self.lr, self.kl_weight)

@@ -1,4 +1,4 @@
-"""A Ray cluster by its HTTP: real packages, real jobs, real followers; only the head is a stand-in."""
+"""A Ray cluster by its HTTP: real packages, jobs and followers; only the head is a stand-in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cluster(tmp_path, monkeypatch):
         yield head
 
 
-def sent(config):
+def send_order(config):
     """A run on its way to the cluster."""
     run = create_run(config)
     start_run(run, Order(backend="ray", device="cpu", label="CPU"))
@@ -49,7 +49,7 @@ def test_a_run_trained_on_a_cluster_ends_here_like_any_other(cluster, tmp_path):
     own = tmp_path / "mine" / "my digits.npz"
     own.parent.mkdir()
     shutil.copy(digits_file(tmp_path), own)
-    run = sent(tiny({"name": str(own)}, SHORT))
+    run = send_order(tiny({"name": str(own)}, SHORT))
     wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
     wait_for(lambda: is_over(run), "it ends")
     assert run.state().state == "done", run.state()
@@ -72,7 +72,7 @@ def digits_file(folder):
 
 
 def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(cluster, forked):
-    run = sent(tiny(**LONG))
+    run = send_order(tiny(**LONG))
     wait_for(lambda: run.state().epoch >= 5, "it trains")
     stop_run(run)
     wait_for(lambda: is_over(run), "it stops")
@@ -102,7 +102,7 @@ def test_a_run_on_a_cluster_is_stopped_resumed_lost_found_again_and_killed(clust
 
 
 def test_a_job_that_cannot_train_says_why(cluster, forked):
-    run = sent(tiny(training={"lr": 100.0, "optimizer": "sgd", "epochs": 30}))
+    run = send_order(tiny(training={"lr": 100.0, "optimizer": "sgd", "epochs": 30}))
     wait_for(lambda: is_over(run), "it ends")
     assert run.state().state == "failed" and "diverged" in run.state().error
 
@@ -187,7 +187,10 @@ def test_another_machine_without_a_token_is_refused():
 
 
 def test_the_reason_of_a_failure_is_one_sentence_without_the_news():
-    log = 'failed with exit code 1, last available logs:\nAE {"record": {}}\nModuleNotFoundError: No module named x\n'
+    log = (
+        'failed with exit code 1, last available logs:\nAE {"record": {}}\n'
+        "ModuleNotFoundError: No module named x\n"
+    )
     assert explain_job_end(log, 1) == "The job failed: ModuleNotFoundError: No module named x"
     assert (
         explain_job_end("failed with exit code -9, last available logs", None)

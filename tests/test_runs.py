@@ -251,7 +251,7 @@ def test_two_processes_on_one_run_the_second_is_refused(run, monkeypatch):
 
 
 def test_many_readers_do_not_keep_a_trainer_from_its_lock(run, monkeypatch):
-    """Each time that the trainer has waited, another reader tests the lock; then, for once, none."""
+    """Another reader tests the lock each time that the trainer has waited, until the last."""
     path, waits = run.path / "run.lock", []
     path.touch()
     readers = [open(path, "rb") for _ in range(2)]  # noqa: SIM115 - closed below

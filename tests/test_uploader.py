@@ -1,4 +1,4 @@
-"""What strangers send: refused in a sentence, in bounded memory, and nothing is left behind."""
+"""Uploads of strangers: refused in a sentence, in bounded memory, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def client():
     return TestClient(Starlette(routes=[UPLOAD_ROUTE]))
 
 
-def put(client, one, name, body, **headers):
+def put_file(client, one, name, body, **headers):
     return client.put(f"/own/{one.token}/{name}", content=body, headers=headers)
 
 
-def zipped(files):
+def zip_files(files):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -41,7 +41,7 @@ def zipped(files):
     return out.getvalue()
 
 
-def png(width, height):
+def encode_png(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     start = (
         struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
@@ -49,7 +49,7 @@ def png(width, height):
     return b"\x89PNG\r\n\x1a\n" + start + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", 0)
 
 
-def npz(**arrays):
+def encode_npz(**arrays):
     out = io.BytesIO()
     np.savez(out, **arrays)
     return out.getvalue()
@@ -57,7 +57,7 @@ def npz(**arrays):
 
 def bomb():
     """Ten megabytes that say they are five gigabytes."""
-    body = bytearray(zipped({"1.png": bytes(10**7)}))
+    body = bytearray(zip_files({"1.png": bytes(10**7)}))
     at = body.rindex(b"PK\1\2")
     body[at + 24 : at + 28] = struct.pack("<I", 4_200_000_000)
     return bytes(body)
@@ -65,7 +65,7 @@ def bomb():
 
 def liar():
     """Ten megabytes that say they are a hundred bytes."""
-    body = bytearray(zipped({"1.png": bytes(10**7)}))
+    body = bytearray(zip_files({"1.png": bytes(10**7)}))
     at = body.rindex(b"PK\1\2")
     body[at + 24 : at + 28] = struct.pack("<I", 100)
     return bytes(body)
@@ -76,13 +76,17 @@ HOSTILE = {
     "a zip that lies about its size": ("x.zip", liar(), "no images that can be read"),
     "a zip that points elsewhere": (
         "x.zip",
-        zipped({"../../etc/1.png": png(4, 4)}),
+        zip_files({"../../etc/1.png": encode_png(4, 4)}),
         "points out of the archive",
     ),
-    "a picture of 60000 x 60000": ("x.png", png(60_000, 60_000), "no images that can be read"),
+    "a picture of 60000 x 60000": (
+        "x.png",
+        encode_png(60_000, 60_000),
+        "no images that can be read",
+    ),
     "such a picture in a zip": (
         "x.zip",
-        zipped({"1.png": png(60_000, 60_000)}),
+        zip_files({"1.png": encode_png(60_000, 60_000)}),
         "no images that can be read",
     ),
     "a table with ragged rows": (
@@ -90,13 +94,17 @@ HOSTILE = {
         b"a,b\n1,2\n3,4,5\n6,7\n",
         "Expected 2 fields in line 3, saw 3",
     ),
-    "pickled objects": ("x.npz", npz(x=np.array([{"a": 1}, None], dtype=object)), "Python objects"),
-    "pictures named as a table": ("x.csv", png(4, 4), "not a readable .csv"),
+    "pickled objects": (
+        "x.npz",
+        encode_npz(x=np.array([{"a": 1}, None], dtype=object)),
+        "Python objects",
+    ),
+    "pictures named as a table": ("x.csv", encode_png(4, 4), "not a readable .csv"),
     "a table named as a zip": ("x.zip", b"a,b\n1,2\n", "not a readable .zip"),
     "words named as parquet": ("x.parquet", b"PAR1 not", "not a readable .parquet"),
     "an array of 8 GB in a few bytes": (
         "x.npz",
-        npz(x=np.zeros(3)).replace(b"(3,), }", b"(10**9,)"),
+        encode_npz(x=np.zeros(3)).replace(b"(3,), }", b"(10**9,)"),
         "not a readable",
     ),
     "zeros": ("x.npz", bytes(1000), "not a readable"),
@@ -112,7 +120,7 @@ HOSTILE = {
 @pytest.mark.parametrize(("name", "body", "words"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_data_is_refused_in_a_sentence_and_in_little_memory(client, name, body, words):
     one = create_upload()
-    assert put(client, one, name, body).status_code == 200
+    assert put_file(client, one, name, body).status_code == 200
     tracemalloc.start()
     try:
         with pytest.raises(DataError) as caught:
@@ -126,7 +134,7 @@ def test_hostile_data_is_refused_in_a_sentence_and_in_little_memory(client, name
     assert list(uploads_folder().iterdir()) == []
 
 
-def left(one):
+def list_left(one):
     return list(one.path.rglob("*"))
 
 
@@ -134,47 +142,52 @@ def test_a_file_of_two_gigabytes_is_refused_before_it_is_sent_and_while_it_comes
     client, monkeypatch
 ):
     one = create_upload()
-    answer = put(client, one, "x.zip", b"PK", **{"content-length": "2000000000"})
+    answer = put_file(client, one, "x.zip", b"PK", **{"content-length": "2000000000"})
     assert (
         answer.status_code == 400
         and "limit is 512 MB" in answer.json()["error"]
-        and left(one) == []
+        and list_left(one) == []
     )
     monkeypatch.setenv("AECORE_MAX_UPLOAD_MB", "1")
-    answer = put(client, one, "x.zip", (bytes(100_000) for _ in range(20)))
-    assert answer.status_code == 400 and "too large" in answer.json()["error"] and left(one) == []
+    answer = put_file(client, one, "x.zip", (bytes(100_000) for _ in range(20)))
+    assert (
+        answer.status_code == 400 and "too large" in answer.json()["error"] and list_left(one) == []
+    )
 
 
 def test_many_files_together_keep_the_limit(client, monkeypatch):
     monkeypatch.setenv("AECORE_MAX_UPLOAD_MB", "0.001")
     one = create_upload()
-    assert put(client, one, "1.png", bytes(600)).status_code == 200
-    assert "too large" in put(client, one, "2.png", bytes(600)).json()["error"]
+    assert put_file(client, one, "1.png", bytes(600)).status_code == 200
+    assert "too large" in put_file(client, one, "2.png", bytes(600)).json()["error"]
     assert [p.name for p in (one.path / "images").iterdir()] == ["1.png"]
 
 
 @pytest.mark.parametrize("name", ["x.exe", "run.pkl", "model.pth"])
 def test_a_wrong_extension_is_named(client, name):
     one = create_upload()
-    answer = put(client, one, name, b"MZ")
+    answer = put_file(client, one, name, b"MZ")
     assert (
         answer.status_code == 400
         and "no kind that is read" in answer.json()["error"]
-        and left(one) == []
+        and list_left(one) == []
     )
-    put(client, one, "..%2F..%2Fx.csv", b"a,b\n1,2\n")
+    put_file(client, one, "..%2F..%2Fx.csv", b"a,b\n1,2\n")
     assert [p for p in uploads_folder().parent.rglob("x.csv") if p.parent != one.path] == []
 
 
 def test_an_empty_file_is_refused(client):
     one = create_upload()
-    assert "x.csv is empty" in put(client, one, "x.csv", b"").json()["error"] and left(one) == []
+    assert (
+        "x.csv is empty" in put_file(client, one, "x.csv", b"").json()["error"]
+        and list_left(one) == []
+    )
 
 
 def test_a_second_table_is_not_put_beside_the_first(client):
     one = create_upload()
-    put(client, one, "x.csv", b"a,b\n1,2\n3,4\n")
-    assert "is here already" in put(client, one, "y.csv", b"a\n1\n").json()["error"]
+    put_file(client, one, "x.csv", b"a,b\n1,2\n3,4\n")
+    assert "is here already" in put_file(client, one, "y.csv", b"a\n1\n").json()["error"]
     assert one.name == "x.csv"
 
 
@@ -186,7 +199,7 @@ def test_nothing_is_taken_without_the_token_of_a_set(client):
 
 def test_a_table_and_pictures_are_read_as_is_best(client):
     one = create_upload()
-    put(
+    put_file(
         client,
         one,
         "people.csv",
@@ -194,11 +207,11 @@ def test_a_table_and_pictures_are_read_as_is_best(client):
     )
     config = guess_settings(one)
     assert config.label == "class" and config.missing == "keep" and config.unusable == "leave_out"
-    from tests.test_data_images import picture
+    from tests.test_data_images import encode_picture
 
     two = create_upload()
     for i, size in enumerate([(200, 120), (90, 90), (300, 100)]):
-        put(client, two, f"{i}.png", picture("RGB", size))
+        put_file(client, two, f"{i}.png", encode_picture("RGB", size))
     assert guess_settings(two).side == 64 and load_dataset(guess_settings(two)).input_shape == (
         3,
         64,

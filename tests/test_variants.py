@@ -1,4 +1,4 @@
-"""Every variant: it learns, survives the disk and JSON, and fits itself to any data or says why not."""
+"""Every variant: it learns, survives the disk and JSON, and fits any data or says why not."""
 
 from __future__ import annotations
 

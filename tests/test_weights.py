@@ -1,4 +1,4 @@
-"""The border: whatever lies in a folder, loading gives a sound model or a CheckpointError, at no cost."""
+"""Whatever lies in a folder, loading gives a sound model or, at no cost, a CheckpointError."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rewrite(folder, **changes):
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def refused(folder):
+def get_refusal(folder):
     """The sentence with which loading is refused: short, on one line, fit for any terminal."""
     with pytest.raises(CheckpointError) as caught:
         Autoencoder.load(folder)
@@ -76,7 +76,7 @@ HUGE = [
 def test_giant_sizes_are_refused_and_cost_nothing(folder, changes):
     rewrite(folder, **changes)
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    refused(folder)
+    get_refusal(folder)
     assert time.monotonic() - started < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
 
@@ -115,17 +115,17 @@ def test_giant_sizes_are_refused_and_cost_nothing(folder, changes):
 )
 def test_a_config_that_is_no_config_is_refused_in_a_sentence(folder, text):
     (folder / "config.json").write_text(text)
-    assert "config.json" in refused(folder)
+    assert "config.json" in get_refusal(folder)
 
 
 def test_a_config_of_bytes_that_are_no_text_or_of_no_file_is_refused(folder):
     (folder / "config.json").write_bytes(b"\xff\xfe{}")
-    refused(folder)
+    get_refusal(folder)
     (folder / "config.json").unlink()
-    assert "has no config.json" in refused(folder)
+    assert "has no config.json" in get_refusal(folder)
     (folder / "config.json").mkdir()
-    refused(folder)
-    assert "has no config.json" in refused(folder / "nowhere")
+    get_refusal(folder)
+    assert "has no config.json" in get_refusal(folder / "nowhere")
 
 
 # -- model.safetensors
@@ -133,7 +133,7 @@ def test_a_config_of_bytes_that_are_no_text_or_of_no_file_is_refused(folder):
 
 def test_a_missing_model_is_named(folder):
     (folder / "model.safetensors").unlink()
-    assert "has no model.safetensors" in refused(folder)
+    assert "has no model.safetensors" in get_refusal(folder)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 7, 8, 60, 0.5, 0.999])
@@ -142,7 +142,7 @@ def test_a_torn_file_is_refused(folder, keep):
     (folder / "model.safetensors").write_bytes(
         whole[: int(keep * len(whole)) if isinstance(keep, float) else keep]
     )
-    assert "torn" in refused(folder)
+    assert "torn" in get_refusal(folder)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_torn_file_is_refused(folder, keep):
 )
 def test_a_foreign_or_lying_file_is_refused(folder, content):
     (folder / "model.safetensors").write_bytes(content)
-    refused(folder)
+    get_refusal(folder)
 
 
 def tensors(folder):
@@ -171,9 +171,9 @@ def test_missing_extra_and_renamed_tensors_are_refused(folder):
     whole = tensors(folder)
     first, *rest = whole
     save_file({name: whole[name] for name in rest}, folder / "model.safetensors")
-    assert f"lacks {first}" in refused(folder)
+    assert f"lacks {first}" in get_refusal(folder)
     save_file({**whole, "x" * 500: torch.zeros(1)}, folder / "model.safetensors")
-    assert "unexpected" in refused(folder)
+    assert "unexpected" in get_refusal(folder)
 
 
 def test_shapes_and_dtypes_must_be_those_of_the_config(folder):
@@ -187,7 +187,7 @@ def test_shapes_and_dtypes_must_be_those_of_the_config(folder):
         whole[name].int(),
     ):
         save_file({**whole, name: wrong.contiguous()}, folder / "model.safetensors")
-        assert name in refused(folder)
+        assert name in get_refusal(folder)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -195,12 +195,12 @@ def test_weights_that_are_no_numbers_are_refused(folder, value):
     whole = tensors(folder)
     whole["decoder.layers.0.bias"][0] = value
     save_file(whole, folder / "model.safetensors")
-    assert "decoder.layers.0.bias holds NaN or infinity" in refused(folder)
+    assert "decoder.layers.0.bias holds NaN or infinity" in get_refusal(folder)
 
 
 def test_a_model_of_another_config_is_refused(folder):
     rewrite(folder, latent_dim=2)
-    assert "the config implies" in refused(folder)
+    assert "the config implies" in get_refusal(folder)
 
 
 # -- writing

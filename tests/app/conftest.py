@@ -43,7 +43,7 @@ def no_shipped(tmp_path, monkeypatch):
 
 @pytest.fixture
 def open_page():
-    """Open a page by its file, with address parameters; the first run of the app is the router's."""
+    """Open a page by its file, with address parameters; the app's first run is the router's."""
 
     def opened(page: str, **params: str | list[str]) -> AppTest:
         app = AppTest.from_file(ROUTER, default_timeout=300)
@@ -56,7 +56,7 @@ def open_page():
 
 
 def finish_jobs(app: AppTest) -> AppTest:
-    """Wait for the threads that the page has begun, then run it, as its fragment would, until none is left."""
+    """Wait for the page's threads, then run it, as its fragment would, until none is left."""
     while app.get("progress") or app.get("status"):
         wait_for(
             lambda: RUNNING not in background_jobs().results.values(),

@@ -21,17 +21,17 @@ from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.inputs import fill_missing_inputs, load_fitted_rows
 
 
-def metrics(app):
+def read_metrics(app):
     return {metric.label: metric.value for metric in app.metric}
 
 
-def counts(app):
+def read_counts(app):
     """The four counts of the picture: passed, false alarms, missed, found."""
     page = " ".join(element.proto.body for element in app.get("html"))
     return [int(number.replace(",", "")) for number in re.findall(r"<b>([\d,]+)</b>", page)]
 
 
-def people(rows, seed=0):
+def write_people(rows, seed=0):
     """A table with words, missing cells and a column that is called as one of the page's own."""
     rng = np.random.default_rng(seed)
     age = rng.normal(40, 9, rows).round(1)
@@ -64,14 +64,16 @@ def test_a_first_visit_finds_the_malignant_among_the_benign(open_page):
     assert "Normal: **benign**" in texts(app) and "87 normal test examples, benign" in texts(app)
     often = re.search(r"Over 100 draws .*?: ([\d.]+)% false alarms and ([\d.]+)% found", texts(app))
     assert abs(float(often[1]) - 10) < 2 and float(often[2]) > 60
-    passed, alarms, missed, found = counts(app)
+    passed, alarms, missed, found = read_counts(app)
     assert passed + alarms == 88 and missed + found == 109
     assert float(re.search(r"ROC\*\*: area ([\d.]+)", texts(app))[1]) > 0.9
     assert all(app.get_by_key(key).proto.spec for key in ("scores", "roc", "pr", "why"))
 
 
 def test_the_counts_follow_the_threshold(open_page):
-    few, many = (counts(open_page("apply_anomaly.py", alarms=share)) for share in ("0.5", "40.0"))
+    few, many = (
+        read_counts(open_page("apply_anomaly.py", alarms=share)) for share in ("0.5", "40.0")
+    )
     assert few[1] < many[1] and few[3] < many[3] and sum(few) == sum(many)
 
 
@@ -84,7 +86,7 @@ def test_the_counts_are_those_of_scores_that_the_threshold_was_not_set_on(open_p
     rest = torch.tensor([i for i in range(len(truth)) if i not in held.tolist()])
     at = fit_detector(net, sets.test.x[held]).threshold(0.1)
     right = count_confusion(score_anomalies(net, sets.test.x[rest]), truth[rest], at)
-    assert counts(app) == [
+    assert read_counts(app) == [
         right.true_negatives,
         right.false_positives,
         right.false_negatives,
@@ -93,9 +95,12 @@ def test_the_counts_are_those_of_scores_that_the_threshold_was_not_set_on(open_p
 
 
 def test_a_score_or_a_cost_can_set_the_threshold(open_page):
-    assert counts(open_page("apply_anomaly.py", threshold="By score", score="0.0"))[::2] == [0, 0]
-    dear = counts(open_page("apply_anomaly.py", threshold="By cost", miss="100.0"))
-    cheap = counts(open_page("apply_anomaly.py", threshold="By cost", miss="0.1"))
+    assert read_counts(open_page("apply_anomaly.py", threshold="By score", score="0.0"))[::2] == [
+        0,
+        0,
+    ]
+    dear = read_counts(open_page("apply_anomaly.py", threshold="By cost", miss="100.0"))
+    cheap = read_counts(open_page("apply_anomaly.py", threshold="By cost", miss="0.1"))
     assert dear[2] <= cheap[2] and dear[1] >= cheap[1] and dear != cheap
 
 
@@ -107,7 +112,7 @@ def test_classes_can_be_chosen_as_normal_for_pictures_and_the_rest_is_to_be_foun
     assert not app.exception and "All that are scored count as normal" in texts(app)
     app = open_page("apply_anomaly.py", run=run.id, normal=["0", "1"])
     assert not app.exception and not app.error
-    passed, alarms, missed, found = counts(app)
+    passed, alarms, missed, found = read_counts(app)
     assert missed + found > passed + alarms > 0
     assert app.image and "red brighter, blue darker" in texts(app)
 
@@ -127,7 +132,7 @@ def test_an_example_of_any_rank_is_explained_by_its_columns(open_page):
 def test_ones_own_rows_with_words_and_gaps_are_scored_few_or_many(
     open_page, trained, no_shipped, rows
 ):
-    run, one = own_run(trained, people(rows))
+    run, one = own_run(trained, write_people(rows))
     for params in ({}, {"inputs": one.token}):
         app = open_page("apply_anomaly.py", run=run.id, **params)
         assert not app.exception and not app.error
@@ -139,8 +144,8 @@ def test_ones_own_rows_with_words_and_gaps_are_scored_few_or_many(
 
 
 def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_shipped):
-    run, _ = own_run(trained, people(150))
-    sets, new = load_dataset(run.config().data), people(30, 1)
+    run, _ = own_run(trained, write_people(150))
+    sets, new = load_dataset(run.config().data), write_people(30, 1)
     one = brought("new.csv", new.to_csv(index=False).encode())
     given = fill_missing_inputs(load_fitted_rows(one.config(), "new.csv", sets.columns), sets)
     net = Autoencoder.load(run.path)
@@ -181,7 +186,7 @@ def test_a_run_of_one_class_alone_is_told_apart_from_the_others(open_page, train
     app = open_page("apply_anomaly.py", run=run.id)
     assert not app.exception and not app.error
     assert "Normal: **class_0**" in texts(app) and "too few normal test examples" in texts(app)
-    assert sum(counts(app)) == 36
+    assert sum(read_counts(app)) == 36
 
 
 @pytest.mark.parametrize("name", ["swiss-roll", "circles"])

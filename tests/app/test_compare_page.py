@@ -16,13 +16,13 @@ from ui.compare.differences import tabulate_differences
 from ui.compare.tables import mark_best
 
 
-def said(app):
+def read_messages(app):
     return " ".join(
         str(e.value) for e in [*app.warning, *app.error, *app.info, *app.caption, *app.markdown]
     )
 
 
-def picture(app):
+def read_picture(app):
     """The grid of all runs, as HTML."""
     return " ".join(e.proto.body for e in app.get("html"))
 
@@ -30,32 +30,32 @@ def picture(app):
 def test_the_shipped_models_are_compared_at_first_sight(open_page):
     app = open_page("compare.py")
     assert not app.exception
-    assert picture(app).count("<section") >= 3
+    assert read_picture(app).count("<section") >= 3
     assert len(app.dataframe) == 2
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):
     app = open_page("compare.py")
     assert not app.exception
-    assert "No run has a model yet" in said(app)
+    assert "No run has a model yet" in read_messages(app)
 
 
 def test_two_runs_of_a_link_are_shown_with_what_differs(open_page, trained, no_shipped):
     first, second = trained("vae"), trained("denoising-masking")
     app = open_page("compare.py", runs=[first.id, second.id])
     assert not app.exception
-    shown = picture(app)
+    shown = read_picture(app)
     assert first.id in shown and second.id in shown
     assert shown.count("<figcaption>seen</figcaption>") == 1
     metrics, apart = (table.value for table in app.dataframe)
     assert list(metrics["run"]) == [first.id, second.id]
     assert {"model.variant", "model.corruption.kind"} <= set(apart.index)
-    assert "different units" in said(app)
+    assert "different units" in read_messages(app)
 
 
 def test_the_same_seed_gives_the_same_noise(open_page, trained, no_shipped):
     run = trained("denoising-gaussian")
-    assert picture(open_page("compare.py", runs=run.id)) == picture(
+    assert read_picture(open_page("compare.py", runs=run.id)) == read_picture(
         open_page("compare.py", runs=run.id)
     )
 
@@ -66,8 +66,11 @@ def test_a_run_of_another_shape_is_left_out_of_the_picture_but_not_of_the_table(
     image, table = trained("vanilla"), trained("vanilla", "iris")
     app = open_page("compare.py", runs=[image.id, table.id])
     assert not app.exception
-    assert table.id not in picture(app)
-    assert f"Not in the picture, as they do not take inputs of 1 x 8 x 8: {table.id}" in said(app)
+    assert table.id not in read_picture(app)
+    assert (
+        f"Not in the picture, as they do not take inputs of 1 x 8 x 8: {table.id}"
+        in read_messages(app)
+    )
     assert list(app.dataframe[0].value["run"]) == [image.id, table.id]
 
 
@@ -75,7 +78,7 @@ def test_a_table_has_a_picture_too(open_page, trained, no_shipped):
     run = trained("vanilla", "breast-cancer")
     app = open_page("compare.py", runs=run.id)
     assert not app.exception
-    assert run.id in picture(app)
+    assert run.id in read_picture(app)
 
 
 @pytest.mark.parametrize("data", ["swiss-roll", "moons"])
@@ -102,8 +105,8 @@ def test_a_broken_run_and_a_foreign_name_in_a_link_are_said_and_skipped(
     (broken / "model.safetensors").write_bytes(b"")
     app = open_page("compare.py", runs=[good.id, "broken", "nowhere"])
     assert not app.exception
-    assert "'broken'" in said(app) and "'nowhere'" in said(app)
-    assert good.id in picture(app)
+    assert "'broken'" in read_messages(app) and "'nowhere'" in read_messages(app)
+    assert good.id in read_picture(app)
 
 
 def test_torn_weights_give_a_sentence_in_place_of_the_picture(open_page, trained, no_shipped):
@@ -112,7 +115,7 @@ def test_torn_weights_give_a_sentence_in_place_of_the_picture(open_page, trained
     weights.write_bytes(weights.read_bytes()[:500])
     app = open_page("compare.py", runs=run.id)
     assert not app.exception
-    assert "torn" in said(app)
+    assert "torn" in read_messages(app)
 
 
 def test_a_run_with_torn_weights_does_not_take_the_picture_from_the_others(
@@ -122,13 +125,13 @@ def test_a_run_with_torn_weights_does_not_take_the_picture_from_the_others(
     (torn.path / "model.safetensors").write_bytes(b"torn")
     app = open_page("compare.py", runs=[good.id, torn.id])
     assert not app.exception
-    assert "torn" in said(app)
-    assert good.id in picture(app) and torn.id not in picture(app)
+    assert "torn" in read_messages(app)
+    assert good.id in read_picture(app) and torn.id not in read_picture(app)
 
 
 def test_examples_and_seed_come_from_the_link(open_page, trained, no_shipped):
     app = open_page("compare.py", runs=trained("vanilla").id, examples="5", pick="3")
-    assert "rebuilt, 5 examples" in picture(app)
+    assert "rebuilt, 5 examples" in read_picture(app)
     assert app.number_input[0].value == 3
 
 
@@ -137,7 +140,7 @@ def test_the_name_of_a_folder_cannot_become_html(open_page, trained, no_shipped)
     named = run.path.rename(run.path.with_name("<img src=x>"))
     app = open_page("compare.py", runs=named.name)
     assert not app.exception
-    assert "<img src=x>" not in picture(app)
+    assert "<img src=x>" not in read_picture(app)
 
 
 def test_options_that_differ_are_named_by_dotted_paths():
@@ -187,4 +190,4 @@ def test_a_run_on_a_table_with_holes_opens_on_every_page(
     run = trained("vae", str(table), **{"data.missing": "keep"})
     app = open_page(page, runs=run.id) if page == "compare.py" else open_page(page, run=run.id)
     assert not app.exception and not app.error
-    assert "nan" not in said(app)
+    assert "nan" not in read_messages(app)

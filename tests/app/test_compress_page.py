@@ -22,7 +22,7 @@ def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
     app = open_page("apply_compress.py")
     assert not app.exception and not app.error
     assert app.image and "bytes" in app.metric[0].value
-    lines = curves(app)
+    lines = read_curves(app)
     assert {"JPEG", "WebP", "this file"} <= set(lines)
     ours, pca = (
         next(points for name, points in lines.items() if key in name) for key in ("mnist-", "PCA")
@@ -38,16 +38,16 @@ def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
         assert at is None or np.exp(at) < se * 1.05 or bits < min(b for b, _ in ours)
 
 
-def curves(app):
+def read_curves(app):
     """{coder: [(bits, squared error), ...]} as they were drawn."""
     figure = json.loads(app.get_by_key("curve").proto.spec)
     return {
-        trace["name"]: list(zip(values(trace["x"]), values(trace["y"]), strict=True))
+        trace["name"]: list(zip(read_values(trace["x"]), read_values(trace["y"]), strict=True))
         for trace in figure["data"]
     }
 
 
-def values(part):
+def read_values(part):
     from base64 import b64decode
 
     return (
@@ -66,7 +66,7 @@ def test_the_file_is_as_large_as_its_curve_says_and_opens_to_what_is_shown(
     made = pack_examples(run, 0.25, x)
     assert app.metric[0].value == f"{len(made.file):,} bytes"
     bits = 8 * len(made.file) / x.numel()
-    lines = curves(app)
+    lines = read_curves(app)
     assert lines["this file"][0][0] == pytest.approx(bits)
     assert (
         min(abs(b - bits) for b, _ in lines[f"{run.id}, {run.config().model.latent_dim} units"])

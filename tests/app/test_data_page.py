@@ -1,4 +1,4 @@
-"""The Data page: what was brought is shown as it was understood, can be trained on and is deleted without a trace."""
+"""The Data page: own data is shown as understood, trained on and deleted without a trace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEOPLE = "age,city,note,one,class\n" + "".join(
 )
 
 
-def brought(name, content):
+def bring_data(name, content):
     one = create_upload()
     with one.receiving(name) as file:
         file.write(content)
@@ -24,24 +24,24 @@ def brought(name, content):
     return one
 
 
-def texts(app):
+def read_texts(app):
     return " ".join(
         str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
     )
 
 
-def button(app, label):
+def find_button(app, label):
     return next(b for b in app.button if label in b.label)
 
 
 def test_a_first_visit_says_what_can_be_brought_and_how_much(open_page):
     app = open_page("data.py")
     assert not app.exception
-    assert "512 MB a set" in texts(app) and "Bring a zip of pictures" in app.info[0].value
+    assert "512 MB a set" in read_texts(app) and "Bring a zip of pictures" in app.info[0].value
 
 
 def test_a_table_is_shown_by_what_its_columns_are_used_as(open_page):
-    brought("people.csv", PEOPLE.encode())
+    bring_data("people.csv", PEOPLE.encode())
     app = open_page("data.py")
     assert not app.exception and not app.error
     used = app.dataframe[0].value.set_index("column")["used as"].to_dict()
@@ -52,12 +52,12 @@ def test_a_table_is_shown_by_what_its_columns_are_used_as(open_page):
         "one": "left out",
         "class": "class",
     }
-    assert "'note' holds 60 different texts" in texts(app)
+    assert "'note' holds 60 different texts" in read_texts(app)
     assert [metric.value for metric in app.metric] == ["48", "12", "3 columns", "2", "none"]
 
 
 def test_another_class_column_is_kept(open_page):
-    one = brought("people.csv", PEOPLE.encode())
+    one = bring_data("people.csv", PEOPLE.encode())
     app = open_page("data.py", own=one.token)
     app.selectbox(key=f"label-{one.token}").set_value("city").run()
     assert not app.exception and find_upload(one.token).config().label == "city"
@@ -65,7 +65,7 @@ def test_another_class_column_is_kept(open_page):
 
 def test_pictures_are_shown_and_resized_on_request(open_page, tmp_path):
     names = [f"{kind}/{i}.png" for kind in "ab" for i in range(6)]
-    one = brought(
+    one = bring_data(
         "pets.zip", packed(tmp_path, dict.fromkeys(names, picture("RGB", (40, 40)))).read_bytes()
     )
     app = open_page("data.py", own=one.token)
@@ -75,35 +75,38 @@ def test_pictures_are_shown_and_resized_on_request(open_page, tmp_path):
 
 
 def test_train_on_this_leads_to_the_form_with_the_set_chosen(open_page):
-    one = brought("people.csv", PEOPLE.encode())
-    app = button(open_page("data.py"), "Train on this").click().run()
+    one = bring_data("people.csv", PEOPLE.encode())
+    app = find_button(open_page("data.py"), "Train on this").click().run()
     assert not app.exception
     app = open_page("train.py", data=one.token)
     assert not app.exception and not app.error
     assert app.selectbox(key="data").value == one.token
-    assert "48 training and 12 test examples of (3,)" in texts(app)
+    assert "48 training and 12 test examples of (3,)" in read_texts(app)
 
 
 def test_deleting_removes_the_files(open_page):
-    one = brought("people.csv", PEOPLE.encode())
-    app = button(open_page("data.py", own=one.token), "Delete for good").click().run()
+    one = bring_data("people.csv", PEOPLE.encode())
+    app = find_button(open_page("data.py", own=one.token), "Delete for good").click().run()
     assert not app.exception and not one.path.exists()
     assert "Bring a zip of pictures" in app.info[0].value
 
 
 def test_a_set_that_became_unreadable_is_explained_and_can_be_deleted(open_page):
-    one = brought("people.csv", PEOPLE.encode())
+    one = bring_data("people.csv", PEOPLE.encode())
     one.source.write_bytes(b"")
     app = open_page("data.py", own=one.token)
     assert not app.exception and "is empty" in app.error[0].value
-    assert button(app, "Delete for good")
+    assert find_button(app, "Delete for good")
 
 
 def test_on_a_space_a_visitor_sees_only_what_they_brought_or_have_the_link_to(
     open_page, monkeypatch
 ):
     monkeypatch.setenv("SPACE_ID", "alice/lab")
-    one, other = brought("people.csv", PEOPLE.encode()), brought("secret.csv", PEOPLE.encode())
+    one, other = (
+        bring_data("people.csv", PEOPLE.encode()),
+        bring_data("secret.csv", PEOPLE.encode()),
+    )
     app = open_page("data.py", own=one.token)
     assert app.selectbox(key="own").options == ["people.csv"]
     assert not open_page("data.py").selectbox
@@ -113,7 +116,7 @@ def test_on_a_space_a_visitor_sees_only_what_they_brought_or_have_the_link_to(
 def test_a_run_trained_on_anothers_data_is_hidden_on_a_space(
     open_page, trained, monkeypatch, no_shipped
 ):
-    one = brought("rows.npz", npz(x=np.random.default_rng(0).random((60, 5))))
+    one = bring_data("rows.npz", npz(x=np.random.default_rng(0).random((60, 5))))
     run = trained("vanilla", str(one.source.resolve()))
     assert open_page("latent.py").selectbox(key="run").options == [run.id]
     monkeypatch.setenv("SPACE_ID", "alice/lab")
@@ -141,8 +144,8 @@ def test_a_set_of_the_hub_is_fetched_by_its_id(open_page, monkeypatch):
         hub.datasets["alice/people"] = {"train": [table(0, 60)]}
         app = open_page("data.py")
         app.text_input(key="hub_data").set_value("alice/people").run()
-        app = finish_jobs(button(app, "Fetch").click().run()).run()
+        app = finish_jobs(find_button(app, "Fetch").click().run()).run()
         assert not app.exception and app.selectbox(key="own").options == ["people.parquet"]
         app.text_input(key="hub_data").set_value("alice/none").run()
-        app = finish_jobs(button(app, "Fetch").click().run())
+        app = finish_jobs(find_button(app, "Fetch").click().run())
         assert "does not exist" in app.error[0].value

@@ -12,7 +12,7 @@ from tests.app.test_data_page import brought, texts
 from tests.test_data_images import packed, picture
 
 
-def blocks(app):
+def list_blocks(app):
     """The names of the lines in the picture, and their figures."""
     page = " ".join(element.proto.body for element in app.get("html"))
     return dict(re.findall(r"<header><strong>(.*?)</strong> <span>(.*?)</span>", page))
@@ -21,7 +21,7 @@ def blocks(app):
 def test_a_first_visit_shows_filters_and_shipped_runs_on_the_same_noise(open_page):
     app = open_page("apply_denoise.py")
     assert not app.exception and not app.error
-    shown = blocks(app)
+    shown = list_blocks(app)
     assert list(shown)[:5] == ["Clean", "Noisy", "Median 3 x 3", "Non-local means", "Best linear"]
     assert "Denoising, Gaussian" in shown
     found = {
@@ -54,7 +54,7 @@ def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
         pick="x",
         inputs="?",
     )
-    assert not app.exception and not app.error and "Noisy" in blocks(app)
+    assert not app.exception and not app.error and "Noisy" in list_blocks(app)
 
 
 def test_runs_of_tables_are_not_offered(open_page, trained, no_shipped):
@@ -76,7 +76,7 @@ def test_ones_own_colour_pictures_are_made_to_fit(open_page, trained, no_shipped
     app = open_page("apply_denoise.py", inputs=one.token)
     assert not app.exception and not app.error
     assert "20 x 20 pixels in colour were made to fit this run's 8 x 8 pixels in grey" in texts(app)
-    assert blocks(app)["Clean"] == "pets.zip"
+    assert list_blocks(app)["Clean"] == "pets.zip"
 
 
 def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(
@@ -89,7 +89,7 @@ def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(
     one.source.write_bytes(b"torn")
     app = open_page("apply_denoise.py", inputs=one.token)
     assert not app.exception and "not a readable .zip" in app.error[0].value
-    assert blocks(app)["Clean"] == "test set of digits"
+    assert list_blocks(app)["Clean"] == "test set of digits"
 
 
 def test_the_picture_is_the_same_for_the_same_seed_and_another_for_another(

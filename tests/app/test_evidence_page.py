@@ -65,7 +65,7 @@ def rows(tmp_path, monkeypatch):
     return write
 
 
-def texts(app):
+def read_texts(app):
     return " ".join(
         str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.subheader]
     )
@@ -76,7 +76,7 @@ def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page,
     rows("E3")
     app = open_page("evidence.py")
     assert not app.exception
-    assert "**1 of 2** experiments reach every bar, **1** of them the moonshot" in texts(app)
+    assert "**1 of 2** experiments reach every bar, **1** of them the moonshot" in read_texts(app)
     overview, details = app.dataframe[0].value, app.table[0].value
     assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == [
         "★ moonshot",
@@ -88,9 +88,9 @@ def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page,
     ]
     assert "moonshot" in details["Figure"][0] and "no bar" in details["Figure"][1]
     assert (
-        "E3 Deep" in texts(app)
-        and "A note." in texts(app)
-        and "https://example.org/x%2889%291" in texts(app)
+        "E3 Deep" in read_texts(app)
+        and "A note." in read_texts(app)
+        and "https://example.org/x%2889%291" in read_texts(app)
     )
     assert len(app.get("plotly_chart")) == 2 and len(app.image) == 1
     assert app.code[0].value == "python -m bench.fidelity E3"
@@ -111,14 +111,14 @@ def test_a_link_opens_its_experiment(open_page, rows):
     rows("E3")
     rows("E10", title="Ten")
     app = open_page("evidence.py", experiment="E10")
-    assert "E10 Ten" in texts(app) and "no result" not in texts(app)
+    assert "E10 Ten" in read_texts(app) and "no result" not in read_texts(app)
 
 
 def test_a_link_to_an_experiment_without_a_row_says_so_and_opens_the_first(open_page, rows):
     rows("E3")
     app = open_page("evidence.py", experiment="E77")
     assert not app.exception
-    assert "no result of 'E77'" in texts(app) and "E3 Deep" in texts(app)
+    assert "no result of 'E77'" in read_texts(app) and "E3 Deep" in read_texts(app)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_torn_or_hostile_row_is_named_and_the_others_shown(open_page, rows, da
     damage(rows("E3"))
     app = open_page("evidence.py")
     assert not app.exception
-    assert "E3.json cannot be shown" in texts(app) and "E10 Ten" in texts(app)
+    assert "E3.json cannot be shown" in read_texts(app) and "E10 Ten" in read_texts(app)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_picture_that_is_missing_or_torn_is_named(open_page, rows, damage):
     damage(rows("E3").with_name("E3-0.png"))
     app = open_page("evidence.py")
     assert not app.exception
-    assert "E3-0.png is missing or torn" in texts(app) and "A note." in texts(app)
+    assert "E3-0.png is missing or torn" in read_texts(app) and "A note." in read_texts(app)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_the_overview_draws_each_figure_by_its_verdict_and_keeps_the_far_ones_on
 def test_without_any_row_the_command_that_makes_them_is_told(open_page, rows):
     app = open_page("evidence.py")
     assert not app.exception
-    assert EVIDENCE_COMMAND in texts(app)
+    assert EVIDENCE_COMMAND in read_texts(app)
 
 
 def test_the_rows_that_come_with_the_code_are_sound():

@@ -43,7 +43,7 @@ def umap_modules():
 
 @pytest.fixture
 def uncompiled_umap(monkeypatch):
-    """UMAP as Python runs it: compiling it takes ten times as long as placing a dozen points without."""
+    """Run UMAP uncompiled: compiling takes ten times as long as placing a dozen points."""
     compiled = umap_modules()
     for name in compiled:
         del sys.modules[name]

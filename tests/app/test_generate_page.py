@@ -9,17 +9,17 @@ import pytest
 MODES = ["Samples", "Interpolate", "Walk"]
 
 
-def texts(app):
+def read_texts(app):
     return " ".join(
         str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
     )
 
 
-def labels(app):
+def read_labels(app):
     return [b.label for b in app.get("download_button")]
 
 
-def pictures(app):
+def list_pictures(app):
     return [image.proto.imgs[0].url for image in app.image]
 
 
@@ -39,7 +39,7 @@ def test_every_section_shows_a_picture_for_every_kind_of_code(
     app = open_page("generate.py", mode=mode)
     assert not app.exception and not app.error
     assert app.image
-    assert "PNG" in labels(app) and "NPZ" in labels(app)
+    assert "PNG" in read_labels(app) and "NPZ" in read_labels(app)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -64,12 +64,12 @@ def test_points_of_a_manifold_are_shown_among_the_training_data(
 
 def test_a_model_with_a_prior_is_sampled_from_it(open_page, trained, no_shipped):
     trained("vae")
-    assert "from the prior N(0, I)" in texts(open_page("generate.py"))
+    assert "from the prior N(0, I)" in read_texts(open_page("generate.py"))
 
 
 def test_a_model_without_a_prior_says_what_it_is_sampled_from(open_page, trained, no_shipped):
     trained("vanilla")
-    assert "This model has no prior: codes are drawn from a mixture" in texts(
+    assert "This model has no prior: codes are drawn from a mixture" in read_texts(
         open_page("generate.py")
     )
 
@@ -77,12 +77,12 @@ def test_a_model_without_a_prior_says_what_it_is_sampled_from(open_page, trained
 def test_another_draws_the_next_seed_and_a_seed_repeats_its_samples(open_page, trained, no_shipped):
     trained()
     app = open_page("generate.py", samples="16", draw="7")
-    first = pictures(app)
+    first = list_pictures(app)
     next(b for b in app.button if b.label == "Another").click().run()
     assert app.number_input(key="draw").value == 8
-    assert pictures(app) != first
+    assert list_pictures(app) != first
     app.number_input(key="draw").set_value(7).run()
-    assert pictures(app) == first
+    assert list_pictures(app) == first
 
 
 def test_a_link_opens_the_interpolation_that_it_names(open_page, trained, no_shipped):
@@ -92,8 +92,8 @@ def test_a_link_opens_the_interpolation_that_it_names(open_page, trained, no_shi
     )
     assert not app.exception
     assert app.number_input(key="start").value == 3 and app.slider(key="steps").value == 20
-    assert any(url.endswith(".gif") for url in pictures(app))
-    assert "GIF" in labels(app)
+    assert any(url.endswith(".gif") for url in list_pictures(app))
+    assert "GIF" in read_labels(app)
 
 
 @pytest.mark.parametrize("steps", ["2", "64"])
@@ -114,11 +114,11 @@ def test_a_walk_offers_the_most_varying_dimension_first_and_moves_with_the_slide
 ):
     trained()
     app = open_page("generate.py", mode="Walk")
-    assert "its deviation over the test inputs is" in texts(app)
-    still = pictures(app)[0]
+    assert "its deviation over the test inputs is" in read_texts(app)
+    still = list_pictures(app)[0]
     app.slider(key="offset").set_value(3.0).run()
     assert not app.exception
-    assert pictures(app)[0] != still
+    assert list_pictures(app)[0] != still
 
 
 def test_a_walk_can_start_at_the_centre(open_page, trained, no_shipped):
@@ -171,4 +171,4 @@ def test_digits_stand_in_where_the_runs_images_are_gone(open_page, trained, no_s
     config.write_text(config.read_text().replace('"name": "digits"', '"name": "/gone/away.zip"'))
     app = open_page("generate.py", mode="Walk")
     assert not app.exception and not app.error
-    assert "digits stand in" in texts(app)
+    assert "digits stand in" in read_texts(app)

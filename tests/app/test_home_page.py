@@ -8,7 +8,7 @@ from aecore.model.variants import VARIANTS
 from aecore.runs.listing import is_shipped_run, list_runs
 
 
-def texts(app):
+def read_texts(app):
     return " ".join(
         str(element.value) for element in [*app.markdown, *app.caption, *app.info, *app.title]
     )
@@ -17,14 +17,14 @@ def texts(app):
 def test_home_shows_a_shipped_model_at_work(open_page):
     app = open_page("home.py")
     assert not app.exception
-    assert "squared error" in texts(app)
+    assert "squared error" in read_texts(app)
     assert len(app.image) >= 2
 
 
 def test_home_without_any_model_says_so_and_still_explains_the_variant(open_page, no_shipped):
     app = open_page("home.py")
     assert not app.exception
-    assert "No Variational model is shipped" in texts(app)
+    assert "No Variational model is shipped" in read_texts(app)
     assert app.latex
 
 
@@ -40,7 +40,7 @@ def test_home_says_when_digits_stand_in_for_mnist(open_page, tmp_path, monkeypat
     monkeypatch.setenv("AECORE_DATA", str(tmp_path))
     app = open_page("home.py")
     assert not app.exception
-    assert "digits stand in" in texts(app)
+    assert "digits stand in" in read_texts(app)
 
 
 def test_every_shipped_family_has_a_model_that_loads(open_page):

@@ -22,11 +22,11 @@ def loopback(monkeypatch):
         yield made
 
 
-def button(app, label):
+def find_button(app, label):
     return next(b for b in app.button if b.label == label)
 
 
-def field(app, label):
+def find_field(app, label):
     return next(t for t in app.text_input if t.label == label)
 
 
@@ -36,33 +36,33 @@ def finish(app):
     return app
 
 
-def said(app):
+def read_messages(app):
     return " ".join(
         str(e.value) for e in [*app.error, *app.success, *app.info, *app.caption, *app.markdown]
     )
 
 
 def signed_in(app, token=TOKEN):
-    field(app, "Access token").set_value(token)
-    button(app, "Use this token").click().run()
+    find_field(app, "Access token").set_value(token)
+    find_button(app, "Use this token").click().run()
     return finish(app)
 
 
 def test_a_right_token_is_greeted_by_name(open_page, loopback):
     app = signed_in(open_page("hub.py"))
-    assert "Signed in as **alice**" in said(app)
+    assert "Signed in as **alice**" in read_messages(app)
 
 
 def test_a_wrong_token_gives_a_sentence_and_can_be_typed_again(open_page, loopback):
     app = signed_in(open_page("hub.py"), "hf_wrong")
-    assert "does not accept this login" in said(app)
+    assert "does not accept this login" in read_messages(app)
     app = signed_in(app)
-    assert "Signed in as **alice**" in said(app)
+    assert "Signed in as **alice**" in read_messages(app)
 
 
 def test_the_token_is_neither_shown_nor_in_the_address(open_page, loopback):
     app = signed_in(open_page("hub.py"))
-    assert TOKEN not in said(app)
+    assert TOKEN not in read_messages(app)
     assert TOKEN not in str(app.query_params)
 
 
@@ -70,13 +70,13 @@ def test_a_run_is_pushed_and_pulled_back(open_page, loopback, trained):
     run = trained()
     app = signed_in(open_page("hub.py"))
     next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
-    button(app, "Push").click().run()
-    assert "Pushed" in said(finish(app))
+    find_button(app, "Push").click().run()
+    assert "Pushed" in read_messages(finish(app))
     repo = f"alice/{run.id}"
     assert repo in loopback.repos
     next(t for t in app.text_input if t.key == "pull_repo").set_value(repo)
     next(b for b in app.button if b.label == "Pull").click().run()
-    assert "is here" in said(finish(app))
+    assert "is here" in read_messages(finish(app))
     assert (runs_folder() / f"alice--{run.id}" / "model.safetensors").exists()
 
 
@@ -90,8 +90,8 @@ def test_the_card_on_the_page_is_the_one_that_is_pushed(open_page, loopback, tra
     app = signed_in(open_page("hub.py"))
     next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
     shown = next(m.value for m in app.markdown if "## Parts" in m.value)
-    button(app, "Push").click().run()
-    assert "Pushed" in said(finish(app))
+    find_button(app, "Push").click().run()
+    assert "Pushed" in read_messages(finish(app))
     pushed = loopback.repos[repo].at("main").files["README.md"].data.decode()
     assert (
         shown
@@ -103,46 +103,46 @@ def test_the_card_on_the_page_is_the_one_that_is_pushed(open_page, loopback, tra
 def test_a_missing_repository_is_named(open_page, loopback):
     app = open_page("hub.py")
     next(t for t in app.text_input if t.key == "pull_repo").set_value("alice/nothing")
-    button(app, "Pull").click().run()
-    assert "alice/nothing does not exist" in said(finish(app))
+    find_button(app, "Pull").click().run()
+    assert "alice/nothing does not exist" in read_messages(finish(app))
 
 
 def test_search_finds_what_was_pushed(open_page, loopback, trained):
     push_run(trained(), "alice/small-vae", token=TOKEN)
     app = open_page("hub.py", search="small")
-    button(app, "Search").click().run()
-    assert "alice/small-vae" in said(finish(app))
+    find_button(app, "Search").click().run()
+    assert "alice/small-vae" in read_messages(finish(app))
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, loopback, no_shipped):
     app = open_page("hub.py")
     assert not app.exception
-    assert "No run has a model yet" in said(app)
+    assert "No run has a model yet" in read_messages(app)
 
 
 def test_another_visitor_sees_no_result_of_the_first(open_page, loopback):
     signed_in(open_page("hub.py"))
-    assert "alice" not in said(open_page("hub.py"))
+    assert "alice" not in read_messages(open_page("hub.py"))
 
 
 def test_a_hub_that_cannot_be_reached_gives_a_sentence(open_page, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     app = open_page("hub.py")
-    button(app, "Search").click().run()
-    assert "could not be reached" in said(finish(app))
+    find_button(app, "Search").click().run()
+    assert "could not be reached" in read_messages(finish(app))
 
 
 def test_forgetting_the_token_takes_away_what_it_showed(open_page, loopback, trained):
     push_run(trained(), "alice/secret-vae", token=TOKEN, private=True)
     app = signed_in(open_page("hub.py", search="secret"))
-    button(app, "Search").click().run()
-    assert "alice/secret-vae" in said(finish(app))
-    button(app, "Forget the token").click().run()
-    assert "alice/secret-vae" not in said(app)
-    assert "alice" not in said(app)
-    assert field(app, "Access token").value == ""
-    button(app, "Search").click().run()
-    assert "No model of this library" in said(finish(app))
+    find_button(app, "Search").click().run()
+    assert "alice/secret-vae" in read_messages(finish(app))
+    find_button(app, "Forget the token").click().run()
+    assert "alice/secret-vae" not in read_messages(app)
+    assert "alice" not in read_messages(app)
+    assert find_field(app, "Access token").value == ""
+    find_button(app, "Search").click().run()
+    assert "No model of this library" in read_messages(finish(app))
 
 
 def test_a_pinned_revision_is_pulled_beside_the_newest(open_page, loopback, trained):
@@ -153,7 +153,7 @@ def test_a_pinned_revision_is_pulled_beside_the_newest(open_page, loopback, trai
         next(t for t in app.text_input if t.key == "pull_repo").set_value("alice/vae")
         next(t for t in app.text_input if t.key == "pull_revision").set_value(revision)
         next(b for b in app.button if b.label == "Pull").click().run()
-        assert "is here" in said(finish(app))
+        assert "is here" in read_messages(finish(app))
     assert {run.id for run in list_runs()} >= {"alice--vae", f"alice--vae@{pinned}"}
 
 
@@ -166,24 +166,24 @@ def test_a_run_whose_data_is_not_here_can_be_pushed(open_page, loopback, trained
     app = signed_in(open_page("hub.py"))
     next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
     assert not app.error
-    button(app, "Push").click().run()
-    assert "Pushed" in said(finish(app))
+    find_button(app, "Push").click().run()
+    assert "Pushed" in read_messages(finish(app))
 
 
 def test_an_explorer_is_published_and_had_as_a_zip(open_page, loopback, trained):
     run = trained()
     app = signed_in(open_page("hub.py"))
     next(s for s in app.selectbox if s.label == "Run").set_value(run.id).run()
-    button(app, "Publish").click().run()
-    assert f"Published: [{loopback.url}/spaces/alice/{run.id}]" in said(finish(app))
+    find_button(app, "Publish").click().run()
+    assert f"Published: [{loopback.url}/spaces/alice/{run.id}]" in read_messages(finish(app))
     assert loopback.spaces[f"alice/{run.id}"].sdk == "static"
-    button(app, "As a .zip").click().run()
+    find_button(app, "As a .zip").click().run()
     finish(app)
     assert [b for b in app.get("download_button") if b.label.startswith(f"{run.id}.zip")]
-    assert TOKEN not in said(app)
+    assert TOKEN not in read_messages(app)
 
 
 def test_publishing_needs_a_login_but_a_zip_does_not(open_page, loopback, trained):
     trained()
     app = open_page("hub.py")
-    assert button(app, "Publish").disabled and not button(app, "As a .zip").disabled
+    assert find_button(app, "Publish").disabled and not find_button(app, "As a .zip").disabled

@@ -24,8 +24,10 @@ from ui.apply_impute.holes import HOLE_KINDS, make_hole
 from ui.apply_impute.pictures import load_filled_pictures
 from ui.kit.downloads import encode_parquet
 
+CITIES = ["Rome", "Oslo", ""]
 LINES = ["age,city,height,class"] + [
-    f"{20 + i % 40 if i % 9 else ''},{['Rome', 'Oslo', ''][(i % 40) // 20 if i % 7 else 2]},{150 + i % 40},{i % 2}"
+    f"{20 + i % 40 if i % 9 else ''},{CITIES[(i % 40) // 20 if i % 7 else 2]},"
+    f"{150 + i % 40},{i % 2}"
     for i in range(120)
 ]
 

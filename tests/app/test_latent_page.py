@@ -28,48 +28,48 @@ from ui.latent.maps import LatentMap, describe_map
 from ui.latent.selection import format_selection_csv
 
 
-def texts(app):
+def read_texts(app):
     return " ".join(
         str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
     )
 
 
 def select(app, rows, named=None):
-    """What the browser sends when these inputs are selected on the map, and these sets of them named."""
+    """Send what the browser sends when inputs are selected on the map and sets of them named."""
     element, states = app.get_by_key("explorer"), app._tree.get_widget_states()
     state = states.widgets.add()
     state.id = element.proto.id
-    masks = {name: mask(of) for name, of in (named or {}).items()}
-    state.json_value = json.dumps({"selections": {"rows": mask(rows), "named": masks}})
+    masks = {name: encode_mask(of) for name, of in (named or {}).items()}
+    state.json_value = json.dumps({"selections": {"rows": encode_mask(rows), "named": masks}})
     return app._run(states)
 
 
-def mask(rows):
+def encode_mask(rows):
     """Rows as bits, lowest first, in Base64."""
     on = np.zeros(max(rows, default=0) + 1, bool)
     on[list(rows)] = True
     return base64.b64encode(np.packbits(on, bitorder="little")).decode()
 
 
-def sent(app, key="explorer"):
+def read_pack(app, key="explorer"):
     """The pack that a component got: its arrays, and what is said of them."""
     data = app.get_by_key(key).proto.bytes
-    return unpacked(data)
+    return unpack(data)
 
 
 def model_of(app, key="explorer"):
     """The pack that the page would fetch for that map."""
-    return unpacked(promised_packs.get(sent(app, key)[1]["token"]))
+    return unpack(promised_packs.get(read_pack(app, key)[1]["token"]))
 
 
-def unpacked(data):
+def unpack(data):
     length = int.from_bytes(data[:8], "little")
     return safetensors.load(data), json.loads(
         json.loads(data[8 : 8 + length])["__metadata__"]["explorer"]
     )
 
 
-def button(app, label):
+def find_button(app, label):
     return next(b for b in app.button if label in b.label)
 
 
@@ -84,7 +84,7 @@ def test_a_first_visit_shows_a_map_and_some_reconstructions(open_page, trained, 
     app = open_page("latent.py")
     assert not app.exception and not app.error
     assert len(app.image) == 1
-    assert "Click a point" in texts(app)
+    assert "Click a point" in read_texts(app)
 
 
 def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(
@@ -92,7 +92,7 @@ def test_the_explorer_gets_the_codes_their_places_and_the_plane_between_them(
 ):
     run = trained()
     app = open_page("latent.py")
-    (map_, about), (model, said) = sent(app), model_of(app)
+    (map_, about), (model, said) = read_pack(app), model_of(app)
     net, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
     z = encode_in_chunks(net, x).numpy()
     assert np.allclose(model["codes"], z, atol=2e-3)
@@ -118,7 +118,7 @@ def test_nothing_is_sent_again_after_a_selection(open_page, trained, no_shipped)
 def test_neighbours_kept_are_a_colour(open_page, trained, no_shipped):
     run = trained()
     app = open_page("latent.py", colour="neighbours")
-    map_, about = sent(app)
+    map_, about = read_pack(app)
     z = encode_in_chunks(Autoencoder.load(run.path), load_dataset(run.config().data).test.x).numpy()
     wanted = preserved_neighbour_shares(z, map_["positions"])
     assert about["colour"] == "neighbours" and np.allclose(map_["preserved"], wanted, atol=0.2)
@@ -133,8 +133,10 @@ def test_a_second_run_of_the_same_data_stands_beside_with_the_same_inputs(
     app = open_page("latent.py", run=run.id, beside=other.id)
     assert not app.exception and not app.error
     assert app.selectbox(key="beside").options == [other.id]
-    assert sent(app, "explorer-beside")[1]["run"] == other.id
-    assert len(sent(app)[0]["positions"]) == len(sent(app, "explorer-beside")[0]["positions"])
+    assert read_pack(app, "explorer-beside")[1]["run"] == other.id
+    assert len(read_pack(app)[0]["positions"]) == len(
+        read_pack(app, "explorer-beside")[0]["positions"]
+    )
 
 
 def test_a_named_selection_is_kept_for_the_other_pages(open_page, trained, no_shipped):
@@ -148,15 +150,15 @@ def test_a_named_selection_is_kept_for_the_other_pages(open_page, trained, no_sh
     app.query_params["inputs"], app.query_params["collection"] = "test:a few", "the inputs"
     app.run()
     assert not app.exception and not app.error
-    assert "among the 3 of the selection a few of the test set of digits" in texts(app)
+    assert "among the 3 of the selection a few of the test set of digits" in read_texts(app)
 
 
 def test_a_model_is_had_by_its_token_alone(open_page, trained, no_shipped):
     trained()
-    token = sent(open_page("latent.py"))[1]["token"]
+    token = read_pack(open_page("latent.py"))[1]["token"]
     client = TestClient(Starlette(routes=[PACK_ROUTE]))
     answer = client.get(f"/explorer/{token}")
-    assert answer.status_code == 200 and unpacked(answer.content)[1]["token"] == token
+    assert answer.status_code == 200 and unpack(answer.content)[1]["token"] == token
     assert "max-age" in answer.headers["cache-control"]
     answer = client.get(f"/explorer/{'0' * 32}")
     assert answer.status_code == 404 and answer.text == "This page is too old. Reload it."
@@ -196,8 +198,8 @@ def test_selected_points_are_shown_with_their_errors_and_classes(open_page, trai
     rows = [*np.flatnonzero(labels == 0)[:2], *np.flatnonzero(labels == 3)[:1]]
     app = select(open_page("latent.py"), rows)
     assert not app.exception
-    assert "3 selected inputs" in texts(app)
-    assert "Classes: **0** 2, **3** 1" in texts(app)
+    assert "3 selected inputs" in read_texts(app)
+    assert "Classes: **0** 2, **3** 1" in read_texts(app)
     assert app.metric[0].value == "3"
     assert any("3 rows as CSV" in b.label for b in app.get("download_button"))
 
@@ -206,17 +208,19 @@ def test_one_clicked_point_shows_its_code_and_its_neighbours(open_page, trained,
     run = trained()
     app = select(open_page("latent.py"), [7])
     assert not app.exception
-    assert f"Test input 7, class {int(load_dataset(run.config().data).test.y[7])}" in texts(app)
+    assert f"Test input 7, class {int(load_dataset(run.config().data).test.y[7])}" in read_texts(
+        app
+    )
     assert app.get_by_key("code").proto.spec
-    assert "codes are nearest" in texts(app)
+    assert "codes are nearest" in read_texts(app)
 
 
 def test_a_selection_takes_the_place_of_a_typed_input(open_page, trained, no_shipped):
     trained()
     app = open_page("latent.py", input="5")
-    assert "Test input 5" in texts(app)
+    assert "Test input 5" in read_texts(app)
     app = select(app, [4, 9])
-    assert "2 selected inputs" in texts(app) and "Test input 5" not in texts(app)
+    assert "2 selected inputs" in read_texts(app) and "Test input 5" not in read_texts(app)
 
 
 @pytest.mark.parametrize("method", ["PCA", "Dimensions"])
@@ -229,13 +233,13 @@ def test_a_link_opens_the_map_that_it_names(open_page, trained, no_shipped, meth
     )
     assert not app.exception
     if axes == "2-D":
-        assert sent(app)[1]["colour"] == colour and sent(app)[1]["marked"] == 3
+        assert read_pack(app)[1]["colour"] == colour and read_pack(app)[1]["marked"] == 3
     else:
         figure = json.loads(app.get_by_key("explorer-3d").proto.spec)
         assert figure["data"][0]["type"] == "scatter3d" and ("coloraxis" in figure["layout"]) == (
             colour == "error"
         )
-    assert "Training input 3" in texts(app)
+    assert "Training input 3" in read_texts(app)
 
 
 def test_a_link_with_nonsense_opens_the_default_map(open_page, trained, no_shipped):
@@ -250,7 +254,7 @@ def test_a_link_with_nonsense_opens_the_default_map(open_page, trained, no_shipp
         along_x="z99",
     )
     assert not app.exception and not app.error
-    assert "test inputs of digits, PCA" in texts(app)
+    assert "test inputs of digits, PCA" in read_texts(app)
 
 
 def test_an_unknown_run_in_the_link_is_named_and_another_shown(open_page, trained, no_shipped):
@@ -315,7 +319,7 @@ def test_points_of_a_manifold_are_shown_in_their_own_space(open_page, trained, n
 
 @pytest.fixture
 def let_maps_go():
-    """Hold the processes that make maps still, as behind another map; call this to let them go on."""
+    """Hold the processes that make maps, as behind another map; call this to let them go on."""
     with open(projection_queue_file(), "ab") as queue:
         fcntl.flock(queue, fcntl.LOCK_EX)
         yield lambda: fcntl.flock(queue, fcntl.LOCK_UN)
@@ -326,33 +330,33 @@ def test_a_slow_map_is_made_beside_the_page_while_pca_stays(
 ):
     run = trained()
     app = open_page("latent.py", map="t-SNE")
-    assert ", PCA." in texts(app)
-    button(app, "Compute t-SNE").click().run()
+    assert ", PCA." in read_texts(app)
+    find_button(app, "Compute t-SNE").click().run()
     assert not app.exception
     count = len(load_dataset(run.config().data).test.x)
     job = ProjectionJob(run, "tsne", 2, "test", count, "digits", version=run.version())
-    assert button(app, "Cancel") and job.is_running()
+    assert find_button(app, "Cancel") and job.is_running()
     let_maps_go()
     wait_for(lambda: not job.is_running(), "the map is made", 300)
     app.run()
     assert not app.exception
-    assert ", t-SNE." in texts(app)
+    assert ", t-SNE." in read_texts(app)
     assert [b for b in app.button if "Compute" in b.label] == []
 
 
 def test_a_slow_map_can_be_cancelled(open_page, trained, no_shipped, let_maps_go):
     run = trained()
     app = open_page("latent.py", map="UMAP")
-    button(app, "Compute UMAP").click().run()
+    find_button(app, "Compute UMAP").click().run()
     count = len(load_dataset(run.config().data).test.x)
     job = ProjectionJob(run, "umap", 2, "test", count, "digits", version=run.version())
     assert job.is_running()
-    button(app, "Cancel").click().run()
+    find_button(app, "Cancel").click().run()
     assert not app.exception and not app.error
     wait_for(
         lambda: not job.is_running(), "the process has ended", 300
     )  # it was killed, however long that takes
-    assert button(app.run(), "Compute UMAP")
+    assert find_button(app.run(), "Compute UMAP")
 
 
 def test_a_slow_map_that_failed_says_so_and_can_be_tried_again(open_page, trained, no_shipped):
@@ -366,7 +370,7 @@ def test_a_slow_map_that_failed_says_so_and_can_be_tried_again(open_page, traine
     assert (
         app.error[0].value == "The UMAP map failed. UMAP needs at least 5 points, got 3. Use PCA."
     )
-    assert button(app, "Compute UMAP")
+    assert find_button(app, "Compute UMAP")
 
 
 def test_the_limit_of_tsne_is_said():
@@ -398,12 +402,12 @@ def test_the_csv_holds_index_class_error_and_code():
 def test_a_typed_input_stays_while_the_map_only_says_what_was_named(open_page, trained, no_shipped):
     trained()
     app = select(open_page("latent.py", input="5"), [5], {"a few": [1, 2]})
-    assert "Test input 5" in texts(app)
+    assert "Test input 5" in read_texts(app)
     app = select(app, [], {"a few": [1, 2]})
-    assert "Test input 5" in texts(app)
+    assert "Test input 5" in read_texts(app)
 
 
 def test_epochs_are_not_shown_over_data_that_stands_in(open_page, tmp_path, monkeypatch):
     monkeypatch.setenv("AECORE_DATA", str(tmp_path))
     app = open_page("latent.py", run="mnist-vae")
-    assert "digits stand in" in texts(app) and "epochs" not in sent(app)[0]
+    assert "digits stand in" in read_texts(app) and "epochs" not in read_pack(app)[0]

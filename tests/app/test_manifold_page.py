@@ -1,4 +1,4 @@
-"""The Manifold page: tangents, noise, dimension and surface at a chosen point, for one run or two."""
+"""The Manifold page: tangents, noise, dimension and surface at a point, for one run or two."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def row_of(run, trace, place):
     return int(np.flatnonzero(labels == present[trace])[place])
 
 
-def norm(app):
+def read_norm(app):
     return app.dataframe[0].value["|df/dx|"].iloc[0]
 
 
@@ -71,9 +71,9 @@ def test_the_sheets_are_drawn_with_their_tangents(open_page, run, mode):
 def test_a_clicked_point_is_the_one_that_is_shown(open_page, trained, no_shipped):
     run = trained("vanilla")
     app = open_page("manifold.py", beside="no other")
-    first = norm(app)
-    clicked = norm(click(app, 2, 1))
-    typed = norm(open_page("manifold.py", beside="no other", input=str(row_of(run, 2, 1))))
+    first = read_norm(app)
+    clicked = read_norm(click(app, 2, 1))
+    typed = read_norm(open_page("manifold.py", beside="no other", input=str(row_of(run, 2, 1))))
     assert clicked == typed != first
 
 

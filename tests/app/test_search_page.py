@@ -22,8 +22,8 @@ from ui.apply_search.results import tabulate_results
 from ui.kit.inputs import Inputs
 
 
-def cards(app):
-    """How many were found, by each way."""
+def count_pictures(app):
+    """Count the pictures that each way has found."""
     return [element.proto.body.count("<figure") for element in app.get("html")]
 
 
@@ -37,7 +37,7 @@ def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
     )
     assert app.metric[0].value.endswith("ms") and whole in texts(app)
     assert (
-        cards(app) == [15, 8, 8]
+        count_pictures(app) == [15, 8, 8]
         and app.image
         and app.get_by_key("by-class").proto.spec
         and app.get_by_key("precision").proto.spec
@@ -75,7 +75,7 @@ def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
     state.id = app.get_by_key("drawing").proto.id
     state.json_value = json.dumps({"ink": ink})
     app = app._run(states)
-    assert not app.exception and not app.info and cards(app) == [15, 8, 8]
+    assert not app.exception and not app.info and count_pictures(app) == [15, 8, 8]
 
 
 @pytest.mark.parametrize("ink", ["x", [1, 2], [256] * 783 + ["a"], None])
@@ -142,7 +142,7 @@ def test_ones_own_rows_with_gaps_are_searched(trained, no_shipped, open_page):
     _, one = own_run(trained, people(40))
     for place in ("training set", "the inputs"):
         app = open_page("apply_search.py", inputs=one.token, collection=place)
-        assert not app.exception and not app.error and cards(app)
+        assert not app.exception and not app.error and count_pictures(app)
     assert "no classes to judge" in texts(app)
 
 

@@ -13,7 +13,7 @@ from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
 from aecore.runs.records import MetricsRecord
 
 
-def button(app, label):
+def find_button(app, label):
     return next(b for b in app.button if b.label == label)
 
 
@@ -31,7 +31,7 @@ def submitted(monkeypatch):
 def test_the_form_of_every_variant_starts_a_run_with_its_config(open_page, submitted, variant):
     app = open_page("train.py", variant=variant)
     assert not app.exception and not app.error
-    button(app, "Start").click().run()
+    find_button(app, "Start").click().run()
     assert not app.exception
     assert submitted[0].config().model.variant == variant
 
@@ -45,7 +45,7 @@ def test_a_changed_field_reaches_the_run(open_page, submitted):
     app = open_page("train.py", variant="vae")
     field = next(n for n in app.number_input if n.label == "Latent dim")
     field.set_value(3).run()
-    button(app, "Start").click().run()
+    find_button(app, "Start").click().run()
     assert submitted[0].config().model.latent_dim == 3
 
 
@@ -102,7 +102,7 @@ def test_a_stopped_run_can_be_resumed_from_the_page(open_page, trained, submitte
     run = trained()
     run.write_state(state="stopped", epoch=1)
     app = open_page("train.py", run=run.id)
-    button(app, "Resume").click().run()
+    find_button(app, "Resume").click().run()
     assert not app.exception
     assert submitted[0].id == run.id
 
@@ -110,7 +110,7 @@ def test_a_stopped_run_can_be_resumed_from_the_page(open_page, trained, submitte
 def test_a_run_is_deleted_only_after_a_second_click(open_page, trained):
     run = trained()
     app = open_page("train.py", run=run.id)
-    button(app, "Delete for good").click().run()
+    find_button(app, "Delete for good").click().run()
     assert not app.exception
     assert not run.path.exists()
 
@@ -171,7 +171,7 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     assert "whole numbers" in app.error[0].value
     next(t for t in app.text_input if t.label == "Sizes of the code").set_value("2, 3").run()
     next(n for n in app.number_input if n.label == "Seeds").set_value(2).run()
-    button(app, "Start 4 runs").click().run()
+    find_button(app, "Start 4 runs").click().run()
     assert not app.exception
     assert [(r.config().model.latent_dim, r.config().training.seed) for r in submitted] == [
         (2, 0),
@@ -203,8 +203,8 @@ def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitt
         ).run()
 
     choose("ray")
-    assert "AECORE_RAY_ADDRESS" in app.info[0].value and button(app, "Start").disabled
+    assert "AECORE_RAY_ADDRESS" in app.info[0].value and find_button(app, "Start").disabled
     choose("hf")
-    assert "it pays" in app.info[0].value and button(app, "Start").disabled
+    assert "it pays" in app.info[0].value and find_button(app, "Start").disabled
     choose("local")
-    assert not button(app, "Start").disabled and not app.info
+    assert not find_button(app, "Start").disabled and not app.info

@@ -35,7 +35,7 @@ def browser():
 
 @pytest.fixture(scope="session")
 def app_runs(tmp_path_factory):
-    """Where the app's runs are."""
+    """Return the folder of the app's runs."""
     return tmp_path_factory.mktemp("runs")
 
 
@@ -51,14 +51,14 @@ def app(browser, app_runs):
 
 @pytest.fixture(scope="session")
 def tab(browser):
-    """One tab for many visits: what it has loaded and compiled of Streamlit it need not load again."""
+    """Open one tab for many visits: it loads and compiles Streamlit once."""
     with visitor(browser) as context:
         yield context.new_page()
 
 
 @pytest.fixture
 def page(tab):
-    """A visitor of whom nothing is known; each address that is gone to begins a session of its own."""
+    """Give a visitor of whom nothing is known; each address begins a session of its own."""
     yield tab
     tab.evaluate(
         "() => { try { localStorage.clear(); sessionStorage.clear(); } catch {} }"

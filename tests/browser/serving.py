@@ -1,4 +1,4 @@
-"""Servers of the app that start at once, visitors, and a page that says when it has come to rest."""
+"""Servers of the app that start at once, visitors, and pages that tell when they are at rest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RERUN_SCRIPT, NEW_SESSION, SCRIPT_FINISHED, EARLY = (
     2,
 )  # fields of Streamlit's messages, and a value
 COUNT_RUNS = f"""(() => {{
-  const fields = (bytes) => {{  // of a protobuf message: numbers as they are, all else by its length
+  const fields = (bytes) => {{  // of a protobuf message: numbers, and the lengths of all else
     const found = {{}};
     let at = 0;
     const number = () => {{
@@ -52,7 +52,8 @@ COUNT_RUNS = f"""(() => {{
     }}
     return found;
   }};
-  window.scriptRuns = {{ asked: 0, begun: 0, ended: 0, last: 0 }};  // when each was seen last, by a count
+  // when each was seen last, by a count
+  window.scriptRuns = {{ asked: 0, begun: 0, ended: 0, last: 0 }};
   const see = (what) => {{ scriptRuns[what] = ++scriptRuns.last; }};
   const send = WebSocket.prototype.send;
   WebSocket.prototype.send = function (sent) {{
@@ -73,11 +74,13 @@ RESTS = f"""() => {{
   return 0 < asked && asked < begun && begun < ended && document.querySelector('{IDLE}') !== null
     && document.querySelector('[data-testid=stMain] [data-testid=stSkeleton]') === null;
 }}"""
-DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+DRAWN = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));
+})"""
 
 
 def settle(page: Page) -> None:
-    """Wait until what the page has asked for is answered by a whole run of its script, and is drawn."""
+    """Wait until a whole run of the script has answered what the page asked for, and is drawn."""
     rests = False
     while not rests:
         page.wait_for_function(RESTS, polling=20)
@@ -86,7 +89,7 @@ def settle(page: Page) -> None:
 
 
 def go_on(page: Page, address: str) -> None:
-    """Go to another address of the app in the same session, as the browser's Back and Forward do."""
+    """Go to another address of the app in the same session, as the browser's Back does."""
     page.evaluate(
         """(address) => {
       history.pushState(null, "", address);
@@ -109,15 +112,15 @@ def visitor(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port that is given to nobody else; a server that may use an address again can listen on it."""
+    """Reserve a port; only a server that may use an address again can listen on it."""
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
 
 
-def arguments(port: int) -> list[str]:
-    """What follows `streamlit`."""
+def list_arguments(port: int) -> list[str]:
+    """Return the arguments that follow `streamlit`."""
     return [
         "run",
         "app.py",
@@ -132,7 +135,7 @@ def arguments(port: int) -> list[str]:
     ]  # else every visit looks through all modules
 
 
-def answers(port: int) -> bool:
+def is_answering(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=HANGS) as answer:
             return answer.status == 200
@@ -141,13 +144,13 @@ def answers(port: int) -> bool:
 
 
 def serve(port: int, **environment: str) -> BaseProcess:
-    """Start a server in a process group of its own, as a terminal would have it; returns once it answers.
+    """Start a server in a process group of its own, as a terminal does; return once it answers.
 
-    It is forked from a process that has imported what the first visits need, and has done nothing else.
+    It is forked from a process that has imported what the first visits need, and no more.
     """
     process = FORKS.Process(target=run_server, args=(port, {**os.environ, **environment}))
     process.start()
-    wait_for(lambda: answers(port) or not process.is_alive(), "the server answers", HANGS)
+    wait_for(lambda: is_answering(port) or not process.is_alive(), "the server answers", HANGS)
     assert process.is_alive(), f"the server ended with {process.exitcode}"
     return process
 
@@ -166,7 +169,7 @@ def run_server(port: int, environment: dict[str, str]) -> None:
     os.dup2(null, 2)
     torch.set_num_threads(1)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    cli.main(arguments(port), standalone_mode=False)
+    cli.main(list_arguments(port), standalone_mode=False)
 
 
 def end_with_parent() -> None:

@@ -16,7 +16,7 @@ from tests.browser.serving import HANGS, go_on, server, settle, visitor
 pytestmark = pytest.mark.browser
 
 
-def picture(page, name):
+def save_picture(page, name):
     """A screenshot for people, where a folder for them is named."""
     if folder := os.environ.get("AECORE_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -54,13 +54,13 @@ def trained(browser, app, app_runs):
         page = context.new_page()
         run, pid = start_a_run(page, app, app_runs)
         page.get_by_text("running").first.wait_for()
-        picture(page, "running")
+        save_picture(page, "running")
         page.reload()
         page.get_by_text("running").first.wait_for()
         os.kill(pid, signal.SIGCONT)
         page.get_by_text("On the test set").wait_for()
         settle(page)
-        picture(page, "done")
+        save_picture(page, "done")
     return run.id
 
 
@@ -87,7 +87,7 @@ def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
     page.get_by_role("img", name=re.compile("rebuilt.*mnist-linear")).wait_for()
     go(page, f"{app}/compare?runs={trained}&runs=mnist-vae")
     page.get_by_text("Not in the picture").wait_for()
-    picture(page, "compare")
+    save_picture(page, "compare")
     with page.expect_download() as download:
         page.get_by_text("Metrics as CSV").click()
     assert trained in Path(download.value.path()).read_text()
@@ -102,7 +102,7 @@ def test_samples_and_an_interpolation_are_made_and_downloaded(trained, page, app
     with page.expect_download() as download:
         page.get_by_role("button", name="GIF").click()
     assert Path(download.value.path()).read_bytes().startswith(b"GIF8")
-    picture(page, "interpolate")
+    save_picture(page, "interpolate")
 
 
 def test_a_run_is_pushed_and_pulled_back_in_the_browser(trained, page, app):
@@ -119,7 +119,7 @@ def test_a_run_is_pushed_and_pulled_back_in_the_browser(trained, page, app):
     page.get_by_placeholder("user/name").fill(f"alice/{trained}")
     page.get_by_role("button", name="Pull", exact=True).click()
     page.get_by_text("is here").wait_for()
-    picture(page, "hub")
+    save_picture(page, "hub")
     assert "hf_alice" not in page.url
     assert "hf_alice" not in page.locator("[data-testid=stApp]").inner_text()
     go(page, f"{app}/generate?run=alice--{trained}")

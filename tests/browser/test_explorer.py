@@ -26,7 +26,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER, find_run, is_shipped_run, list_runs
 from aecore.runs.run import Run
 from tests.browser.serving import settle, visitor
-from tests.browser.test_end_to_end import go, picture
+from tests.browser.test_end_to_end import go, save_picture
 
 pytestmark = pytest.mark.browser
 
@@ -34,11 +34,13 @@ pytestmark = pytest.mark.browser
 POINTS = 5000  # what the page draws to begin with
 PLACES = [(0.35, 0.4), (0.5, 0.5), (0.62, 0.55), (0.45, 0.7)]  # of the map, from its upper left
 SEEN = """(root) => {
-  const explorer = root.explorer, { canvas, map } = explorer, [x, y] = map.camera.toMap(...map.cursor);
+  const explorer = root.explorer, { canvas, map } = explorer;
+  const [x, y] = map.camera.toMap(...map.cursor);
   const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const letters = Array.from(pixels.data, (value) => String.fromCharCode(value));  // a text is sent much faster
-  return { x, y, z: Array.from(explorer.code), width: canvas.width, height: canvas.height, pixels: btoa(letters.join("")),
-           decoded: Array.from(explorer.decoded) };
+  // a text is sent much faster
+  const letters = Array.from(pixels.data, (value) => String.fromCharCode(value));
+  return { x, y, z: Array.from(explorer.code), width: canvas.width, height: canvas.height,
+           pixels: btoa(letters.join("")), decoded: Array.from(explorer.decoded) };
 }"""
 
 
@@ -56,7 +58,7 @@ def point_at(page, root, places=PLACES):
 
 
 def agree(model, plane, seen, tolerance=1e-2):
-    """The canvas shows what PyTorch decodes at that place of the plane, to a hundredth after rounding to 8 bits."""
+    """Check that the canvas shows what PyTorch decodes there, to a hundredth after rounding."""
     z = torch.from_numpy(plane.codes(np.float32([[seen["x"], seen["y"]]])))
     with torch.no_grad():
         wanted = model.decode(model.bottleneck.snap(z))[0]
@@ -129,7 +131,7 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(own_page, ap
     towards = z[np.flatnonzero(rows)].mean(0) - z.mean(0)
     base = root.evaluate("(root) => Array.from(root.explorer.code)")
     assert np.allclose(np.array(moved) - base, towards, atol=5e-3)
-    picture(page, "explorer")
+    save_picture(page, "explorer")
 
     page.get_by_role("link", name="Search").last.click()
     page.get_by_text(re.compile("selection middle|test set \\d+")).first.wait_for()
@@ -148,7 +150,9 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
     said = root.locator(".drawing .said").inner_text()
     assert re.fullmatch(r"Nearest code: input \d+, class 1", said)
     drawn, seen, shown = root.evaluate(
-        "(root) => [root.explorer.drawn, root.explorer.drawing.ink.readValues(), root.explorer.decoded].map((a) => [...a])"
+        """({ explorer }) => [
+          explorer.drawn, explorer.drawing.ink.readValues(), explorer.decoded,
+        ].map((values) => [...values])"""
     )
     model, z = codes_of(find_run("mnist-vae"), POINTS)
     with torch.no_grad():
@@ -158,7 +162,7 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
     labels = load_data_or_stand_in(find_run("mnist-vae").config())[0].test.y[:POINTS]
     nearest = (z - wanted).square().sum(1).topk(10, largest=False).indices
     assert (labels[nearest] == 1).float().mean() >= 0.5
-    picture(page, "drawn")
+    save_picture(page, "drawn")
 
 
 def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
@@ -181,7 +185,7 @@ def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
     assert len(shown) == min(len(z), len(wanted))
     assert np.allclose(shown, wanted[: len(shown)], atol=1e-2)
     assert root.locator(".pairs canvas").count() == (16 if run.id == "mnist-vae" else 0)
-    picture(page, "epoch-0")
+    save_picture(page, "epoch-0")
     slider.fill(slider.get_attribute("max"))
     assert root.evaluate("(root) => Array.from(root.explorer.map.positions.slice(0, 20))") == before
     assert root.locator(".pairs canvas").count() == 0
@@ -205,12 +209,14 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
     stage.press("+")
     assert root.evaluate("(root) => root.explorer.map.camera.scale") > scale
     root.evaluate(
-        "(root) => { const { map } = root.explorer; map.cursor = map.camera.toScreen(...map.positionOf(7)); }"
+        """({ explorer: { map } }) => {
+          map.cursor = map.camera.toScreen(...map.positionOf(7));
+        }"""
     )
     stage.press("Enter")
     page.get_by_text(re.compile("Test input")).first.wait_for()
     assert "Arrow keys" in stage.get_attribute("aria-label")
-    picture(page, "chosen")
+    save_picture(page, "chosen")
 
 
 def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
@@ -221,7 +227,8 @@ def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
     assert "input 3 to 14" in root.locator(".axis.x").inner_text()
     for row in (3, 14, 15):  # decoded at a point that made the plane is that point's own code
         code = root.evaluate(
-            "(root, row) => Array.from(root.explorer.computeCode(...root.explorer.map.positionOf(row)))",
+            """({ explorer }, row) =>
+              Array.from(explorer.computeCode(...explorer.map.positionOf(row)))""",
             row,
         )
         assert np.allclose(code, z[row], atol=5e-3)
@@ -277,7 +284,7 @@ def lone_page(lone_tab):
 
 @contextmanager
 def opened(page, address):
-    """The page of an address, with every other address out of reach; the requests that were made."""
+    """Open an address, with all others out of reach; give the requests that were made."""
     asked = []
     page.context.route(
         re.compile(rf"^(?!{re.escape(address.rsplit('/', 1)[0])})"), lambda route: route.abort()
@@ -327,4 +334,4 @@ def test_the_page_opens_from_a_disk_too(lone_page, served):
         x = as_float(load_data_or_stand_in(run.config())[0].test.x[:1])
         shown = root.evaluate("(root) => Array.from(root.explorer.readInput(0))")
         assert np.allclose(np.array(shown) / 255, x.flatten(), atol=1 / 255)
-        picture(lone_page, "static")
+        save_picture(lone_page, "static")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -11,19 +10,19 @@ import torch
 from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
-from aecore.explorer.bundle import order_modules, read_styles, wrap_module
+from aecore.explorer.bundle import order_modules, wrap_module
 from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import quantise_to_bytes
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import ModelConfig
 from aecore.runs.listing import SHIPPED_FOLDER, is_shipped_run, list_runs
+from tests.browser.explorer_models import SHARED, build_model, encode_text
 
 pytestmark = pytest.mark.browser
 
-
 SHIPPED = [run.id for run in list_runs() if is_shipped_run(run.path)]
-SHARED = {"latent_dim": 5, "input_shape": [1, 9, 14]}
+
+
 NETWORKS = [
     *(
         {"kind": "mlp", "hidden": [12, 7], "activation": f}
@@ -38,6 +37,8 @@ NETWORKS = [
     {"kind": "conv", "channels": [3], "activation": "gelu"},
     {"kind": "conv", "channels": [3, 4, 6], "activation": "tanh", "code_activation": "tanh"},
 ]
+
+
 PARTS = [
     {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "tied": True}},
@@ -59,7 +60,7 @@ PARTS = [
 
 @pytest.fixture(scope="module")
 def modules(browser):
-    """A page that holds every module's exports, as `run(expression, argument)`; bytes arrive as Uint8Array."""
+    """Give `run(expression, argument)` of a page that holds every module's exports."""
     page = browser.new_page()
     names = [
         "tensors",
@@ -82,29 +83,11 @@ def modules(browser):
     exposed = "\n".join(f"Object.assign(globalThis, module_{name});" for name in names)
     page.add_script_tag(content="\n".join(wrap_module(name) for name in order) + exposed)
     page.evaluate(
-        """globalThis.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))"""
+        """globalThis.bytes = (text) =>
+             Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))"""
     )
     yield page.evaluate
     page.close()
-
-
-def text_of(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def built(options) -> Autoencoder:
-    """A model with weights, statistics and scales that are not where they begin."""
-    torch.manual_seed(0)
-    model = Autoencoder(ModelConfig.model_validate({**SHARED, **options})).eval()
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.copy_(
-                    torch.rand_like(tensor) + 0.3
-                    if "var" in name or name == "scale"
-                    else tensor + 0.1 * torch.randn_like(tensor)
-                )
-    return model
 
 
 def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
@@ -119,13 +102,15 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
         wanted = [z, model.bottleneck.snap(free), model.decode(model.bottleneck.snap(free))]
     got = modules(
         """([text, x, free]) => {
-          const { meta, tensors } = readTensors(bytes(text)), net = new Network(meta.network, tensors);
-          const rows = (f, values) => values.map((row) => Array.from(f(Float32Array.from(row, (v) => v ?? NaN))));
+          const { meta, tensors } = readTensors(bytes(text));
+          const net = new Network(meta.network, tensors);
+          const floats = (row) => Float32Array.from(row, (v) => v ?? NaN);
+          const rows = (f, values) => values.map((row) => Array.from(f(floats(row))));
           return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
                   rows((row) => net.decode(net.snap(row)), free)];
         }""",
         [
-            text_of(data),
+            encode_text(data),
             [[None if v != v else v for v in row] for row in x.flatten(1).tolist()],
             free.tolist(),
         ],
@@ -144,12 +129,12 @@ def test_every_shipped_model_encodes_and_decodes_in_the_browser_as_in_pytorch(mo
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_every_network_runs_in_the_browser(modules, network):
-    agree(modules, built({"network": network}), torch.rand(3, *SHARED["input_shape"]))
+    agree(modules, build_model({"network": network}), torch.rand(3, *SHARED["input_shape"]))
 
 
 @pytest.mark.parametrize("parts", PARTS, ids=str)
 def test_every_part_runs_in_the_browser(modules, parts):
-    model = built(parts)
+    model = build_model(parts)
     x = torch.rand(3, *model.config.input_shape)
     if model.config.missing:
         x[0, 2] = torch.nan
@@ -163,11 +148,12 @@ def test_arrays_of_one_two_and_four_bytes_are_read(modules):
     data = encode_pack({"a": values, "b": values.astype(np.float16), **narrow}, {"x": [1, "ä"]})
     got = modules(
         """(text) => {
-          const { meta, tensors } = readTensors(bytes(text)), all = (name) => new Rows(tensors, name);
+          const { meta, tensors } = readTensors(bytes(text));
+          const all = (name) => new Rows(tensors, name);
           return [meta.x, ...["a", "b", "c"].map((name) =>
             Array.from({ length: all(name).count }, (_, i) => Array.from(all(name).row(i))))];
         }""",
-        text_of(data),
+        encode_text(data),
     )
     assert got[0] == [1, "ä"]
     assert np.array_equal(np.float32(got[1]), values)
@@ -180,8 +166,10 @@ def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
     plane = fit_principal_plane(z)
     places, codes = modules(
         """([origin, axes, z]) => {
-          const plane = new Plane(Float32Array.from(origin), axes.map((axis) => Float32Array.from(axis)));
-          return [z.map((row) => plane.project(row)), z.map((row) => Array.from(plane.computeCode(row[0], row[1])))];
+          const floats = (values) => Float32Array.from(values);
+          const plane = new Plane(floats(origin), axes.map(floats));
+          const codes = z.map((row) => Array.from(plane.computeCode(row[0], row[1])));
+          return [z.map((row) => plane.project(row)), codes];
         }""",
         [plane.origin.tolist(), plane.axes.tolist(), z.tolist()],
     )
@@ -191,12 +179,14 @@ def test_a_place_on_a_plane_is_the_code_that_python_says(modules):
 
 def test_a_plane_through_three_codes_holds_them_and_none_goes_through_a_line(modules):
     found = modules("""() => {
-      const points = [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]].map((row) => Float32Array.from(row));
+      const floats = (row) => Float32Array.from(row);
+      const points = [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]].map(floats);
       const plane = Plane.through(...points);
       const back = points.map((z) => Array.from(plane.computeCode(...plane.project(z))));
-      const line = [[0, 0], [1, 1], [2, 2]].map((row) => Float32Array.from(row));
-      const moved = plane.moveThrough(Float32Array.from([9, 9, 9, 9]));
-      return [back, Plane.through(...line), Array.from(moved.computeCode(...moved.project(Float32Array.from([9, 9, 9, 9]))))];
+      const line = [[0, 0], [1, 1], [2, 2]].map(floats);
+      const moved = plane.moveThrough(floats([9, 9, 9, 9]));
+      const code = moved.computeCode(...moved.project(floats([9, 9, 9, 9])));
+      return [back, Plane.through(...line), Array.from(code)];
     }""")
     assert np.allclose(found[0], [[1, 0, 2, 0], [0, 3, 1, 1], [2, 2, 0, 5]], atol=1e-5)
     assert found[1] is None
@@ -205,9 +195,10 @@ def test_a_plane_through_three_codes_holds_them_and_none_goes_through_a_line(mod
 
 def test_blended_codes_meet_each_points_own_and_lie_between(modules):
     at, between = modules("""() => {
-      const rows = { width: 1, row: (i, out = new Float32Array(1)) => { out[0] = [10, 20][i]; return out; } };
+      const row = (i, out = new Float32Array(1)) => { out[0] = [10, 20][i]; return out; };
+      const rows = { width: 1, row };
       const positions = Float32Array.from([0, 0, 1, 0]);
-      return [blendCodes(1, 0, [0, 1], positions, rows)[0], blendCodes(0.5, 0, [0, 1], positions, rows)[0]];
+      return [1, 0.5].map((x) => blendCodes(x, 0, [0, 1], positions, rows)[0]);
     }""")
     assert (at, between) == (20, 15)
 
@@ -262,7 +253,10 @@ def test_a_gif_holds_the_frames_that_it_was_given(modules):
         ]
         text = modules(
             """async ([flat, width, height]) => {
-              const blob = encodeGif(flat.map((data) => ({ data: Uint8ClampedArray.from(data), width, height })), 60);
+              const frames = flat.map((values) => {
+                return { data: Uint8ClampedArray.from(values), width, height };
+              });
+              const blob = encodeGif(frames, 60);
               return Array.from(new Uint8Array(await blob.arrayBuffer()));
             }""",
             [flat, frames.shape[2], frames.shape[1]],
@@ -332,7 +326,8 @@ PAINT = """([kind, count, chosen]) => {
   camera.resize(60, 40);
   Object.assign(camera, { x: 0, y: 0, scale: 10 });
   painter.set(positions, Uint8Array.from({ length: count }, (_, i) => i % 2), makePalette("class"));
-  if (chosen !== null) painter.setSelection(Uint8Array.from({ length: count }, (_, i) => Number(i === chosen)));
+  const isChosen = Uint8Array.from({ length: count }, (_, i) => Number(i === chosen));
+  if (chosen !== null) painter.setSelection(isChosen);
   painter.draw(camera, 1);
   const copy = document.createElement("canvas").getContext("2d");
   copy.drawImage(canvas, 0, 0);
@@ -364,7 +359,8 @@ def test_beyond_many_points_their_density_is_drawn(modules):
       painter.set(positions, new Uint8Array(count), makePalette("class"));
       painter.draw(camera, 1);
       const drawn = canvas.getContext("2d");
-      const seen = [[30, 20], [40, 10], [5, 5]].map(([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data));
+      const read = ([x, y]) => Array.from(drawn.getImageData(x, y, 1, 1).data);
+      const seen = [[30, 20], [40, 10], [5, 5]].map(read);
       camera.x = 1000;
       const shaded = painter.shaded;
       painter.draw(camera, 1);
@@ -374,126 +370,3 @@ def test_beyond_many_points_their_density_is_drawn(modules):
     assert colours[0] == [0xFB, 0xE0, 0x3A, 255]  # where nearly all lie
     assert colours[1][3] == 255 and colours[1][0] < 80  # where one lies
     assert colours[2][3] == 0
-
-
-# -- what a move of the pointer costs
-
-COUNT = 4000
-MOVES = 12
-WATCH_ARRAYS = """(limit) => {
-  // Count the arrays of `limit` or more values that are made, by construction, Array.from or a method.
-  globalThis.large = [];
-  const note = (array) => {
-    if (array?.length >= limit) large.push(new Error().stack);
-    return array;
-  };
-  for (const name of ["Uint8Array", "Int32Array", "Uint32Array", "Float32Array", "Float64Array"])
-    globalThis[name] = new Proxy(globalThis[name], {
-      construct: (target, values, self) => note(Reflect.construct(target, values, self)),
-    });
-  const typed = Object.getPrototypeOf(Uint8Array.prototype);
-  const methods = ["slice", "map", "filter"].flatMap((name) => [[typed, name], [Array.prototype, name]]);
-  for (const [owner, name] of [...methods, [Array, "from"], [Object.getPrototypeOf(Uint8Array), "from"]]) {
-    const method = owner[name];
-    owner[name] = function (...values) { return note(method.apply(this, values)); };
-  }
-}"""
-MOVE_POINTER = """async (moves) => {
-  const { explorer } = globalThis, { map } = explorer, stage = map.stage.getBoundingClientRect();
-  const nextFrame = () =>
-    new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  const move = (i) => {
-    const at = [stage.left + stage.width * (0.2 + 0.05 * i), stage.top + stage.height / 2];
-    map.stage.dispatchEvent(new PointerEvent("pointermove", { clientX: at[0], clientY: at[1] }));
-  };
-  move(moves); // the first one sorts the points into the grid
-  await nextFrame();
-  let draws = 0;
-  const { draw } = map.overlay;
-  map.overlay.draw = function () { draws++; draw.call(this); };
-  large.length = 0;
-  const seen = [], perMove = [];
-  for (let i = 0; i < moves; i++) {
-    move(i);
-    seen.push(Array.from(explorer.code));
-    await nextFrame();
-    perMove.push(draws);
-  }
-  draws = 0;
-  for (let i = 0; i < moves; i++) move(i); // all before one frame
-  const before = draws;
-  await nextFrame();
-  return { perMove, seen, before, together: draws, large };
-}"""
-
-
-@pytest.fixture
-def explorer_page(browser):
-    """An explorer of 4,000 codes of a small model, in a page that counts large arrays."""
-    model = built({"input_shape": [6], "network": {"kind": "mlp", "hidden": [8]}})
-    z = np.random.default_rng(0).normal(size=(COUNT, 5)).astype(np.float32)
-    plane = fit_principal_plane(z)
-    about, weights = export_steps(model)
-    columns = {f"columns.{end}": np.full(6, i, np.float32) for i, end in enumerate(("low", "high"))}
-    model_pack = encode_pack(
-        {f"model.{name}": t.numpy() for name, t in weights.items()} | columns | {"codes": z},
-        {"network": about, "token": "", "kind": "table", "columns": list("abcdef")},
-    )
-    meta = {"token": "", "run": "r", "data": "d", "split": "test", "classes": [], "name": "PCA"}
-    map_pack = encode_pack(
-        {
-            "positions": plane.positions(z).astype(np.float32),
-            "errors": np.ones(COUNT, np.float32),
-            "plane.origin": plane.origin,
-            "plane.axes": plane.axes,
-        },
-        meta | {"axes": ["x", "y"], "colour": "error", "total": COUNT, "marked": None},
-    )
-    page = browser.new_page()
-    page.set_content(f"<style>{read_styles('explorer')}</style><div class='explorer-root'></div>")
-    order: list[str] = []
-    order_modules("explorer", order)
-    page.add_script_tag(content="\n".join(wrap_module(name) for name in order))
-    page.evaluate(
-        """([model, map]) => {
-          const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-          globalThis.explorer = new module_explorer.Explorer(document.querySelector("div"));
-          explorer.setMap(bytes(map));
-          explorer.setModel(bytes(model));
-        }""",
-        [text_of(model_pack), text_of(map_pack)],
-    )
-    page.wait_for_function("explorer.map.fitted")
-    page.evaluate(WATCH_ARRAYS, COUNT // 4)
-    yield page
-    page.close()
-
-
-@pytest.mark.parametrize("selected", ["none", "one", "half"])
-def test_a_move_draws_the_overlay_once_a_frame_and_makes_no_array_of_all_points(
-    explorer_page, selected
-):
-    rows = {"none": [], "one": [7], "half": list(range(0, COUNT, 2))}[selected]
-    explorer_page.evaluate("(rows) => explorer.selections.select(rows)", rows)
-    result = explorer_page.evaluate(MOVE_POINTER, MOVES)
-    assert result["perMove"] == list(range(1, MOVES + 1))  # one drawing a move
-    assert (result["before"], result["together"]) == (0, 1)  # and one for many moves in a frame
-    assert len({tuple(code) for code in result["seen"]}) == MOVES  # each was decoded
-    assert result["large"] == []
-
-
-def test_a_selection_makes_one_mask_and_panning_makes_no_array(explorer_page):
-    result = explorer_page.evaluate("""() => {
-      const { map, selections } = explorer, { listRows } = module_selections;
-      selections.select([1, 2, 3]);
-      const selecting = large.length, { mask } = selections, rows = listRows(mask);
-      const { pixels } = map.painter;
-      for (let i = 0; i < 5; i++) {
-        map.camera.pan(3, 2);
-        map.draw();
-      }
-      const same = [map.mask === mask, listRows(mask) === rows, map.painter.pixels === pixels];
-      return { selecting, panning: large.length - selecting, same, rows: Array.from(rows) };
-    }""")
-    assert (result["selecting"], result["panning"]) == (1, 0)
-    assert result["same"] == [True] * 3 and result["rows"] == [1, 2, 3]

@@ -1,4 +1,4 @@
-"""A new user with data of their own: bring it, train on it, and do every job with it, in a real browser."""
+"""A new user with data of their own: bring it, train on it, do every job with it, in a browser."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
 from tests.browser.serving import VIEWPORT, go_on, settle
-from tests.browser.test_end_to_end import go, picture, run_of
+from tests.browser.test_end_to_end import go, run_of, save_picture
 
 pytestmark = pytest.mark.browser
 
 
 def patches(path: Path, count: int = 160, side: int = 64) -> Path:
-    """Small colour pictures, cut from two photographs, a class each; with two files that are no pictures."""
+    """Zip colour pictures cut from two photographs, a class each, and two files that are none."""
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(path, "w") as archive:
         for name, photo in zip(("china", "flower"), load_sample_images().images, strict=True):
@@ -79,7 +79,7 @@ def train_on_this(page, variant: str, name: str) -> str:
     page.wait_for_url("**run=**")
     page.get_by_text("On the test set").wait_for()
     settle(page)
-    picture(page, f"{name}-trained")
+    save_picture(page, f"{name}-trained")
     return run_of(page)
 
 
@@ -90,7 +90,7 @@ def whole(page, name: str) -> None:
     if os.environ.get("AECORE_SCREENSHOTS"):
         page.set_viewport_size({"width": 1280, "height": 1900})
         settle(page)
-        picture(page, name)
+        save_picture(page, name)
         page.set_viewport_size(VIEWPORT)
 
 

@@ -1,4 +1,4 @@
-"""What a run on this machine survives: its server's end in every way."""
+"""A run on this machine survives the end of its server in every way."""
 
 from __future__ import annotations
 

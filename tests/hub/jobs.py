@@ -1,4 +1,4 @@
-"""Hugging Face Jobs on the loopback Hub: a job is the command itself, run as a process of this machine."""
+"""Hugging Face Jobs on the loopback Hub: each job runs its command as a local process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.hub.loopback import Handler, LoopbackError, LoopbackHub, Reply, as_json, iso, route
+from tests.hub.loopback import Handler, LoopbackHub, Reply, as_json, route
+from tests.hub.loopback_repos import LoopbackError, iso
 
 HARDWARE = [
     {
@@ -90,7 +91,7 @@ class RunningJob:
         self.ended.set()
 
     def stop(self) -> None:
-        """SIGTERM to the command, as a container gets it; SIGKILL to all of it where it does not end."""
+        """Send SIGTERM to the command, as a container gets it; SIGKILL where it does not end."""
         self.process.terminate()
         if not self.ended.wait(STOP_SECONDS):
             self.kill()
@@ -104,7 +105,7 @@ class RunningJob:
             self.kill()
 
     def info(self) -> dict[str, Any]:
-        """What the Hub says of a job: never its secrets."""
+        """Return the Hub's answer about a job: never its secrets."""
         code = self.process.poll()
         stage = "RUNNING" if not self.ended.is_set() else "COMPLETED" if code == 0 else "ERROR"
         stage = "CANCELED" if self.canceled and self.ended.is_set() else stage
@@ -194,7 +195,7 @@ def cancel(handler: Handler, user: str, number: str) -> Reply:
 
 @route("GET", "/api/jobs/{name}/{job}/logs")
 def logs(handler: Handler, user: str, number: str) -> Reply:
-    """Server-sent events until the job ends; sent from here, a line at a time, without the Hub's lock."""
+    """Send server-sent events, a line at a time, until the job ends, without the Hub's lock."""
     job = job_of(handler, user, number)
     handler.hub.lock.release()
     try:

@@ -1,6 +1,7 @@
-"""A Hugging Face Hub on 127.0.0.1, in memory: enough of its HTTP for the real huggingface_hub client.
+"""A Hugging Face Hub on 127.0.0.1, in memory, for the real huggingface_hub client.
 
-Models, Spaces, and the Parquet copies of data sets; plain LFS only (run the client with HF_HUB_DISABLE_XET=1).
+It serves models, Spaces, and the Parquet copies of data sets; plain LFS only (run the client
+with HF_HUB_DISABLE_XET=1).
 In a test:
 
     with LoopbackHub(users={"hf_alice": "alice"}) as hub:
@@ -13,26 +14,19 @@ the tokens are hf_alice and hf_bob.
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 import json
 import re
-import secrets
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
 
-ATTRIBUTES = (
-    b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"  # what a new repository starts with
-)
+from tests.hub.loopback_repos import File, LoopbackError, Repo, front_matter
+
 ONLY_IN_FULL = {"author", "sha", "lastModified", "siblings"}  # a listing has these with ?full= only
 PARTS = {
     "repo": "[^/]+/[^/]+",
@@ -42,17 +36,6 @@ PARTS = {
     "oid": "[0-9a-f]{64}",
     "job": "job[0-9]+",
 }
-
-
-class LoopbackError(Exception):
-    """An answer that is not a 2xx; the client turns `code` (X-Error-Code) into its own exceptions."""
-
-    def __init__(self, status: int, message: str, code: str = "", **body: str) -> None:
-        super().__init__(message)
-        self.status, self.body = status, {"error": message, **body}
-        self.headers = {"X-Error-Message": ascii(message)[1:-1]} | (
-            {"X-Error-Code": code} if code else {}
-        )
 
 
 class Reply(NamedTuple):
@@ -66,118 +49,11 @@ def as_json(value: object, status: int = 200, headers: Mapping[str, str] | None 
     return Reply(json.dumps(value, default=str).encode(), status, content)
 
 
-@dataclass(frozen=True)
-class File:
-    data: bytes
-    lfs: bool
-
-    @cached_property
-    def oid(self) -> str:
-        """What the client compares with its own file: sha256 under LFS, else the git blob id."""
-        if self.lfs:
-            return hashlib.sha256(self.data).hexdigest()
-        return hashlib.sha1(b"blob %d\0" % len(self.data) + self.data).hexdigest()
-
-    def about(self) -> dict[str, Any]:
-        size = len(self.data)
-        pointer = {"oid": self.oid, "sha256": self.oid, "size": size, "pointerSize": 134}
-        return {"size": size} | ({"lfs": pointer} if self.lfs else {})
-
-
-@dataclass(frozen=True)
-class Commit:
-    files: Mapping[str, File]
-    sha: str = field(default_factory=lambda: secrets.token_hex(20))
-    date: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-@dataclass
-class Repo:
-    id: str
-    private: bool = False
-    sdk: str = ""  # of a Space
-    revisions: dict[str, Commit] = field(default_factory=dict)  # by branch, by tag and by sha
-    lfs: dict[str, File] = field(default_factory=dict)  # uploaded, in a commit or not yet
-
-    def __post_init__(self) -> None:
-        self.created = self.commit("main", {".gitattributes": File(ATTRIBUTES, lfs=False)}).date
-
-    @property
-    def owner(self) -> str:
-        return self.id.split("/")[0]
-
-    def at(self, revision: str) -> Commit:
-        if revision not in self.revisions:
-            raise LoopbackError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-        return self.revisions[revision]
-
-    def commit(self, branch: str, files: Mapping[str, File]) -> Commit:
-        new = Commit(dict(files))
-        self.revisions[branch] = self.revisions[new.sha] = new
-        return new
-
-    def change(self, files: dict[str, File], key: str, path: str, value: Mapping[str, str]) -> None:
-        """Apply one line of a commit to `files`."""
-        if any(part in ("", ".", "..", ".git") for part in path.rstrip("/").split("/")):
-            raise LoopbackError(400, f"Invalid path in repository: {path!r}.")
-        if key == "file":
-            files[path] = File(base64.b64decode(value["content"]), lfs=False)
-        elif key == "lfsFile" and value["oid"] in self.lfs:
-            files[path] = self.lfs[value["oid"]]
-        elif key == "deletedFile" and path in files:
-            del files[path]
-        elif key == "deletedFolder":
-            for name in [name for name in files if name.startswith(path.rstrip("/") + "/")]:
-                del files[name]
-        else:
-            raise LoopbackError(
-                400, f"Cannot apply {key} to {path!r}: the file or its content is not here."
-            )
-
-    def info(self, commit: Commit, blobs: bool = False) -> dict[str, Any]:
-        """What /api/models says of a repository; tags and library come from the README's front matter."""
-        readme = commit.files.get("README.md", File(b"", lfs=False))
-        card: dict[str, Any] = {}
-        with suppress(yaml.YAMLError, ValueError, RecursionError):
-            card = front_matter(readme.data.decode(errors="replace"))
-        files = sorted(commit.files.items())
-        about: dict[str, Any] = {
-            "id": self.id,
-            "modelId": self.id,
-            "author": self.owner,
-            "sha": commit.sha,
-        }
-        about |= {"private": self.private, "gated": False, "downloads": 0, "likes": 0}
-        about |= {"createdAt": iso(self.created), "lastModified": iso(commit.date)}
-        about |= {key: card[key] for key in ("library_name", "pipeline_tag") if key in card}
-        about |= {"tags": tags_of(card), "cardData": card} | ({"sdk": self.sdk} if self.sdk else {})
-        siblings = [{"rfilename": path} | (file.about() if blobs else {}) for path, file in files]
-        return about | {"siblings": siblings}
-
-
-def front_matter(readme: str) -> dict[str, Any]:
-    """The YAML on top of a README, {} when there is none. Raises yaml.YAMLError when it is broken."""
-    match = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", readme, re.DOTALL)
-    card = yaml.safe_load(match[1]) if match else None
-    return card if isinstance(card, dict) else {}
-
-
-def tags_of(card: Mapping[str, Any]) -> list[str]:
-    """The card's own tags, and those that the Hub derives from its other fields."""
-    prefixes = {"library_name": "", "tags": "", "pipeline_tag": "", "datasets": "dataset:"}
-    tags: list[str] = []
-    for key, prefix in (prefixes | {"license": "license:"}).items():
-        value = card.get(key) or []
-        tags += [f"{prefix}{item}" for item in (value if isinstance(value, list) else [value])]
-    return list(dict.fromkeys(tags))
-
-
-def iso(date: datetime) -> str:
-    return date.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 class LoopbackHub:
-    """The repositories, the users (token -> name) and the server. `requests`: (method, path), no tokens."""
+    """The repositories, the users (token -> name) and the server.
+
+    `requests` holds (method, path) of each request, and no tokens.
+    """
 
     def __init__(
         self, users: Mapping[str, str], read_only: Collection[str] = (), port: int = 0
@@ -217,7 +93,7 @@ class LoopbackHub:
         return path.endswith(".safetensors") or size > self.lfs_threshold
 
     def put_file(self, repo_id: str, path: str, data: bytes, branch: str = "main") -> str:
-        """Commit `data` unchecked, creating the repository if it is missing. Returns the commit's sha."""
+        """Commit `data` unchecked, creating the repository if need be; return the commit's sha."""
         with self.lock:
             repo = self.repos.setdefault(repo_id, Repo(repo_id))
             file = File(data, self.is_lfs(path, len(data)))
@@ -230,6 +106,8 @@ class Server(ThreadingHTTPServer):
 
 
 Route = Callable[..., Reply]
+
+
 ROUTES: list[tuple[str, re.Pattern[str], Route]] = []
 
 
@@ -244,7 +122,7 @@ def route(method: str, template: str) -> Callable[[Route], Route]:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one request a connection, so that a stopped Hub is gone for a client that pools them."""
+    """Answer one request a connection, so that a client that pools them loses a stopped Hub."""
 
     hub: LoopbackHub
     protocol_version = "HTTP/1.1"
@@ -300,7 +178,8 @@ class Handler(BaseHTTPRequestHandler):
     def readable(self, repo_id: str) -> Repo:
         repo = self.shelf.get(repo_id)
         if repo is None or (repo.private and repo.owner != self.user):
-            # Like the real Hub: 401 for a stranger without a token; the client calls both "not found".
+            # Like the real Hub: 401 for a stranger without a token; the client calls both
+            # "not found".
             raise LoopbackError(404 if self.user else 401, "Repository not found", "RepoNotFound")
         return repo
 
@@ -361,7 +240,10 @@ class Handler(BaseHTTPRequestHandler):
 
     @route("GET", "/api/models")
     def list_models(self) -> Reply:
-        """The models this user may see that carry every ?filter= tag, newest first unless ?sort= is given."""
+        """List the models this user may see that carry every ?filter= tag.
+
+        The newest come first unless ?sort= is given.
+        """
         one = {key: values[0] for key, values in self.query.items()}
         seen = [
             repo for repo in self.hub.repos.values() if not repo.private or repo.owner == self.user
@@ -412,7 +294,10 @@ class Handler(BaseHTTPRequestHandler):
 
     @route("POST", "/api/models/{repo}/preupload/{rev}")
     def preupload(self, repo_id: str, revision: str) -> Reply:
-        """How each file is to be sent, and the oid of what stands there now: the client skips equal ones."""
+        """Tell how each file is to be sent, and the oid that is there now.
+
+        The client skips files with equal oids.
+        """
         known = self.writable(repo_id).at(revision).files
 
         def plan(path: str, size: int) -> dict[str, Any]:
@@ -476,7 +361,7 @@ class Handler(BaseHTTPRequestHandler):
 
     @route("GET", "/api/datasets/{repo}/parquet")
     def parquet(self, repo_id: str) -> Reply:
-        """Where the files of each split lie, under the one configuration that there is here."""
+        """List the addresses of the files of each split, under the only configuration."""
         base = f"{self.hub.url}/api/datasets/{repo_id}/parquet/default"
         splits = self.dataset(repo_id).items()
         return as_json(

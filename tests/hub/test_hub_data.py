@@ -21,13 +21,13 @@ def loopback(tmp_path, monkeypatch):
     with LoopbackHub(users={"hf_alice": "alice"}) as made:
         monkeypatch.setenv("HF_ENDPOINT", made.url)
         made.datasets["alice/people"] = {
-            "train": [table(0, 300), table(300, 900)],
-            "test": [table(900, 950)],
+            "train": [encode_table(0, 300), encode_table(300, 900)],
+            "test": [encode_table(900, 950)],
         }
         yield made
 
 
-def table(start, stop):
+def encode_table(start, stop):
     out = io.BytesIO()
     pd.DataFrame(
         {"age": range(start, stop), "city": ["Rome", "Oslo"] * ((stop - start) // 2)}

@@ -1,4 +1,4 @@
-"""Hugging Face Jobs against the loopback Hub, whose jobs really run: from an order to a run folder here."""
+"""Hugging Face Jobs against the loopback Hub, whose jobs really run and send their run here."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ SHORT = {"epochs": 8, "previews": 3}
 # What the script of a job does after its pip install, in one process.
 IN_ONE_PROCESS = f"""
 import os, runpy, sys, tempfile, zipfile, huggingface_hub
-package = huggingface_hub.hf_hub_download(os.environ["AE_REPO"], "{PACKAGE_FILE}", endpoint=os.environ["HF_ENDPOINT"])
+repo, endpoint = os.environ["AE_REPO"], os.environ["HF_ENDPOINT"]
+package = huggingface_hub.hf_hub_download(repo, "{PACKAGE_FILE}", endpoint=endpoint)
 os.chdir(tempfile.mkdtemp())
 zipfile.ZipFile(package).extractall()
-sys.argv = ["job", "--processes", "0", "--minutes", os.environ["AE_MINUTES"], "--hub", os.environ["AE_REPO"]]
+sys.argv = ["job", "--processes", "0", "--minutes", os.environ["AE_MINUTES"], "--hub", repo]
 runpy.run_module("aecore.backends.job", run_name="__main__", alter_sys=True)
 """
 
@@ -52,14 +53,14 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def light_jobs(forked, monkeypatch):
-    """Followers, jobs and trainers that are forks of this process; the first test below has real ones."""
+    """Make followers, jobs and trainers forks of this process, save in the first test below."""
     monkeypatch.setattr(
         "aecore.backends.huggingface.format_job_script",
         lambda: f"exec python -c {shlex.quote(IN_ONE_PROCESS)}",
     )
 
 
-def sent(config, minutes=30):
+def send_order(config, minutes=30):
     run = create_run(config)
     order = Order(
         backend="hf", device="cpu-basic", label="CPU Basic", minutes=minutes, owner="alice"
@@ -68,13 +69,13 @@ def sent(config, minutes=30):
     return run
 
 
-def ended(run):
+def wait_for_end(run):
     wait_for(lambda: run.state().state not in LIVE_STATES, "it ends")
     return run.state()
 
 
-def environments(pid):
-    """What a process and its descendants have in their environments."""
+def read_environments(pid):
+    """Return the environments of a process and its descendants."""
     pids = subprocess.run(
         ["pgrep", "-s", str(os.getsid(pid))], capture_output=True, text=True
     ).stdout.split()
@@ -82,12 +83,12 @@ def environments(pid):
 
 
 def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_path):
-    run = sent(tiny(training=SHORT))
+    run = send_order(tiny(training=SHORT))
     wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
-    assert TOKEN.encode() not in environments(run.pid()), (
+    assert TOKEN.encode() not in read_environments(run.pid()), (
         "the follower has the token in its memory alone"
     )
-    assert ended(run).state == "done", run.state()
+    assert wait_for_end(run).state == "done", run.state()
     here = trained(tiny(training=SHORT))
     assert weights_of(run) == weights_of(here) and run.test_metrics() == here.test_metrics()
     assert len(run.previews()) == len(here.previews()) and (run.path / "README.md").exists()
@@ -105,7 +106,7 @@ def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_p
 
 
 def test_a_rented_job_is_cancelled_found_again_and_resumed(hub, light_jobs):
-    run = sent(tiny(training={"epochs": 100_000, "previews": 3}))
+    run = send_order(tiny(training={"epochs": 100_000, "previews": 3}))
     wait_for(lambda: run.state().epoch >= 5, "it trains")
     (job,) = HuggingFace(TOKEN).jobs("alice")
     assert job.run == run.id and job.stage == "RUNNING"
@@ -121,14 +122,14 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub, light_jobs):
     epoch = wait_for(lambda: found.state().epoch, "its news come from the beginning")
     assert found.epochs()[0].epoch == 1
     stop_run(found)
-    state = ended(found)
+    state = wait_for_end(found)
     assert state.state == "stopped" and state.epoch >= epoch and found.has_model()
 
     resume_run(found, TOKEN)
     wait_for(lambda: found.state().epoch > state.epoch, "it goes on where it was")
     assert len(hub.jobs) == 2
     hub.jobs["job1"].kill()
-    assert ended(found).state == "failed" and "failed" in found.state().error
+    assert wait_for_end(found).state == "failed" and "failed" in found.state().error
 
 
 def test_a_job_whose_time_is_up_has_saved_its_model_before(hub, monkeypatch, tmp_path, light_jobs):

@@ -62,12 +62,12 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def push(api: HfApi, folder: Path, **kwargs: object) -> str:
+def push_folder(api: HfApi, folder: Path, **kwargs: object) -> str:
     api.create_repo(REPO, exist_ok=True, **kwargs)
     return api.upload_folder(repo_id=REPO, folder_path=folder).oid
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def read_contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
@@ -75,12 +75,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_pushed_folder_comes_back_with_equal_bytes(
     hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
-    push(alice, folder)
-    pulled = contents(
+    push_folder(alice, folder)
+    pulled = read_contents(
         Path(HfApi(endpoint=hub.url, token=False).snapshot_download(REPO, cache_dir=tmp_path / "c"))
     )
     assert pulled.pop(".gitattributes")
-    assert pulled == contents(folder)
+    assert pulled == read_contents(folder)
     assert sum(method == "PUT" for method, _ in hub.requests) == 1
     assert "hf_alice" not in str(hub.requests)
 
@@ -88,7 +88,7 @@ def test_a_pushed_folder_comes_back_with_equal_bytes(
 def test_the_client_checks_every_pulled_file_against_the_hub(
     alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     alice.snapshot_download(REPO, cache_dir=tmp_path / "cache")
     checked = alice.verify_repo_checksums(REPO, cache_dir=tmp_path / "cache")
     assert checked.checked_count == 6
@@ -108,10 +108,10 @@ def test_a_large_file_of_any_name_goes_through_lfs(hub: LoopbackHub, alice: HfAp
 def test_a_pinned_revision_gives_the_older_content(
     alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
-    old = push(alice, folder)
+    old = push_folder(alice, folder)
     alice.create_tag(REPO, tag="v1")
     (folder / "config.json").write_text('{"latent_dim": 3}')
-    new = push(alice, folder)
+    new = push_folder(alice, folder)
     assert old != new
 
     def pulled(revision: str) -> str:
@@ -130,7 +130,7 @@ def test_a_pinned_revision_gives_the_older_content(
 def test_a_pinned_and_cached_pull_sends_no_request(
     hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
-    sha = push(alice, folder)
+    sha = push_folder(alice, folder)
     first = alice.snapshot_download(REPO, revision=sha, cache_dir=tmp_path)
     hub.requests.clear()
     assert alice.snapshot_download(REPO, revision=sha, cache_dir=tmp_path) == first
@@ -138,15 +138,15 @@ def test_a_pinned_and_cached_pull_sends_no_request(
 
 
 def test_an_unchanged_upload_makes_no_commit(hub: LoopbackHub, alice: HfApi, folder: Path) -> None:
-    first = push(alice, folder)
+    first = push_folder(alice, folder)
     hub.requests.clear()
-    assert push(alice, folder) == first
+    assert push_folder(alice, folder) == first
     assert ("POST", "/api/models/alice/ae/commit/main") not in hub.requests
     assert all(method != "PUT" for method, _ in hub.requests)
 
 
 def test_a_branch_grows_apart_from_main(alice: HfApi, folder: Path) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     alice.create_branch(REPO, branch="draft")
     alice.upload_file(
         repo_id=REPO, path_in_repo="new.txt", path_or_fileobj=b"new", revision="draft"
@@ -156,7 +156,7 @@ def test_a_branch_grows_apart_from_main(alice: HfApi, folder: Path) -> None:
 
 
 def test_deleted_files_and_folders_are_gone(alice: HfApi, folder: Path) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     gone = [
         CommitOperationDelete("config.json"),
         CommitOperationDelete("previews/", is_folder=True),
@@ -167,9 +167,9 @@ def test_deleted_files_and_folders_are_gone(alice: HfApi, folder: Path) -> None:
 
 
 def test_a_commit_on_an_outdated_parent_is_refused(alice: HfApi, folder: Path) -> None:
-    old = push(alice, folder)
+    old = push_folder(alice, folder)
     (folder / "config.json").write_text("{}")
-    push(alice, folder)
+    push_folder(alice, folder)
     with pytest.raises(HfHubHTTPError, match="412"):
         alice.upload_file(repo_id=REPO, path_in_repo="a", path_or_fileobj=b"a", parent_commit=old)
 
@@ -177,7 +177,7 @@ def test_a_commit_on_an_outdated_parent_is_refused(alice: HfApi, folder: Path) -
 def test_a_wrong_token_is_refused_everywhere(
     hub: LoopbackHub, alice: HfApi, folder: Path, tmp_path: Path
 ) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     wrong = HfApi(endpoint=hub.url, token="hf_wrong")
 
     def pull() -> object:
@@ -204,7 +204,7 @@ def test_a_good_token_tells_who_it_belongs_to(hub: LoopbackHub, bob: HfApi) -> N
 def test_only_a_writing_token_of_the_owner_may_push(
     hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path
 ) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     for api in (bob, HfApi(endpoint=hub.url, token="hf_reader")):
         with pytest.raises(HfHubHTTPError, match="403"):
             api.upload_file(repo_id=REPO, path_in_repo="a.txt", path_or_fileobj=b"a")
@@ -224,7 +224,7 @@ def test_a_missing_repository_is_named_as_such(
 
 
 def test_a_missing_file_is_named_as_such(alice: HfApi, folder: Path, tmp_path: Path) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     with pytest.raises(EntryNotFoundError):
         alice.hf_hub_download(REPO, "none.json", cache_dir=tmp_path)
 
@@ -232,7 +232,7 @@ def test_a_missing_file_is_named_as_such(alice: HfApi, folder: Path, tmp_path: P
 def test_a_private_repository_is_hidden_from_others(
     hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path, tmp_path: Path
 ) -> None:
-    push(alice, folder, private=True)
+    push_folder(alice, folder, private=True)
     assert alice.model_info(REPO).private
     assert [model.id for model in alice.list_models()] == [REPO]
     for stranger in (bob, HfApi(endpoint=hub.url, token=False)):
@@ -249,7 +249,7 @@ def test_creating_twice_is_a_conflict_unless_it_may_exist(hub: LoopbackHub, alic
 
 
 def test_a_deleted_repository_is_gone(alice: HfApi, bob: HfApi, folder: Path) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     with pytest.raises(HfHubHTTPError, match="403"):
         bob.delete_repo(REPO)
     alice.delete_repo(REPO)
@@ -259,7 +259,7 @@ def test_a_deleted_repository_is_gone(alice: HfApi, bob: HfApi, folder: Path) ->
 def test_models_are_found_by_what_their_card_says(
     hub: LoopbackHub, alice: HfApi, bob: HfApi, folder: Path
 ) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     bob.create_repo("bob/other")
 
     def found(**wanted: object) -> list[str]:
@@ -281,7 +281,7 @@ def test_a_broken_card_is_refused_on_push_but_can_be_planted(
 ) -> None:
     (folder / "README.md").write_text("---\ntags: [a\n---\n")
     with pytest.raises(ValueError, match="Invalid metadata"):
-        push(alice, folder)
+        push_folder(alice, folder)
     hub.put_file("bob/evil", "README.md", b"---\ntags: [a\n---\n")
     assert alice.model_info("bob/evil").tags == []
 
@@ -295,7 +295,7 @@ def test_planted_content_is_served_as_it_is(hub: LoopbackHub, alice: HfApi, tmp_
 def test_the_header_of_a_safetensors_file_is_read_by_range(
     hub: LoopbackHub, alice: HfApi, folder: Path
 ) -> None:
-    push(alice, folder)
+    push_folder(alice, folder)
     header = alice.get_safetensors_metadata(REPO)
     assert header.files_metadata["model.safetensors"].tensors["weight"].shape == [3_000_000]
     beyond = httpx2.get(
