@@ -8,6 +8,7 @@ too. For each place where processes are started, one test starts real ones.
 from __future__ import annotations
 
 import gc
+import inspect
 import io
 import os
 import runpy
@@ -20,6 +21,7 @@ import traceback
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 LONGEST_SLEEP = 0.1  # of those who look again and again: nothing waits for the sake of waiting
@@ -36,71 +38,51 @@ def words_of_python(command: Any) -> list[str]:
     return words[1:] if words[0] in ("python", sys.executable) else []
 
 
+# The names of what Popen hands to the system, in their order: they differ between Python versions.
+STARTING = list(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]
+
+
 class ForkedPython(subprocess.Popen):  # type: ignore[type-arg]
     """Popen, for which a Python program is a fork of this process."""
 
-    def _execute_child(
-        self,
-        args,
-        executable,
-        preexec_fn,
-        close_fds,
-        pass_fds,
-        cwd,
-        env,
-        startupinfo,
-        creationflags,
-        shell,
-        p2cread,
-        p2cwrite,
-        c2pread,
-        c2pwrite,
-        errread,
-        errwrite,
-        *others,
-    ):
-        words = words_of_python(args)
+    def _execute_child(self, *values: Any) -> None:
+        words = words_of_python(values[0])
         if not words:
-            return super()._execute_child(
-                args,
-                executable,
-                preexec_fn,
-                close_fds,
-                pass_fds,
-                cwd,
-                env,
-                startupinfo,
-                creationflags,
-                shell,
-                p2cread,
-                p2cwrite,
-                c2pread,
-                c2pwrite,
-                errread,
-                errwrite,
-                *others,
-            )
-        start_new_session = others[-2]
+            return super()._execute_child(*values)
+        given = SimpleNamespace(**dict(zip(STARTING, values, strict=True)))
         self.pid = os.fork()
         if not self.pid:
-            try:
-                if start_new_session:
-                    os.setsid()
-                connect(p2cread, c2pwrite, errwrite)
-                if cwd is not None:
-                    os.chdir(cwd)
-                if env is not None:
-                    os.environ.clear()
-                    os.environ.update(env)
-                if preexec_fn:
-                    preexec_fn()
-                become_python(words, pass_fds)
-            except BaseException:
-                os.write(2, traceback.format_exc().encode())
-            finally:
-                os._exit(70)
+            become_child(words, given)
         self._child_created = True
-        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)
+        self._close_pipe_fds(
+            given.p2cread,
+            given.p2cwrite,
+            given.c2pread,
+            given.c2pwrite,
+            given.errread,
+            given.errwrite,
+        )
+        return None
+
+
+def become_child(words: list[str], given: SimpleNamespace) -> NoReturn:
+    """Become the program in the child's session, folder and environment, with its files."""
+    try:
+        if given.start_new_session:
+            os.setsid()
+        connect(given.p2cread, given.c2pwrite, given.errwrite)
+        if given.cwd is not None:
+            os.chdir(given.cwd)
+        if given.env is not None:
+            os.environ.clear()
+            os.environ.update(given.env)
+        if given.preexec_fn:
+            given.preexec_fn()
+        become_python(words, given.pass_fds)
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(70)
 
 
 def connect(*ends: int) -> None:
@@ -165,7 +147,7 @@ def inherited() -> list[int]:
 
 def run(words: list[str]) -> None:
     """`python WORDS`: a module by -m, or code by -c."""
-    while words[0] in ("-u", "-X"):
+    while words[0] in ("-u", "-S", "-X"):
         words = words[2:] if words[0] == "-X" else words[1:]
     kind, what, *arguments = words
     sys.argv = [kind, *arguments]

@@ -27,7 +27,6 @@ from aecore.backends.slots import (
 )
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs import listing
 from aecore.runs.listing import create_run, find_run
 from aecore.runs.process import PACKAGE_PARENT, make_child_environment, read_slot_limit
 from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
@@ -44,7 +43,7 @@ class Gate:
 
     def __init__(self, folder, monkeypatch):
         self.reached, self.opened, self.find = folder / "reached", folder / "opened", find_run
-        monkeypatch.setattr(listing, "find_run", self.find_late)
+        monkeypatch.setattr("aecore.cli.commands.find_run", self.find_late)
 
     def find_late(self, name):
         self.reached.touch()
