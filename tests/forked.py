@@ -35,7 +35,8 @@ def words_of_python(command: Any) -> list[str]:
     if words[:2] == ["bash", "-c"]:
         words = shlex.split(words[2])
     words = words[1:] if words[:1] == ["exec"] else words
-    return words[1:] if words[0] in ("python", sys.executable) else []
+    is_bare = words[1:2] == ["-S"]  # imports nothing: a real one starts at once
+    return words[1:] if words[0] in ("python", sys.executable) and not is_bare else []
 
 
 # The names of what Popen hands to the system, in their order: they differ between Python versions.
@@ -147,7 +148,7 @@ def inherited() -> list[int]:
 
 def run(words: list[str]) -> None:
     """`python WORDS`: a module by -m, or code by -c."""
-    while words[0] in ("-u", "-S", "-X"):
+    while words[0] in ("-u", "-X"):
         words = words[2:] if words[0] == "-X" else words[1:]
     kind, what, *arguments = words
     sys.argv = [kind, *arguments]
