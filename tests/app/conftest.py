@@ -17,7 +17,7 @@ from aecore.data.catalog import CATALOG
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
-from ui.kit.jobs import RUNNING, background_jobs
+from ui.kit.jobs import RUNNING, get_job_registry
 
 ROUTER = str(Path(__file__).parents[2] / "pages" / "_router.py")
 NEWER = 20_000_000  # nanoseconds, more than the steps in which a file system tells the time
@@ -59,7 +59,7 @@ def finish_jobs(app: AppTest) -> AppTest:
     """Wait for the page's threads, then run it, as its fragment would, until none is left."""
     while app.get("progress") or app.get("status"):
         wait_for(
-            lambda: RUNNING not in background_jobs().results.values(),
+            lambda: RUNNING not in get_job_registry().outcomes.values(),
             "the page's threads have ended",
             300,
         )
