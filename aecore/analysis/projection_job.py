@@ -163,6 +163,11 @@ def projections_folder(run: Run) -> Path:
     return _temporary_path("") / f"{run.id}-{digest}"
 
 
+def projection_queue_file() -> Path:
+    """Returns the file that the process of the map being made keeps locked."""
+    return _temporary_path(".lock")
+
+
 def _temporary_path(suffix: str) -> Path:
     """Returns a path in the temporary folder that is this user's alone."""
     return Path(tempfile.gettempdir()) / f"aecore-maps-{os.getuid()}{suffix}"
@@ -174,7 +179,7 @@ def _temporary_path(suffix: str) -> Path:
 def run_projection(job: ProjectionJob, out: Path) -> None:
     """Encodes, projects and writes. DataError where the data is not what the page showed."""
     print_step("Waiting for another map")
-    with LockFile(_temporary_path(".lock")).hold(wait=True):  # one at a time on this machine
+    with LockFile(projection_queue_file()).hold(wait=True):  # one at a time on this machine
         print_step("Reading the data")
         dataset, _ = load_data_or_stand_in(job.run.config())
         if dataset.name != job.data_name:

@@ -14,8 +14,8 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import list_runs
 from aecore.tasks.anomaly import Detector, draw_calibration_rows, fit_detector, score_anomalies
 from aecore.tasks.detection import count_confusion
-from tests.app.test_data_page import brought, npz, texts
-from tests.test_data_images import packed, picture
+from tests.app.test_data_page import bring_data, npz, read_texts
+from tests.test_data_images import pack_zip, encode_picture
 from ui.apply_anomaly.ranking import tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.inputs import fill_missing_inputs, load_fitted_rows
@@ -48,7 +48,7 @@ def write_people(rows, seed=0):
 
 
 def own_run(trained, frame, **settings):
-    one = brought("people.csv", frame.to_csv(index=False).encode())
+    one = bring_data("people.csv", frame.to_csv(index=False).encode())
     about = {
         f"data.{name}": value
         for name, value in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
@@ -61,12 +61,16 @@ def own_run(trained, frame, **settings):
 def test_a_first_visit_finds_the_malignant_among_the_benign(open_page):
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
-    assert "Normal: **benign**" in texts(app) and "87 normal test examples, benign" in texts(app)
-    often = re.search(r"Over 100 draws .*?: ([\d.]+)% false alarms and ([\d.]+)% found", texts(app))
+    assert "Normal: **benign**" in read_texts(
+        app
+    ) and "87 normal test examples, benign" in read_texts(app)
+    often = re.search(
+        r"Over 100 draws .*?: ([\d.]+)% false alarms and ([\d.]+)% found", read_texts(app)
+    )
     assert abs(float(often[1]) - 10) < 2 and float(often[2]) > 60
     passed, alarms, missed, found = read_counts(app)
     assert passed + alarms == 88 and missed + found == 109
-    assert float(re.search(r"ROC\*\*: area ([\d.]+)", texts(app))[1]) > 0.9
+    assert float(re.search(r"ROC\*\*: area ([\d.]+)", read_texts(app))[1]) > 0.9
     assert all(app.get_by_key(key).proto.spec for key in ("scores", "roc", "pr", "why"))
 
 
@@ -109,17 +113,17 @@ def test_classes_can_be_chosen_as_normal_for_pictures_and_the_rest_is_to_be_foun
 ):
     run = trained("vanilla")
     app = open_page("apply_anomaly.py", run=run.id)
-    assert not app.exception and "All that are scored count as normal" in texts(app)
+    assert not app.exception and "All that are scored count as normal" in read_texts(app)
     app = open_page("apply_anomaly.py", run=run.id, normal=["0", "1"])
     assert not app.exception and not app.error
     passed, alarms, missed, found = read_counts(app)
     assert missed + found > passed + alarms > 0
-    assert app.image and "red brighter, blue darker" in texts(app)
+    assert app.image and "red brighter, blue darker" in read_texts(app)
 
 
 def test_an_example_of_any_rank_is_explained_by_its_columns(open_page):
     first, last = open_page("apply_anomaly.py"), open_page("apply_anomaly.py", rank="196")
-    scores = [float(re.search(r": score ([\d.]+)", texts(app))[1]) for app in (first, last)]
+    scores = [float(re.search(r": score ([\d.]+)", read_texts(app))[1]) for app in (first, last)]
     assert scores[0] > scores[1]
     frame = first.dataframe[-1].value
     assert (
@@ -136,17 +140,17 @@ def test_ones_own_rows_with_words_and_gaps_are_scored_few_or_many(
     for params in ({}, {"inputs": one.token}):
         app = open_page("apply_anomaly.py", run=run.id, **params)
         assert not app.exception and not app.error
-        assert "have no classes" in texts(app) and app.metric[0].label == "Above the threshold"
+        assert "have no classes" in read_texts(app) and app.metric[0].label == "Above the threshold"
     assert app.metric[0].value.endswith(
         f"of {rows}"
-    ) and "The inputs are those that the run was made of" in texts(app)
-    assert ("too few normal test examples" in texts(app)) == (rows == 12)
+    ) and "The inputs are those that the run was made of" in read_texts(app)
+    assert ("too few normal test examples" in read_texts(app)) == (rows == 12)
 
 
 def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_shipped):
     run, _ = own_run(trained, write_people(150))
     sets, new = load_dataset(run.config().data), write_people(30, 1)
-    one = brought("new.csv", new.to_csv(index=False).encode())
+    one = bring_data("new.csv", new.to_csv(index=False).encode())
     given = fill_missing_inputs(load_fitted_rows(one.config(), "new.csv", sets.columns), sets)
     net = Autoencoder.load(run.path)
     scores = score_anomalies(net, given.x)
@@ -173,19 +177,21 @@ def test_ones_own_colour_pictures_are_ranked_by_their_names(
     open_page, trained, no_shipped, tmp_path
 ):
     trained("vanilla")
-    files = {f"pet{i}.png": picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(12)}
-    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
+    files = {f"pet{i}.png": encode_picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(12)}
+    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
     app = open_page("apply_anomaly.py", inputs=one.token)
     assert not app.exception and not app.error
-    assert re.search(r"\*\*pet\d+\.png\*\*: score", texts(app))
-    assert "of the test set of digits" in texts(app) and "of 12" in app.metric[0].value
+    assert re.search(r"\*\*pet\d+\.png\*\*: score", read_texts(app))
+    assert "of the test set of digits" in read_texts(app) and "of 12" in app.metric[0].value
 
 
 def test_a_run_of_one_class_alone_is_told_apart_from_the_others(open_page, trained, no_shipped):
     run = trained("vanilla", "wine", **{"data.train_class": "class_0", "data.limit": None})
     app = open_page("apply_anomaly.py", run=run.id)
     assert not app.exception and not app.error
-    assert "Normal: **class_0**" in texts(app) and "too few normal test examples" in texts(app)
+    assert "Normal: **class_0**" in read_texts(
+        app
+    ) and "too few normal test examples" in read_texts(app)
     assert sum(read_counts(app)) == 36
 
 
@@ -198,13 +204,15 @@ def test_points_are_shown_where_they_are(open_page, trained, no_shipped, name):
 
 
 def test_pictures_without_classes_are_only_ranked(open_page, trained, no_shipped):
-    one = brought(
+    one = bring_data(
         "rows.npz", npz(x=np.random.default_rng(0).random((60, 3, 8, 8)).astype(np.float32))
     )
     trained("vanilla", str(one.source.resolve()))
     app = open_page("apply_anomaly.py")
     assert not app.exception and not app.error
-    assert "have no classes" in texts(app) and app.get_by_key("scores") is not None and app.image
+    assert (
+        "have no classes" in read_texts(app) and app.get_by_key("scores") is not None and app.image
+    )
 
 
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):

@@ -14,7 +14,7 @@ from aecore.data.splits import Dataset, Split, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.tasks.compress import compress_examples, expand_file, plan_compressor
-from tests.app.test_data_page import brought, texts
+from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_compress.packing import pack_examples
 
 
@@ -82,7 +82,7 @@ def test_a_file_is_opened_by_the_run_that_made_it_and_no_other(open_page, traine
     )
     app = open_page("apply_compress.py", run=run.id)
     app.session_state["packed_file"] = file
-    assert "It holds 20 examples" in texts(app.run())
+    assert "It holds 20 examples" in read_texts(app.run())
     app = open_page("apply_compress.py", run=other.id)
     app.session_state["packed_file"] = file
     app.run()
@@ -110,7 +110,7 @@ def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(
     open_page, trained, no_shipped
 ):
     lines = ["a,b,c,class"] + [f"{i},{i * i % 17 if i % 5 else ''},{i % 7},x" for i in range(80)]
-    one = brought("own.csv", "\n".join(lines).encode())
+    one = bring_data("own.csv", "\n".join(lines).encode())
     run = trained("vanilla", "wine")
     app = open_page("apply_compress.py", run=run.id, inputs=one.token)
     assert not app.exception and "lacks 13 columns" in app.error[0].value
@@ -128,7 +128,7 @@ def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(
     list(fit(mine))
     app = open_page("apply_compress.py", run=mine.id, inputs=one.token)
     assert not app.exception and not app.error
-    assert "16 missing cells are taken as their column's mean" in texts(app)
+    assert "16 missing cells are taken as their column's mean" in read_texts(app)
 
 
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):

@@ -8,8 +8,8 @@ import pytest
 from aecore.runs.uploads import create_upload, find_upload, guess_settings
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
-from tests.hub.test_hub_data import table
-from tests.test_data_images import packed, picture
+from tests.hub.test_hub_data import encode_table
+from tests.test_data_images import pack_zip, encode_picture
 
 PEOPLE = "age,city,note,one,class\n" + "".join(
     f"{i},{'Rome' if i % 3 else 'Oslo'},text {i},1,{'a' if i % 2 else 'b'}\n" for i in range(60)
@@ -66,7 +66,8 @@ def test_another_class_column_is_kept(open_page):
 def test_pictures_are_shown_and_resized_on_request(open_page, tmp_path):
     names = [f"{kind}/{i}.png" for kind in "ab" for i in range(6)]
     one = bring_data(
-        "pets.zip", packed(tmp_path, dict.fromkeys(names, picture("RGB", (40, 40)))).read_bytes()
+        "pets.zip",
+        pack_zip(tmp_path, dict.fromkeys(names, encode_picture("RGB", (40, 40)))).read_bytes(),
     )
     app = open_page("data.py", own=one.token)
     assert not app.exception and app.image and "40 x 40" in [metric.value for metric in app.metric]
@@ -141,7 +142,7 @@ def test_a_hostile_token_in_the_link_shows_nothing(open_page, token):
 def test_a_set_of_the_hub_is_fetched_by_its_id(open_page, monkeypatch):
     with LoopbackHub(users={}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        hub.datasets["alice/people"] = {"train": [table(0, 60)]}
+        hub.datasets["alice/people"] = {"train": [encode_table(0, 60)]}
         app = open_page("data.py")
         app.text_input(key="hub_data").set_value("alice/people").run()
         app = finish_jobs(find_button(app, "Fetch").click().run()).run()

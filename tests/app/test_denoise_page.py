@@ -8,8 +8,8 @@ import re
 import pytest
 
 from aecore.data.catalog import CATALOG
-from tests.app.test_data_page import brought, texts
-from tests.test_data_images import packed, picture
+from tests.app.test_data_page import bring_data, read_texts
+from tests.test_data_images import pack_zip, encode_picture
 
 
 def list_blocks(app):
@@ -66,16 +66,19 @@ def test_runs_of_another_size_are_left_out_with_a_word(open_page, trained):
     run = trained()
     app = open_page("apply_denoise.py", runs=[run.id, "mnist-vanilla"])
     assert not app.exception
-    assert "Left out, since they take pictures of another size: mnist-vanilla" in texts(app)
+    assert "Left out, since they take pictures of another size: mnist-vanilla" in read_texts(app)
 
 
 def test_ones_own_colour_pictures_are_made_to_fit(open_page, trained, no_shipped, tmp_path):
     trained()
-    files = {f"{i}.png": picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(9)}
-    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
+    files = {f"{i}.png": encode_picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(9)}
+    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
     app = open_page("apply_denoise.py", inputs=one.token)
     assert not app.exception and not app.error
-    assert "20 x 20 pixels in colour were made to fit this run's 8 x 8 pixels in grey" in texts(app)
+    assert (
+        "20 x 20 pixels in colour were made to fit this run's 8 x 8 pixels in grey"
+        in read_texts(app)
+    )
     assert list_blocks(app)["Clean"] == "pets.zip"
 
 
@@ -83,8 +86,9 @@ def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(
     open_page, trained, no_shipped, tmp_path
 ):
     trained()
-    one = brought(
-        "pets.zip", packed(tmp_path, {"1.png": picture(), "2.png": picture()}).read_bytes()
+    one = bring_data(
+        "pets.zip",
+        pack_zip(tmp_path, {"1.png": encode_picture(), "2.png": encode_picture()}).read_bytes(),
     )
     one.source.write_bytes(b"torn")
     app = open_page("apply_denoise.py", inputs=one.token)

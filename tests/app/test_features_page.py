@@ -17,7 +17,7 @@ from aecore.data.splits import Dataset, Split
 from aecore.model.autoencoder import Autoencoder
 from aecore.tasks.features import TRUST_NEIGHBOURS
 from tests.app.conftest import finish_jobs
-from tests.app.test_data_page import brought, texts
+from tests.app.test_data_page import bring_data, read_texts
 from tests.app.test_impute_page import LINES
 from ui.apply_features.codes import load_code_table
 from ui.apply_features.runs import has_same_data
@@ -30,7 +30,9 @@ def test_a_first_visit_shows_maps_and_how_far_they_can_be_trusted(open_page):
     app = open_page("apply_features.py")
     assert not app.exception and not app.error
     assert app.get_by_key("map-0").proto.spec and app.get_by_key("map-1").proto.spec
-    assert texts(app).count("Trustworthiness 0.") == 2 and "neighbours' class right" in texts(app)
+    assert read_texts(app).count(
+        "Trustworthiness 0."
+    ) == 2 and "neighbours' class right" in read_texts(app)
 
 
 def umap_modules():
@@ -62,8 +64,8 @@ def test_slow_maps_are_added_on_request(
     app = open_page("apply_features.py")
     next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
     finish_jobs(app)
-    assert not app.exception and texts(app).count("Trustworthiness 0.") == 6
-    assert "The bare values, UMAP" in texts(app)
+    assert not app.exception and read_texts(app).count("Trustworthiness 0.") == 6
+    assert "The bare values, UMAP" in read_texts(app)
 
 
 def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
@@ -102,11 +104,13 @@ def test_runs_on_other_examples_are_not_compared(trained, no_shipped):
 
 def test_data_without_classes_are_not_judged(open_page, trained, no_shipped):
     rows = np.random.default_rng(0).random((60, 4)).round(3)
-    one = brought("rows.csv", pd.DataFrame(rows, columns=list("abcd")).to_csv(index=False).encode())
+    one = bring_data(
+        "rows.csv", pd.DataFrame(rows, columns=list("abcd")).to_csv(index=False).encode()
+    )
     trained("vanilla", str(one.source.resolve()))
     assert "these data have none" in open_page("apply_features.py", mode="Worth").info[0].value
     app = open_page("apply_features.py", mode="Map", inputs=one.token)
-    assert not app.exception and not app.error and "class right" not in texts(app)
+    assert not app.exception and not app.error and "class right" not in read_texts(app)
 
 
 def test_the_line_of_components_falls_and_every_run_is_a_point(open_page, trained, no_shipped):
@@ -137,7 +141,7 @@ def test_a_table_with_words_and_holes_goes_through_every_section(open_page, no_s
     from aecore.runs.plan import plan_run
     from aecore.training.trainer import fit
 
-    one = brought("people.csv", "\n".join(LINES).encode())
+    one = bring_data("people.csv", "\n".join(LINES).encode())
     settings = {
         f"data.{k}": v
         for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()

@@ -13,8 +13,8 @@ from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.tasks.impute import compute_imputation_rmse, plan_imputer
 from aecore.training.trainer import fit
-from tests.app.test_anomaly_page import metrics
-from tests.app.test_data_page import brought, texts
+from tests.app.test_anomaly_page import read_metrics
+from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_impute.hidden_rows import (
     compute_column_deviations,
     fill_hidden_rows,
@@ -34,7 +34,7 @@ LINES = ["age,city,height,class"] + [
 
 @pytest.fixture
 def own_run():
-    one = brought("people.csv", "\n".join(LINES).encode())
+    one = bring_data("people.csv", "\n".join(LINES).encode())
     settings = {
         f"data.{k}": v
         for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
@@ -47,10 +47,10 @@ def own_run():
 def test_a_first_visit_shows_errors_below_the_usual_ways_and_an_honest_interval(open_page):
     app = open_page("apply_impute.py")
     assert not app.exception and not app.error
-    inside = int(metrics(app)["Inside the 90% interval"].rstrip("%"))
+    inside = int(read_metrics(app)["Inside the 90% interval"].rstrip("%"))
     assert 70 <= inside <= 98
     assert app.get_by_key("errors").proto.spec and app.get_by_key("truth").proto.spec
-    assert "known cells of 114 rows were hidden" in texts(app)
+    assert "known cells of 114 rows were hidden" in read_texts(app)
 
 
 def test_the_models_error_is_below_that_of_column_means(open_page, own_run):
@@ -83,13 +83,17 @@ def test_what_is_missing_in_ones_own_table_is_filled_and_all_else_kept(open_page
 
 def test_a_table_without_holes_says_so(open_page, trained, no_shipped):
     trained("iwae", "iris")
-    assert "No cell of test set of iris is missing" in texts(open_page("apply_impute.py"))
+    assert "No cell of test set of iris is missing" in read_texts(open_page("apply_impute.py"))
 
 
 def test_a_model_without_a_distribution_fills_without_an_interval(open_page, trained, no_shipped):
     trained("denoising-masking", "wine")
     app = open_page("apply_impute.py")
-    assert not app.exception and not app.error and "gives one filling and no interval" in texts(app)
+    assert (
+        not app.exception
+        and not app.error
+        and "gives one filling and no interval" in read_texts(app)
+    )
 
 
 @pytest.mark.parametrize("hole", list(HOLE_KINDS))
@@ -97,7 +101,7 @@ def test_a_model_without_a_distribution_fills_without_an_interval(open_page, tra
 def test_holes_in_pictures_are_filled(open_page, trained, no_shipped, hole, variant):
     trained(variant)
     app = open_page("apply_impute.py", hole=hole, count="4")
-    assert not app.exception and not app.error and "Error of the hidden pixels" in texts(app)
+    assert not app.exception and not app.error and "Error of the hidden pixels" in read_texts(app)
 
 
 def test_only_the_hole_is_changed(trained, no_shipped):
@@ -117,7 +121,7 @@ def test_the_downloaded_parquet_is_the_table():
 
 def test_few_rows_and_nonsense_in_the_link_are_borne(open_page, no_shipped):
     x = np.random.default_rng(0).random((14, 3)).round(2)
-    one = brought("few.csv", pd.DataFrame(x, columns=list("abc")).to_csv(index=False).encode())
+    one = bring_data("few.csv", pd.DataFrame(x, columns=list("abc")).to_csv(index=False).encode())
     run = create_run(
         plan_run("vae", one.config().name, settings={"training.epochs": 2, "data.missing": "keep"})
     )

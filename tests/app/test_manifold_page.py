@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aecore.data.datasets import load_dataset
-from tests.app.test_data_page import texts
+from tests.app.test_data_page import read_texts
 from ui.manifold.point import read_clicked_rows
 
 MODES = ["Tangents", "Noise", "Dimension", "Surface"]
@@ -39,7 +39,7 @@ def read_norm(app):
 def test_a_first_visit_holds_a_vae_beside_a_contractive_run(open_page):
     app = open_page("manifold.py")
     assert not app.exception and not app.error
-    assert "mnist-vae" in texts(app) and "mnist-contractive" in texts(app)
+    assert "mnist-vae" in read_texts(app) and "mnist-contractive" in read_texts(app)
     assert len(app.image) == 2 and app.get_by_key("spectra").proto.spec
     table = app.dataframe[0].value
     assert list(table.index) == ["mnist-vae", "mnist-contractive"] and not table.isna().any(

@@ -12,9 +12,9 @@ from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.tasks.search import Neighbours, build_index, fit_principal_code
-from tests.app.test_anomaly_page import own_run, people
-from tests.app.test_data_page import brought, texts
-from tests.test_data_images import packed, picture
+from tests.app.test_anomaly_page import own_run, write_people
+from tests.app.test_data_page import bring_data, read_texts
+from tests.test_data_images import pack_zip, encode_picture
 from ui.apply_search import drawing
 from ui.apply_search.collection import SearchCollection
 from ui.apply_search.drawing import ask_for_drawing, place_drawing
@@ -35,14 +35,14 @@ def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
         if CATALOG["mnist"].is_local()
         else "of the training set of digits"
     )
-    assert app.metric[0].value.endswith("ms") and whole in texts(app)
+    assert app.metric[0].value.endswith("ms") and whole in read_texts(app)
     assert (
         count_pictures(app) == [15, 8, 8]
         and app.image
         and app.get_by_key("by-class").proto.spec
         and app.get_by_key("precision").proto.spec
     )
-    assert "are of its class" in texts(app)
+    assert "are of its class" in read_texts(app)
 
 
 def test_the_nearest_are_those_of_the_smallest_distance(trained, no_shipped, open_page):
@@ -53,14 +53,14 @@ def test_the_nearest_are_those_of_the_smallest_distance(trained, no_shipped, ope
     z, query = encode_in_chunks(net, sets.train.x), encode_in_chunks(net, sets.test.x[3:4])
     rows = torch.cdist(query, z)[0].topk(15, largest=False).indices
     right = int((sets.train.y[rows] == sets.test.y[3]).sum())
-    assert f"{right} of 15 are of its class" in texts(app)
+    assert f"{right} of 15 are of its class" in read_texts(app)
 
 
 def test_a_query_does_not_find_itself(trained, no_shipped, open_page):
     trained("vanilla")
     for place in ("test set", "the inputs"):
         app = open_page("apply_search.py", collection=place, number="0")
-        assert not app.exception and "15 are of its class" in texts(app)
+        assert not app.exception and "15 are of its class" in read_texts(app)
 
 
 def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
@@ -94,11 +94,13 @@ def test_ink_is_placed_in_the_middle_at_the_size_of_mnist():
 
 def test_ones_own_pictures_are_searched_with_their_names(trained, no_shipped, open_page, tmp_path):
     trained("vanilla")
-    files = {f"pet{i}.png": picture("L", (8, 8), i * 20) for i in range(12)}
-    one = brought("pets.zip", packed(tmp_path, files).read_bytes())
+    files = {f"pet{i}.png": encode_picture("L", (8, 8), i * 20) for i in range(12)}
+    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
     app = open_page("apply_search.py", inputs=one.token, collection="the inputs", number="4")
     assert not app.exception and not app.error
-    assert "Query: pet2.png" in texts(app) and "among the 12 of the pets.zip" in texts(app)
+    assert "Query: pet2.png" in read_texts(app) and "among the 12 of the pets.zip" in read_texts(
+        app
+    )
 
 
 @pytest.mark.parametrize("name", ["wine", "swiss-roll"])
@@ -120,7 +122,7 @@ def test_those_of_another_class_are_marked(trained, no_shipped, open_page):
     trained("vanilla")
     app = open_page("apply_search.py", number="5")
     marked = app.get("html")[0].proto.body.count('class="marked"')
-    assert f"{15 - marked} of 15 are of its class" in texts(app)
+    assert f"{15 - marked} of 15 are of its class" in read_texts(app)
 
 
 def test_a_drawing_gives_way_where_the_next_run_takes_no_pictures(trained, no_shipped, open_page):
@@ -139,11 +141,11 @@ def test_a_drawing_gives_way_where_the_next_run_takes_no_pictures(trained, no_sh
 
 
 def test_ones_own_rows_with_gaps_are_searched(trained, no_shipped, open_page):
-    _, one = own_run(trained, people(40))
+    _, one = own_run(trained, write_people(40))
     for place in ("training set", "the inputs"):
         app = open_page("apply_search.py", inputs=one.token, collection=place)
         assert not app.exception and not app.error and count_pictures(app)
-    assert "no classes to judge" in texts(app)
+    assert "no classes to judge" in read_texts(app)
 
 
 def test_the_file_names_what_was_found_in_its_order():
