@@ -15,7 +15,7 @@ from aecore.runs.listing import list_runs
 from aecore.tasks.anomaly import Detector, draw_calibration_rows, fit_detector, score_anomalies
 from aecore.tasks.detection import count_confusion
 from tests.app.test_data_page import bring_data, npz, read_texts
-from tests.test_data_images import pack_zip, encode_picture
+from tests.test_data_images import encode_picture, pack_zip
 from ui.apply_anomaly.ranking import tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.inputs import fill_missing_inputs, load_fitted_rows

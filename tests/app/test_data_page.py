@@ -9,7 +9,7 @@ from aecore.runs.uploads import create_upload, find_upload, guess_settings
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 from tests.hub.test_hub_data import encode_table
-from tests.test_data_images import pack_zip, encode_picture
+from tests.test_data_images import encode_picture, pack_zip
 
 PEOPLE = "age,city,note,one,class\n" + "".join(
     f"{i},{'Rome' if i % 3 else 'Oslo'},text {i},1,{'a' if i % 2 else 'b'}\n" for i in range(60)

@@ -9,7 +9,7 @@ import pytest
 
 from aecore.data.catalog import CATALOG
 from tests.app.test_data_page import bring_data, read_texts
-from tests.test_data_images import pack_zip, encode_picture
+from tests.test_data_images import encode_picture, pack_zip
 
 
 def list_blocks(app):

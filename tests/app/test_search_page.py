@@ -14,7 +14,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.tasks.search import Neighbours, build_index, fit_principal_code
 from tests.app.test_anomaly_page import own_run, write_people
 from tests.app.test_data_page import bring_data, read_texts
-from tests.test_data_images import pack_zip, encode_picture
+from tests.test_data_images import encode_picture, pack_zip
 from ui.apply_search import drawing
 from ui.apply_search.collection import SearchCollection
 from ui.apply_search.drawing import ask_for_drawing, place_drawing
