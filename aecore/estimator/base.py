@@ -1,4 +1,4 @@
-"""What the estimators share: their parameters, the training, and saving without pickle."""
+"""The base of the estimators: their parameters, the training, and saving without pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all bottlenecks share: the code they give, the questions the options answer, the module."""
+"""The base of all bottlenecks: the code, the options and the module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aecore.model.parts.kinds import LAST
 
 
 class Code(NamedTuple):
-    """What a bottleneck passes to the decoder, and its cost."""
+    """The input of the decoder, and its cost."""
 
     z: Tensor  # (samples, N, latent_dim)
     cost: Tensor  # (samples, N): added to the reconstruction; for variational codes a KL in nats
@@ -37,7 +37,7 @@ class BottleneckBase(Options):
 
     @property
     def sample_count(self) -> int:
-        """How many codes are drawn for each example in training."""
+        """Return the number of codes drawn for each example in training."""
         return 1
 
     def count_weights(self) -> int:

@@ -1,4 +1,4 @@
-"""What all networks share: activations, base classes and initial weights."""
+"""The base of all networks: activations, base classes and initial weights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Features(NamedTuple):
-    """What an encoder computes from a batch."""
+    """The layers of an encoder for one batch."""
 
     out: Tensor  # (N, outputs): the last layer before any activation
     hidden: tuple[Tensor, ...]  # (N, width) activations of each hidden layer, from the input on

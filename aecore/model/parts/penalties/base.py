@@ -1,4 +1,4 @@
-"""What all penalties share: the batch that they are given and the questions that they answer."""
+"""The base of all penalties: the batch that they are given, and their options."""
 
 from __future__ import annotations
 
