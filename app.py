@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
 from ui.kit.uploader import UPLOAD_ROUTE
+from ui.kit.visitor_cookie import VisitorCookie
 
 
 def answer_health(request: Request) -> PlainTextResponse:
@@ -42,5 +44,8 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
 
 
 threading.Thread(target=warm_caches, daemon=True).start()
+middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
-app = st.App("pages/_router.py", routes=routes, secrets=read_sign_in_settings())
+app = st.App(
+    "pages/_router.py", routes=routes, middleware=middleware, secrets=read_sign_in_settings()
+)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aecore.errors import DataError
+from aecore.limits import is_public
 
 DEFAULT_DATA_BYTES = 4 * 10**9
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -55,4 +56,4 @@ def measure_usable_memory() -> int:
 
 def may_read_from_disk() -> bool:
     """Return True if sets above the limit are read from the disk; a public Space refuses them."""
-    return not os.environ.get("SPACE_ID")
+    return not is_public()

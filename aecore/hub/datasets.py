@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from aecore.errors import DataError, HubError
 from aecore.files import LIBRARY
 from aecore.hub.client import Token, check_token, explain_hub_errors, get_json, hub_endpoint
-from aecore.runs.uploads import UploadedData, read_upload_limit
+from aecore.runs.uploads import UploadedData, read_upload_bytes
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -79,7 +79,7 @@ def download_dataset_file(address: str, target: Path, token: Token, repo: str) -
     """Downloads one file, no larger than a visitor may bring; the token goes to the Hub alone."""
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    limit = read_upload_limit()
+    limit = read_upload_bytes()
     is_on_hub = address.startswith(hub_endpoint() + "/")
     with explain_hub_errors(repo):
         headers = build_hf_headers(

@@ -28,6 +28,7 @@ from aecore.data.images import IMAGE_SUFFIXES, count_image_sizes
 from aecore.data.tables import read_frame
 from aecore.errors import DataError
 from aecore.files import write_text_file
+from aecore.limits import read_limit
 from aecore.model.config import DataConfig
 from aecore.runs.listing import runs_folder
 
@@ -149,9 +150,9 @@ def _guess_label_column(frame: pd.DataFrame) -> str | None:
     return None if column.isna().any() or column.nunique() > MAX_CLASSES else named[0]
 
 
-def read_upload_limit() -> int:
-    """Returns how many bytes one set may have: $AECORE_MAX_UPLOAD_MB megabytes, or 512."""
-    return int(float(os.environ.get("AECORE_MAX_UPLOAD_MB") or 512) * 10**6)
+def read_upload_bytes() -> int:
+    """Returns how many bytes one set may have."""
+    return int(read_limit("upload_mb") * 10**6)
 
 
 def uploads_folder() -> Path:

@@ -13,7 +13,7 @@ from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
 from ui.kit.figures import get_variant_colour
-from ui.kit.visitor import is_mine
+from ui.kit.visitor import may_see
 
 SWEEP_POLL_SECONDS = 2.0
 SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
@@ -21,7 +21,7 @@ SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
 
 def show_sweep() -> None:
     """Show the sweep of the address, or one that is chosen, with mean and deviation over seeds."""
-    names = [name for name in list_sweeps() if any(is_mine(run) for run in list_sweep_runs(name))]
+    names = [name for name in list_sweeps() if any(may_see(run) for run in list_sweep_runs(name))]
     if not names:
         return
     linked = st.query_params.get("sweep")
@@ -32,7 +32,8 @@ def show_sweep() -> None:
             names.index(linked) if linked in names else 0,
             label_visibility="collapsed",
         )
-        alive = any(run.state().state in LIVE_STATES for run in list_sweep_runs(name))
+        runs = [run for run in list_sweep_runs(name) if may_see(run)]
+        alive = any(run.state().state in LIVE_STATES for run in runs)
         st.fragment(
             lambda: show_sweep_table(name, alive), run_every=SWEEP_POLL_SECONDS if alive else None
         )()
@@ -40,7 +41,7 @@ def show_sweep() -> None:
 
 def show_sweep_table(name: str, was_alive: bool) -> None:
     """Show a sweep as it stands; run the page once more when its last run has ended."""
-    runs = [run for run in list_sweep_runs(name) if is_mine(run)]
+    runs = [run for run in list_sweep_runs(name) if may_see(run)]
     alive = show_sweep_progress(runs)
     groups = group_by_seed(runs)
     measured = dict.fromkeys(metric for group in groups for metric in group.metrics())

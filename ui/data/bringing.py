@@ -7,14 +7,16 @@ import streamlit as st
 from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
-from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_limit
+from aecore.limits import is_public
+from aecore.runs.ownership import claim_folder
+from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_bytes
 from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import get_hub_token
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
 from ui.kit.links import set_linked
 from ui.kit.messages import show_error
 from ui.kit.uploader import ask_for_files
-from ui.kit.visitor import is_public, remember_own_set
+from ui.kit.visitor import get_visitor
 
 OWN_SET_KEY = "own"  # of the select box over the visitor's sets
 FETCH_POLL_SECONDS = 0.5
@@ -36,10 +38,10 @@ def show_bring() -> None:
         show_from_hub()
     if problem := st.session_state.pop("own_problem", None):
         st.error(problem, icon=":material/error:")
-    owner = "of this session, and of whoever has its link" if is_public() else "of this machine"
+    whose = "yours alone" if is_public() else "of this machine"
     st.caption(
-        f"Limits: {read_upload_limit() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
-        f"once decoded. It stays a set {owner} until you delete it"
+        f"Limits: {read_upload_bytes() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
+        f"once decoded. It stays {whose} until you delete it"
         f"{', for a day at most' if is_public() else ''}."
     )
 
@@ -62,11 +64,11 @@ def show_from_hub() -> None:
     split = row.text_input(
         "Split", "train", key="hub_split", width=90, label_visibility="collapsed"
     )
-    token, job = get_hub_token(), f"own-hub-{repo}-{split}"
+    token, owner, job = get_hub_token(), get_visitor().owner, f"own-hub-{repo}-{split}"
     if row.button(
         "Fetch", icon=":material/cloud_download:", disabled=not repo or is_job_running(job)
     ):
-        start_job(job, lambda: fetch_new_set(repo.strip(), split.strip() or "train", token))
+        start_job(job, lambda: fetch_new_set(repo.strip(), split.strip() or "train", token, owner))
     outcome = poll_job(job, f"Fetching {repo}", st.status, FETCH_POLL_SECONDS)
     if outcome.state in ("done", "failed"):
         forget_jobs([job])
@@ -78,12 +80,13 @@ def show_from_hub() -> None:
     )
 
 
-def fetch_new_set(repo: str, split: str, token: str | bool) -> UploadedData:
-    """Returns a new set with the first rows of a data set of the Hub.
+def fetch_new_set(repo: str, split: str, token: str | bool, owner: str) -> UploadedData:
+    """Returns a new set of that owner, with the first rows of a data set of the Hub.
 
     Raises AecoreError, and leaves no set, where that fails.
     """
     upload = create_upload()
+    claim_folder(upload.path, owner)
     try:
         fetch_hub_dataset(repo, upload, split, token)
     except AecoreError:
@@ -102,6 +105,5 @@ def accept_upload(upload: UploadedData) -> None:
         st.session_state["own_problem"] = str(error)
         upload.delete()
     else:
-        remember_own_set(upload)
         set_linked(OWN_SET_KEY, upload.token)
     st.rerun()

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import streamlit as st
 
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
 from aecore.runs.listing import runs_folder
+from aecore.runs.ownership import claim_folder
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_token
 from ui.kit.jobs import poll_job, start_job
 from ui.kit.runs import show_run_links
-from ui.kit.visitor import is_public
+from ui.kit.visitor import get_visitor
 
 
 def show_pull() -> None:
     """Show the search, a form for a known name, and what has arrived."""
     st.subheader("Pull", anchor=False)
-    if is_public():
-        st.caption(":material/groups: What you pull here, every visitor of this Space sees.")
     show_model_search()
     show_pull_by_name()
     show_pulled()
@@ -82,8 +82,14 @@ def begin_pull(repo: str, revision: str | None) -> None:
     """Begin to pull a model into a run of its own."""
     source = repo.replace("/", "--") + (f"@{revision}" if revision else "")
     folder = runs_folder() / re.sub(r"[^\w.@-]+", "-", source)
-    token = get_hub_token()
-    start_job("pull", lambda: pull_run(repo, revision=revision, token=token, out=folder))
+    token, owner = get_hub_token(), get_visitor().owner
+
+    def pull() -> Path:
+        path = pull_run(repo, revision=revision, token=token, out=folder)
+        claim_folder(path, owner)
+        return path
+
+    start_job("pull", pull)
 
 
 def show_pulled() -> None:

@@ -18,6 +18,7 @@ from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
 from ui.kit.messages import show_error
 from ui.kit.runs import list_usable_runs, offer_train_page
+from ui.kit.visitor import may_push
 
 CARD_SECONDS = 10.0  # that an answer of the Hub counts for the card
 
@@ -32,7 +33,7 @@ class ZippedPage(NamedTuple):
 def show_push() -> None:
     """Show what can be published of a run; without any run, a link to train one."""
     st.subheader("Push", anchor=False)
-    runs = list_usable_runs()
+    runs = [run for run in list_usable_runs() if may_push(run)]
     if not runs:
         st.info("No run has a model yet.", icon=":material/info:")
         offer_train_page()

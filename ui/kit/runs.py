@@ -9,9 +9,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore.model.config import RunConfig
 from aecore.model.variants import VARIANTS
-from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run, list_runs
+from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run
 from aecore.runs.run import LIVE_STATES, Run
-from ui.kit.visitor import is_mine
+from ui.kit.visitor import list_own_runs, list_visible_runs
 
 LINKED_RUNS = 5  # runs under way that the sidebar names
 RUN_PAGES = (
@@ -42,9 +42,7 @@ STATE_BADGES = {
 
 def list_usable_runs() -> list[Run]:
     """Returns the runs that have weights and a sound config, and that the visitor may see."""
-    return [
-        run for run in list_runs() if run.has_model() and has_sound_config(run) and is_mine(run)
-    ]
+    return [run for run in list_visible_runs() if run.has_model() and has_sound_config(run)]
 
 
 def choose_run(
@@ -148,8 +146,8 @@ def format_state_badge(run: Run) -> str:
 
 
 def show_live_runs() -> None:
-    """Show the runs under way, each a link, for the sidebar."""
-    live_runs = [run for run in list_runs() if run.state().state in LIVE_STATES and is_mine(run)]
+    """Show the visitor's runs under way, each a link, for the sidebar."""
+    live_runs = [run for run in list_own_runs() if run.state().state in LIVE_STATES]
     for run in live_runs[:LINKED_RUNS]:
         st.page_link(
             "train.py",

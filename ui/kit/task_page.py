@@ -14,7 +14,7 @@ from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.listing import create_run
 from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
-from ui.kit.visitor import map_own_sets
+from ui.kit.visitor import claim, map_own_sets
 
 TaskPlan = Callable[[str, Mapping[str, Any]], RunConfig]  # data's name, settings by dotted path
 
@@ -76,6 +76,7 @@ def start_task_run(plan: TaskPlan, data: DataConfig) -> None:
     """Start a run on this data, and go to watch it."""
     changes = data.model_dump(exclude={"name"}, exclude_defaults=True)
     run = create_run(plan(data.name, {f"data.{name}": value for name, value in changes.items()}))
+    claim(run.path)
     start_run(run)
     # the parameter `run` belongs to this page's own select box
     st.switch_page("train.py", query_params={"watch": run.id})

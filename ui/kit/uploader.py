@@ -17,16 +17,17 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from aecore.errors import DataError
+from aecore.limits import is_public
 from aecore.runs.uploads import (
     UPLOAD_SUFFIXES,
     UploadedData,
     check_upload_name,
     create_upload,
     find_upload,
-    read_upload_limit,
+    read_upload_bytes,
 )
 from ui.kit.components import register_component
-from ui.kit.visitor import is_public
+from ui.kit.visitor import claim
 
 DAY_SECONDS = 24 * 3600.0  # how long a public Space keeps a set
 
@@ -43,11 +44,12 @@ def ask_for_files(
     Raises DataError where nothing can be stored.
     """
     key = f"own_pending_{'_'.join(accept)}"
-    upload = find_upload(st.session_state.get(key, "")) or create_upload(
-        DAY_SECONDS if is_public() else None
-    )
+    upload = find_upload(st.session_state.get(key, ""))
+    if upload is None:
+        upload = create_upload(DAY_SECONDS if is_public() else None)
+        claim(upload.path)
     st.session_state[key] = upload.token
-    limit = read_upload_limit()
+    limit = read_upload_bytes()
     hint = f"{kinds}; up to {limit / 1e6:,.0f} MB in all"
     data = {"token": upload.token, "limit": limit, "accept": list(accept), "hint": hint}
     answer: Any = uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
@@ -79,7 +81,7 @@ async def write_body(request: Request, upload: UploadedData) -> None:
 
     DataError where it is empty or more than there is room for.
     """
-    room = read_upload_limit() - upload.size()
+    room = read_upload_bytes() - upload.size()
     name = check_upload_name(request.path_params["name"])
     if int(request.headers.get("content-length") or 0) > room:
         raise DataError(explain_too_large(name))
@@ -95,7 +97,7 @@ async def write_body(request: Request, upload: UploadedData) -> None:
 
 def explain_too_large(name: str) -> str:
     """Return the sentence for a file beyond the limit."""
-    limit = f"{read_upload_limit() / 1e6:,.0f} MB in all"
+    limit = f"{read_upload_bytes() / 1e6:,.0f} MB in all"
     return f"{name} is too large: the limit is {limit}. Use fewer or smaller examples."
 
 

@@ -1,43 +1,133 @@
-"""Who is visiting, and what is theirs."""
+"""Who is visiting, and what they may see and do.
+
+At home the visitor is the operator, to whom nothing is forbidden. Where visitors are strangers, one
+is known by a random id in a cookie, or by the account that is signed in; a browser without cookies
+is known for its session only.
+"""
 
 from __future__ import annotations
 
+import hmac
 import os
+import uuid
+from pathlib import Path
 
 import streamlit as st
 
-from aecore.backends.launch import read_order
-from aecore.runs.listing import has_sound_config
+from aecore.errors import RunError
+from aecore.limits import is_public
+from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
+from aecore.runs.ownership import (
+    HOME_USER,
+    Visitor,
+    claim_folder,
+    digest_secret,
+)
 from aecore.runs.run import Run
-from aecore.runs.uploads import UploadedData, find_upload, find_upload_of_path, list_uploads
+from aecore.runs.uploads import UploadedData, list_uploads
 from ui.kit.hub_account import get_hub_name
 
+VISITOR_COOKIE = "aecore_visitor"
+SESSION_ID, LINKS, OPERATOR = "visitor-id", "visitor-links", "visitor-is-operator"
+LINK_PARAMETER = "key"  # of an address: the secret of a private link
 
-def is_public() -> bool:
-    """Returns True on a Space, where visitors are strangers: no server paths, nobody deletes."""
-    return bool(os.environ.get("SPACE_ID"))
+
+def get_visitor() -> Visitor:
+    """Returns who is visiting this page."""
+    if not is_public():
+        return HOME_USER
+    cookie = read_visitor_cookie()
+    session = st.session_state.setdefault(SESSION_ID, uuid.uuid4().hex)
+    ids = [digest_secret("visitor", cookie or session)]
+    if account := get_hub_name():
+        ids.insert(0, digest_secret("account", account))
+    return Visitor(tuple(ids), read_opened_links(), bool(st.session_state.get(OPERATOR)))
 
 
-def is_mine(run: Run) -> bool:
-    """Returns False for a run whose data another visitor brought, or that another paid for."""
-    if not is_public() or not has_sound_config(run):
-        return True
-    config, order = run.config(), read_order(run)
-    brought = find_upload_of_path(config.data.name) if config.data else None
-    payer = order.owner if order else ""
-    return (brought is None or brought in list_own_sets()) and (
-        not payer or payer == get_hub_name()
-    )
+def read_visitor_cookie() -> str:
+    """Returns the random id that this browser keeps; empty where it keeps no cookies."""
+    return st.context.cookies.get(VISITOR_COOKIE, "")
+
+
+def is_remembered() -> bool:
+    """Returns False where what the visitor makes ends with the session: there is no cookie."""
+    return not is_public() or bool(read_visitor_cookie() or get_hub_name())
+
+
+def read_opened_links() -> frozenset[str]:
+    """Returns the digests of the private links that were opened in this session."""
+    opened: set[str] = st.session_state.setdefault(LINKS, set())
+    if secret := st.query_params.get(LINK_PARAMETER):
+        opened.add(digest_secret("link", secret))
+    return frozenset(opened)
+
+
+def become_operator(token: str) -> bool:
+    """Lets this session see and change everything if it knows AECORE_OPERATOR_TOKEN."""
+    expected = os.environ.get("AECORE_OPERATOR_TOKEN", "")
+    is_right = bool(expected) and hmac.compare_digest(token.encode(), expected.encode())
+    st.session_state[OPERATOR] = is_right
+    return is_right
+
+
+# -- runs
+
+
+def may_see(run: Run) -> bool:
+    """Returns True for a run that this visitor may see."""
+    return get_visitor().may_see(run.path)
+
+
+def may_change(run: Run) -> bool:
+    """Returns True for a run that this visitor may stop, resume, rename, push or delete."""
+    return get_visitor().may_change(run.path)
+
+
+def may_push(run: Run) -> bool:
+    """Returns True for one's own runs, and for the models that come with the code."""
+    return may_change(run) or is_shipped_run(run.path)
+
+
+def check_may_change(run: Run) -> None:
+    """Raises RunError for a run that this visitor may only look at."""
+    get_visitor().check_may_change(run.path)
+
+
+def find_visible_run(run_id: str) -> Run:
+    """Returns the run of that id, which an address named.
+
+    RunError, the same sentence for one that is not there and for one that is somebody else's.
+    """
+    run = next((run for run in list_visible_runs() if run.id == run_id), None)
+    if run is None:
+        raise RunError(f"There is no run {run_id[:80]!r} that you may see. Was it deleted?")
+    return run
+
+
+def list_visible_runs() -> list[Run]:
+    """Returns the runs that this visitor may see: the newest first, then the shipped ones."""
+    visitor = get_visitor()
+    return [run for run in list_runs() if visitor.may_see(run.path)]
+
+
+def list_own_runs() -> list[Run]:
+    """Returns the runs of this visitor with a sound config, the newest first."""
+    visitor = get_visitor()
+    return [run for run in list_runs() if visitor.may_change(run.path) and has_sound_config(run)]
+
+
+def claim(folder: Path, published: bool = False) -> None:
+    """Makes a new run or data set this visitor's; nothing is written on one's own machine."""
+    claim_folder(folder, get_visitor().owner, published)
+
+
+# -- brought data
 
 
 def list_own_sets() -> list[UploadedData]:
     """Returns the data that this visitor brought; on one's own machine, all that was brought."""
-    if not is_public():
-        return list_uploads()
-    linked = [st.query_params.get(key, "") for key in ("own", "inputs", "data")]
-    tokens = dict.fromkeys([*st.session_state.get("own_tokens", []), *linked])
-    uploads = [find_upload(token) for token in tokens]
-    return [upload for upload in uploads if upload is not None and upload.source]
+    visitor = get_visitor()
+    return [upload for upload in list_uploads() if visitor.may_change(upload.path)]
 
 
 def map_own_sets() -> dict[str, UploadedData]:
@@ -55,10 +145,3 @@ def name_own_sets() -> dict[str, str]:
         else f"{upload.name}, {upload.token[:4]}"
         for upload in uploads
     }
-
-
-def remember_own_set(upload: UploadedData) -> None:
-    """Remember for this session that a set is this visitor's."""
-    tokens = st.session_state.setdefault("own_tokens", [])
-    if upload.token not in tokens:
-        tokens.append(upload.token)

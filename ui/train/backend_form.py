@@ -11,10 +11,11 @@ from aecore.backends.base import Device, JobFinder, Order, RemoteJob
 from aecore.backends.launch import read_order, send_run, start_run
 from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError
-from aecore.runs.listing import list_runs
+from aecore.runs.ownership import claim_folder
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
+from ui.kit.visitor import get_visitor, list_visible_runs
 
 DEFAULT_MINUTES = (5, 30, 24 * 60)  # min, default and max that can be rented at once
 DEVICES_TTL = 60.0  # seconds that an answer counts
@@ -143,7 +144,7 @@ def show_found_jobs(entry: BackendEntry) -> None:
 
 def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> None:
     """Show the jobs whose runs are not here, each with a button that brings it."""
-    local_ids = {run.id for run in list_runs()}
+    local_ids = {run.id for run in list_visible_runs()}
     missing = [job for job in jobs if job.run not in local_ids]
     if not missing:
         st.caption("No job of yours is missing here.")
@@ -161,8 +162,11 @@ def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> N
 def bring_job_back(finder: JobFinder, job: RemoteJob, token: str) -> None:
     """Begin to make a run folder for a job, and to follow the job from here."""
 
+    owner = get_visitor().owner
+
     def fetch() -> Run:
         run = finder.bring(job)
+        claim_folder(run.path, owner)
         if (order := read_order(run)) is None:
             raise AecoreError(f"{run.id} does not say where it is. Try again.")
         send_run(run, order, token)

@@ -11,13 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
+from aecore.limits import is_public
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.variants import VARIANTS, configure
 from ui.kit.cache import load_cached_data
 from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
-from ui.kit.visitor import is_public, map_own_sets, name_own_sets, remember_own_set
+from ui.kit.visitor import map_own_sets, name_own_sets
 
 PRESETS = {
     "Quick": "A fifth of the epochs: a first look.",
@@ -89,7 +90,6 @@ def choose_training_data(column: DeltaGenerator) -> DataConfig:
     names = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
     option = select_linked(column, "Data", options, "data", names, DATA_HELP)
     if option in sets:
-        remember_own_set(sets[option])
         return sets[option].config()
     return ask_for_path(column) if option == OWN_PATH else DataConfig(name=option)
 

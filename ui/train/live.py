@@ -9,16 +9,15 @@ from torch import Tensor
 from aecore.analysis.metrics import METRICS
 from aecore.analysis.pictures import draw_grid, make_tiles
 from aecore.data.splits import as_float
-from aecore.errors import AecoreError, CheckpointError, RunError
+from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
-from aecore.runs.listing import check_run_id, find_run
 from aecore.runs.previews import read_preview
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import LIVE_STATES, Run, State
 from ui.kit.messages import show_error
 from ui.kit.runs import format_state_badge, get_variant_label
-from ui.kit.visitor import is_mine
+from ui.kit.visitor import find_visible_run
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
 from ui.train.run_buttons import show_run_buttons
@@ -45,9 +44,7 @@ def show_watched_run(run_id: str) -> None:
         "its address finds it."
     )
     try:
-        run = find_run(check_run_id(run_id))
-        if not is_mine(run):
-            raise RunError(f"{run.id} was trained on data that another visitor brought.")
+        run = find_visible_run(run_id)
     except AecoreError as error:
         show_error(error)
         st.page_link("train.py", label="Start a new run", icon=":material/add:")

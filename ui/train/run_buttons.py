@@ -8,18 +8,19 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.backends.launch import resume_run, stop_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
-from aecore.runs.listing import is_shipped_run
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.hub_account import get_hub_token
 from ui.kit.runs import show_run_links
-from ui.kit.visitor import is_public
+from ui.kit.visitor import check_may_change, may_change
 
 
 def show_run_buttons(run: Run) -> None:
     """Show what can be done with the run in its state."""
     state = run.state().state
     row = st.container(horizontal=True, vertical_alignment="center")
-    show_stop_or_resume(row, run, state)
+    is_own = may_change(run)
+    if is_own:
+        show_stop_or_resume(row, run, state)
     if run.has_model():
         with row:
             show_run_links(run)
@@ -29,7 +30,7 @@ def show_run_buttons(run: Run) -> None:
         )
     if row.button("New run", icon=":material/add:", type="tertiary"):
         st.switch_page("train.py")
-    if state not in LIVE_STATES and not is_shipped_run(run.path) and not is_public():
+    if is_own and state not in LIVE_STATES:
         with row.popover("Delete", icon=":material/delete:"):
             st.markdown(f"Delete **{run.id}** with its weights?")
             st.button("Delete for good", on_click=delete_shown_run, args=(run,), type="primary")
@@ -41,7 +42,7 @@ def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
         row.button(
             "Stop",
             icon=":material/stop:",
-            on_click=stop_run,
+            on_click=stop_shown_run,
             args=(run,),
             help="The best model so far is kept.",
         )
@@ -62,9 +63,19 @@ def is_data_missing(run: Run) -> bool:
     return entry is not None and not entry.is_local()
 
 
+def stop_shown_run(run: Run) -> None:
+    """Stop a run; say why where it cannot be."""
+    try:
+        check_may_change(run)
+        stop_run(run)
+    except AecoreError as error:
+        st.toast(str(error))
+
+
 def resume_shown_run(run: Run) -> None:
     """Resume a run; say why where it cannot be."""
     try:
+        check_may_change(run)
         resume_run(run, get_hub_token())
     except AecoreError as error:
         st.toast(str(error))
@@ -73,6 +84,7 @@ def resume_shown_run(run: Run) -> None:
 def delete_shown_run(run: Run) -> None:
     """Delete a run and leave its address; say why where it cannot be."""
     try:
+        check_may_change(run)
         run.delete()
         st.query_params.pop("run", None)
         st.toast(f"{run.id} is deleted.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.runs.listing import list_runs, runs_folder
+from aecore.runs.listing import runs_folder
 from aecore.runs.process import read_slot_limit
 from aecore.runs.run import Run
 from ui.kit.runs import format_state_badge
-from ui.kit.visitor import is_mine
+from ui.kit.visitor import list_visible_runs
 
 TABLE_POLL_SECONDS = 3.0
 LISTED_RUNS = 20
@@ -16,8 +16,8 @@ LISTED_RUNS = 20
 
 @st.fragment(run_every=TABLE_POLL_SECONDS)
 def show_run_table() -> None:
-    """Show every run, newest first; a click opens it."""
-    runs = [run for run in list_runs() if is_mine(run)]
+    """Show the runs that the visitor may see, newest first; a click opens one."""
+    runs = list_visible_runs()
     st.subheader("Runs", anchor=False)
     st.caption(
         f"At most {read_slot_limit()} at a time; the others wait their turn. "

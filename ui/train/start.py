@@ -10,6 +10,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
 from aecore.runs.run import Run
 from ui.kit.messages import show_error
+from ui.kit.visitor import claim
 from ui.train.backend_form import TrainingPlace, start_training
 from ui.train.sweep_form import SweepRequest
 
@@ -51,5 +52,6 @@ def start_runs(
     """Create the run or the runs of the sweep, and start each."""
     runs = [create_run(config)] if sweep is None else sweep.create()
     for run in runs:
+        claim(run.path)
         start_training(run, place)
     return runs
