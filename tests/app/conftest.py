@@ -15,8 +15,10 @@ from streamlit.testing.v1 import AppTest
 
 from aecore.data.catalog import CATALOG
 from aecore.runs.listing import create_run
+from aecore.runs.ownership import Visitor, digest_secret
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
+from ui.kit import visitor
 from ui.kit.jobs import RUNNING, get_job_registry
 
 ROUTER = str(Path(__file__).parents[2] / "pages" / "_router.py")
@@ -39,6 +41,18 @@ def no_shipped(tmp_path, monkeypatch):
     empty.mkdir()
     for module in ("aecore.runs.listing", "ui.kit.runs"):
         monkeypatch.setattr(f"{module}.SHIPPED_FOLDER", empty)
+
+
+@pytest.fixture
+def visit_as(monkeypatch):
+    """Returns a function that makes the next pages those of a stranger's browser on a Space."""
+
+    def visit(name: str) -> Visitor:
+        monkeypatch.setenv("AECORE_PUBLIC", "1")
+        monkeypatch.setattr(visitor, "read_visitor_cookie", lambda: name)
+        return Visitor((digest_secret("visitor", name),))
+
+    return visit
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from aecore.runs.ownership import claim_folder
 from aecore.runs.uploads import create_upload, find_upload, guess_settings
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
@@ -100,31 +101,33 @@ def test_a_set_that_became_unreadable_is_explained_and_can_be_deleted(open_page)
     assert find_button(app, "Delete for good")
 
 
-def test_on_a_space_a_visitor_sees_only_what_they_brought_or_have_the_link_to(
-    open_page, monkeypatch
-):
-    monkeypatch.setenv("SPACE_ID", "alice/lab")
-    one, other = (
-        bring_data("people.csv", PEOPLE.encode()),
-        bring_data("secret.csv", PEOPLE.encode()),
-    )
-    app = open_page("data.py", own=one.token)
-    assert app.selectbox(key="own").options == ["people.csv"]
+def test_on_a_space_a_visitor_sees_only_what_they_brought(open_page, visit_as):
+    upload = bring_data("people.csv", PEOPLE.encode())
+    claim_folder(upload.path, visit_as("alice").owner)
+    assert open_page("data.py").selectbox(key="own").options == ["people.csv"]
+    visit_as("mallory")
     assert not open_page("data.py").selectbox
-    assert other.path.exists()
+    assert not open_page("data.py", own=upload.token).selectbox  # a token is a name, no permission
+    assert upload.path.exists()
 
 
-def test_a_run_trained_on_anothers_data_is_hidden_on_a_space(
-    open_page, trained, monkeypatch, no_shipped
+def test_a_run_on_brought_data_stays_hidden_when_the_data_are_gone(
+    open_page, trained, visit_as, no_shipped
 ):
-    one = bring_data("rows.npz", npz(x=np.random.default_rng(0).random((60, 5))))
-    run = trained("vanilla", str(one.source.resolve()))
+    upload = bring_data("rows.npz", npz(x=np.random.default_rng(0).random((60, 5))))
+    run = trained("vanilla", str(upload.source.resolve()))
+    alice = visit_as("alice").owner
+    for folder in (upload.path, run.path):
+        claim_folder(folder, alice)
     assert open_page("latent.py").selectbox(key="run").options == [run.id]
-    monkeypatch.setenv("SPACE_ID", "alice/lab")
-    assert "No run has a model" in open_page("latent.py").info[0].value
-    app = open_page("train.py", run=run.id)
-    assert "data that another visitor brought" in app.error[0].value
-    assert run.id not in [b.label for b in open_page("train.py").button]
+    visit_as("mallory")
+    for _ in range(2):
+        assert "No run has a model" in open_page("latent.py").info[0].value
+        assert "No run has a model" in open_page("hub.py").info[0].value
+        app = open_page("train.py", run=run.id)
+        assert "that you may see" in app.error[0].value
+        assert run.id not in [b.label for b in open_page("train.py").button]
+        upload.delete()  # a run does not become public by that
 
 
 def npz(**arrays):
