@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
     If `write` fails, the old file stays, and no draft is left.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         write(draft)
         os.replace(draft, path)

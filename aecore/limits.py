@@ -10,6 +10,8 @@ import math
 import os
 from typing import NamedTuple
 
+MAX_SLOTS = 1000
+
 
 class Limit(NamedTuple):
     """One limit: the environment variable that sets it, its defaults, and its name for people."""
@@ -25,6 +27,8 @@ LIMITS = {
     "runs": Limit("AECORE_MAX_RUNS", 20, "runs of all visitors, waiting or training"),
     "sweep_runs": Limit("AECORE_SWEEP_RUNS", 2, "runs of one sweep"),
     "run_minutes": Limit("AECORE_RUN_MINUTES", 30, "minutes that a run may train"),
+    "slots": Limit("AECORE_SLOTS", 1, "runs that train at a time", home=1),
+    "run_nice": Limit("AECORE_RUN_NICE", 5, "niceness of a run", home=0),
     "run_memory_gb": Limit("AECORE_RUN_MEMORY_GB", 3, "GB of memory that a run may use"),
     "parameters": Limit("AECORE_MAX_PARAMETERS", 20_000_000, "weights of a model"),
     "visitor_mb": Limit("AECORE_VISITOR_MB", 300, "MB that are kept for one visitor"),
@@ -57,3 +61,8 @@ def read_limit(name: str) -> float:
     except ValueError:
         return default
     return value if value >= 0 else default
+
+
+def read_slot_limit() -> int:
+    """Returns how many runs may train at a time on this machine."""
+    return int(min(max(1, read_limit("slots")), MAX_SLOTS))

@@ -1,8 +1,7 @@
 """Processes that work beside the app: starting one, its lock, its log, and ending it.
 
 A lock is a file held with flock, which the system releases however the process ends; the file holds
-the process's id. Only the standard library is used here: a run that waits in the queue imports this
-module and stays at a few megabytes.
+the process's id.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from aecore.limits import read_slot_limit
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]  # the folder that holds the package aecore
 LOCK_POLL_SECONDS = 0.02
@@ -70,6 +71,17 @@ class LockFile:
                 _lock_soon(file)
             write_holder(file, os.getpid())
             yield file
+
+    @contextmanager
+    def hold_unnamed(self) -> Iterator[None]:
+        """Holds the lock for a moment, without a process id that somebody could signal.
+
+        Raises BlockingIOError where another process keeps it.
+        """
+        with open(self.path, "a+") as file:
+            _lock_soon(file)
+            file.truncate(0)
+            yield
 
     def wait_until_free(self, seconds: float) -> bool:
         """Waits at most `seconds` for the lock to be released; returns whether it is."""
@@ -135,15 +147,17 @@ def start_module(
     log: Path,
     input_text: str = "",
     held_lock: IO[str] | None = None,
+    is_bare: bool = False,
 ) -> int:
     """Starts `python -m module arguments` in a session of its own; returns its process id.
 
     It outlives this process, and signals to this one do not reach it. Its output is appended to
-    `log`; all that it can read is `input_text`. It keeps a `held_lock` for as long as it lives.
+    `log`; all that it can read is `input_text`. It keeps a `held_lock` for as long as it lives. A
+    bare one finds no installed packages, which saves memory.
     """
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *(["-S"] if is_bare else []), "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -173,14 +187,6 @@ def make_child_environment() -> dict[str, str]:
         "PYTHONPATH": path,
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
-
-
-def read_slot_limit() -> int:
-    """Returns how many runs may train at a time on this machine: $AECORE_SLOTS, or one."""
-    try:
-        return max(1, int(os.environ.get("AECORE_SLOTS", "1")))
-    except ValueError:
-        return 1
 
 
 def read_log_tail(log: Path, lines: int = 20) -> list[str]:
