@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from aecore.backends.local import continue_queue
 from ui.kit.runs import show_live_runs
 
 
@@ -39,6 +40,7 @@ NAVIGATION = {
 
 st.set_page_config(page_title="Autoencoder Lab", page_icon=":material/compress:", layout="wide")
 page = st.navigation(NAVIGATION)
+continue_queue()
 with st.sidebar:
     show_live_runs()
 page.run()

@@ -35,6 +35,8 @@ def words_of_python(command: Any) -> list[str]:
     if words[:2] == ["bash", "-c"]:
         words = shlex.split(words[2])
     words = words[1:] if words[:1] == ["exec"] else words
+    if words[1:3] == ["-S", "-m"]:
+        words.remove("-S")
     is_bare = words[1:2] == ["-S"]  # imports nothing: a real one starts at once
     return words[1:] if words[0] in ("python", sys.executable) and not is_bare else []
 

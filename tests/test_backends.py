@@ -12,23 +12,18 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import ended, fork, hold_still, is_gone, kill_hard, tiny, trained, wait_for, weights_of
+from helpers import tiny, trained, wait_for, weights_of
 
 from aecore.backends.base import Order
-from aecore.backends.local import submit_local
+from aecore.backends.local import open_supervisor_lock, submit_local
 from aecore.backends.package import pack_run
 from aecore.backends.registry import open_backend
-from aecore.backends.slots import (
-    is_earlier_waiting,
-    main,
-    read_queued_since,
-    take_free_slot,
-    trainer_command,
-)
+from aecore.backends.supervisor import trainer_command
 from aecore.errors import RunError
+from aecore.limits import read_slot_limit
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run, find_run
-from aecore.runs.process import PACKAGE_PARENT, make_child_environment, read_slot_limit
+from aecore.runs.process import PACKAGE_PARENT, make_child_environment
 from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
 
 LONG = {"training": {"epochs": 100_000}}
@@ -39,15 +34,17 @@ def read_states(*made):
 
 
 class Gate:
-    """Hold trainers started under it at their first step, before they lock the run and listen."""
+    """Hold trainers, or that of one run, at their first step: before they lock it and listen."""
 
-    def __init__(self, folder, monkeypatch):
+    def __init__(self, folder, monkeypatch, run_id=""):
         self.reached, self.opened, self.find = folder / "reached", folder / "opened", find_run
+        self.run_id = run_id
         monkeypatch.setattr("aecore.cli.commands.find_run", self.find_late)
 
     def find_late(self, name):
-        self.reached.touch()
-        wait_for(self.opened.exists, "the gate is opened")
+        if self.run_id in str(name):
+            self.reached.touch()
+            wait_for(self.opened.exists, "the gate is opened")
         return self.find(name)
 
 
@@ -60,28 +57,21 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
 ):
     monkeypatch.setenv("AECORE_SLOTS", "1")
     first, second, third = (create_run(tiny(**options)) for options in (LONG, {}, {}))
+    gate = Gate(tmp_path, monkeypatch, third.id)
     submit_local(first)
     wait_for(lambda: first.state().epoch >= 1, "the first one trains")
     assert os.getsid(first.pid()) == first.pid() != os.getsid(0), "a session of its own"
     submit_local(second)
-    with monkeypatch.context() as patches:
-        gate = Gate(tmp_path, patches)
-        submit_local(third)
-    for run in (second, third):
-        wait_for(run.pid, "it waits, with a sign of life")
+    submit_local(third)
     assert read_states(first, second, third) == ["running", "queued", "queued"]
     with pytest.raises(RunError, match="already"):
         submit_local(first)
     assert first.state().state == "running"
 
     # one that waited for long is never taken for lost, not even while its trainer starts
-    long_ago = time.time() - 10 * START_SECONDS
-    third.write_state(since=long_ago)
-    os.utime(third.path / "run.lock", (long_ago, long_ago))
-    waiting = second.pid()
+    third.write_state(since=time.time() - 10 * START_SECONDS)
     second.stop()
     assert read_states(first, second) == ["running", "stopped"]
-    wait_for(lambda: is_gone(waiting), "its process has ended")
 
     first.stop()
     assert first.state().state == "stopped"
@@ -100,105 +90,10 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     assert "done after 3 of 3 epochs" in read_log(second)
 
 
-@pytest.fixture
-def waiting():
-    """Runs that wait in the queue, each held by a process, the oldest first."""
-    made, pids = [], []
-    for age in (30, 20, 10):
-        run = create_run(tiny())
-        run.write_state(since=time.time() - age)
-
-        def hold(run=run):
-            with run.lock():
-                hold_still()
-
-        pids.append(fork(hold))
-        made.append(run)
-        wait_for(run.is_locked, "it is held")
-    yield made, pids
-    for pid in pids:
-        kill_hard(pid)
-
-
-def test_the_one_that_was_queued_first_goes_first(waiting):
-    made, pids = waiting
-    since = [read_queued_since(run.path) for run in made]
-    assert [is_earlier_waiting(run.path, at) for run, at in zip(made, since, strict=True)] == [
-        False,
-        True,
-        True,
-    ]
-    kill_hard(pids.pop(0))  # who died in the queue keeps nobody waiting
-    assert not is_earlier_waiting(made[1].path, since[1])
-    made[1].write_state(state="running")  # nor who is no longer waiting
-    assert not is_earlier_waiting(made[2].path, since[2])
-
-
-def test_a_free_slot_is_left_to_who_came_first(waiting, monkeypatch):
-    _, pids = waiting
-    late = create_run(tiny())
-    heard, said = os.pipe()
-    sleep = time.sleep
-
-    def enter():
-        monkeypatch.setattr(os, "execv", lambda *_: os._exit(42))
-        monkeypatch.setattr(time, "sleep", lambda seconds: (os.write(said, b"."), sleep(0.01)))
-        main(late.path)
-
-    pid = fork(enter)
-    for _ in range(3):
-        assert os.read(heard, 1) == b".", "it has looked, and waits"
-    assert late.pid() == pid and os.waitpid(pid, os.WNOHANG) == (0, 0)
-    while pids:
-        kill_hard(pids.pop())
-    assert ended(pid) == 42
-
-
 def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):
     for text, count in (("2", 2), ("1", 1), ("0", 1), ("-3", 1), ("many", 1), ("", 1)):
         monkeypatch.setenv("AECORE_SLOTS", text)
         assert read_slot_limit() == count
-    monkeypatch.setenv("AECORE_SLOTS", "2")
-    held = [take_free_slot(tmp_path) for _ in range(3)]
-    assert held[0] and held[1] and held[2] is None
-    held[0].close()
-    assert take_free_slot(tmp_path) is not None
-
-
-def test_a_killed_trainer_gives_its_slot_back(tmp_path, monkeypatch):
-    monkeypatch.setenv("AECORE_SLOTS", "1")
-
-    def hold():
-        slot = take_free_slot(tmp_path)
-        hold_still()
-        return slot
-
-    pid = fork(hold)
-
-    def taken():
-        slot = take_free_slot(tmp_path)
-        if slot:
-            slot.close()
-        return slot is None
-
-    wait_for(taken, "the slot is taken")
-    kill_hard(pid)
-    assert take_free_slot(tmp_path) is not None
-
-
-def test_only_a_queued_run_has_a_place_in_the_queue():
-    run = create_run(tiny())
-    assert read_queued_since(run.path) == run.state().since
-    for content in (
-        "",
-        "{",
-        "[]",
-        '{"state": "queued"}',
-        '{"state": "queued", "since": null}',
-        '{"state": "done"}',
-    ):
-        (run.path / "state.json").write_text(content)
-        assert read_queued_since(run.path) is None
 
 
 def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):
@@ -220,7 +115,7 @@ def test_the_end_of_a_log_is_there_for_who_asks():
 
 
 def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(
-    monkeypatch, forked, tmp_path
+    monkeypatch, forked, tmp_path, own_runs
 ):
     alarm = tmp_path / "alarm"
     monkeypatch.setattr(signal, "alarm", lambda seconds: alarm.write_text(str(seconds)))
@@ -229,7 +124,8 @@ def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(
     long = create_run(tiny(**LONG))
     submit_local(long)
     wait_for(lambda: long.state().epoch >= 1, "it trains")
-    assert os.getpriority(os.PRIO_PROCESS, long.pid()) == 7
+    own_rank = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, long.pid()) == own_rank + 7
     assert alarm.read_text() == "4", "seconds, rounded"
     os.kill(long.pid(), signal.SIGALRM)
     wait_for(lambda: long.state().error, "its time is up")
@@ -237,6 +133,7 @@ def test_the_runs_of_a_public_demo_have_bounds_of_time_memory_and_rank(
         long.state().state == "stopped" and "time was up" in long.state().error and long.has_model()
     )
 
+    wait_for(lambda: not open_supervisor_lock(own_runs).is_held(), "the supervisor has ended")
     monkeypatch.setenv("AECORE_RUN_MINUTES", "nonsense")
     monkeypatch.setenv("AECORE_RUN_MEMORY_GB", str(gigabytes_of_data() + 0.2))
     large = create_run(tiny(network={"kind": "mlp", "hidden": (4000, 4000)}))

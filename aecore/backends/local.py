@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from aecore.backends.base import Device, JobStatus, Order
-from aecore.errors import RunError
-from aecore.files import LOG_FILE
-from aecore.runs.process import read_slot_limit, start_module
+from aecore.backends.waiting import SLOTS_FOLDER, SUPERVISOR_LOCK, list_waiting
+from aecore.files import LOG_FILE, REMOTE_FILE
+from aecore.limits import read_slot_limit
+from aecore.runs.listing import runs_folder
+from aecore.runs.process import LockFile, start_module
 from aecore.runs.run import Run
 
 
@@ -52,21 +55,62 @@ class Local:
 
 
 def submit_local(run: Run, processes: int = 1) -> None:
-    """Starts or resumes training as soon as a slot is free; returns at once.
+    """Queues the run, which starts or resumes as soon as a slot is free; returns at once.
 
-    Raises RunError where the run is being trained.
+    RunError where the run is being trained. One that waits already keeps its place.
     """
-    if run.state().state == "running":
-        raise RunError(f"{run.id} is being trained already. Stop it first, or wait.")
-    spawn_for_run(run, "aecore.backends.slots", str(processes))
+    with run.keep_idle():
+        state = run.saved_state()
+        if state is None or state.state != "queued" or not state.processes:
+            (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
+            write_queued(run, processes)
+    wake_supervisor(run.path.parent.resolve())
+
+
+def write_queued(run: Run, processes: int = 0) -> None:
+    """Writes that a run waits: for a number of processes in the queue of this machine, or not."""
+    run.write_state(state="queued", error="", note="", since=time.time(), processes=processes)
+
+
+def continue_queue(folder: Path | None = None) -> None:
+    """Starts the supervisor of a folder of runs where runs wait and none lives.
+
+    That is so after a kill, or after a restart of the machine.
+    """
+    folder = (folder or runs_folder()).resolve()
+    if folder.is_dir() and not open_supervisor_lock(folder).is_held() and list_waiting(folder):
+        start_supervisor(folder)
+
+
+def wake_supervisor(folder: Path) -> None:
+    """Tells the supervisor of a folder that a run was queued; starts one where none lives."""
+    lock = open_supervisor_lock(folder)
+    if lock.is_held():
+        now = time.time_ns()
+        os.utime(lock.path, ns=(now, now))
+    else:
+        start_supervisor(folder)
+
+
+def start_supervisor(folder: Path) -> None:
+    """Starts a supervisor, which ends at once where another one was quicker."""
+    slots = folder / SLOTS_FOLDER
+    slots.mkdir(exist_ok=True)
+    log = slots / "supervisor.log"
+    start_module("aecore.backends.supervisor", str(folder), log=log, is_bare=True)
+
+
+def open_supervisor_lock(folder: Path) -> LockFile:
+    """Returns the lock that the supervisor of a folder of runs holds for as long as it lives."""
+    return LockFile(folder / SLOTS_FOLDER / SUPERVISOR_LOCK)
 
 
 def spawn_for_run(run: Run, module: str, *arguments: str, input_text: str = "") -> None:
-    """Queues the run and starts `python -m module` for it, which takes its lock.
+    """Writes that the run waits, and starts `python -m module` for it, which takes its lock.
 
     `input_text` is all that the process can read from its input.
     """
-    run.write_state(state="queued", error="", note="", since=time.time())
+    write_queued(run)
     start_module(
         module,
         str(run.path.resolve()),

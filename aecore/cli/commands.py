@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from aecore.backends.launch import start_run, stop_run
+from aecore.backends.local import continue_queue
 from aecore.cli.foreground import print_progress, train_here
 from aecore.cli.ordering import make_order
 from aecore.cli.output import print_metrics, print_rows, write_examples
@@ -48,6 +49,7 @@ def run_data(options: argparse.Namespace) -> None:
 
 def run_runs(options: argparse.Namespace) -> None:
     """List the runs."""
+    continue_queue()
     print_rows([describe_run(run) for run in list_runs()], options.json)
 
 
@@ -120,6 +122,7 @@ def run_results(options: argparse.Namespace) -> None:
     from aecore.analysis.metrics import METRICS
     from aecore.runs.sweep import group_by_seed, list_sweep_runs, list_sweeps
 
+    continue_queue()
     members = list_sweep_runs(options.sweep)
     if not members:
         raise RunError(
@@ -147,7 +150,7 @@ def run_resume(options: argparse.Namespace) -> None:
     if state == "done":
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
     (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
-    train_here(run)
+    train_here(run, options.queued)
 
 
 def run_stop(options: argparse.Namespace) -> None:

@@ -14,8 +14,11 @@ from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord, Reco
 from aecore.runs.run import Run
 
 
-def train_here(run: Run) -> None:
-    """Trains to the end in this process; SIGTERM, SIGALRM and Ctrl-C keep the best model."""
+def train_here(run: Run, queued: bool = False) -> None:
+    """Trains to the end in this process; SIGTERM, SIGALRM and Ctrl-C keep the best model.
+
+    A `queued` run that was stopped on its way from the queue is refused.
+    """
     from aecore.training.trainer import fit
 
     signals = collect_signals()
@@ -25,7 +28,7 @@ def train_here(run: Run) -> None:
     state, total = run.state(), (run.config().training or TrainConfig()).epochs
     is_terminal = sys.stderr.isatty()
     with tqdm(total=total, initial=state.epoch, unit="epoch", disable=not is_terminal) as bar:
-        for record in fit(run, lambda: bool(signals), print_progress):
+        for record in fit(run, lambda: bool(signals), print_progress, queued):
             show_record(record, total, bar)
     if signal.SIGALRM in signals and run.state().state == "stopped":
         run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")

@@ -14,11 +14,12 @@ log.txt              what the trainer's process printed
 
 from __future__ import annotations
 
-import shutil
+import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +52,8 @@ from aecore.runs.records import (
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
-START_SECONDS = 60  # a queued run may take this long to get its process and its lock
+START_SECONDS = 60  # a run that is begun without the queue may take this long to get its lock
+STOP_TRIES = 3
 
 
 class State(Options):
@@ -65,6 +67,8 @@ class State(Options):
     note: str = Field("", max_length=200)  # what it is doing before the first epoch
     error: str = Field("", max_length=2000)
     since: float = 0.0  # when it was queued, seconds since 1970
+    # for how many processes it waits in the queue of this machine; 0 where it is not in there
+    processes: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,8 @@ class Run:
         """Returns whether a queued run may yet get its process and its lock."""
         if state.state != "queued":
             return False
+        if state.processes:  # it is in the queue, where it may wait for ever
+            return True
         return time.time() - max(state.since, self._lock_file.modified()) < START_SECONDS
 
     # -- its records and files
@@ -185,8 +191,11 @@ class Run:
         return self._lock_file.is_held()
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the run against other trainers, as a sign of life; RunError where one holds it."""
+    def lock(self, queued: bool = False) -> Iterator[None]:
+        """Holds the run against other trainers, as a sign of life; RunError where one holds it.
+
+        With `queued`, RunError, too, where it was stopped on its way from the queue.
+        """
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._lock_file.hold())
@@ -195,6 +204,28 @@ class Run:
                     f"{self.id} is being trained by another process. "
                     f"Stop it first: aecore stop {self.id}."
                 ) from error
+            state = self.saved_state()
+            if queued and state is not None and state.state == "stopped":
+                raise RunError(f"{self.id} was stopped before it began.")
+            yield
+
+    @contextmanager
+    def keep_idle(self) -> Iterator[None]:
+        """Keeps trainers away for a moment in which the run is changed; RunError where it trains.
+
+        A trainer that is about to begin waits for the end, and then sees what was changed.
+        """
+        with ExitStack() as stack:
+            try:
+                if self.pid() is not None:
+                    raise BlockingIOError
+                stack.enter_context(self._lock_file.hold_unnamed())
+            except BlockingIOError as error:
+                raise RunError(
+                    f"{self.id} is being trained already. Stop it first, or wait."
+                ) from error
+            except FileNotFoundError as error:
+                raise RunError(f"{self.id} is not there any more. Was it deleted?") from error
             yield
 
     def pid(self) -> int | None:
@@ -206,9 +237,14 @@ class Run:
 
         Harmless when none runs.
         """
-        self._lock_file.end_holder(wait)
-        if self.state().state in ("queued", "running", "lost"):  # it had no time to say so itself
-            self.write_state(state="stopped", progress=0.0)
+        for _ in range(STOP_TRIES):
+            self._lock_file.end_holder(wait)
+            if self.state().state in FINAL_STATES:
+                return
+            with suppress(RunError), self.keep_idle():  # else its trainer has just begun
+                self.write_state(state="stopped", progress=0.0)
+                return
+        raise RunError(f"{self.id} cannot be stopped. Was it deleted? Else try again.")
 
     def interrupt(self) -> None:
         """Tells the process that holds the run to end it, without waiting."""
@@ -216,12 +252,16 @@ class Run:
 
     def delete(self) -> None:
         """Removes the folder. RunError while it is being trained."""
-        if self.is_locked():
-            raise RunError(f"{self.id} is being trained. Stop it first.")
         try:
-            if self.path.is_symlink():
-                self.path.unlink()
-            else:
-                shutil.rmtree(self.path)
+            with self.keep_idle():
+                self._remove_folder()
         except OSError as error:
             raise RunError(f"{self.id} cannot be deleted: {error.strerror or error}.") from error
+
+    def _remove_folder(self) -> None:
+        """Takes the folder away in one step, then its files: a trainer finds all of it or none."""
+        if self.path.is_symlink():
+            self.path.unlink()
+            return
+        with tempfile.TemporaryDirectory(prefix=".delete-", dir=self.path.parent) as name:
+            os.rename(self.path, Path(name) / "run")  # two levels down, where no listing looks

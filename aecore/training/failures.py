@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import os
 from contextlib import suppress
 
 import torch
 import torch.distributed as dist
 
 from aecore.errors import AecoreError, RunError
+from aecore.files import LOCK_FILE
 from aecore.runs.run import Run
 
 OUT_OF_MEMORY = (
@@ -31,7 +32,8 @@ def record_failure(run: Run, error: Exception) -> Exception:
 
 def record_restart(run: Run) -> None:
     """Writes in state.json that torchrun starts all processes of the run again."""
-    run.write_state(state="queued", since=time.time(), note="A process died; all are started again")
+    run.write_state(state="queued", note="A process died; all are started again")
+    os.utime(run.path / LOCK_FILE)  # its time says that the next trainer is on its way
 
 
 def explain_failure(run: Run, error: Exception) -> Exception:

@@ -50,16 +50,19 @@ Stop = Callable[[], bool]
 
 
 def fit(
-    run: Run, stop: Stop = lambda: False, progress: DownloadReport | None = None
+    run: Run,
+    stop: Stop = lambda: False,
+    progress: DownloadReport | None = None,
+    queued: bool = False,
 ) -> Iterator[Record]:
     """Trains or resumes `run`; yields the records that it writes to metrics.jsonl.
 
     Ends early when `stop()` turns true, keeping the best weights. `progress` is told what is being
-    downloaded and its share. Whatever goes wrong is written into state.json and raised: an
-    AecoreError where the user can act on it.
+    downloaded and its share. A `queued` run that was stopped on its way is refused. Whatever goes
+    wrong is written into state.json and raised: an AecoreError where the user can act on it.
     """
     ranks = Ranks()
-    with run.lock() if ranks.leads else nullcontext():
+    with run.lock(queued) if ranks.leads else nullcontext():
         try:
             yield from Trainer(run, stop, progress, ranks).records()
         except Exception as error:
@@ -104,9 +107,8 @@ class Trainer:
         prepare_device(device)
         self.ranks.join(device)
         processes = f", {self.ranks.world} processes" if self.ranks.world > 1 else ""
-        self.writer.write_state(
-            state="running", device=describe_device(device) + processes, error=""
-        )
+        name = describe_device(device) + processes
+        self.writer.write_state(state="running", device=name, error="", processes=0)
         return device
 
     # -- from the first epoch to the last
@@ -122,9 +124,8 @@ class Trainer:
             sums = self.run_epoch()
             if sums is None:
                 if self.epoch == 0:
-                    self.writer.save_weights(
-                        self.model
-                    )  # a part of an epoch is better than the first weights
+                    # a part of an epoch is better than the first weights
+                    self.writer.save_weights(self.model)
                 break
             yield self.finish_epoch(sums, time.perf_counter() - started)
         if self.ranks.leads:
@@ -161,10 +162,9 @@ class Trainer:
     # -- one epoch
 
     def run_epoch(self) -> Tensor | None:
-        """Passes once over the data.
+        """Passes once over the data; returns the sums over the examples of the loss and its parts.
 
-        Returns the sums over the examples of the loss and its parts, or None when stopped on the
-        way.
+        Returns None when stopped on the way.
         """
         self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.model.train()

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from aecore.backends.admission import admit_runs
 from aecore.backends.launch import start_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
@@ -14,7 +15,7 @@ from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.listing import create_run
 from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
-from ui.kit.visitor import claim, map_own_sets
+from ui.kit.visitor import claim, get_visitor, is_published_by_default, map_own_sets
 
 TaskPlan = Callable[[str, Mapping[str, Any]], RunConfig]  # data's name, settings by dotted path
 
@@ -75,8 +76,10 @@ def choose_normal_class(option: str, data: DataConfig) -> DataConfig:
 def start_task_run(plan: TaskPlan, data: DataConfig) -> None:
     """Start a run on this data, and go to watch it."""
     changes = data.model_dump(exclude={"name"}, exclude_defaults=True)
-    run = create_run(plan(data.name, {f"data.{name}": value for name, value in changes.items()}))
-    claim(run.path)
-    start_run(run)
+    config = plan(data.name, {f"data.{name}": value for name, value in changes.items()})
+    with admit_runs(get_visitor(), [config]):
+        run = create_run(config)
+        claim(run.path, is_published_by_default(config))
+        start_run(run)
     # the parameter `run` belongs to this page's own select box
     st.switch_page("train.py", query_params={"watch": run.id})

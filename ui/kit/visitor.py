@@ -14,8 +14,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from aecore.data.catalog import CATALOG
 from aecore.errors import RunError
 from aecore.limits import is_public
+from aecore.model.config import RunConfig
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.ownership import (
     HOME_USER,
@@ -114,6 +116,15 @@ def list_own_runs() -> list[Run]:
     """Returns the runs of this visitor with a sound config, the newest first."""
     visitor = get_visitor()
     return [run for run in list_runs() if visitor.may_change(run.path) and has_sound_config(run)]
+
+
+def is_published_by_default(config: RunConfig) -> bool:
+    """Returns True where everybody is shown a new run unless its owner says otherwise.
+
+    That is on a public Space whose operator allows it, and never for brought data.
+    """
+    is_known = config.data is not None and config.data.name in CATALOG
+    return is_public() and is_known and os.environ.get("AECORE_PUBLISH") == "1"
 
 
 def claim(folder: Path, published: bool = False) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from aecore.backends.admission import admit_runs
 from aecore.backends.launch import resume_run, stop_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.hub_account import get_hub_token
 from ui.kit.runs import show_run_links
-from ui.kit.visitor import check_may_change, may_change
+from ui.kit.visitor import check_may_change, get_visitor, may_change
 
 
 def show_run_buttons(run: Run) -> None:
@@ -76,7 +77,8 @@ def resume_shown_run(run: Run) -> None:
     """Resume a run; say why where it cannot be."""
     try:
         check_may_change(run)
-        resume_run(run, get_hub_token())
+        with admit_runs(get_visitor(), [run.config()]):
+            resume_run(run, get_hub_token())
     except AecoreError as error:
         st.toast(str(error))
 

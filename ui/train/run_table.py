@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from aecore.limits import read_slot_limit
 from aecore.runs.listing import runs_folder
-from aecore.runs.process import read_slot_limit
 from aecore.runs.run import Run
 from ui.kit.runs import format_state_badge
 from ui.kit.visitor import list_visible_runs

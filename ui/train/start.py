@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from aecore.backends.admission import admit_runs, describe_run_limits
 from aecore.errors import AecoreError
+from aecore.limits import is_public
 from aecore.model.config import RunConfig
 from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
 from aecore.runs.run import Run
 from ui.kit.messages import show_error
-from ui.kit.visitor import claim
+from ui.kit.visitor import claim, get_visitor, is_published_by_default
 from ui.train.backend_form import TrainingPlace, start_training
 from ui.train.sweep_form import SweepRequest
 
@@ -28,6 +30,9 @@ def show_start_button(
 
     It is disabled where there is no place to train.
     """
+    if limits := describe_run_limits():
+        st.caption(limits)
+    published = choose_publishing(config)
     label = "Start" if sweep is None else f"Start {sweep.count} runs"
     if st.button(
         label,
@@ -37,7 +42,7 @@ def show_start_button(
         disabled=place is None,
     ):
         try:
-            runs = start_runs(config, sweep, place)
+            runs = start_runs(config, sweep, place, published)
         except AecoreError as error:
             show_error(error)
             return
@@ -46,12 +51,27 @@ def show_start_button(
         st.switch_page("train.py", query_params={"run": runs[0].id})
 
 
+def choose_publishing(config: RunConfig) -> bool:
+    """Show on a public Space whether everybody may see the run; return the choice."""
+    if not is_public():
+        return False
+    return st.toggle(
+        "Show to everybody",
+        is_published_by_default(config),
+        key=f"publish-{config.data.name if config.data else ''}",
+        help="Others see the run, examples of its data, and its model. "
+        "Only you can stop, resume, publish or delete it.",
+    )
+
+
 def start_runs(
-    config: RunConfig, sweep: SweepRequest | None, place: TrainingPlace | None
+    config: RunConfig, sweep: SweepRequest | None, place: TrainingPlace | None, published: bool
 ) -> list[Run]:
-    """Create the run or the runs of the sweep, and start each."""
-    runs = [create_run(config)] if sweep is None else sweep.create()
-    for run in runs:
-        claim(run.path)
-        start_training(run, place)
+    """Create the run or the runs of the sweep, within the limits, and start each."""
+    configs = [config] if sweep is None else sweep.configs * sweep.seeds
+    with admit_runs(get_visitor(), configs):
+        runs = [create_run(config)] if sweep is None else sweep.create()
+        for run in runs:
+            claim(run.path, published)
+            start_training(run, place)
     return runs

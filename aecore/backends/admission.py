@@ -1,0 +1,87 @@
+"""The limits of new runs: how many a visitor and all may have, how many a sweep, how large a model.
+
+Nothing is made before they are checked. How long a run trains, and in how much memory, is for its
+own process to keep: see `supervisor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from aecore.backends.waiting import SLOTS_FOLDER
+from aecore.errors import RunError
+from aecore.limits import LIMITS, read_limit
+from aecore.model.config import RunConfig
+from aecore.runs.listing import list_runs, runs_folder
+from aecore.runs.ownership import Visitor
+from aecore.runs.process import LockFile
+from aecore.runs.run import LIVE_STATES
+
+RUN_LIMITS = ("visitor_runs", "runs", "sweep_runs", "run_minutes", "run_memory_gb", "parameters")
+ADMISSION_LOCK = "admission.lock"
+NO_LIMIT = float("inf")
+
+
+@contextmanager
+def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]:
+    """Lets the block begin a run of each config; RunError, before it, where a limit forbids that.
+
+    Others wait until the block has ended, so that two clicks at once do not take the same place.
+    """
+    check_sweep_size(len(configs))
+    for config in configs:
+        check_model_size(config)
+    if read_limit("visitor_runs") == read_limit("runs") == NO_LIMIT:
+        yield
+        return
+    folder = runs_folder() / SLOTS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with LockFile(folder / ADMISSION_LOCK).hold(wait=True):
+        check_places(visitor, len(configs))
+        yield
+
+
+def check_sweep_size(count: int) -> None:
+    """Raises RunError where several runs at once are more than a sweep may have."""
+    limit = read_limit("sweep_runs")
+    if 1 < count > limit:
+        raise RunError(
+            f"A sweep has at most {limit:.0f} runs here, got {count}. "
+            "Use fewer variants, sizes or seeds."
+        )
+
+
+def check_model_size(config: RunConfig) -> None:
+    """Raises RunError where a model has too many weights."""
+    weights, limit = config.model.count_weights(), read_limit("parameters")
+    if weights > limit:
+        raise RunError(
+            f"A model has at most {limit:,.0f} weights here, this one has about {weights:,}. "
+            "Use narrower layers or fewer latent dimensions."
+        )
+
+
+def check_places(visitor: Visitor, count: int) -> None:
+    """Raises RunError where `count` more runs are too many for the visitor, or for all."""
+    live = [run for run in list_runs() if run.state().state in LIVE_STATES]
+    own = sum(visitor.owns(run.path) for run in live)
+    limit = read_limit("visitor_runs")
+    if own + count > limit:
+        raise RunError(
+            f"A visitor has at most {limit:.0f} runs that wait or train. You have {own}, and asked "
+            f"for {count} more. Stop one, or wait until it ends."
+        )
+    limit = read_limit("runs")
+    if len(live) + count > limit:
+        raise RunError(
+            f"At most {limit:.0f} runs of all visitors wait or train at a time. There are "
+            f"{len(live)}, and you asked for {count} more. Try again in a few minutes."
+        )
+
+
+def describe_run_limits() -> str:
+    """Returns the limits of runs as a sentence; empty where there are none."""
+    limits = [(read_limit(name), LIMITS[name].text) for name in RUN_LIMITS]
+    parts = [f"{value:,.10g} {text}" for value, text in limits if value != NO_LIMIT]
+    return f"At most {'; '.join(parts)}." if parts else ""

@@ -1,0 +1,134 @@
+"""What the queue reads: the runs that wait, slots, and whose turn it was.
+
+A run waits while its state.json says that it is queued for a number of processes, it was not sent
+elsewhere, and nobody holds its lock. The files may be torn, or not what they seem. Little of the
+standard library is used: the supervisor is to stay small.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aecore.files import LOCK_FILE, OWNER_FILE, REMOTE_FILE, STATE_FILE
+
+SLOTS_FOLDER = ".slots"  # beside the runs
+SUPERVISOR_LOCK, SERVED_FILE = "supervisor.lock", "served.json"
+LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05  # readers hold a lock for a moment
+MAX_READ_BYTES = 100_000
+MAX_PROCESSES = 64
+
+
+class WaitingRun(NamedTuple):
+    """A run in the queue."""
+
+    name: str
+    since: float  # when it was queued, in seconds since 1970
+    processes: int
+    owner: str
+
+
+class Start(NamedTuple):
+    """A run that was given a slot."""
+
+    name: str
+    since: float  # another time in its state.json means that it was queued anew
+    pid: int = 0  # of the trainer, where this supervisor started it
+
+
+def list_waiting(root: Path) -> list[WaitingRun]:
+    """Returns the runs of a folder that wait for a slot, or have one and are about to begin."""
+    with os.scandir(root) as entries:
+        names = [entry.name for entry in entries if not entry.name.startswith(".")]
+    runs = (read_waiting_run(root / name) for name in names)
+    return [run for run in runs if run is not None]
+
+
+def read_waiting_run(path: Path) -> WaitingRun | None:
+    """Returns a run as the queue sees it; None for one that does not wait."""
+    state = read_json_object(path / STATE_FILE)
+    if state.get("state") != "queued":
+        return None
+    since, processes = state.get("since"), state.get("processes")
+    if not isinstance(since, int | float) or not isinstance(processes, int):
+        return None
+    is_here = 1 <= processes <= MAX_PROCESSES and not (path / REMOTE_FILE).exists()
+    if not is_here or is_lock_held(path / LOCK_FILE):
+        return None
+    owner = read_json_object(path / OWNER_FILE).get("owner")
+    return WaitingRun(path.name, since, processes, owner if isinstance(owner, str) else "")
+
+
+def read_start(slot: Path) -> Start:
+    """Returns to which run a slot was given."""
+    match read_json(slot):
+        case [str(name), int(since) | float(since)]:
+            return Start(name, since)
+    return Start("", 0.0)
+
+
+def read_served(folder: Path) -> list[str]:
+    """Returns the owners whose runs were started, in the order of their last turns."""
+    owners = read_json(folder / SERVED_FILE)
+    return [str(owner) for owner in owners] if isinstance(owners, list) else []
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Returns the fields of a JSON file; none of one that is missing, torn or no object."""
+    content = read_json(path)
+    return content if isinstance(content, dict) else {}
+
+
+def read_json(path: Path) -> Any:
+    """Returns the content of a small JSON file; None where it is missing or torn."""
+    try:
+        return json.loads(read_bytes(path, MAX_READ_BYTES))
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_bytes(path: Path, count: int) -> bytes:
+    """Returns the last bytes of a file, which are none where it cannot be read."""
+    try:
+        with open(path, "rb", opener=open_at_once) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - count))
+            return file.read(count)
+    except OSError:
+        return b""
+
+
+def open_at_once(path: str, flags: int) -> int:
+    """Opens a file; does not wait for the other end of a pipe that is in its place."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def lock_file(path: Path, tries: int = 1) -> int | None:
+    """Locks a file and empties it; returns its number, or None where another process has it."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    for attempt in range(tries):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt < tries - 1:
+                time.sleep(LOCK_RETRY_SECONDS)
+        else:
+            os.ftruncate(lock, 0)
+            return lock
+    os.close(lock)
+    return None
+
+
+def is_lock_held(path: Path) -> bool:
+    """Returns True while a process holds the lock."""
+    try:
+        with open(path, "rb", opener=open_at_once) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
