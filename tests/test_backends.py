@@ -20,7 +20,6 @@ from aecore.backends.package import pack_run
 from aecore.backends.registry import open_backend
 from aecore.backends.supervisor import trainer_command
 from aecore.errors import RunError
-from aecore.limits import read_slot_limit
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run, find_run
 from aecore.runs.process import PACKAGE_PARENT, make_child_environment
@@ -88,12 +87,6 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     wait_for(lambda: second.state().state == "done", "the second one is trained")
     assert weights_of(second) == weights_of(third) == weights_of(trained(tiny()))
     assert "done after 3 of 3 epochs" in read_log(second)
-
-
-def test_there_are_as_many_slots_as_the_environment_says(tmp_path, monkeypatch):
-    for text, count in (("2", 2), ("1", 1), ("0", 1), ("-3", 1), ("many", 1), ("", 1)):
-        monkeypatch.setenv("AECORE_SLOTS", text)
-        assert read_slot_limit() == count
 
 
 def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from aecore.model.variants import VARIANTS
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
+from aecore.runs.ownership import claim_folder, read_owner_record
 from aecore.runs.records import MetricsRecord
+from aecore.runs.uploads import create_upload, guess_settings
 
 
 def find_button(app, label):
@@ -208,3 +211,97 @@ def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitt
     assert "it pays" in app.info[0].value and find_button(app, "Start").disabled
     choose("local")
     assert not find_button(app, "Start").disabled and not app.info
+
+
+# -- among strangers
+
+
+@pytest.fixture
+def queued(monkeypatch):
+    """Runs that a page puts into the queue, which stands still."""
+    monkeypatch.setattr("aecore.backends.local.start_supervisor", lambda folder: None)
+
+
+def test_a_stranger_reads_the_limits_and_is_stopped_by_them(open_page, queued, visit_as, own_runs):
+    def count_runs():
+        return len(list(own_runs.glob("*/config.json")))
+
+    visit_as("alice")
+    for count in (1, 2):
+        app = open_page("train.py", variant="vae", preset="Quick")
+        assert [c.value for c in app.caption if "At most 2 runs of one visitor" in c.value]
+        find_button(app, "Start").click().run()
+        assert not app.exception and not app.error
+        assert count_runs() == count
+    app = open_page("train.py", variant="vae", preset="Quick")
+    find_button(app, "Start").click().run()
+    assert "You have 2" in app.error[0].value
+    next(n for n in app.number_input if n.label == "Seeds").set_value(20).run()
+    find_button(app, "Start 20 runs").click().run()
+    assert "at most 2 runs here, got 20" in app.error[0].value
+    app = open_page("apply_anomaly.py")
+    find_button(app, "Start").click().run()
+    assert "You have 2" in app.error[0].value
+    assert count_runs() == 2
+
+
+def test_resuming_keeps_the_limit_of_runs(open_page, no_shipped, queued, visit_as):
+    visit_as("alice")
+    stopped = start_through_the_form(open_page)
+    stopped.stop()
+    for _ in range(2):
+        start_through_the_form(open_page)
+    app = open_page("train.py", run=stopped.id)
+    find_button(app, "Resume").click().run()
+    assert "You have 2" in app.toast[0].value and stopped.state().state == "stopped"
+
+
+def start_through_the_form(open_page):
+    app = open_page("train.py", variant="vae", preset="Quick")
+    known = {run.id for run in list_runs()}
+    find_button(app, "Start").click().run()
+    assert not app.exception and not app.error
+    return next(run for run in list_runs() if run.id not in known)
+
+
+@pytest.mark.parametrize("setting", ["", "1"])
+def test_a_run_is_ones_own_unless_it_is_shown_to_everybody(
+    open_page, no_shipped, queued, visit_as, monkeypatch, setting
+):
+    monkeypatch.setenv("AECORE_PUBLISH", setting)
+    visit_as("alice")
+    app = open_page("train.py", variant="vae", preset="Quick")
+    toggle = next(t for t in app.toggle if t.label == "Show to everybody")
+    assert toggle.value == bool(setting)
+    run = start_through_the_form(open_page)
+    assert read_owner_record(run.path).published == bool(setting)
+    visit_as("mallory")
+    app = open_page("train.py", run=run.id)
+    assert bool(app.error) == (not setting)
+    assert not {"Stop", "Resume"} & {b.label for b in app.button}
+
+
+def test_a_run_on_brought_data_is_not_shown_unless_its_owner_says_so(
+    open_page, no_shipped, queued, visit_as, monkeypatch
+):
+    monkeypatch.setenv("AECORE_PUBLISH", "1")
+    alice = visit_as("alice")
+    upload = create_upload()
+    with upload.receiving("rows.npz") as file:
+        np.savez(file, x=np.random.default_rng(0).random((60, 5)))
+    upload.save(guess_settings(upload))
+    claim_folder(upload.path, alice.owner)
+    app = open_page("train.py", variant="vanilla", data=upload.token)
+    assert not app.exception and not app.error
+    toggle = next(t for t in app.toggle if t.label == "Show to everybody")
+    assert toggle.value is False
+    toggle.set_value(True).run()
+    find_button(app, "Start").click().run()
+    (run,) = list_runs()
+    assert read_owner_record(run.path).published
+
+
+def test_at_home_nothing_is_asked_or_limited(open_page, submitted):
+    app = open_page("train.py", variant="vae")
+    assert "Show to everybody" not in [t.label for t in app.toggle]
+    assert not [c.value for c in app.caption if "At most 2 runs" in c.value]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from aecore.analysis.metrics import METRICS
 from aecore.analysis.pictures import draw_grid, make_tiles
+from aecore.backends.local import continue_queue
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
@@ -94,6 +95,8 @@ def format_repeat_command(run: Run, config: RunConfig) -> str:
 def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
     """Show a run as its folder says; run the page once more when it has ended."""
     state = run.state()
+    if state.state == "queued":
+        continue_queue()
     show_progress(run, state)
     left, right = st.columns(2, gap="large")
     with left:
