@@ -86,6 +86,7 @@ def trainers(tmp_path, monkeypatch, own_runs):
     )
     package.joinpath("__main__.py").write_text(STAND_IN)
     monkeypatch.setattr("aecore.runs.process.PACKAGE_PARENT", package.parent)
+    monkeypatch.chdir(tmp_path)  # Python looks into the current folder first
     monkeypatch.setenv("STAND_IN", str(package.parent))
     monkeypatch.setenv("AECORE_SLOTS", "1")
     own_runs.mkdir()
@@ -147,6 +148,8 @@ def test_twenty_queued_runs_cost_one_process_of_fifteen_megabytes(trainers, own_
     kilobytes = next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line)
     assert 1000 < kilobytes <= MAX_KILOBYTES
     assert live_supervisor(own_runs) == pid
+    for run in runs[2:]:
+        run.stop()
 
 
 def test_while_all_slots_are_taken_no_run_is_read(tmp_path, own_runs, monkeypatch):
@@ -202,13 +205,14 @@ def test_a_supervisor_that_is_killed_between_start_and_lock_starts_nothing_twice
 
 def test_killed_again_and_again_it_loses_nothing_and_starts_nothing_twice(trainers, own_runs):
     trainers.let("begin", "end")
-    runs, kills = submit(*[""] * 8), 0
+    runs, kills = submit(*[""] * 5), 0
     while not are_done(runs):
+        time.sleep(0.004 * kills)  # another moment of its work each time
         if pid := live_supervisor(own_runs):
             os.kill(pid, signal.SIGKILL)
             kills += 1
+            wait_for(lambda pid=pid: is_gone(pid), "it is gone")
         continue_queue(own_runs)
-        time.sleep(0.007 * (kills % 12))  # another moment of its work each time
     assert sorted(trainers.starts()) == sorted(run.id for run in runs)
     assert kills >= 3
 

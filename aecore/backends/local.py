@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,18 @@ def wake_supervisor(folder: Path) -> None:
 
 
 def start_supervisor(folder: Path) -> None:
-    """Starts a supervisor, which ends at once where another one was quicker."""
+    """Starts a supervisor, which inherits its lock; none where somebody else was quicker."""
     slots = folder / SLOTS_FOLDER
     slots.mkdir(exist_ok=True)
-    log = slots / "supervisor.log"
-    start_module("aecore.backends.supervisor", str(folder), log=log, is_bare=True)
+    with suppress(BlockingIOError), open_supervisor_lock(folder).hold_unnamed() as lock:
+        start_module(
+            "aecore.backends.supervisor",
+            str(folder),
+            str(lock.fileno()),
+            log=slots / "supervisor.log",
+            held_lock=lock,
+            is_bare=True,
+        )
 
 
 def open_supervisor_lock(folder: Path) -> LockFile:

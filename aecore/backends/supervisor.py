@@ -1,9 +1,9 @@
 """The queue: one small process for a folder of runs starts them as training slots become free.
 
-`python -S -m aecore.backends.supervisor RUNS` uses little of the standard library, to stay below
-15 MB. The queue is in the run folders alone, so that killing the supervisor loses nothing: the next
-one goes on. A slot is a locked file that names the run to which it was given. The trainer inherits
-it, and the system releases it, however the trainer ends.
+`python -S -m aecore.backends.supervisor RUNS LOCK` uses little of the standard library, to stay
+below 15 MB. The queue is in the run folders alone, so that killing the supervisor loses nothing:
+the next one goes on. A slot is a locked file that names the run to which it was given. The trainer
+inherits it, and the system releases it, however the trainer ends.
 """
 
 from __future__ import annotations
@@ -44,19 +44,25 @@ RESTARTS = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "2"]
 
 
-def main(root: Path) -> None:
+def main(root: Path, lock: int | None = None) -> None:
     """Starts the waiting runs of a folder until none waits and none trains.
 
-    Ends at once where another supervisor works.
+    `lock` is the supervisor's lock, held and inherited; without it, ends at once where another
+    supervisor works.
     """
     folder = root / SLOTS_FOLDER
     folder.mkdir(exist_ok=True)
-    while (lock := lock_file(folder / SUPERVISOR_LOCK, LOCK_TRIES)) is not None:
+    if lock is None:
+        lock = lock_file(folder / SUPERVISOR_LOCK, LOCK_TRIES)
+    while lock is not None:
+        os.set_inheritable(lock, False)
+        os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
         Supervisor(root).work()
         os.close(lock)
         if not list_waiting(root):  # whoever queues a run from now on finds the lock free
             return
+        lock = lock_file(folder / SUPERVISOR_LOCK, LOCK_TRIES)
 
 
 class Supervisor:
@@ -219,4 +225,4 @@ def describe_end(pid: int) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

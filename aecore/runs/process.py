@@ -73,15 +73,15 @@ class LockFile:
             yield file
 
     @contextmanager
-    def hold_unnamed(self) -> Iterator[None]:
+    def hold_unnamed(self) -> Iterator[IO[str]]:
         """Holds the lock for a moment, without a process id that somebody could signal.
 
-        Raises BlockingIOError where another process keeps it.
+        Yields the open file. Raises BlockingIOError where another process keeps it.
         """
         with open(self.path, "a+") as file:
             _lock_soon(file)
             file.truncate(0)
-            yield
+            yield file
 
     def wait_until_free(self, seconds: float) -> bool:
         """Waits at most `seconds` for the lock to be released; returns whether it is."""
