@@ -26,11 +26,12 @@ from starlette.routing import Route
 
 from aecore.errors import AecoreError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
+from aecore.names import clean_name
 
 EXPLORER_HTML = (
     '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
 )
-MAX_SELECTIONS, MAX_NAME_LENGTH = 100, 40  # of what a browser may send
+MAX_SELECTIONS, MAX_SELECTION_NAME = 100, 40  # of what a browser may send
 
 explorer_component = st.components.v2.component(
     "explorer",
@@ -80,7 +81,7 @@ def read_explorer_answer(answer: Any, count: int) -> MapSelection:
     for name, bits in pairs:
         rows = decode_members(bits, count)
         if len(rows):
-            named_rows[str(name)[:MAX_NAME_LENGTH]] = rows
+            named_rows[clean_name(str(name), MAX_SELECTION_NAME)] = rows
     return MapSelection(decode_members(answer.get("rows"), count).tolist(), named_rows)
 
 
