@@ -15,7 +15,7 @@ from aecore.data.splits import Dataset, as_float
 from aecore.data.table_columns import parse_numbers
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
-from aecore.names import escape_markdown, escape_name
+from aecore.names import escape_name
 from aecore.runs.uploads import SIDES, UploadedData
 from ui.data.bringing import OWN_SET_KEY
 from ui.kit.cache import load_cached_data, load_cached_frame
@@ -26,6 +26,7 @@ from ui.kit.visitor import map_own_sets, name_own_sets
 SHOWN_PICTURES = 32
 SHOWN_ROWS = 8
 NUMBER_WIDTH = 150  # pixels
+NOTE_LETTERS = 300  # of what became of a column
 NO_LABEL = "none"  # an option of the class column
 ORIGINAL_SIZE = "as they are"  # an option of the size of pictures
 
@@ -61,7 +62,7 @@ def show_set(upload: UploadedData) -> None:
     show_set_numbers(dataset)
     show_set_actions(upload)
     if dataset.notes:
-        notes = "\n".join(f"- {escape_markdown(note)}" for note in dataset.notes)
+        notes = "\n".join(f"- {escape_name(note, NOTE_LETTERS)}" for note in dataset.notes)
         st.markdown(f"**Left out or changed**\n\n{notes}")
     if is_table:
         show_table_preview(config, dataset)
