@@ -18,7 +18,7 @@ MARKDOWN_MARKS = re.compile(r"[\\`*_{}\[\]#|~$]|:(?!\s)")
 # ... but not where renderers look through the finished text, for addresses, :icons: and arrows;
 # nor for what makes a list or a heading of a line by its beginning.
 MARKDOWN_PATTERNS = re.compile(
-    r"^(?=[-+=]|\d+[.)])|[:@](?=\S)|www(?=\.)|(?<!\S)(?:<->|<-|->|--|>=|<=|~=)(?!\S)",
+    r"^(?=(?:[-+]|\d+[.)])(?:\s|$)|[-=]+$)|[:@](?=\S)|www(?=\.)|(?<!\S)(?:<->|<-|->|--|>=|<=|~=)(?!\S)",
     re.IGNORECASE,
 )
 

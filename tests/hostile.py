@@ -57,6 +57,7 @@ MARKUP = re.compile(
 )
 # ... and where it is HTML, or takes some of it as Plotly does.
 TAGS = re.compile(r"<[bi]>")
+CODE_BLOCKS = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 PLAIN_FIELDS = {  # by Streamlit's messages: shown as text, or not at all
     "Selectbox": {"options", "raw_value"},
     "MultiSelect": {"options", "raw_values", "default"},
@@ -111,7 +112,7 @@ def find_markup(app: AppTest) -> list[str]:
         if field in UNSEEN_FIELDS or field in plain or "*" in plain:
             continue
         pattern = TAGS if name in ("Html", "PlotlyChart") else MARKUP
-        if pattern.search(text):
+        if pattern.search(CODE_BLOCKS.sub("", text)):
             found.append(f"{name}.{field}: {text[:300]}")
     return found
 
