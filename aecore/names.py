@@ -13,8 +13,8 @@ MAX_NAME_LENGTH = 100
 JOINER = "\u2060"  # is not seen, and keeps renderers from reading more into plain text
 JOINERS_OF_LETTERS = "\u200c\u200d"  # belong to the spelling of some scripts and emoji
 REPLACEMENT = "\ufffd"
-# Markdown takes a backslash before these for text ...
-MARKDOWN_MARKS = re.compile(r"[\\`*_{}\[\]#|~$]|:(?!\s)")
+# Markdown takes a backslash before these for text; underscores inside a word are text to it ...
+MARKDOWN_MARKS = re.compile(r"[\\`*{}\[\]#|~$]|(?<!\w)_+|_+(?!\w)|:(?!\s)")
 # ... but not where renderers look through the finished text, for addresses, :icons: and arrows;
 # nor for what makes a list or a heading of a line by its beginning.
 MARKDOWN_PATTERNS = re.compile(
@@ -61,7 +61,7 @@ def escape_markdown(text: str) -> str:
     """
     joined = MARKDOWN_PATTERNS.sub(lambda match: match[0] + JOINER, clean_text(text))
     html = joined.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return MARKDOWN_MARKS.sub(r"\\\g<0>", html)
+    return MARKDOWN_MARKS.sub(lambda match: "".join(f"\\{mark}" for mark in match[0]), html)
 
 
 def escape_name(text: str, limit: int = MAX_NAME_LENGTH) -> str:
