@@ -112,7 +112,8 @@ def find_markup(app: AppTest) -> list[str]:
         if field in UNSEEN_FIELDS or field in plain or "*" in plain:
             continue
         pattern = TAGS if name in ("Html", "PlotlyChart") else MARKUP
-        if pattern.search(CODE_BLOCKS.sub("", text)):
+        text = CODE_BLOCKS.sub("", text).replace("\\u003c", "<").replace("\\u003e", ">")
+        if pattern.search(text):
             found.append(f"{name}.{field}: {text[:300]}")
     return found
 
