@@ -27,6 +27,7 @@ from starlette.routing import Route
 from aecore.errors import AecoreError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
 from aecore.names import clean_name
+from ui.kit.messages import hide_folders
 
 EXPLORER_HTML = (
     '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
@@ -145,7 +146,7 @@ def send_pack(request: Request) -> Response:
     try:
         data = promised_packs.get(request.path_params["token"])
     except AecoreError as error:
-        return PlainTextResponse(str(error), 400)
+        return PlainTextResponse(hide_folders(str(error)), 400)
     if data is None:
         return PlainTextResponse("This page is too old. Reload it.", 404)
     return Response(
