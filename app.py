@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from aecore.limits import is_public
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
 from ui.kit.uploader import UPLOAD_ROUTE
@@ -43,6 +44,8 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
     return {"auth": auth}
 
 
+# The browser's own export of a table would write cells that a spreadsheet runs as formulas.
+st.set_option("client.disableDataExport", is_public())
 threading.Thread(target=warm_caches, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]

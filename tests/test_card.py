@@ -16,6 +16,7 @@ from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.variants import VARIANTS, configure, override_config
+from aecore.names import JOINER
 from aecore.runs.plan import plan_run
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
@@ -225,7 +226,7 @@ def test_a_hostile_name_stays_text(text: str) -> None:
     body = made.split("---\n", 2)[2]
     prose = "".join(body.split("```")[::2])
     assert "<script" not in prose and "](http://evil" not in prose and "\n# Hacked" not in prose
-    assert all(c.isprintable() or c == "\n" for c in made)
+    assert all(c.isprintable() or c in f"\n{JOINER}" for c in made)
     assert made.count("\n```") % 2 == 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,8 @@ from aecore.files import LIBRARY
 from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.variants import VARIANTS
+from aecore.names import clean_name, escape_markdown
+from aecore.runs.foreign import name_data
 from aecore.runs.recipe import RECIPE_PARTS, format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord, is_finite_number
 from aecore.runs.references import find_references
@@ -28,7 +29,6 @@ ON_THE_HUB = {  # catalog names whose data the Hub has too
     "cifar10": "uoft-cs/cifar10",
     "svhn": "ufldl-stanford/svhn",
 }
-MAX_NAME_LENGTH = 100
 
 
 def format_card(
@@ -103,7 +103,7 @@ def make_result(
     return {
         "task": {"type": task, "name": "Reconstruction"},
         "dataset": {
-            "type": ON_THE_HUB.get(name, clean_line(name)),
+            "type": ON_THE_HUB.get(name, name_data_set(config)),
             "name": name_data_set(config),
             "split": "test",
         },
@@ -118,7 +118,7 @@ def format_card_title(config: RunConfig, escape: Callable[[str], str] = str) -> 
     """Returns a title like `Denoising autoencoder (masking) on MNIST`, names through `escape`."""
     variant = VARIANTS.get(config.model.variant)
     if variant is None:
-        title = f"{escape(clean_line(config.model.variant))} autoencoder"
+        title = f"{escape(clean_name(config.model.variant))} autoencoder"
     else:
         head, _, tail = variant.label.partition(", ")
         title = (head if "AE" in head else f"{head} autoencoder") + (f" ({tail})" if tail else "")
@@ -250,22 +250,10 @@ def keep_known_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def name_data_set(config: RunConfig) -> str:
-    """Returns a catalog set's label, else the name on one line; for people."""
-    name = config.data.name if config.data else ""
-    return CATALOG[name].label if name in CATALOG else clean_line(name)
-
-
-def clean_line(text: str) -> str:
-    """Returns the text on one line, printable and of bearable length."""
-    line = " ".join(text.split())
-    printable = "".join(letter if letter.isprintable() else " " for letter in line)
-    return printable[:MAX_NAME_LENGTH] or "data"
-
-
-def escape_markdown(text: str) -> str:
-    """Escapes what Markdown, HTML and formulas would read as more than text."""
-    html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$:@-])", r"\\\1", html)
+    """Returns a catalog set's label, else the name on one line, never a path; for people."""
+    if config.data is None or config.data.name not in CATALOG:
+        return clean_name(name_data(config.data)) if config.data else "data"
+    return CATALOG[config.data.name].label
 
 
 def quote_yaml(text: str) -> str:

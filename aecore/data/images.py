@@ -33,6 +33,7 @@ from aecore.data.on_disk import (
 from aecore.data.raw import Array, RawData, ReportProgress, ignore_progress, index_labels
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
+from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
     from aecore.model.config import DataConfig
@@ -174,7 +175,7 @@ def _describe_images(image_set: ImageSet, reading: ImageReading) -> RawData:
         "image",
         np.empty(0, np.uint8),
         train_count=image_set.train_count,
-        names=tuple(image.name for image in images),
+        names=tuple(drop_unprintable(image.name) for image in images),
         notes=_shorten_notes(reading.notes),
     )
     if images[0].label is None:

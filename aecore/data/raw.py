@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from aecore.names import drop_unprintable
+
 DataKind = Literal["image", "table", "manifold"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,7 +43,12 @@ def index_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
     if labels.dtype.kind == "S":
         labels = np.strings.decode(labels, "utf-8", "replace")
     values, y = np.unique(labels, return_inverse=True)
-    return y.astype(np.int64), tuple(str(value) for value in values)
+    names = [str(value) for value in values]
+    printable = [drop_unprintable(name) for name in names]
+    if printable != names:  # two names that look alike are one class
+        merged, places = np.unique(printable, return_inverse=True)
+        y, names = places[y], merged.tolist()
+    return y.astype(np.int64), tuple(names)
 
 
 def make_raw_data(

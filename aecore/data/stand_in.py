@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,6 +31,7 @@ def load_data_or_stand_in(
     """
     data_config, shape = config.data or DataConfig(), config.model.input_shape
     entry = CATALOG.get(data_config.name)
+    name = data_config.name if entry else Path(data_config.name).name
     problem = "is not on this machine"
     try:
         if entry is None or entry.is_local():
@@ -40,13 +42,8 @@ def load_data_or_stand_in(
     except AecoreError:
         pass
     if len(shape) != 3:
-        raise DataError(
-            f"This run's data, {data_config.name}, {problem}, and no other data fits the model."
-        )
-    remark = (
-        f"{data_config.name} {problem}: the embedded digits stand in, "
-        "enlarged to this model's input size."
-    )
+        raise DataError(f"This run's data, {name}, {problem}, and no other data fits the model.")
+    remark = f"{name} {problem}: the embedded digits stand in, enlarged to this model's input size."
     return (stand_in or make_stand_in_digits)(shape), remark
 
 

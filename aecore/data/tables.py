@@ -11,6 +11,7 @@ from aecore.data.memory import check_data_bytes
 from aecore.data.raw import Array, RawData, format_count, index_labels
 from aecore.data.table_columns import find_first_word, keep_usable_columns, list_few
 from aecore.errors import DataError
+from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ def read_table(
 def read_frame(path: Path) -> pd.DataFrame:
     """Read a .csv or .parquet as it stands, with columns of different names. Raises DataError."""
     frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    frame.columns = [str(column) for column in frame.columns]
+    frame.columns = [drop_unprintable(str(column)) for column in frame.columns]
     if len(frame) < 2:
         raise DataError(
             f"{path.name} has {format_count(len(frame), 'row')}; a data set needs at least 2 rows."

@@ -14,11 +14,12 @@ from aecore.data.catalog import CATALOG
 from aecore.errors import CheckpointError, HubError
 from aecore.files import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import MAX_PARAMETERS, RunConfig
+from aecore.model.config import MAX_PARAMETERS, DataConfig, RunConfig
 from aecore.model.weights import MAX_CONFIG_BYTES, read_config
 from aecore.runs.previews import choose_preview_files, keep_sound_previews
 from aecore.runs.records import EpochRecord, MetricsRecord, Record, encode_record, parse_record
 from aecore.runs.run import Run
+from aecore.runs.uploads import find_upload_of_path
 
 FOREIGN_FILE_LIMITS = {
     CONFIG_FILE: MAX_CONFIG_BYTES,
@@ -94,12 +95,24 @@ def strip_local_paths(config: RunConfig) -> RunConfig:
     """Returns the config with data at a path named by its last part, never like a catalog's set."""
     if config.data is None or config.data.name in CATALOG:
         return config
-    name = re.split(r"[\\/]+", config.data.name.rstrip("\\/"))[-1].lstrip("~")
-    if name in ("", ".", ".."):
-        name = "data"
-    elif name in CATALOG:
+    name = cut_folders(config.data.name)
+    if name in CATALOG:
         name = f"./{name}"
     return config.model_copy(update={"data": config.data.model_copy(update={"name": name})})
+
+
+def cut_folders(path: str) -> str:
+    """Returns the last part of a path of any system; `data` where it has none."""
+    name = re.split(r"[\\/]+", path.rstrip("\\/"))[-1].lstrip("~")
+    return "data" if name in ("", ".", "..") else name
+
+
+def name_data(data: DataConfig) -> str:
+    """Returns what people call a data set: its name in the catalog, or of a file, never a path."""
+    if data.name in CATALOG:
+        return data.name
+    upload = find_upload_of_path(data.name)
+    return upload.name if upload and upload.source else cut_folders(data.name)
 
 
 def verify_model_loads(folder: Path, name: str) -> None:

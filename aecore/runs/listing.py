@@ -114,7 +114,8 @@ def check_run_id(text: str) -> str:
 
 
 def _run_folders(parent: Path) -> list[Path]:
-    return [path.parent for path in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
+    folders = [path.parent for path in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
+    return [path for path in folders if path.name.isprintable()]  # the others cannot be shown
 
 
 def _time_created(path: Path) -> float:

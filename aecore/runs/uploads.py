@@ -30,6 +30,7 @@ from aecore.errors import DataError
 from aecore.files import write_text_file
 from aecore.limits import read_limit
 from aecore.model.config import DataConfig
+from aecore.names import drop_unprintable
 from aecore.runs.listing import runs_folder
 
 if TYPE_CHECKING:
@@ -213,7 +214,8 @@ def remove_old_uploads(idle: float = HOUR, keep: float | None = None) -> None:
 
 def check_upload_name(name: str) -> str:
     """Checks a stranger's file name: without a path, of a kind that is read. DataError."""
-    name = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rsplit("/", 1)[-1]).strip()
+    name = re.sub(r"[\x00-\x1f]", "", name.replace("\\", "/").rsplit("/", 1)[-1])
+    name = drop_unprintable(name).strip()
     if not name or name.startswith(".") or len(name.encode()) > MAX_FILE_NAME_BYTES:
         raise DataError(f"{name[:60]!r} is no name for a file of data.")
     if not name.lower().endswith((*UPLOAD_SUFFIXES, PACKED_SUFFIXES)):

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from aecore.analysis.card import format_card
 from aecore.files import CARD_FILE, RESUME_FILE, WEIGHTS_FILE, write_text_file
+from aecore.limits import is_public
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.weights import write_tensors
+from aecore.runs.foreign import strip_local_paths
 from aecore.runs.previews import write_preview
 from aecore.runs.records import Record
 from aecore.runs.run import Run
@@ -79,8 +81,12 @@ class RunWriter:
             write_preview(self.run.path, epoch, make_preview(model, test, device))
 
     def save_card(self, config: RunConfig, metrics: dict[str, float]) -> None:
-        """Writes the model card, with the path from which its snippet loads the run."""
+        """Writes the model card, with the path from which its snippet loads the run.
+
+        On a public Space it does not tell folders of the server.
+        """
         if self.leads:
+            config = strip_local_paths(config) if is_public() else config
             folder = f"{self.run.path.parent.name}/{self.run.id}"
             card = format_card(config, metrics, folder=folder, history=self.run.epochs())
             write_text_file(self.run.path / CARD_FILE, card)

@@ -22,10 +22,11 @@ from aecore.data.splits import Dataset, Split
 from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import runs_folder
+from ui.kit.downloads import format_csv
 from ui.kit.explorer import PACK_ROUTE, PromisedPacks, promised_packs, read_explorer_answer
 from ui.latent.controls import MapView
 from ui.latent.maps import LatentMap, describe_map
-from ui.latent.selection import format_selection_csv
+from ui.latent.selection import tabulate_selection
 
 
 def read_texts(app):
@@ -393,10 +394,10 @@ def test_the_csv_holds_index_class_error_and_code():
         [],
         {'a "quoted" one': np.array([0, 2]), "b": np.array([1])},
     )
-    lines = format_selection_csv(shown, [0, 1]).decode().splitlines()
+    lines = format_csv(tabulate_selection(shown, [0, 1])).splitlines()
     assert lines[0] == "index,class,error,z0,z1"
-    assert lines[1] == '0,"a ""quoted"" one",0.5,0,1'
-    assert lines[2] == '1,"b",1,2,3'
+    assert lines[1] == '0,"a ""quoted"" one",0.5,0.0,1.0'
+    assert lines[2] == "1,b,1.0,2.0,3.0"
 
 
 def test_a_typed_input_stays_while_the_map_only_says_what_was_named(open_page, trained, no_shipped):

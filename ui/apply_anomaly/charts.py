@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from ui.kit.figures import (
     CLASS_COLOURS,
     LEGEND_BELOW,
+    escape_label,
     finish_figure,
     make_decade_axis,
     shorten_label,
@@ -120,7 +121,7 @@ def draw_residual_bars(
             x=residuals,
             y=[shorten_label(name) for name in columns],
             orientation="h",
-            customdata=texts,
+            customdata=[escape_label(text) for text in texts],
             marker={"color": colours},
             hovertemplate="%{customdata}<extra></extra>",
         )

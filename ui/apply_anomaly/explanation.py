@@ -12,6 +12,7 @@ from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.anomaly import compute_scaled_residuals
 from aecore.tasks.search import SearchIndex, build_index
@@ -78,7 +79,8 @@ def show_example_score(inputs: Inputs, scored: ScoredInputs, index: int, thresho
     p_value = float(scored.detector.p_values_of_scores(scored.scores[index : index + 1]))
     verdict = "above" if score > threshold else "below"
     st.markdown(
-        f"**{name}**{kind}: score {score:.4g}, {verdict} the threshold; p = {p_value:.2g}",
+        f"**{escape_name(name)}**{escape_name(kind)}: score {score:.4g}, {verdict} the "
+        f"threshold; p = {p_value:.2g}",
         help=P_VALUE_HELP,
     )
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from aecore.data.splits import Dataset
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.inputs import Inputs
 
@@ -25,7 +26,7 @@ def choose_normal_classes(run: Run, inputs: Inputs) -> tuple[str, ...]:
     train_class = config.train_class if config else None
     if train_class in inputs.classes:
         st.markdown(
-            f"Normal: **{train_class}**",
+            f"Normal: **{escape_name(train_class)}**",
             help="The class that the run was trained on, and no other.",
         )
         return (train_class,)

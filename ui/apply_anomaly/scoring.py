@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aecore.data.splits import Dataset
+from aecore.names import escape_markdown
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
 from aecore.tasks.anomaly import Detector, draw_calibration_rows, score_anomalies
@@ -72,7 +73,7 @@ def score_inputs(run: Run, dataset: Dataset, inputs: Inputs) -> ScoredInputs:
     text = calibration.text
     if len(inputs.x) == MAX_SCORED and inputs.x.dim() == 4 and inputs.brought:
         text += f" The first {MAX_SCORED:,} pictures are scored."
-    st.caption(text, help=CALIBRATION_HELP)
+    st.caption(escape_markdown(text), help=CALIBRATION_HELP)
     rows = calibration.rows
     return ScoredInputs(
         inputs.x[rows],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import streamlit as st
-
 from aecore.runs.run import Run
+from ui.kit.messages import show_note
 
 
 def keep_runs_of_one_shape(runs: Sequence[Run]) -> list[Run]:
@@ -14,8 +13,5 @@ def keep_runs_of_one_shape(runs: Sequence[Run]) -> list[Run]:
     shape = runs[0].config().model.input_shape
     others = [run.id for run in runs if run.config().model.input_shape != shape]
     if others:
-        st.caption(
-            ":material/info: Left out, since they take pictures of another size: "
-            f"{', '.join(others)}."
-        )
+        show_note(f"Left out, since they take pictures of another size: {', '.join(others)}.")
     return [run for run in runs if run.id not in others]

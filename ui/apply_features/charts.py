@@ -43,7 +43,7 @@ def draw_size_against_error(curve: np.ndarray, runs: Sequence[SizedRun]) -> go.F
             mode="markers",
             name=run.id,
             marker={"size": 12, "color": get_variant_colour(run.variant)},
-            hovertemplate=f"{run.id}<br>{run.size} units<br>squared error {run.error:.3g}"
+            hovertemplate=f"%{{fullData.name}}<br>{run.size} units<br>squared error {run.error:.3g}"
             "<extra></extra>",
         )
     figure.update_xaxes(title="size of the code", **make_decade_axis())

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from aecore.data.splits import Dataset, Split
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.features import make_code_table
 from ui.kit.cache import digest_examples, get_model
@@ -19,8 +20,8 @@ def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     """Show the code of every input, and offer them as files."""
     table = load_code_table(str(run.path), run.version(), digest_examples(inputs.x), run, inputs)
     st.caption(
-        f"{len(table):,} rows of {inputs.name}: {get_model(run).config.latent_dim} numbers each, "
-        "beside what you brought."
+        f"{len(table):,} rows of {escape_name(inputs.name)}: "
+        f"{get_model(run).config.latent_dim} numbers each, beside what you brought."
     )
     st.dataframe(table.head(SHOWN_CODE_ROWS), height=420, alt="The first codes")
     row = st.container(horizontal=True)

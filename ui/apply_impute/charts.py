@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.kit.figures import finish_figure
+from ui.kit.figures import escape_label, finish_figure, shorten_label
+
+TITLE_LETTERS = 40  # of a column
 
 
 def draw_bars(values: Mapping[str, float], colours: Mapping[str, str], y: str) -> go.Figure:
@@ -65,5 +67,6 @@ def draw_truth_against_filling(
         marker={"color": colour, "size": 7},
         showlegend=False,
     )
-    figure.update_layout(xaxis_title=f"{name}: truth", yaxis_title=f"{name}: filled")
+    title = escape_label(shorten_label(name, TITLE_LETTERS))
+    figure.update_layout(xaxis_title=f"{title}: truth", yaxis_title=f"{title}: filled")
     return finish_figure(figure, 320)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from aecore.data.splits import Dataset
 from aecore.data.table_columns import fill_table
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.impute import impute_cells
 from ui.kit.cache import digest_examples, get_model
@@ -25,8 +26,8 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     st.subheader("What is really missing", anchor=False)
     if not inputs.x.isnan().any():
         st.caption(
-            f"No cell of {inputs.name} is missing. Bring a table with holes on the page **Data**, "
-            "choose it as *Inputs*, and take it away filled."
+            f"No cell of {escape_name(inputs.name)} is missing. Bring a table with holes on the "
+            "page **Data**, choose it as *Inputs*, and take it away filled."
         )
         return
     frame = inputs.frame

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset, as_float
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.apply_search.collection import COLLECTION_SPLITS, THE_INPUTS
 from ui.apply_search.drawing import ask_for_drawing
@@ -83,4 +84,4 @@ def show_query(run: Run, dataset: Dataset, query: SearchQuery) -> None:
             alt=f"The query: {query.label}",
         )
     class_text = f", class {query.class_name}" if query.class_name is not None else ""
-    st.caption(f"Query: {query.label}{class_text}")
+    st.caption(f"Query: {escape_name(query.label)}{escape_name(class_text)}")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.search import Neighbours, scan_nearest
 from ui.apply_search.collection import (
@@ -63,7 +64,8 @@ def show_search(run: Run, dataset: Dataset, inputs: Inputs) -> None:
             f"{milliseconds:.1f} ms",
             help="Encoding the query and comparing it with every code, exactly.",
         )
-        st.caption(f"among the {len(collection.examples.x):,} of the {collection.examples.name}")
+        name = escape_name(collection.examples.name)
+        st.caption(f"among the {len(collection.examples.x):,} of the {name}")
     with right:
         size = str(get_model(run).config.latent_dim)
         show_results(run, dataset, collection, near, query, BY_CODE, size)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore.model.variants import VARIANTS
 from aecore.runs.run import Run
+from ui.kit.messages import show_warning
 from ui.kit.runs import has_same_inputs, list_usable_runs, offer_train_page
 
 MAX_COMPARED = 8  # runs at a time
@@ -45,7 +46,7 @@ def warn_of_unknown_runs(names: Sequence[str]) -> None:
     """Name runs of the address that are not here."""
     if names:
         listed = join_words([repr(name[:80]) for name in names[:NAMED_UNKNOWN]])
-        st.warning(f"Not here, or without a model: {listed}.", icon=":material/search_off:")
+        show_warning(f"Not here, or without a model: {listed}.", "search_off")
 
 
 def choose_first_runs(runs: Sequence[Run]) -> list[str]:

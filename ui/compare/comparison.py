@@ -20,6 +20,7 @@ from aecore.analysis.pictures import (
 )
 from aecore.data.splits import Dataset, as_float
 from aecore.errors import AecoreError
+from aecore.runs.foreign import name_data
 from aecore.runs.run import Run
 from ui.compare.chosen_runs import join_words
 from ui.kit.figures import get_variant_colour
@@ -42,7 +43,7 @@ def keep_fitting_runs(runs: Sequence[Run]) -> tuple[list[Run], str]:
             f"Not in the picture, as they do not take inputs of {shape}: {join_words(others)}."
         )
     if foreign := [run.id for run in fitting if not has_same_inputs(run.config(), first)]:
-        name = first.data.name if first.data else "the inputs shown"
+        name = name_data(first.data) if first.data else "the inputs shown"
         remarks.append(f"Trained on other data than {name}: {join_words(foreign)}.")
     return fitting, " ".join(remarks)
 

@@ -19,7 +19,7 @@ from ui.kit.cache import get_dataset, pick_test_examples
 from ui.kit.figures import draw_cloud
 from ui.kit.messages import show_error, show_note
 from ui.kit.run_view import RunView
-from ui.kit.runs import get_variant_label
+from ui.kit.runs import format_run_title
 from ui.kit.strips import format_strips
 
 SCATTER_POINTS = 800  # of a manifold
@@ -74,7 +74,7 @@ def load_views(runs: list[Run], x: Tensor, seed: int = 0) -> list[RunView]:
     """Returns the runs' views of x; shows a sentence for each run that cannot be loaded."""
     views, problems = view_through_all(runs, x, seed)
     for problem in problems:
-        st.error(problem, icon=":material/error:")
+        show_error(problem)
     return views
 
 
@@ -117,7 +117,7 @@ def show_scatters(runs: list[Run], x: Tensor) -> None:
 def show_scatter(view: RunView, x: Tensor) -> None:
     """Show points and their reconstructions by one run."""
     run = view.run
-    st.markdown(f"**{get_variant_label(run)}** {run.id}")
+    st.markdown(format_run_title(run))
     figure = draw_cloud({"input": x.numpy(), "reconstruction": view.rebuilt.numpy()})
     figure.update_layout(legend={"orientation": "h", "itemsizing": "constant"})
     st.plotly_chart(figure, key=f"points-{run.id}", alt=f"Inputs and reconstructions of {run.id}")

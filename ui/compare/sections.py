@@ -17,6 +17,8 @@ from ui.compare.tables import (
     tabulate_metrics,
 )
 from ui.kit.downloads import offer_csv
+from ui.kit.messages import show_warning
+from ui.kit.runs import get_shown_config
 
 
 def show_metrics_table(runs: list[Run]) -> pd.DataFrame:
@@ -24,7 +26,7 @@ def show_metrics_table(runs: list[Run]) -> pd.DataFrame:
     st.subheader("On the test set", anchor=False)
     frame, problems = tabulate_metrics(runs)
     for problem in problems:
-        st.warning(problem, icon=":material/warning:")
+        show_warning(problem)
     configs = [run.config() for run in runs]
     marks = mark_best(frame, configs)
     help_texts = {
@@ -46,7 +48,7 @@ def show_metrics_table(runs: list[Run]) -> pd.DataFrame:
 def show_differences(runs: list[Run]) -> pd.DataFrame:
     """Show the options that are not the same in all runs; return them."""
     st.subheader("What differs in their configs", anchor=False)
-    frame = tabulate_differences({run.id: run.config() for run in runs})
+    frame = tabulate_differences({run.id: get_shown_config(run.config()) for run in runs})
     if not frame.empty:
         st.dataframe(frame, height="content", alt="Options that differ between the runs")
     elif len(runs) > 1:

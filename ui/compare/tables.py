@@ -11,6 +11,7 @@ from pandas.io.formats.style import Styler
 from aecore.analysis.metrics import METRICS
 from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
+from aecore.runs.foreign import name_data
 from aecore.runs.run import Run
 from ui.kit.cache import get_test_metrics
 from ui.kit.figures import choose_text_colour, get_variant_colour
@@ -35,7 +36,8 @@ def tabulate_metrics(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
             metrics = {}
             problems.append(f"{run.id} could not be measured: {error}")
         data = run.config().data
-        head = {"variant": get_variant_label(run), "run": run.id, "data": data.name if data else ""}
+        head = {"variant": get_variant_label(run), "run": run.id}
+        head["data"] = name_data(data) if data else ""
         rows.append({**head, **{name: metrics.get(name) for name in METRICS}})
     frame = pd.DataFrame(rows)
     return frame.dropna(axis="columns", how="all"), problems

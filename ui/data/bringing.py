@@ -8,6 +8,7 @@ from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
 from aecore.limits import is_public
+from aecore.names import escape_name
 from aecore.runs.ownership import claim_folder
 from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_bytes
 from ui.kit.cache import load_cached_data
@@ -37,7 +38,7 @@ def show_bring() -> None:
         )
         show_from_hub()
     if problem := st.session_state.pop("own_problem", None):
-        st.error(problem, icon=":material/error:")
+        show_error(problem)
     whose = "yours alone" if is_public() else "of this machine"
     st.caption(
         f"Limits: {read_upload_bytes() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
@@ -69,7 +70,7 @@ def show_from_hub() -> None:
         "Fetch", icon=":material/cloud_download:", disabled=not repo or is_job_running(job)
     ):
         start_job(job, lambda: fetch_new_set(repo.strip(), split.strip() or "train", token, owner))
-    outcome = poll_job(job, f"Fetching {repo}", st.status, FETCH_POLL_SECONDS)
+    outcome = poll_job(job, f"Fetching {escape_name(repo)}", st.status, FETCH_POLL_SECONDS)
     if outcome.state in ("done", "failed"):
         forget_jobs([job])
     if outcome.state == "done":
@@ -98,7 +99,7 @@ def fetch_new_set(repo: str, split: str, token: str | bool, owner: str) -> Uploa
 def accept_upload(upload: UploadedData) -> None:
     """Read a set that has come as is best; remove it and say why where it cannot be read."""
     try:
-        with st.spinner(f"Reading {upload.name} ..."):
+        with st.spinner(f"Reading {escape_name(upload.name)} ..."):
             upload.save(guess_settings(upload))
             load_cached_data(upload.config())
     except AecoreError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from aecore.data.splits import Dataset, as_float
 from aecore.data.table_columns import parse_numbers
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
+from aecore.names import escape_name
 from aecore.runs.uploads import SIDES, UploadedData
 from ui.data.bringing import OWN_SET_KEY
 from ui.kit.cache import load_cached_data, load_cached_frame
@@ -26,6 +26,7 @@ from ui.kit.visitor import map_own_sets, name_own_sets
 SHOWN_PICTURES = 32
 SHOWN_ROWS = 8
 NUMBER_WIDTH = 150  # pixels
+NOTE_LETTERS = 300  # of what became of a column
 NO_LABEL = "none"  # an option of the class column
 ORIGINAL_SIZE = "as they are"  # an option of the size of pictures
 
@@ -61,7 +62,7 @@ def show_set(upload: UploadedData) -> None:
     show_set_numbers(dataset)
     show_set_actions(upload)
     if dataset.notes:
-        notes = "\n".join(f"- {escape_markdown(note)}" for note in dataset.notes)
+        notes = "\n".join(f"- {escape_name(note, NOTE_LETTERS)}" for note in dataset.notes)
         st.markdown(f"**Left out or changed**\n\n{notes}")
     if is_table:
         show_table_preview(config, dataset)
@@ -140,7 +141,7 @@ def show_set_numbers(dataset: Dataset) -> None:
         "Classes",
         len(dataset.classes) or "none",
         width=NUMBER_WIDTH,
-        help=", ".join(dataset.classes[:50]) or None,
+        help=", ".join(map(escape_name, dataset.classes[:50])) or None,
     )
     if dataset.train.x.is_floating_point():
         missing = float(dataset.train.x.isnan().float().mean())
@@ -203,11 +204,6 @@ def describe_column_use(name: str, dataset: Dataset, config: DataConfig) -> str:
     return f"{words} words" if words else "left out"
 
 
-def escape_markdown(text: str) -> str:
-    """Returns a stranger's words so that Markdown shows them as they are."""
-    return re.sub(r"([\\`*_{}\[\]<>#|$:~])", r"\\\1", text)
-
-
 # -- what can be done with it
 
 
@@ -228,7 +224,8 @@ def offer_deletion(upload: UploadedData) -> None:
     """Offer to delete a set, asking once more."""
     with st.popover("Delete", icon=":material/delete:"):
         st.markdown(
-            f"Delete **{upload.name}** from this server? Runs that were trained on it stay."
+            f"Delete **{escape_name(upload.name)}** from this server? Runs that were trained on it "
+            "stay."
         )
         st.button(
             "Delete for good",
@@ -241,6 +238,7 @@ def offer_deletion(upload: UploadedData) -> None:
 
 def delete_set(upload: UploadedData) -> None:
     """Delete a set, and forget that it was chosen."""
+    name = escape_name(upload.name)
     upload.delete()
     forget_linked(OWN_SET_KEY)
-    st.toast(f"{upload.name if upload.source else 'Your data'} is deleted.")
+    st.toast(f"{name} is deleted.")

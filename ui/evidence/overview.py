@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from aecore.names import escape_name
 from ui.evidence.charts import draw_verdicts
 from ui.evidence.experiments import EVIDENCE_COMMAND, Experiment, read_experiments
 from ui.evidence.tables import make_verdict_rows, tabulate_overview
@@ -33,7 +34,7 @@ def warn_of_unknown_experiment(experiments: Sequence[Experiment]) -> None:
     linked = st.query_params.get("experiment")
     if linked and linked not in [experiment.id for experiment in experiments]:
         st.warning(
-            f"There is no result of {linked[:20]!r} here. "
+            f"There is no result of {escape_name(repr(linked[:20]))} here. "
             f"`{EVIDENCE_COMMAND} --all` makes them all.",
             icon=":material/search_off:",
         )

@@ -12,6 +12,7 @@ from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
 from aecore.model.variants import VARIANTS, configure
+from aecore.names import escape_name
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.run import Run
 from ui.kit.cache import get_dataset, get_test_metrics, pick_test_examples
@@ -105,7 +106,7 @@ def show_shipped_model(run: Run) -> None:
         )
     metrics = get_test_metrics(run)
     st.caption(
-        f"{run.id}: squared error {metrics['se']:.3g} per test image, "
+        f"{escape_name(run.id)}: squared error {metrics['se']:.3g} per test image, "
         f"{metrics['parameters']:,} weights"
     )
 

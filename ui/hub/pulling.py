@@ -9,6 +9,7 @@ import streamlit as st
 
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
+from aecore.names import escape_name
 from aecore.runs.listing import runs_folder
 from aecore.runs.ownership import claim_folder
 from aecore.runs.run import Run
@@ -50,9 +51,8 @@ def show_found_model(model: HubModel) -> None:
     """Show a model of the Hub, with a button that pulls it."""
     left, right = st.columns([2, 1], vertical_alignment="center")
     updated = f", {model.updated:%d %b %Y}" if model.updated else ""
-    left.markdown(
-        f"**{model.repo}** :gray[{model.variant}{updated}, {model.downloads:,} downloads]"
-    )
+    about = escape_name(f"{model.variant}{updated}, {model.downloads:,} downloads")
+    left.markdown(f"**{escape_name(model.repo)}** :gray[{about}]")
     right.button(
         "Pull",
         key=f"pull-{model.repo}",
@@ -98,6 +98,6 @@ def show_pulled() -> None:
     if folder is None:
         return
     run = Run(folder)
-    st.success(f"**{run.id}** is here.", icon=":material/download_done:")
+    st.success(f"**{escape_name(run.id)}** is here.", icon=":material/download_done:")
     with st.container(horizontal=True):
         show_run_links(run)

@@ -13,6 +13,7 @@ from aecore.explorer.static_page import zip_static_page
 from aecore.hub.cards import make_push_card
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
@@ -126,7 +127,7 @@ def show_published(run: Run) -> None:
     page = poll_job("zip", "Making the page ...").result
     if isinstance(page, ZippedPage) and page.name == run.id:
         st.download_button(
-            f"{page.name}.zip, {len(page.data) / 1e6:.1f} MB",
+            f"{escape_name(page.name)}.zip, {len(page.data) / 1e6:.1f} MB",
             page.data,
             f"{page.name}.zip",
             "application/zip",

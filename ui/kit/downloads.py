@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from streamlit.delta_generator import DeltaGenerator
 
 # By suffix: the media type and the name of a Material icon.
@@ -19,6 +20,7 @@ DOWNLOAD_TYPES = {
     ".png": ("image/png", "image"),
     ".gif": ("image/gif", "gif_box"),
 }
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # of cells that a spreadsheet runs
 
 
 def offer_download(
@@ -63,17 +65,38 @@ def offer_csv(
 ) -> None:
     """Show a button that downloads a table as CSV without its index.
 
-    The table is made when the button is pressed. `container` is where it is shown, None the page.
+    No cell is one that a spreadsheet would run as a formula. The table is made when the button is
+    pressed. `container` is where it is shown, None the page.
     """
     offer_download(
         label,
-        lambda: make_table().to_csv(index=False),
+        lambda: format_csv(make_table()),
         file_name,
         container,
         help=help,
         type=type,
         disabled=disabled,
     )
+
+
+def format_csv(frame: pd.DataFrame) -> str:
+    """Returns a table without its index as CSV, texts that are formulas behind an apostrophe."""
+    frame = frame.rename(columns=disarm_formula)
+    for i, dtype in enumerate(frame.dtypes):
+        if not (is_numeric_dtype(dtype) or is_datetime64_any_dtype(dtype)):
+            frame.isetitem(i, frame.iloc[:, i].astype(object).map(disarm_formula))
+    return frame.to_csv(index=False)
+
+
+def disarm_formula(cell: Any) -> Any:
+    """Returns a cell behind an apostrophe if a spreadsheet would run it; numbers as they are."""
+    if not isinstance(cell, str) or not cell.startswith(FORMULA_STARTS):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def encode_parquet(frame: pd.DataFrame) -> bytes:

@@ -19,6 +19,7 @@ from torch import Tensor
 from aecore.analysis.pictures import BACKGROUND, draw_grid, encode_png, make_tiles
 from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
+from aecore.names import clean_name
 from ui.kit.figures import draw_cloud
 
 DEVIATIONS = 3.0  # a cell of a scaled column has its full colour there
@@ -98,7 +99,7 @@ def format_cards(
     cards = []
     for i, tile in enumerate(make_example_tiles(model, x)):
         source = encode_image_source(draw_grid(tile[None], 1, 0))
-        head, detail = html.escape(heads[i], quote=True), html.escape(details[i])
+        head, detail = (html.escape(clean_name(text)) for text in (heads[i], details[i]))
         kind = ' class="marked"' if i < len(marked) and marked[i] else ""
         cards.append(
             f'<figure{kind}><img src="{source}" alt="{head}">'

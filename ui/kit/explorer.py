@@ -26,11 +26,13 @@ from starlette.routing import Route
 
 from aecore.errors import AecoreError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
+from aecore.names import clean_name
+from ui.kit.messages import hide_folders
 
 EXPLORER_HTML = (
     '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
 )
-MAX_SELECTIONS, MAX_NAME_LENGTH = 100, 40  # of what a browser may send
+MAX_SELECTIONS, MAX_SELECTION_NAME = 100, 40  # of what a browser may send
 
 explorer_component = st.components.v2.component(
     "explorer",
@@ -80,7 +82,7 @@ def read_explorer_answer(answer: Any, count: int) -> MapSelection:
     for name, bits in pairs:
         rows = decode_members(bits, count)
         if len(rows):
-            named_rows[str(name)[:MAX_NAME_LENGTH]] = rows
+            named_rows[clean_name(str(name), MAX_SELECTION_NAME)] = rows
     return MapSelection(decode_members(answer.get("rows"), count).tolist(), named_rows)
 
 
@@ -144,7 +146,7 @@ def send_pack(request: Request) -> Response:
     try:
         data = promised_packs.get(request.path_params["token"])
     except AecoreError as error:
-        return PlainTextResponse(str(error), 400)
+        return PlainTextResponse(hide_folders(str(error)), 400)
     if data is None:
         return PlainTextResponse("This page is too old. Reload it.", 404)
     return Response(

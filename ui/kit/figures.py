@@ -5,6 +5,7 @@ Arrays to figures: no Streamlit, no torch. A variant has one colour everywhere.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from aecore.model.variants import VARIANTS
+from aecore.names import clean_name
 
 CLASS_COLOURS = (
     "#4477aa",
@@ -44,6 +46,11 @@ def choose_text_colour(background: str) -> str:
     return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "#ffffff"
 
 
+def escape_label(name: str) -> str:
+    """Returns a name as Plotly shows it as it is: it makes links and lines of some HTML."""
+    return html.escape(clean_name(name), quote=False)
+
+
 def shorten_label(name: str, limit: int = 24) -> str:
     """Returns a name of at most `limit` characters, with an ellipsis where it was cut."""
     return name if len(name) <= limit else f"{name[: limit - 1]}\u2026"
@@ -66,7 +73,18 @@ def make_decade_axis(digits: Sequence[int] = (1, 2, 5)) -> dict[str, Any]:
 
 
 def finish_figure(figure: go.Figure, height: int) -> go.Figure:
-    """Sets the height in pixels and the narrow margins of every figure, and returns it."""
+    """Sets the height in pixels and the narrow margins of every figure, and returns it.
+
+    The names of traces and of categories become text; titles and texts on hover take
+    `escape_label` where they hold a name.
+    """
+    for trace in figure.data:
+        if trace.name:
+            trace.name = escape_label(trace.name)
+        for axis in ("x", "y"):
+            values = getattr(trace, axis, None)
+            if values is not None and len(values) and isinstance(values[0], str):
+                trace[axis] = [escape_label(value) for value in values]
     figure.update_layout(height=height, margin={"l": 10, "r": 10, "t": 20, "b": 10})
     return figure
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore.hub.client import hub_endpoint
 from aecore.hub.repositories import name_of_token
+from aecore.names import escape_name
 from ui.kit.jobs import (
     forget_jobs,
     leave_session_jobs,
@@ -73,7 +74,9 @@ def show_account() -> None:
     """Show whose token it is; a token that is refused is forgotten."""
     outcome = poll_job("whoami", "Asking the Hub who this is ...")
     if outcome.result:
-        st.success(f"Signed in as **{outcome.result}**.", icon=":material/verified_user:")
+        st.success(
+            f"Signed in as **{escape_name(outcome.result)}**.", icon=":material/verified_user:"
+        )
     elif outcome.state == "failed":
         st.session_state.pop("token")
         st.rerun()  # to the form, with the sentence below it
@@ -84,7 +87,7 @@ def offer_login() -> None:
     """Offer to sign in with Hugging Face on a Space, or show who is signed in."""
     if st.user.get("is_logged_in"):
         name = st.user.get("preferred_username")
-        st.success(f"Signed in as **{name}**.", icon=":material/verified_user:")
+        st.success(f"Signed in as **{escape_name(str(name))}**.", icon=":material/verified_user:")
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
         return
     host = os.environ.get("SPACE_HOST")

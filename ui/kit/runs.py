@@ -7,10 +7,14 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from aecore.limits import is_public
 from aecore.model.config import RunConfig
 from aecore.model.variants import VARIANTS
+from aecore.names import escape_name
+from aecore.runs.foreign import strip_local_paths
 from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run
 from aecore.runs.run import LIVE_STATES, Run
+from ui.kit.messages import show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
 LINKED_RUNS = 5  # runs under way that the sidebar names
@@ -56,9 +60,8 @@ def choose_run(
     runs = list_fitting_runs(fits, "No run has a model yet. Train one, or pull one from the Hub.")
     linked = st.query_params.get("run")
     if linked and linked not in runs:
-        st.warning(
-            f"There is no run {linked[:80]!r} with a model here. Choose another.",
-            icon=":material/search_off:",
+        show_warning(
+            f"There is no run {linked[:80]!r} with a model here. Choose another.", "search_off"
         )
     ids = list(runs)
     if st.session_state.get("run", ids[0]) not in ids:  # the last page took other runs
@@ -133,8 +136,18 @@ def show_run_links(run: Run) -> None:
         st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
 
 
+def get_shown_config(config: RunConfig) -> RunConfig:
+    """Returns a config as a page shows it: on a public Space without folders of the server."""
+    return strip_local_paths(config) if is_public() else config
+
+
+def format_run_title(run: Run) -> str:
+    """Returns the variant and the id of a run as Markdown."""
+    return f"**{escape_name(get_variant_label(run))}** {escape_name(run.id)}"
+
+
 def get_variant_label(run: Run) -> str:
-    """Returns the name of the run's variant for people."""
+    """Returns the name of the run's variant for people; a stranger's config may name any."""
     name = run.config().model.variant
     return VARIANTS[name].label if name in VARIANTS else name
 
@@ -151,7 +164,7 @@ def show_live_runs() -> None:
     for run in live_runs[:LINKED_RUNS]:
         st.page_link(
             "train.py",
-            label=run.id,
+            label=escape_name(run.id),
             icon=STATE_ICONS[run.state().state],
             query_params={"run": run.id},
         )

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 
 from aecore.analysis.pictures import SheetBlock
+from aecore.names import clean_name
 from ui.kit.examples import encode_image_source
 
 STRIPS_CSS = """<style>
@@ -32,13 +33,12 @@ def format_strips(blocks: Sequence[SheetBlock], count: int) -> str:
 
 def format_strip_section(block: SheetBlock, count: int) -> str:
     """Returns one block as HTML: its title and detail, and a figure for each strip."""
-    title, detail = html.escape(block.title), html.escape(block.detail)
+    title, detail = (html.escape(clean_name(text)) for text in (block.title, block.detail))
     figures = []
     for name, image in block.strips.items():
-        about = f"{name}, {count} examples: {block.title} {block.detail}".strip()
-        alt, source = html.escape(about, quote=True), encode_image_source(image)
-        figures.append(
-            f'<figure><figcaption>{name}</figcaption><img src="{source}" alt="{alt}"></figure>'
-        )
+        about = f"{name}, {count} examples: {block.title} {block.detail}"
+        alt, source = html.escape(clean_name(about)), encode_image_source(image)
+        caption = f"<figcaption>{html.escape(name)}</figcaption>"
+        figures.append(f'<figure>{caption}<img src="{source}" alt="{alt}"></figure>')
     head = f"<header><strong>{title}</strong> <span>{detail}</span></header>"
     return f'<section style="border-color: {block.colour}">{head}{"".join(figures)}</section>'

@@ -27,6 +27,7 @@ from aecore.runs.uploads import (
     read_upload_bytes,
 )
 from ui.kit.components import register_component
+from ui.kit.messages import hide_folders
 from ui.kit.visitor import claim
 
 DAY_SECONDS = 24 * 3600.0  # how long a public Space keeps a set
@@ -72,7 +73,7 @@ async def receive_file(request: Request) -> JSONResponse:
     except ClientDisconnect:
         return JSONResponse({"error": "The connection broke off. Try again."}, 400)
     except DataError as error:
-        return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"error": hide_folders(str(error))}, 400)
     return JSONResponse({})
 
 

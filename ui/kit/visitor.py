@@ -147,12 +147,10 @@ def map_own_sets() -> dict[str, UploadedData]:
 
 
 def name_own_sets() -> dict[str, str]:
-    """Returns the names of the visitor's sets by their tokens; two of one name are told apart."""
-    uploads = list_own_sets()
-    names = [upload.name for upload in uploads]
-    return {
-        upload.token: upload.name
-        if names.count(upload.name) == 1
-        else f"{upload.name}, {upload.token[:4]}"
-        for upload in uploads
-    }
+    """Returns the names of the visitor's sets by their tokens; those of one name are numbered."""
+    names: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    for upload in list_own_sets():
+        number = taken[upload.name] = taken.get(upload.name, 0) + 1
+        names[upload.token] = upload.name if number == 1 else f"{upload.name} ({number})"
+    return names

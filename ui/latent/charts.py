@@ -41,7 +41,7 @@ def draw_latent_map(
                 name=name,
                 marker={"size": size, "opacity": 0.75, **colour},
                 customdata=np.stack([rows, errors[rows]], axis=1).astype(np.float32),
-                hovertemplate=f"{name}<br>input %{{customdata[0]:.0f}}"
+                hovertemplate="%{fullData.name}<br>input %{customdata[0]:.0f}"
                 "<br>squared error %{customdata[1]:.3g}<extra></extra>",
             )
         )

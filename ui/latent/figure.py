@@ -6,6 +6,7 @@ import streamlit as st
 
 from aecore.data.splits import Dataset
 from aecore.explorer.packs import MapInputs, encode_map_pack, encode_model_pack
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.cache import MAP_POINTS, get_model, get_preserved_shares, get_saved_epochs
 from ui.kit.explorer import promised_packs, read_explorer_answer, show_explorer
@@ -28,10 +29,10 @@ def show_maps(
         return show_map(run, dataset, latent_map, view)
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown(f"**{run.id}**")
+        st.markdown(f"**{escape_name(run.id)}**")
         rows = show_map(run, dataset, latent_map, view)
     with right:
-        st.markdown(f"**{second_run.id}**")
+        st.markdown(f"**{escape_name(second_run.id)}**")
         second_map, second_view = load_second_map(second_run, dataset, view)
         show_map(second_run, dataset, second_map, second_view, key="explorer-beside")
     return rows

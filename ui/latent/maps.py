@@ -9,6 +9,7 @@ import numpy as np
 from aecore.analysis.latent import Plane, make_unit_plane
 from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
 from aecore.data.splits import Dataset
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.cache import get_codes, get_principal_plane, get_principal_positions
 from ui.latent.controls import COMPARED_NEIGHBOURS, MapView, choose_dimensions
@@ -109,8 +110,9 @@ def group_by_class(dataset: Dataset, view: MapView) -> dict[str, np.ndarray]:
 
 
 def describe_map(dataset: Dataset, view: MapView) -> str:
-    """Returns the caption of a map: its inputs, and what limits their number."""
-    text = f"{view.points:,} {SPLIT_ADJECTIVES[view.split]} inputs of {dataset.name}, {view.label}."
+    """Returns the caption of a map as Markdown: its inputs, and what limits their number."""
+    inputs = f"{SPLIT_ADJECTIVES[view.split]} inputs of {escape_name(dataset.name)}"
+    text = f"{view.points:,} {inputs}, {view.label}."
     total = len(getattr(dataset, view.split).x)
     if view.method in PROJECTION_LIMITS and view.points == PROJECTION_LIMITS[view.method] < total:
         text += f" {view.label} is limited to {view.points:,} points."

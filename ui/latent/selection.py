@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 import torch
 from streamlit.delta_generator import DeltaGenerator
@@ -15,8 +16,10 @@ from aecore.analysis.latent import find_nearest_codes
 from aecore.analysis.pictures import draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
+from ui.kit.downloads import offer_csv
 from ui.kit.examples import (
     ROW_TILES_NOTE,
     choose_index,
@@ -164,7 +167,7 @@ def show_selection_numbers(latent_map: LatentMap, rows: Sequence[int]) -> None:
     }
     if len(counts) > 1:
         ranked = sorted(((count, name) for name, count in counts.items() if count), reverse=True)
-        parts = [f"**{name}** {count:,}" for count, name in ranked[:SHOWN_CLASSES]]
+        parts = [f"**{escape_name(name)}** {count:,}" for count, name in ranked[:SHOWN_CLASSES]]
         st.caption("Classes: " + ", ".join(parts))
 
 
@@ -172,28 +175,22 @@ def offer_selection_csv(
     run: Run, latent_map: LatentMap, view: MapView, rows: Sequence[int]
 ) -> None:
     """Show a button that downloads the codes of the selected inputs."""
-    st.download_button(
+    offer_csv(
         f"{len(rows):,} rows as CSV",
-        lambda: format_selection_csv(latent_map, rows),
+        lambda: tabulate_selection(latent_map, rows),
         f"{run.id}-{view.split}-codes.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key="codes_csv",
         help="Index, class, squared error and code of each selected input.",
     )
 
 
-def format_selection_csv(latent_map: LatentMap, rows: Sequence[int]) -> bytes:
-    """Returns CSV with the columns index, class, error, z0, z1, ... and a line for each row."""
+def tabulate_selection(latent_map: LatentMap, rows: Sequence[int]) -> pd.DataFrame:
+    """Returns a table with the columns index, class, error, z0, z1, ... and a line for each row."""
     classes = {int(row): name for name, members in latent_map.groups.items() for row in members}
-    units = [f"z{unit}" for unit in range(latent_map.z.shape[1])]
-    lines = [",".join(["index", "class", "error", *units])]
-    for row in rows:
-        quoted_class = classes[row].replace('"', '""')
-        code = ",".join(f"{value:.6g}" for value in latent_map.z[row])
-        lines.append(f'{row},"{quoted_class}",{latent_map.errors[row]:.6g},{code}')
-    return "\n".join([*lines, ""]).encode()
+    index, z = list(rows), latent_map.z[list(rows)].astype(np.float32)
+    table = pd.DataFrame({"index": index, "class": [classes[row] for row in rows]})
+    table["error"] = latent_map.errors[index].astype(np.float32)
+    codes = pd.DataFrame(z, columns=[f"z{unit}" for unit in range(z.shape[1])])
+    return pd.concat([table, codes], axis=1)
 
 
 # -- one input
@@ -210,7 +207,7 @@ def show_single_input(
     if dataset.classes:
         name = next((name for name, members in latent_map.groups.items() if row in members), "")
         label += f", class {name}"
-    st.markdown(f"**{label}**")
+    st.markdown(f"**{escape_name(label)}**")
     pair = torch.cat([as_float(x[row : row + 1]), decode_in_chunks(model, z[row : row + 1])])
     if is_point_cloud(dataset):
         groups = {"nearest codes": neighbours, "input": pair[:1], "reconstruction": pair[1:]}

@@ -6,6 +6,7 @@ import streamlit as st
 
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.errors import AecoreError
+from ui.kit.messages import hide_folders, show_error, show_error_toast
 
 MAP_POLL_SECONDS = 1.0
 
@@ -16,9 +17,9 @@ def offer_slow_map(job: ProjectionJob, label: str) -> None:
         st.fragment(watch_slow_map, run_every=MAP_POLL_SECONDS)(job, label)
         return
     if failure := job.failure():
-        st.error(f"The {label} map failed. {failure}", icon=":material/error:")
+        show_error(f"The {label} map failed. {failure}")
         with st.expander("What the process printed", icon=":material/terminal:"):
-            st.code("\n".join(job.tail()), language=None)
+            st.code(hide_folders("\n".join(job.tail())), language=None)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.button(
         f"Compute {label} of {job.count:,} points",
@@ -36,7 +37,7 @@ def start_slow_map(job: ProjectionJob) -> None:
     try:
         job.start()
     except AecoreError as error:
-        st.toast(str(error), icon=":material/error:")
+        show_error_toast(error)
 
 
 def watch_slow_map(job: ProjectionJob, label: str) -> None:

@@ -11,6 +11,7 @@ from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca
 from aecore.analysis.manifold import compute_decoder_jacobians, estimate_local_dimension
 from aecore.data.splits import as_float
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs
@@ -26,7 +27,8 @@ def show_dimension(runs: list[Run], inputs: Inputs) -> None:
     x = as_float(inputs.x[:MAPPED_POINTS])
     show_run_columns(runs, lambda run: show_dimension_map(run, x), needs_tangents=True)
     st.caption(
-        f"{len(x)} of {inputs.name} on the principal plane of their codes. Local dimension: "
+        f"{len(x)} of {escape_name(inputs.name)} on the principal plane of their codes. Local "
+        "dimension: "
         "(sum s²)² / sum s⁴ over the singular values s of the decoder's Jacobian."
     )
 

@@ -18,7 +18,7 @@ from aecore.analysis.manifold import (
 )
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.runs import get_variant_label
+from ui.kit.runs import format_run_title
 
 COUNTABLE_NOTE = (
     "The codes of this run are countable: between two of them there is nothing, so its manifold is "
@@ -67,7 +67,7 @@ def show_run_columns(
     """
     for run, column in zip(runs, st.columns(len(runs), gap="large"), strict=True):
         with column:
-            st.markdown(f"**{get_variant_label(run)}** {run.id}")
+            st.markdown(format_run_title(run))
             if needs_tangents and has_countable_codes(run):
                 st.info(COUNTABLE_NOTE, icon=":material/grid_on:")
             else:

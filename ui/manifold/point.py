@@ -11,6 +11,7 @@ from torch import Tensor
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca
 from aecore.data.splits import as_float
+from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import choose_index
@@ -35,7 +36,7 @@ def choose_point(run: Run, inputs: Inputs) -> Tensor:
         alt=f"{count} codes of {run.id} on their principal plane",
     )
     st.caption(
-        f":material/touch_app: Click a point: {count} of {inputs.name}, "
+        f":material/touch_app: Click a point: {count} of {escape_name(inputs.name)}, "
         "by their codes' principal plane."
     )
     row = choose_index(

@@ -11,10 +11,12 @@ from aecore.backends.base import Device, JobFinder, Order, RemoteJob
 from aecore.backends.launch import read_order, send_run, start_run
 from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError
+from aecore.names import escape_name
 from aecore.runs.ownership import claim_folder
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
+from ui.kit.messages import format_problem
 from ui.kit.visitor import get_visitor, list_visible_runs
 
 DEFAULT_MINUTES = (5, 30, 24 * 60)  # min, default and max that can be rented at once
@@ -46,7 +48,7 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
     devices = list_devices(engine, get_hub_token() if entry.needs_token else False)
     usable = {device.name: device for device in devices if not device.why_not}
     if not usable:
-        st.info(devices[0].why_not, icon=":material/info:")
+        st.info(format_problem(devices[0].why_not), icon=":material/info:")
         if entry.needs_token and not get_hub_token():
             st.page_link("hub.py", label="Sign in", icon=":material/login:")
         return None
@@ -71,8 +73,9 @@ def ask_for_minutes(column: DeltaGenerator, price: float, count: int) -> int:
     minutes = column.number_input("Time limit, minutes", shortest, longest, usual, 5, key="minutes")
     cost = price * int(minutes) / 60 * count
     for_runs = f" for {count} runs" if count > 1 else ""
+    account = escape_name(get_hub_name())
     st.caption(
-        f"At most **${cost:.2f}**{for_runs}, paid by your account **{get_hub_name()}**: "
+        f"At most **${cost:.2f}**{for_runs}, paid by your account **{account}**: "
         f"${price:.2f} an hour, by the minute, until a run ends. "
         "The result goes to a private repository."
     )
@@ -114,11 +117,12 @@ def start_training(run: Run, place: TrainingPlace | None) -> None:
 
 
 def describe_place(run: Run) -> str:
-    """Returns where a run trains that is not here, and what it may cost; empty for one that is."""
+    """Returns as Markdown where a run trains and what it may cost; empty for one that is here."""
     if (order := read_order(run)) is None:
         return ""
     price = f", at most ${order.price * order.minutes / 60:.2f}" if order.price else ""
-    return f" · {format_backend(order.backend)}, {order.label or order.device}{price}"
+    device = escape_name(order.label or order.device)
+    return f" · {format_backend(order.backend)}, {device}{price}"
 
 
 def show_found_jobs(entry: BackendEntry) -> None:
@@ -136,7 +140,7 @@ def show_found_jobs(entry: BackendEntry) -> None:
     if isinstance(brought, Run):
         st.page_link(
             "train.py",
-            label=brought.id,
+            label=escape_name(brought.id),
             icon=":material/monitoring:",
             query_params={"run": brought.id},
         )
@@ -150,7 +154,8 @@ def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> N
         st.caption("No job of yours is missing here.")
     for job in missing:
         row = st.container(horizontal=True, vertical_alignment="center")
-        row.markdown(f"**{job.run}** :gray[{job.flavor}, {job.stage.lower()}]", width="content")
+        place = escape_name(f"{job.flavor}, {job.stage.lower()}")
+        row.markdown(f"**{escape_name(job.run)}** :gray[{place}]", width="content")
         row.button(
             "Bring it here",
             key=f"bring-{job.handle}",

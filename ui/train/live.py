@@ -12,12 +12,14 @@ from aecore.backends.local import continue_queue
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
+from aecore.names import escape_name
+from aecore.runs.foreign import name_data
 from aecore.runs.previews import read_preview
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import LIVE_STATES, Run, State
-from ui.kit.messages import show_error
-from ui.kit.runs import format_state_badge, get_variant_label
+from ui.kit.messages import hide_folders, show_error, show_note
+from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
@@ -61,8 +63,9 @@ def show_live_run(run: Run) -> None:
         show_error(error)
         return
     alive = run.state().state in LIVE_STATES
-    data_name = config.data.name if config.data else "unknown data"
-    st.subheader(f"{get_variant_label(run)} on {data_name}", anchor=False)
+    data_name = name_data(config.data) if config.data else "unknown data"
+    title = escape_name(f"{get_variant_label(run)} on {data_name}")
+    st.subheader(title, anchor=False)
     show_run_buttons(run)
     st.fragment(
         lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
@@ -72,11 +75,12 @@ def show_live_run(run: Run) -> None:
 
 def show_run_details(run: Run, config: RunConfig) -> None:
     """Show folded: the command that repeats the run, what its process printed, its config."""
+    config = get_shown_config(config)
     with st.expander("The same from a terminal", icon=":material/terminal:"):
         st.code(format_repeat_command(run, config), language="bash", wrap_lines=True)
     if run.state().state in ("failed", "lost") and (log := run.log_tail()):
         with st.expander("What the process printed", icon=":material/article:"):
-            st.code(log, language=None, wrap_lines=True)
+            st.code(hide_folders(log), language=None, wrap_lines=True)
     with st.expander("config.json", icon=":material/data_object:"):
         st.json(config.model_dump(mode="json"), expanded=2)
 
@@ -115,13 +119,13 @@ def show_progress(run: Run, state: State) -> None:
         "queued": "waiting for its turn",
         "running": f"epoch {min(state.epoch + 1, state.epochs)} of {state.epochs}",
     }
-    st.markdown(f"{format_state_badge(run)} {state.device}{describe_place(run)}")
+    st.markdown(f"{format_state_badge(run)} {escape_name(state.device)}{describe_place(run)}")
     text = texts.get(state.state, f"{state.epoch} of {state.epochs} epochs")
     st.progress(min(1.0, done), text=text)
     if state.note and state.state in LIVE_STATES:
-        st.caption(f":material/pending: {state.note}")
+        show_note(state.note, "pending")
     if state.error:
-        st.error(state.error, icon=":material/error:")
+        show_error(state.error)
 
 
 def show_training(run: Run, config: RunConfig, state: State) -> None:
@@ -198,5 +202,5 @@ def show_test_metrics(run: Run) -> None:
     for name, value in metrics.items():
         text = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}"
         metric = METRICS.get(name)
-        label, help_text = (metric.label, metric.help) if metric else (name, None)
+        label, help_text = (metric.label, metric.help) if metric else (escape_name(name), None)
         row.metric(label, text, help=help_text, width=METRIC_WIDTH)

@@ -9,8 +9,10 @@ from aecore.backends.admission import admit_runs
 from aecore.backends.launch import resume_run, stop_run
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
+from aecore.names import escape_name
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.hub_account import get_hub_token
+from ui.kit.messages import show_error_toast
 from ui.kit.runs import show_run_links
 from ui.kit.visitor import check_may_change, get_visitor, may_change
 
@@ -33,7 +35,7 @@ def show_run_buttons(run: Run) -> None:
         st.switch_page("train.py")
     if is_own and state not in LIVE_STATES:
         with row.popover("Delete", icon=":material/delete:"):
-            st.markdown(f"Delete **{run.id}** with its weights?")
+            st.markdown(f"Delete **{escape_name(run.id)}** with its weights?")
             st.button("Delete for good", on_click=delete_shown_run, args=(run,), type="primary")
 
 
@@ -70,7 +72,7 @@ def stop_shown_run(run: Run) -> None:
         check_may_change(run)
         stop_run(run)
     except AecoreError as error:
-        st.toast(str(error))
+        show_error_toast(error)
 
 
 def resume_shown_run(run: Run) -> None:
@@ -80,7 +82,7 @@ def resume_shown_run(run: Run) -> None:
         with admit_runs(get_visitor(), [run.config()]):
             resume_run(run, get_hub_token())
     except AecoreError as error:
-        st.toast(str(error))
+        show_error_toast(error)
 
 
 def delete_shown_run(run: Run) -> None:
@@ -89,6 +91,6 @@ def delete_shown_run(run: Run) -> None:
         check_may_change(run)
         run.delete()
         st.query_params.pop("run", None)
-        st.toast(f"{run.id} is deleted.")
+        st.toast(f"{escape_name(run.id)} is deleted.")
     except AecoreError as error:
-        st.toast(str(error))
+        show_error_toast(error)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.limits import read_slot_limit
+from aecore.limits import is_public, read_slot_limit
+from aecore.names import escape_markdown, escape_name
 from aecore.runs.listing import runs_folder
 from aecore.runs.run import Run
 from ui.kit.runs import format_state_badge
@@ -26,7 +27,8 @@ def show_run_table() -> None:
     for run in runs[:LISTED_RUNS]:
         show_run_row(run)
     if len(runs) > LISTED_RUNS:
-        st.caption(f"and {len(runs) - LISTED_RUNS} older ones, in {runs_folder()}")
+        where = "" if is_public() else f", in {escape_markdown(str(runs_folder()))}"
+        st.caption(f"and {len(runs) - LISTED_RUNS} older ones{where}")
 
 
 def show_run_row(run: Run) -> None:
@@ -34,6 +36,8 @@ def show_run_row(run: Run) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     state = run.state()
     row.markdown(format_state_badge(run), width=100)
-    if row.button(run.id, key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"):
+    if row.button(
+        escape_name(run.id), key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"
+    ):
         st.switch_page("train.py", query_params={"run": run.id})
     row.caption(f"epoch {state.epoch} of {state.epochs}" if state.epochs else "", width="content")

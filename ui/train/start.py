@@ -12,6 +12,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
 from aecore.runs.run import Run
 from ui.kit.messages import show_error
+from ui.kit.runs import get_shown_config
 from ui.kit.visitor import claim, get_visitor, is_published_by_default
 from ui.train.backend_form import TrainingPlace, start_training
 from ui.train.sweep_form import SweepRequest
@@ -19,8 +20,9 @@ from ui.train.sweep_form import SweepRequest
 
 def show_command(config: RunConfig, kind: str) -> None:
     """Show folded the command that trains the same run; `kind` is that of the data."""
+    shown = get_shown_config(config)
     with st.expander("The same from a terminal", icon=":material/terminal:"):
-        st.code(format_train_command(config, kind), language="bash", wrap_lines=True)
+        st.code(format_train_command(shown, kind), language="bash", wrap_lines=True)
 
 
 def show_start_button(
