@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from aecore.runs.drafts import remove_all_drafts
+from aecore.runs.listing import runs_folder
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
 from ui.kit.uploader import UPLOAD_ROUTE
@@ -43,6 +45,7 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
     return {"auth": auth}
 
 
+threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
 threading.Thread(target=warm_caches, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from aecore.files import LOCK_FILE, STATE_FILE
+from aecore.files import LOCK_FILE, STATE_FILE, read_plain_text
 from aecore.runs.process import LockFile, read_slot_limit, try_lock
 
 POLL_SECONDS = 0.3
@@ -109,9 +109,9 @@ def is_earlier_waiting(path: Path, since: float) -> bool:
 def read_queued_since(path: Path) -> float | None:
     """Returns when the run was queued, in seconds since 1970; None if it is not."""
     try:
-        state = json.loads((path / STATE_FILE).read_text())
+        state = json.loads(read_plain_text(path / STATE_FILE))
         return float(state["since"]) if state["state"] == "queued" else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

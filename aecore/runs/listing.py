@@ -114,7 +114,18 @@ def check_run_id(text: str) -> str:
 
 
 def _run_folders(parent: Path) -> list[Path]:
-    return [path.parent for path in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
+    if not parent.is_dir():
+        return []
+    folders = [path.parent for path in parent.glob(f"*/{CONFIG_FILE}")]
+    return [path for path in folders if can_be_shown(path.name)]
+
+
+def can_be_shown(name: str) -> bool:
+    """Returns False for a file name of bytes that are no text, which no page can show."""
+    try:
+        return bool(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 def _time_created(path: Path) -> float:

@@ -30,6 +30,7 @@ from aecore.errors import DataError
 from aecore.files import write_text_file
 from aecore.limits import read_limit
 from aecore.model.config import DataConfig
+from aecore.runs.drafts import open_draft_file
 from aecore.runs.listing import runs_folder
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class UploadedData:
             )
         draft = self.path / f".{secrets.token_hex(8)}.part"
         try:
-            with open(draft, "wb") as file:
+            with open_draft_file(draft) as file:
                 yield file
             folder.mkdir(exist_ok=True)
             os.replace(draft, folder / name)
