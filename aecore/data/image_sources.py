@@ -162,17 +162,21 @@ class ParquetSource:
 
 
 def _read_parquet_folders(table: pa.Table) -> list[str] | None:
-    """Return a class folder for each row, by the first column that the Hub calls a ClassLabel."""
-    hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = hub_info.get("info", {}).get("features", {})
-    label = next(
-        (name for name, feature in features.items() if feature.get("_type") == "ClassLabel"), None
-    )
-    if not label:
+    """Return a class folder for each row, by the first column that the Hub calls a ClassLabel.
+
+    None where there is no such column, or what the file says of it makes no sense.
+    """
+    try:
+        hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = hub_info.get("info", {}).get("features", {})
+        labels = {name for name, feature in features.items() if feature["_type"] == "ClassLabel"}
+        label = next(name for name in table.column_names if name in labels)
+        classes = [str(name) for name in features[label]["names"]]
+        rows = table[label].to_pylist()
+        names = [classes[i] if 0 <= i < len(classes) else "none" for i in rows]
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, StopIteration):
         return None
-    classes = features[label]["names"]
-    labels = [classes[i] if 0 <= i < len(classes) else "none" for i in table[label].to_pylist()]
-    return [f"{name.replace('/', '-')}/" for name in labels]
+    return [f"{name.replace('/', '-')}/" for name in names]
 
 
 def _is_image_type(column_type: pa.DataType) -> bool:

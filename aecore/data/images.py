@@ -130,7 +130,7 @@ def _list_images(
             folders.add(parts)
         elif not name.lower().endswith(IMAGE_SUFFIXES):
             reading.reject(
-                f"{'/'.join(parts)} in {set_name} is not an image ({', '.join(IMAGE_SUFFIXES)}). "
+                f"{'/'.join(parts)[:80]} in {set_name} is not an image ({', '.join(IMAGE_SUFFIXES)}). "
                 "Take it out."
             )
         else:

@@ -11,9 +11,7 @@ from aecore.errors import DataError
 from aecore.limits import is_public, read_limit
 
 DEFAULT_DATA_BYTES = 4 * 10**9
-COPIES = (
-    6  # of a set that is being read, cut and looked at; they have room in the limit of all data
-)
+COPIES = 6  # of a set in memory while it is read and cut: all have room in the limit of all data
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 

@@ -24,7 +24,7 @@ from aecore.files import open_plain_bytes, open_plain_file
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]  # the folder that holds the package aecore
 LOCK_POLL_SECONDS = 0.02
 LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05
-MAX_PID_BYTES = 20
+MAX_PID_BYTES, MAX_PID = 20, 2**31
 MAX_TAIL_BYTES = 64_000  # of a log that are shown
 
 
@@ -48,7 +48,7 @@ class LockFile:
     def holder(self) -> int | None:
         """Returns the id of the process that holds the lock; None where there is none.
 
-        None as well for a number that no process of a run has: 1, 0 and below mean many.
+        None as well for a number that no process of a run has: 0 and below mean many.
         """
         if not self.is_held():
             return None
@@ -57,7 +57,7 @@ class LockFile:
                 pid = int(file.read(MAX_PID_BYTES))
         except (OSError, ValueError):
             return None
-        return pid if pid > 1 else None
+        return pid if 1 < pid < MAX_PID else None
 
     def modified(self) -> float:
         """Returns when the lock was last taken or touched, in seconds since 1970; 0 if never."""

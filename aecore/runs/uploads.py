@@ -148,7 +148,9 @@ def _guess_label_column(frame: pd.DataFrame) -> str | None:
     if not named:
         return None
     column = frame[named[0]]
-    return None if column.isna().any() or column.nunique() > MAX_CLASSES else named[0]
+    if column.isna().any():
+        return None
+    return None if column.astype(str).nunique() > MAX_CLASSES else named[0]
 
 
 def read_upload_bytes() -> int:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
+import os
 import sys
+import tempfile
 import time
 
 from bench.reliability.part import Outcome, Part
@@ -29,6 +32,15 @@ PARTS = (  # modules of this folder, each with a PART
 def main() -> int:
     """Run the parts that the command line names; returns the exit status."""
     options = parse_arguments()
+    logging.disable(logging.WARNING)  # Streamlit's, about caches without a server
+    with tempfile.TemporaryDirectory(prefix="aecore-reliability-") as home:
+        # read when the client of the Hub is imported, which no part has done yet
+        os.environ.update(HF_HOME=home, HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
+        return run_parts(options)
+
+
+def run_parts(options: argparse.Namespace) -> int:
+    """Run the parts one after the other, and keep what came of each."""
     tried = broken = 0
     for name in PARTS if options.all else options.parts:
         part: Part = importlib.import_module(f"bench.reliability.{name}").PART

@@ -54,14 +54,13 @@ def write_page() -> None:
     """Writes docs/results/reliability.md: a summary, then what each part tries."""
     from bench.reliability.__main__ import PARTS
 
-    parts = [importlib.import_module(f"bench.reliability.{name}").PART for name in PARTS]
-    rows = {part.name: read_sittings(part.name) for part in parts}
+    rows = {name: kept for name in PARTS if (kept := read_sittings(name))}
+    parts = [importlib.import_module(f"bench.reliability.{name}").PART for name in rows]
     lines = ["# Reliability: what strangers and accidents do", "", INTRODUCTION, ""]
     lines += ["| part | tried | broken | of these | seed | commit |", "|---|---|---|---|---|---|"]
-    lines += [format_part(part, rows[part.name]) for part in parts if rows[part.name]]
+    lines += [format_part(part, rows[part.name]) for part in parts]
     for part in parts:
-        if rows[part.name]:
-            lines += ["", f"## {part.name}", "", part.text, "", *format_details(rows[part.name])]
+        lines += ["", f"## {part.name}", "", part.text, "", *format_details(rows[part.name])]
     write_text_file(RESULTS_FOLDER / "reliability.md", "\n".join(lines).rstrip() + "\n")
 
 

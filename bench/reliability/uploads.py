@@ -17,6 +17,7 @@ import torch
 
 from aecore.analysis.pictures import draw_grid
 from aecore.data.image_sources import holds_encoded_images
+from aecore.data.images import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
@@ -157,6 +158,10 @@ def bring_file(file: Path, name: str) -> UploadedData:
     upload = create_upload()
     with upload.receiving(name) as out, open(file, "rb") as content:
         shutil.copyfileobj(content, out, COPIED)
+    if name.lower().endswith(IMAGE_SUFFIXES):  # one picture alone is no set
+        for i in range(3):
+            with upload.receiving(f"good-{i}.png") as out:
+                out.write(odd_pictures.encode_picture(random.Random(i)))
     return upload
 
 
@@ -184,7 +189,7 @@ PART = Part(
     "uploads",
     "Files that visitors bring to a public Space: archives of 100,000 members, bombs and pictures "
     "of few bytes and many pixels, Parquet and .npz that decode to gigabytes, headers that lie, "
-    "compressed files that lie, tables of odd encodings, quotes, columns and cells, and torn files. "
+    "compressed files that lie, tables of odd encodings, quotes, columns and cells, torn files. "
     "Each is stored, guessed, read and previewed as on the Data page, or refused with a sentence.",
     600,
     20,
