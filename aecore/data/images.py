@@ -130,8 +130,8 @@ def _list_images(
             folders.add(parts)
         elif not name.lower().endswith(IMAGE_SUFFIXES):
             reading.reject(
-                f"{'/'.join(parts)[:80]} in {set_name} is not an image ({', '.join(IMAGE_SUFFIXES)}). "
-                "Take it out."
+                f"{'/'.join(parts)[:80]} in {set_name} is not an image "
+                f"({', '.join(IMAGE_SUFFIXES)}). Take it out."
             )
         else:
             files[parts] = name

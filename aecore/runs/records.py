@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import IO, Any, ClassVar
 
 MAX_LINE_BYTES = 10_000
-MAX_NUMBERS_IN_LINE = 64
+MAX_NUMBERS_IN_LINE = 128
 MAX_NUMBER = 1e300
 MAX_WHOLE_NUMBER = 2**53  # larger ones become floats: tables and charts take no others
 WHOLE_NUMBERS = ("epoch", "layer")

@@ -8,11 +8,13 @@ import logging
 import os
 import random
 import shutil
+import struct
 import tempfile
 import warnings
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from aecore.files import CONFIG_FILE, ESTIMATOR_FILE, LOG_FILE, OWNER_FILE, REMOTE_FILE
 from aecore.runs.listing import create_run
@@ -98,11 +100,20 @@ def try_checkpoint(
     make_outside(outside, base)
     folder = case / "runs" / draw_name(rng)
     shutil.copytree(base, folder)
-    spoiled = [rng.choice(SPOILERS)(rng, folder, outside) for _ in range(rng.choice((1, 1, 2)))]
+    spoiled = [spoil_run(rng, folder, outside) for _ in range(rng.choice((1, 1, 2)))]
     before = record_tree(outside)
     verdict = try_case(functools.partial(visit_alone, folder, case))
     changed = compare_trees(before, record_tree(outside))
     return f"{base.name} with {' and '.join(spoiled)}", verdict, changed
+
+
+def spoil_run(rng: random.Random, folder: Path, outside: Path) -> str:
+    """Spoils a run in one way; what is spoiled already may be left as it is."""
+    spoil = rng.choice(SPOILERS)
+    try:
+        return spoil(rng, folder, outside)
+    except (OSError, ValueError, KeyError, SafetensorError, struct.error) as error:
+        return f"{spoil.__name__} ended by {type(error).__name__}"
 
 
 def visit_alone(folder: Path, case: Path) -> str:
