@@ -51,8 +51,7 @@ class Scene:
         self.temporary.mkdir()
         self.run = create_run(plan_run("vanilla", "digits", settings=WIDE), self.runs / "own")
         list(fit(self.run))
-        with use_settings(HF_ENDPOINT=hub.url):
-            push_run(self.run, REPO, token=TOKEN)
+        push_run(self.run, REPO, token=TOKEN)
 
     def check(self) -> str:
         """Starts as the next server does; returns what is torn or left over."""
@@ -97,22 +96,21 @@ class Scene:
 
 def kill_in_upload(scene: Scene, rng: random.Random) -> None:
     """Sends a file to a real server, which is killed before the end."""
-    with use_settings(TMPDIR=str(scene.temporary)):
-        upload = create_upload()
-        with run_public_server(scene.root) as server:
-            place = urlsplit(server.address)
-            connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
-            connection.putrequest("PUT", f"/own/{upload.token}/table.csv")
-            connection.putheader("Content-Length", str(UPLOAD_BYTES))
-            connection.endheaders()
-            with contextlib.suppress(OSError):
-                for _ in range(rng.randrange(1, UPLOAD_BYTES // PIECE_BYTES)):
-                    connection.send(bytes(PIECE_BYTES))
-                    time.sleep(0.001)
-                wait_for_draft(upload.path)
-            server.process.kill()
-            server.process.wait()
-            connection.close()
+    upload = create_upload()
+    with run_public_server(scene.root) as server:
+        place = urlsplit(server.address)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+        connection.putrequest("PUT", f"/own/{upload.token}/table.csv")
+        connection.putheader("Content-Length", str(UPLOAD_BYTES))
+        connection.endheaders()
+        with contextlib.suppress(OSError):
+            for _ in range(rng.randrange(1, UPLOAD_BYTES // PIECE_BYTES)):
+                connection.send(bytes(PIECE_BYTES))
+                time.sleep(0.001)
+            wait_for_draft(upload.path)
+        server.process.kill()
+        server.process.wait()
+        connection.close()
     assert upload.source is None, "a torn upload counts as a set"
 
 
@@ -148,12 +146,9 @@ def kill_in_job(
     scene: Scene, rng: random.Random, call: Callable[[], object], longest: float = LONGEST_WAIT
 ) -> None:
     """Calls in a thread of a process, as a page's job is, and kills the process after a while."""
-    settings = {"TMPDIR": str(scene.temporary), "HF_ENDPOINT": scene.hub.url}
     pid = os.fork()
     if not pid:
         try:
-            os.environ.update(settings)
-            tempfile.tempdir = None
             registry = JobRegistry()
             registry.start("job", call)
             while registry.look("job").state == "running":
@@ -195,10 +190,17 @@ def open_scene() -> Iterator[Scene]:
         LoopbackHub(users={TOKEN: "alice"}) as hub,
         use_settings(
             AECORE_PUBLIC="1",
+            HF_ENDPOINT=hub.url,
             AECORE_RUNS=f"{name}/runs",
         ),
     ):
-        yield Scene(Path(name), hub)
+        scene = Scene(Path(name), hub)
+        with use_settings(TMPDIR=str(scene.temporary)):
+            tempfile.tempdir = None  # to be found anew
+            try:
+                yield scene
+            finally:
+                tempfile.tempdir = None
 
 
 PART = Part(
