@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check fidelity clean
+.PHONY: run test check fidelity reliability clean
 
 run: $(VENV)/run.done  ## install what the app needs, then open it
 	$(BIN)/streamlit run app.py
@@ -18,6 +18,9 @@ check: $(VENV)/test.done  ## what CI checks besides the tests
 
 fidelity: $(VENV)/test.done  ## hold every formula and variant against its paper, in minutes
 	$(BIN)/python -m bench.fidelity --quick
+
+reliability: $(VENV)/test.done  ## spoil, overload and kill what strangers can reach, in a minute
+	$(BIN)/python -m bench.reliability --all --reduced
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -14,6 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from aecore.limits import is_public
+from aecore.runs.drafts import remove_all_drafts
+from aecore.runs.listing import runs_folder
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
 from ui.kit.uploader import UPLOAD_ROUTE
@@ -46,6 +48,7 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
 
 # The browser's own export of a table would write cells that a spreadsheet runs as formulas.
 st.set_option("client.disableDataExport", is_public())
+threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
 threading.Thread(target=warm_caches, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]

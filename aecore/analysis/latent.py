@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import Literal, NamedTuple
 
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from aecore.analysis.chunks import CHUNK_ROWS, decode_in_chunks, encode_in_chunks
 from aecore.data.splits import as_float
-from aecore.errors import ConfigError
+from aecore.errors import CheckpointError, ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.likelihood import sum_cells
 
@@ -20,16 +21,38 @@ Projection = Literal["dimensions", "pca", "tsne", "umap"]
 # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
 MIXTURE_COMPONENTS = 10
 DENSITY_DIMS, DENSITY_ROWS = 64, 10_000
+MAX_CODE = 1e15  # squares of larger codes, summed, leave the range of float32
 
 
 def project_codes(z: Tensor, method: Projection, dims: int = 2, seed: int = 0) -> np.ndarray:
     """Returns positions (N, dims) float32 of codes z (N, latent_dim) on a map of 2 or 3 dims."""
     codes = z.numpy().astype(np.float32)
+    check_codes(codes)
     if method == "umap":
         return project_by_umap(codes, dims, seed)
     if method == "tsne":
         return project_by_tsne(codes, dims, seed)
     return project_by_pca(codes, dims)
+
+
+def check_codes(z: np.ndarray) -> None:
+    """Raises CheckpointError where codes (N, latent_dim) are not finite, or too large to map."""
+    if not (np.abs(z) < MAX_CODE).all():
+        raise CheckpointError(
+            "The codes overflow: the model's weights are unsound. Train it again."
+        )
+
+
+@contextmanager
+def explain_wild_codes() -> Iterator[None]:
+    """Turns the error of a method that cannot be fitted to codes into a CheckpointError."""
+    try:
+        yield
+    except (np.linalg.LinAlgError, ValueError) as error:
+        raise CheckpointError(
+            "The codes spread too wildly to be fitted: the model's weights are unsound. "
+            "Train it again."
+        ) from error
 
 
 class Plane(NamedTuple):
@@ -52,7 +75,9 @@ def fit_principal_plane(z: np.ndarray) -> Plane:
     """Fits the plane through the mean of codes z (N, latent_dim), along their largest variance."""
     from sklearn.decomposition import PCA
 
-    pca = PCA(min(2, *z.shape), random_state=0).fit(z)
+    check_codes(z)
+    with explain_wild_codes():
+        pca = PCA(min(2, *z.shape), random_state=0).fit(z)
     missing = 2 - len(pca.components_)
     axes = np.pad(pca.components_, ((0, missing), (0, 0)))
     return Plane(pca.mean_.astype(np.float32), axes.astype(np.float32))
@@ -87,7 +112,8 @@ def project_by_pca(z: np.ndarray, dims: int) -> np.ndarray:
     from sklearn.decomposition import PCA
 
     count = min(dims, *z.shape)
-    components = PCA(count, random_state=0).fit_transform(z)
+    with explain_wild_codes():
+        components = PCA(count, random_state=0).fit_transform(z)
     return np.pad(components, ((0, 0), (0, dims - count))).astype(np.float32)
 
 
@@ -194,10 +220,12 @@ class Density:
         from sklearn.mixture import GaussianMixture
 
         codes = z.numpy().astype(np.float64)
-        self.pca = PCA(min(DENSITY_DIMS, *codes.shape), random_state=0).fit(codes)
+        check_codes(codes)
         components = max(1, min(MIXTURE_COMPONENTS, len(codes) // 20))
         mixture = GaussianMixture(components, reg_covar=1e-4, random_state=seed)
-        self.mixture = mixture.fit(self.pca.transform(codes))
+        with explain_wild_codes():
+            self.pca = PCA(min(DENSITY_DIMS, *codes.shape), random_state=0).fit(codes)
+            self.mixture = mixture.fit(self.pca.transform(codes))
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Draws n codes (n, latent_dim)."""

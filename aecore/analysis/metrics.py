@@ -121,8 +121,8 @@ def measure_iwae_bound(measurement: Measurement) -> float | None:
 
 def measure_psnr(measurement: Measurement) -> float:
     """Computes 10 log10(features / se), for pixels in [0, 1]."""
-    features = measurement.model.config.features
-    return 10 * math.log10(features / max(measurement.means["se"], 1e-12))
+    share = measurement.model.config.features / max(measurement.means["se"], 1e-12)
+    return 10 * math.log10(share) if share else -math.inf  # of an error beyond all floats
 
 
 def measure_active_units(measurement: Measurement) -> int:

@@ -16,16 +16,15 @@ from torch import Tensor
 
 BACKGROUND = 128  # neutral grey between the tiles
 TILE_SIDE = 56  # a tile's shorter side, in pixels, at least
+MAX_TILE_SIDE = 1024  # a tile's longer side; of larger images every second pixel is drawn, or fewer
 # blue, white, red: colour-blind safe
 DIVERGING = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]], np.float32)
 
 
 def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Image:
     """Draws images x (N, C, H, W) in [0, 1], C 1 or 3, into one RGB picture, row by row."""
-    tiles = to_rgb_bytes(x)
+    tiles = enlarge_tiles(to_rgb_bytes(thin_images(x)))
     columns = min(len(tiles), columns or math.ceil(math.sqrt(len(tiles))))
-    scale = max(1, math.ceil(TILE_SIDE / min(tiles.shape[1:3])))
-    tiles = tiles.repeat(scale, 1).repeat(scale, 2)
     height, width = tiles.shape[1] + gap, tiles.shape[2] + gap
     rows = math.ceil(len(tiles) / columns)
     canvas = np.full((rows * height + gap, columns * width + gap, 3), BACKGROUND, np.uint8)
@@ -35,10 +34,35 @@ def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Imag
     return Image.fromarray(canvas)
 
 
+def thin_images(x: Tensor) -> Tensor:
+    """Returns images x (N, C, H, W) with no more rows and columns than MAX_TILE_SIDE."""
+    step, across = (math.ceil(side / MAX_TILE_SIDE) for side in x.shape[2:])
+    return x[:, :, ::step, ::across]
+
+
+def enlarge_tiles(tiles: np.ndarray) -> np.ndarray:
+    """Repeats pixels of tiles (N, H, W, 3) until the shorter side is TILE_SIDE.
+
+    A side that would grow beyond MAX_TILE_SIDE stays smaller: a line of many pixels becomes a band.
+    """
+    scale = max(1, math.ceil(TILE_SIDE / min(tiles.shape[1:3])))
+    for axis in (1, 2):
+        tiles = tiles.repeat(max(1, min(scale, MAX_TILE_SIDE // tiles.shape[axis])), axis)
+    return tiles
+
+
 def to_rgb_bytes(x: Tensor) -> np.ndarray:
     """Returns images x (N, C, H, W) in [0, 1] as uint8 (N, H, W, 3)."""
-    pixels = (x.detach().cpu().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return np.repeat(pixels, 3, axis=3) if pixels.shape[3] == 1 else pixels
+    pixels = (x.detach().cpu().clamp(0, 1) * 255).round().byte()
+    return to_three_channels(pixels).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def to_three_channels(x: Tensor) -> Tensor:
+    """Returns images x (N, C, H, W) with three channels: grey where C is not 3."""
+    if x.shape[1] == 3:
+        return x
+    grey = x if x.shape[1] == 1 else x.float().mean(1, keepdim=True).to(x.dtype)
+    return grey.expand(-1, 3, -1, -1)
 
 
 def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:
@@ -67,7 +91,7 @@ def make_tiles(x: Tensor, limit: float | None = None) -> Tensor:
     column, blue below zero and red above, full at +-`limit`.
     """
     if x.dim() == 4:
-        return x.clamp(0, 1).expand(-1, 3, -1, -1) if x.shape[1] == 1 else x.clamp(0, 1)
+        return to_three_channels(x.clamp(0, 1))
     columns = min(x.shape[1], max(1, math.ceil(math.sqrt(x.shape[1]))))
     rows = math.ceil(x.shape[1] / columns)
     cells = x.new_zeros(len(x), rows * columns)

@@ -25,10 +25,18 @@ from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import Projection, project_codes
 from aecore.data.stand_in import load_data_or_stand_in
 from aecore.errors import AecoreError, CheckpointError, DataError, RunError
+from aecore.files import make_plain_folder
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.weights import read_tensors, write_tensors
 from aecore.runs.listing import find_run
-from aecore.runs.process import LockFile, read_log_tail, start_module, try_lock, write_holder
+from aecore.runs.process import (
+    LockFile,
+    open_lock_file,
+    read_log_tail,
+    start_module,
+    try_lock,
+    write_holder,
+)
 from aecore.runs.run import Run
 
 PROJECTION_LIMITS = {"tsne": 10_000, "umap": 60_000}  # points; beyond it t-SNE takes many minutes
@@ -76,8 +84,8 @@ class ProjectionJob:
         RunError where nothing can be written.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.lock, "a+") as lock:
+            make_plain_folder(self.path.parent)
+            with open_lock_file(self.lock) as lock:
                 if not try_lock(lock):
                     return
                 self.clear()

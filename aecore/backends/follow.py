@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,7 +20,8 @@ from aecore.backends.launch import read_order
 from aecore.backends.package import FileCollector, is_wanted_file
 from aecore.backends.registry import BACKENDS, open_backend
 from aecore.errors import AecoreError, RunError
-from aecore.files import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE
+from aecore.files import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, make_plain_folder
+from aecore.runs.drafts import FETCH_DRAFT, open_draft_folder
 from aecore.runs.foreign import copy_files, verify_model_loads
 from aecore.runs.previews import is_preview_name, keep_sound_previews
 from aecore.runs.records import parse_record
@@ -139,8 +139,7 @@ class Follower:
 
     def bring_result(self) -> None:
         """Moves the files of the trained run into its folder, once they are checked."""
-        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self.run.path) as name:
-            draft = Path(name)
+        with open_draft_folder(FETCH_DRAFT, self.run.path) as draft:
             self.backend.fetch(self.order.handle, draft)
             if not (draft / WEIGHTS_FILE).is_file():
                 raise RunError("The job has sent no model. Resume the run to train it again.")
@@ -150,7 +149,8 @@ class Follower:
             for file in sorted(path for path in draft.rglob("*") if path.is_file()):
                 inside = file.relative_to(draft).as_posix()
                 if is_wanted_file(inside) and inside != METRICS_FILE:  # its lines came one by one
-                    (self.run.path / inside).parent.mkdir(exist_ok=True)
+                    if (folder := (self.run.path / inside).parent) != self.run.path:
+                        make_plain_folder(folder)
                     file.replace(self.run.path / inside)
 
     def update_order(self, **changes: Any) -> None:

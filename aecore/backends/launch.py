@@ -9,7 +9,7 @@ from aecore.backends.base import Order
 from aecore.backends.local import spawn_for_run, submit_local
 from aecore.backends.registry import BACKENDS
 from aecore.errors import RunError
-from aecore.files import REMOTE_FILE
+from aecore.files import REMOTE_FILE, read_plain_text
 from aecore.hub.client import Token
 from aecore.runs.run import LIVE_STATES, Run
 
@@ -55,7 +55,7 @@ def stop_run(run: Run) -> None:
 def read_order(run: Run) -> Order | None:
     """Returns where the run was sent; None for a run of this machine or a torn file."""
     try:
-        order = Order.model_validate_json((run.path / REMOTE_FILE).read_text())
+        order = Order.model_validate_json(read_plain_text(run.path / REMOTE_FILE))
     except (OSError, ValueError):
         return None
     entry = BACKENDS.get(order.backend)

@@ -6,6 +6,7 @@ import math
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -36,11 +37,16 @@ def read_npz(path: Path, allow_missing: bool = False) -> RawData:
 
 
 def read_npy_layout(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header of a .npy: its shape, True if stored column by column, and its dtype."""
-    if npy.read_magic(file) == (1, 0):
-        shape, columns_first, dtype = npy.read_array_header_1_0(file)
-    else:
-        shape, columns_first, dtype = npy.read_array_header_2_0(file)
+    """Read the header of a .npy: its shape, True if stored column by column, and its dtype.
+
+    Raises ValueError for what is no header.
+    """
+    version = npy.read_magic(file)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, columns_first, dtype = read_header(file)
+    except (TokenError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(f"its header cannot be read: {type(error).__name__}") from error
     if any(side < 0 for side in shape):
         raise ValueError(f"its header has the shape {shape}")
     return shape, columns_first, dtype
@@ -87,6 +93,12 @@ def check_array_layout(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) 
         )
 
 
+def count_decoded_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Return what an array takes in memory: as it is in the file, or as float32 if that is more."""
+    is_image = len(shape) > 2 and dtype == np.uint8
+    return math.prod(shape) * max(dtype.itemsize, 1 if is_image else 4)
+
+
 def _read_arrays(archive: zipfile.ZipFile, file_name: str) -> dict[str, Array]:
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
     arrays: dict[str, Array] = {}
@@ -110,7 +122,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> A
             f"{name} holds Python objects, which are never loaded. Save numbers or strings."
         )
     byte_count = math.prod(shape) * dtype.itemsize
-    check_data_bytes(byte_count, name, DISK_ADVICE)
+    check_data_bytes(count_decoded_bytes(shape, dtype), name, DISK_ADVICE)
     if byte_count > info.file_size:
         raise DataError(
             f"{name} is cut short: its header promises shape {shape}. Save the file again."

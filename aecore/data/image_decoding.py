@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +15,12 @@ from aecore.data.image_sources import ImageSource
 from aecore.data.memory import check_data_bytes
 from aecore.data.raw import Array, ReportProgress
 from aecore.errors import DataError
+from aecore.limits import read_limit
 
 # no EPS: it would run Ghostscript
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 50_000_000  # of one image
+HEADER_BYTES = 100_000  # in which most formats say how large an image is
 
 
 class ImageReading(NamedTuple):
@@ -37,6 +39,10 @@ class ImageReading(NamedTuple):
         self.notes.append(reason.rsplit(". ", 1)[0] + ".")  # without what to do about it
 
 
+class TooManyPixels(DataError):
+    """A set of images is more than may be decoded: no single image is to blame."""
+
+
 class ImageDecoder:
     """Decodes images one by one; without `reading.side`, the first one sets the size of all."""
 
@@ -53,6 +59,7 @@ class ImageDecoder:
         side = reading.side
         self.size = None if side is None else (side, side)  # (width, height) of every image
         self.first_name: str | None = None
+        self.pixels, self.pixel_limit = 0, read_limit("megapixels") * 10**6
 
     def decode_all(self) -> Iterator[tuple[int, Array]]:
         """Yield the position of each usable image and its pixels, (1 or 3, H, W) uint8.
@@ -64,6 +71,8 @@ class ImageDecoder:
         for i, image in enumerate(self.images):
             try:
                 pixels = self._decode(image.name)
+            except TooManyPixels:
+                raise
             except DataError as error:
                 self.reading.reject(str(error))
             else:
@@ -80,9 +89,19 @@ class ImageDecoder:
         set_name, side = self.reading.set_name, self.reading.side
         image = open_image(self.source, name, set_name)
         self._check_size(name, *image.size)
+        self._count_pixels(*image.size)
         with _name_image_errors(name, set_name):
             pixels = _to_pixels(image)
         return pixels if side is None else _crop_and_resize(pixels, side)
+
+    def _count_pixels(self, width: int, height: int) -> None:
+        """Raise TooManyPixels where decoding all images would take too long."""
+        self.pixels += width * height
+        if self.pixels > self.pixel_limit:
+            raise TooManyPixels(
+                f"The images of {self.reading.set_name} have more than {self.pixel_limit:,.0f} "
+                "pixels in all. Make them smaller, or use fewer."
+            )
 
     def _check_size(self, name: str, width: int, height: int) -> None:
         """Raise DataError for an image that is too large or not as large as the first one."""
@@ -103,6 +122,13 @@ class ImageDecoder:
             count = len(self.images)
             subject = f"{count} images of {size[0]} x {size[1]} pixels in {set_name}"
             check_data_bytes(count * 3 * size[0] * size[1], subject)
+
+
+def read_image_size(source: ImageSource, name: str, set_name: str) -> tuple[int, int]:
+    """Read (width, height) of an image, mostly from its first bytes. Raises DataError."""
+    with suppress(Exception), source.open(name) as file:
+        return Image.open(io.BytesIO(file.read(HEADER_BYTES)), formats=IMAGE_FORMATS).size
+    return open_image(source, name, set_name).size
 
 
 def open_image(source: ImageSource, name: str, set_name: str) -> Image.Image:

@@ -73,13 +73,14 @@ def _assign_classes(
     loose = next((parts[0] for parts in inside if len(parts) == 1), None)
     if labels and loose is not None:
         raise DataError(
-            f"{root_name} has images ({loose}) beside folders ({min(labels)}). "
+            f"{root_name} has images ({loose[:80]}) beside folders ({min(labels)[:80]}). "
             "Use class folders for all or none."
         )
     deep = next((parts for parts in inside if len(parts) > 2), None)
     if deep is not None:
         raise DataError(
-            f"{'/'.join(deep)} in {root_name} lies too deep; one level of class folders is read."
+            f"{'/'.join(deep)[:80]} in {root_name} lies too deep; "
+            "one level of class folders is read."
         )
     empty = sorted(labels - {parts[0] for parts in inside})
     if empty:

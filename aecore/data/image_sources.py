@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from aecore.data.memory import check_data_bytes, may_read_from_disk
+from aecore.data.parquet_bounds import check_parquet_size
 from aecore.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ class ImageSource(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return the encoded image of that name."""
+        ...
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open the encoded image of that name, to read its first bytes."""
         ...
 
     def locate(self, names: list[str]) -> list[Path]:
@@ -79,6 +85,9 @@ class FolderSource:
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
+    def open(self, name: str) -> IO[bytes]:
+        return (self.root / name).open("rb")
+
     def locate(self, names: list[str]) -> list[Path]:
         return [self.root / name for name in names]
 
@@ -96,6 +105,9 @@ class ZipSource:
 
     def read(self, name: str) -> bytes:
         return self.archive.read(self.members[name])
+
+    def open(self, name: str) -> IO[bytes]:
+        return self.archive.open(self.members[name])
 
     def locate(self, names: list[str]) -> list[Path]:
         return [self.path]
@@ -127,6 +139,7 @@ class ParquetSource:
         import pyarrow.parquet as pq
 
         self.path = path
+        check_parquet_size(path)
         table = pq.ParquetFile(path).read()
         column = next(
             name for name in table.column_names if _is_image_type(table.schema.field(name).type)
@@ -141,22 +154,29 @@ class ParquetSource:
     def read(self, name: str) -> bytes:
         return self.images[self.members[name]].as_py() or b""
 
+    def open(self, name: str) -> IO[bytes]:
+        return io.BytesIO(self.read(name))
+
     def locate(self, names: list[str]) -> list[Path]:
         return [self.path]
 
 
 def _read_parquet_folders(table: pa.Table) -> list[str] | None:
-    """Return a class folder for each row, by the first column that the Hub calls a ClassLabel."""
-    hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = hub_info.get("info", {}).get("features", {})
-    label = next(
-        (name for name, feature in features.items() if feature.get("_type") == "ClassLabel"), None
-    )
-    if not label:
+    """Return a class folder for each row, by the first column that the Hub calls a ClassLabel.
+
+    None where there is no such column, or what the file says of it makes no sense.
+    """
+    try:
+        hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = hub_info.get("info", {}).get("features", {})
+        labels = {name for name, feature in features.items() if feature["_type"] == "ClassLabel"}
+        label = next(name for name in table.column_names if name in labels)
+        classes = [str(name) for name in features[label]["names"]]
+        rows = table[label].to_pylist()
+        names = [classes[i] if 0 <= i < len(classes) else "none" for i in rows]
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, StopIteration):
         return None
-    classes = features[label]["names"]
-    labels = [classes[i] if 0 <= i < len(classes) else "none" for i in table[label].to_pylist()]
-    return [f"{name.replace('/', '-')}/" for name in labels]
+    return [f"{name.replace('/', '-')}/" for name in names]
 
 
 def _is_image_type(column_type: pa.DataType) -> bool:
@@ -169,6 +189,8 @@ def _is_image_type(column_type: pa.DataType) -> bool:
 def _open_parquet(path: Path) -> ParquetSource:
     try:
         return ParquetSource(path)
+    except DataError:
+        raise
     except Exception as error:  # its metadata is a stranger's
         raise DataError(f"{path.name} is not a readable .parquet of images ({error}).") from error
 

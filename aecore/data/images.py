@@ -20,7 +20,7 @@ from aecore.data.disk_cache import (
     open_cache_draft,
     write_cache_index,
 )
-from aecore.data.image_decoding import ImageDecoder, ImageReading, open_image
+from aecore.data.image_decoding import ImageDecoder, ImageReading, read_image_size
 from aecore.data.image_folders import FolderParts, LabelledImage, assign_classes_and_splits
 from aecore.data.image_sources import ImageSource, is_junk_file, open_image_source
 from aecore.data.memory import fits_in_memory
@@ -33,6 +33,7 @@ from aecore.data.on_disk import (
 from aecore.data.raw import Array, RawData, ReportProgress, ignore_progress, index_labels
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
+from aecore.limits import read_limit
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def count_image_sizes(path: Path) -> Counter[tuple[int, int]]:
         files, _ = _list_images(source.list_names(), reading)
         for name in files.values():
             with suppress(DataError):
-                sizes[open_image(source, name, path.name).size] += 1
+                sizes[read_image_size(source, name, path.name)] += 1
     if not sizes:
         raise DataError(
             f"{path.name} holds no images that can be read. "
@@ -119,18 +120,19 @@ def _list_images(
     files: dict[FolderParts, str] = {}
     folders: set[FolderParts] = set()
     set_name = reading.set_name
+    limit = int(min(MAX_FILES, read_limit("pictures")))
     for count, name in enumerate(names):
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        if count >= MAX_FILES:
-            raise DataError(f"{set_name} holds more than {MAX_FILES} files. Use fewer examples.")
+        if count >= limit:
+            raise DataError(f"{set_name} holds more than {limit:,} files. Use fewer examples.")
         if any(is_junk_file(part) for part in parts):
             continue
         if name.endswith("/"):
             folders.add(parts)
         elif not name.lower().endswith(IMAGE_SUFFIXES):
             reading.reject(
-                f"{'/'.join(parts)} in {set_name} is not an image ({', '.join(IMAGE_SUFFIXES)}). "
-                "Take it out."
+                f"{'/'.join(parts)[:80]} in {set_name} is not an image "
+                f"({', '.join(IMAGE_SUFFIXES)}). Take it out."
             )
         else:
             files[parts] = name
@@ -163,7 +165,7 @@ def _estimate_image_bytes(
         return 3 * reading.side**2
     for image in images:
         with suppress(DataError):
-            width, height = open_image(source, image.name, reading.set_name).size
+            width, height = read_image_size(source, image.name, reading.set_name)
             return 3 * width * height
     return 0
 

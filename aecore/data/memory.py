@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from aecore.errors import DataError
-from aecore.limits import is_public
+from aecore.limits import is_public, read_limit
 
 DEFAULT_DATA_BYTES = 4 * 10**9
+COPIES = 6  # of a set in memory while it is read and cut: all have room in the limit of all data
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -18,11 +19,14 @@ def allowed_data_bytes() -> int:
     """Return the most that one data set may take in memory once decoded, in bytes.
 
     AECORE_MAX_DATA_GB if it is set, else 4 GB or a quarter of the usable memory, whichever is
-    less. Arrays and folders of images above the limit are read from the disk.
+    less; and never more than a share of the limit of all decoded data together. Arrays and folders
+    of images above the limit are read from the disk.
     """
     if gigabytes := os.environ.get("AECORE_MAX_DATA_GB"):
-        return int(float(gigabytes) * 10**9)
-    return min(DEFAULT_DATA_BYTES, measure_usable_memory() // 4)
+        limit = int(float(gigabytes) * 10**9)
+    else:
+        limit = min(DEFAULT_DATA_BYTES, measure_usable_memory() // 4)
+    return int(min(limit, read_limit("decoded_mb") * 10**6 / COPIES))
 
 
 def fits_in_memory(byte_count: int) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aecore.data import stored
-from aecore.data.arrays import check_inputs
+from aecore.data.arrays import check_inputs, count_decoded_bytes
 from aecore.data.disk_cache import mark_array_checked, was_array_checked
 from aecore.data.memory import check_data_bytes, fits_in_memory
 from aecore.data.raw import Array, RawData, ReportProgress, make_raw_data
@@ -42,7 +42,7 @@ def read_npy(
     """
     header = read_npy_header(path)
     allow_missing = config.missing == "keep"
-    byte_count = math.prod(header.shape) * header.dtype.itemsize
+    byte_count = count_decoded_bytes(header.shape, header.dtype)
     if fits_in_memory(byte_count) or not may_stay_on_disk:
         check_data_bytes(byte_count, path.name)
         with explain_read_errors(path.name):

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aecore.data.memory import check_data_bytes
+from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.raw import Array, RawData, format_count, index_labels
 from aecore.data.table_columns import find_first_word, keep_usable_columns, list_few
 from aecore.errors import DataError
+from aecore.limits import read_limit
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MAX_HEADER = 1_000_000  # letters of the first line of a .csv that are looked at
+PART_BYTES = 1_000_000
 
 
 def read_table(
@@ -68,8 +74,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     try:
         check_data_bytes(path.stat().st_size, path.name)
         with path.open(encoding="utf-8-sig") as file:
-            header = file.readline(1_000_000)
+            header = file.readline(MAX_HEADER)
         separator = max(",;\t", key=header.count)
+        check_table_size(count_lines(path), header.count(separator) + 1, path.name)
         frame = pd.read_csv(
             path, sep=separator, encoding="utf-8-sig", low_memory=False, skipinitialspace=True
         )
@@ -89,6 +96,23 @@ def _read_csv(path: Path) -> pd.DataFrame:
         )
     _check_header(list(frame.columns), path.name)
     return _without_row_numbers(frame)
+
+
+def check_table_size(rows: int, columns: int, file_name: str) -> None:
+    """Raise DataError for a table of more columns or cells than one may have."""
+    for count, name in ((columns, "columns"), (rows * columns, "cells")):
+        limit = read_limit(name)
+        if count > limit:
+            raise DataError(
+                f"{file_name} has about {count:,} {name}; the limit is {limit:,.0f}. "
+                "Leave out what is not needed."
+            )
+
+
+def count_lines(path: Path) -> int:
+    """Count the lines of a text file, whatever they hold."""
+    with path.open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(lambda: file.read(PART_BYTES), b""))
 
 
 def _check_header(columns: list[str], file_name: str) -> None:
@@ -118,7 +142,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     try:
         with pq.ParquetFile(path) as file:
-            check_data_bytes(file.metadata.num_rows * file.metadata.num_columns * 8, path.name)
+            check_table_size(file.metadata.num_rows, len(file.schema_arrow), path.name)
+            check_parquet_size(path)
             return file.read().to_pandas()
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())

@@ -10,7 +10,6 @@ import gzip
 import html
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.packs import MapInputs, PackArrays, encode_map_pack, encode_model_pack
 from aecore.files import CARD_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
+from aecore.runs.drafts import PAGE_DRAFT, open_draft_folder
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.run import Run
 
@@ -102,8 +102,8 @@ def export_static_page(
 
 def zip_static_page(run: Run, *, thumbnails: bool = False) -> bytes:
     """Return the page of a run as a .zip; raises what `export_static_page` does."""
-    with tempfile.TemporaryDirectory(prefix="aecore-page-") as name:
-        page = export_static_page(run, Path(name), thumbnails=thumbnails)
+    with open_draft_folder(PAGE_DRAFT) as folder:
+        page = export_static_page(run, folder, thumbnails=thumbnails)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(page.folder.iterdir()):

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from aecore.data.parquet_bounds import check_parquet_size
 from aecore.errors import DataError, HubError
 from aecore.files import LIBRARY
 from aecore.hub.client import Token, check_token, explain_hub_errors, get_json, hub_endpoint
@@ -114,6 +115,7 @@ class FirstRows:
         import pyarrow.parquet as pq
 
         try:
+            check_parquet_size(path)
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(BATCH_ROWS):
                     room = FETCHED_ROWS - self.count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from aecore.hub.client import Token, explain_hub_errors, open_client
 from aecore.hub.repositories import check_repo_name, list_commit_changes, list_repo_files
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
+from aecore.runs.drafts import PUSH_DRAFT, open_draft_folder
 from aecore.runs.foreign import (
     FOREIGN_FILE_LIMITS,
     copy_files,
@@ -36,10 +36,8 @@ def push_run(run: Run, repo: str, *, token: Token = None, private: bool = False)
     Raises CheckpointError where the model is unsound, else HubError.
     """
     check_repo_name(repo)
-    with tempfile.TemporaryDirectory(prefix="aecore-push-") as name:
-        folder = Path(name)
-        with explain_hub_errors(repo):
-            stage_run(run, folder)
+    with explain_hub_errors(repo), open_draft_folder(PUSH_DRAFT) as folder:
+        stage_run(run, folder)
         verify_model_loads(folder, run.id)
         card = make_push_card(run, repo, token)
         write_text_file(folder / CARD_FILE, card)
@@ -54,10 +52,8 @@ def push_model(model: Autoencoder, repo: str, *, token: Token = None, private: b
     """Commits a model that has no run to `user/name`, with a card; as `push_run` otherwise."""
     check_repo_name(repo)
     config = RunConfig(model=model.config)
-    with tempfile.TemporaryDirectory(prefix="aecore-push-") as name:
-        folder = Path(name)
-        with explain_hub_errors(repo):
-            model.save(folder, config)
+    with explain_hub_errors(repo), open_draft_folder(PUSH_DRAFT) as folder:
+        model.save(folder, config)
         verify_model_loads(folder, "The model")
         write_text_file(folder / CARD_FILE, format_card(config, {}, repo=repo))
         return commit_folder(folder, repo, token, private)

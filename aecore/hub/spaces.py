@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from aecore.hub.repositories import (
     list_space_files,
     space_address,
 )
+from aecore.runs.drafts import PUBLISH_DRAFT, open_draft_folder
 from aecore.runs.foreign import list_file_sizes, strip_local_paths
 from aecore.runs.run import Run
 
@@ -50,15 +50,13 @@ def publish_explorer(
         has_model = has_model_repo(api, repo, private)
         old_files = list_space_files(api, repo, private)
     model_repo = repo if has_model else ""
-    with tempfile.TemporaryDirectory(prefix="aecore-publish-") as name:
-        folder = Path(name)
+    with explain_hub_errors(repo), open_draft_folder(PUBLISH_DRAFT) as folder:
         export_static_page(run, folder, maps=maps, thumbnails=thumbnails, repo=model_repo)
         card = format_space_card(strip_local_paths(run.config()), model_repo)
         write_text_file(folder / CARD_FILE, card)
-        with explain_hub_errors(repo):
-            commit_space(api, repo, folder, old_files, private)
-            if has_model:
-                link_to_space(api, repo, run)
+        commit_space(api, repo, folder, old_files, private)
+        if has_model:
+            link_to_space(api, repo, run)
     return space_address(repo)
 
 

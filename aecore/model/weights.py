@@ -7,6 +7,7 @@ that a hostile config or file costs nothing.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from aecore.errors import CheckpointError, ConfigError
-from aecore.files import CONFIG_FILE, WEIGHTS_FILE, replace_file, write_text_file
+from aecore.files import CONFIG_FILE, WEIGHTS_FILE, is_plain_file, replace_file, write_text_file
 from aecore.model.config import VERSION, RunConfig, parse_options, shorten_text
 
 # one entry: several are written in no fixed order, and equal models must have equal bytes
@@ -77,6 +78,7 @@ def read_config(folder: Path) -> RunConfig:
 
 def _read_json(path: Path) -> Any:
     try:
+        check_plain_file(path)
         size = path.stat().st_size
         if size > MAX_CONFIG_BYTES:
             raise CheckpointError(f"{path} has {size:,} bytes; the limit is {MAX_CONFIG_BYTES:,}.")
@@ -89,6 +91,15 @@ def _read_json(path: Path) -> Any:
         raise CheckpointError(
             f"{path} cannot be read as JSON ({error}). Pull or copy the run again."
         ) from error
+
+
+def check_plain_file(path: Path) -> None:
+    """Raises CheckpointError for a FIFO, a device or a folder, which nobody should open.
+
+    Links are followed: the Hub's cache has a link for each file.
+    """
+    if os.path.exists(path) and not is_plain_file(path):
+        raise CheckpointError(f"{path} is no plain file. Pull or copy the run again.")
 
 
 def is_newer_version(version: str, than: str) -> bool:
@@ -113,6 +124,7 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 
     Raises CheckpointError unless names, shapes and dtypes are those of `expected`, and all finite.
     """
+    check_plain_file(path)
     try:
         with safe_open(path, "pt") as file:
             check_tensor_header(path, file, expected)

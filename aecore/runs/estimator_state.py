@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aecore.errors import CheckpointError
-from aecore.files import ESTIMATOR_FILE, write_text_file
+from aecore.files import ESTIMATOR_FILE, read_plain_text, write_text_file
 
 MAX_STATE_BYTES = 10_000_000  # the names of a million columns
 
@@ -58,10 +58,7 @@ def read_estimator_state(folder: Path, estimator: str, fitted: Sequence[str]) ->
     """
     path = folder / ESTIMATOR_FILE
     try:
-        size = path.stat().st_size
-        if size > MAX_STATE_BYTES:
-            raise ValueError(f"it has {size:,} bytes; the limit is {MAX_STATE_BYTES:,}")
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_plain_text(path, MAX_STATE_BYTES))
         name = str(values["estimator"])[:80]
         if name != estimator:
             raise CheckpointError(

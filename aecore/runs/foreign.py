@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from aecore.data.catalog import CATALOG
 from aecore.errors import CheckpointError, HubError
-from aecore.files import CARD_FILE, CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, write_text_file
+from aecore.files import (
+    CARD_FILE,
+    CONFIG_FILE,
+    METRICS_FILE,
+    WEIGHTS_FILE,
+    is_plain_file,
+    write_text_file,
+)
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import MAX_PARAMETERS, DataConfig, RunConfig
 from aecore.model.weights import MAX_CONFIG_BYTES, read_config
+from aecore.runs.drafts import PULL_DRAFT, open_draft_folder
 from aecore.runs.previews import choose_preview_files, keep_sound_previews
-from aecore.runs.records import EpochRecord, MetricsRecord, Record, encode_record, parse_record
+from aecore.runs.record_file import RecordFile
+from aecore.runs.records import EpochRecord, MetricsRecord, Record, encode_record
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
 
@@ -57,10 +65,11 @@ def adopt_run_folder(snapshot: Path, out: Path, repo: str) -> Path:
     """Copies a verified snapshot to `out` as a run of its own, which appears there in one step."""
     config = strip_local_paths(read_config(snapshot))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".pull-", dir=out.parent) as name:
-        draft = Path(name) / "run"  # two levels down, where no listing of runs looks
+    with open_draft_folder(PULL_DRAFT, out.parent) as folder:
+        draft = folder / "run"  # where no listing of runs looks
         draft.mkdir()
-        copy_files(snapshot, draft, choose_files_to_take(repo, list_file_sizes(snapshot)))
+        names = choose_files_to_take(repo, list_file_sizes(snapshot))
+        copy_files(snapshot, draft, names, follow_links=True)  # of the Hub's cache
         write_text_file(draft / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
         records = keep_sound_records(draft / METRICS_FILE)
         keep_sound_previews(draft, config.model.input_shape)
@@ -74,10 +83,9 @@ def adopt_run_folder(snapshot: Path, out: Path, repo: str) -> Path:
 
 def keep_sound_records(path: Path) -> list[Record]:
     """Rewrites a stranger's metrics.jsonl with the records that are sound; returns these."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
-    parsed = (parse_record(line) for line in path.read_bytes().splitlines())
-    records = [record for record in parsed if record is not None and _is_complete(record)]
+    records = [record for record in RecordFile().read(path) if _is_complete(record)]
     write_text_file(path, b"".join(map(encode_record, records)).decode())
     return records
 
@@ -129,9 +137,11 @@ def list_file_sizes(folder: Path) -> dict[str, int | None]:
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
-def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copies those of the named files that exist, as real files."""
+def copy_files(
+    source: Path, target: Path, names: Iterable[str], follow_links: bool = False
+) -> None:
+    """Copies those of the named files that exist; what links lead to with `follow_links`."""
     for name in names:
-        if (source / name).is_file():
+        if is_plain_file(source / name, follow_links):
             (target / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(source / name, target / name)

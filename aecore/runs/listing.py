@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -25,7 +26,7 @@ def runs_folder() -> Path:
 
 
 def create_run(config: RunConfig, folder: Path | None = None) -> Run:
-    """Creates a run folder, queued. RunError where `folder` is taken."""
+    """Creates a run folder, queued. RunError where `folder` is taken or cannot be written."""
     path = folder or runs_folder() / make_run_id(config)
     try:
         path.mkdir(parents=True, exist_ok=False)
@@ -39,10 +40,14 @@ def create_run(config: RunConfig, folder: Path | None = None) -> Run:
         raise RunError(
             f"{path} cannot be made: {error.strerror}. Choose another folder."
         ) from error
-    write_text_file(path / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
     run = Run(path)
     epochs = (config.training or TrainConfig()).epochs
-    run.write_state(state="queued", epochs=epochs, since=time.time())
+    try:
+        write_text_file(path / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
+        run.write_state(state="queued", epochs=epochs, since=time.time())
+    except OSError as error:  # most often a full disk
+        shutil.rmtree(path, ignore_errors=True)
+        raise RunError(f"{path} cannot be made: {error.strerror or error}.") from error
     return run
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import Field
 
 from aecore.errors import RunError
-from aecore.files import OWNER_FILE, write_text_file
+from aecore.files import OWNER_FILE, read_plain_text, write_text_file
 from aecore.model.parts.base import Options
 from aecore.runs.listing import is_shipped_run
 
@@ -92,7 +92,7 @@ def digest_secret(kind: str, secret: str) -> str:
 def read_owner_record(folder: Path) -> OwnerRecord:
     """Reads .owner.json; the operator's where it is missing or torn."""
     try:
-        return OwnerRecord.model_validate_json((folder / OWNER_FILE).read_text())
+        return OwnerRecord.model_validate_json(read_plain_text(folder / OWNER_FILE))
     except (OSError, ValueError):
         return OwnerRecord()
 

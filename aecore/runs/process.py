@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from aecore.files import open_plain_bytes, open_plain_file
 from aecore.limits import read_slot_limit
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]  # the folder that holds the package aecore
 LOCK_POLL_SECONDS = 0.02
 LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05
+MAX_PID_BYTES, MAX_PID = 20, 2**31
+MAX_TAIL_BYTES = 64_000  # of a log that are shown
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class LockFile:
     def is_held(self) -> bool:
         """Returns True while a process holds the lock."""
         try:
-            with open(self.path, "rb") as file:
+            with open_plain_bytes(self.path) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return False
         except BlockingIOError:
@@ -43,13 +46,18 @@ class LockFile:
             return False
 
     def holder(self) -> int | None:
-        """Returns the id of the process that holds the lock; None where there is none."""
+        """Returns the id of the process that holds the lock; None where there is none.
+
+        None as well for a number that no process of a run has: 0 and below mean many.
+        """
         if not self.is_held():
             return None
         try:
-            return int(self.path.read_text())
+            with open_plain_bytes(self.path) as file:
+                pid = int(file.read(MAX_PID_BYTES))
         except (OSError, ValueError):
             return None
+        return pid if 1 < pid < MAX_PID else None
 
     def modified(self) -> float:
         """Returns when the lock was last taken or touched, in seconds since 1970; 0 if never."""
@@ -63,8 +71,9 @@ class LockFile:
         """Holds the lock, with this process's id in the file; yields the open file.
 
         Waits for ever with `wait`, else raises BlockingIOError where another process keeps it.
+        OSError where it is no plain file.
         """
-        with open(self.path, "a+") as file:
+        with open_lock_file(self.path) as file:
             if wait:
                 fcntl.flock(file, fcntl.LOCK_EX)
             else:
@@ -114,6 +123,11 @@ def _lock_soon(file: IO[str]) -> None:
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def open_lock_file(path: Path) -> IO[str]:
+    """Opens a lock file for appending, which is made if missing; OSError for no plain file."""
+    return os.fdopen(open_plain_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "a+")
+
+
 def try_lock(file: IO[str] | IO[bytes]) -> bool:
     """Locks an open file exclusively if that is possible at once; returns whether it was."""
     try:
@@ -155,7 +169,8 @@ def start_module(
     `log`; all that it can read is `input_text`. It keeps a `held_lock` for as long as it lives. A
     bare one finds no installed packages, which saves memory.
     """
-    with open(log, "ab") as output:
+    descriptor = open_plain_file(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with os.fdopen(descriptor, "ab") as output:
         process = subprocess.Popen(
             [sys.executable, *(["-S"] if is_bare else []), "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -190,8 +205,11 @@ def make_child_environment() -> dict[str, str]:
 
 
 def read_log_tail(log: Path, lines: int = 20) -> list[str]:
-    """Returns the last lines of a log; none where there is no log."""
+    """Returns the last lines of a log, of at most MAX_TAIL_BYTES; none where there is no log."""
     try:
-        return log.read_text(errors="replace").splitlines()[-lines:]
+        with open_plain_bytes(log) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MAX_TAIL_BYTES))
+            content = file.read(MAX_TAIL_BYTES)
     except OSError:
         return []
+    return content.decode("utf-8", "replace").splitlines()[-lines:]

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import IO, Any, ClassVar
 
 MAX_LINE_BYTES = 10_000
+MAX_NUMBERS_IN_LINE = 128
 MAX_NUMBER = 1e300
+MAX_WHOLE_NUMBER = 2**53  # larger ones become floats: tables and charts take no others
 WHOLE_NUMBERS = ("epoch", "layer")
 
 
@@ -90,8 +93,11 @@ def parse_record(line: bytes) -> Record | None:
     if not isinstance(row, dict):
         return None
     numbers = {name: value for name, value in row.items() if name != "kind"}
-    if not all(is_finite_number(value) for value in numbers.values()):
+    if len(numbers) > MAX_NUMBERS_IN_LINE or not all(map(is_finite_number, numbers.values())):
         return None
+    if not all(name.isprintable() for name in numbers):  # nor half of a surrogate pair
+        return None
+    numbers = {sys.intern(name): limit_whole_number(value) for name, value in numbers.items()}
     match row.get("kind"):
         case "epoch":
             return EpochRecord(**_sort_numbers(EpochRecord, numbers))
@@ -107,11 +113,9 @@ def is_finite_number(value: object) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and abs(value) < MAX_NUMBER
 
 
-def parse_records(content: bytes) -> list[Record]:
-    """Reads the whole content of a metrics.jsonl, leaving out a torn last line and unsound ones."""
-    lines = content[: content.rfind(b"\n") + 1].splitlines()
-    records = (parse_record(line) for line in lines)
-    return [record for record in records if record is not None]
+def limit_whole_number(value: float) -> float:
+    """Returns a number as it is, a whole one beyond MAX_WHOLE_NUMBER as a float."""
+    return value if abs(value) <= MAX_WHOLE_NUMBER else float(value)
 
 
 def ends_with_newline(file: IO[bytes]) -> bool:

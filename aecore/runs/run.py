@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -33,13 +33,18 @@ from aecore.files import (
     METRICS_FILE,
     STATE_FILE,
     WEIGHTS_FILE,
+    is_plain_file,
+    open_plain_file,
+    read_plain_text,
     write_text_file,
 )
 from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.weights import read_config
+from aecore.runs.drafts import remove_dead_files
 from aecore.runs.previews import list_previews
 from aecore.runs.process import LockFile, read_log_tail
+from aecore.runs.record_file import read_records
 from aecore.runs.records import (
     EpochRecord,
     MetricsRecord,
@@ -47,21 +52,21 @@ from aecore.runs.records import (
     Record,
     encode_record,
     ends_with_newline,
-    parse_records,
 )
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
 START_SECONDS = 60  # a run that is begun without the queue may take this long to get its lock
 STOP_TRIES = 3
+Count = Annotated[int, Field(ge=0, le=10**9)]
 
 
 class State(Options):
     """state.json."""
 
     state: Status = "queued"
-    epoch: int = Field(0, ge=0)
-    epochs: int = Field(0, ge=0)
+    epoch: Count = 0
+    epochs: Count = 0
     progress: float = Field(0.0, ge=0, le=1)  # of the epoch that is under way
     device: str = Field("", max_length=200)
     note: str = Field("", max_length=200)  # what it is doing before the first epoch
@@ -105,7 +110,7 @@ class Run:
     def saved_state(self) -> State | None:
         """Reads state.json as it stands; None where it is missing or torn."""
         try:
-            return State.model_validate_json((self.path / STATE_FILE).read_text())
+            return State.model_validate_json(read_plain_text(self.path / STATE_FILE))
         except (OSError, ValueError):
             return None
 
@@ -127,12 +132,8 @@ class Run:
     # -- its records and files
 
     def records(self) -> list[Record]:
-        """Reads metrics.jsonl, in the order in which it was written."""
-        try:
-            content = (self.path / METRICS_FILE).read_bytes()
-        except OSError:
-            return []
-        return parse_records(content)
+        """Reads metrics.jsonl, in the order in which it was written, within MAX_RECORDS."""
+        return read_records(self.path / METRICS_FILE)
 
     def epochs(self) -> list[EpochRecord]:
         """Returns one record for each epoch, in order; one repeated after a resume counts once."""
@@ -153,9 +154,10 @@ class Run:
         return dict(rows[-1].metrics) if rows else {}
 
     def append(self, record: Record) -> None:
-        """Adds one line to metrics.jsonl, in one write."""
+        """Adds one line to metrics.jsonl, in one write; OSError where that is no plain file."""
         line = encode_record(record)
-        with open(self.path / METRICS_FILE, "a+b") as file:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        with os.fdopen(open_plain_file(self.path / METRICS_FILE, flags), "a+b") as file:
             if file.tell() and not ends_with_newline(file):
                 line = b"\n" + line  # the last writer was killed in mid-line
             file.write(line)
@@ -170,7 +172,7 @@ class Run:
 
     def has_model(self) -> bool:
         """Returns whether there are weights."""
-        return (self.path / WEIGHTS_FILE).is_file()
+        return is_plain_file(self.path / WEIGHTS_FILE)
 
     def version(self) -> float:
         """Returns a number that changes when the weights do: a key for caches."""
@@ -192,9 +194,10 @@ class Run:
 
     @contextmanager
     def lock(self, queued: bool = False) -> Iterator[None]:
-        """Holds the run against other trainers, as a sign of life; RunError where one holds it.
+        """Holds the run against other trainers, as a sign of life.
 
-        With `queued`, RunError, too, where it was stopped on its way from the queue.
+        RunError where one holds it, or nothing can be written; with `queued`, too, where it was
+        stopped on its way from the queue.
         """
         with ExitStack() as stack:
             try:
@@ -204,6 +207,12 @@ class Run:
                     f"{self.id} is being trained by another process. "
                     f"Stop it first: aecore stop {self.id}."
                 ) from error
+            except OSError as error:
+                raise RunError(
+                    f"{self.id} cannot be locked: {error.strerror or error}. "
+                    f"Is {LOCK_FILE} a plain file that may be written?"
+                ) from error
+            remove_dead_files(self.path)  # of a trainer that was killed while it wrote
             state = self.saved_state()
             if queued and state is not None and state.state == "stopped":
                 raise RunError(f"{self.id} was stopped before it began.")

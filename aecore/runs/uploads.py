@@ -31,6 +31,7 @@ from aecore.files import write_text_file
 from aecore.limits import read_limit
 from aecore.model.config import DataConfig
 from aecore.names import drop_unprintable
+from aecore.runs.drafts import open_draft_file
 from aecore.runs.listing import runs_folder
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class UploadedData:
             )
         draft = self.path / f".{secrets.token_hex(8)}.part"
         try:
-            with open(draft, "wb") as file:
+            with open_draft_file(draft) as file:
                 yield file
             folder.mkdir(exist_ok=True)
             os.replace(draft, folder / name)
@@ -148,7 +149,9 @@ def _guess_label_column(frame: pd.DataFrame) -> str | None:
     if not named:
         return None
     column = frame[named[0]]
-    return None if column.isna().any() or column.nunique() > MAX_CLASSES else named[0]
+    if column.isna().any():
+        return None
+    return None if column.astype(str).nunique() > MAX_CLASSES else named[0]
 
 
 def read_upload_bytes() -> int:

@@ -84,7 +84,7 @@ def format_csv(frame: pd.DataFrame) -> str:
     frame = frame.rename(columns=disarm_formula)
     for i, dtype in enumerate(frame.dtypes):
         if not (is_numeric_dtype(dtype) or is_datetime64_any_dtype(dtype)):
-            frame.isetitem(i, frame.iloc[:, i].astype(object).map(disarm_formula))
+            frame.isetitem(i, [disarm_formula(cell) for cell in frame.iloc[:, i]])
     return frame.to_csv(index=False)
 
 
