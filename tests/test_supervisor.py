@@ -390,7 +390,7 @@ def test_a_run_that_is_stopped_or_deleted_on_its_way_from_the_queue_does_not_beg
         list(fit(stopped, queued=True))
     assert stopped.state().state == "stopped" and not stopped.has_model()
     deleted.delete()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RunError, match="cannot be locked"):
         list(fit(deleted, queued=True))
     assert not deleted.path.exists()
     for change in (deleted.stop, deleted.delete, lambda: submit_local(deleted)):
