@@ -11,6 +11,7 @@ from helpers import tiny, trained
 
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.backends.launch import read_order
+from aecore.backends.waiting import list_waiting, lock_file
 from aecore.errors import CheckpointError, RunError
 from aecore.files import open_plain_bytes, read_plain_text
 from aecore.hub.push import stage_run
@@ -231,3 +232,16 @@ def test_files_that_only_look_like_previews_are_left_out(tmp_path):
     for name in ("00001", "1" * 200, "\u0663", "00x"):
         (folder / f"{name}.safetensors").write_bytes(b"")
     assert [epoch for epoch, _ in Run(tmp_path).previews()] == [1]
+
+
+@pytest.mark.parametrize("replace", [make_fifo, make_folder, link_letter])
+def test_the_queue_neither_starts_nor_writes_to_a_run_whose_lock_is_something_else(
+    run, outside, replace
+):
+    run.write_state(state="queued", since=1.0, processes=1)
+    assert [waiting.name for waiting in list_waiting(run.path.parent)] == [run.id]
+    (run.path / "run.lock").unlink(missing_ok=True)
+    replace(run.path / "run.lock", outside)
+    assert list_waiting(run.path.parent) == []
+    assert lock_file(run.path / "run.lock") is None
+    assert (outside / "letter").read_text() == "private"
