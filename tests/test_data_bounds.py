@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers import visit_apart
 from PIL import Image
 
 from aecore.data import memory
@@ -17,7 +18,6 @@ from aecore.data.tables import read_frame
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
 from bench.reliability.odd_tables import HEADERS, encode_npy_header
-from bench.reliability.sandbox import try_case
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -150,7 +150,7 @@ def test_a_parquet_of_a_billion_rows_costs_nothing(tmp_path, public):
             load(path)
         return ""
 
-    verdict = try_case(visit, seconds=10)
+    verdict = visit_apart(visit)
     assert verdict.kind == "accepted", verdict.text
 
 

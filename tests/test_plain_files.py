@@ -7,7 +7,7 @@ import socket
 
 import pytest
 import torch
-from helpers import tiny, trained
+from helpers import tiny, trained, visit_apart
 
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.backends.launch import read_order
@@ -22,7 +22,6 @@ from aecore.runs.previews import Preview, read_preview, write_preview
 from aecore.runs.process import MAX_TAIL_BYTES, LockFile
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
-from bench.reliability.sandbox import try_case
 from bench.reliability.scratch import compare_trees, record_tree
 
 FILES = (
@@ -100,7 +99,7 @@ def test_a_run_with_something_else_in_the_place_of_its_files_is_looked_at_at_onc
             assert "private" not in text
         return ""
 
-    verdict = try_case(visit, seconds=10)
+    verdict = visit_apart(visit)
     assert verdict.kind == "accepted", verdict.text
 
 
@@ -170,7 +169,7 @@ def test_of_a_huge_log_and_state_only_the_end_or_nothing_is_read(run):
         assert run.saved_state() is None and read_order(run) is None
         return read_owner_record(run.path).owner
 
-    verdict = try_case(visit, seconds=10, memory=1_200_000_000)
+    verdict = visit_apart(visit)
     assert verdict.kind == "accepted", verdict.text
 
 
