@@ -66,7 +66,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
-def open_plain_file(path: Path, flags: int = os.O_RDONLY) -> int:
+def open_plain_file(path: Path | str, flags: int = os.O_RDONLY) -> int:
     """Opens a plain file, never waiting; returns its descriptor.
 
     OSError for a link, a FIFO, a device or a folder. With os.O_CREAT a missing file is made.

@@ -20,6 +20,7 @@ from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig,
 from aecore.runs.listing import create_run
 from aecore.runs.run import Run
 from aecore.training.trainer import fit
+from bench.reliability.sandbox import Verdict, read_usage, try_case
 
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}}
 FAST = {"epochs": 3, "batch_size": 64, "previews": 0, "device": "cpu"}
@@ -107,6 +108,13 @@ def hold_still() -> None:
 def kill_hard(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     assert ended(pid) == -signal.SIGKILL, "it had ended before it could be killed"
+
+
+def visit_apart(call: Callable[[], str], seconds: float = 10, memory: int = 500_000_000) -> Verdict:
+    """Call in a process of its own, with a limit of its time and of the memory that it adds."""
+    own = read_usage(os.getpid())
+    assert own is not None
+    return try_case(call, seconds, own.memory + memory)
 
 
 def is_gone(pid: int) -> bool:

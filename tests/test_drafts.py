@@ -69,6 +69,15 @@ def test_a_draft_that_has_no_lock_yet_is_left_for_a_while(tmp_path):
     assert not draft.exists()
 
 
+def test_a_draft_whose_process_died_before_it_had_its_lock_is_removed(tmp_path):
+    pid = fork(lambda: 0)
+    assert ended(pid) == 0
+    for holder in (pid, os.getpid()):
+        (tmp_path / f".pull-{holder}-abc_1").mkdir()
+    remove_all_drafts(tmp_path)
+    assert list_drafts(tmp_path) == [f".pull-{os.getpid()}-abc_1"]
+
+
 def test_a_pull_that_was_killed_is_gone_after_the_next(tmp_path, monkeypatch):
     source, out = trained(tiny(training={"epochs": 1})), tmp_path / "runs" / "pulled"
 

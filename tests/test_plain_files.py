@@ -7,10 +7,11 @@ import socket
 
 import pytest
 import torch
-from helpers import tiny, trained
+from helpers import tiny, trained, visit_apart
 
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.backends.launch import read_order
+from aecore.backends.waiting import list_waiting, lock_file
 from aecore.errors import CheckpointError, RunError
 from aecore.files import open_plain_bytes, read_plain_text
 from aecore.hub.push import stage_run
@@ -21,7 +22,6 @@ from aecore.runs.previews import Preview, read_preview, write_preview
 from aecore.runs.process import MAX_TAIL_BYTES, LockFile
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
-from bench.reliability.sandbox import try_case
 from bench.reliability.scratch import compare_trees, record_tree
 
 FILES = (
@@ -99,7 +99,7 @@ def test_a_run_with_something_else_in_the_place_of_its_files_is_looked_at_at_onc
             assert "private" not in text
         return ""
 
-    verdict = try_case(visit, seconds=10)
+    verdict = visit_apart(visit)
     assert verdict.kind == "accepted", verdict.text
 
 
@@ -169,7 +169,7 @@ def test_of_a_huge_log_and_state_only_the_end_or_nothing_is_read(run):
         assert run.saved_state() is None and read_order(run) is None
         return read_owner_record(run.path).owner
 
-    verdict = try_case(visit, seconds=10, memory=1_200_000_000)
+    verdict = visit_apart(visit)
     assert verdict.kind == "accepted", verdict.text
 
 
@@ -231,3 +231,16 @@ def test_files_that_only_look_like_previews_are_left_out(tmp_path):
     for name in ("00001", "1" * 200, "\u0663", "00x"):
         (folder / f"{name}.safetensors").write_bytes(b"")
     assert [epoch for epoch, _ in Run(tmp_path).previews()] == [1]
+
+
+@pytest.mark.parametrize("replace", [make_fifo, make_folder, link_letter])
+def test_the_queue_neither_starts_nor_writes_to_a_run_whose_lock_is_something_else(
+    run, outside, replace
+):
+    run.write_state(state="queued", since=1.0, processes=1)
+    assert [waiting.name for waiting in list_waiting(run.path.parent)] == [run.id]
+    (run.path / "run.lock").unlink(missing_ok=True)
+    replace(run.path / "run.lock", outside)
+    assert list_waiting(run.path.parent) == []
+    assert lock_file(run.path / "run.lock") is None
+    assert (outside / "letter").read_text() == "private"

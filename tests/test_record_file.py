@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from helpers import tiny
+from helpers import tiny, visit_apart
 
 from aecore.runs import record_file
 from aecore.runs.listing import create_run
 from aecore.runs.records import EpochRecord, MetricsRecord, parse_record
-from bench.reliability.sandbox import try_case
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_records_without_end_are_read_within_bounds(run, monkeypatch):
             assert len(run.records()) == record_file.MAX_LINES
         return ""
 
-    verdict = try_case(visit, seconds=10)
+    verdict = visit_apart(visit)
     assert verdict.kind == "accepted", verdict.text
 
 

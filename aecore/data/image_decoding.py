@@ -20,6 +20,7 @@ from aecore.limits import read_limit
 # no EPS: it would run Ghostscript
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 50_000_000  # of one image
+SHARE_OF_ONE = 10  # no image has more than a tenth of the pixels that a set may have
 HEADER_BYTES = 100_000  # in which most formats say how large an image is
 
 
@@ -106,10 +107,11 @@ class ImageDecoder:
     def _check_size(self, name: str, width: int, height: int) -> None:
         """Raise DataError for an image that is too large or not as large as the first one."""
         set_name = self.reading.set_name
-        if width * height > MAX_PIXELS:
+        limit = min(MAX_PIXELS, self.pixel_limit / SHARE_OF_ONE)
+        if width * height > limit:
             raise DataError(
                 f"{name} in {set_name} is {width} x {height} pixels; "
-                f"the limit is {MAX_PIXELS:,} in all."
+                f"the limit is {limit:,.0f} in all."
             )
         size = self.size or (width, height)
         if self.reading.side is None and size != (width, height):

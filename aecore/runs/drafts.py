@@ -27,6 +27,7 @@ DRAFT_LOCK = "draft.lock"
 UNLOCKED_SECONDS = 60.0  # a folder may be so old before it has its lock
 HOUR_SECONDS = 3600.0  # no file takes so long to write, whoever has its process id now
 FILE_DRAFT = re.compile(r"\..+\.(\d{1,10})-[0-9a-f]{8}\.tmp")  # as `replace_file` names them
+FOLDER_DRAFT = re.compile(r".+-(\d{1,10})-[^-]+")  # as `open_draft_folder` names them
 UPLOAD_DRAFTS = ".own/*/.*.part"
 
 
@@ -38,7 +39,7 @@ def open_draft_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]
     """
     parent = parent or Path(tempfile.gettempdir())
     remove_dead_folders(parent, prefix)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as name:
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=parent) as name:
         folder = Path(name)
         with open_lock_file(folder / f".{DRAFT_LOCK}") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -80,8 +81,10 @@ def is_dead_folder(folder: Path) -> bool:
     """Returns True for a draft folder that nobody holds; OSError where it is gone."""
     try:
         descriptor = open_plain_file(folder / DRAFT_LOCK)
-    except FileNotFoundError:
-        return time.time() - folder.stat().st_mtime > UNLOCKED_SECONDS
+    except FileNotFoundError:  # it is a moment old, or its process did not come so far
+        pid = FOLDER_DRAFT.fullmatch(folder.name)
+        is_old = time.time() - folder.stat().st_mtime > UNLOCKED_SECONDS
+        return is_old or (pid is not None and not is_alive(int(pid[1])))
     with os.fdopen(descriptor, "rb") as lock:
         return try_lock(lock)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -103,6 +104,11 @@ class LoopbackHub:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64  # the client opens eight connections at once
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what went wrong, unless the client has hung up, or was killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 Route = Callable[..., Reply]
