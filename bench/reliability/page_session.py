@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,18 +21,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from bench.reliability.widget_states import make_event_state, make_widget_state
+
 COOKIE_NAME = "aecore_visitor"  # of the visitor's id
-STATE_FIELDS = {  # of each kind of widget, where its value stands in a message
-    "slider": "double_array_value",
-    "button_group": "string_array_value",
-    "multiselect": "string_array_value",
-    "checkbox": "bool_value",
-    "selectbox": "string_value",
-    "text_input": "string_value",
-    "number_input": "double_value",
-    "button": "trigger_value",
-}
-TRIGGER_ID = "$$STREAMLIT_INTERNAL_KEY_{}__events"  # of a component's events
 CACHED_RUNS = 2  # runs of the script after which a browser forgets a part that was not shown
 ANSWER_SECONDS = 120.0  # after which a page counts as hanging
 
@@ -82,18 +72,13 @@ class PageSession:
 
     async def press(self, shown: Shown, value: Any = True) -> Answer:
         """Move a widget to a value, or press a button; waits for the answer."""
-        kind = shown.element.WhichOneof("type") or ""
-        widget = getattr(shown.element, kind)
-        is_select_slider = kind == "slider" and isinstance(value, str)
-        state = WidgetState(id=widget.id)
-        write_state(state, "string_array_value" if is_select_slider else STATE_FIELDS[kind], value)
-        return await self.send_state(state, shown.fragment, keeps=kind != "button")
+        state = make_widget_state(shown.element, value)
+        is_button = shown.element.WhichOneof("type") == "button"
+        return await self.send_state(state, shown.fragment, keeps=not is_button)
 
     async def trigger(self, shown: Shown, event: str, value: Any) -> Answer:
         """Send an event of a component, as its JavaScript does; waits for the answer."""
-        component = shown.element.bidi_component.id
-        text = json.dumps([{"event": event, "value": value}])
-        state = WidgetState(id=TRIGGER_ID.format(component), json_trigger_value=text)
+        state = make_event_state(shown.element.bidi_component.id, event, value)
         return await self.send_state(state, shown.fragment, keeps=False)
 
     def find(self, kind: str, label: str = "") -> Shown | None:
@@ -131,7 +116,12 @@ class PageSession:
         return state
 
     async def ask(self, state: ClientState) -> Answer:
-        """Send a request and wait until the script has ended for it."""
+        """Send a request and wait until the script has ended for it.
+
+        ConnectionError where the connection was closed before.
+        """
+        if self.closed:
+            raise ConnectionError(self.closed)
         started = time.perf_counter()
         self.waiting = asyncio.get_running_loop().create_future()
         self.wanted, self.has_begun = state.fragment_id, False
@@ -262,16 +252,6 @@ class PageSession:
         for fragment in list(self.timers if fragments is None else fragments):
             if timer := self.timers.pop(fragment, None):
                 timer.cancel()
-
-
-def write_state(state: WidgetState, field: str, value: Any) -> None:
-    """Write a widget's value into its field; one value of a list is a list of one."""
-    if field.endswith("_array_value"):
-        values = value if isinstance(value, (list, tuple)) else [value]
-        getattr(state, field).data.extend(values)
-        getattr(state, field).SetInParent()
-    else:
-        setattr(state, field, value)
 
 
 def make_cookie(name: str) -> str:

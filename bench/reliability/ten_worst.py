@@ -94,15 +94,10 @@ async def attack_server(
 
 
 async def attack(attacker: Attacker, number: int) -> None:
-    """Carry out one of the attacks, anew whenever the server closes the connection."""
+    """Carry out one of the attacks."""
     work = ATTACKS[number % len(ATTACKS)]
     attacker.name += f", {work.__name__.removesuffix('_for_ever')}"
-    while True:
-        try:
-            await work(attacker)
-        except (OSError, WebSocketException, TimeoutError) as error:
-            attacker.counts[f"closed: {type(error).__name__}"] += 1
-            await asyncio.sleep(0.5)
+    await work(attacker)
 
 
 async def watch_use(server: LiveServer, tasks: Sequence[asyncio.Task[None]], siege: Siege) -> None:
@@ -139,7 +134,7 @@ async def work_beside(server: LiveServer, ends: float, seed: int, siege: Siege) 
         while time.monotonic() < ends or not siege.home:
             siege.home.append(await time_home(server.address, cookie, siege))
             await asyncio.sleep(1.0)
-    except (OSError, WebSocketException, TimeoutError) as error:
+    except (OSError, WebSocketException) as error:
         siege.problems.append(f"the eleventh was shut out: {error!r}")
 
 

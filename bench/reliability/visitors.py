@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import sync_playwright
+from websockets.exceptions import WebSocketException
 
 from aecore.data.catalog import CATALOG
 from aecore.runs.run import LIVE_STATES, Run
@@ -79,7 +80,8 @@ async def run_visit_on(server: LiveServer, visit: Visit) -> VisitResult:
     ends = time.monotonic() + visit.seconds
     result = VisitResult([], [], [], [], problems)
     visits = [
-        visit_pages(server.address, number, visit, ends, result) for number in range(visit.visitors)
+        visit_bravely(server.address, number, visit, ends, result)
+        for number in range(visit.visitors)
     ]
     if visit.with_browser:
         visits.append(asyncio.to_thread(sample_pages, server.address, ends, result))
@@ -120,19 +122,32 @@ def list_server_runs(server: LiveServer) -> list[Run]:
 # -- the visitors
 
 
+async def visit_bravely(
+    address: str, number: int, visit: Visit, ends: float, result: VisitResult
+) -> None:
+    """Visit; a connection that cannot be made or breaks off is a problem."""
+    try:
+        await visit_pages(address, number, visit, ends, result)
+    except (OSError, WebSocketException) as error:
+        result.problems.append(f"visitor {number}: {error!r}")
+
+
 async def visit_pages(
     address: str, number: int, visit: Visit, ends: float, result: VisitResult
 ) -> None:
     """Come some time in the first interval, then click at every interval."""
-    chance = random.Random(f"{visit.seed} {number}")
+    name = f"{visit.seed} {number}"
+    chance = random.Random(name)
     due = time.monotonic() + chance.uniform(0, visit.interval)
     await asyncio.sleep(due - time.monotonic())
-    async with open_session(address, make_cookie(f"{visit.seed} {number}")) as session:
+    async with open_session(address, make_cookie(name)) as session:
         result.opened.append(Click("", "come", await session.go()))
         result.opened.append(await open_any_page(session, chance))
         while (due := due + visit.interval) < ends and not session.closed:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             result.clicks.append(await click_anything(session, chance))
+        if session.closed:
+            result.problems.append(f"visitor {number}: {session.closed}")
 
 
 async def watch_memory(server: LiveServer, ends: float, result: VisitResult) -> None:
