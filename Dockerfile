@@ -8,6 +8,7 @@ ENV HOME=/home/user \
     HF_HOME=/home/user/.cache/huggingface \
     STREAMLIT_BROWSER_GATHER_USAGE_STATS=false \
     STREAMLIT_SERVER_FILE_WATCHER_TYPE=none \
+    OMP_NUM_THREADS=1 \
     AECORE_MAX_UPLOAD_MB=100 \
     AECORE_MAX_DATA_GB=1 \
     AECORE_RUN_MINUTES=60 \

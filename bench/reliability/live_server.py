@@ -20,6 +20,9 @@ from typing import NamedTuple
 
 from bench.screenshots import PROJECT
 
+TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:\s.*\n)+)(.*)")
+OWN_FRAME = re.compile(rf'File "{PROJECT}/((?!\.venv)[^"]+)", line (\d+)')
+IMAGE_SETTING = re.compile(r"((?:AECORE|OMP|STREAMLIT)_\w+)=(\S+)")
 START_SECONDS, END_SECONDS = 120.0, 30.0
 
 
@@ -38,6 +41,14 @@ class LiveServer(NamedTuple):
     def read_log(self) -> str:
         """Returns what the server printed."""
         return (self.folder / "log.txt").read_text(errors="replace")
+
+    def list_exceptions(self) -> list[str]:
+        """Returns each exception that the server printed, once, with its way through our code."""
+        found = []
+        for frames, error in TRACEBACK.findall(self.read_log()):
+            places = [f"{file}:{line}" for file, line in OWN_FRAME.findall(frames)]
+            found.append(f"{error[:300]} at {' > '.join(places[-3:])}")
+        return list(dict.fromkeys(found))
 
     def read_resident_mb(self) -> float:
         """Returns the memory of the server's own process."""
@@ -72,14 +83,19 @@ def run_public_server(folder: Path, **environment: str) -> Iterator[LiveServer]:
         holder.bind(("127.0.0.1", 0))
         port = holder.getsockname()[1]
     settings = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true"}
-    settings["server.fileWatcherType"] = "none"  # as in the Dockerfile
     arguments = [part for name, value in settings.items() for part in (f"--{name}", str(value))]
     places = {"AECORE_RUNS": str(folder / "runs"), "AECORE_CACHE": str(folder / "cache")}
     with open(folder / "log.txt", "wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", *arguments],
             cwd=PROJECT,
-            env={**os.environ, "AECORE_PUBLIC": "1", **places, **environment},
+            env={
+                **os.environ,
+                **read_image_settings(),
+                "AECORE_PUBLIC": "1",
+                **places,
+                **environment,
+            },
             stdout=log,
             stderr=log,
         )
@@ -92,6 +108,11 @@ def run_public_server(folder: Path, **environment: str) -> Iterator[LiveServer]:
         for pid in server.list_processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def read_image_settings() -> dict[str, str]:
+    """Returns the settings of the Dockerfile, as a Space has them."""
+    return dict(IMAGE_SETTING.findall((PROJECT / "Dockerfile").read_text()))
 
 
 def wait_until_healthy(server: LiveServer) -> None:

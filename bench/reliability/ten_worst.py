@@ -68,8 +68,7 @@ def lay_siege(attackers: int, seconds: float, seed: int = 0) -> Siege:
         siege.problems.extend(
             f"left running after the server: {describe_process(pid)}" for pid in left
         )
-        if "Traceback" in (log := server.read_log()):
-            siege.notes.append(f"tracebacks in the server's log: {log.count('Traceback')}")
+        siege.notes.extend(f"the server's log: {text}" for text in server.list_exceptions())
     return siege
 
 

@@ -88,8 +88,7 @@ async def run_visit_on(server: LiveServer, visit: Visit) -> VisitResult:
     await asyncio.gather(watch_memory(server, ends, result), *visits)
     if not any(run.state().state in LIVE_STATES for run in list_server_runs(server)):
         problems.append("the run beside the visitors ended before them")
-    if "Traceback" in (log := server.read_log()):
-        problems.append("the server's log has a traceback: " + log[log.index("Traceback") :][:1500])
+    problems.extend(f"the server's log: {text}" for text in server.list_exceptions())
     return result
 
 
