@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import secrets
 import threading
@@ -54,6 +55,7 @@ def prepare_server() -> None:
     which no page is answered, for what the libraries keep for ever.
     """
     warm_caches()
+    importlib.import_module("torch._dynamo")  # the largest that pages import later
     gc.collect()
     gc.freeze()
 

@@ -134,12 +134,3 @@ def test_a_hidden_word_is_hidden_in_all_of_its_columns():
     hidden = torch.tensor([[True, False, True, False], [False, True, False, True]])
     found = hide_whole_words(hidden, ("age", "city=Oslo", "city=Rome", "height"))
     assert found.tolist() == [[True, False, False, False], [False, True, True, True]]
-
-
-def test_the_page_after_one_that_packs_many_examples_shows_as_many_as_it_can(open_page):
-    app = open_page("apply_compress.py")
-    slider = next(slider for slider in app.select_slider if slider.label == "Examples")
-    slider.set_value(slider.options[-1]).run()
-    assert not app.exception
-    assert not app.switch_page("apply_impute.py").run().exception
-    assert not app.switch_page("apply_denoise.py").run().exception

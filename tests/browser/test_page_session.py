@@ -11,7 +11,7 @@ from bench.reliability.clicks import click_anything
 from bench.reliability.page_session import make_cookie, open_session
 from tests.browser.serving import server
 
-CLICKS = 6
+CLICKS = 3
 
 
 @pytest.mark.browser
