@@ -29,6 +29,7 @@ from bench.reliability.live_server import (
     run_public_server,
 )
 from bench.reliability.page_session import make_cookie, open_session
+from bench.reliability.part import Outcome, Part, print_outcome
 
 HOME_SECONDS = 3.0  # in which Home is to open
 MEMORY_MB, DISK_MB = 8000.0, 4000.0  # beyond which an attack is ended, and has won
@@ -37,6 +38,7 @@ DECODED_MB = 1500.0  # that the server may keep, as aecore.limits says
 SLACK_MB = 1000.0  # models and libraries that are loaded meanwhile
 LEAVE_SECONDS, END_SECONDS = 180.0, 30.0  # until what visitors left is given back
 WATCH_SECONDS = 2.0
+USUAL_SECONDS, SHORT_SECONDS = 120.0, 10.0
 
 
 class Siege(NamedTuple):
@@ -48,12 +50,13 @@ class Siege(NamedTuple):
     notes: list[str]
 
 
-def measure_ten_worst(seed: int, reduced: bool) -> tuple[int, list[str], list[str]]:
-    """Returns how much was tried, what broke, and notes for the report."""
-    return report_siege(lay_siege(3 if reduced else 10, 10.0 if reduced else 120.0, seed))
+def try_ten_worst(seed: int, cases: range) -> Outcome:
+    """Lets as many attackers attack as there are cases: few of them for some seconds only."""
+    seconds = USUAL_SECONDS if len(cases) >= len(ATTACKS) else SHORT_SECONDS
+    return report_siege(lay_siege(cases, seconds, seed))
 
 
-def lay_siege(attackers: int, seconds: float, seed: int = 0) -> Siege:
+def lay_siege(attackers: range, seconds: float, seed: int = 0) -> Siege:
     """Attack a server of its own, and see what is left of the attack."""
     siege = Siege([], [], [], [])
     with (
@@ -73,12 +76,13 @@ def lay_siege(attackers: int, seconds: float, seed: int = 0) -> Siege:
 
 
 async def attack_server(
-    server: LiveServer, count: int, seconds: float, seed: int, siege: Siege
+    server: LiveServer, numbers: range, seconds: float, seed: int, siege: Siege
 ) -> None:
     """Let the attackers attack while the eleventh works; all leave at the end."""
-    attackers = [Attacker(server.address, f"attacker {seed} {number}") for number in range(count)]
+    attackers = [Attacker(server.address, f"attacker {seed} {number}") for number in numbers]
     tasks = [
-        asyncio.create_task(attack(attacker, number)) for number, attacker in enumerate(attackers)
+        asyncio.create_task(attack(attacker, number))
+        for number, attacker in zip(numbers, attackers, strict=True)
     ]
     watch = asyncio.create_task(watch_use(server, tasks, siege))
     await asyncio.sleep(seconds / 2)
@@ -199,18 +203,21 @@ def list_maps(server: LiveServer) -> list[str]:
 # -- the report
 
 
-def report_siege(siege: Siege) -> tuple[int, list[str], list[str]]:
-    """Returns how often Home was opened, what broke, and the figures with the notes."""
-    slow = [f"Home took {seconds:.1f} s" for seconds in siege.home if seconds > HOME_SECONDS]
-    figures = []
+def report_siege(siege: Siege) -> Outcome:
+    """Returns how each opening of Home went, what else broke, and the figures."""
+    outcome = Outcome()
+    for seconds in siege.home:
+        slow = f"Home took {seconds:.1f} s" if seconds > HOME_SECONDS else ""
+        outcome.add("slow" if slow else "opened", slow)
+    outcome.broken += siege.problems
     if siege.home:
-        figures.append(
+        outcome.notes.append(
             f"Home opened {len(siege.home)} times: median {statistics.median(siege.home):.2f} s, "
             f"longest {max(siege.home):.2f} s"
         )
-    if siege.memory:
-        figures.append(f"server and children: {max(siege.memory):,.0f} MB at most")
-    return len(siege.home) + 1, [*siege.problems, *slow], [*figures, *siege.notes]
+    outcome.notes.append(f"server and children: {max(siege.memory):,.0f} MB at most")
+    outcome.notes += siege.notes
+    return outcome
 
 
 def main() -> int:
@@ -218,14 +225,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--attackers", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--attackers", type=int, default=len(ATTACKS))
+    parser.add_argument("--seconds", type=float, default=USUAL_SECONDS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    tried, broken, notes = report_siege(lay_siege(options.attackers, options.seconds, options.seed))
-    print("\n".join([*notes, *(f"broken: {text}" for text in broken)]))
-    print(f"ten worst: {tried} tried, {len(broken)} broken")
-    return int(bool(broken))
+    siege = lay_siege(range(options.attackers), options.seconds, options.seed)
+    return print_outcome("ten_worst", report_siege(siege))
+
+
+PART = Part(
+    "ten_worst",
+    "Ten visitors who each do the worst that a page allows for two minutes: sweeps, endless runs "
+    "of the largest model, uploads at once, files that decode to much, t-SNE, UMAP, static pages, "
+    "the heaviest pages, floods of messages, large messages. An eleventh starts a small run and "
+    "opens Home again and again. *Slow* is more than 3 s. Afterwards no map goes on, the server "
+    "gives the memory back, and nothing of it is left when it has ended.",
+    len(ATTACKS),
+    3,
+    try_ten_worst,
+)
 
 
 if __name__ == "__main__":

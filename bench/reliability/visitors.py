@@ -29,11 +29,13 @@ from bench.browser import launch_chromium
 from bench.reliability.clicks import Click, click_anything, open_any_page
 from bench.reliability.live_server import LiveServer, run_public_server
 from bench.reliability.page_session import make_cookie, open_session
+from bench.reliability.part import Outcome, Part, print_outcome
 from bench.results import compute_percentiles
 from bench.screenshots import PAGES
 
 MEDIAN_SECONDS, P95_SECONDS, GROWTH = 1.0, 4.0, 1.05  # what is asked of the server
 MEMORY_SECONDS = 2.0
+SHORT_MINUTES, SHORT_INTERVAL = 1 / 3, 4.0  # of the reduced form
 BROWSER_REST = 10.0  # seconds between two pages of the browser
 
 
@@ -62,10 +64,13 @@ class VisitResult(NamedTuple):
     problems: list[str]
 
 
-def measure_visitors(seed: int, reduced: bool) -> tuple[int, list[str], list[str]]:
-    """Returns how many clicks were tried, what broke, and notes for the report."""
-    visit = Visit(5, 1 / 3, 4.0, seed, with_browser=False) if reduced else Visit(seed=seed)
-    return report_visit(visit, run_visit(visit), is_timed=not reduced)
+def try_visitors(seed: int, cases: range) -> Outcome:
+    """Lets as many visitors come as there are cases: few of them for 20 seconds only."""
+    if len(cases) < Visit().visitors:
+        visit = Visit(len(cases), SHORT_MINUTES, SHORT_INTERVAL, seed, with_browser=False)
+        return report_visit(visit, run_visit(visit), is_timed=False)
+    visit = Visit(len(cases), seed=seed)
+    return report_visit(visit, run_visit(visit))
 
 
 def run_visit(visit: Visit) -> VisitResult:
@@ -174,26 +179,25 @@ def sample_pages(address: str, ends: float, result: VisitResult) -> None:
 # -- the report
 
 
-def report_visit(
-    visit: Visit, result: VisitResult, is_timed: bool
-) -> tuple[int, list[str], list[str]]:
-    """Returns how many clicks there were, what broke, and notes.
+def report_visit(visit: Visit, result: VisitResult, is_timed: bool = True) -> Outcome:
+    """Returns what came of each click, and the figures.
 
     The times and the memory count only where `is_timed`: not on a machine that does other things.
     """
-    clicks = [*result.opened, *result.clicks]
-    wrong = [
-        f"{click.page or 'home'}, {click.what}: {problem}"
-        for click in clicks
-        for problem in click.answer.problems
-    ]
+    outcome = Outcome()
+    for click in (*result.opened, *result.clicks):
+        fault = "; ".join(click.answer.problems)
+        place = f"{click.page or 'home'}, {click.what}: "
+        outcome.add("broken" if fault else "answered", fault and place + fault)
     figures, missed = judge_visit(result)
-    title = (
+    outcome.broken += [*result.problems, *(missed if is_timed else [])]
+    outcome.notes = [
         f"{visit.visitors} visitors, {visit.minutes:.3g} minutes, a click each "
-        f"{visit.interval:.3g} s, while one run trains"
-    )
-    broken = [*result.problems, *wrong, *(missed if is_timed else [])]
-    return len(clicks), broken, [title, *figures, *list_slowest(result.clicks)]
+        f"{visit.interval:.3g} s, while one run trains",
+        *figures,
+        *list_slowest(result.clicks),
+    ]
+    return outcome
 
 
 def judge_visit(result: VisitResult) -> tuple[list[str], list[str]]:
@@ -253,10 +257,20 @@ def main() -> int:
     visit = Visit(
         options.visitors, options.minutes, options.interval, options.seed, not options.no_browser
     )
-    tried, broken, notes = report_visit(visit, run_visit(visit), is_timed=True)
-    print("\n".join([*notes, *(f"broken: {text}" for text in broken)]))
-    print(f"visitors: {tried} tried, {len(broken)} broken")
-    return int(bool(broken))
+    return print_outcome("visitors", report_visit(visit, run_visit(visit)))
+
+
+PART = Part(
+    "visitors",
+    "Visitors over websockets who open pages, move widgets and press buttons, each every 20 "
+    "seconds for 10 minutes, while one run trains and a browser samples pages; timed from a "
+    "click's message to the end of the answer. *Broken* is an exception on a page or in the "
+    "server's log, a closed connection, a median over 1 s, a 95th percentile over 4 s, and memory "
+    "that grows by more than 5 % in the second half. Fewer visitors are not timed.",
+    50,
+    5,
+    try_visitors,
+)
 
 
 if __name__ == "__main__":
