@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import secrets
 import threading
@@ -46,10 +48,22 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
     return {"auth": auth}
 
 
+def prepare_server() -> None:
+    """Warm the caches, and let the garbage collector leave alone what is there by then.
+
+    Streamlit lets it look through everything after each run of a script: a fifth of a second, in
+    which no page is answered, for what the libraries keep for ever.
+    """
+    warm_caches()
+    importlib.import_module("torch._dynamo")  # the largest that pages import later
+    gc.collect()
+    gc.freeze()
+
+
 # The browser's own export of a table would write cells that a spreadsheet runs as formulas.
 st.set_option("client.disableDataExport", is_public())
 threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
-threading.Thread(target=warm_caches, daemon=True).start()
+threading.Thread(target=prepare_server, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
 app = st.App(

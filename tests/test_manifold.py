@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from helpers import model
@@ -149,3 +152,18 @@ def test_the_pull_of_a_linear_autoencoder_ends_on_its_plane():
     )
     x = torch.randn(30, 6, dtype=torch.float64)
     torch.testing.assert_close(x + reconstruction_shift(made, x), made.reconstruct(x))
+
+
+def test_visitors_may_ask_for_decoder_jacobians_at_once():
+    made = model(network={"kind": "mlp", "hidden": (16,)}).requires_grad_(False)
+    z, visitors = torch.rand(8, 3), 4
+    alone = compute_decoder_jacobians(made, z)
+    start = threading.Barrier(visitors)
+
+    def ask(_: int) -> list[torch.Tensor]:
+        start.wait()
+        return [compute_decoder_jacobians(made, z) for _ in range(8)]
+
+    with ThreadPoolExecutor(visitors) as pool:
+        for answers in pool.map(ask, range(visitors)):
+            assert all(torch.equal(answer, alone) for answer in answers)

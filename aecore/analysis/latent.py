@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from aecore.data.splits import as_float
 from aecore.errors import CheckpointError, ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.likelihood import sum_cells
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
 
 Projection = Literal["dimensions", "pca", "tsne", "umap"]
 # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
@@ -71,13 +74,22 @@ class Plane(NamedTuple):
         return (self.origin + positions @ self.axes).astype(np.float32)
 
 
-def fit_principal_plane(z: np.ndarray) -> Plane:
-    """Fits the plane through the mean of codes z (N, latent_dim), along their largest variance."""
+def fit_pca(values: np.ndarray, count: int) -> PCA:
+    """Fits at most `count` principal components to rows (N, d).
+
+    Between its steps by QR: SciPy's LU lets no other thread of the server do anything meanwhile.
+    """
     from sklearn.decomposition import PCA
 
+    count = min(count, *values.shape)
+    return PCA(count, random_state=0, power_iteration_normalizer="QR").fit(values)
+
+
+def fit_principal_plane(z: np.ndarray) -> Plane:
+    """Fits the plane through the mean of codes z (N, latent_dim), along their largest variance."""
     check_codes(z)
     with explain_wild_codes():
-        pca = PCA(min(2, *z.shape), random_state=0).fit(z)
+        pca = fit_pca(z, 2)
     missing = 2 - len(pca.components_)
     axes = np.pad(pca.components_, ((0, missing), (0, 0)))
     return Plane(pca.mean_.astype(np.float32), axes.astype(np.float32))
@@ -109,12 +121,9 @@ def preserved_neighbour_shares(z: np.ndarray, positions: np.ndarray, k: int = 10
 
 def project_by_pca(z: np.ndarray, dims: int) -> np.ndarray:
     """Projects z (N, latent_dim) to its principal components (N, dims), padded with zeros."""
-    from sklearn.decomposition import PCA
-
-    count = min(dims, *z.shape)
     with explain_wild_codes():
-        components = PCA(count, random_state=0).fit_transform(z)
-    return np.pad(components, ((0, 0), (0, dims - count))).astype(np.float32)
+        components = fit_pca(z, dims).transform(z)
+    return np.pad(components, ((0, 0), (0, dims - components.shape[1]))).astype(np.float32)
 
 
 def project_by_tsne(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
@@ -216,7 +225,6 @@ class Density:
     """A Gaussian mixture over codes, to sample from where a model has no prior."""
 
     def __init__(self, z: Tensor, seed: int = 0):
-        from sklearn.decomposition import PCA
         from sklearn.mixture import GaussianMixture
 
         codes = z.numpy().astype(np.float64)
@@ -224,7 +232,7 @@ class Density:
         components = max(1, min(MIXTURE_COMPONENTS, len(codes) // 20))
         mixture = GaussianMixture(components, reg_covar=1e-4, random_state=seed)
         with explain_wild_codes():
-            self.pca = PCA(min(DENSITY_DIMS, *codes.shape), random_state=0).fit(codes)
+            self.pca = fit_pca(codes, DENSITY_DIMS)
             self.mixture = mixture.fit(self.pca.transform(codes))
 
     def sample(self, n: int, seed: int = 0) -> Tensor:

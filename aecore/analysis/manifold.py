@@ -8,6 +8,7 @@ Auto-Encoders Learn from the Data-Generating Distribution).
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from aecore.analysis.chunks import iterate_chunks
 from aecore.model.autoencoder import Autoencoder
 
 FEW_ROWS = 20  # Jacobians at a time: a wide one takes megabytes
+FORWARD_MODE = threading.Lock()  # torch takes a second thread's for a nested one, and refuses it
 
 
 def compute_encoder_jacobians(model: Autoencoder, x: Tensor) -> Tensor:
@@ -98,7 +100,8 @@ def compute_decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
 
     jacobian = vmap(jacfwd(decode_one))
     rows = max(1, FEW_ROWS * 1024 // model.config.features)
-    parts = [jacobian(part.to(model.shift.device)).cpu() for part in z.split(rows)]
+    with FORWARD_MODE:
+        parts = [jacobian(part.to(model.shift.device)).cpu() for part in z.split(rows)]
     jacobians = torch.cat(parts)
     if model.config.bottleneck.is_sparse:
         return jacobians * (z != 0)[:, None].to(jacobians.dtype)

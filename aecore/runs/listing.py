@@ -89,8 +89,7 @@ def find_run(name: str | Path) -> Run:
 def list_runs() -> list[Run]:
     """Returns every run: the user's newest first, then the shipped ones by name, each name once."""
     shipped = [path for path in _run_folders(SHIPPED_FOLDER) if is_shipped_run(path)]
-    shipped_targets = {path.resolve() for path in shipped}
-    users = [path for path in _run_folders(runs_folder()) if path.resolve() not in shipped_targets]
+    users = [path for path in _run_folders(runs_folder()) if not _leads_to_shipped_run(path)]
     users.sort(key=_time_created, reverse=True)
     taken = {path.name for path in users}
     others = [path for path in sorted(shipped, key=_shipped_order) if path.name not in taken]
@@ -99,7 +98,7 @@ def list_runs() -> list[Run]:
 
 def is_shipped_run(path: Path) -> bool:
     """Returns whether a run came with the code; its name begins with what it was trained on."""
-    return path.parent.resolve() == SHIPPED_FOLDER and path.name.startswith(SHIPPED_PREFIXES)
+    return path.name.startswith(SHIPPED_PREFIXES) and path.parent.resolve() == SHIPPED_FOLDER
 
 
 def has_sound_config(run: Run) -> bool:
@@ -121,6 +120,11 @@ def check_run_id(text: str) -> str:
 def _run_folders(parent: Path) -> list[Path]:
     folders = [path.parent for path in parent.glob(f"*/{CONFIG_FILE}")] if parent.is_dir() else []
     return [path for path in folders if path.name.isprintable()]  # the others cannot be shown
+
+
+def _leads_to_shipped_run(path: Path) -> bool:
+    """Returns True for a shipped run in the folder of runs, and for a link to one."""
+    return is_shipped_run(path.resolve() if path.is_symlink() else path)
 
 
 def _time_created(path: Path) -> float:

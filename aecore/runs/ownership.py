@@ -19,6 +19,7 @@ from pydantic import Field
 from aecore.errors import RunError
 from aecore.files import OWNER_FILE, read_plain_text, write_text_file
 from aecore.model.parts.base import Options
+from aecore.runs.file_cache import FileCache
 from aecore.runs.listing import is_shipped_run
 
 MAX_TITLE, MAX_NOTE = 100, 2000
@@ -89,10 +90,17 @@ def digest_secret(kind: str, secret: str) -> str:
     return hashlib.sha256(f"{kind}:{secret}".encode()).hexdigest()[:32]
 
 
+def _parse_owner(path: Path) -> OwnerRecord:
+    return OwnerRecord.model_validate_json(read_plain_text(path))
+
+
+_owners = FileCache(_parse_owner)
+
+
 def read_owner_record(folder: Path) -> OwnerRecord:
     """Reads .owner.json; the operator's where it is missing or torn."""
     try:
-        return OwnerRecord.model_validate_json(read_plain_text(folder / OWNER_FILE))
+        return _owners.read(folder / OWNER_FILE)
     except (OSError, ValueError):
         return OwnerRecord()
 

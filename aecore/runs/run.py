@@ -28,6 +28,7 @@ from pydantic import Field
 
 from aecore.errors import RunError
 from aecore.files import (
+    CONFIG_FILE,
     LOCK_FILE,
     LOG_FILE,
     METRICS_FILE,
@@ -42,6 +43,7 @@ from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.weights import read_config
 from aecore.runs.drafts import remove_dead_files
+from aecore.runs.file_cache import FileCache
 from aecore.runs.previews import list_previews
 from aecore.runs.process import LockFile, read_log_tail
 from aecore.runs.record_file import read_records
@@ -76,9 +78,17 @@ class State(Options):
     processes: int = Field(0, ge=0)
 
 
+def _parse_state(path: Path) -> State:
+    return State.model_validate_json(read_plain_text(path))
+
+
+_configs = FileCache(lambda path: read_config(path.parent))
+_states = FileCache(_parse_state)
+
+
 @dataclass(frozen=True)
 class Run:
-    """A run folder, by its path. Everything it says is read from disk when asked."""
+    """A run folder, by its path. Everything it says is what the disk holds when asked."""
 
     path: Path
 
@@ -89,7 +99,10 @@ class Run:
 
     def config(self) -> RunConfig:
         """Reads config.json; CheckpointError where it is missing or unsound."""
-        return read_config(self.path)
+        try:
+            return _configs.read(self.path / CONFIG_FILE)
+        except OSError:
+            return read_config(self.path)  # says what is wrong
 
     # -- its state
 
@@ -110,7 +123,7 @@ class Run:
     def saved_state(self) -> State | None:
         """Reads state.json as it stands; None where it is missing or torn."""
         try:
-            return State.model_validate_json(read_plain_text(self.path / STATE_FILE))
+            return _states.read(self.path / STATE_FILE)
         except (OSError, ValueError):
             return None
 

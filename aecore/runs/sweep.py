@@ -90,9 +90,9 @@ def with_latent_dim(config: RunConfig, latent_dim: int) -> RunConfig:
     return parse_options(RunConfig, values)
 
 
-def list_sweeps() -> list[str]:
-    """Returns the names of all sweeps, the newest first."""
-    names = (read_sweep_name(run) for run in list_runs())
+def list_sweeps(runs: Sequence[Run] | None = None) -> list[str]:
+    """Returns the names of the sweeps of these runs, or of all, in their order: newest first."""
+    names = (read_sweep_name(run) for run in (list_runs() if runs is None else runs))
     return list(dict.fromkeys(name for name in names if name))
 
 

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from aecore.analysis.latent import fit_pca
 from aecore.analysis.pictures import to_rgb_bytes
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
@@ -45,11 +46,9 @@ def measure_pca_curve(
 
     Examples are (N, *input_shape); the coder is the same.
     """
-    from sklearn.decomposition import PCA
-
     train, x = to_scaled_inputs(model, train).flatten(1), to_scaled_inputs(model, x)
     flat = x.flatten(1)
-    pca = PCA(min(model.config.latent_dim, *train.shape), random_state=0).fit(train.numpy())
+    pca = fit_pca(train.numpy(), model.config.latent_dim)
     z = torch.from_numpy(pca.transform(flat.numpy())).float()
     points = []
     for step in steps:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from aecore.analysis.latent import fit_pca
 from aecore.data.splits import as_float
 from aecore.errors import DataError
 
@@ -144,10 +145,7 @@ class PrincipalCode(NamedTuple):
 
 def fit_principal_code(x: Tensor, units: int) -> PrincipalCode:
     """Fit at most `units` principal components to examples x (N, ...)."""
-    from sklearn.decomposition import PCA
-
-    flat = as_float(x).flatten(1)
-    pca = PCA(min(units, *flat.shape), random_state=0).fit(flat.numpy())
+    pca = fit_pca(as_float(x).flatten(1).numpy(), units)
     return PrincipalCode(
         torch.from_numpy(pca.mean_).float(), torch.from_numpy(pca.components_.T.copy()).float()
     )

@@ -26,6 +26,8 @@ PARTS = (  # modules of this folder, each with a PART
     "kills",
     "servers",
     "disk",
+    "visitors",
+    "ten_worst",
 )
 
 

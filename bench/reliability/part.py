@@ -38,3 +38,10 @@ class Part(NamedTuple):
     whole: int  # cases of the whole part
     reduced: int  # cases in the reduced form
     run: Callable[[int, range], Outcome]
+
+
+def print_outcome(name: str, outcome: Outcome) -> int:
+    """Print what came of a part that runs by itself; returns the exit status."""
+    print("\n".join([*outcome.notes, *(f"broken: {fault}" for fault in outcome.broken)]))
+    print(f"{name}: {outcome.summary}")
+    return int(bool(outcome.broken))

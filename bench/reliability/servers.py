@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from bench.reliability.live_server import list_marked_processes, run_public_server
 
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.errors import AecoreError
@@ -30,6 +29,7 @@ from aecore.runs.run import Run
 from aecore.runs.uploads import create_upload
 from aecore.training.trainer import fit
 from bench.reliability.kills import is_running, kill_process, use_settings
+from bench.reliability.live_server import list_marked_processes, run_public_server
 from bench.reliability.part import Outcome, Part
 from tests.hub.loopback import LoopbackHub
 from ui.kit.jobs import JobRegistry

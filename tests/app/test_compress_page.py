@@ -61,7 +61,7 @@ def test_the_file_is_as_large_as_its_curve_says_and_opens_to_what_is_shown(
     open_page, trained, no_shipped
 ):
     run = trained("vanilla")
-    app = open_page("apply_compress.py", count="64", step="0.25")
+    app = open_page("apply_compress.py", packed="64", step="0.25")
     x = as_float(load_dataset(run.config().data).test.x[:64])
     made = pack_examples(run, 0.25, x)
     assert app.metric[0].value == f"{len(made.file):,} bytes"
@@ -133,7 +133,7 @@ def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(
 
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):
     trained()
-    app = open_page("apply_compress.py", count="many", step="-1", run="none")
+    app = open_page("apply_compress.py", packed="many", step="-1", run="none")
     assert not app.exception and app.metric
 
 

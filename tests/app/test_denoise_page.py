@@ -106,3 +106,12 @@ def test_the_picture_is_the_same_for_the_same_seed_and_another_for_another(
         return base64.b64decode(re.search(r'base64,([^"]+)"', page)[1])
 
     assert picture_of("1") == picture_of("1") != picture_of("2")
+
+
+def test_the_page_after_one_that_packs_many_examples_shows_its_own_number(open_page, trained):
+    run = trained("denoising-gaussian")
+    app = open_page("apply_compress.py", run=run.id)
+    assert not app.exception
+    app.switch_page("apply_denoise.py").run()
+    assert not app.exception
+    assert [slider.value for slider in app.slider if slider.label == "Pictures"] == [8]

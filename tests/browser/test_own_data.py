@@ -124,7 +124,7 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
 def test_a_compressed_file_is_downloaded_and_opens_to_the_picture_that_was_shown(
     page, app, tmp_path
 ):
-    go(page, f"{app}/compress?run=mnist-vanilla&count=16")
+    go(page, f"{app}/compress?run=mnist-vanilla&packed=16")
     shown = page.get_by_role("img", name=re.compile("what the file opens to"))
     shown.wait_for()
     size = page.locator("[data-testid=stMetricValue]").first.inner_text()

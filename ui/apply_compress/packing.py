@@ -69,7 +69,7 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
         "Examples",
         EXAMPLE_COUNTS,
         256,
-        key="count",
+        key="packed",  # "count" is of pages with other counts
         bind="query-params",
         width=220,
         format_func=lambda count: f"{count:,}",

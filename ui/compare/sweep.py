@@ -13,7 +13,7 @@ from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
 from ui.kit.figures import get_variant_colour
-from ui.kit.visitor import may_see
+from ui.kit.visitor import list_visible_runs, may_see
 
 SWEEP_POLL_SECONDS = 2.0
 SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
@@ -21,7 +21,7 @@ SHOWN_METRICS = [name for name in METRICS if name != "parameters"]
 
 def show_sweep() -> None:
     """Show the sweep of the address, or one that is chosen, with mean and deviation over seeds."""
-    names = [name for name in list_sweeps() if any(may_see(run) for run in list_sweep_runs(name))]
+    names = list_sweeps(list_visible_runs())
     if not names:
         return
     linked = st.query_params.get("sweep")
