@@ -18,6 +18,7 @@ from aecore.runs.drafts import remove_all_drafts
 from aecore.runs.listing import runs_folder
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
+from ui.kit.sessions import watch_sessions
 from ui.kit.uploader import UPLOAD_ROUTE
 from ui.kit.visitor_cookie import VisitorCookie
 
@@ -49,7 +50,8 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
 # The browser's own export of a table would write cells that a spreadsheet runs as formulas.
 st.set_option("client.disableDataExport", is_public())
 threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
-threading.Thread(target=warm_caches, daemon=True).start()
+for work in (warm_caches, watch_sessions):
+    threading.Thread(target=work, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
 app = st.App(

@@ -19,7 +19,7 @@ from aecore.tasks.features import TRUST_NEIGHBOURS
 from tests.app.conftest import finish_jobs
 from tests.app.test_data_page import bring_data, read_texts
 from tests.app.test_impute_page import LINES
-from ui.apply_features.codes import load_code_table
+from ui.apply_features.codes import make_input_table
 from ui.apply_features.runs import has_same_data
 from ui.apply_features.size import load_pca_errors
 from ui.kit.downloads import encode_parquet
@@ -72,7 +72,7 @@ def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
     run = trained("vanilla", "wine")
     x = torch.rand(6, 13)
     frame = pd.DataFrame({"bottle": list("abcdef")})
-    table = load_code_table("", 0.0, "", run, Inputs("w.csv", x, None, (), (), frame, ""))
+    table = make_input_table(run, Inputs("w.csv", x, None, (), (), frame, ""))
     z = encode_in_chunks(Autoencoder.load(run.path), x).numpy()
     assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
     assert np.allclose(table.iloc[:, 1:], z)
