@@ -139,9 +139,7 @@ class JobRegistry:
     def __init__(self) -> None:
         self.outcomes: dict[str, JobOutcome] = {}
         self.starters: dict[str, JobStarter] = {}  # of the outcomes
-        self.working: list[
-            str
-        ] = []  # the owner of each thread that works, also of one who has left
+        self.working: list[str] = []  # whose each thread that works is, also of those who left
         self.guard = threading.Lock()
 
     def start(self, key: str, call: Callable[[], Any], starter: JobStarter | None = None) -> None:

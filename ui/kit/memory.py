@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import streamlit as st
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 from pydantic import BaseModel
 
 from aecore.data.memory import measure_usable_memory
@@ -43,7 +43,8 @@ from aecore.runs.uploads import find_upload_of_path
 from ui.kit.sessions import get_session_id, is_visitor_present
 from ui.kit.sizes import count_bytes, follow_large_blocks
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 decode_lock = threading.Lock()  # data of strangers are read one set at a time: that takes memory
 is_computing: ContextVar[bool] = ContextVar("is_computing", default=False)
 
@@ -148,16 +149,17 @@ class MemoryStore:
         if self.kept.currsize > room - self.count_dropped():
             self.drop(Origin.is_left)
         while self.kept and self.kept.currsize > room - self.count_dropped():
-            self.release(*self.kept.popitem())
+            self.release(self.kept.popitem()[1])
         return self.kept.currsize <= room - self.count_dropped()
 
     def drop(self, is_gone: Callable[[Origin], bool]) -> None:
         """Drops the values of origins for which `is_gone`."""
         with self.guard:
-            for key in [key for key, entry in self.kept.items() if is_gone(entry.origin)]:
-                self.release(key, self.kept.pop(key))
+            read = functools.partial(Cache.__getitem__, self.kept)  # which does not count as use
+            for key in [key for key in self.kept if is_gone(read(key).origin)]:
+                self.release(self.kept.pop(key))
 
-    def release(self, key: Hashable, entry: KeptValue) -> None:
+    def release(self, entry: KeptValue) -> None:
         """Counts the large blocks of a dropped value for as long as somebody uses them."""
         self.dropped += follow_large_blocks(entry.value)
 
