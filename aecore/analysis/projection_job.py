@@ -15,6 +15,8 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -235,16 +237,30 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@contextmanager
+def take_turn(is_tied: bool) -> Iterator[None]:
+    """Lets this process wait until no other makes a map on this machine, then work within limits.
+
+    A tied one ends with the process that started it.
+    """
+    if is_tied:
+        end_with_starter()
+    yield_processor()
+    print_step("Waiting for another map")
+    with LockFile(projection_queue_file()).hold(wait=True):
+        minutes = read_limit("map_minutes")
+        limit_processor_minutes(
+            minutes,
+            f"{ERROR_PREFIX}A map may take {minutes:g} minutes of the processor here, and this one "
+            "takes longer. Try fewer points, or PCA.",
+        )
+        yield
+
+
 def make_map(options: argparse.Namespace) -> None:
     """Makes the map that the command line asks for. AecoreError where that fails."""
     from aecore.runs.listing import find_run
 
-    minutes = read_limit("map_minutes")
-    limit_processor_minutes(
-        minutes,
-        f"{ERROR_PREFIX}A map may take {minutes:g} minutes of the processor here, and this one "
-        "takes longer. Try fewer points, or PCA.",
-    )
     job = ProjectionJob(
         find_run(options.run),
         options.method,
@@ -260,12 +276,8 @@ def make_map(options: argparse.Namespace) -> None:
 def main() -> int:
     """Waits for its turn and makes a map; returns the exit status."""
     options = parse_arguments()
-    if options.tied:
-        end_with_starter()
-    yield_processor()
-    print_step("Waiting for another map")
     try:
-        with LockFile(projection_queue_file()).hold(wait=True):  # one at a time on this machine
+        with take_turn(options.tied):
             make_map(options)
     except AecoreError as error:
         sys.stdout.write(f"{ERROR_PREFIX}{error}\n")

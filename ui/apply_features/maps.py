@@ -7,9 +7,11 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.array_maps import place_arrays
 from aecore.analysis.chunks import encode_in_chunks
-from aecore.analysis.latent import project_by_pca, project_by_tsne, project_by_umap
+from aecore.analysis.latent import project_by_pca
 from aecore.data.splits import Dataset, as_float
+from aecore.limits import is_public
 from aecore.runs.run import Run
 from aecore.tasks.features import TRUST_NEIGHBOURS, MapTrust, measure_map_trust
 from ui.kit.cache import digest_examples, get_model
@@ -17,6 +19,7 @@ from ui.kit.figures import draw_small_map
 from ui.kit.inputs import Inputs
 from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.memory import ExamplesKey, keep_in_memory
+from ui.kit.sessions import get_session_id, is_session_alive
 
 MAP_EXAMPLES = 1000  # on each map
 SLOW_MAPS_MESSAGE = "Placing the points by t-SNE and UMAP"
@@ -74,23 +77,26 @@ def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
     if outcome.state == "failed":
         forget_jobs([key])  # the next run of the page offers them again
     if outcome.state == "idle":
+        session_id = get_session_id()
         st.button(
             "Add t-SNE and UMAP",
             icon=":material/play_arrow:",
             key="slow",
-            on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x)),
+            on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x, session_id)),
             help="Of the code and of the bare values: half a minute, beside this page.",
         )
     return outcome.result or {}
 
 
-def compute_slow_maps(z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
-    """Returns maps (N, 2) of codes and values by t-SNE and UMAP."""
-    maps = {}
-    for method, project in (("t-SNE", project_by_tsne), ("UMAP", project_by_umap)):
-        for name, values in (("The code", z), ("The bare values", x.flatten(1))):
-            maps[f"{name}, {method}"] = project(values.numpy(), 2, 0)
-    return maps
+def compute_slow_maps(z: Tensor, x: Tensor, session_id: str) -> dict[str, np.ndarray]:
+    """Returns maps (N, 2) of codes and values by t-SNE and UMAP.
+
+    Among strangers they are given up when the session has ended.
+    """
+    return place_arrays(
+        {"The code": z, "The bare values": x.flatten(1)},
+        is_wanted=lambda: not is_public() or is_session_alive(session_id),
+    )
 
 
 @keep_in_memory()
