@@ -20,6 +20,7 @@ from aecore.runs.drafts import remove_all_drafts
 from aecore.runs.listing import runs_folder
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
+from ui.kit.sessions import watch_sessions
 from ui.kit.uploader import UPLOAD_ROUTE
 from ui.kit.visitor_cookie import VisitorCookie
 
@@ -63,7 +64,8 @@ def prepare_server() -> None:
 # The browser's own export of a table would write cells that a spreadsheet runs as formulas.
 st.set_option("client.disableDataExport", is_public())
 threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
-threading.Thread(target=prepare_server, daemon=True).start()
+for work in (prepare_server, watch_sessions):
+    threading.Thread(target=work, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
 routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
 app = st.App(

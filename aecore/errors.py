@@ -15,6 +15,10 @@ class DataError(AecoreError):
     """Data cannot be read, or no model could learn from them."""
 
 
+class RoomError(DataError):
+    """Data find no room in memory now."""
+
+
 class CheckpointError(AecoreError):
     """A run folder or a weights file is incomplete, of another program, or hostile."""
 

@@ -6,6 +6,8 @@ import streamlit as st
 
 from aecore.backends.local import continue_queue
 from ui.kit.runs import show_live_runs
+from ui.kit.sessions import note_session
+from ui.kit.visitor import get_visitor
 
 
 def make_page(file: str, title: str, icon: str) -> st.Page:
@@ -41,6 +43,7 @@ NAVIGATION = {
 st.set_page_config(page_title="Autoencoder Lab", page_icon=":material/compress:", layout="wide")
 page = st.navigation(NAVIGATION)
 continue_queue()
+note_session(get_visitor().ids)
 with st.sidebar:
     show_live_runs()
 page.run()

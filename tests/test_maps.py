@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from helpers import hold_still, trained, wait_for
+from helpers import fork, hold_still, kill_hard, trained, wait_for
 
 from aecore.analysis import projection_job
 from aecore.analysis.chunks import encode_in_chunks
@@ -15,6 +18,7 @@ from aecore.analysis.projection_job import ProjectionJob
 from aecore.data import stand_in
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
+from aecore.runs.child import NICENESS
 
 
 @pytest.fixture
@@ -57,6 +61,28 @@ def test_a_second_start_does_not_begin_a_second_process(job, forked, monkeypatch
     assert job.lock.read_text() == pid and job.is_running()
     job.cancel(wait=600)  # before it has said a word
     assert not job.is_running()
+
+
+def test_a_map_yields_to_all_else_and_ends_when_its_server_is_killed(job):
+    with projection_job.LockFile(projection_job.projection_queue_file()).hold():
+        server = fork(lambda: (job.start(), hold_still()))
+        wait_for(lambda: job.step() == "Waiting for another map", "it waits for its turn")
+        pid = int(job.lock.read_text())
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + NICENESS)
+        assert b"torch" not in Path(f"/proc/{pid}/maps").read_bytes()  # small while it waits
+        kill_hard(server)
+        wait_for(lambda: not job.is_running(), "it ends, too")
+
+
+def test_a_map_that_takes_too_long_ends_with_a_sentence(job, forked, monkeypatch):
+    monkeypatch.setenv("AECORE_MAP_MINUTES", "0.001")
+    monkeypatch.setattr(stand_in, "load_data_or_stand_in", lambda _: sum(iter(lambda: 1, 0)))
+    job.start()
+    wait_for(lambda: not job.is_running(), "it ends")
+    assert job.failure() == (
+        "A map may take 0.001 minutes of the processor here, and this one takes longer. "
+        "Try fewer points, or PCA."
+    )
 
 
 def test_a_failed_map_says_why_in_a_sentence(job, forked):

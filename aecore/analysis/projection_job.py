@@ -1,8 +1,9 @@
 """Maps that take a while, t-SNE and UMAP: each made by its own process and kept beside the run.
 
 `python -m aecore.analysis.projection_job RUN umap` writes <run>/maps/<name>.safetensors. Whoever
-asks for the same map again, in another tab or after a restart, finds the file, or the process under
-way by its lock.
+asks for the same map again, in another tab, finds the file, or the process under way by its lock.
+The process ends with the one that started it. It waits for its turn before it imports anything
+large, and has the limit `map_minutes` of the processor's time.
 """
 
 from __future__ import annotations
@@ -14,21 +15,16 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from aecore.analysis.chunks import encode_in_chunks
-from aecore.analysis.latent import Projection, project_codes
-from aecore.data.stand_in import load_data_or_stand_in
 from aecore.errors import AecoreError, CheckpointError, DataError, RunError
 from aecore.files import make_plain_folder
-from aecore.model.autoencoder import Autoencoder
-from aecore.model.weights import read_tensors, write_tensors
-from aecore.runs.listing import find_run
+from aecore.limits import read_limit
+from aecore.runs.child import end_with_starter, limit_processor_minutes, yield_processor
 from aecore.runs.process import (
     LockFile,
     open_lock_file,
@@ -37,7 +33,12 @@ from aecore.runs.process import (
     try_lock,
     write_holder,
 )
-from aecore.runs.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from aecore.analysis.latent import Projection
+    from aecore.runs.run import Run
 
 PROJECTION_LIMITS = {"tsne": 10_000, "umap": 60_000}  # points; beyond it t-SNE takes many minutes
 # what the process says begins with these; the rest is libraries talking
@@ -94,6 +95,7 @@ class ProjectionJob:
                     *self.arguments(),
                     log=self.log,
                     held_lock=lock,
+                    is_tied=True,
                 )
                 write_holder(lock, pid)
         except OSError as error:
@@ -112,7 +114,7 @@ class ProjectionJob:
             "out": self.path,
         }
         flags = [f"--{name}={value}" for name, value in options.items()]
-        return [str(self.run.path.resolve()), self.method, *flags]
+        return [str(self.run.path.resolve()), self.method, *flags, "--tied"]
 
     def clear(self) -> None:
         """Removes this map and those of older weights."""
@@ -131,6 +133,10 @@ class ProjectionJob:
 
     def read(self) -> np.ndarray | None:
         """Reads the positions (count, dims) float32; None while there is no sound file."""
+        import torch
+
+        from aecore.model.weights import read_tensors
+
         expected = {"positions": torch.empty(self.count, self.dims, device="meta")}
         try:
             return read_tensors(self.path, expected)["positions"].numpy()
@@ -186,20 +192,26 @@ def _temporary_path(suffix: str) -> Path:
 
 def run_projection(job: ProjectionJob, out: Path) -> None:
     """Encodes, projects and writes. DataError where the data is not what the page showed."""
-    print_step("Waiting for another map")
-    with LockFile(projection_queue_file()).hold(wait=True):  # one at a time on this machine
-        print_step("Reading the data")
-        dataset, _ = load_data_or_stand_in(job.run.config())
-        if dataset.name != job.data_name:
-            raise DataError(
-                f"The data is {dataset.name} now, not {job.data_name}. Open the page again."
-            )
-        x = getattr(dataset, job.split).x[: job.count]
-        print_step("Encoding")
-        z = encode_in_chunks(Autoencoder.load(job.run.path), x)
-        print_step("Placing the points")
-        positions = project_codes(z, job.method, job.dims, job.seed)
-        write_tensors(out, {"positions": torch.from_numpy(positions)}, {"method": job.method})
+    import torch
+
+    from aecore.analysis.chunks import encode_in_chunks
+    from aecore.analysis.latent import project_codes
+    from aecore.data.stand_in import load_data_or_stand_in
+    from aecore.model.autoencoder import Autoencoder
+    from aecore.model.weights import write_tensors
+
+    print_step("Reading the data")
+    dataset, _ = load_data_or_stand_in(job.run.config())
+    if dataset.name != job.data_name:
+        raise DataError(
+            f"The data is {dataset.name} now, not {job.data_name}. Open the page again."
+        )
+    x = getattr(dataset, job.split).x[: job.count]
+    print_step("Encoding")
+    z = encode_in_chunks(Autoencoder.load(job.run.path), x)
+    print_step("Placing the points")
+    positions = project_codes(z, job.method, job.dims, job.seed)
+    write_tensors(out, {"positions": torch.from_numpy(positions)}, {"method": job.method})
 
 
 def print_step(step: str) -> None:
@@ -208,31 +220,65 @@ def print_step(step: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
-    """Makes the map that the command line asks for; returns the exit status."""
+def parse_arguments() -> argparse.Namespace:
+    """Reads the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m aecore.analysis.projection_job", description=__doc__
     )
     parser.add_argument("run", help="run id or folder")
-    parser.add_argument("method", choices=get_args(Projection))
+    parser.add_argument("method", choices=list(PROJECTION_LIMITS))
     parser.add_argument("--dims", type=int, choices=(2, 3), default=2)
     parser.add_argument("--split", choices=("test", "train"), default="test")
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-name", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    try:
-        job = ProjectionJob(
-            find_run(options.run),
-            options.method,
-            options.dims,
-            options.split,
-            options.count,
-            options.data_name,
-            options.seed,
+    parser.add_argument("--tied", action="store_true", help="end when standard input is closed")
+    return parser.parse_args()
+
+
+@contextmanager
+def take_turn(is_tied: bool) -> Iterator[None]:
+    """Lets this process wait until no other makes a map on this machine, then work within limits.
+
+    A tied one ends with the process that started it.
+    """
+    if is_tied:
+        end_with_starter()
+    yield_processor()
+    print_step("Waiting for another map")
+    with LockFile(projection_queue_file()).hold(wait=True):
+        minutes = read_limit("map_minutes")
+        limit_processor_minutes(
+            minutes,
+            f"{ERROR_PREFIX}A map may take {minutes:g} minutes of the processor here, and this one "
+            "takes longer. Try fewer points, or PCA.",
         )
-        run_projection(job, options.out)
+        yield
+
+
+def make_map(options: argparse.Namespace) -> None:
+    """Makes the map that the command line asks for. AecoreError where that fails."""
+    from aecore.runs.listing import find_run
+
+    job = ProjectionJob(
+        find_run(options.run),
+        options.method,
+        options.dims,
+        options.split,
+        options.count,
+        options.data_name,
+        options.seed,
+    )
+    run_projection(job, options.out)
+
+
+def main() -> int:
+    """Waits for its turn and makes a map; returns the exit status."""
+    options = parse_arguments()
+    try:
+        with take_turn(options.tied):
+            make_map(options)
     except AecoreError as error:
         sys.stdout.write(f"{ERROR_PREFIX}{error}\n")
         return 1

@@ -11,7 +11,7 @@ from torch import Tensor
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split, as_float
-from aecore.errors import AecoreError, DataError
+from aecore.errors import AecoreError, DataError, RoomError
 from aecore.model.config import DataConfig, RunConfig
 
 DIGIT_SHARE = 20 / 28
@@ -27,7 +27,7 @@ def load_data_or_stand_in(
 
     Nothing is downloaded. `load` and `stand_in` may be cached versions of `load_dataset` and
     `make_stand_in_digits`. Raises DataError where the data is not at hand and the model takes no
-    images.
+    images, RoomError where it finds no room in memory.
     """
     data_config, shape = config.data or DataConfig(), config.model.input_shape
     entry = CATALOG.get(data_config.name)
@@ -39,6 +39,8 @@ def load_data_or_stand_in(
             if dataset.input_shape == shape:
                 return dataset, ""
             problem = "has another shape now"
+    except RoomError:  # they are there: nothing may stand in for them
+        raise
     except AecoreError:
         pass
     if len(shape) != 3:

@@ -26,6 +26,7 @@ LOCK_POLL_SECONDS = 0.02
 LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05
 MAX_PID_BYTES, MAX_PID = 20, 2**31
 MAX_TAIL_BYTES = 64_000  # of a log that are shown
+tied_processes: list[subprocess.Popen[bytes]] = []  # their pipes are open while this process lives
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,14 @@ def start_module(
     input_text: str = "",
     held_lock: IO[str] | None = None,
     is_bare: bool = False,
+    is_tied: bool = False,
 ) -> int:
     """Starts `python -m module arguments` in a session of its own; returns its process id.
 
     It outlives this process, and signals to this one do not reach it. Its output is appended to
     `log`; all that it can read is `input_text`. It keeps a `held_lock` for as long as it lives. A
-    bare one finds no installed packages, which saves memory.
+    bare one finds no installed packages, which saves memory. A tied one can tell when this process
+    has ended, and is to end then: `child.end_with_starter`.
     """
     descriptor = open_plain_file(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     with os.fdopen(descriptor, "ab") as output:
@@ -181,8 +184,12 @@ def start_module(
             start_new_session=True,
         )
     assert process.stdin is not None
-    with process.stdin as pipe:
-        pipe.write(input_text.encode())
+    process.stdin.write(input_text.encode())
+    if is_tied:
+        process.stdin.flush()
+        tied_processes[:] = [*(one for one in tied_processes if one.poll() is None), process]
+    else:
+        process.stdin.close()
     return process.pid
 
 

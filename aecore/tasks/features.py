@@ -23,11 +23,14 @@ TRUST_ROWS = 3000  # points by which a map is judged: every pair of them is comp
 
 def make_code_table(model: Autoencoder, split: Split, classes: Sequence[str] = ()) -> pd.DataFrame:
     """Return a row per example: its code, z0 to z(d-1), and its class where there is one."""
-    z = encode_in_chunks(model, split.x).numpy()
-    frame = pd.DataFrame(z, columns=[f"z{i}" for i in range(z.shape[1])])
-    if split.y is not None:
-        y = split.y.numpy()
-        frame["class"] = np.array(classes, dtype=object)[y] if len(classes) else y
+    return tabulate_codes(encode_in_chunks(model, split.x), split.y, classes)
+
+
+def tabulate_codes(z: Tensor, y: Tensor | None, classes: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a row per code of z (N, d), and its class where there is one."""
+    frame = pd.DataFrame(z.numpy(), columns=[f"z{i}" for i in range(z.shape[1])])
+    if y is not None:
+        frame["class"] = np.array(classes, dtype=object)[y.numpy()] if len(classes) else y.numpy()
     return frame
 
 

@@ -16,6 +16,7 @@ from aecore.model.config import DataConfig
 from aecore.tasks.compress import compress_examples, expand_file, plan_compressor
 from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_compress.packing import pack_examples
+from ui.kit.memory import memory_store
 
 
 def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
@@ -75,19 +76,25 @@ def test_the_file_is_as_large_as_its_curve_says_and_opens_to_what_is_shown(
     assert torch.equal(expand_file(Autoencoder.load(run.path), made.file), made.opened)
 
 
+def bring_packed_file(app, file):
+    """As if this file had come from the visitor's disk."""
+    memory_store.keep("a file", file)
+    app.session_state["packed_file"] = "a file"
+
+
 def test_a_file_is_opened_by_the_run_that_made_it_and_no_other(open_page, trained, no_shipped):
     run, other = trained("vanilla"), trained("vae")
     file = compress_examples(
         Autoencoder.load(run.path), load_dataset(run.config().data).test.x[:20]
     )
     app = open_page("apply_compress.py", run=run.id)
-    app.session_state["packed_file"] = file
+    bring_packed_file(app, file)
     assert "It holds 20 examples" in read_texts(app.run())
     app = open_page("apply_compress.py", run=other.id)
-    app.session_state["packed_file"] = file
+    bring_packed_file(app, file)
     app.run()
     assert not app.exception and "another model" in app.error[0].value
-    app.session_state["packed_file"] = file[:-4]
+    bring_packed_file(app, file[:-4])
     assert "damaged or cut short" in app.run().error[0].value
 
 

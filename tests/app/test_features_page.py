@@ -11,19 +11,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers import wait_for
 
 from aecore.analysis.chunks import encode_in_chunks
+from aecore.analysis.projection_job import projection_queue_file
 from aecore.data.splits import Dataset, Split
 from aecore.model.autoencoder import Autoencoder
+from aecore.runs.ownership import claim_folder
+from aecore.runs.process import LockFile
 from aecore.tasks.features import TRUST_NEIGHBOURS
 from tests.app.conftest import finish_jobs
 from tests.app.test_data_page import bring_data, read_texts
 from tests.app.test_impute_page import LINES
-from ui.apply_features.codes import load_code_table
+from ui.apply_features.codes import make_input_table
 from ui.apply_features.runs import has_same_data
 from ui.apply_features.size import load_pca_errors
 from ui.kit.downloads import encode_parquet
 from ui.kit.inputs import Inputs
+from ui.kit.jobs import get_job_registry
+from ui.kit.sessions import session_watch
 
 
 def test_a_first_visit_shows_maps_and_how_far_they_can_be_trusted(open_page):
@@ -57,7 +63,7 @@ def uncompiled_umap(monkeypatch):
 
 
 def test_slow_maps_are_added_on_request(
-    open_page, trained, no_shipped, uncompiled_umap, monkeypatch
+    open_page, trained, no_shipped, forked, uncompiled_umap, monkeypatch
 ):
     monkeypatch.setattr("ui.apply_features.maps.MAP_EXAMPLES", 2 * TRUST_NEIGHBOURS + 2)
     trained()
@@ -68,11 +74,24 @@ def test_slow_maps_are_added_on_request(
     assert "The bare values, UMAP" in read_texts(app)
 
 
+def test_slow_maps_of_a_session_that_has_ended_are_given_up(
+    open_page, trained, visit_as, monkeypatch
+):
+    claim_folder(trained().path, visit_as("alice").owner)
+    registry = get_job_registry()
+    with LockFile(projection_queue_file()).hold():  # they wait behind another map
+        app = open_page("apply_features.py")
+        next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
+        assert not app.exception and registry.working
+        monkeypatch.setattr(session_watch, "visitors", {})
+        wait_for(lambda: not registry.working, "the thread and its process end")
+
+
 def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):
     run = trained("vanilla", "wine")
     x = torch.rand(6, 13)
     frame = pd.DataFrame({"bottle": list("abcdef")})
-    table = load_code_table("", 0.0, "", run, Inputs("w.csv", x, None, (), (), frame, ""))
+    table = make_input_table(run, Inputs("w.csv", x, None, (), (), frame, ""))
     z = encode_in_chunks(Autoencoder.load(run.path), x).numpy()
     assert list(table.columns) == ["bottle", *(f"z{i}" for i in range(z.shape[1]))]
     assert np.allclose(table.iloc[:, 1:], z)

@@ -165,22 +165,22 @@ def test_a_model_is_had_by_its_token_alone(open_page, trained, no_shipped):
     assert answer.status_code == 404 and answer.text == "This page is too old. Reload it."
 
 
-def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why():
-    models, made = PromisedPacks(), []
+def test_of_many_models_the_latest_are_kept_and_a_broken_one_says_why(trained):
+    models, made, folder = PromisedPacks(), [], trained().path
+    models.MAX_SHARED = 4
 
     def make(token):
         made.append(token)
         return token.encode()
 
-    tokens = [models.promise(str(i), make) for i in range(models.MAX_PROMISED + 1)]
-    assert models.promise("3", make) == tokens[3] and models.get(tokens[0]) is None
-    for token in [*tokens[1 : models.MAX_BUILT + 2], tokens[1]]:
+    tokens = [models.promise(folder, str(i), make) for i in range(5)]
+    assert models.promise(folder, "3", make) == tokens[3] and models.get(tokens[0]) is None
+    for token in [*tokens[1:], tokens[1]]:
         assert models.get(token) == token.encode()
-    assert made.count(tokens[1]) == 2 and len(models.built) == models.MAX_BUILT
-    promised_packs.promise(
-        "broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn."))
+    assert made == tokens[1:]
+    token = promised_packs.promise(
+        folder, "broken", lambda token: (_ for _ in ()).throw(CheckpointError("It is torn."))
     )
-    token = list(promised_packs.promised)[-1]
     answer = TestClient(Starlette(routes=[PACK_ROUTE])).get(f"/explorer/{token}")
     assert (answer.status_code, answer.text) == (400, "It is torn.")
 

@@ -29,6 +29,7 @@ from ui.kit.examples import (
     show_example_table,
 )
 from ui.kit.inputs import Inputs, make_split_inputs
+from ui.kit.memory import keep_in_memory
 
 NEAREST_PICTURES, NEAREST_ROWS = 8, 3
 RESIDUAL_BARS = 12
@@ -173,7 +174,7 @@ def show_nearest_rows(dataset: Dataset, example: ExplainedExample, nearest: Tens
     show_example_table(make_example_table(dataset, rows).iloc[order])
 
 
-@st.cache_resource(max_entries=8, show_spinner="Encoding normal examples ...")
+@keep_in_memory("Encoding normal examples ...")
 def load_normal_codes(
     path: str, version: float, data_name: str, names: tuple[str, ...], _run: Run, _dataset: Dataset
 ) -> tuple[SearchIndex, Tensor]:

@@ -22,6 +22,7 @@ from ui.apply_anomaly.normal_classes import (
 )
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs, make_split_inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 MAX_SCORED = 10_000  # pictures at a time: a convolutional network takes a second for so many
 MIN_NORMAL = 20  # normal test examples, below which the threshold is set on training examples
@@ -179,9 +180,9 @@ def get_anomaly_scores(run: Run, x: Tensor) -> Tensor:
     return torch.from_numpy(scores)
 
 
-@st.cache_data(max_entries=24, show_spinner="Scoring ...")
+@keep_in_memory("Scoring ...")
 def load_anomaly_scores(
-    path: str, version: float, digest: str, _run: Run, _x: Tensor
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
 ) -> np.ndarray:
     """Returns the scores (N,) of examples, which `digest` identifies."""
     return score_anomalies(get_model(_run), _x).numpy()

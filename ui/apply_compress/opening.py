@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pandas as pd
 import streamlit as st
 from torch import Tensor
@@ -15,10 +17,12 @@ from aecore.tasks.compress import expand_file
 from ui.kit.cache import get_model
 from ui.kit.downloads import offer_csv, offer_download
 from ui.kit.examples import encode_npz
+from ui.kit.memory import Origin, memory_store
 from ui.kit.messages import show_error
 from ui.kit.uploader import ask_for_files
+from ui.kit.visitor import get_visitor
 
-FILE_KEY = "packed_file"  # of the session state: the bytes of the file that was brought last
+FILE_KEY = "packed_file"  # of the session state: what the file that was brought last is kept under
 OPENED_PICTURES, OPENED_ROWS = 64, 50  # shown
 
 
@@ -47,9 +51,17 @@ def ask_for_packed_file() -> bytes | None:
     """Show a field for a file; return the bytes of the last one, None before the first."""
     upload = ask_for_files((PACKED_SUFFIXES,), "A .aez file of this run")
     if upload and upload.source:
-        st.session_state[FILE_KEY] = upload.source.read_bytes()
+        keep_packed_file(upload.source.read_bytes())
         upload.delete()
-    return st.session_state.get(FILE_KEY)
+    kept = memory_store.get(st.session_state.get(FILE_KEY))
+    return kept.value if kept else None
+
+
+def keep_packed_file(file: bytes) -> None:
+    """Keep a file for this session, for as long as the memory of all visitors has room for it."""
+    key = st.session_state[FILE_KEY] = f"{FILE_KEY}-{uuid.uuid4().hex}"
+    owner = get_visitor().owner
+    memory_store.keep(key, file, Origin((owner,) if owner else ()))
 
 
 def show_opened_pictures(x: Tensor) -> None:

@@ -17,6 +17,7 @@ from ui.apply_compress.rate_curves import STEP_CHOICES, show_rate_curves
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, is_point_cloud, show_cloud
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 EXAMPLE_COUNTS = (16, 64, 256, 1000)
 SHOWN_PAIRS = 32
@@ -93,9 +94,9 @@ def pack_examples(run: Run, step: float, x: Tensor) -> PackedFile:
     return load_packed_file(str(run.path), run.version(), step, digest_examples(x), run, x)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Compressing ...")
+@keep_in_memory("Compressing ...")
 def load_packed_file(
-    path: str, version: float, step: float, digest: str, _run: Run, _x: Tensor
+    path: str, version: float, step: float, digest: ExamplesKey, _run: Run, _x: Tensor
 ) -> PackedFile:
     """Returns the file of examples, which `digest` identifies."""
     model = get_model(_run)

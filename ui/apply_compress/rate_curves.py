@@ -21,6 +21,7 @@ from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import offer_csv
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import fill_with_means
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 STEP_CHOICES = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0)
 CODECS = {"JPEG": "JPEG", "WebP": "WEBP"}  # names of Pillow's formats by those on the page
@@ -69,9 +70,15 @@ def tabulate_rate_curves(curves: dict[str, Sequence[RatePoint]]) -> pd.DataFrame
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Measuring the curves ...")
+@keep_in_memory("Measuring the curves ...")
 def load_rate_curves(
-    path: str, version: float, data_name: str, digest: str, _run: Run, _dataset: Dataset, _x: Tensor
+    path: str,
+    version: float,
+    data_name: str,
+    digest: ExamplesKey,
+    _run: Run,
+    _dataset: Dataset,
+    _x: Tensor,
 ) -> dict[str, Sequence[RatePoint]]:
     """Returns the curves of examples, which `digest` identifies, by their names."""
     model = get_model(_run)

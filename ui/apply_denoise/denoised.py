@@ -20,6 +20,7 @@ from aecore.analysis.pictures import (
 )
 from aecore.data.splits import Dataset, as_float
 from aecore.errors import AecoreError
+from aecore.model.config import DataConfig
 from aecore.model.parts.corruption import Corruption
 from aecore.runs.run import Run
 from aecore.tasks.denoise import (
@@ -33,6 +34,7 @@ from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import offer_csv, offer_download
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 from ui.kit.runs import get_variant_label
 from ui.kit.strips import format_strips
 
@@ -136,11 +138,11 @@ def denoise_with_all(
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Cleaning ...")
+@keep_in_memory("Cleaning ...")
 def load_denoised(
     versions: object,
     data_name: str,
-    digest: str,
+    digest: ExamplesKey,
     noise_json: str,
     seed: int,
     _x: Tensor,
@@ -150,13 +152,14 @@ def load_denoised(
 ) -> list[DenoisedExamples]:
     """Returns pictures, which `digest` identifies, through every filter and run."""
     models = {run.id: get_model(run) for run in _runs}
-    linear = load_linear_denoiser(data_name, noise_json, _dataset, _noise)
+    data = (_runs[0].config().data, data_name)  # sets of different visitors may have one name
+    linear = load_linear_denoiser(data, noise_json, _dataset, _noise)
     return compare_denoisers(models, _x, _noise, linear, seed)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Finding the best linear denoiser ...")
+@keep_in_memory("Finding the best linear denoiser ...")
 def load_linear_denoiser(
-    data_name: str, noise_json: str, _dataset: Dataset, _noise: Corruption
+    data: tuple[DataConfig | None, str], noise_json: str, _dataset: Dataset, _noise: Corruption
 ) -> LinearDenoiser | None:
     """Returns the best linear denoiser of a noise; None where pictures are too large for it."""
     try:

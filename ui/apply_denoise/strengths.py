@@ -16,6 +16,7 @@ from ui.apply_denoise.noise import make_noise
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 NOISE_STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 SWEPT_PICTURES = 16  # behind the figures
@@ -44,11 +45,11 @@ def show_noise_strengths(runs: Sequence[Run], dataset: Dataset, inputs: Inputs, 
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Trying weaker and stronger noise ...")
+@keep_in_memory("Trying weaker and stronger noise ...")
 def load_strength_curves(
     versions: object,
     data_name: str,
-    digest: str,
+    digest: ExamplesKey,
     kind: str,
     _x: Tensor,
     _runs: Sequence[Run],

@@ -14,6 +14,7 @@ from ui.kit.cache import get_model
 from ui.kit.downloads import offer_csv
 from ui.kit.figures import draw_grouped_bars
 from ui.kit.inputs import Inputs, fill_with_means
+from ui.kit.memory import keep_in_memory
 
 DEFAULT_RUNS, MAX_RUNS = 4, 6  # that are compared
 CLASSIFIER_ROWS, CLASSIFIER_TEST_ROWS = 2000, 2000  # examples behind the classifiers
@@ -67,9 +68,7 @@ def choose_feature_runs(run: Run) -> list[Run]:
     return [runs[run_id] for run_id in ids] or [run]
 
 
-@st.cache_data(
-    max_entries=16, show_spinner="Training classifiers on codes, values and components ..."
-)
+@keep_in_memory("Training classifiers on codes, values and components ...")
 def load_feature_accuracy(
     versions: object, data_name: str, _runs: list[Run], _dataset: Dataset
 ) -> list[FeatureAccuracy]:

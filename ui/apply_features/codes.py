@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from torch import Tensor
 
-from aecore.data.splits import Dataset, Split
+from aecore.analysis.chunks import encode_in_chunks
+from aecore.data.splits import Dataset
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from aecore.tasks.features import make_code_table
+from aecore.tasks.features import tabulate_codes
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 SHOWN_CODE_ROWS = 200
 
 
 def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     """Show the code of every input, and offer them as files."""
-    table = load_code_table(str(run.path), run.version(), digest_examples(inputs.x), run, inputs)
+    table = make_input_table(run, inputs)
     st.caption(
         f"{len(table):,} rows of {escape_name(inputs.name)}: "
         f"{get_model(run).config.latent_dim} numbers each, beside what you brought."
@@ -30,15 +33,21 @@ def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     offer_download("Parquet", lambda: encode_parquet(table), f"{stem}.parquet", row)
 
 
-@st.cache_data(max_entries=8, show_spinner="Encoding ...")
-def load_code_table(
-    path: str, version: float, digest: str, _run: Run, _inputs: Inputs
-) -> pd.DataFrame:
-    """Returns the codes of inputs, which `digest` identifies, beside the visitor's own columns."""
-    table = make_code_table(get_model(_run), Split(_inputs.x, _inputs.y), _inputs.classes)
-    if _inputs.names:
-        table.insert(0, "name", list(_inputs.names))
-    if _inputs.frame is None:
-        return table
-    codes = table.drop(columns="class", errors="ignore")
-    return pd.concat([_inputs.frame.reset_index(drop=True), codes], axis=1)
+def make_input_table(run: Run, inputs: Inputs) -> pd.DataFrame:
+    """Returns the codes of inputs, beside the columns that the visitor brought with them."""
+    digest = digest_examples(inputs.x)
+    z = load_code_of_inputs(str(run.path), run.version(), digest, run, inputs.x)
+    if inputs.frame is not None:
+        return pd.concat([inputs.frame.reset_index(drop=True), tabulate_codes(z, None)], axis=1)
+    table = tabulate_codes(z, inputs.y, inputs.classes)
+    if inputs.names:
+        table.insert(0, "name", list(inputs.names))
+    return table
+
+
+@keep_in_memory("Encoding ...")
+def load_code_of_inputs(
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
+) -> Tensor:
+    """Returns the codes (N, latent_dim) of inputs, which `digest` identifies."""
+    return encode_in_chunks(get_model(_run), _x)

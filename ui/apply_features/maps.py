@@ -7,15 +7,19 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.array_maps import place_arrays
 from aecore.analysis.chunks import encode_in_chunks
-from aecore.analysis.latent import project_by_pca, project_by_tsne, project_by_umap
+from aecore.analysis.latent import project_by_pca
 from aecore.data.splits import Dataset, as_float
+from aecore.limits import is_public
 from aecore.runs.run import Run
 from aecore.tasks.features import TRUST_NEIGHBOURS, MapTrust, measure_map_trust
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.figures import draw_small_map
 from ui.kit.inputs import Inputs
 from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.memory import ExamplesKey, keep_in_memory
+from ui.kit.sessions import get_session_id, is_session_alive
 
 MAP_EXAMPLES = 1000  # on each map
 SLOW_MAPS_MESSAGE = "Placing the points by t-SNE and UMAP"
@@ -37,8 +41,9 @@ def show_feature_maps(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     )  # no column counts more for its unit
     digest = digest_examples(x)
     maps = load_quick_maps(str(run.path), run.version(), digest, run, x, values)
-    key = f"slow-maps-{run.id}-{run.version()}-{digest}"
-    maps = maps | show_slow_maps(key, encode_in_chunks(model, x), values)
+    key = (str(run.path), run.version(), digest)
+    maps = maps | show_slow_maps(f"slow-maps-{key}", encode_in_chunks(model, x), values)
+    labels = None if y is None else digest_examples(y)
     groups = {"input": np.arange(len(x))}
     if y is not None and inputs.classes:
         groups = {name: np.flatnonzero(y.numpy() == i) for i, name in enumerate(inputs.classes)}
@@ -47,7 +52,7 @@ def show_feature_maps(run: Run, dataset: Dataset, inputs: Inputs) -> None:
         with columns[i % 2]:
             st.markdown(f"**{name}**")
             st.plotly_chart(draw_small_map(positions, groups), key=f"map-{i}", alt=f"Map: {name}")
-            st.caption(format_map_trust(load_map_trust(key, name, values, positions, y)))
+            st.caption(format_map_trust(load_map_trust((*key, labels), name, values, positions, y)))
     st.caption(
         f"{len(x):,} inputs. Trustworthiness: 1 where all {TRUST_NEIGHBOURS} neighbours on the map "
         "are near in truth, too (Venna & Kaski, 2001). The class of a point is guessed by the "
@@ -55,9 +60,9 @@ def show_feature_maps(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner="Placing the points ...")
+@keep_in_memory("Placing the points ...")
 def load_quick_maps(
-    path: str, version: float, digest: str, _run: Run, _x: Tensor, _values: Tensor
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor, _values: Tensor
 ) -> dict[str, np.ndarray]:
     """Returns maps (N, 2) by PCA of the codes of inputs, and of their values."""
     z = encode_in_chunks(get_model(_run), _x).numpy()
@@ -72,28 +77,31 @@ def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
     if outcome.state == "failed":
         forget_jobs([key])  # the next run of the page offers them again
     if outcome.state == "idle":
+        session_id = get_session_id()
         st.button(
             "Add t-SNE and UMAP",
             icon=":material/play_arrow:",
             key="slow",
-            on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x)),
+            on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x, session_id)),
             help="Of the code and of the bare values: half a minute, beside this page.",
         )
     return outcome.result or {}
 
 
-def compute_slow_maps(z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
-    """Returns maps (N, 2) of codes and values by t-SNE and UMAP."""
-    maps = {}
-    for method, project in (("t-SNE", project_by_tsne), ("UMAP", project_by_umap)):
-        for name, values in (("The code", z), ("The bare values", x.flatten(1))):
-            maps[f"{name}, {method}"] = project(values.numpy(), 2, 0)
-    return maps
+def compute_slow_maps(z: Tensor, x: Tensor, session_id: str) -> dict[str, np.ndarray]:
+    """Returns maps (N, 2) of codes and values by t-SNE and UMAP.
+
+    Among strangers they are given up when the session has ended.
+    """
+    return place_arrays(
+        {"The code": z, "The bare values": x.flatten(1)},
+        is_wanted=lambda: not is_public() or is_session_alive(session_id),
+    )
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@keep_in_memory()
 def load_map_trust(
-    key: str, name: str, _x: Tensor, _positions: np.ndarray, _y: Tensor | None
+    key: tuple[object, ...], name: str, _x: Tensor, _positions: np.ndarray, _y: Tensor | None
 ) -> MapTrust:
     """Returns how far a map can be trusted; `key` and `name` identify it."""
     return measure_map_trust(_x, torch.from_numpy(np.ascontiguousarray(_positions)), _y)

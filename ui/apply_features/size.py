@@ -13,6 +13,7 @@ from ui.apply_features.charts import SizedRun, draw_size_against_error
 from ui.apply_features.runs import list_runs_on_same_data
 from ui.kit.cache import get_model
 from ui.kit.inputs import Inputs, fill_with_means
+from ui.kit.memory import keep_in_memory
 
 PCA_ROWS = 10_000  # training examples behind PCA's curve, and test examples
 
@@ -38,7 +39,7 @@ def show_size_against_error(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Finding the principal components ...")
+@keep_in_memory("Finding the principal components ...")
 def load_pca_errors(
     path: str, version: float, data_name: str, _run: Run, _dataset: Dataset
 ) -> np.ndarray:

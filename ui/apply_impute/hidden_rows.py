@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import streamlit as st
 import torch
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from aecore.tasks.impute import (
 from ui.apply_impute.missing_cells import ROW_DRAWS
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 JUDGED_ROWS, BASELINE_ROWS = 1000, 2000  # rows that are judged, training rows behind baselines
 INTERVAL_SHARE = 0.9  # of the draws between an interval's ends
@@ -47,12 +47,12 @@ def fill_hidden_rows(
     )
 
 
-@st.cache_data(max_entries=16, show_spinner="Hiding cells, and filling them again ...")
+@keep_in_memory("Hiding cells, and filling them again ...")
 def load_filled_rows(
     path: str,
     version: float,
     data_name: str,
-    digest: str,
+    digest: ExamplesKey,
     share: float,
     seed: int,
     _run: Run,
@@ -66,7 +66,7 @@ def load_filled_rows(
     fillings = {_run.id: impute_cells(model, masked, ROW_DRAWS)}
     fillings |= impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked)
     interval = predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None
-    return FilledRows(_x, hidden, fillings, interval)
+    return FilledRows(_x.clone(), hidden, fillings, interval)
 
 
 def hide_whole_words(hidden: Tensor, columns: Sequence[str]) -> Tensor:

@@ -15,6 +15,7 @@ from aecore.tasks.impute import impute_cells
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 ROW_DRAWS = 300
 SHOWN_MISSING_ROWS = 50
@@ -46,8 +47,10 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
 
 
-@st.cache_data(max_entries=8, show_spinner="Filling the table ...")
-def load_imputed_rows(path: str, version: float, digest: str, _run: Run, _x: Tensor) -> Tensor:
+@keep_in_memory("Filling the table ...")
+def load_imputed_rows(
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
+) -> Tensor:
     """Returns rows, which `digest` identifies, with their missing cells filled."""
     return impute_cells(get_model(_run), _x, ROW_DRAWS)
 

@@ -24,6 +24,7 @@ from ui.kit.downloads import offer_download
 from ui.kit.examples import encode_npz
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 from ui.kit.runs import get_variant_label
 from ui.kit.strips import format_strips
 
@@ -99,11 +100,11 @@ def describe_pixel_errors(dataset: Dataset, x: Tensor, hidden: Tensor, filled: T
     return ", ".join(f"{name} {error:.3g}" for name, error in errors.items())
 
 
-@st.cache_data(max_entries=16, show_spinner="Filling ...")
+@keep_in_memory("Filling ...")
 def load_filled_pictures(
     path: str,
     version: float,
-    digest: str,
+    digest: ExamplesKey,
     hole: str,
     seed: int,
     _run: Run,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import streamlit as st
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from aecore.runs.run import Run
 from aecore.tasks.search import PrincipalCode, SearchIndex, build_index, fit_principal_code
 from ui.kit.cache import digest_examples, get_codes, get_model
 from ui.kit.inputs import Inputs, make_split_inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 COLLECTION_SPLITS = {"training set": "train", "test set": "test"}
 THE_INPUTS = "the inputs"  # the option that searches the inputs themselves
@@ -40,17 +40,17 @@ def load_collection(run: Run, dataset: Dataset, inputs: Inputs, option: str) -> 
     """Returns the collection that an option names: a split of the run's data, or the inputs."""
     if option in COLLECTION_SPLITS:
         split = COLLECTION_SPLITS[option]
-        examples, name = make_split_inputs(dataset, split), option
+        examples, name = make_split_inputs(dataset, split), ExamplesKey(option)
         code_index = load_split_index(str(run.path), run.version(), dataset.name, split, run)
     else:
         examples, name = inputs, digest_examples(inputs.x)
         code_index = load_input_index(str(run.path), run.version(), name, run, inputs.x)
-    key = f"{run.path}, {run.version()}, {name}"
+    key = (str(run.path), run.version(), name)
     pca, component_index = load_component_index(key, len(examples.x), get_model(run), examples.x)
     return SearchCollection(examples, code_index, pca, component_index)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Encoding the collection ...")
+@keep_in_memory("Encoding the collection ...")
 def load_split_index(
     path: str, version: float, data_name: str, split: str, _run: Run
 ) -> SearchIndex:
@@ -58,15 +58,17 @@ def load_split_index(
     return build_index(torch.from_numpy(get_codes(_run, split)[0]))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Encoding your examples ...")
-def load_input_index(path: str, version: float, digest: str, _run: Run, _x: Tensor) -> SearchIndex:
+@keep_in_memory("Encoding your examples ...")
+def load_input_index(
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
+) -> SearchIndex:
     """Returns an index of the codes of inputs, which `digest` identifies."""
     return build_index(encode_in_chunks(get_model(_run), _x))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Finding the principal components ...")
+@keep_in_memory("Finding the principal components ...")
 def load_component_index(
-    key: str, count: int, _model: Autoencoder, _x: Tensor
+    key: tuple[object, ...], count: int, _model: Autoencoder, _x: Tensor
 ) -> tuple[PrincipalCode, SearchIndex]:
     """Returns the principal components of examples, and an index of the examples by them."""
     x = to_comparable_values(_model, _x)

@@ -22,6 +22,7 @@ from ui.apply_search.collection import (
 from ui.kit.cache import get_model
 from ui.kit.figures import draw_grouped_bars
 from ui.kit.inputs import make_split_inputs
+from ui.kit.memory import keep_in_memory
 
 PRECISION_QUERIES, PRECISION_NEAREST = 500, 10
 MIN_COLLECTION, COLLECTION_VALUES = 1000, 50_000_000  # examples; values in all: MNIST as a whole
@@ -98,12 +99,12 @@ def measure_precision(run: Run, dataset: Dataset) -> PrecisionResult:
     matches = {f"code, {config.latent_dim}": load_code_precision(key, run, train, test)}
     baseline_key: tuple[object, ...] = key  # columns of a table are scaled as this run scales them
     if train.x.dim() == 4:
-        baseline_key = (str(run.config().data), dataset.name, config.latent_dim)
+        baseline_key = (run.config().data, dataset.name, config.latent_dim)
     matches |= load_baseline_precision(baseline_key, run, train, test)
     return PrecisionResult(matches, test.y, len(train.x))
 
 
-@st.cache_data(max_entries=16, show_spinner="Searching with many queries, by code ...")
+@keep_in_memory("Searching with many queries, by code ...")
 def load_code_precision(
     key: tuple[object, ...], _run: Run, _train: LabelledExamples, _test: LabelledExamples
 ) -> Tensor:
@@ -118,9 +119,7 @@ def load_code_precision(
     )
 
 
-@st.cache_data(
-    max_entries=16, show_spinner="Searching with many queries, by raw values and PCA ..."
-)
+@keep_in_memory("Searching with many queries, by raw values and PCA ...")
 def load_baseline_precision(
     key: tuple[object, ...], _run: Run, _train: LabelledExamples, _test: LabelledExamples
 ) -> dict[str, Tensor]:

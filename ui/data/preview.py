@@ -20,6 +20,7 @@ from aecore.runs.uploads import SIDES, UploadedData
 from ui.data.bringing import OWN_SET_KEY
 from ui.kit.cache import load_cached_data, load_cached_frame
 from ui.kit.links import forget_linked, select_linked
+from ui.kit.memory import forget_deleted, keep_in_memory
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
 
@@ -172,7 +173,7 @@ def show_table_preview(config: DataConfig, dataset: Dataset) -> None:
     st.dataframe(frame.head(SHOWN_ROWS), hide_index=True, alt="The first rows of the table")
 
 
-@st.cache_data(max_entries=8, show_spinner="Counting ...")
+@keep_in_memory("Counting ...")
 def describe_columns(config: DataConfig, version: float, _dataset: Dataset) -> pd.DataFrame:
     """Returns a row for each column of a table: what it holds and what became of it."""
     frame = load_cached_frame(config.name, version)
@@ -240,5 +241,6 @@ def delete_set(upload: UploadedData) -> None:
     """Delete a set, and forget that it was chosen."""
     name = escape_name(upload.name)
     upload.delete()
+    forget_deleted()
     forget_linked(OWN_SET_KEY)
     st.toast(f"{name} is deleted.")

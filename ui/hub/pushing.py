@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,21 +15,25 @@ from aecore.hub.cards import make_push_card
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
 from aecore.names import escape_name
+from aecore.runs.ownership import digest_secret
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
+from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_error
 from ui.kit.runs import list_usable_runs, offer_train_page
 from ui.kit.visitor import may_push
 
+zip_lock = threading.Lock()
 CARD_SECONDS = 10.0  # that an answer of the Hub counts for the card
 
 
 class ZippedPage(NamedTuple):
-    """A page as a file."""
+    """A page as a file, which the memory of all visitors keeps or makes again."""
 
-    name: str  # of its run
-    data: bytes
+    run: Run
+    thumbnails: bool
+    size: int  # bytes
 
 
 def show_push() -> None:
@@ -71,15 +76,20 @@ def show_push_form(runs: list[Run]) -> tuple[Run, str, bool]:
 def show_card(run: Run, repo: str) -> None:
     """Show folded the card that the repository would have, its headings three levels lower."""
     with st.expander("Its card", icon=":material/description:"):
-        text = read_push_card(run.path, run.version(), repo, get_hub_token())
+        token = get_hub_token()
+        account = digest_secret("token", str(token))
+        text = read_push_card(run.path, run.version(), repo, account, token)
         body = text.split("---\n", 2)[-1]
         st.markdown(re.sub(r"^(#+ )", r"###\1", body, flags=re.MULTILINE))
 
 
-@st.cache_data(ttl=CARD_SECONDS, show_spinner=False, max_entries=100)
-def read_push_card(path: Path, version: float, repo: str, token: str | bool) -> str:
-    """Returns the card that a push writes; for a login, asks the Hub for the explorer's page."""
-    return make_push_card(Run(path), repo, token)
+@keep_in_memory(seconds=CARD_SECONDS)
+def read_push_card(path: Path, version: float, repo: str, account: str, _token: str | bool) -> str:
+    """Returns the card that a push writes; for a login, asks the Hub for the explorer's page.
+
+    `account` is a digest of the token.
+    """
+    return make_push_card(Run(path), repo, _token)
 
 
 def show_push_button(run: Run, repo: str, private: bool) -> None:
@@ -116,7 +126,7 @@ def show_publish(run: Run, repo: str, private: bool) -> None:
             ),
         )
     if row.button("As a .zip", icon=":material/folder_zip:", key="publish_zip"):
-        start_job("zip", lambda: ZippedPage(run.id, zip_static_page(run, thumbnails=thumbnails)))
+        start_job("zip", lambda: zip_page(run, thumbnails))
     show_published(run)
 
 
@@ -125,13 +135,26 @@ def show_published(run: Run) -> None:
     if address := poll_job("publish", "Making the page ...").result:
         st.success(f"Published: [{address}]({address})", icon=":material/public:")
     page = poll_job("zip", "Making the page ...").result
-    if isinstance(page, ZippedPage) and page.name == run.id:
+    if isinstance(page, ZippedPage) and page.run == run:
         st.download_button(
-            f"{escape_name(page.name)}.zip, {len(page.data) / 1e6:.1f} MB",
-            page.data,
-            f"{page.name}.zip",
+            f"{escape_name(run.id)}.zip, {page.size / 1e6:.1f} MB",
+            lambda: load_zipped_page(run.path, run.version(), page.thumbnails),
+            f"{run.id}.zip",
             "application/zip",
             icon=":material/download:",
             on_click="ignore",
             help="Unpack it and open index.html.",
         )
+
+
+def zip_page(run: Run, thumbnails: bool) -> ZippedPage:
+    """Makes the page of a run as a .zip, to be downloaded."""
+    data = load_zipped_page(run.path, run.version(), thumbnails)
+    return ZippedPage(run, thumbnails, len(data))
+
+
+@keep_in_memory()
+def load_zipped_page(path: Path, version: float, thumbnails: bool) -> bytes:
+    """Returns the page of a run as a .zip; one at a time is made, since that takes memory."""
+    with zip_lock:
+        return zip_static_page(Run(path), thumbnails=thumbnails)

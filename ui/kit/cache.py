@@ -1,6 +1,7 @@
-"""Caches that pages share: models, data and codes, keyed by run and version of its weights.
+"""What pages share of runs: models, data and codes, kept by run and version of its weights.
 
-`get_...(run)` is for pages; the cached function `load_...` behind it takes what identifies the run.
+`get_...(run)` is for pages; the function `load_...` behind it, whose results are kept in the one
+memory of all visitors (`ui.kit.memory`), takes what identifies the run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 import torch
 from torch import Tensor
 
@@ -38,11 +38,13 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.run import Run
+from ui.kit.links import read_inputs_owner
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 MAP_POINTS = 1_000_000  # encoded at most
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@keep_in_memory()
 def load_cached_model(path: str, version: float) -> Autoencoder:
     """Returns the best weights of a run; nobody changes them, so one model serves all visitors."""
     return Autoencoder.load(path)
@@ -53,19 +55,19 @@ def get_model(run: Run) -> Autoencoder:
     return load_cached_model(str(run.path), run.version())
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the data ...")
+@keep_in_memory("Reading the data ...", decodes=True)
 def load_cached_data(config: DataConfig) -> Dataset:
     """Returns the data set that a config describes."""
     return load_dataset(config)
 
 
-@st.cache_resource(max_entries=3, show_spinner="Reading the table ...")
+@keep_in_memory("Reading the table ...", decodes=True)
 def load_cached_frame(path: str, version: float) -> pd.DataFrame:
     """Returns a .csv or .parquet as it stands; nobody changes it."""
     return read_frame(Path(path))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@keep_in_memory()
 def load_stand_in(shape: tuple[int, ...]) -> Dataset:
     """Returns digits of the shape of data that is not at hand."""
     return make_stand_in_digits(shape)
@@ -90,7 +92,7 @@ def warm_caches() -> None:
             encode_in_chunks(get_model(run), get_dataset(run)[0].test.x[:8])
 
 
-@st.cache_resource(max_entries=8, show_spinner="Encoding ...")  # no copies: codes can be large
+@keep_in_memory("Encoding ...")
 def load_codes_and_errors(
     path: str, version: float, data_name: str, split: str, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -120,7 +122,7 @@ def get_codes(
     return load_codes_and_errors(str(run.path), run.version(), dataset.name, split, count)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Finding the principal components ...")
+@keep_in_memory("Finding the principal components ...")
 def load_principal_positions(
     path: str, version: float, data_name: str, split: str, count: int, dims: int
 ) -> np.ndarray:
@@ -136,7 +138,7 @@ def get_principal_positions(run: Run, split: str, count: int, dims: int) -> np.n
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@keep_in_memory()
 def load_principal_plane(
     path: str, version: float, data_name: str, split: str, count: int
 ) -> Plane:
@@ -151,7 +153,7 @@ def get_principal_plane(run: Run, split: str, count: int) -> Plane:
     )
 
 
-@st.cache_resource(max_entries=8, show_spinner="Comparing neighbours ...")
+@keep_in_memory("Comparing neighbours ...")
 def load_preserved_shares(
     token: tuple[object, ...], _z: np.ndarray, _positions: np.ndarray
 ) -> np.ndarray:
@@ -170,7 +172,7 @@ def get_preserved_shares(
     return load_preserved_shares(token, shown.z, positions)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@keep_in_memory()
 def load_saved_epochs(path: str, version: float) -> dict[str, np.ndarray]:
     """Returns what the run kept of its epochs, packed for the explorer."""
     run = Run(Path(path))
@@ -183,8 +185,8 @@ def get_saved_epochs(run: Run) -> dict[str, np.ndarray]:
     return {} if get_dataset(run)[1] else load_saved_epochs(str(run.path), run.version())
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def load_encoded_gif(digest: str, _frames: Tensor, milliseconds: int) -> bytes:
+@keep_in_memory()
+def load_encoded_gif(digest: ExamplesKey, _frames: Tensor, milliseconds: int) -> bytes:
     """Returns frames as an animation, which `digest` identifies."""
     return encode_gif(_frames, milliseconds)
 
@@ -194,7 +196,7 @@ def encode_cached_gif(frames: Tensor, milliseconds: int) -> bytes:
     return load_encoded_gif(digest_examples(frames), frames, milliseconds)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Fitting a density to the codes ...")
+@keep_in_memory("Fitting a density to the codes ...")
 def load_cached_density(path: str, version: float, data_name: str) -> Density:
     """Returns a density that was fitted to the codes of training examples."""
     run = Run(Path(path))
@@ -209,7 +211,7 @@ def get_density(run: Run) -> Density | None:
     return load_cached_density(str(run.path), run.version(), get_dataset(run)[0].name)
 
 
-@st.cache_data(max_entries=64, show_spinner="Measuring ...")
+@keep_in_memory("Measuring ...")
 def measure_test_metrics(path: str, version: float, data_name: str) -> dict[str, float]:
     """Returns the test metrics of a run, measured now."""
     run = Run(Path(path))
@@ -223,9 +225,13 @@ def get_test_metrics(run: Run) -> dict[str, float]:
     )
 
 
-def digest_examples(x: Tensor) -> str:
-    """Returns a name of examples by their values, to cache results under."""
-    return hashlib.blake2b(x.contiguous().numpy().data, digest_size=16).hexdigest()
+def digest_examples(x: Tensor) -> ExamplesKey:
+    """Returns what identifies examples: their values and, of what the visitor brought, the owner.
+
+    Results of them are kept under it.
+    """
+    digest = hashlib.blake2b(x.contiguous().numpy().data, digest_size=16).hexdigest()
+    return ExamplesKey(digest, read_inputs_owner())
 
 
 def pick_test_examples(run: Run, count: int, seed: int = 0) -> Tensor:

@@ -16,6 +16,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +28,17 @@ from starlette.routing import Route
 from aecore.errors import AecoreError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
 from aecore.names import clean_name
+from aecore.runs.ownership import Visitor
+from ui.kit.memory import find_origin, find_private_owner, memory_store
 from ui.kit.messages import hide_folders
+from ui.kit.sessions import is_visitor_present
+from ui.kit.visitor import get_visitor
 
 EXPLORER_HTML = (
     '<div class="explorer-root"></div>\n<noscript>The explorer needs JavaScript.</noscript>\n'
 )
 MAX_SELECTIONS, MAX_SELECTION_NAME = 100, 40  # of what a browser may send
+MAX_SELECTED_ROWS = 2_000_000  # of all selections of a map together
 
 explorer_component = st.components.v2.component(
     "explorer",
@@ -78,10 +84,12 @@ def read_explorer_answer(answer: Any, count: int) -> MapSelection:
         return MapSelection([], None)
     named = answer.get("named")
     pairs = list(named.items())[:MAX_SELECTIONS] if isinstance(named, Mapping) else []
-    named_rows = {}
+    named_rows: dict[str, np.ndarray] = {}
+    room = MAX_SELECTED_ROWS
     for name, bits in pairs:
         rows = decode_members(bits, count)
-        if len(rows):
+        room -= len(rows)
+        if len(rows) and room >= 0:
             named_rows[clean_name(str(name), MAX_SELECTION_NAME)] = rows
     return MapSelection(decode_members(answer.get("rows"), count).tolist(), named_rows)
 
@@ -98,25 +106,56 @@ def decode_members(bits: Any, count: int) -> np.ndarray:
 # -- models, fetched by the page
 
 
-class PromisedPacks:
-    """Packs that a page may fetch by their token, each built at its first request."""
+class Promise(NamedTuple):
+    """A pack that may be fetched for as long as its visitor may see the run."""
 
-    MAX_PROMISED = 16  # packs that may be asked for
-    MAX_BUILT = 4  # packs whose bytes stay in memory
+    owner: str  # whose it alone is; empty where everybody may see the run
+    visitor: Visitor
+    folder: Path  # of the run
+    build: Callable[[str], bytes]
+
+
+class PromisedPacks:
+    """Packs that a page may fetch by their token, each built at a request and kept in memory.
+
+    A promise holds on to no data: `build` reads what it needs.
+    """
+
+    MAX_PROMISED = 16  # packs of one visitor that may be asked for
+    MAX_SHARED = 512  # packs of what everybody may see
 
     def __init__(self) -> None:
         self.secret = secrets.token_bytes(16)
         self.lock, self.build_lock = threading.Lock(), threading.Lock()
-        self.promised: OrderedDict[str, Callable[[str], bytes]] = OrderedDict()
-        self.built: OrderedDict[str, bytes] = OrderedDict()
+        self.promised: OrderedDict[str, Promise] = OrderedDict()
 
-    def promise(self, name: str, build: Callable[[str], bytes]) -> str:
-        """Return the token under which `build(token)` can be fetched; one for each name."""
-        token = hashlib.blake2b(name.encode(), key=self.secret, digest_size=16).hexdigest()
+    def promise(self, folder: Path, name: str, build: Callable[[str], bytes]) -> str:
+        """Return the token under which `build(token)` can be fetched.
+
+        There is one for each name of a pack of a run: for everybody where everybody may see the
+        run, else for this visitor alone.
+        """
+        visitor = get_visitor()
+        owner = find_private_owner(folder) and visitor.owner
+        text = f"{owner} {folder.resolve()} {name}"
+        token = hashlib.blake2b(text.encode(), key=self.secret, digest_size=16).hexdigest()
         with self.lock:
-            self.promised[token] = build
-            keep_latest(self.promised, token, self.MAX_PROMISED)
+            self.promised[token] = Promise(owner, visitor, folder, build)
+            self.promised.move_to_end(token)
+            self.keep_latest(owner)
         return token
+
+    def keep_latest(self, owner: str) -> None:
+        """Drop the oldest promises to an owner, and all to visitors who have left."""
+        limit = self.MAX_PROMISED if owner else self.MAX_SHARED
+        mine = [token for token, promise in self.promised.items() if promise.owner == owner]
+        left = [
+            token
+            for token, promise in self.promised.items()
+            if promise.owner not in ("", owner) and not is_visitor_present(promise.owner)
+        ]
+        for token in [*mine[:-limit], *left]:
+            del self.promised[token]
 
     def get(self, token: str) -> bytes | None:
         """Return the bytes of a pack; None for a token that was never given out, or too long ago.
@@ -124,21 +163,15 @@ class PromisedPacks:
         Raises what building the pack raises.
         """
         with self.lock:
-            build = self.promised.get(token)
-        if build is None:
+            promise = self.promised.get(token)
+        if promise is None or not promise.visitor.may_see(promise.folder):
             return None
-        with self.build_lock:  # one at a time: they need memory
-            if token not in self.built:
-                self.built[token] = build(token)
-            keep_latest(self.built, token, self.MAX_BUILT)
-            return self.built[token]
 
+        def build() -> bytes:
+            with self.build_lock:  # one at a time: they need memory
+                return promise.build(token)
 
-def keep_latest(entries: OrderedDict[str, Any], key: str, limit: int) -> None:
-    """Move `key` to the end, and drop the oldest entries beyond `limit`."""
-    entries.move_to_end(key)
-    while len(entries) > limit:
-        entries.popitem(last=False)
+        return memory_store.load(("pack", token), build, find_origin([promise.folder]))
 
 
 def send_pack(request: Request) -> Response:

@@ -20,9 +20,15 @@ from aecore.data.tables import read_frame
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
-from ui.kit.links import format_selection_key, read_selections, select_linked
+from ui.kit.links import (
+    format_selection_key,
+    keep_inputs_owner,
+    read_selections,
+    select_linked,
+)
+from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_error, show_note
-from ui.kit.visitor import map_own_sets, name_own_sets
+from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
 TEST_SPLIT = "test set"  # an option of the select box, and its name on pages
 SPLIT_NAMES = {"test": TEST_SPLIT, "train": "training set"}
@@ -80,6 +86,7 @@ def choose_inputs(
     options = [TEST_SPLIT, *selections, *sets]
     option = select_linked(container, "Inputs", options, key, names, INPUTS_HELP)
     inputs = selections.get(option) or take_split(dataset, "test")
+    keep_inputs_owner(get_visitor().owner if option in sets else "")
     if option in sets:
         try:
             upload = sets[option]
@@ -153,7 +160,7 @@ def fill_with_means(x: Tensor, dataset: Dataset) -> Tensor:
 # -- the visitor's own sets
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading your data ...")
+@keep_in_memory("Reading your data ...", decodes=True)
 def load_fitted_inputs(run: Run, columns: tuple[str, ...], config: DataConfig, name: str) -> Inputs:
     """Returns a visitor's set as this run takes it. Raises DataError where it cannot."""
     shape = run.config().model.input_shape

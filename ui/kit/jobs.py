@@ -8,6 +8,8 @@ it with `start_job` and calls `poll_job` wherever its outcome is shown:
     outcome = poll_job("fetch", "Fetching ...")
     if outcome.state == "done":
         st.write(outcome.result)
+
+What a job returns stays with its session, so it is small: bytes belong into `ui.kit.memory`.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ from typing import Any, Literal, NamedTuple
 import streamlit as st
 
 from aecore.errors import AecoreError
+from aecore.limits import is_public
 from ui.kit.messages import show_error
+from ui.kit.sessions import call_at_session_end, get_session_id, session_watch
 
 POLL_SECONDS = 1.0
+VISITOR_JOBS, MAX_JOBS = 4, 16  # that run at a time on a public Space, of one visitor and of all
 SESSION_KEY = "visitor"  # of the session state: the name of this session in the registry
 
 
@@ -41,9 +46,17 @@ IDLE, RUNNING = JobOutcome("idle"), JobOutcome("running")
 
 
 def start_job(name: str, call: Callable[[], Any]) -> None:
-    """Run `call` in a thread, unless a job of that name is running; forget its last outcome."""
+    """Run `call` in a thread, unless a job of that name is running; forget its last outcome.
+
+    The job fails at once where too many are running.
+    """
     forget_jobs([name])
-    get_job_registry().start(make_job_key(name), call)
+    session_id = get_session_id()
+    starter = JobStarter(session_id, session_watch.find_owner(session_id))
+    try:
+        get_job_registry().start(make_job_key(name), call, starter)
+    except AecoreError as error:
+        st.session_state[f"result-{name}"] = JobOutcome("failed", error=error)
 
 
 def is_job_running(name: str) -> bool:
@@ -110,23 +123,52 @@ def make_job_key(name: str) -> str:
 # -- of the server
 
 
+class JobStarter(NamedTuple):
+    """Who started a job."""
+
+    session_id: str = ""
+    owner: str = ""  # the visitor; empty at home
+
+
 class JobRegistry:
-    """The jobs of all sessions by their keys, each in a thread; outcomes wait to be taken once."""
+    """The jobs of all sessions by their keys, each in a thread; outcomes wait to be taken once.
+
+    What a session that has ended would have taken is dropped.
+    """
 
     def __init__(self) -> None:
         self.outcomes: dict[str, JobOutcome] = {}
+        self.starters: dict[str, JobStarter] = {}  # of the outcomes
+        self.working: list[str] = []  # whose each thread that works is, also of those who left
         self.guard = threading.Lock()
 
-    def start(self, key: str, call: Callable[[], Any]) -> None:
-        """Run `call` in a thread, unless a job of that key is running."""
+    def start(self, key: str, call: Callable[[], Any], starter: JobStarter | None = None) -> None:
+        """Run `call` in a thread, unless a job of that key is running.
+
+        AecoreError where too many are running.
+        """
+        starter = starter or JobStarter()
         with self.guard:
             if self.look(key).state == "running":
                 return
-            self.outcomes[key] = RUNNING
-        threading.Thread(target=self.work, args=(key, call), daemon=True).start()
+            self.check_room(starter.owner)
+            self.outcomes[key], self.starters[key] = RUNNING, starter
+            self.working.append(starter.owner)
+        threading.Thread(target=self.work, args=(key, call, starter), daemon=True).start()
 
-    def work(self, key: str, call: Callable[[], Any]) -> None:
-        """Call, and keep the outcome."""
+    def check_room(self, owner: str) -> None:
+        """Raises AecoreError where a visitor, or all of them, have as many jobs as may run."""
+        if not is_public():
+            return
+        if self.working.count(owner) >= VISITOR_JOBS:
+            raise AecoreError(
+                f"{VISITOR_JOBS} tasks of yours are running. Wait until one has ended."
+            )
+        if len(self.working) >= MAX_JOBS:
+            raise AecoreError("This server is busy with other visitors' tasks. Try again soon.")
+
+    def work(self, key: str, call: Callable[[], Any], starter: JobStarter) -> None:
+        """Call, and keep the outcome if the session is still there."""
         try:
             outcome = JobOutcome("done", call())
         except AecoreError as error:
@@ -135,7 +177,9 @@ class JobRegistry:
             text = f"That failed unexpectedly: {type(error).__name__}. Please report it."
             outcome = JobOutcome("failed", error=AecoreError(text))
         with self.guard:
-            self.outcomes[key] = outcome
+            self.working.remove(starter.owner)
+            if self.starters.get(key) is starter:
+                self.outcomes[key] = outcome
 
     def look(self, key: str) -> JobOutcome:
         """Returns the outcome so far."""
@@ -146,10 +190,20 @@ class JobRegistry:
         with self.guard:
             if self.look(key).state == "running":
                 return IDLE
+            self.starters.pop(key, None)
             return self.outcomes.pop(key, IDLE)
 
+    def drop_session(self, session_id: str) -> None:
+        """Drop the outcomes of a session that has ended, also of its jobs that are running."""
+        with self.guard:
+            for key in [key for key, one in self.starters.items() if one.session_id == session_id]:
+                del self.starters[key], self.outcomes[key]
 
-@st.cache_resource
+
+job_registry = JobRegistry()
+call_at_session_end(job_registry.drop_session)
+
+
 def get_job_registry() -> JobRegistry:
     """Returns the registry of this server."""
-    return JobRegistry()
+    return job_registry

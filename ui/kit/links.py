@@ -68,6 +68,16 @@ def read_selections(data_name: str, split: str = "test") -> dict[str, np.ndarray
     return st.session_state.get("selections", {}).get((data_name, split), {})
 
 
+def keep_inputs_owner(owner: str) -> None:
+    """Remember whose the inputs of the page are; empty for a run's own."""
+    st.session_state["inputs-owner"] = owner
+
+
+def read_inputs_owner() -> str:
+    """Returns whose the inputs of the page are; empty for a run's own."""
+    return str(st.session_state.get("inputs-owner", ""))
+
+
 def format_selection_key(split: str, name: str) -> str:
     """Returns a selection's key in an address."""
     return f"{split}:{name}"

@@ -8,7 +8,14 @@ from aecore.data.splits import Dataset
 from aecore.explorer.packs import MapInputs, encode_map_pack, encode_model_pack
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from ui.kit.cache import MAP_POINTS, get_model, get_preserved_shares, get_saved_epochs
+from ui.kit.cache import (
+    MAP_POINTS,
+    get_codes,
+    get_dataset,
+    get_model,
+    get_preserved_shares,
+    get_saved_epochs,
+)
 from ui.kit.explorer import promised_packs, read_explorer_answer, show_explorer
 from ui.kit.links import keep_selections
 from ui.latent.charts import draw_latent_map
@@ -73,9 +80,10 @@ def show_map_explorer(
 def encode_explorer_map(run: Run, dataset: Dataset, latent_map: LatentMap, view: MapView) -> bytes:
     """Returns the map for the explorer, with a token under which the page fetches the model."""
     inputs = MapInputs(dataset, view.split, latent_map.z, latent_map.errors)
-    name = f"{run.path.resolve()} {run.version()} {dataset.name} {view.split} {view.points}"
+    split, points = view.split, view.points
+    name = f"{run.version()} {dataset.name} {split} {points}"
     token = promised_packs.promise(
-        name, lambda token: encode_model_pack(get_model(run), inputs, token=token)
+        run.path, name, lambda token: build_model_pack(run, split, points, token)
     )
     preserved = None
     if view.colour == "neighbours":
@@ -96,6 +104,12 @@ def encode_explorer_map(run: Run, dataset: Dataset, latent_map: LatentMap, view:
         marked=st.session_state.get(INPUT_NUMBER_KEY),
         epochs=get_saved_epochs(run) if has_epochs else {},
     )
+
+
+def build_model_pack(run: Run, split: str, points: int, token: str) -> bytes:
+    """Returns the pack of a run's model, with the codes of the first `points` of a split."""
+    inputs = MapInputs(get_dataset(run)[0], split, *get_codes(run, split, points))
+    return encode_model_pack(get_model(run), inputs, token=token)
 
 
 def forget_typed_input(key: str) -> None:

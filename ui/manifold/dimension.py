@@ -15,6 +15,7 @@ from aecore.names import escape_name
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 from ui.manifold.charts import draw_coloured_map
 from ui.manifold.geometry import show_run_columns
 from ui.manifold.point import MAPPED_POINTS
@@ -47,9 +48,9 @@ def show_dimension_map(run: Run, x: Tensor) -> None:
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner="Differentiating at every point ...")
+@keep_in_memory("Differentiating at every point ...")
 def load_local_dimensions(
-    path: str, version: float, digest: str, _run: Run, _x: Tensor
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns codes (N, latent_dim) and local dimensions (N,) of inputs."""
     model = get_model(_run)

@@ -18,6 +18,7 @@ from aecore.analysis.manifold import (
 )
 from aecore.runs.run import Run
 from ui.kit.cache import digest_examples, get_model
+from ui.kit.memory import ExamplesKey, keep_in_memory
 from ui.kit.runs import format_run_title
 
 COUNTABLE_NOTE = (
@@ -41,16 +42,16 @@ def get_point_geometry(run: Run, x: Tensor) -> PointGeometry:
     return load_point_geometry(str(run.path), run.version(), digest_examples(x), run, x)
 
 
-@st.cache_resource(max_entries=32, show_spinner="Differentiating ...")
+@keep_in_memory("Differentiating ...")
 def load_point_geometry(
-    path: str, version: float, digest: str, _run: Run, _x: Tensor
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
 ) -> PointGeometry:
     """Returns the geometry at an input, which `digest` identifies."""
     model = get_model(_run)
     z = encode_in_chunks(model, _x)
     encoder = torch.linalg.svdvals(compute_encoder_jacobians(model, _x)[0])
     frame = decompose_jacobian(compute_decoder_jacobians(model, z)[0])
-    return PointGeometry(_x, z, decode_in_chunks(model, z), encoder, frame)
+    return PointGeometry(_x.clone(), z, decode_in_chunks(model, z), encoder, frame)
 
 
 def has_countable_codes(run: Run) -> bool:

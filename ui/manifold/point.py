@@ -17,6 +17,7 @@ from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import choose_index
 from ui.kit.figures import draw_small_map
 from ui.kit.inputs import Inputs
+from ui.kit.memory import ExamplesKey, keep_in_memory
 
 MAPPED_POINTS = 400  # points of a map
 POINT_NUMBER_KEY = "input"  # of the widget in which the input is chosen by its number
@@ -81,7 +82,9 @@ def forget_typed_number() -> None:
     st.session_state[POINT_NUMBER_KEY] = None
 
 
-@st.cache_resource(max_entries=16, show_spinner="Encoding ...")
-def load_input_codes(path: str, version: float, digest: str, _run: Run, _x: Tensor) -> np.ndarray:
+@keep_in_memory("Encoding ...")
+def load_input_codes(
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
+) -> np.ndarray:
     """Returns the codes (N, latent_dim) of inputs, which `digest` identifies."""
     return encode_in_chunks(get_model(_run), _x).numpy()

@@ -15,6 +15,7 @@ from aecore.runs.run import Run
 from ui.kit.cache import get_model
 from ui.kit.examples import is_point_cloud
 from ui.kit.figures import get_variant_colour
+from ui.kit.memory import keep_in_memory
 from ui.manifold.geometry import get_point_geometry, has_countable_codes, show_run_columns
 from ui.manifold.surface_chart import LearnedSurface, PointTangents, draw_surface
 
@@ -62,7 +63,7 @@ def show_run_surface(run: Run, dataset: Dataset, x: Tensor) -> None:
     )
 
 
-@st.cache_resource(max_entries=16, show_spinner="Drawing the surface ...")
+@keep_in_memory("Drawing the surface ...")
 def load_learned_surface(
     path: str, version: float, data_name: str, _run: Run, _dataset: Dataset
 ) -> LearnedSurface:

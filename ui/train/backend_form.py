@@ -12,10 +12,11 @@ from aecore.backends.launch import read_order, send_run, start_run
 from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError
 from aecore.names import escape_name
-from aecore.runs.ownership import claim_folder
+from aecore.runs.ownership import claim_folder, digest_secret
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
+from ui.kit.memory import keep_in_memory
 from ui.kit.messages import format_problem
 from ui.kit.visitor import get_visitor, list_visible_runs
 
@@ -45,7 +46,8 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
         format_func=format_backend,
     )
     entry = BACKENDS[engine]
-    devices = list_devices(engine, get_hub_token() if entry.needs_token else False)
+    token = get_hub_token() if entry.needs_token else False
+    devices = list_devices(engine, digest_secret("token", str(token)), token)
     usable = {device.name: device for device in devices if not device.why_not}
     if not usable:
         st.info(format_problem(devices[0].why_not), icon=":material/info:")
@@ -93,10 +95,13 @@ def format_device(device: Device) -> str:
     return f"{device.label} · {device.detail}{price}" if device.detail else f"{device.label}{price}"
 
 
-@st.cache_data(ttl=DEVICES_TTL, show_spinner="Asking what is there ...", max_entries=100)
-def list_devices(engine: str, token: str | bool) -> list[Device]:
-    """Returns what a backend offers, or one device that says why it offers nothing."""
-    return open_backend(engine, token).devices()
+@keep_in_memory("Asking what is there ...", seconds=DEVICES_TTL)
+def list_devices(engine: str, account: str, _token: str | bool) -> list[Device]:
+    """Returns what a backend offers to an account, or one device that says why it offers nothing.
+
+    `account` is a digest of the token.
+    """
+    return open_backend(engine, _token).devices()
 
 
 def start_training(run: Run, place: TrainingPlace | None) -> None:

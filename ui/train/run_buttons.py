@@ -12,6 +12,7 @@ from aecore.errors import AecoreError
 from aecore.names import escape_name
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.hub_account import get_hub_token
+from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error_toast
 from ui.kit.runs import show_run_links
 from ui.kit.visitor import check_may_change, get_visitor, may_change
@@ -90,6 +91,7 @@ def delete_shown_run(run: Run) -> None:
     try:
         check_may_change(run)
         run.delete()
+        forget_deleted()
         st.query_params.pop("run", None)
         st.toast(f"{escape_name(run.id)} is deleted.")
     except AecoreError as error:

@@ -1,0 +1,100 @@
+"""Small maps of arrays by t-SNE and UMAP, made in a process that yields and ends with its server.
+
+`python -m aecore.analysis.array_maps FOLDER` reads the arrays of <FOLDER>/arrays.safetensors and
+writes their maps to <FOLDER>/maps.safetensors. As other slow maps, it waits for its turn.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aecore.analysis.projection_job import ERROR_PREFIX, print_step, take_turn
+from aecore.errors import AecoreError, RunError
+from aecore.runs.process import LockFile, read_log_tail, start_module, try_lock
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+ARRAYS_FILE, MAPS_FILE = "arrays.safetensors", "maps.safetensors"
+POLL_SECONDS = 0.1
+METHODS = ("t-SNE", "UMAP")
+
+
+def place_arrays(
+    arrays: Mapping[str, Tensor], is_wanted: Callable[[], bool] = lambda: True
+) -> dict[str, np.ndarray]:
+    """Returns maps (N, 2) of arrays (N, d) by t-SNE and UMAP, named "array, method".
+
+    Waits for the process that makes them. RunError where that fails, or is no longer wanted.
+    """
+    from safetensors.torch import load_file, save_file
+
+    with tempfile.TemporaryDirectory(prefix="aecore-maps-") as name:
+        folder = Path(name)
+        save_file({name: x.contiguous() for name, x in arrays.items()}, folder / ARRAYS_FILE)
+        run_and_wait(folder, is_wanted)
+        if not (folder / MAPS_FILE).exists():
+            raise RunError(find_failure(folder / "log.txt"))
+        maps = load_file(folder / MAPS_FILE)
+        names = [f"{array}, {method}" for method in METHODS for array in arrays]
+        return {name: maps[name].numpy() for name in names}
+
+
+def run_and_wait(folder: Path, is_wanted: Callable[[], bool]) -> None:
+    """Runs the process over a folder until it has ended, or is no longer wanted."""
+    lock = LockFile(folder / "lock")
+    with open(lock.path, "a+") as file:
+        try_lock(file)
+        log = folder / "log.txt"
+        module = "aecore.analysis.array_maps"
+        pid = start_module(module, str(folder), log=log, held_lock=file, is_tied=True)
+        file.write(str(pid))
+    while lock.is_held():
+        if not is_wanted():
+            lock.end_holder(0)
+        time.sleep(POLL_SECONDS)
+
+
+def find_failure(log: Path) -> str:
+    """Returns why a process that printed this log made no maps."""
+    said = [line for line in read_log_tail(log) if line.startswith(ERROR_PREFIX)]
+    return said[-1].removeprefix(ERROR_PREFIX) if said else "The process that makes the maps died."
+
+
+# -- the process
+
+
+def write_array_maps(folder: Path) -> None:
+    """Places the arrays of a folder by each method."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from aecore.analysis.latent import project_by_tsne, project_by_umap
+
+    maps = {}
+    for method, project in zip(METHODS, (project_by_tsne, project_by_umap), strict=True):
+        for name, x in load_file(folder / ARRAYS_FILE).items():
+            print_step(f"Placing {name} by {method}")
+            maps[f"{name}, {method}"] = torch.from_numpy(project(x.numpy(), 2, 0)).contiguous()
+    save_file(maps, folder / MAPS_FILE)
+
+
+def main() -> int:
+    """Waits for its turn and makes the maps of a folder; returns the exit status."""
+    try:
+        with take_turn(is_tied=True):
+            write_array_maps(Path(sys.argv[1]))
+    except AecoreError as error:
+        sys.stdout.write(f"{ERROR_PREFIX}{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
