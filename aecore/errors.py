@@ -15,6 +15,10 @@ class DataError(AecoreError):
     """Data cannot be read, or no model could learn from them."""
 
 
+class StorageError(AecoreError):
+    """There is no room on the disk for what somebody wants to keep."""
+
+
 class CheckpointError(AecoreError):
     """A run folder or a weights file is incomplete, of another program, or hostile."""
 
