@@ -5,12 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from aecore.backends.local import continue_queue
+from ui.kit.operator import offer_settings
 from ui.kit.runs import show_live_runs
 
 
 def make_page(file: str, title: str, icon: str) -> st.Page:
     """Returns a page of this folder, whose address is its title."""
-    return st.Page(file, title=title, icon=f":material/{icon}:", url_path=title.lower())
+    address = title.lower().replace(" ", "-")
+    return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address)
 
 
 NAVIGATION = {
@@ -19,6 +21,7 @@ NAVIGATION = {
         make_page("data.py", "Data", "database"),
         make_page("train.py", "Train", "model_training"),
         make_page("compare.py", "Compare", "compare"),
+        make_page("my_things.py", "My things", "inventory_2"),
     ],
     "Explore": [
         make_page("latent.py", "Latent", "scatter_plot"),
@@ -43,4 +46,5 @@ page = st.navigation(NAVIGATION)
 continue_queue()
 with st.sidebar:
     show_live_runs()
+    offer_settings()
 page.run()
