@@ -17,12 +17,14 @@ from starlette.routing import Route
 
 from aecore.limits import is_public
 from aecore.runs.drafts import remove_all_drafts
+from aecore.runs.keeping import keep_sweeping
 from aecore.runs.listing import runs_folder
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import PACK_ROUTE
 from ui.kit.sessions import watch_sessions
 from ui.kit.uploader import UPLOAD_ROUTE
 from ui.kit.visitor_cookie import VisitorCookie
+from ui.kit.zip_link import ZIP_ROUTE
 
 
 def answer_health(request: Request) -> PlainTextResponse:
@@ -64,10 +66,10 @@ def prepare_server() -> None:
 # The browser's own export of a table would write cells that a spreadsheet runs as formulas.
 st.set_option("client.disableDataExport", is_public())
 threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
-for work in (prepare_server, watch_sessions):
+for work in (prepare_server, watch_sessions, keep_sweeping):
     threading.Thread(target=work, daemon=True).start()
 middleware = [Middleware(VisitorCookie)]
-routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
+routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE, ZIP_ROUTE]
 app = st.App(
     "pages/_router.py", routes=routes, middleware=middleware, secrets=read_sign_in_settings()
 )

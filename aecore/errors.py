@@ -19,6 +19,10 @@ class RoomError(DataError):
     """Data find no room in memory now."""
 
 
+class StorageError(AecoreError):
+    """There is no room on the disk for what somebody wants to keep."""
+
+
 class CheckpointError(AecoreError):
     """A run folder or a weights file is incomplete, of another program, or hostile."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from aecore.backends.local import continue_queue
+from ui.kit.operator import offer_settings
 from ui.kit.runs import show_live_runs
 from ui.kit.sessions import note_session
 from ui.kit.visitor import get_visitor
@@ -12,7 +13,8 @@ from ui.kit.visitor import get_visitor
 
 def make_page(file: str, title: str, icon: str) -> st.Page:
     """Returns a page of this folder, whose address is its title."""
-    return st.Page(file, title=title, icon=f":material/{icon}:", url_path=title.lower())
+    address = title.lower().replace(" ", "-")
+    return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address)
 
 
 NAVIGATION = {
@@ -21,6 +23,7 @@ NAVIGATION = {
         make_page("data.py", "Data", "database"),
         make_page("train.py", "Train", "model_training"),
         make_page("compare.py", "Compare", "compare"),
+        make_page("my_things.py", "My things", "inventory_2"),
     ],
     "Explore": [
         make_page("latent.py", "Latent", "scatter_plot"),
@@ -46,4 +49,5 @@ continue_queue()
 note_session(get_visitor().ids)
 with st.sidebar:
     show_live_runs()
+    offer_settings()
 page.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ui.kit.visitor import show_session_note
 from ui.train.backend_form import choose_training_place
 from ui.train.form import choose_training
 from ui.train.live import read_watched_id, show_watched_run
@@ -16,6 +17,7 @@ watched_id = read_watched_id()
 if watched_id:
     show_watched_run(watched_id)
     st.stop()
+show_session_note()
 st.markdown("Choose a variant and data, then press **Start**. Every default is a good first try.")
 training = choose_training()
 if training is None:

@@ -93,15 +93,13 @@ def test_other_files_are_refused(name):
         check_upload_name(name)
 
 
-def test_sets_without_anything_are_cleared_away_and_on_request_old_ones():
+def test_sets_without_anything_are_cleared_away():
     empty, full = create_upload(), bring_data()
     past = time.time() - 7200
     for one in (empty, full):
         os.utime(one.path, (past, past))
     create_upload()
     assert not empty.path.exists() and full.path.exists()
-    create_upload(keep=3600)
-    assert not full.path.exists()
 
 
 def test_a_deleted_set_is_gone():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -26,11 +27,16 @@ DATASET_NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 
 
 def fetch_hub_dataset(
-    repo: str, into: UploadedData, split: str = "train", token: Token = None
+    repo: str,
+    into: UploadedData,
+    split: str = "train",
+    token: Token = None,
+    reserve: Callable[[int], object] = lambda size: None,
 ) -> str:
     """Fills a set with the first FETCHED_ROWS rows of a split; returns a sentence that says so.
 
-    Raises HubError where the Hub has no such data, DataError where they cannot be read.
+    `reserve` is called with the bytes of each file before they are kept, and may raise. Raises
+    HubError where the Hub has no such data, DataError where they cannot be read or are too many.
     """
     if not DATASET_NAME.fullmatch(repo):
         raise HubError(
@@ -48,6 +54,8 @@ def fetch_hub_dataset(
                 break
             part = Path(folder) / f"{number}.parquet"
             download_dataset_file(address, part, token, repo)
+            check_set_size(out.tell() + part.stat().st_size, repo)
+            reserve(part.stat().st_size)
             rows.append(part)
             part.unlink()
         if not rows.close():
@@ -80,7 +88,6 @@ def download_dataset_file(address: str, target: Path, token: Token, repo: str) -
     """Downloads one file, no larger than a visitor may bring; the token goes to the Hub alone."""
     from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-    limit = read_upload_bytes()
     is_on_hub = address.startswith(hub_endpoint() + "/")
     with explain_hub_errors(repo):
         headers = build_hf_headers(
@@ -91,11 +98,17 @@ def download_dataset_file(address: str, target: Path, token: Token, repo: str) -
             hf_raise_for_status(answer)
             for chunk in answer.iter_bytes():
                 file.write(chunk)
-                if file.tell() > limit:
-                    raise DataError(
-                        f"A file of {repo} is larger than the limit of {limit / 1e6:,.0f} MB. "
-                        "Download it, and upload a part."
-                    )
+                check_set_size(file.tell(), repo)
+
+
+def check_set_size(size: int, repo: str) -> None:
+    """Raises DataError for more bytes than a visitor may bring."""
+    limit = read_upload_bytes()
+    if size > limit:
+        raise DataError(
+            f"{repo} is larger than the limit of {limit / 1e6:,.0f} MB. "
+            "Download it, and upload a part."
+        )
 
 
 class FirstRows:

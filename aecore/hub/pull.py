@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from aecore.errors import HubError
@@ -11,16 +12,23 @@ from aecore.hub.client import HUB_TIMEOUT, Token, explain_hub_errors, open_clien
 from aecore.hub.repositories import REVISION_NAME, check_repo_name
 from aecore.runs.foreign import adopt_run_folder, choose_files_to_take, verify_model_loads
 
+ReserveBytes = Callable[[int], object]  # raises where there is no room for so many
+
 
 def pull_run(
-    repo: str, *, revision: str | None = None, token: Token = None, out: Path | None = None
+    repo: str,
+    *,
+    revision: str | None = None,
+    token: Token = None,
+    out: Path | None = None,
+    reserve: ReserveBytes | None = None,
 ) -> Path:
     """Returns the run folder of `user/name`: in the Hub's cache, or as a new run in `out`.
 
     Sizes are checked before anything is downloaded, and only the files of a run folder are: never a
-    pickle or code. `out` appears whole or not at all, in state done, without records and previews
-    that are unsound; a path in its config loses its folders, so that a stranger's config cannot
-    point into this machine.
+    pickle or code. `reserve` is called with their bytes before, and may raise. `out` appears whole
+    or not at all, in state done, without records and previews that are unsound; a path in its
+    config loses its folders, so that a stranger's config cannot point into this machine.
 
     Raises HubError where the repository cannot be had or holds no model, CheckpointError where it
     is unsound.
@@ -30,7 +38,7 @@ def pull_run(
         raise HubError(f"{revision[:80]!r} is no revision. Give a branch, a tag or a commit's id.")
     if out is not None and os.path.lexists(out) and not is_empty_folder(out):
         raise HubError(f"{out.name} exists already. Choose another folder, or delete that one.")
-    snapshot = download_snapshot(repo, revision, token)
+    snapshot = download_snapshot(repo, revision, token, reserve)
     verify_model_loads(snapshot, repo)
     if out is None:
         return snapshot
@@ -38,7 +46,9 @@ def pull_run(
         return adopt_run_folder(snapshot, Path(out), repo)
 
 
-def download_snapshot(repo: str, revision: str | None, token: Token) -> Path:
+def download_snapshot(
+    repo: str, revision: str | None, token: Token, reserve: ReserveBytes | None = None
+) -> Path:
     """Returns the folder of one commit, once its listing shows a model of bearable size."""
     from huggingface_hub import constants
 
@@ -55,6 +65,8 @@ def download_snapshot(repo: str, revision: str | None, token: Token) -> Path:
         info = api.model_info(repo, revision=revision, files_metadata=True, timeout=HUB_TIMEOUT)
         sizes = {file.rfilename: file.size for file in info.siblings or ()}
         names = choose_files_to_take(repo, sizes)
+        if reserve:
+            reserve(sum(sizes[name] or 0 for name in names))
         folder = Path(api.snapshot_download(repo, revision=info.sha, allow_patterns=names))
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:

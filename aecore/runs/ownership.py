@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +22,11 @@ from aecore.errors import RunError
 from aecore.files import OWNER_FILE, read_plain_text, write_text_file
 from aecore.model.parts.base import Options
 from aecore.runs.file_cache import FileCache
-from aecore.runs.listing import is_shipped_run
+from aecore.runs.listing import is_shipped_run, runs_folder
 
 MAX_TITLE, MAX_NOTE = 100, 2000
+SEEN_FOLDER = ".seen"  # in the runs folder: an empty file an owner, touched while they are here
+SEEN_SECONDS = 60.0  # between two touches
 REFUSAL = "This belongs to somebody else. Only its owner can do that."
 
 
@@ -115,6 +119,7 @@ def change_owner_record(folder: Path, **changes: object) -> OwnerRecord:
 def claim_folder(folder: Path, owner: str, published: bool = False) -> None:
     """Writes whose a new thing is; nothing for the operator's."""
     if owner:
+        note_visit([owner])
         OwnerRecord(owner=owner, published=published, made=time.time()).write(folder)
 
 
@@ -128,3 +133,28 @@ def create_private_link(folder: Path) -> str:
 def revoke_private_link(folder: Path) -> None:
     """Ends the private link to a thing."""
     change_owner_record(folder, link="")
+
+
+# -- who was here
+
+
+def note_visit(owners: Iterable[str]) -> None:
+    """Remembers that these owners are here; written once a minute at most."""
+    for owner in owners:
+        if time.time() - read_last_visit(owner) > SEEN_SECONDS:
+            with suppress(OSError):  # a full disk, which is no reason to refuse a page
+                seen_folder().mkdir(parents=True, exist_ok=True)
+                (seen_folder() / owner).touch()
+
+
+def read_last_visit(owner: str) -> float:
+    """Returns when an owner was here last, in seconds since 1970; 0 where that is not known."""
+    try:
+        return (seen_folder() / owner).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def seen_folder() -> Path:
+    """Returns the folder that remembers who was here when."""
+    return runs_folder() / SEEN_FOLDER

@@ -1,11 +1,11 @@
-"""A visitor's own data: each set in a folder beside the runs whose name is hard to guess.
+"""A visitor's own data: each set in a folder of its own beside the runs.
 
 <runs>/.own/<token>/<the file>         a .zip, .npz, .npy, .csv or .parquet
 <runs>/.own/<token>/images/<files>     pictures that came one by one
 <runs>/.own/<token>/.set.json          how it is read: a DataConfig
 
-Whoever knows the token may use the set; there is no other permission. Files arrive whole or not at
-all.
+A token is a name and no permission: whose a set is stands in its .owner.json. Files arrive whole or
+not at all.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class UploadedData:
 
     @property
     def token(self) -> str:
-        """The folder's name: knowing it is the permission to use the set."""
+        """The folder's name, which stands for the set in addresses."""
         return self.path.name
 
     @property
@@ -164,12 +164,12 @@ def uploads_folder() -> Path:
     return runs_folder() / ".own"
 
 
-def create_upload(keep: float | None = None) -> UploadedData:
+def create_upload() -> UploadedData:
     """Creates an empty set, to be filled. DataError where nothing can be kept.
 
-    Sets that have stayed empty are removed, and all older than `keep` seconds where that is given.
+    Sets that have stayed empty are removed.
     """
-    remove_old_uploads(keep=keep)
+    remove_empty_uploads()
     path = uploads_folder() / secrets.token_urlsafe(12)
     try:
         path.mkdir(parents=True)
@@ -197,21 +197,27 @@ def find_upload_of_path(name: str) -> UploadedData | None:
 
 
 def list_uploads() -> list[UploadedData]:
-    """Returns every set with data in it, the newest first."""
-    uploads = [UploadedData(path) for path in uploads_folder().glob("*") if path.is_dir()]
+    """Returns every set of data that is read as such, the newest first."""
     filled = [
-        upload for upload in uploads if upload.source and upload.source.suffix != PACKED_SUFFIXES
+        upload
+        for upload in list_filled_uploads()
+        if upload.source and upload.source.suffix != PACKED_SUFFIXES
     ]
     return sorted(filled, key=lambda upload: upload.path.stat().st_mtime, reverse=True)
 
 
-def remove_old_uploads(idle: float = HOUR, keep: float | None = None) -> None:
-    """Removes sets still empty after `idle` seconds, and all older than `keep` if that is given."""
+def list_filled_uploads() -> list[UploadedData]:
+    """Returns every set with anything in it, in no order."""
+    uploads = [UploadedData(path) for path in uploads_folder().glob("*") if path.is_dir()]
+    return [upload for upload in uploads if upload.source]
+
+
+def remove_empty_uploads(idle: float = HOUR) -> None:
+    """Removes sets that are still empty after `idle` seconds."""
     for path in uploads_folder().glob("*"):
         with suppress(OSError):
             age = time.time() - path.stat().st_mtime
-            is_expired = keep is not None and age > keep
-            if is_expired or (age > idle and UploadedData(path).source is None):
+            if age > idle and UploadedData(path).source is None:
                 UploadedData(path).delete()
 
 

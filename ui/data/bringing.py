@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
-from aecore.limits import is_public
+from aecore.limits import is_public, read_limit
 from aecore.names import escape_name
-from aecore.runs.ownership import claim_folder
+from aecore.runs.ownership import Visitor, claim_folder
+from aecore.runs.storage import reserve_storage
 from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_bytes
 from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import get_hub_token
@@ -43,8 +46,14 @@ def show_bring() -> None:
     st.caption(
         f"Limits: {read_upload_bytes() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
         f"once decoded. It stays {whose} until you delete it"
-        f"{', for a day at most' if is_public() else ''}."
+        f"{describe_keeping()}."
     )
+
+
+def describe_keeping() -> str:
+    """Returns the end of the sentence on how long a set is kept."""
+    hours = read_limit("keep_hours")
+    return "" if math.isinf(hours) else f", or stay away for {hours:.3g} hours"
 
 
 def show_from_disk() -> None:
@@ -65,11 +74,13 @@ def show_from_hub() -> None:
     split = row.text_input(
         "Split", "train", key="hub_split", width=90, label_visibility="collapsed"
     )
-    token, owner, job = get_hub_token(), get_visitor().owner, f"own-hub-{repo}-{split}"
+    token, visitor, job = get_hub_token(), get_visitor(), f"own-hub-{repo}-{split}"
     if row.button(
         "Fetch", icon=":material/cloud_download:", disabled=not repo or is_job_running(job)
     ):
-        start_job(job, lambda: fetch_new_set(repo.strip(), split.strip() or "train", token, owner))
+        start_job(
+            job, lambda: fetch_new_set(repo.strip(), split.strip() or "train", token, visitor)
+        )
     outcome = poll_job(job, f"Fetching {escape_name(repo)}", st.status, FETCH_POLL_SECONDS)
     if outcome.state in ("done", "failed"):
         forget_jobs([job])
@@ -81,18 +92,19 @@ def show_from_hub() -> None:
     )
 
 
-def fetch_new_set(repo: str, split: str, token: str | bool, owner: str) -> UploadedData:
-    """Returns a new set of that owner, with the first rows of a data set of the Hub.
+def fetch_new_set(repo: str, split: str, token: str | bool, visitor: Visitor) -> UploadedData:
+    """Returns a new set of that visitor, with the first rows of a data set of the Hub.
 
     Raises AecoreError, and leaves no set, where that fails.
     """
-    upload = create_upload()
-    claim_folder(upload.path, owner)
-    try:
-        fetch_hub_dataset(repo, upload, split, token)
-    except AecoreError:
-        upload.delete()
-        raise
+    with reserve_storage(visitor) as storage:
+        upload = create_upload()
+        claim_folder(upload.path, visitor.owner)
+        try:
+            fetch_hub_dataset(repo, upload, split, token, storage.take)
+        except AecoreError:
+            upload.delete()
+            raise
     return upload
 
 

@@ -13,6 +13,7 @@ from aecore.names import escape_name
 from aecore.runs.listing import runs_folder
 from aecore.runs.ownership import claim_folder
 from aecore.runs.run import Run
+from aecore.runs.storage import reserve_storage
 from ui.kit.hub_account import get_hub_token
 from ui.kit.jobs import poll_job, start_job
 from ui.kit.runs import show_run_links
@@ -82,11 +83,12 @@ def begin_pull(repo: str, revision: str | None) -> None:
     """Begin to pull a model into a run of its own."""
     source = repo.replace("/", "--") + (f"@{revision}" if revision else "")
     folder = runs_folder() / re.sub(r"[^\w.@-]+", "-", source)
-    token, owner = get_hub_token(), get_visitor().owner
+    token, visitor = get_hub_token(), get_visitor()
 
     def pull() -> Path:
-        path = pull_run(repo, revision=revision, token=token, out=folder)
-        claim_folder(path, owner)
+        with reserve_storage(visitor) as storage:
+            path = pull_run(repo, revision=revision, token=token, out=folder, reserve=storage.take)
+            claim_folder(path, visitor.owner)
         return path
 
     start_job("pull", pull)

@@ -78,6 +78,11 @@ def read_inputs_owner() -> str:
     return str(st.session_state.get("inputs-owner", ""))
 
 
+def list_selections() -> dict[tuple[str, str], dict[str, np.ndarray]]:
+    """Returns all that the visitor selected and named: by data and split, {name: rows}."""
+    return st.session_state.get("selections", {})
+
+
 def format_selection_key(split: str, name: str) -> str:
     """Returns a selection's key in an address."""
     return f"{split}:{name}"

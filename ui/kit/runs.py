@@ -13,6 +13,7 @@ from aecore.model.variants import VARIANTS
 from aecore.names import escape_name
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run
+from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.messages import show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
@@ -69,7 +70,10 @@ def choose_run(
     run_id = st.selectbox(
         label, ids, index=ids.index(pick_default_run(ids, first)), key="run", bind="query-params"
     )
-    return runs[run_id or ids[0]]
+    run = runs[run_id or ids[0]]
+    if title := read_owner_record(run.path).title:  # no option: the address holds what is shown
+        st.caption(f":material/label: {escape_name(title)}")
+    return run
 
 
 def choose_runs(

@@ -15,7 +15,7 @@ from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.listing import create_run
 from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
-from ui.kit.visitor import claim, get_visitor, is_published_by_default, map_own_sets
+from ui.kit.visitor import claim, get_visitor, is_published_by_default, map_own_sets, reserve_runs
 
 TaskPlan = Callable[[str, Mapping[str, Any]], RunConfig]  # data's name, settings by dotted path
 
@@ -77,7 +77,7 @@ def start_task_run(plan: TaskPlan, data: DataConfig) -> None:
     """Start a run on this data, and go to watch it."""
     changes = data.model_dump(exclude={"name"}, exclude_defaults=True)
     config = plan(data.name, {f"data.{name}": value for name, value in changes.items()})
-    with admit_runs(get_visitor(), [config]):
+    with reserve_runs([config]), admit_runs(get_visitor(), [config]):
         run = create_run(config)
         claim(run.path, is_published_by_default(config))
         start_run(run)

@@ -1,6 +1,6 @@
-// A drop zone: sends files one after the other to PUT own/{token}/{name}, then tells the page that all have come.
+// A drop zone: sends files one after the other to PUT own/{ticket}/{name}, then tells the page that all have come.
 
-// data: {token, limit in bytes of all files, accept: suffixes, hint}
+// data: {ticket, limit in bytes of all files, how many files or null, advice, accept: suffixes, hint}
 export default function ({ data, parentElement, setTriggerValue }) {
   const [zone, input, bar, status, hint] = [".zone", "input", ".bar", ".said", ".small"].map((name) =>
     parentElement.querySelector(name),
@@ -20,16 +20,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     for (const [i, file] of files.entries()) {
       show(files.length > 1 ? `Sending ${i + 1} of ${files.length}: ${file.name}` : `Sending ${file.name}`);
       const before = sent;
-      await sendFile(file, data.token, (loaded) => showProgress((before + loaded) / total));
+      await sendFile(file, data.ticket, (loaded) => showProgress((before + loaded) / total));
       sent += file.size;
     }
     show("Reading ...");
-    setTriggerValue("done", { token: data.token });
+    setTriggerValue("done", { ticket: data.ticket });
   };
   const takeFiles = async (list) => {
     const files = [...list];
     if (!files.length) return;
-    const problem = findProblem(files, data.limit);
+    const problem = findProblem(files, data);
     if (problem) return show(problem, true);
     bar.hidden = false;
     input.disabled = true;
@@ -42,8 +42,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     input.disabled = false;
     input.value = "";
   };
-  if (zone.dataset.token !== data.token) show(""); // another set is to be filled
-  zone.dataset.token = data.token;
+  if (zone.dataset.ticket !== data.ticket) show(""); // another set is to be filled
+  zone.dataset.ticket = data.ticket;
   input.onchange = () => takeFiles(input.files);
   zone.ondragover = (event) => {
     event.preventDefault();
@@ -62,21 +62,24 @@ function sumSizes(files) {
 }
 
 // Why files cannot be sent, as a sentence; null where they can.
-function findProblem(files, limit) {
+function findProblem(files, { limit, files: count, advice }) {
   const total = sumSizes(files);
   if (total > limit) {
     const size = (bytes) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
-    return `${files[0].name} has ${size(total)}; the limit is ${size(limit)}. Use fewer or smaller examples.`;
+    return `${files[0].name} has ${size(total)}; the limit is ${size(limit)}. ${advice}`;
+  }
+  if (count !== null && files.length > count) {
+    return `A data set has at most ${count.toLocaleString("en")} files. Pack them in one .zip.`;
   }
   const empty = files.find((file) => !file.size);
   return empty ? `${empty.name} is empty. Choose another file.` : null;
 }
 
 // A promise that is rejected with a sentence; onProgress(bytes) is called meanwhile.
-function sendFile(file, token, onProgress) {
+function sendFile(file, ticket, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const path = `own/${token}/${encodeURIComponent(file.name)}`;
+    const path = `own/${ticket}/${encodeURIComponent(file.name)}`;
     request.open("PUT", new URL(path, location.href.split("?")[0]));
     request.upload.onprogress = (event) => onProgress(event.loaded);
     request.onload = () => {

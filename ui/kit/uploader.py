@@ -1,38 +1,39 @@
 """Upload of files: a drop zone in the page, and the route that its browser sends them to.
 
 Streamlit's own uploader holds files in memory and is refused inside the frame of a Space, since
-browsers keep its cookie from it. Here a file streams to disk, whatever its size, and the token of
-an empty set is the permission.
+browsers keep its cookie from it. Here a file streams to disk, whatever its size, and a ticket that
+the page was given is the permission.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from anyio import from_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from aecore.errors import DataError
-from aecore.limits import is_public
-from aecore.runs.uploads import (
-    UPLOAD_SUFFIXES,
-    UploadedData,
-    check_upload_name,
-    create_upload,
-    find_upload,
-    read_upload_bytes,
-)
+from aecore.errors import AecoreError, DataError
+from aecore.limits import read_limit
+from aecore.runs.storage import ledger
+from aecore.runs.uploads import UPLOAD_SUFFIXES, UploadedData, read_upload_bytes
 from ui.kit.components import register_component
 from ui.kit.messages import hide_folders
-from ui.kit.visitor import claim
+from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
+from ui.kit.visitor import VISITOR_COOKIE, get_visitor, read_visitor_cookie
 
-DAY_SECONDS = 24 * 3600.0  # how long a public Space keeps a set
+SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 
 uploader_component = register_component("own_data", Path(__file__).with_suffix(".js"))
+
+
+# -- in the page
 
 
 def ask_for_files(
@@ -42,64 +43,73 @@ def ask_for_files(
     """Show a drop zone for files with the suffixes `accept`, which `kinds` names to the visitor.
 
     Returns the set that the files fill, in the run after all of them have come; None until then.
-    Raises DataError where nothing can be stored.
     """
     key = f"own_pending_{'_'.join(accept)}"
-    upload = find_upload(st.session_state.get(key, ""))
-    if upload is None:
-        upload = create_upload(DAY_SECONDS if is_public() else None)
-        claim(upload.path)
-    st.session_state[key] = upload.token
-    limit = read_upload_bytes()
-    hint = f"{kinds}; up to {limit / 1e6:,.0f} MB in all"
-    data = {"token": upload.token, "limit": limit, "accept": list(accept), "hint": hint}
+    secret = st.session_state.get(key, "")
+    if upload_desk.find(secret, read_visitor_cookie()) is None:
+        secret = upload_desk.issue(get_visitor(), read_visitor_cookie(), accept)
+        st.session_state[key] = secret
+    data = {"ticket": secret, "accept": list(accept), **describe_upload_limits(kinds)}
     answer: Any = uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
-    if not (answer.done and upload.source):
+    if not answer.done:
         return None
     del st.session_state[key]  # the next files are another set's
-    return upload
+    return upload_desk.redeem(secret)
+
+
+def describe_upload_limits(kinds: str) -> dict[str, Any]:
+    """Returns what the drop zone checks and says before anything is sent."""
+    limit, room = read_upload_bytes(), ledger.read_room(get_visitor())
+    advice = "Use fewer or smaller examples."
+    if room < limit:
+        limit, advice = int(room), "Delete something on the page My things first."
+    files = read_limit("pictures")
+    return {
+        "limit": limit,
+        "files": None if files == float("inf") else int(files),
+        "advice": advice,
+        "hint": f"{kinds}; up to {limit / 1e6:,.0f} MB in all",
+    }
+
+
+# -- the route
 
 
 async def receive_file(request: Request) -> JSONResponse:
-    """PUT /own/{token}/{name}: the body becomes a file of the set.
+    """PUT /own/{ticket}/{name}: the body becomes a file of the set that the ticket is for.
 
     Other answers than 200 hold a sentence.
     """
-    upload = find_upload(request.path_params["token"])
-    if upload is None:
+    cookie = request.cookies.get(VISITOR_COOKIE, "")
+    ticket = upload_desk.find(request.path_params["ticket"], cookie)
+    if ticket is None:
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)
     try:
-        await write_body(request, upload)
-    except ClientDisconnect:
+        await run_in_threadpool(write_body, request, request.stream(), ticket)
+    except (ClientDisconnect, TimeoutError):
         return JSONResponse({"error": "The connection broke off. Try again."}, 400)
-    except DataError as error:
+    except AecoreError as error:
         return JSONResponse({"error": hide_folders(str(error))}, 400)
     return JSONResponse({})
 
 
-async def write_body(request: Request, upload: UploadedData) -> None:
-    """Write the body of a request to a file of the set.
+def write_body(request: Request, chunks: AsyncIterator[bytes], ticket: UploadTicket) -> None:
+    """Write the body of a request to a file of the set; runs in a thread, since disks may be slow.
 
-    DataError where it is empty or more than there is room for.
+    Raises DataError or StorageError where it is empty or more than there is room for.
     """
-    room = read_upload_bytes() - upload.size()
-    name = check_upload_name(request.path_params["name"])
-    if int(request.headers.get("content-length") or 0) > room:
-        raise DataError(explain_too_large(name))
-    with upload.receiving(name) as file:
-        async for chunk in request.stream():
-            room -= len(chunk)
-            if room < 0:
-                raise DataError(explain_too_large(name))
-            file.write(chunk)
-        if not file.tell():
-            raise DataError(f"{name} is empty. Choose another file.")
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal():
+        raise DataError("The size of this file is not known. Try again.")
+    with receive_upload(ticket, request.path_params["name"], int(declared)) as incoming:
+        while chunk := from_thread.run(read_chunk, chunks):
+            incoming.write(chunk)
 
 
-def explain_too_large(name: str) -> str:
-    """Return the sentence for a file beyond the limit."""
-    limit = f"{read_upload_bytes() / 1e6:,.0f} MB in all"
-    return f"{name} is too large: the limit is {limit}. Use fewer or smaller examples."
+async def read_chunk(chunks: AsyncIterator[bytes]) -> bytes:
+    """Returns the next bytes of a body, empty at its end; TimeoutError after long silence."""
+    async with asyncio.timeout(SILENCE_SECONDS):
+        return await anext(chunks, b"")
 
 
-UPLOAD_ROUTE = Route("/own/{token}/{name}", receive_file, methods=["PUT"])
+UPLOAD_ROUTE = Route("/own/{ticket}/{name}", receive_file, methods=["PUT"])

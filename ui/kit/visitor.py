@@ -10,6 +10,8 @@ from __future__ import annotations
 import hmac
 import os
 import uuid
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import streamlit as st
@@ -18,14 +20,17 @@ from aecore.data.catalog import CATALOG
 from aecore.errors import RunError
 from aecore.limits import is_public
 from aecore.model.config import RunConfig
+from aecore.runs.keeping import estimate_run_bytes
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.ownership import (
     HOME_USER,
     Visitor,
     claim_folder,
     digest_secret,
+    note_visit,
 )
 from aecore.runs.run import Run
+from aecore.runs.storage import Reservation, reserve_storage
 from aecore.runs.uploads import UploadedData, list_uploads
 from ui.kit.hub_account import get_hub_name
 
@@ -43,6 +48,7 @@ def get_visitor() -> Visitor:
     ids = [digest_secret("visitor", cookie or session)]
     if account := get_hub_name():
         ids.insert(0, digest_secret("account", account))
+    note_visit(ids)
     return Visitor(tuple(ids), read_opened_links(), bool(st.session_state.get(OPERATOR)))
 
 
@@ -54,6 +60,15 @@ def read_visitor_cookie() -> str:
 def is_remembered() -> bool:
     """Returns False where what the visitor makes ends with the session: there is no cookie."""
     return not is_public() or bool(read_visitor_cookie() or get_hub_name())
+
+
+def show_session_note() -> None:
+    """Say that what is made here ends with the session, where the browser keeps no cookie."""
+    if not is_remembered():
+        st.caption(
+            ":material/cookie_off: Your browser keeps no cookie for this page: what you make here "
+            "is lost to you when you close or reload it. Download what you want to keep."
+        )
 
 
 def read_opened_links() -> frozenset[str]:
@@ -130,6 +145,11 @@ def is_published_by_default(config: RunConfig) -> bool:
 def claim(folder: Path, published: bool = False) -> None:
     """Makes a new run or data set this visitor's; nothing is written on one's own machine."""
     claim_folder(folder, get_visitor().owner, published)
+
+
+def reserve_runs(configs: Iterable[RunConfig]) -> AbstractContextManager[Reservation]:
+    """Holds room on the disk while runs of this visitor are made; StorageError where it lacks."""
+    return reserve_storage(get_visitor(), sum(map(estimate_run_bytes, configs)))
 
 
 # -- brought data

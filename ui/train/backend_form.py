@@ -14,6 +14,7 @@ from aecore.errors import AecoreError
 from aecore.names import escape_name
 from aecore.runs.ownership import claim_folder, digest_secret
 from aecore.runs.run import Run
+from aecore.runs.storage import reserve_storage
 from ui.kit.hub_account import get_hub_name, get_hub_token
 from ui.kit.jobs import poll_job, start_job
 from ui.kit.memory import keep_in_memory
@@ -172,11 +173,12 @@ def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> N
 def bring_job_back(finder: JobFinder, job: RemoteJob, token: str) -> None:
     """Begin to make a run folder for a job, and to follow the job from here."""
 
-    owner = get_visitor().owner
+    visitor = get_visitor()
 
     def fetch() -> Run:
-        run = finder.bring(job)
-        claim_folder(run.path, owner)
+        with reserve_storage(visitor):
+            run = finder.bring(job)
+            claim_folder(run.path, visitor.owner)
         if (order := read_order(run)) is None:
             raise AecoreError(f"{run.id} does not say where it is. Try again.")
         send_run(run, order, token)

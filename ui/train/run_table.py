@@ -7,6 +7,7 @@ import streamlit as st
 from aecore.limits import is_public, read_slot_limit
 from aecore.names import escape_markdown, escape_name
 from aecore.runs.listing import runs_folder
+from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import Run
 from ui.kit.runs import format_state_badge
 from ui.kit.visitor import list_visible_runs
@@ -40,4 +41,6 @@ def show_run_row(run: Run) -> None:
         escape_name(run.id), key=f"open-{run.id}", type="tertiary", icon=":material/monitoring:"
     ):
         st.switch_page("train.py", query_params={"run": run.id})
+    if title := read_owner_record(run.path).title:
+        row.caption(escape_name(title), width="content")
     row.caption(f"epoch {state.epoch} of {state.epochs}" if state.epochs else "", width="content")

@@ -13,7 +13,7 @@ from aecore.runs.recipe import format_train_command
 from aecore.runs.run import Run
 from ui.kit.messages import show_error
 from ui.kit.runs import get_shown_config
-from ui.kit.visitor import claim, get_visitor, is_published_by_default
+from ui.kit.visitor import claim, get_visitor, is_published_by_default, reserve_runs
 from ui.train.backend_form import TrainingPlace, start_training
 from ui.train.sweep_form import SweepRequest
 
@@ -71,7 +71,7 @@ def start_runs(
 ) -> list[Run]:
     """Create the run or the runs of the sweep, within the limits, and start each."""
     configs = [config] if sweep is None else sweep.configs * sweep.seeds
-    with admit_runs(get_visitor(), configs):
+    with reserve_runs(configs), admit_runs(get_visitor(), configs):
         runs = [create_run(config)] if sweep is None else sweep.create()
         for run in runs:
             claim(run.path, published)

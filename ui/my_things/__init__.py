@@ -1,0 +1,1 @@
+"""Only what the page My things needs."""
