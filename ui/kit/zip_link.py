@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from cachetools import LRUCache
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -22,7 +22,6 @@ from aecore.runs.archive import list_archived_files, name_folders, stream_zip
 from aecore.runs.keeping import KeptThing, open_thing
 from aecore.runs.ownership import Visitor
 from ui.kit.components import register_component
-from ui.kit.explorer import keep_latest
 from ui.kit.visitor import VISITOR_COOKIE, get_visitor, read_visitor_cookie
 
 MAX_PROMISED_ZIPS = 1000
@@ -49,7 +48,7 @@ class PromisedZips:
 
     def __init__(self) -> None:
         self.secret, self.lock = secrets.token_bytes(16), threading.Lock()
-        self.orders: OrderedDict[str, ZipOrder] = OrderedDict()
+        self.orders: LRUCache[str, ZipOrder] = LRUCache(MAX_PROMISED_ZIPS)
 
     def promise(self, order: ZipOrder) -> str:
         """Returns the token of a link; one and the same for the same order."""
@@ -57,7 +56,6 @@ class PromisedZips:
         token = hashlib.blake2b(name, key=self.secret, digest_size=16).hexdigest()
         with self.lock:
             self.orders[token] = order
-            keep_latest(self.orders, token, MAX_PROMISED_ZIPS)
         return token
 
     def find(self, token: str, cookie: str) -> ZipOrder | None:
