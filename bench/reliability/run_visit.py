@@ -33,7 +33,7 @@ from aecore.hub.push import stage_run
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.estimator_state import read_estimator_state
 from aecore.runs.foreign import adopt_run_folder, verify_model_loads
-from aecore.runs.listing import can_be_shown, has_sound_config, list_runs
+from aecore.runs.listing import has_sound_config, list_runs
 from aecore.runs.ownership import HOME_USER, read_owner_record
 from aecore.runs.previews import read_preview
 from aecore.runs.records import EpochRecord
@@ -70,7 +70,7 @@ def visit_run(folder: Path, spare: Path) -> str:
     broke, each with its look.
     """
     refusals, faults = [], []
-    looks = LOOKS if can_be_shown(folder.name) else LOOKS[:1]  # no page lists it, so none opens it
+    looks = LOOKS if folder.name.isprintable() else LOOKS[:1]  # no page lists it, none opens it
     for look in looks:
         try:
             send_to_browser(look(Run(folder), spare))
