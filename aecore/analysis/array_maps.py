@@ -7,7 +7,6 @@ writes their maps to <FOLDER>/maps.safetensors. As other slow maps, it waits for
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from aecore.analysis.projection_job import ERROR_PREFIX, print_step, take_turn
 from aecore.errors import AecoreError, RunError
+from aecore.runs.drafts import MAPS_DRAFT, open_draft_folder
 from aecore.runs.process import LockFile, read_log_tail, start_module, try_lock
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def place_arrays(
     """
     from safetensors.torch import load_file, save_file
 
-    with tempfile.TemporaryDirectory(prefix="aecore-maps-") as name:
-        folder = Path(name)
+    with open_draft_folder(MAPS_DRAFT) as folder:
         save_file({name: x.contiguous() for name, x in arrays.items()}, folder / ARRAYS_FILE)
         run_and_wait(folder, is_wanted)
         if not (folder / MAPS_FILE).exists():

@@ -22,7 +22,8 @@ from aecore.runs.process import open_lock_file, try_lock
 
 PULL_DRAFT, DELETE_DRAFT, FETCH_DRAFT = ".pull-", ".delete-", ".fetch-"
 PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT = "aecore-push-", "aecore-page-", "aecore-publish-"
-TEMPORARY_DRAFTS = (PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT)
+MAPS_DRAFT = "aecore-array-maps-"
+TEMPORARY_DRAFTS = (PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT, MAPS_DRAFT)
 DRAFT_LOCK = "draft.lock"
 UNLOCKED_SECONDS = 60.0  # a folder may be so old before it has its lock
 HOUR_SECONDS = 3600.0  # no file takes so long to write, whoever has its process id now
