@@ -5,23 +5,31 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
-from ui.kit.cache import warm_caches
-from ui.kit.explorer import PACK_ROUTE
-from ui.kit.uploader import UPLOAD_ROUTE
+from ui.kit.message_limits import MessageLimits
+from ui.kit.routes import ROUTES
+from ui.kit.security_headers import SecurityHeaders
 from ui.kit.visitor_cookie import VisitorCookie
 
 
-def answer_health(request: Request) -> PlainTextResponse:
-    """Returns "ok", for a load balancer: the process answers."""
-    return PlainTextResponse("ok")
+@asynccontextmanager
+async def load_after_start(server: st.App) -> AsyncIterator[None]:
+    """Imports PyTorch and warms the caches in a thread, while the server answers already."""
+    threading.Thread(target=load_pages, daemon=True).start()
+    yield
+
+
+def load_pages() -> None:
+    """Imports what pages need, and reads what the first visitor will see."""
+    from ui.kit.preload import warm_caches
+
+    warm_caches()
 
 
 def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
@@ -43,9 +51,11 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
     return {"auth": auth}
 
 
-threading.Thread(target=warm_caches, daemon=True).start()
-middleware = [Middleware(VisitorCookie)]
-routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE]
+middleware = [Middleware(SecurityHeaders), Middleware(VisitorCookie), Middleware(MessageLimits)]
 app = st.App(
-    "pages/_router.py", routes=routes, middleware=middleware, secrets=read_sign_in_settings()
+    "pages/_router.py",
+    routes=ROUTES,
+    middleware=middleware,
+    lifespan=load_after_start,
+    secrets=read_sign_in_settings(),
 )

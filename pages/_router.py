@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from ui.kit.runs import show_live_runs
+import ui.kit.preload  # noqa: F401 - first, since other threads may be importing the same
+from ui.kit.frame import open_linked_page, report_address
+from ui.kit.runs import show_live_runs, show_storage_problem
+from ui.kit.visitor import show_session_note
 
 
 def make_page(file: str, title: str, icon: str) -> st.Page:
@@ -37,8 +42,13 @@ NAVIGATION = {
 }
 
 
-st.set_page_config(page_title="Autoencoder Lab", page_icon=":material/compress:", layout="wide")
+ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
+st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION)
+open_linked_page(page for section in NAVIGATION.values() for page in section)
 with st.sidebar:
     show_live_runs()
+    show_session_note()
+    report_address()
+show_storage_problem()
 page.run()

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from aecore.data.datasets import load_dataset
 from aecore.errors import DataError
 from aecore.runs.uploads import create_upload, guess_settings, uploads_folder
-from ui.kit.uploader import UPLOAD_ROUTE
+from ui.kit.routes import UPLOAD_ROUTE
 
 
 @pytest.fixture(autouse=True)

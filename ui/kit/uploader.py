@@ -14,7 +14,6 @@ from typing import Any
 import streamlit as st
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from aecore.errors import DataError
 from aecore.limits import is_public
@@ -99,6 +98,3 @@ def explain_too_large(name: str) -> str:
     """Return the sentence for a file beyond the limit."""
     limit = f"{read_upload_bytes() / 1e6:,.0f} MB in all"
     return f"{name} is too large: the limit is {limit}. Use fewer or smaller examples."
-
-
-UPLOAD_ROUTE = Route("/own/{token}/{name}", receive_file, methods=["PUT"])

@@ -26,8 +26,8 @@ from aecore.runs.ownership import (
 from aecore.runs.run import Run
 from aecore.runs.uploads import UploadedData, list_uploads
 from ui.kit.hub_account import get_hub_name
+from ui.kit.visitor_cookie import VISITOR_COOKIE
 
-VISITOR_COOKIE = "aecore_visitor"
 SESSION_ID, LINKS, OPERATOR = "visitor-id", "visitor-links", "visitor-is-operator"
 LINK_PARAMETER = "key"  # of an address: the secret of a private link
 
@@ -52,6 +52,15 @@ def read_visitor_cookie() -> str:
 def is_remembered() -> bool:
     """Returns False where what the visitor makes ends with the session: there is no cookie."""
     return not is_public() or bool(read_visitor_cookie() or get_hub_name())
+
+
+def show_session_note() -> None:
+    """Says where what the visitor makes ends with the session."""
+    if not is_remembered():
+        st.caption(
+            "This browser keeps no cookies here: what you make is yours until you close or reload"
+            " this page."
+        )
 
 
 def read_opened_links() -> frozenset[str]:
