@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
+from ui.kit.frame import PageLinks
 from ui.kit.message_limits import MessageLimits
 from ui.kit.routes import ROUTES
 from ui.kit.security_headers import SecurityHeaders
@@ -51,7 +52,9 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
     return {"auth": auth}
 
 
-middleware = [Middleware(SecurityHeaders), Middleware(VisitorCookie), Middleware(MessageLimits)]
+middleware = [
+    Middleware(kind) for kind in (SecurityHeaders, VisitorCookie, PageLinks, MessageLimits)
+]
 app = st.App(
     "pages/_router.py",
     routes=ROUTES,

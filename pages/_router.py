@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 import ui.kit.preload  # noqa: F401 - first, since other threads may be importing the same
-from ui.kit.frame import open_linked_page, report_address
+from ui.kit.frame import report_address
 from ui.kit.runs import show_live_runs, show_storage_problem
 from ui.kit.visitor import show_session_note
 
@@ -45,10 +45,9 @@ NAVIGATION = {
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
 st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION)
-open_linked_page(page for section in NAVIGATION.values() for page in section)
 with st.sidebar:
     show_live_runs()
-    show_session_note()
-    report_address()
+report_address()
+show_session_note()
 show_storage_problem()
 page.run()

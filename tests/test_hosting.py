@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from ui.kit import message_limits
+from ui.kit.frame import PageLinks
 from ui.kit.message_limits import MAX_CONNECTIONS, MESSAGE_BYTES, MessageLimits
 from ui.kit.security_headers import SecurityHeaders
 from ui.kit.visitor_cookie import VISITOR_COOKIE, VisitorCookie
@@ -63,8 +64,8 @@ def serve_pages(*kinds):
 
     async def echo(websocket):
         await websocket.accept()
-        while True:
-            await websocket.send_bytes(await websocket.receive_bytes())
+        async for message in websocket.iter_bytes():
+            await websocket.send_bytes(message)
 
     routes = [
         Route("/", lambda request: PlainTextResponse("a page")),
@@ -128,6 +129,27 @@ def test_a_page_gives_a_new_visitor_a_cookie_that_https_keeps_in_a_frame(
 def test_a_known_visitor_a_file_and_ones_own_machine_get_no_cookie(monkeypatch, public, headers):
     monkeypatch.setenv("AECORE_PUBLIC", public)
     assert "set-cookie" not in serve_pages(VisitorCookie).get("/", headers=headers).headers
+
+
+# -- addresses of the page around a frame
+
+
+@pytest.mark.parametrize(
+    ("query", "address"),
+    [
+        ("page=latent", "latent"),
+        ("page=latent&run=mnist-vae", "latent?run=mnist-vae"),
+        ("runs=a&page=compare&runs=b%26c&note=", "compare?runs=a&runs=b%26c&note="),
+    ],
+)
+def test_an_address_that_names_a_page_leads_there(query, address):
+    answer = serve_pages(PageLinks).get(f"/?{query}", follow_redirects=False)
+    assert answer.status_code == 307 and answer.headers["location"] == address
+
+
+@pytest.mark.parametrize("name", ["", "../own", "//stranger.test", "https://stranger.test", "a/b"])
+def test_an_address_that_names_no_page_of_this_server_leads_nowhere(name):
+    assert serve_pages(PageLinks).get(f"/?page={name}", follow_redirects=False).text == "a page"
 
 
 # -- messages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -76,6 +77,7 @@ def framed(browser, space):
 
 def show_in_frame(context, space):
     """Answer the browser's requests of the Hub by a page with the app in its frame."""
+    context.grant_permissions(["local-network-access"])  # the Space of the test is this machine
     body = PAGE_AROUND.replace("ADDRESS", space)
     context.route(
         "https://huggingface.co/**",
@@ -109,6 +111,12 @@ def is_table_shown(frame):
     """Return whether the page Data lists a table of the visitor, rather than nothing."""
     frame.get_by_label("Your data").or_(frame.get_by_text("Nothing yet.")).wait_for()
     return frame.get_by_label("Your data").is_visible()
+
+
+def name_outside(frame):
+    """Return the address that the Space's page has for a place in its frame."""
+    place = urlsplit(frame.url)
+    return f"{SPACE_PAGE}?page={place.path[1:]}" + (f"&{place.query}" if place.query else "")
 
 
 def go_to(frame, name):
@@ -184,8 +192,8 @@ def test_the_address_around_the_frame_follows_and_opens_the_same_place(framed):
     assert again.url == page.url
     go_to(frame, "Data")
     again.wait_for_url(f"{SPACE_PAGE}?page=data")
-    again.go_back()
-    again.wait_for_url(page.url)
+    frame.evaluate("history.back()")
+    again.wait_for_url(lambda url: "page=data" not in url and url == name_outside(frame))
 
 
 LOADS_PICTURE = """() => new Promise((done) => {

@@ -7,11 +7,13 @@ a page travels as a parameter: /latent?run=a is ?page=latent&run=a there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import re
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aecore.limits import is_public
 
@@ -19,7 +21,10 @@ SPACE_PARENT = "https://huggingface.co"  # the site that frames a Space
 PAGE_PARAMETER = "page"
 
 frame_component = st.components.v2.component(
-    "frame", js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    "frame",
+    css=".st-key-frame {\n  display: none;\n}",  # an empty element, but with a gap around it
+    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+    isolate_styles=False,
 )
 
 
@@ -35,11 +40,24 @@ def report_address() -> None:
         frame_component(data=data, key="frame")
 
 
-def open_linked_page(pages: Iterable[StreamlitPage]) -> None:
-    """Goes to the page that ?page= names, with the other parameters; stays where there is none."""
-    name = st.query_params.get(PAGE_PARAMETER)
-    linked = next((page for page in pages if page.url_path == name), None)
-    if linked is not None:
-        others = {key: st.query_params.get_all(key) for key in st.query_params}
-        del others[PAGE_PARAMETER]
-        st.switch_page(linked, query_params=others)
+class PageLinks:
+    """ASGI middleware: leads from /?page=latent&run=a to /latent?run=a."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_first_page = scope["type"] == "http" and scope["path"] == "/"
+        address = find_linked_page(scope["query_string"].decode("latin-1")) if is_first_page else ""
+        answer = RedirectResponse(address) if address else self.app
+        await answer(scope, receive, send)
+
+
+def find_linked_page(query: str) -> str:
+    """Returns "latent?run=a" for "page=latent&run=a"; empty where no page is named."""
+    parameters = parse_qsl(query, keep_blank_values=True)
+    name = dict(parameters).get(PAGE_PARAMETER, "")
+    if not re.fullmatch("[a-z]+", name):
+        return ""
+    others = urlencode([(key, value) for key, value in parameters if key != PAGE_PARAMETER])
+    return f"{name}?{others}" if others else name
