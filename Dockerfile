@@ -9,13 +9,18 @@ ENV HOME=/home/user \
     STREAMLIT_BROWSER_GATHER_USAGE_STATS=false \
     STREAMLIT_SERVER_FILE_WATCHER_TYPE=none \
     OMP_NUM_THREADS=1 \
+    STREAMLIT_SERVER_MAX_MESSAGE_SIZE=64 \
     AECORE_MAX_UPLOAD_MB=100 \
     AECORE_MAX_DATA_GB=1 \
     AECORE_RUN_MINUTES=60 \
     AECORE_RUN_NICE=5
 WORKDIR /home/user/app
+# PyTorch without CUDA; for a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY --chown=user requirements.txt .
-RUN pip install --no-cache-dir --user -r requirements.txt
+RUN grep '^torch' requirements.txt > torch.txt \
+    && pip install --no-cache-dir --user --index-url "$TORCH_INDEX" -r torch.txt \
+    && pip install --no-cache-dir --user -r requirements.txt
 COPY --chown=user . .
 EXPOSE 7860
 HEALTHCHECK CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=5)"

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import gc
-import importlib
 import os
 import secrets
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from aecore.limits import is_public
-from aecore.runs.drafts import remove_all_drafts
-from aecore.runs.keeping import keep_sweeping
-from aecore.runs.listing import runs_folder
-from ui.kit.cache import warm_caches
-from ui.kit.explorer import PACK_ROUTE
-from ui.kit.sessions import watch_sessions
-from ui.kit.uploader import UPLOAD_ROUTE
+from ui.kit.frame import PageLinks
+from ui.kit.message_limits import MessageLimits
+from ui.kit.routes import ROUTES
+from ui.kit.security_headers import SecurityHeaders
 from ui.kit.visitor_cookie import VisitorCookie
-from ui.kit.zip_link import ZIP_ROUTE
 
 
-def answer_health(request: Request) -> PlainTextResponse:
-    """Returns "ok", for a load balancer: the process answers."""
-    return PlainTextResponse("ok")
+@asynccontextmanager
+async def load_after_start(server: st.App) -> AsyncIterator[None]:
+    """Imports PyTorch and prepares the pages in a thread, while the server answers already."""
+    threading.Thread(target=load_pages, daemon=True).start()
+    yield
+
+
+def load_pages() -> None:
+    """Imports what pages need, and does what the server does beside them."""
+    import_module("ui.kit.preload").prepare_server()
 
 
 def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
@@ -51,25 +52,15 @@ def read_sign_in_settings() -> dict[str, dict[str, Any]] | None:
     return {"auth": auth}
 
 
-def prepare_server() -> None:
-    """Warm the caches, and let the garbage collector leave alone what is there by then.
-
-    Streamlit lets it look through everything after each run of a script: a fifth of a second, in
-    which no page is answered, for what the libraries keep for ever.
-    """
-    warm_caches()
-    importlib.import_module("torch._dynamo")  # the largest that pages import later
-    gc.collect()
-    gc.freeze()
-
-
 # The browser's own export of a table would write cells that a spreadsheet runs as formulas.
 st.set_option("client.disableDataExport", is_public())
-threading.Thread(target=remove_all_drafts, args=(runs_folder(),), daemon=True).start()
-for work in (prepare_server, watch_sessions, keep_sweeping):
-    threading.Thread(target=work, daemon=True).start()
-middleware = [Middleware(VisitorCookie)]
-routes = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE, ZIP_ROUTE]
+middleware = [
+    Middleware(kind) for kind in (SecurityHeaders, VisitorCookie, PageLinks, MessageLimits)
+]
 app = st.App(
-    "pages/_router.py", routes=routes, middleware=middleware, secrets=read_sign_in_settings()
+    "pages/_router.py",
+    routes=ROUTES,
+    middleware=middleware,
+    lifespan=load_after_start,
+    secrets=read_sign_in_settings(),
 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
+import ui.kit.preload  # noqa: F401 - first, since other threads may be importing the same
 from aecore.backends.local import continue_queue
+from ui.kit.frame import report_address
 from ui.kit.operator import offer_settings
-from ui.kit.runs import show_live_runs
+from ui.kit.runs import show_live_runs, show_storage_problem
 from ui.kit.sessions import note_session
 from ui.kit.visitor import get_visitor
 
@@ -43,11 +47,14 @@ NAVIGATION = {
 }
 
 
-st.set_page_config(page_title="Autoencoder Lab", page_icon=":material/compress:", layout="wide")
+ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
+st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION)
 continue_queue()
 note_session(get_visitor().ids)
 with st.sidebar:
     show_live_runs()
     offer_settings()
+report_address()
+show_storage_problem()
 page.run()

@@ -20,8 +20,8 @@ from aecore.errors import DataError
 from aecore.runs.ownership import HOME_USER, Visitor, read_owner_record
 from aecore.runs.uploads import PACKED_SUFFIXES, UPLOAD_SUFFIXES, guess_settings, uploads_folder
 from ui.kit import uploader
+from ui.kit.routes import UPLOAD_ROUTE
 from ui.kit.upload_tickets import upload_desk
-from ui.kit.uploader import UPLOAD_ROUTE
 from ui.kit.visitor import VISITOR_COOKIE
 
 HANGS = 20.0  # seconds after which the server does not answer at all

@@ -15,6 +15,7 @@ from aecore.errors import CheckpointError, RunError
 from aecore.files import CONFIG_FILE, SHIPPED_FOLDER, write_text_file
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.run import START_SECONDS, Run
+from aecore.runs.storage_probe import check_storage
 
 # The beginnings of the names of shipped runs, in the order of listings; as in .gitignore
 SHIPPED_PREFIXES = ("mnist-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")
@@ -40,6 +41,12 @@ def create_run(config: RunConfig, folder: Path | None = None) -> Run:
         raise RunError(
             f"{path} cannot be made: {error.strerror}. Choose another folder."
         ) from error
+    try:
+        check_storage(path)
+    except RunError:
+        with suppress(OSError):
+            path.rmdir()
+        raise
     run = Run(path)
     epochs = (config.training or TrainConfig()).epochs
     try:

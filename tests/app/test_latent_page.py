@@ -23,7 +23,8 @@ from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import runs_folder
 from ui.kit.downloads import format_csv
-from ui.kit.explorer import PACK_ROUTE, PromisedPacks, promised_packs, read_explorer_answer
+from ui.kit.explorer import PromisedPacks, promised_packs, read_explorer_answer
+from ui.kit.routes import PACK_ROUTE
 from ui.latent.controls import MapView
 from ui.latent.maps import LatentMap, describe_map
 from ui.latent.selection import tabulate_selection

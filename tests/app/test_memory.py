@@ -24,9 +24,10 @@ from ui.apply_features.codes import make_input_table
 from ui.hub import pushing
 from ui.kit import explorer, memory
 from ui.kit.cache import get_dataset, get_model, load_cached_data
-from ui.kit.explorer import PACK_ROUTE, PromisedPacks, promised_packs
+from ui.kit.explorer import PromisedPacks, promised_packs
 from ui.kit.inputs import Inputs
 from ui.kit.memory import MemoryStore, Origin, find_origin, forget_deleted, memory_store
+from ui.kit.routes import PACK_ROUTE
 from ui.kit.sessions import session_watch
 from ui.kit.sizes import count_bytes
 

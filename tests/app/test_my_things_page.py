@@ -26,8 +26,9 @@ from aecore.runs.ownership import (
 from aecore.runs.uploads import create_upload
 from tests.app.conftest import finish_jobs
 from ui.kit.operator import LONGEST_WAIT, SESSION_TRIES, TokenGate
+from ui.kit.routes import ZIP_ROUTE
 from ui.kit.visitor import OPERATOR
-from ui.kit.zip_link import ZIP_ROUTE, promised_zips
+from ui.kit.zip_link import promised_zips
 from ui.my_things.removal import remove_things
 from ui.my_things.things import list_things
 

@@ -13,6 +13,7 @@ from tests.hub.loopback import LoopbackHub
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
+OTHER_SITES = "--host-resolver-rules=MAP *.test 127.0.0.1"  # names of servers on this machine
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,9 @@ def browser():
     from bench.screenshots import CHROMIUM_ARGUMENTS
 
     with sync_playwright() as player:
-        made = player.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        made = player.chromium.launch(
+            executable_path=CHROMIUM, args=[*CHROMIUM_ARGUMENTS, OTHER_SITES]
+        )
         yield made
         made.close()
 
@@ -58,14 +61,26 @@ def tab(browser):
 
 @pytest.fixture
 def page(tab):
-    """Give a visitor of whom nothing is known; each address begins a session of its own."""
+    """Give a visitor of whom nothing is known; each address begins a session of its own.
+
+    Fails where the page loads, or runs, what its Content-Security-Policy does not allow.
+    """
+    refused = []
+
+    def listen(message):
+        if "Content Security Policy" in message.text:
+            refused.append(message.text)
+
+    tab.context.on("console", listen)
     yield tab
+    tab.context.remove_listener("console", listen)
     tab.evaluate(
         "() => { try { localStorage.clear(); sessionStorage.clear(); } catch {} }"
     )  # none on an empty page
     tab.context.clear_cookies()
     tab.goto("about:blank")
     tab.set_viewport_size(VIEWPORT)
+    assert not refused
 
 
 @pytest.fixture

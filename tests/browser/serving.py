@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
+import ssl
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -26,8 +27,7 @@ FORKS.set_forkserver_preload(
         "streamlit.web.cli",
         "tests.browser.serving",
         "torch._dynamo",
-        "ui.charts",
-        "ui.explorer",
+        "ui.kit.preload",
     ]
 )
 RERUN_SCRIPT, NEW_SESSION, SCRIPT_FINISHED, EARLY = (
@@ -135,12 +135,21 @@ def list_arguments(port: int) -> list[str]:
     ]  # else every visit looks through all modules
 
 
-def is_answering(port: int) -> bool:
+def is_answering(address: str) -> bool:
+    trusting = ssl._create_unverified_context()
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=HANGS) as answer:
+        with urllib.request.urlopen(
+            f"{address}/healthz", timeout=HANGS, context=trusting
+        ) as answer:
             return answer.status == 200
     except OSError:
         return False
+
+
+def name_address(port: int, environment: dict[str, str]) -> str:
+    """Return the address of a server, which speaks HTTPS where it is given a certificate."""
+    scheme = "https" if "STREAMLIT_SERVER_SSL_CERT_FILE" in environment else "http"
+    return f"{scheme}://127.0.0.1:{port}"
 
 
 def serve(port: int, **environment: str) -> BaseProcess:
@@ -150,7 +159,8 @@ def serve(port: int, **environment: str) -> BaseProcess:
     """
     process = FORKS.Process(target=run_server, args=(port, {**os.environ, **environment}))
     process.start()
-    wait_for(lambda: is_answering(port) or not process.is_alive(), "the server answers", HANGS)
+    address = name_address(port, environment)
+    wait_for(lambda: is_answering(address) or not process.is_alive(), "the server answers", HANGS)
     assert process.is_alive(), f"the server ended with {process.exitcode}"
     return process
 
@@ -185,7 +195,7 @@ def server(**environment: str) -> Iterator[str]:
     with reserved_port() as port:
         process = serve(port, **environment)
         try:
-            yield f"http://127.0.0.1:{port}"
+            yield name_address(port, environment)
         finally:
             process.kill()
             process.join()

@@ -3,8 +3,8 @@
 What moves with the pointer never asks the server.
 
 A map comes as the component's own bytes, and is drawn at once. Its model, which may be a hundred
-times as large, is fetched by the page from a route of app.py when the map stands, and kept there by
-the browser.
+times as large, is fetched by the page from a route when the map stands, and kept there by the
+browser.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import numpy as np
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from aecore.errors import AecoreError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
@@ -190,4 +189,3 @@ def send_pack(request: Request) -> Response:
 
 
 promised_packs = PromisedPacks()
-PACK_ROUTE = Route("/explorer/{token}", send_pack)

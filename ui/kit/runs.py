@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from aecore.errors import RunError
 from aecore.limits import is_public
 from aecore.model.config import RunConfig
 from aecore.model.variants import VARIANTS
 from aecore.names import escape_name
 from aecore.runs.foreign import strip_local_paths
-from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run
+from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run, runs_folder
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.storage_probe import check_storage
 from ui.kit.messages import show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
+STORAGE_SECONDS = 300  # between two looks at whether runs can be kept
 LINKED_RUNS = 5  # runs under way that the sidebar names
 RUN_PAGES = (
     ("latent", "Latent map", "scatter_plot"),
@@ -160,6 +164,22 @@ def format_state_badge(run: Run) -> str:
     """Returns the run's state as a coloured badge in Markdown."""
     state = run.state().state
     return f":{STATE_BADGES[state]}-badge[{STATE_ICONS[state]} {state}]"
+
+
+@st.cache_data(ttl=STORAGE_SECONDS, max_entries=4, show_spinner=False)
+def find_storage_problem(folder: str) -> str:
+    """Returns why no run can be kept in a folder, as a sentence; empty where runs can."""
+    try:
+        check_storage(Path(folder))
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+def show_storage_problem() -> None:
+    """Says so where no run can be kept, before somebody starts one."""
+    if problem := find_storage_problem(str(runs_folder())):
+        st.error(problem, icon=":material/error:")
 
 
 def show_live_runs() -> None:

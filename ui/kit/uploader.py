@@ -17,7 +17,6 @@ from anyio import from_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from aecore.errors import AecoreError, DataError
 from aecore.limits import read_limit
@@ -110,6 +109,3 @@ async def read_chunk(chunks: AsyncIterator[bytes]) -> bytes:
     """Returns the next bytes of a body, empty at its end; TimeoutError after long silence."""
     async with asyncio.timeout(SILENCE_SECONDS):
         return await anext(chunks, b"")
-
-
-UPLOAD_ROUTE = Route("/own/{ticket}/{name}", receive_file, methods=["PUT"])

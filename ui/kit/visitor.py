@@ -33,8 +33,8 @@ from aecore.runs.run import Run
 from aecore.runs.storage import Reservation, reserve_storage
 from aecore.runs.uploads import UploadedData, list_uploads
 from ui.kit.hub_account import get_hub_name
+from ui.kit.visitor_cookie import VISITOR_COOKIE
 
-VISITOR_COOKIE = "aecore_visitor"
 SESSION_ID, LINKS, OPERATOR = "visitor-id", "visitor-links", "visitor-is-operator"
 LINK_PARAMETER = "key"  # of an address: the secret of a private link
 

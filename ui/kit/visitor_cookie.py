@@ -13,8 +13,8 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aecore.limits import is_public
-from ui.kit.visitor import VISITOR_COOKIE
 
+VISITOR_COOKIE = "aecore_visitor"
 YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -25,30 +25,36 @@ class VisitorCookie:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope) if scope["type"] == "http" else None
-        if headers is None or not is_public() or has_visitor_cookie(headers):
+        if scope["type"] != "http" or not is_public() or not needs_cookie(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
-        cookie = format_visitor_cookie(is_secure(scope, headers))
+        cookie = format_visitor_cookie(is_secure(scope))
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                if answer.get("content-type", "").startswith("text/html"):
-                    answer.append("set-cookie", cookie)
+                MutableHeaders(scope=message).append("set-cookie", cookie)
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)
 
 
-def has_visitor_cookie(headers: Headers) -> bool:
-    """Returns True where the browser sent its id."""
-    return bool(cookie_parser(headers.get("cookie", "")).get(VISITOR_COOKIE))
+def needs_cookie(headers: Headers) -> bool:
+    """Returns True for a browser that opens a page without an id.
+
+    Not seen from the answer: a page that the browser still has is answered by 304, without a type.
+    """
+    return "text/html" in headers.get("accept", "") and not read_visitor_id(headers)
 
 
-def is_secure(scope: Scope, headers: Headers) -> bool:
+def read_visitor_id(headers: Headers) -> str:
+    """Returns the id that the browser sent; empty where it sent none."""
+    return cookie_parser(headers.get("cookie", "")).get(VISITOR_COOKIE, "")
+
+
+def is_secure(scope: Scope) -> bool:
     """Returns True for HTTPS, also where a proxy took it off."""
-    return "https" in (scope["scheme"], headers.get("x-forwarded-proto", "").split(",")[0].strip())
+    forwarded = Headers(scope=scope).get("x-forwarded-proto", "")
+    return "https" in (scope["scheme"], forwarded.split(",")[0].strip())
 
 
 def format_visitor_cookie(secure: bool) -> str:

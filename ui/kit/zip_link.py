@@ -16,7 +16,6 @@ from urllib.parse import quote
 from cachetools import LRUCache
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from aecore.runs.archive import list_archived_files, name_folders, stream_zip
 from aecore.runs.keeping import KeptThing, open_thing
@@ -93,6 +92,3 @@ def send_zip(request: Request) -> Response:
             "Cache-Control": "no-store",
         },
     )
-
-
-ZIP_ROUTE = Route("/things/{token}", send_zip)

@@ -1,0 +1,43 @@
+"""What every page needs and takes seconds to import, such as PyTorch, and the server's own threads.
+
+Whoever needs any of it imports this module first. The thread that warms the caches, the first page
+and the first request of a route may come at once: one of them imports, and the others wait.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from importlib import import_module
+
+from aecore.runs.drafts import remove_all_drafts
+from aecore.runs.keeping import keep_sweeping
+from aecore.runs.listing import runs_folder
+from ui.kit.cache import warm_caches
+from ui.kit.explorer import send_pack
+from ui.kit.runs import show_live_runs
+from ui.kit.sessions import watch_sessions
+from ui.kit.uploader import receive_file
+from ui.kit.zip_link import send_zip
+
+__all__ = ["prepare_server", "receive_file", "send_pack", "send_zip", "show_live_runs"]
+
+
+def prepare_server() -> None:
+    """Starts what the server does beside its pages, and warms what the first visitor will see.
+
+    Streamlit lets the garbage collector look through everything after each run of a script: a fifth
+    of a second, in which no page is answered, for what the libraries keep for ever. So it leaves
+    alone what is there by then.
+    """
+    for work in (remove_old_drafts, watch_sessions, keep_sweeping):
+        threading.Thread(target=work, daemon=True).start()
+    warm_caches()
+    import_module("torch._dynamo")  # the largest that pages import later
+    gc.collect()
+    gc.freeze()
+
+
+def remove_old_drafts() -> None:
+    """Removes what a server that was killed has left half done."""
+    remove_all_drafts(runs_folder())

@@ -1,0 +1,42 @@
+"""The routes beside the pages. What answers them is imported at the first request."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import iscoroutinefunction
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+
+def answer_health(request: Request) -> PlainTextResponse:
+    """Returns "ok", for a load balancer: the process answers."""
+    return PlainTextResponse("ok")
+
+
+def make_late_route(path: str, endpoint: str, method: str = "GET") -> Route:
+    """Returns a route to a function of a module that is slow to import, "package.module:name"."""
+
+    async def answer(request: Request) -> Response:
+        function = await run_in_threadpool(load_endpoint, endpoint)
+        if iscoroutinefunction(function):
+            return await function(request)
+        return await run_in_threadpool(function, request)
+
+    return Route(path, answer, methods=[method])
+
+
+def load_endpoint(endpoint: str) -> Any:
+    """Returns the function that "package.module:name" names."""
+    import_module("ui.kit.preload")
+    module, name = endpoint.split(":")
+    return getattr(import_module(module), name)
+
+
+UPLOAD_ROUTE = make_late_route("/own/{ticket}/{name}", "ui.kit.uploader:receive_file", "PUT")
+ZIP_ROUTE = make_late_route("/things/{token}", "ui.kit.zip_link:send_zip")
+PACK_ROUTE = make_late_route("/explorer/{token}", "ui.kit.explorer:send_pack")
+ROUTES = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE, ZIP_ROUTE]
