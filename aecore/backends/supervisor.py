@@ -31,7 +31,7 @@ from aecore.backends.waiting import (
     read_served,
     read_start,
 )
-from aecore.files import LOCK_FILE, LOG_FILE, STATE_FILE, write_text_file
+from aecore.files import LOCK_FILE, LOG_FILE, STATE_FILE, open_plain_file, write_text_file
 from aecore.limits import read_limit, read_slot_limit
 
 POLL_SECONDS = 0.2
@@ -155,7 +155,7 @@ def become_trainer(path: Path, processes: int, slot: int) -> NoReturn:
     try:
         os.setsid()
         null = os.open(os.devnull, os.O_RDONLY)
-        log = os.open(path / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        log = open_plain_file(path / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for number, file in enumerate((null, log, log)):
             os.dup2(file, number)
         os.set_inheritable(slot, True)

@@ -14,7 +14,14 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aecore.files import LOCK_FILE, OWNER_FILE, REMOTE_FILE, STATE_FILE
+from aecore.files import (
+    LOCK_FILE,
+    OWNER_FILE,
+    REMOTE_FILE,
+    STATE_FILE,
+    open_plain_bytes,
+    open_plain_file,
+)
 
 SLOTS_FOLDER = ".slots"  # beside the runs
 SUPERVISOR_LOCK, SERVED_FILE = "supervisor.lock", "served.json"
@@ -57,7 +64,7 @@ def read_waiting_run(path: Path) -> WaitingRun | None:
     if not isinstance(since, int | float) or not isinstance(processes, int):
         return None
     is_here = 1 <= processes <= MAX_PROCESSES and not (path / REMOTE_FILE).exists()
-    if not is_here or is_lock_held(path / LOCK_FILE):
+    if not is_here or is_lock_taken(path / LOCK_FILE):
         return None
     owner = read_json_object(path / OWNER_FILE).get("owner")
     return WaitingRun(path.name, since, processes, owner if isinstance(owner, str) else "")
@@ -92,23 +99,18 @@ def read_json(path: Path) -> Any:
 
 
 def read_bytes(path: Path, count: int) -> bytes:
-    """Returns the last bytes of a file, which are none where it cannot be read."""
+    """Returns the last bytes of a plain file; none where it cannot be read."""
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open_plain_bytes(path) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - count))
             return file.read(count)
     except OSError:
         return b""
 
 
-def open_at_once(path: str, flags: int) -> int:
-    """Opens a file; does not wait for the other end of a pipe that is in its place."""
-    return os.open(path, flags | os.O_NONBLOCK)
-
-
 def lock_file(path: Path, tries: int = 1) -> int | None:
     """Locks a file and empties it; returns its number, or None where another process has it."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = open_plain_file(path, os.O_RDWR | os.O_CREAT)
     for attempt in range(tries):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,13 +124,13 @@ def lock_file(path: Path, tries: int = 1) -> int | None:
     return None
 
 
-def is_lock_held(path: Path) -> bool:
-    """Returns True while a process holds the lock."""
+def is_lock_taken(path: Path) -> bool:
+    """Returns True while a process holds the lock, and where nobody can: it is no plain file."""
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open_plain_bytes(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
     return False
