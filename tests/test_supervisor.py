@@ -354,6 +354,18 @@ def test_only_a_run_that_was_submitted_here_waits(own_runs):
         assert not list_waiting(own_runs), content
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_a_run_whose_lock_is_no_plain_file_does_not_train_but_can_be_deleted(own_runs, make):
+    run = create_run(tiny())
+    write_queued(run, 1)
+    make(run.path / "run.lock")
+    assert not list_waiting(own_runs)
+    with pytest.raises(RunError, match="plain file"):
+        submit_local(run)
+    run.delete()
+    assert not list(own_runs.glob("*")), "not even a draft is left"
+
+
 def test_a_run_in_the_queue_is_never_lost_and_one_that_is_begun_without_it_may_be(monkeypatch):
     waiting, begun = create_run(tiny()), create_run(tiny())
     write_queued(waiting, 2)
@@ -390,7 +402,7 @@ def test_a_run_that_is_stopped_or_deleted_on_its_way_from_the_queue_does_not_beg
         list(fit(stopped, queued=True))
     assert stopped.state().state == "stopped" and not stopped.has_model()
     deleted.delete()
-    with pytest.raises(RunError, match="cannot be locked"):
+    with pytest.raises(RunError, match="deleted"):
         list(fit(deleted, queued=True))
     assert not deleted.path.exists()
     for change in (deleted.stop, deleted.delete, lambda: submit_local(deleted)):

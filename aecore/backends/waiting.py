@@ -19,7 +19,7 @@ from aecore.files import (
     OWNER_FILE,
     REMOTE_FILE,
     STATE_FILE,
-    is_plain_file,
+    open_plain_bytes,
     open_plain_file,
 )
 
@@ -64,8 +64,7 @@ def read_waiting_run(path: Path) -> WaitingRun | None:
     if not isinstance(since, int | float) or not isinstance(processes, int):
         return None
     is_here = 1 <= processes <= MAX_PROCESSES and not (path / REMOTE_FILE).exists()
-    lock = path / LOCK_FILE
-    if not is_here or not may_be_locked(lock) or is_lock_held(lock):
+    if not is_here or is_lock_taken(path / LOCK_FILE):
         return None
     owner = read_json_object(path / OWNER_FILE).get("owner")
     return WaitingRun(path.name, since, processes, owner if isinstance(owner, str) else "")
@@ -100,9 +99,9 @@ def read_json(path: Path) -> Any:
 
 
 def read_bytes(path: Path, count: int) -> bytes:
-    """Returns the last bytes of a file, which are none where it cannot be read."""
+    """Returns the last bytes of a plain file; none where it cannot be read."""
     try:
-        with open(path, "rb", opener=open_plain_file) as file:
+        with open_plain_bytes(path) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - count))
             return file.read(count)
     except OSError:
@@ -110,12 +109,7 @@ def read_bytes(path: Path, count: int) -> bytes:
 
 
 def lock_file(path: Path, tries: int = 1) -> int | None:
-    """Locks a file and empties it; returns its number.
-
-    None where another process has it, or something else is in its place.
-    """
-    if not may_be_locked(path):
-        return None
+    """Locks a file and empties it; returns its number, or None where another process has it."""
     lock = open_plain_file(path, os.O_RDWR | os.O_CREAT)
     for attempt in range(tries):
         try:
@@ -130,18 +124,13 @@ def lock_file(path: Path, tries: int = 1) -> int | None:
     return None
 
 
-def may_be_locked(path: Path) -> bool:
-    """Returns True for a plain file, or where there is none yet."""
-    return not os.path.lexists(path) or is_plain_file(path, follow_link=False)
-
-
-def is_lock_held(path: Path) -> bool:
-    """Returns True while a process holds the lock."""
+def is_lock_taken(path: Path) -> bool:
+    """Returns True while a process holds the lock, and where nobody can: it is no plain file."""
     try:
-        with open(path, "rb", opener=open_plain_file) as file:
+        with open_plain_bytes(path) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
     return False

@@ -88,7 +88,7 @@ class LockFile:
 
         Yields the open file. Raises BlockingIOError where another process keeps it.
         """
-        with open(self.path, "a+") as file:
+        with open_lock_file(self.path) as file:
             _lock_soon(file)
             file.truncate(0)
             yield file

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -42,7 +41,7 @@ from aecore.files import (
 from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.weights import read_config
-from aecore.runs.drafts import remove_dead_files
+from aecore.runs.drafts import DELETE_DRAFT, open_draft_folder, remove_dead_files
 from aecore.runs.file_cache import FileCache
 from aecore.runs.previews import list_previews
 from aecore.runs.process import LockFile, read_log_tail
@@ -60,6 +59,7 @@ Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
 START_SECONDS = 60  # a run that is begun without the queue may take this long to get its lock
 STOP_TRIES = 3
+BUSY = "is being trained already, by another process. Stop it first, or wait."
 Count = Annotated[int, Field(ge=0, le=10**9)]
 
 
@@ -213,18 +213,7 @@ class Run:
         stopped on its way from the queue.
         """
         with ExitStack() as stack:
-            try:
-                stack.enter_context(self._lock_file.hold())
-            except BlockingIOError as error:
-                raise RunError(
-                    f"{self.id} is being trained by another process. "
-                    f"Stop it first: aecore stop {self.id}."
-                ) from error
-            except OSError as error:
-                raise RunError(
-                    f"{self.id} cannot be locked: {error.strerror or error}. "
-                    f"Is {LOCK_FILE} a plain file that may be written?"
-                ) from error
+            self._enter_lock(stack, self._lock_file.hold())
             remove_dead_files(self.path)  # of a trainer that was killed while it wrote
             state = self.saved_state()
             if queued and state is not None and state.state == "stopped":
@@ -233,22 +222,29 @@ class Run:
 
     @contextmanager
     def keep_idle(self) -> Iterator[None]:
-        """Keeps trainers away for a moment in which the run is changed; RunError where it trains.
+        """Keeps trainers away for a moment in which the run is changed; RunError as from `lock`.
 
         A trainer that is about to begin waits for the end, and then sees what was changed.
         """
+        if self.pid() is not None:
+            raise RunError(f"{self.id} {BUSY}")
         with ExitStack() as stack:
-            try:
-                if self.pid() is not None:
-                    raise BlockingIOError
-                stack.enter_context(self._lock_file.hold_unnamed())
-            except BlockingIOError as error:
-                raise RunError(
-                    f"{self.id} is being trained already. Stop it first, or wait."
-                ) from error
-            except FileNotFoundError as error:
-                raise RunError(f"{self.id} is not there any more. Was it deleted?") from error
+            self._enter_lock(stack, self._lock_file.hold_unnamed())
             yield
+
+    def _enter_lock(self, stack: ExitStack, hold: AbstractContextManager[IO[str]]) -> None:
+        """Takes the lock until the stack is closed; RunError says why that cannot be."""
+        try:
+            stack.enter_context(hold)
+        except BlockingIOError as error:
+            raise RunError(f"{self.id} {BUSY}") from error
+        except FileNotFoundError as error:
+            raise RunError(f"{self.id} is not there any more. Was it deleted?") from error
+        except OSError as error:
+            raise RunError(
+                f"{self.id} cannot be locked: {error.strerror or error}. "
+                f"Is {LOCK_FILE} a plain file that may be written?"
+            ) from error
 
     def pid(self) -> int | None:
         """Returns the id of the trainer's process, while it holds the lock."""
@@ -273,17 +269,16 @@ class Run:
         self._lock_file.signal_holder(signal.SIGTERM)
 
     def delete(self) -> None:
-        """Removes the folder. RunError while it is being trained."""
+        """Removes the folder in one step, then its files. RunError while it is being trained."""
+        lock = self.path / LOCK_FILE
         try:
+            if os.path.lexists(lock) and not is_plain_file(lock, follow_link=False):
+                lock.unlink()  # nobody can hold it
             with self.keep_idle():
-                self._remove_folder()
+                if self.path.is_symlink():
+                    self.path.unlink()
+                    return
+                with open_draft_folder(DELETE_DRAFT, self.path.parent) as draft:
+                    os.rename(self.path, draft / "run")  # deeper than listings of runs look
         except OSError as error:
             raise RunError(f"{self.id} cannot be deleted: {error.strerror or error}.") from error
-
-    def _remove_folder(self) -> None:
-        """Takes the folder away in one step, then its files: a trainer finds all of it or none."""
-        if self.path.is_symlink():
-            self.path.unlink()
-            return
-        with tempfile.TemporaryDirectory(prefix=".delete-", dir=self.path.parent) as name:
-            os.rename(self.path, Path(name) / "run")  # two levels down, where no listing looks
