@@ -10,7 +10,7 @@ import pytest
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
 from aecore.runs.listing import list_runs, runs_folder
-from aecore.runs.ownership import read_owner_record
+from aecore.runs.ownership import digest_secret, read_owner_record
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 from tests.hub.pushed_runs import use_hub
@@ -220,15 +220,15 @@ def test_nothing_of_a_private_model_is_left_for_the_next_visitor(
 ):
     use_hub(monkeypatch, loopback.url, tmp_path)
     push_run(trained(), "alice/secret", token=TOKEN, private=True)
-    ann, text = pull_as(open_page, visit_as, "ann", "alice/secret", TOKEN)
-    assert "is here" in text
+    assert "is here" in pull_as(open_page, visit_as, "ann", "alice/secret", TOKEN)[1]
     assert not (tmp_path / "cache").exists()
     hidden = [path.name for path in runs_folder().iterdir() if path.name.startswith(".")]
     assert not hidden, "the draft is gone"
-    (run,) = [run for run in list_runs() if ann.owns(run.path)]
-    assert run.has_model()
+    (run,) = [run for run in list_runs() if run.id.startswith("alice--secret-")]
+    assert read_owner_record(run.path).owner == digest_secret("account", "alice")
     ben, text = pull_as(open_page, visit_as, "ben", "alice/secret")
     assert "alice/secret does not exist on 127.0.0.1, or is private" in text
+    assert not ben.may_see(run.path)
     assert not [run for run in list_runs() if ben.owns(run.path)]
 
 
