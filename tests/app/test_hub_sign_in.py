@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import streamlit as st
 from starlette.applications import Starlette
@@ -12,13 +14,10 @@ from aecore.runs.listing import list_runs
 from aecore.runs.ownership import digest_secret, read_owner_record
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
-from ui.kit.hub_accounts import ABSENCE_SECONDS, SIGN_IN_SECONDS, HubAccounts, get_hub_accounts
-from ui.kit.hub_handover import (
-    HANDOVER_COOKIE,
-    HANDOVER_ROUTE,
-    HANDOVER_SECONDS,
-    get_handover_desk,
-)
+from ui.kit.hub_accounts import SIGN_IN_SECONDS, HubAccount, HubAccounts, get_hub_accounts
+from ui.kit.hub_handover import HANDOVER_COOKIE, HANDOVER_SECONDS, get_handover_desk
+from ui.kit.routes import HANDOVER_ROUTE
+from ui.kit.sessions import session_watch
 
 NOW = 1_000_000.0
 
@@ -237,33 +236,22 @@ def test_a_token_that_the_hub_refuses_is_asked_for_again(browser):
     assert not is_signed_in(browser.show(tab))
 
 
-def test_an_account_ends_when_the_last_page_of_its_browser_is_closed_for_a_while():
-    now = [NOW]
-    accounts = HubAccounts(lambda: now[0])
-    frame, tab = "frame-of-ann", "another-page-of-ann"
-    accounts.keep("ann", account := make_account())
-    accounts.join("ann", frame)
-    accounts.join("ann", tab)
-    accounts.leave(frame)
-    now[0] += 10 * ABSENCE_SECONDS
-    assert accounts.find("ann") == account, "a page is open"
-    accounts.leave(tab)
-    now[0] += ABSENCE_SECONDS
-    accounts.join("ann", "reloaded")
-    now[0] += 1
-    assert accounts.find("ann") == account, "it came back in time"
-    accounts.leave("reloaded")
-    now[0] += ABSENCE_SECONDS + 1
-    assert accounts.find("ann") is None and not accounts.pages and not accounts.closed
-    accounts.keep("ben", account)
-    now[0] += ABSENCE_SECONDS + 1
-    assert accounts.find("ben") is None, "nobody came for it"
+def test_an_account_ends_when_the_last_session_of_its_browser_has_ended():
+    accounts, account = HubAccounts(), HubAccount("alice", "hf_oauth_alice", math.inf)
+    accounts.keep("ann", "first", account)
+    assert accounts.find("ann", "second") == account and accounts.find("ben", "third") is None
+    accounts.leave("first")
+    accounts.leave("third")
+    assert accounts.find("ann", "second") == account, "a page is open"
+    accounts.leave("second")
+    assert accounts.find("ann", "fourth") is None and not accounts.sessions
 
 
-def make_account():
-    from ui.kit.hub_accounts import HubAccount
-
-    return HubAccount("alice", "hf_oauth_alice", NOW + 1e6)
+def test_a_session_that_ends_takes_the_account_of_its_frame_along(browser):
+    frame, _ = sign_in(browser)
+    for listener in session_watch.listeners:
+        listener("test session id")
+    assert not is_signed_in(browser.show(frame))
 
 
 def test_another_account_sees_no_result_of_the_last(browser, trained):
