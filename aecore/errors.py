@@ -37,3 +37,7 @@ class BackendError(AecoreError):
 
 class HubError(AecoreError):
     """The Hugging Face Hub refused a request, or could not be reached."""
+
+
+class LoginError(HubError):
+    """The Hub does not accept a token, or no longer: signing in again helps."""

@@ -9,6 +9,8 @@ import streamlit as st
 import ui.kit.preload  # noqa: F401 - first, since other threads may be importing the same
 from aecore.backends.local import continue_queue
 from ui.kit.frame import report_address
+from ui.kit.hub_account import follow_account
+from ui.kit.hub_handover import resume_handover
 from ui.kit.operator import offer_settings
 from ui.kit.runs import show_live_runs, show_storage_problem
 from ui.kit.sessions import note_session
@@ -50,7 +52,10 @@ NAVIGATION = {
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
 st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION)
+if page.url_path != "hub":
+    resume_handover("hub.py")
 continue_queue()
+follow_account()
 note_session(get_visitor().ids)
 with st.sidebar:
     show_live_runs()

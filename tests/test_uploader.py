@@ -22,7 +22,7 @@ from aecore.runs.uploads import PACKED_SUFFIXES, UPLOAD_SUFFIXES, guess_settings
 from ui.kit import uploader
 from ui.kit.routes import UPLOAD_ROUTE
 from ui.kit.upload_tickets import upload_desk
-from ui.kit.visitor import VISITOR_COOKIE
+from ui.kit.visitor_cookie import VISITOR_COOKIE
 
 HANGS = 20.0  # seconds after which the server does not answer at all
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,10 +36,15 @@ from aecore.hub.client import (
     hub_endpoint,
     open_client,
 )
-from aecore.hub.repositories import check_repo_name, list_repo_files, name_of_token
+from aecore.hub.repositories import (
+    ask_missing_sizes,
+    check_repo_name,
+    list_repo_files,
+    name_of_token,
+)
 from aecore.model.weights import read_config
 from aecore.runs.foreign import choose_files_to_take, strip_local_paths
-from aecore.runs.listing import check_run_id, create_run, runs_folder
+from aecore.runs.listing import check_run_id, create_run, name_pulled_run, runs_folder
 from aecore.runs.run import Run
 
 BACKEND_NAME = "hf"  # in remote.json
@@ -171,7 +177,7 @@ class HuggingFace:
             api = open_client(self.token)
             info = api.model_info(repo, files_metadata=True)
             sizes = {file.rfilename: file.size for file in info.siblings or ()}
-            names = choose_files_to_take(repo, sizes)
+            names = choose_files_to_take(repo, ask_missing_sizes(api, repo, info.sha, sizes))
             if 0 < (sizes.get(RESUME_FILE) or 0) <= SENT_FILE_LIMITS[RESUME_FILE]:
                 names.append(RESUME_FILE)
             api.snapshot_download(repo, revision=info.sha, allow_patterns=names, local_dir=folder)
@@ -200,10 +206,15 @@ class HuggingFace:
         user = job.handle.split("/")[0]
         repo = job_repo_name(user, job.run)
         with explain_job_errors(repo):
-            path = Path(open_client(self.token).hf_hub_download(repo, CONFIG_FILE))
-        run = create_run(read_config(path.parent), runs_folder() / check_run_id(job.run))
+            run = self.bring_config(repo, name_pulled_run(check_run_id(job.run)))
         Order(backend=BACKEND_NAME, device=job.flavor, handle=job.handle, owner=user).write(run)
         return run
+
+    def bring_config(self, repo: str, run_id: str) -> Run:
+        """Returns a new run of that id with a repository's config, which is kept nowhere else."""
+        with tempfile.TemporaryDirectory(prefix="aecore-job-") as folder:
+            open_client(self.token).hf_hub_download(repo, CONFIG_FILE, local_dir=folder)
+            return create_run(read_config(Path(folder)), runs_folder() / run_id)
 
 
 class LogStream:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aecore.errors import AecoreError, HubError
+from aecore.errors import AecoreError, HubError, LoginError
 from aecore.files import LIBRARY
 
 if TYPE_CHECKING:
@@ -73,13 +73,25 @@ def get_json(path: str, token: Token, params: Mapping[str, Any] | None = None) -
 
 @contextmanager
 def explain_hub_errors(repo: str = "", revision: str | None = None) -> Iterator[None]:
-    """Turns whatever the client, the network or the disk raises into a HubError."""
+    """Turns whatever the client, the network or the disk raises into a HubError.
+
+    It is a LoginError where the Hub does not accept the token.
+    """
     try:
         yield
     except AecoreError:
         raise
     except Exception as error:  # a strange answer can make the client raise anything
-        raise HubError(explain_hub_error(error, repo, revision)) from error
+        kind = LoginError if is_login_refused(error) else HubError
+        raise kind(explain_hub_error(error, repo, revision)) from error
+
+
+def is_login_refused(error: Exception) -> bool:
+    """Returns True for the Hub's 401, unless it hides a repository with it."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    status = getattr(getattr(error, "response", None), "status_code", 0)
+    return status == 401 and not isinstance(error, RepositoryNotFoundError)
 
 
 def explain_hub_error(error: Exception, repo: str, revision: str | None) -> str:

@@ -16,6 +16,7 @@ from aecore.data.parquet_bounds import check_parquet_size
 from aecore.errors import DataError, HubError
 from aecore.files import LIBRARY
 from aecore.hub.client import Token, check_token, explain_hub_errors, get_json, hub_endpoint
+from aecore.hub.repositories import check_name_letters
 from aecore.runs.uploads import UploadedData, read_upload_bytes
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def fetch_hub_dataset(
     `reserve` is called with the bytes of each file before they are kept, and may raise. Raises
     HubError where the Hub has no such data, DataError where they cannot be read or are too many.
     """
+    check_name_letters(repo)
     if not DATASET_NAME.fullmatch(repo):
         raise HubError(
             f"{repo[:80]!r} is no data set's id. It is written user/name, as in its address."

@@ -21,13 +21,16 @@ from aecore.hub.client import (
     hub_endpoint,
     open_client,
 )
-from aecore.runs.foreign import list_file_sizes
+from aecore.runs.foreign import FOREIGN_FILE_LIMITS, list_file_sizes
+from aecore.runs.previews import is_preview_name
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 REPO_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
+NAME_LETTER = re.compile(r"[\w./-]", re.ASCII)
 REVISION_NAME = re.compile(r"[A-Za-z0-9][\w./+-]{0,249}", re.ASCII)
+MAX_ASKED = 40  # files whose sizes are asked for one by one
 VARIANT_NAME = re.compile(r"[a-z0-9-]{1,64}")
 
 
@@ -95,8 +98,17 @@ def name_of_token(token: Token = None) -> str:
 # -- names and files
 
 
+def check_name_letters(name: str) -> None:
+    """Raises HubError for a name with a character that no name on the Hub has."""
+    strange = next((letter for letter in name if not NAME_LETTER.fullmatch(letter)), "")
+    if strange:
+        what = "a space" if strange.isspace() else repr(strange)
+        raise HubError(f"{name[:100]!r} has {what} in it; names have letters, digits, - _ and .")
+
+
 def check_repo_name(repo: str) -> None:
     """Raises HubError for what is no `user/name`."""
+    check_name_letters(repo)
     is_well_formed = REPO_NAME.fullmatch(repo) and not repo.endswith((".", "-", ".git"))
     if not is_well_formed or "--" in repo or ".." in repo:
         raise HubError(f"{repo[:100]!r} is no repository. Give it as user/name.")
@@ -127,6 +139,31 @@ def check_still_private(repo: str, info: Any, private: bool) -> None:
         raise HubError(
             f"{repo} is public already. Choose another name, or make it private on the Hub first."
         )
+
+
+def ask_missing_sizes(
+    api: HfApi, repo: str, revision: str | None, sizes: Mapping[str, int | None]
+) -> dict[str, int | None]:
+    """Returns a listing {path: bytes} with the sizes asked for that it does not state.
+
+    Only files that a pull takes are asked about, few at a time; None stays where the Hub does not
+    say.
+    """
+    unknown = [
+        name
+        for name, size in sizes.items()
+        if size is None and (name in FOREIGN_FILE_LIMITS or is_preview_name(name))
+    ]
+    unknown.sort(key=is_preview_name)
+    return {**sizes, **{name: ask_size(api, repo, revision, name) for name in unknown[:MAX_ASKED]}}
+
+
+def ask_size(api: HfApi, repo: str, revision: str | None, name: str) -> int | None:
+    """Returns how many bytes a file has, by a HEAD; None where the answer does not say."""
+    from huggingface_hub import hf_hub_url
+
+    url = hf_hub_url(repo, name, revision=revision, endpoint=hub_endpoint())
+    return api.get_hf_file_metadata(url=url, timeout=HUB_TIMEOUT).size
 
 
 def list_commit_changes(

@@ -23,6 +23,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import MAX_PARAMETERS, DataConfig, RunConfig
 from aecore.model.weights import MAX_CONFIG_BYTES, read_config
 from aecore.runs.drafts import PULL_DRAFT, open_draft_folder
+from aecore.runs.ownership import claim_folder
 from aecore.runs.previews import choose_preview_files, keep_sound_previews
 from aecore.runs.record_file import RecordFile
 from aecore.runs.records import EpochRecord, MetricsRecord, Record, encode_record
@@ -51,8 +52,13 @@ def choose_files_to_take(repo: str, sizes: Mapping[str, int | None]) -> list[str
         )
     for name in (CONFIG_FILE, WEIGHTS_FILE):
         size, limit = sizes[name], FOREIGN_FILE_LIMITS[name]
-        if size is None or size > limit:
-            raise HubError(f"{name} of {repo} has {size or 0:,} bytes; the limit is {limit:,}.")
+        if size is None:
+            raise HubError(
+                f"The Hub does not say how large {name} of {repo} is, so it was not downloaded. "
+                "Try again later."
+            )
+        if size > limit:
+            raise HubError(f"{name} of {repo} has {size:,} bytes; the limit is {limit:,}.")
     names = [name for name in FOREIGN_FILE_LIMITS if _is_bearable(name, sizes.get(name))]
     return names + choose_preview_files(sizes)
 
@@ -61,8 +67,8 @@ def _is_bearable(name: str, size: int | None) -> bool:
     return size is not None and size <= FOREIGN_FILE_LIMITS[name]
 
 
-def adopt_run_folder(snapshot: Path, out: Path, repo: str) -> Path:
-    """Copies a verified snapshot to `out` as a run of its own, which appears there in one step."""
+def adopt_run_folder(snapshot: Path, out: Path, repo: str, owner: str = "") -> Path:
+    """Copies a verified snapshot to `out` as a run of that owner, which appears in one step."""
     config = strip_local_paths(read_config(snapshot))
     out.parent.mkdir(parents=True, exist_ok=True)
     with open_draft_folder(PULL_DRAFT, out.parent) as folder:
@@ -77,6 +83,7 @@ def adopt_run_folder(snapshot: Path, out: Path, repo: str) -> Path:
         trained = [record.epoch or 0 for record in records if isinstance(record, EpochRecord)]
         done = max(trained, default=epochs)
         Run(draft).write_state(state="done", epoch=done, epochs=epochs, since=time.time())
+        claim_folder(draft, owner)
         os.rename(draft, out)
     return out
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aecore.errors import CheckpointError, RunError
 from aecore.files import CONFIG_FILE, SHIPPED_FOLDER, write_text_file
+from aecore.limits import is_public
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.run import START_SECONDS, Run
 from aecore.runs.storage_probe import check_storage
@@ -81,6 +82,14 @@ def make_run_id(config: RunConfig) -> str:
     source = Path(config.data.name if config.data else "model").stem.lower()
     data = re.sub(r"[^a-z0-9]+", "-", source)[:24].strip("-")
     return f"{datetime.now():%m%d-%H%M}-{config.model.variant}-{data}-{secrets.token_hex(2)}"
+
+
+def name_pulled_run(name: str) -> str:
+    """Returns an id for a run from elsewhere: the name, or among strangers one that is nobody's.
+
+    So no visitor learns which names are taken.
+    """
+    return f"{name}-{secrets.token_hex(3)}" if is_public() else name
 
 
 def find_run(name: str | Path) -> Run:

@@ -133,9 +133,13 @@ def is_preview_name(name: str) -> bool:
 
 
 def choose_preview_files(sizes: Mapping[str, int | None]) -> list[str]:
-    """Returns the previews of a listing {path: bytes}; none if they are too many or too large."""
-    names = [name for name in sizes if is_preview_name(name)]
-    total = sum(sizes[name] or 0 for name in names)
+    """Returns the previews of a listing {path: bytes}; none if they are too many or too large.
+
+    Those of unknown size are left out.
+    """
+    known = {name: size for name, size in sizes.items() if size is not None}
+    names = [name for name in known if is_preview_name(name)]
+    total = sum(known[name] for name in names)
     return names if total <= MAX_PREVIEW_BYTES and len(names) <= MAX_PREVIEWS else []
 
 

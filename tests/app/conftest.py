@@ -18,7 +18,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.ownership import Visitor, digest_secret
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
-from ui.kit import visitor
+from ui.kit import browser_id, visitor
 from ui.kit.jobs import RUNNING, get_job_registry
 
 ROUTER = str(Path(__file__).parents[2] / "pages" / "_router.py")
@@ -49,7 +49,8 @@ def visit_as(monkeypatch):
 
     def visit(name: str) -> Visitor:
         monkeypatch.setenv("AECORE_PUBLIC", "1")
-        monkeypatch.setattr(visitor, "read_visitor_cookie", lambda: name)
+        for module in (browser_id, visitor):
+            monkeypatch.setattr(module, "read_visitor_cookie", lambda: name)
         return Visitor((digest_secret("visitor", name),))
 
     return visit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
 from aecore.runs.listing import list_runs, runs_folder
+from aecore.runs.ownership import digest_secret, read_owner_record
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
+from tests.hub.pushed_runs import use_hub
 
 TOKEN = "hf_alice"
 
@@ -187,3 +190,58 @@ def test_publishing_needs_a_login_but_a_zip_does_not(open_page, loopback, traine
     trained()
     app = open_page("hub.py")
     assert find_button(app, "Publish").disabled and not find_button(app, "As a .zip").disabled
+
+
+def pull_as(open_page, visit_as, name, repo, token=None):
+    """Pull a repository as a stranger of that name; returns the stranger and what the page says."""
+    stranger = visit_as(name)
+    app = open_page("hub.py")
+    if token:
+        signed_in(app, token)
+    next(t for t in app.text_input if t.key == "pull_repo").set_value(repo)
+    next(b for b in app.button if b.label == "Pull").click().run()
+    return stranger, read_messages(finish(app))
+
+
+def test_strangers_who_pull_the_same_model_each_get_a_run_of_their_own(
+    open_page, loopback, trained, visit_as
+):
+    push_run(trained(), "alice/vae", token=TOKEN)
+    for name in ("ann", "ben", "ann"):
+        assert "is here" in pull_as(open_page, visit_as, name, "alice/vae")[1]
+    runs = [run for run in list_runs() if run.id.startswith("alice--vae-")]
+    owners = [visit_as(name) for name in ("ann", "ben")]
+    assert [sum(who.owns(run.path) for run in runs) for who in owners] == [2, 1]
+    assert not [run for run in runs if all(who.may_see(run.path) for who in owners)]
+
+
+def test_nothing_of_a_private_model_is_left_for_the_next_visitor(
+    open_page, loopback, trained, visit_as, tmp_path, monkeypatch
+):
+    use_hub(monkeypatch, loopback.url, tmp_path)
+    push_run(trained(), "alice/secret", token=TOKEN, private=True)
+    assert "is here" in pull_as(open_page, visit_as, "ann", "alice/secret", TOKEN)[1]
+    assert not (tmp_path / "cache").exists()
+    hidden = [path.name for path in runs_folder().iterdir() if path.name.startswith(".")]
+    assert not hidden, "the draft is gone"
+    (run,) = [run for run in list_runs() if run.id.startswith("alice--secret-")]
+    assert read_owner_record(run.path).owner == digest_secret("account", "alice")
+    ben, text = pull_as(open_page, visit_as, "ben", "alice/secret")
+    assert "alice/secret does not exist on 127.0.0.1, or is private" in text
+    assert not ben.may_see(run.path)
+    assert not [run for run in list_runs() if ben.owns(run.path)]
+
+
+def test_a_run_has_its_owner_from_the_moment_it_appears(
+    open_page, loopback, trained, visit_as, monkeypatch
+):
+    push_run(trained(), "alice/vae", token=TOKEN)
+    seen, rename = [], os.rename
+
+    def look(draft, out):
+        seen.append(read_owner_record(draft).owner)
+        rename(draft, out)
+
+    monkeypatch.setattr("aecore.runs.foreign.os.rename", look)
+    ann, _ = pull_as(open_page, visit_as, "ann", "alice/vae")
+    assert seen == [ann.owner]

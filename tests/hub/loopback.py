@@ -68,6 +68,7 @@ class LoopbackHub:
             str, dict[str, list[bytes]]
         ] = {}  # the Parquet files of each split, by repository
         self.private_datasets: set[str] = set()
+        self.lists_sizes = self.tells_sizes = True  # of files: in listings, and to a HEAD
         self.lfs_threshold = (
             10_000_000  # bytes; any larger file goes to LFS, and so does every *.safetensors
         )
@@ -168,6 +169,8 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, reply: Reply) -> None:
         self.send_response(reply.status)
         always = {"Content-Length": str(len(reply.body)), "Connection": "close"}
+        if self.command == "HEAD" and not self.hub.tells_sizes:
+            del always["Content-Length"]
         for name, value in {**reply.headers, **always}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -273,7 +276,8 @@ class Handler(BaseHTTPRequestHandler):
     @route("GET", "/api/models/{repo}/revision/{rev}")
     def model_info(self, repo_id: str, revision: str = "main") -> Reply:
         repo = self.readable(repo_id)
-        return as_json(repo.info(repo.at(revision), blobs="blobs" in self.query))
+        blobs = "blobs" in self.query and self.hub.lists_sizes
+        return as_json(repo.info(repo.at(revision), blobs=blobs))
 
     @route("POST", "/api/models/{repo}/branch/{name}")
     def create_branch(self, repo_id: str, name: str) -> Reply:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from aecore.errors import LoginError
 from aecore.hub.pull import pull_run
 from aecore.hub.push import push_model, push_run
 from aecore.hub.repositories import name_of_token, search_models
@@ -208,7 +209,7 @@ def test_a_wrong_token_is_refused_in_a_sentence(
         lambda: search_models(token=token),
         lambda: name_of_token(token),
     ):
-        assert "does not accept this login" in catch_refusal(call)
+        assert "does not accept this login" in catch_refusal(call, LoginError)
 
 
 @pytest.mark.parametrize("token", ["", "hf_alice\r\nX: hf_wrong", "hf_alicé", "hf_alice hf_bob"])
@@ -227,7 +228,7 @@ def test_text_that_is_no_token_is_never_sent_or_shown(
 def test_pushing_needs_a_login_that_may_write_there(loopback: LoopbackHub, run: Run) -> None:
     assert "needs a login" in catch_refusal(lambda: push_run(run, REPO, token=False))
     assert "does not accept this login" in catch_refusal(
-        lambda: push_run(run, REPO)
+        lambda: push_run(run, REPO), LoginError
     )  # the machine has none
     for token in ("hf_bob", "hf_reader"):
         text = catch_refusal(lambda token=token: push_run(run, REPO, token=token))

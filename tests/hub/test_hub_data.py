@@ -66,7 +66,14 @@ def test_a_private_set_needs_the_token_of_its_owner(loopback):
     )
 
 
-@pytest.mark.parametrize("repo", ["", "a b", "../../etc", "https://x.org/a/b", "a/b/c", "x" * 200])
+@pytest.mark.parametrize(("repo", "what"), [("a b", "a space"), ("https://x.org/a", "':'")])
+def test_a_strange_character_in_an_id_is_named(loopback, repo, what):
+    with pytest.raises(HubError, match=f"has {what} in it; names have letters"):
+        fetch_hub_dataset(repo, create_upload())
+    assert loopback.requests == []
+
+
+@pytest.mark.parametrize("repo", ["", "../../etc", "a/b/c", "x" * 200])
 def test_what_is_no_id_is_not_asked_for(loopback, repo):
     with pytest.raises(HubError, match="no data set's id"):
         fetch_hub_dataset(repo, create_upload())

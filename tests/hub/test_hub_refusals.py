@@ -12,14 +12,18 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from aecore.backends.huggingface import job_repo_name
 from aecore.errors import CheckpointError
+from aecore.hub.datasets import fetch_hub_dataset
 from aecore.hub.pull import pull_run
 from aecore.hub.push import push_run
+from aecore.hub.spaces import publish_explorer
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.variants import configure
 from aecore.runs import previews
 from aecore.runs.foreign import FOREIGN_FILE_LIMITS
 from aecore.runs.run import Run
+from aecore.runs.uploads import UploadedData
 from tests.hub.loopback import LoopbackHub
 from tests.hub.pushed_runs import (
     EVIL,
@@ -32,12 +36,50 @@ from tests.hub.pushed_runs import (
 )
 
 
-@pytest.mark.parametrize(
-    "repo", ["vae", "a/b/c", "../x", "a/..", "a b/c", "a/", "", "a/b--c", "a/b\n", "a/b.git"]
-)
+@pytest.mark.parametrize("repo", ["vae", "a/b/c", "../x", "a/..", "a/", "", "a/b--c", "a/b.git"])
 def test_what_is_no_repository_is_refused_without_asking(repo: str, loopback: LoopbackHub) -> None:
     assert "is no repository" in catch_refusal(lambda: pull_run(repo))
     assert loopback.requests == []
+
+
+@pytest.mark.parametrize(
+    ("repo", "what"),
+    [("al ice/vae", "a space"), ("alice/vae\n", "a space"), ("a/v%e", "'%'"), ("a/ö", "'ö'")],
+)
+def test_a_name_with_a_strange_character_is_refused_with_its_name(
+    repo: str, what: str, loopback: LoopbackHub, run: Run
+) -> None:
+    for call in (
+        lambda: pull_run(repo),
+        lambda: push_run(run, repo, token=TOKEN),
+        lambda: publish_explorer(run, repo, token=TOKEN),
+        lambda: job_repo_name(repo, "run"),
+        lambda: fetch_hub_dataset(repo, UploadedData(run.path)),
+    ):
+        text = catch_refusal(call)
+        assert f"has {what} in it; names have letters, digits, - _ and ." in text
+    assert loopback.requests == []
+
+
+def test_sizes_that_a_listing_does_not_state_are_asked_for(
+    loopback: LoopbackHub, run: Run, tmp_path: Path, monkeypatch: Any
+) -> None:
+    push_run(run, REPO, token=TOKEN)
+    loopback.lists_sizes = False
+    pulled = read_folder(pull_run(REPO, out=tmp_path / "out"))
+    assert {"metrics.jsonl", "README.md", "previews/00002.safetensors"} <= set(pulled)
+    monkeypatch.setitem(FOREIGN_FILE_LIMITS, "model.safetensors", 100)
+    size = (run.path / "model.safetensors").stat().st_size
+    text = catch_refusal(lambda: pull_run(REPO, out=tmp_path / "other"))
+    assert f"has {size:,} bytes; the limit is 100" in text
+
+
+def test_a_size_that_cannot_be_had_is_said(loopback: LoopbackHub, run: Run) -> None:
+    plant_run(loopback, run)
+    loopback.lists_sizes = loopback.tells_sizes = False
+    text = catch_refusal(lambda: pull_run(EVIL))
+    assert text.startswith(f"The Hub does not say how large config.json of {EVIL} is")
+    assert not [path for method, path in loopback.requests if "resolve" in path and method == "GET"]
 
 
 @pytest.mark.parametrize("revision", ["", "../main", "a b", "x" * 300, "-f", "main\n"])

@@ -14,7 +14,7 @@ import pytest
 from helpers import tiny, trained, wait_for, weights_of
 from huggingface_hub import HfApi
 
-from aecore.backends.base import Order, Unreachable
+from aecore.backends.base import Order, RemoteJob, Unreachable
 from aecore.backends.huggingface import (
     JOB_REQUIREMENTS,
     PACKAGE_FILE,
@@ -130,6 +130,20 @@ def test_a_rented_job_is_cancelled_found_again_and_resumed(hub, light_jobs):
     assert len(hub.jobs) == 2
     hub.jobs["job1"].kill()
     assert wait_for_end(found).state == "failed" and "failed" in found.state().error
+
+
+def test_among_strangers_a_job_comes_back_under_a_name_of_its_own(hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("AECORE_PUBLIC", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    taken = create_run(tiny())
+    HuggingFace(TOKEN).upload(taken, f"alice/aecore-{taken.id}")
+    job = RemoteJob(taken.id, "alice/job0", "RUNNING", "cpu-basic")
+    run = HuggingFace(TOKEN).bring(job)
+    assert run.id.startswith(f"{taken.id}-") and run.config().model == taken.config().model
+    assert read_order(run).handle == job.handle and read_order(run).owner == "alice"
+    assert not (tmp_path / "cache").exists(), "its config may be private"
+    with pytest.raises(HubError, match="does not exist"):
+        HuggingFace("hf_bob").bring(job)
 
 
 def test_a_job_whose_time_is_up_has_saved_its_model_before(hub, monkeypatch, tmp_path, light_jobs):

@@ -15,8 +15,8 @@ from aecore.runs.ownership import Visitor, claim_folder
 from aecore.runs.storage import reserve_storage
 from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_bytes
 from ui.kit.cache import load_cached_data
-from ui.kit.hub_account import get_hub_token
-from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
+from ui.kit.hub_account import start_hub_job
+from ui.kit.jobs import forget_jobs, is_job_running, poll_job
 from ui.kit.links import set_linked
 from ui.kit.messages import show_error
 from ui.kit.uploader import ask_for_files
@@ -74,12 +74,13 @@ def show_from_hub() -> None:
     split = row.text_input(
         "Split", "train", key="hub_split", width=90, label_visibility="collapsed"
     )
-    token, visitor, job = get_hub_token(), get_visitor(), f"own-hub-{repo}-{split}"
+    visitor, job = get_visitor(), f"own-hub-{repo}-{split}"
     if row.button(
         "Fetch", icon=":material/cloud_download:", disabled=not repo or is_job_running(job)
     ):
-        start_job(
-            job, lambda: fetch_new_set(repo.strip(), split.strip() or "train", token, visitor)
+        start_hub_job(
+            job,
+            lambda token: fetch_new_set(repo.strip(), split.strip() or "train", token, visitor),
         )
     outcome = poll_job(job, f"Fetching {escape_name(repo)}", st.status, FETCH_POLL_SECONDS)
     if outcome.state in ("done", "failed"):

@@ -10,12 +10,11 @@ import streamlit as st
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
 from aecore.names import escape_name
-from aecore.runs.listing import runs_folder
-from aecore.runs.ownership import claim_folder
+from aecore.runs.listing import name_pulled_run, runs_folder
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
-from ui.kit.hub_account import get_hub_token
-from ui.kit.jobs import poll_job, start_job
+from ui.kit.hub_account import start_hub_job
+from ui.kit.jobs import poll_job
 from ui.kit.runs import show_run_links
 from ui.kit.visitor import get_visitor
 
@@ -39,8 +38,7 @@ def show_model_search() -> None:
         help="Looks for models tagged aecore whose name holds this.",
     )
     if right.button("Search", icon=":material/search:", width="stretch"):
-        token = get_hub_token()
-        start_job("search", lambda: search_models(text, token=token))
+        start_hub_job("search", lambda token: search_models(text, token=token))
     models = poll_job("search", "Searching ...").result
     if models == []:
         st.info("No model of this library has such a name.", icon=":material/search_off:")
@@ -82,16 +80,21 @@ def show_pull_by_name() -> None:
 def begin_pull(repo: str, revision: str | None) -> None:
     """Begin to pull a model into a run of its own."""
     source = repo.replace("/", "--") + (f"@{revision}" if revision else "")
-    folder = runs_folder() / re.sub(r"[^\w.@-]+", "-", source)
-    token, visitor = get_hub_token(), get_visitor()
+    folder = runs_folder() / name_pulled_run(re.sub(r"[^\w.@-]+", "-", source))
+    visitor = get_visitor()
 
-    def pull() -> Path:
+    def pull(token: str | bool) -> Path:
         with reserve_storage(visitor) as storage:
-            path = pull_run(repo, revision=revision, token=token, out=folder, reserve=storage.take)
-            claim_folder(path, visitor.owner)
-        return path
+            return pull_run(
+                repo,
+                revision=revision,
+                token=token,
+                out=folder,
+                owner=visitor.owner,
+                reserve=storage.take,
+            )
 
-    start_job("pull", pull)
+    start_hub_job("pull", pull)
 
 
 def show_pulled() -> None:

@@ -17,7 +17,7 @@ from aecore.hub.spaces import publish_explorer
 from aecore.names import escape_name
 from aecore.runs.ownership import digest_secret
 from aecore.runs.run import Run
-from ui.kit.hub_account import get_hub_name, get_hub_token
+from ui.kit.hub_account import get_hub_name, get_hub_token, start_hub_job
 from ui.kit.jobs import poll_job, start_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_error
@@ -96,7 +96,7 @@ def show_push_button(run: Run, repo: str, private: bool) -> None:
     """Show the button that pushes, and where the run went."""
     token = get_hub_token()
     if st.button("Push", icon=":material/upload:", type="primary", disabled=not token):
-        start_job("push", lambda: push_run(run, repo, token=token, private=private))
+        start_hub_job("push", lambda token: push_run(run, repo, token=token, private=private))
     if address := poll_job("push", "Pushing ...").result:
         st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
 
@@ -119,9 +119,9 @@ def show_publish(run: Run, repo: str, private: bool) -> None:
     )
     token = get_hub_token()
     if row.button("Publish", icon=":material/public:", disabled=not token, key="publish"):
-        start_job(
+        start_hub_job(
             "publish",
-            lambda: publish_explorer(
+            lambda token: publish_explorer(
                 run, repo, token=token, private=private, thumbnails=thumbnails
             ),
         )

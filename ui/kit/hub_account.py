@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
+from aecore.errors import LoginError
 from aecore.hub.client import hub_endpoint
 from aecore.hub.repositories import name_of_token
 from aecore.names import escape_name
+from ui.kit.browser_id import get_browser_id
+from ui.kit.hub_accounts import SIGN_IN_SECONDS, HubAccount, get_hub_accounts
+from ui.kit.hub_handover import (
+    find_handover,
+    is_framed,
+    offer_handover,
+    show_handover,
+    show_handover_end,
+    show_sign_in_button,
+    take_handover,
+)
 from ui.kit.jobs import (
     forget_jobs,
     leave_session_jobs,
@@ -16,34 +30,94 @@ from ui.kit.jobs import (
     read_job_outcome,
     start_job,
 )
+from ui.kit.sessions import get_session_id
 
-HUB_JOBS = ("whoami", "search", "pull", "push", "publish", "zip", "jobs", "bring")  # with a token
+HUB_JOBS = ("search", "pull", "push", "publish", "zip", "jobs", "bring")  # with a token
+TOKEN_KEY, RESULTS_KEY = "token", "hub-results-of"
 TOKEN_HELP = (
     "Only for pushing and for private models. It stays in this session's memory, is never written"
     " down, and is forgotten when you close the page. Make one under Settings, Access Tokens."
 )
 
 
+# -- who is signed in
+
+
 def get_hub_token() -> str | bool:
     """Returns this visitor's token, or False; never the token of this machine."""
-    if st.user.get("is_logged_in"):
-        return str(st.user.tokens["access"])
-    return st.session_state.get("token") or False
+    account = find_hub_account()
+    token: str = account.token if account else st.session_state.get(TOKEN_KEY, "")
+    return token if token and not get_hub_accounts().is_ended(token) else False
 
 
 def get_hub_name() -> str:
     """Returns the visitor's name on the Hub; empty where it is not known."""
-    name = st.user.get("preferred_username") or read_job_outcome("whoami").result
+    if not get_hub_token():
+        return ""
+    account = find_hub_account()
+    name = account.name if account else read_job_outcome("whoami").result
     return name if isinstance(name, str) else ""
+
+
+def find_hub_account() -> HubAccount | None:
+    """Returns the account that signed in with Hugging Face: in this tab, or for this frame."""
+    if account := read_own_account():
+        return account
+    return get_hub_accounts().find(get_browser_id(), get_session_id())
+
+
+def read_own_account() -> HubAccount | None:
+    """Returns the account of this tab's own sign-in, while its token lives."""
+    if not st.user.get("is_logged_in"):
+        return None
+    accounts, token = get_hub_accounts(), str(st.user.tokens["access"])
+    now = accounts.clock()
+    ends = float(st.user.get("iat") or now) + SIGN_IN_SECONDS
+    if ends <= now or accounts.is_ended(token):
+        return None
+    return HubAccount(str(st.user.get("preferred_username") or ""), token, ends)
+
+
+def follow_account() -> None:
+    """Takes over an account from another tab; forgets the results of the account before it."""
+    if account := take_handover():
+        get_hub_accounts().keep(get_browser_id(), get_session_id(), account)
+    if name := get_hub_name():
+        if st.session_state.get(RESULTS_KEY, name) != name:
+            forget_results()
+        st.session_state[RESULTS_KEY] = name
+
+
+def start_hub_job(name: str, call: Callable[[str | bool], Any]) -> None:
+    """Starts a job that is given the visitor's token; one that the Hub refuses counts no more."""
+    token, accounts = get_hub_token(), get_hub_accounts()
+
+    def work() -> Any:
+        try:
+            return call(token)
+        except LoginError:
+            if isinstance(token, str):
+                accounts.end(token)
+            raise
+
+    start_job(name, work)
+
+
+# -- signing in
 
 
 def show_sign_in() -> None:
     """Show who the visitor is on the Hub, or how to sign in.
 
-    A token stays in this session's memory and nowhere else.
+    Nothing follows it on a page that was opened to sign in for another one. A token stays in the
+    memory of this server and nowhere else.
     """
     if hub_endpoint() != "https://huggingface.co":
         st.caption(f"Hub: {hub_endpoint()}")
+    show_handover_end()
+    if handover := find_handover():
+        show_handover(handover, read_own_account())
+        st.stop()
     if os.environ.get("OAUTH_CLIENT_ID"):
         offer_login()
     elif get_hub_token():
@@ -54,6 +128,9 @@ def show_sign_in() -> None:
 
 def show_token_form() -> None:
     """Ask for a token; show why the last one was refused."""
+    st.session_state.pop(TOKEN_KEY, None)  # one that counts no more
+    if st.session_state.get(RESULTS_KEY):
+        show_end_of_sign_in()
     with st.form("token_form", border=False):
         token = st.text_input(
             "Access token",
@@ -64,10 +141,17 @@ def show_token_form() -> None:
             help=TOKEN_HELP,
         )
         if st.form_submit_button("Use this token", icon=":material/key:") and token:
-            st.session_state["token"] = token.strip()
-            start_job("whoami", lambda: name_of_token(token))
+            enter_token(token.strip())
             st.rerun()
     poll_job("whoami", "")
+
+
+def enter_token(token: str) -> None:
+    """Take a token that was entered, and ask the Hub whose it is."""
+    forget_results()
+    st.session_state[TOKEN_KEY] = token
+    get_hub_accounts().renew(token)
+    start_hub_job("whoami", name_of_token)
 
 
 def show_account() -> None:
@@ -78,36 +162,45 @@ def show_account() -> None:
             f"Signed in as **{escape_name(outcome.result)}**.", icon=":material/verified_user:"
         )
     elif outcome.state == "failed":
-        st.session_state.pop("token")
+        st.session_state.pop(TOKEN_KEY, None)
         st.rerun()  # to the form, with the sentence below it
-    st.button("Forget the token", icon=":material/logout:", on_click=forget_account)
+    st.button("Forget the token", icon=":material/logout:", on_click=sign_out)
 
 
 def offer_login() -> None:
     """Offer to sign in with Hugging Face on a Space, or show who is signed in."""
-    if st.user.get("is_logged_in"):
-        name = st.user.get("preferred_username")
-        st.success(f"Signed in as **{escape_name(str(name))}**.", icon=":material/verified_user:")
-        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+    if account := find_hub_account():
+        name = escape_name(account.name)
+        st.success(f"Signed in as **{name}**.", icon=":material/verified_user:")
+        st.button("Sign out", icon=":material/logout:", on_click=sign_out)
         return
-    host = os.environ.get("SPACE_HOST")
-    if host and "_streamlit_xsrf" not in st.context.cookies:
-        # a frame of another site keeps no cookies, so a login could not be kept
-        st.link_button(
-            "Open the full page to sign in", f"https://{host}/hub", icon=":material/open_in_new:"
-        )
-        return
-    st.button(
-        "Sign in with Hugging Face",
-        icon=":material/login:",
-        on_click=st.login,
-        args=("huggingface",),
-    )
+    if st.user.get("is_logged_in") or st.session_state.get(RESULTS_KEY):
+        show_end_of_sign_in()
+    if is_framed():
+        offer_handover()
+    else:
+        show_sign_in_button()
 
 
-def forget_account() -> None:
-    """Clear the token, and what was found, pulled and pushed with it."""
-    st.session_state.pop("token", None)
+def show_end_of_sign_in() -> None:
+    """Says that the visitor was signed in, and is no more."""
+    st.info("You are no longer signed in. Sign in again.", icon=":material/login:")
+
+
+def sign_out() -> None:
+    """End the sign-in, in this tab and where it was handed over; clear what was done with it."""
+    if isinstance(token := get_hub_token(), str):
+        get_hub_accounts().end(token)
+    st.session_state.pop(TOKEN_KEY, None)
     st.session_state.pop("token_field", None)
+    forget_results()
+    forget_jobs(["whoami"])
+    if st.user.get("is_logged_in"):
+        st.logout()
+
+
+def forget_results() -> None:
+    """Clear what was found, pulled and pushed by the account that was signed in."""
+    st.session_state.pop(RESULTS_KEY, None)
     leave_session_jobs()
     forget_jobs(HUB_JOBS)

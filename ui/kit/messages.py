@@ -6,7 +6,7 @@ import re
 
 import streamlit as st
 
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, LoginError
 from aecore.limits import is_public
 from aecore.names import escape_markdown
 
@@ -16,8 +16,15 @@ FOLDERS = re.compile(r"(?<![\w:/.])(?:/(?:[^\s/'\"]+/)+|(?:[\w.-]+/)*\.own/[\w-]
 
 
 def show_error(error: AecoreError | str) -> None:
-    """Show an error in red, where its cause is; what it quotes is shown as text."""
-    st.error(format_problem(error), icon=":material/error:")
+    """Show an error in red, where its cause is; what it quotes is shown as text.
+
+    A login that ended is no error, but a way to sign in again.
+    """
+    if isinstance(error, LoginError):
+        st.info(format_problem(error), icon=":material/login:")
+        st.page_link("hub.py", label="Sign in again", icon=":material/login:")
+    else:
+        st.error(format_problem(error), icon=":material/error:")
 
 
 def show_warning(error: AecoreError | str, icon: str = "warning") -> None:

@@ -39,4 +39,6 @@ def load_endpoint(endpoint: str) -> Any:
 UPLOAD_ROUTE = make_late_route("/own/{ticket}/{name}", "ui.kit.uploader:receive_file", "PUT")
 ZIP_ROUTE = make_late_route("/things/{token}", "ui.kit.zip_link:send_zip")
 PACK_ROUTE = make_late_route("/explorer/{token}", "ui.kit.explorer:send_pack")
-ROUTES = [Route("/healthz", answer_health), UPLOAD_ROUTE, PACK_ROUTE, ZIP_ROUTE]
+HANDOVER_ROUTE = make_late_route("/handover", "ui.kit.hub_handover:begin_handover")
+HEALTH_ROUTE = Route("/healthz", answer_health)
+ROUTES = [HEALTH_ROUTE, UPLOAD_ROUTE, PACK_ROUTE, ZIP_ROUTE, HANDOVER_ROUTE]

@@ -22,10 +22,12 @@ from aecore.errors import AecoreError, DataError
 from aecore.limits import read_limit
 from aecore.runs.storage import ledger
 from aecore.runs.uploads import UPLOAD_SUFFIXES, UploadedData, read_upload_bytes
+from ui.kit.browser_id import read_visitor_cookie
 from ui.kit.components import register_component
 from ui.kit.messages import hide_folders
 from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
-from ui.kit.visitor import VISITOR_COOKIE, get_visitor, read_visitor_cookie
+from ui.kit.visitor import get_visitor
+from ui.kit.visitor_cookie import VISITOR_COOKIE
 
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import uuid
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -32,10 +31,10 @@ from aecore.runs.ownership import (
 from aecore.runs.run import Run
 from aecore.runs.storage import Reservation, reserve_storage
 from aecore.runs.uploads import UploadedData, list_uploads
+from ui.kit.browser_id import get_browser_id, read_visitor_cookie
 from ui.kit.hub_account import get_hub_name
-from ui.kit.visitor_cookie import VISITOR_COOKIE
 
-SESSION_ID, LINKS, OPERATOR = "visitor-id", "visitor-links", "visitor-is-operator"
+LINKS, OPERATOR = "visitor-links", "visitor-is-operator"
 LINK_PARAMETER = "key"  # of an address: the secret of a private link
 
 
@@ -43,18 +42,11 @@ def get_visitor() -> Visitor:
     """Returns who is visiting this page."""
     if not is_public():
         return HOME_USER
-    cookie = read_visitor_cookie()
-    session = st.session_state.setdefault(SESSION_ID, uuid.uuid4().hex)
-    ids = [digest_secret("visitor", cookie or session)]
+    ids = [digest_secret("visitor", get_browser_id())]
     if account := get_hub_name():
         ids.insert(0, digest_secret("account", account))
     note_visit(ids)
     return Visitor(tuple(ids), read_opened_links(), bool(st.session_state.get(OPERATOR)))
-
-
-def read_visitor_cookie() -> str:
-    """Returns the random id that this browser keeps; empty where it keeps no cookies."""
-    return st.context.cookies.get(VISITOR_COOKIE, "")
 
 
 def is_remembered() -> bool:

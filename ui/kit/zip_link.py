@@ -20,8 +20,10 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from aecore.runs.archive import list_archived_files, name_folders, stream_zip
 from aecore.runs.keeping import KeptThing, open_thing
 from aecore.runs.ownership import Visitor
+from ui.kit.browser_id import read_visitor_cookie
 from ui.kit.components import register_component
-from ui.kit.visitor import VISITOR_COOKIE, get_visitor, read_visitor_cookie
+from ui.kit.visitor import get_visitor
+from ui.kit.visitor_cookie import VISITOR_COOKIE
 
 MAX_PROMISED_ZIPS = 1000
 

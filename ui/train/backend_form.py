@@ -10,16 +10,16 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.backends.base import Device, JobFinder, Order, RemoteJob
 from aecore.backends.launch import read_order, send_run, start_run
 from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, RunError
 from aecore.names import escape_name
 from aecore.runs.ownership import claim_folder, digest_secret
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
-from ui.kit.hub_account import get_hub_name, get_hub_token
-from ui.kit.jobs import poll_job, start_job
+from ui.kit.hub_account import get_hub_name, get_hub_token, start_hub_job
+from ui.kit.jobs import poll_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import format_problem
-from ui.kit.visitor import get_visitor, list_visible_runs
+from ui.kit.visitor import get_visitor, list_own_runs
 
 DEFAULT_MINUTES = (5, 30, 24 * 60)  # min, default and max that can be rented at once
 DEVICES_TTL = 60.0  # seconds that an answer counts
@@ -52,7 +52,7 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
     usable = {device.name: device for device in devices if not device.why_not}
     if not usable:
         st.info(format_problem(devices[0].why_not), icon=":material/info:")
-        if entry.needs_token and not get_hub_token():
+        if entry.needs_token:
             st.page_link("hub.py", label="Sign in", icon=":material/login:")
         return None
     left, right = st.columns([2, 1], vertical_alignment="bottom")
@@ -122,6 +122,13 @@ def start_training(run: Run, place: TrainingPlace | None) -> None:
     start_run(run, order, get_hub_token())
 
 
+def check_payer(run: Run) -> None:
+    """Raises RunError for a run at a rented machine that another account than this one pays."""
+    order = read_order(run)
+    if order and order.owner and order.owner != get_hub_name():
+        raise RunError("Another account pays for this run. Sign in as that one on the page Hub.")
+
+
 def describe_place(run: Run) -> str:
     """Returns as Markdown where a run trains and what it may cost; empty for one that is here."""
     if (order := read_order(run)) is None:
@@ -138,7 +145,7 @@ def show_found_jobs(entry: BackendEntry) -> None:
     if not isinstance(token, str) or not user or not isinstance(finder, JobFinder):
         return
     if st.button(f"Find my jobs on {entry.account}", icon=":material/cloud_sync:", type="tertiary"):
-        start_job("jobs", lambda: finder.jobs(user))
+        start_hub_job("jobs", lambda _: finder.jobs(user))
     outcome = poll_job("jobs", "Asking the Hub ...")
     if outcome.state == "done":
         show_missing_jobs(finder, outcome.result, token)
@@ -154,8 +161,10 @@ def show_found_jobs(entry: BackendEntry) -> None:
 
 def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> None:
     """Show the jobs whose runs are not here, each with a button that brings it."""
-    local_ids = {run.id for run in list_visible_runs()}
-    missing = [job for job in jobs if job.run not in local_ids]
+    runs = list_own_runs()
+    orders = [order for order in map(read_order, runs) if order]
+    here = {run.id for run in runs} | {order.handle for order in orders}
+    missing = [job for job in jobs if job.run not in here and job.handle not in here]
     if not missing:
         st.caption("No job of yours is missing here.")
     for job in missing:
@@ -184,4 +193,4 @@ def bring_job_back(finder: JobFinder, job: RemoteJob, token: str) -> None:
         send_run(run, order, token)
         return run
 
-    start_job("bring", fetch)
+    start_hub_job("bring", lambda _: fetch())

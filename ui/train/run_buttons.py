@@ -16,6 +16,7 @@ from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error_toast
 from ui.kit.runs import show_run_links
 from ui.kit.visitor import check_may_change, get_visitor, may_change
+from ui.train.backend_form import check_payer
 
 
 def show_run_buttons(run: Run) -> None:
@@ -80,6 +81,7 @@ def resume_shown_run(run: Run) -> None:
     """Resume a run; say why where it cannot be."""
     try:
         check_may_change(run)
+        check_payer(run)
         with admit_runs(get_visitor(), [run.config()]):
             resume_run(run, get_hub_token())
     except AecoreError as error:
