@@ -203,7 +203,14 @@ def list_uploads() -> list[UploadedData]:
         for upload in list_filled_uploads()
         if upload.source and upload.source.suffix != PACKED_SUFFIXES
     ]
-    return sorted(filled, key=lambda upload: upload.path.stat().st_mtime, reverse=True)
+    return sorted(filled, key=_time_changed, reverse=True)
+
+
+def _time_changed(upload: UploadedData) -> float:
+    try:
+        return upload.path.stat().st_mtime
+    except OSError:  # deleted a moment ago
+        return 0.0
 
 
 def list_filled_uploads() -> list[UploadedData]:

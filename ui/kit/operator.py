@@ -15,6 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from aecore.limits import LIMITS, is_public, read_limit
+from ui.kit.messages import show_error
 from ui.kit.visitor import become_operator, get_visitor
 
 SESSION_TRIES = 5
@@ -101,7 +102,7 @@ def show_operator_form() -> None:
         )
         if st.form_submit_button("Become the operator", icon=":material/key:") and token:
             if problem := try_operator_token(token):
-                st.error(problem, icon=":material/error:")
+                show_error(problem)
             else:
                 st.rerun()
 
@@ -109,5 +110,5 @@ def show_operator_form() -> None:
 def list_limits() -> pd.DataFrame:
     """Returns a row for each limit that is set: how much, of what."""
     values = {limit.text: read_limit(name) for name, limit in LIMITS.items()}
-    rows = [(f"{value:,.6g}", text) for text, value in values.items() if not math.isinf(value)]
+    rows = [(f"{value:,.12g}", text) for text, value in values.items() if not math.isinf(value)]
     return pd.DataFrame(rows, columns=["at most", "of"])

@@ -75,7 +75,8 @@ def show_zip_link(
     """Show a link that downloads things of the visitor's as one .zip."""
     folders = tuple((thing.path.absolute(), thing.is_run) for thing in things)
     order = ZipOrder(get_visitor(), read_visitor_cookie(), folders, with_resume)
-    zip_link_component(data={"token": promised_zips.promise(order), "label": label}, key=key)
+    data = {"token": promised_zips.promise(order), "label": label}
+    zip_link_component(data=data, key=key, width="content")
 
 
 def send_zip(request: Request) -> Response:

@@ -19,6 +19,7 @@ from aecore.runs.ownership import (
 )
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
+from ui.kit.messages import show_error_toast
 from ui.kit.visitor import LINK_PARAMETER, get_visitor
 from ui.kit.zip_link import show_zip_link
 
@@ -55,8 +56,10 @@ def change_thing(thing: KeptThing, **changes: object) -> None:
     try:
         get_visitor().check_may_change(thing.path)
         change_owner_record(thing.path, **changes)
-    except (AecoreError, ValueError, OSError) as error:
-        st.toast(str(error) if isinstance(error, AecoreError) else "That could not be kept.")
+    except AecoreError as error:
+        show_error_toast(error)
+    except (ValueError, OSError):
+        show_error_toast("That could not be kept.")
 
 
 # -- sharing

@@ -13,6 +13,7 @@ from aecore.runs.ownership import Visitor
 from aecore.runs.run import Run
 from aecore.runs.storage import ledger
 from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.messages import show_error
 from ui.kit.visitor import get_visitor
 
 REMOVAL_JOB = "delete-things"
@@ -63,6 +64,6 @@ def show_removal() -> None:
     if outcome.state == "done":
         forget_jobs([REMOVAL_JOB])
         for problem in outcome.result:
-            st.error(problem, icon=":material/error:")
+            show_error(problem)
         if not outcome.result:
             st.toast("Deleted.", icon=":material/delete:")

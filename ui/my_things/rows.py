@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from aecore.limits import is_public
-from aecore.names import escape_markdown
+from aecore.names import escape_markdown, escape_name
 from aecore.runs.keeping import KeptThing
 from aecore.runs.run import Run
 from aecore.runs.storage import format_bytes
@@ -17,7 +17,7 @@ from ui.kit.zip_link import show_zip_link
 from ui.my_things.management import show_management
 from ui.my_things.pictures import draw_thing_picture
 from ui.my_things.removal import offer_removal
-from ui.my_things.things import describe_thing
+from ui.my_things.things import describe_kind, describe_times
 
 PAGE_SIZE = 20
 PICTURE_WIDTH = 64  # pixels
@@ -80,10 +80,15 @@ def show_thing(thing: KeptThing) -> None:
         horizontal=True, vertical_alignment="center", border=True, key=f"row-{thing.path.name}"
     )
     with row:
-        st.checkbox(f"Tick {thing.name}", key=make_tick_key(thing), label_visibility="collapsed")
-        show_picture(thing)
-        with st.container(width=300, gap=None):
-            show_name(thing)
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
+            st.checkbox(
+                f"Tick {escape_name(thing.name)}",
+                key=make_tick_key(thing),
+                label_visibility="collapsed",
+            )
+            show_picture(thing)
+            with st.container(gap=None):
+                show_name(thing)
         show_badges(thing)
         menu = st.popover(
             "Edit", icon=":material/edit:", key=f"menu-{thing.path.name}", on_change="rerun"
@@ -105,16 +110,12 @@ def show_picture(thing: KeptThing) -> None:
 
 def show_name(thing: KeptThing) -> None:
     """Show a thing's name as a link to its page, what it is, and its owner's note."""
-    page, icon = ("train.py", "monitoring") if thing.is_run else ("data.py", "database")
+    page = "train.py" if thing.is_run else "data.py"
     params: dict[str, Any] = {"run" if thing.is_run else "own": thing.path.name}
-    st.page_link(
-        page,
-        label=f"**{escape_markdown(thing.name)}**",
-        icon=f":material/{icon}:",
-        query_params=params,
-    )
+    st.page_link(page, label=f"**{escape_name(thing.name)}**", query_params=params)
     id_text = f"{thing.given_name} · " if thing.record.title else ""
-    st.caption(escape_markdown(id_text + describe_thing(thing)))
+    st.caption(escape_markdown(id_text + describe_kind(thing)))
+    st.caption(describe_times(thing))
     if thing.record.note:
         st.caption(f"*{escape_markdown(thing.record.note)}*")
 

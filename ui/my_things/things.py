@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.limits import is_public, read_limit
+from aecore.runs.foreign import name_data
 from aecore.runs.keeping import KeptThing, list_things
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import Run
 from aecore.runs.storage import MEGABYTE, format_bytes
-from aecore.runs.uploads import find_upload_of_path
 from ui.kit.runs import get_variant_label
 from ui.kit.visitor import get_visitor
 
@@ -66,10 +65,10 @@ def describe_keep_hours() -> str:
 # -- one thing
 
 
-def describe_thing(thing: KeptThing) -> str:
-    """Returns what a thing is, how large, from when, and until when it is kept."""
+def describe_times(thing: KeptThing) -> str:
+    """Returns how large a thing is, from when, and until when it is kept."""
     made = f"made {format_time(thing.made_at())}" if thing.made_at() else ""
-    parts = [describe_kind(thing), format_bytes(thing.size()), made, describe_end(thing)]
+    parts = [format_bytes(thing.size()), made, describe_end(thing)]
     return " · ".join(part for part in parts if part)
 
 
@@ -80,17 +79,10 @@ def describe_kind(thing: KeptThing) -> str:
     run = Run(thing.path)
     try:
         data = run.config().data
-        return f"Run · {get_variant_label(run)}" + (
-            f" on {name_run_data(data.name)}" if data else ""
-        )
+        variant = get_variant_label(run)
+        return f"Run · {variant} on {name_data(data)}" if data else f"Run · {variant}"
     except AecoreError:
         return "Run that cannot be read"
-
-
-def name_run_data(name: str) -> str:
-    """Returns what people call the data of a run, never a path."""
-    upload = find_upload_of_path(name)
-    return upload.name if upload and upload.source else Path(name).name
 
 
 def describe_end(thing: KeptThing) -> str:
