@@ -72,7 +72,7 @@ def read_own_account() -> HubAccount | None:
         return None
     accounts, token = get_hub_accounts(), str(st.user.tokens["access"])
     now = accounts.clock()
-    ends = float(st.user.get("iat") or now) + SIGN_IN_SECONDS
+    ends = float(str(st.user.get("iat") or now)) + SIGN_IN_SECONDS
     if ends <= now or accounts.is_ended(token):
         return None
     return HubAccount(str(st.user.get("preferred_username") or ""), token, ends)
