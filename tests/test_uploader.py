@@ -12,6 +12,7 @@ import zlib
 
 import numpy as np
 import pytest
+from helpers import run_async
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -225,7 +226,8 @@ def test_nothing_is_taken_without_a_ticket(client):
     assert one.name == "1 pictures"
 
 
-def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice):
+def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice, monkeypatch):
+    monkeypatch.setenv("AECORE_PUBLIC", "1")
     one = Pending(alice, cookie="of alice")
     assert put_file(client, one, "1.png", b"x").status_code == 403
     stolen = {"cookie": f"{VISITOR_COOKIE}=of mallory"}
@@ -319,7 +321,7 @@ def test_uploads_at_once_keep_the_limit_of_their_set(monkeypatch):
         uploads = [SlowUpload(one, f"{i}.png", 30_000, gate) for i in range(12)]
         return await send_at_once(uploads, gate)
 
-    statuses = sorted(upload.status for upload in asyncio.run(talk()))
+    statuses = sorted(upload.status for upload in run_async(talk()))
     assert statuses == 3 * [200] + 9 * [400] and one.size() == 90_000
 
 
@@ -337,7 +339,7 @@ def test_a_visitor_has_two_uploads_at_once_and_all_have_a_few(client, alice, mon
         ]
         return await send_at_once(uploads, gate)
 
-    uploads = asyncio.run(talk())
+    uploads = run_async(talk())
     assert sum(upload.status == 200 for upload in uploads) == 3
     assert max(sum(u.status == 200 for u in uploads[i : i + 3]) for i in (0, 3, 6)) <= 2
     errors = " ".join(upload.error for upload in uploads)
@@ -354,7 +356,7 @@ def test_who_has_two_uploads_under_way_is_told_to_wait(alice, monkeypatch):
         uploads = [SlowUpload(Pending(alice), f"{i}.png", 1000, gate) for i in range(3)]
         return await send_at_once(uploads, gate)
 
-    uploads = asyncio.run(talk())
+    uploads = run_async(talk())
     assert sorted(upload.status for upload in uploads) == [200, 200, 400]
     assert any("other uploads are still under way" in upload.error for upload in uploads)
 
@@ -396,7 +398,7 @@ def test_the_server_answers_while_a_slow_disk_is_written_to(monkeypatch):
                 await asyncio.sleep(0)
             answered.set()  # as another visitor's request would be now
 
-    asyncio.run(talk())
+    run_async(talk())
     assert was_answered == [True, True]
 
 
@@ -418,7 +420,7 @@ def test_an_upload_that_falls_silent_is_given_up(monkeypatch):
         await upload.send()
         return upload.status
 
-    assert asyncio.run(talk()) == 400 and list_left() == [] and not upload_desk.active
+    assert run_async(talk()) == 400 and list_left() == [] and not upload_desk.active
 
 
 def test_a_table_and_pictures_are_read_as_is_best(client):

@@ -7,6 +7,7 @@ standard library is used: the supervisor is to stay small.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -23,6 +24,7 @@ from aecore.files import (
     open_plain_file,
 )
 
+NO_PLAIN_FILE = (errno.EINVAL, errno.EISDIR, errno.ELOOP)  # opening a FIFO, a folder, a link
 SLOTS_FOLDER = ".slots"  # beside the runs
 SUPERVISOR_LOCK, SERVED_FILE = "supervisor.lock", "served.json"
 LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05  # readers hold a lock for a moment
@@ -109,8 +111,16 @@ def read_bytes(path: Path, count: int) -> bytes:
 
 
 def lock_file(path: Path, tries: int = 1) -> int | None:
-    """Locks a file and empties it; returns its number, or None where another process has it."""
-    lock = open_plain_file(path, os.O_RDWR | os.O_CREAT)
+    """Locks a file and empties it; returns its number.
+
+    None where another process has it, or something else is in its place.
+    """
+    try:
+        lock = open_plain_file(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        if error.errno in NO_PLAIN_FILE:
+            return None
+        raise
     for attempt in range(tries):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,8 +28,8 @@ class Browser:
     def __init__(self, monkeypatch, open_page):
         self.cookies, self.now, self.open_page = {}, NOW, open_page
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: self.cookies))
-        get_hub_accounts.clear()
-        get_handover_desk.clear()
+        get_hub_accounts.cache_clear()
+        get_handover_desk.cache_clear()
         for memory in (get_hub_accounts(), get_handover_desk()):
             monkeypatch.setattr(memory, "clock", lambda: self.now)
 
@@ -99,7 +99,7 @@ def read_text(app):
 
 
 def list_labels(app):
-    return [button.label for button in app.button]
+    return [button.label for button in app.main.button]
 
 
 def is_signed_in(app):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 import zipfile
 
@@ -117,8 +118,8 @@ def test_a_name_is_shown_as_text(open_page, visit_as):
     run = make_run(visit_as("alice"), title="![x](http://evil.example/x.png)", note="[a](b)")
     app = open_page(PAGE)
     assert not app.exception
-    assert "![x]" not in read_texts(app) and "](http" not in read_texts(app)
-    assert "](b)" not in read_texts(app) and run.path.exists()
+    unescaped = re.sub(r"\\.", "", read_texts(app))
+    assert "[x]" not in unescaped and "](" not in unescaped and run.path.exists()
 
 
 def test_selections_are_listed_with_their_rows(open_page, visit_as):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 
-from tests.test_storage import refuse
+from tests.test_storage_probe import refuse
 
 
 def test_a_stranger_without_cookies_is_told_that_the_session_is_the_end(open_page, visit_as):
     def read_notes():
-        return [note.value for note in open_page("home.py").caption if "no cookies" in note.value]
+        return [note.value for note in open_page("data.py").caption if "no cookie" in note.value]
 
     assert not read_notes()
     visit_as("alice")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 
 import pytest
+from helpers import run_async
 
 from bench.reliability.clicks import click_anything
 from bench.reliability.page_session import make_cookie, open_session
@@ -17,7 +17,7 @@ CLICKS = 3
 @pytest.mark.browser
 def test_a_visitor_over_a_websocket_is_answered_and_known_again(own_runs):
     with server(AECORE_PUBLIC="1", AECORE_RUNS=str(own_runs)) as address:
-        asyncio.run(visit(address))
+        run_async(visit(address))
 
 
 async def visit(address):

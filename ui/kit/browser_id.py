@@ -6,14 +6,15 @@ import uuid
 
 import streamlit as st
 
+from aecore.limits import is_public
 from ui.kit.visitor_cookie import VISITOR_COOKIE
 
 SESSION_ID = "visitor-id"  # of the session state
 
 
 def read_visitor_cookie() -> str:
-    """Returns the random id that this browser keeps; empty where it keeps no cookies."""
-    return st.context.cookies.get(VISITOR_COOKIE, "")
+    """Returns the random id that this browser keeps; empty at home, and where it keeps none."""
+    return st.context.cookies.get(VISITOR_COOKIE, "") if is_public() else ""
 
 
 def get_browser_id() -> str:

@@ -7,13 +7,12 @@ session has ended.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
-
-import streamlit as st
 
 from ui.kit.sessions import call_at_session_end
 
@@ -94,7 +93,7 @@ def digest_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def get_hub_accounts() -> HubAccounts:
     """Returns the accounts that this server keeps."""
     accounts = HubAccounts()

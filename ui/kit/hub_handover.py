@@ -11,6 +11,7 @@ minutes.
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import threading
@@ -107,7 +108,7 @@ class HandoverDesk:
             return account
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def get_handover_desk() -> HandoverDesk:
     """Returns the hand-overs of this server."""
     return HandoverDesk()

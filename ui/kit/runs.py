@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from cachetools import TTLCache, cached
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.errors import RunError
@@ -166,7 +168,7 @@ def format_state_badge(run: Run) -> str:
     return f":{STATE_BADGES[state]}-badge[{STATE_ICONS[state]} {state}]"
 
 
-@st.cache_data(ttl=STORAGE_SECONDS, max_entries=4, show_spinner=False)
+@cached(TTLCache(4, STORAGE_SECONDS), lock=threading.Lock())
 def find_storage_problem(folder: str) -> str:
     """Returns why no run can be kept in a folder, as a sentence; empty where runs can."""
     try:

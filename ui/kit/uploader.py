@@ -27,7 +27,7 @@ from ui.kit.components import register_component
 from ui.kit.messages import hide_folders
 from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
 from ui.kit.visitor import get_visitor
-from ui.kit.visitor_cookie import VISITOR_COOKIE
+from ui.kit.visitor_cookie import read_visitor_id
 
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 
@@ -81,7 +81,7 @@ async def receive_file(request: Request) -> JSONResponse:
 
     Other answers than 200 hold a sentence.
     """
-    cookie = request.cookies.get(VISITOR_COOKIE, "")
+    cookie = read_visitor_id(request.headers)
     ticket = upload_desk.find(request.path_params["ticket"], cookie)
     if ticket is None:
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)

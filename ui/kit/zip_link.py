@@ -23,7 +23,7 @@ from aecore.runs.ownership import Visitor
 from ui.kit.browser_id import read_visitor_cookie
 from ui.kit.components import register_component
 from ui.kit.visitor import get_visitor
-from ui.kit.visitor_cookie import VISITOR_COOKIE
+from ui.kit.visitor_cookie import read_visitor_id
 
 MAX_PROMISED_ZIPS = 1000
 
@@ -81,7 +81,7 @@ def show_zip_link(
 
 def send_zip(request: Request) -> Response:
     """Answer GET /things/{token} with a .zip. Other answers than 200 hold a sentence."""
-    cookie = request.cookies.get(VISITOR_COOKIE, "")
+    cookie = read_visitor_id(request.headers)
     order = promised_zips.find(request.path_params["token"], cookie)
     things = order.list_allowed() if order else []
     if order is None or not things:

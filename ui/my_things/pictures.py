@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
 import torch
 from PIL import Image, ImageOps
 
@@ -18,6 +17,7 @@ from aecore.runs.keeping import KeptThing
 from aecore.runs.previews import list_previews, read_preview
 from aecore.runs.run import Run
 from aecore.runs.uploads import UploadedData
+from ui.kit.memory import keep_in_memory
 
 EXAMPLES, SIDE = 4, 56  # how many examples, and pixels of each
 MAX_PIXELS = 50_000_000  # of a picture that is shrunk
@@ -40,7 +40,7 @@ def get_time(path: Path) -> float:
         return 0.0
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@keep_in_memory()
 def draw_run_picture(preview: Path, changed: float) -> bytes | None:
     """Returns the first reconstructions of a preview as a PNG; None where it cannot be read."""
     try:
@@ -51,7 +51,7 @@ def draw_run_picture(preview: Path, changed: float) -> bytes | None:
     return encode_png(draw_grid(make_tiles(x), 2))
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
+@keep_in_memory()
 def draw_set_picture(folder: Path, changed: float) -> bytes | None:
     """Returns the first pictures of a folder as a PNG; None where none can be read."""
     files = (path for path in folder.iterdir() if path.name.lower().endswith(IMAGE_SUFFIXES))
