@@ -94,7 +94,7 @@ def test_a_token_is_in_no_file_log_environment_address_or_browser(app, own_page,
     page.on("websocket", lambda socket: addresses.append(socket.url))
     page.goto(f"{app}/hub")
     settle(page)
-    page.get_by_label("Access token").fill(token)
+    page.get_by_role("textbox", name="Access token").fill(token)
     press(page, "Use this token")
     page.get_by_text("Signed in as alice.").wait_for()
     push_and_pull(page)

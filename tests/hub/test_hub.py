@@ -239,7 +239,7 @@ def test_pushing_needs_a_login_that_may_write_there(loopback: LoopbackHub, run: 
 def test_a_token_tells_its_name_and_no_token_tells_nothing(loopback: LoopbackHub) -> None:
     assert name_of_token(TOKEN) == "alice"
     assert name_of_token("hf_bob\n") == "bob"
-    assert "login" in catch_refusal(name_of_token)
+    assert "login" in catch_refusal(name_of_token, LoginError)
 
 
 def test_models_are_found_by_library_and_name(
