@@ -136,7 +136,7 @@ def test_a_visitor_is_known_again_in_the_frame_and_a_stranger_is_another(
     page.reload()
     frame = find_frame(page)
     assert is_table_shown(frame)
-    assert not frame.get_by_text("keeps no cookies").is_visible()
+    assert not frame.get_by_text("keeps no cookie").is_visible()
     with visitor(browser, ignore_https_errors=True) as other:
         show_in_frame(other, space)
         assert not is_table_shown(open_space(other, "?page=data")[1])
@@ -167,7 +167,7 @@ def test_without_cookies_all_works_until_the_session_ends_and_the_page_says_so(
     cookieless, tmp_path
 ):
     page, frame = open_space(cookieless, "?page=data")
-    frame.get_by_text("keeps no cookies").wait_for()
+    frame.get_by_text("keeps no cookie").wait_for()
     bring_table(frame, tmp_path)
     go_to(frame, "Compare")
     go_to(frame, "Data")
