@@ -18,9 +18,14 @@ WORKDIR /home/user/app
 # PyTorch without CUDA; for a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY --chown=user requirements.txt .
+# Tests of libraries and headers of PyTorch are removed: a fifth of what is installed.
 RUN grep '^torch' requirements.txt > torch.txt \
     && pip install --no-cache-dir --user --index-url "$TORCH_INDEX" -r torch.txt \
-    && pip install --no-cache-dir --user -r requirements.txt
+    && pip install --no-cache-dir --user -r requirements.txt \
+    && cd "$HOME"/.local/lib/python3.*/site-packages \
+    && find . -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
+    && find torch -path 'torch/bin/*' -type f ! -name torch_shm_manager -delete \
+    && rm -rf torch/include
 COPY --chown=user . .
 EXPOSE 7860
 HEALTHCHECK CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=5)"

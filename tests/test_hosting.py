@@ -138,6 +138,7 @@ def test_a_known_visitor_a_file_and_ones_own_machine_get_no_cookie(monkeypatch, 
     ("query", "address"),
     [
         ("page=latent", "latent"),
+        ("page=my-things", "my-things"),
         ("page=latent&run=mnist-vae", "latent?run=mnist-vae"),
         ("runs=a&page=compare&runs=b%26c&note=", "compare?runs=a&runs=b%26c&note="),
     ],
