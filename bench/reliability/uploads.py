@@ -119,12 +119,29 @@ def try_upload(seed: int, number: int, case: Path) -> tuple[str, Verdict, str]:
     for name in ("brought", "runs", "tmp", "home"):
         (case / name).mkdir(parents=True)
     make = rng.choice(MAKERS)
-    file = make(rng, case / "brought")
-    name = rng.choice(ODD_NAMES if rng.random() < 0.1 else ODD_NAMES[:1]).format(file.name)
+    pattern = rng.choice(ODD_NAMES if rng.random() < 0.1 else ODD_NAMES[:1])
+    file = make_apart(make, rng, case / "brought")
+    name = pattern.format(file.name)
     label = f"{make.__name__} ({file.stat().st_size:,} bytes)"
     before = record_tree(case / "brought")
     verdict = try_case(functools.partial(visit_upload, file, name, case))
     return label, verdict, compare_trees(before, record_tree(case / "brought"))
+
+
+def make_apart(make: Maker, rng: random.Random, folder: Path) -> Path:
+    """Writes a file in a process of its own: what that takes of memory is no case's."""
+    drafts, ready = folder / "drafts", folder / "ready"
+    for place in (drafts, ready):
+        place.mkdir()
+    pid = os.fork()
+    if not pid:
+        try:
+            path = make(rng, drafts)
+            path.rename(ready / path.name)
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    return next(ready.iterdir())
 
 
 def visit_upload(file: Path, name: str, case: Path) -> str:
