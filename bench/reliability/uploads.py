@@ -98,17 +98,15 @@ def run_uploads(seed: int, cases: range) -> Outcome:
     logging.disable(logging.ERROR)
     torch.set_num_threads(1)
     load_packing_model()
-    outcome, slowest, largest = Outcome(), 0.0, 0.0
+    outcome = Outcome()
     with tempfile.TemporaryDirectory(prefix="aecore-reliability-") as name:
         for number in cases:
             text, verdict, changed = try_upload(seed, number, Path(name) / "case")
             fault = verdict.text if verdict.kind == "broken" else changed
             told = f"{number}: {text}: {fault}" if fault else ""
             outcome.add("broken" if fault else verdict.kind, told)
-            slowest, largest = max(slowest, verdict.seconds), max(largest, verdict.memory / 1e9)
-    outcome.notes.append(
-        f"The slowest case took {slowest:.1f} s, the largest {largest:.2f} GB of memory."
-    )
+            outcome.see_peak("s", verdict.seconds)
+            outcome.see_peak("GB of memory", verdict.memory / 1e9)
     return outcome
 
 
