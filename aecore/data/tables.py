@@ -157,7 +157,7 @@ def _name_bytes(frame: pd.DataFrame) -> pd.DataFrame:
     for i in range(frame.shape[1]):  # by place: two columns may have one name
         column = frame.iloc[:, i]
         if column.dtype.kind == "O" and any(isinstance(cell, bytes) for cell in column):
-            frame.isetitem(i, column.map(repr, na_action="ignore"))
+            frame.isetitem(i, column.map(repr, na_action="ignore").tolist())
     return frame
 
 

@@ -20,8 +20,8 @@ from typing import IO
 from aecore.files import open_plain_file
 from aecore.runs.process import open_lock_file, try_lock
 
-PULL_DRAFT, FETCH_DRAFT = ".pull-", ".fetch-"
-RUN_DRAFTS = (PULL_DRAFT, ".delete-", ".probe-")  # in a folder of runs
+PULL_DRAFT, DELETE_DRAFT, FETCH_DRAFT = ".pull-", ".delete-", ".fetch-"
+RUN_DRAFTS = (PULL_DRAFT, DELETE_DRAFT, ".probe-")  # in a folder of runs
 PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT = "aecore-push-", "aecore-page-", "aecore-publish-"
 MAPS_DRAFT, DATA_DRAFT, JOB_DRAFT = "aecore-array-maps-", "aecore-data-", "aecore-job-"
 TEMPORARY_DRAFTS = (PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT, MAPS_DRAFT, DATA_DRAFT, JOB_DRAFT)
