@@ -17,6 +17,7 @@ from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.tables import read_frame
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
+from aecore.runs.uploads import create_upload, guess_settings
 from bench.reliability.odd_tables import HEADERS, encode_npy_header
 
 pa = pytest.importorskip("pyarrow")
@@ -207,3 +208,17 @@ def test_arrays_that_grow_when_they_are_read_count_as_they_will_be(name, tmp_pat
         with pytest.raises(DataError, match=r"would take 0\.004 GB in memory"):
             load(tmp_path / name)
     assert len(load(tmp_path / name).train.x) == 80_000
+
+
+def test_a_parquet_with_columns_of_bytes_is_read_as_text(tmp_path):
+    table = pa.table({"x": [1.0, 2.0, 3.0, 4.0], "label": [b"\xff", b"\xfe", b"\xff", None]})
+    path = write_parquet(tmp_path / "bytes.parquet", table)
+    assert read_frame(path)["label"].tolist()[:2] == ["b'\\xff'", "b'\\xfe'"]
+    assert load(path, missing="keep").columns[0] == "x"
+
+
+def test_a_column_of_lists_that_is_named_like_one_of_classes_is_no_reason_to_fail(tmp_path):
+    upload = create_upload()
+    table = pa.table({"x": [1.0, 2.0, 3.0], "label": [[1, 2], [1, 2], [3, 4]]})
+    write_parquet(upload.path / "lists.parquet", table)
+    assert guess_settings(upload).label == "label"

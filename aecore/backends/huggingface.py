@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -43,6 +42,7 @@ from aecore.hub.repositories import (
     name_of_token,
 )
 from aecore.model.weights import read_config
+from aecore.runs.drafts import JOB_DRAFT, open_draft_folder
 from aecore.runs.foreign import choose_files_to_take, strip_local_paths
 from aecore.runs.listing import check_run_id, create_run, name_pulled_run, runs_folder
 from aecore.runs.run import Run
@@ -212,9 +212,9 @@ class HuggingFace:
 
     def bring_config(self, repo: str, run_id: str) -> Run:
         """Returns a new run of that id with a repository's config, which is kept nowhere else."""
-        with tempfile.TemporaryDirectory(prefix="aecore-job-") as folder:
+        with open_draft_folder(JOB_DRAFT) as folder:
             open_client(self.token).hf_hub_download(repo, CONFIG_FILE, local_dir=folder)
-            return create_run(read_config(Path(folder)), runs_folder() / run_id)
+            return create_run(read_config(folder), runs_folder() / run_id)
 
 
 class LogStream:

@@ -144,12 +144,21 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         with pq.ParquetFile(path) as file:
             check_table_size(file.metadata.num_rows, len(file.schema_arrow), path.name)
             check_parquet_size(path)
-            return file.read().to_pandas()
+            return _name_bytes(file.read().to_pandas())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise DataError(
             f"{path.name} is not a readable .parquet file ({reason}). Save it again."
         ) from error
+
+
+def _name_bytes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with cells of bytes as Python writes them: no text may be in them."""
+    for i in range(frame.shape[1]):  # by place: two columns may have one name
+        column = frame.iloc[:, i]
+        if column.dtype.kind == "O" and any(isinstance(cell, bytes) for cell in column):
+            frame.isetitem(i, column.map(repr, na_action="ignore").tolist())
+    return frame
 
 
 # -- values

@@ -7,7 +7,6 @@ code of a stranger is run here.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -17,6 +16,7 @@ from aecore.errors import DataError, HubError
 from aecore.files import LIBRARY
 from aecore.hub.client import Token, check_token, explain_hub_errors, get_json, hub_endpoint
 from aecore.hub.repositories import check_name_letters
+from aecore.runs.drafts import DATA_DRAFT, open_draft_folder
 from aecore.runs.uploads import UploadedData, read_upload_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def fetch_hub_dataset(
         )
     config, addresses = list_parquet_files(repo, split, token)
     with (
-        tempfile.TemporaryDirectory() as folder,
+        open_draft_folder(DATA_DRAFT) as folder,
         into.receiving(f"{repo.split('/')[-1]}.parquet") as out,
     ):
         rows = FirstRows(out)
@@ -54,7 +54,7 @@ def fetch_hub_dataset(
             if rows.is_full():
                 rows.is_cut = True
                 break
-            part = Path(folder) / f"{number}.parquet"
+            part = folder / f"{number}.parquet"
             download_dataset_file(address, part, token, repo)
             check_set_size(out.tell() + part.stat().st_size, repo)
             reserve(part.stat().st_size)

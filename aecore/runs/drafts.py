@@ -21,9 +21,10 @@ from aecore.files import open_plain_file
 from aecore.runs.process import open_lock_file, try_lock
 
 PULL_DRAFT, DELETE_DRAFT, FETCH_DRAFT = ".pull-", ".delete-", ".fetch-"
+RUN_DRAFTS = (PULL_DRAFT, DELETE_DRAFT, ".probe-")  # in a folder of runs
 PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT = "aecore-push-", "aecore-page-", "aecore-publish-"
-MAPS_DRAFT = "aecore-array-maps-"
-TEMPORARY_DRAFTS = (PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT, MAPS_DRAFT)
+MAPS_DRAFT, DATA_DRAFT, JOB_DRAFT = "aecore-array-maps-", "aecore-data-", "aecore-job-"
+TEMPORARY_DRAFTS = (PUSH_DRAFT, PAGE_DRAFT, PUBLISH_DRAFT, MAPS_DRAFT, DATA_DRAFT, JOB_DRAFT)
 DRAFT_LOCK = "draft.lock"
 UNLOCKED_SECONDS = 60.0  # a folder may be so old before it has its lock
 HOUR_SECONDS = 3600.0  # no file takes so long to write, whoever has its process id now
@@ -59,7 +60,7 @@ def open_draft_file(path: Path) -> Iterator[IO[bytes]]:
 
 def remove_all_drafts(root: Path) -> None:
     """Removes what dead processes left in a folder of runs and in that of temporary files."""
-    for prefix in (PULL_DRAFT, DELETE_DRAFT):
+    for prefix in RUN_DRAFTS:
         remove_dead_folders(root, prefix)
     for prefix in TEMPORARY_DRAFTS:
         remove_dead_folders(Path(tempfile.gettempdir()), prefix)

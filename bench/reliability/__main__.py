@@ -83,8 +83,10 @@ def show_outcome(part: Part, outcome: Outcome, seconds: float) -> None:
         print(f"  broken: {fault}")
     for note in outcome.notes:
         print(f"  {note}")
+    peaks = [f"at most {peak:.3g} {unit}" for unit, peak in outcome.peaks.items()]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in outcome.counts.most_common())
-    print(f"{part.name}: {outcome.summary} ({counts}; {seconds:.0f} s)", flush=True)
+    details = "; ".join([counts, *peaks, f"{seconds:.0f} s in all"])
+    print(f"{part.name}: {outcome.summary} ({details})", flush=True)
 
 
 if __name__ == "__main__":

@@ -54,17 +54,14 @@ def run_checkpoints(seed: int, cases: range) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="aecore-reliability-") as name:
         root = Path(name)
         bases = train_bases(root / "bases")
-        slowest = largest = 0.0
         for number in cases:
             text, verdict, changed = try_checkpoint(seed, number, bases, root / "case")
             fault = verdict.text if verdict.kind == "broken" else changed
             outcome.add(
                 "broken" if fault else verdict.kind, f"{number}: {text}: {fault}" * bool(fault)
             )
-            slowest, largest = max(slowest, verdict.seconds), max(largest, verdict.memory / 1e9)
-        outcome.notes.append(
-            f"The slowest case took {slowest:.1f} s, the largest {largest:.2f} GB of memory."
-        )
+            outcome.see_peak("s", verdict.seconds)
+            outcome.see_peak("GB of memory", verdict.memory / 1e9)
     return outcome
 
 

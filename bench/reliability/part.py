@@ -16,6 +16,7 @@ class Outcome:
     broken: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)  # of verdicts, for the report
     notes: list[str] = field(default_factory=list)  # figures, a sentence each
+    peaks: dict[str, float] = field(default_factory=dict)  # the greatest of figures, by their unit
 
     def add(self, verdict: str, fault: str = "") -> None:
         """Counts a case; a fault makes it a broken one."""
@@ -23,6 +24,10 @@ class Outcome:
         self.counts[verdict] += 1
         if fault:
             self.broken.append(fault)
+
+    def see_peak(self, unit: str, value: float) -> None:
+        """Keeps the greatest value of a figure, such as "s" or "GB of memory"."""
+        self.peaks[unit] = max(self.peaks.get(unit, value), value)
 
     @property
     def summary(self) -> str:

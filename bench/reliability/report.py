@@ -33,6 +33,7 @@ def keep_result(part: Part, outcome: Outcome, seed: int, cases: range) -> None:
         "broken": outcome.broken,
         "counts": dict(outcome.counts),
         "notes": outcome.notes,
+        "peaks": outcome.peaks,
         "commit": describe_commit(),
         "processor": describe_processor(),
     }
@@ -77,7 +78,10 @@ def format_part(part: Part, rows: Sequence[Sitting]) -> str:
 
 def format_details(rows: Sequence[Sitting]) -> list[str]:
     """Returns the notes of a part, and what broke."""
-    notes = [note for row in rows for note in row["notes"]]
+    notes = list(dict.fromkeys(note for row in rows for note in row["notes"]))
+    for unit in dict.fromkeys(unit for row in rows for unit in row["peaks"]):
+        peak = max(row["peaks"].get(unit, 0.0) for row in rows)
+        notes.append(f"At most {peak:.3g} {unit} a case.")
     faults = [f"- Broken: {fault}" for row in rows for fault in row["broken"]]
     processors = " and ".join(dict.fromkeys(row["processor"] for row in rows))
     return [*(f"- {note}" for note in notes), *faults, f"- On {processors}."]

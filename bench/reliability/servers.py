@@ -22,7 +22,7 @@ from aecore.files import METRICS_FILE, WEIGHTS_FILE
 from aecore.hub.pull import pull_run
 from aecore.hub.push import push_run
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.drafts import DELETE_DRAFT, PULL_DRAFT, TEMPORARY_DRAFTS, remove_all_drafts
+from aecore.runs.drafts import RUN_DRAFTS, TEMPORARY_DRAFTS, remove_all_drafts
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
@@ -56,8 +56,7 @@ class Scene:
     def check(self) -> str:
         """Starts as the next server does; returns what is torn or left over."""
         remove_all_drafts(self.runs)
-        left = [path.name for path in self.runs.glob(f"{PULL_DRAFT}*")]
-        left += [path.name for path in self.runs.glob(f"{DELETE_DRAFT}*")]
+        left = [path.name for prefix in RUN_DRAFTS for path in self.runs.glob(f"{prefix}*")]
         left += [path.name for path in self.runs.glob(".own/*/.*.part")]
         left += [path.name for path in self.runs.glob("*/.*.tmp")]
         left += [
