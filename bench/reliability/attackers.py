@@ -132,7 +132,7 @@ async def decode_for_ever(attacker: Attacker) -> None:
             await tab.go("data")
             drop = find_drop_zone(tab)
             if drop and await attacker.upload(tab, f"zeros-{number}.npz", bomb):
-                await tab.trigger(drop.shown, "done", {"token": drop.token})
+                await tab.trigger(drop.shown, "done", {"files": 1})
                 attacker.counts["brought"] += 1
             for page, query in (("data", ""), ("train", "")):
                 await tab.go(page, query)
@@ -216,7 +216,7 @@ async def bloat_for_ever(attacker: Attacker) -> None:
             await tab.ask(state)
             attacker.counts["large messages"] += 1
 
-    await attacker.in_tabs(bloat)
+    await attacker.in_tabs(bloat, 4)
 
 
 ATTACKS: tuple[Callable[[Attacker], Awaitable[None]], ...] = (
