@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 
 from bench.reliability.drop_zone import find_drop_zone, make_bomb, send_file
 from bench.reliability.page_session import PageSession, make_cookie, open_session
+from bench.reliability.widget_states import make_widget_state
 
 LAYERS = ("16384, 4096", "8192, 4096", "8192, 1024", "4096, 2048", "2048, 1024", "1024")
 SWEPT_SIZES = (60, 20, 6, 2)  # of the code
@@ -86,10 +87,13 @@ async def sweep_for_ever(attacker: Attacker) -> None:
     async def sweep(tab: PageSession, number: int) -> None:
         for count in cycle(SWEPT_SIZES):
             await tab.go("train", "variant=vanilla&data=digits")
-            await fill(tab, "multiselect", "More variants", list_options(tab, "More variants"))
-            await fill(tab, "number_input", "Seeds", None)
             sizes = ", ".join(str(size) for size in range(2, 2 + count))
-            await fill(tab, "text_input", "Sizes of the code", sizes)
+            await fill(
+                tab,
+                ("multiselect", "More variants", list_options(tab, "More variants")),
+                ("number_input", "Seeds", None),
+                ("text_input", "Sizes of the code", sizes),
+            )
             await attacker.press(tab, "Start")
 
     await attacker.in_tabs(sweep, 1)
@@ -101,8 +105,7 @@ async def train_for_ever(attacker: Attacker) -> None:
     async def train(tab: PageSession, number: int) -> None:
         for layers in cycle(LAYERS):
             await tab.go("train", "variant=vanilla&data=mnist")
-            await fill(tab, "text_input", "Hidden", layers)
-            await fill(tab, "number_input", "Epochs", None)
+            await fill(tab, ("text_input", "Hidden", layers), ("number_input", "Epochs", None))
             await attacker.press(tab, "Start")
 
     await attacker.in_tabs(train, 1)
@@ -132,7 +135,7 @@ async def decode_for_ever(attacker: Attacker) -> None:
             await tab.go("data")
             drop = find_drop_zone(tab)
             if drop and await attacker.upload(tab, f"zeros-{number}.npz", bomb):
-                await tab.trigger(drop.shown, "done", {"token": drop.token})
+                await tab.trigger(drop.shown, "done", {"files": 1})
                 attacker.counts["brought"] += 1
             for page, query in (("data", ""), ("train", "")):
                 await tab.go(page, query)
@@ -169,8 +172,7 @@ async def zip_for_ever(attacker: Attacker) -> None:
         await tab.go("hub")
         runs = list_options(tab, "Run")
         for run in cycle(runs[number % len(runs) :] + runs[: number % len(runs)] if runs else ()):
-            await fill(tab, "selectbox", "Run", run)
-            await fill(tab, "checkbox", "Show the inputs", True)
+            await fill(tab, ("selectbox", "Run", run), ("checkbox", "Show the inputs", True))
             await attacker.press(tab, "As a .zip")
 
     await attacker.in_tabs(ask)
@@ -216,7 +218,7 @@ async def bloat_for_ever(attacker: Attacker) -> None:
             await tab.ask(state)
             attacker.counts["large messages"] += 1
 
-    await attacker.in_tabs(bloat)
+    await attacker.in_tabs(bloat, 4)
 
 
 ATTACKS: tuple[Callable[[Attacker], Awaitable[None]], ...] = (
@@ -236,12 +238,14 @@ ATTACKS: tuple[Callable[[Attacker], Awaitable[None]], ...] = (
 # -- what a page offers
 
 
-async def fill(tab: PageSession, kind: str, label: str, value: Any) -> None:
-    """Move a widget, if there is one, to a value; to its largest for None."""
-    shown = tab.find(kind, label)
-    if shown is None:
-        return
-    await tab.press(shown, shown.element.number_input.max if value is None else value)
+async def fill(tab: PageSession, *moves: tuple[str, str, Any]) -> None:
+    """Move widgets, by kind and label, to values, or to their largest for None, in one message."""
+    for kind, label, value in moves:
+        if shown := tab.find(kind, label):
+            most = shown.element.number_input.max
+            state = make_widget_state(shown.element, most if value is None else value)
+            tab.states[state.id] = state
+    await tab.ask(tab.make_state())
 
 
 def list_options(tab: PageSession, label: str) -> list[str]:

@@ -22,17 +22,18 @@ class DropZone(NamedTuple):
     """Where a page takes files."""
 
     shown: Shown
-    token: str  # of the set that they fill
+    ticket: str  # the secret that lets files in
     limit: int  # bytes of all of them
 
 
 def find_drop_zone(tab: PageSession) -> DropZone | None:
     """Returns the drop zone of the page; None where there is none."""
     for shown in tab.list_shown("bidi_component"):
-        text = shown.element.bidi_component.json
+        component = shown.element.bidi_component
+        text = component.mixed.json or component.json
         settings = json.loads(text) if text else None
-        if isinstance(settings, dict) and "token" in settings:
-            return DropZone(shown, settings["token"], int(settings["limit"]))
+        if isinstance(settings, dict) and "ticket" in settings:
+            return DropZone(shown, settings["ticket"], int(settings["limit"]))
     return None
 
 
@@ -42,7 +43,7 @@ async def send_file(
     """Send a file, zeros of the largest size for None; returns the status, or what broke off."""
     size = drop.limit if content is None else len(content)
     headers = {"Cookie": f"{COOKIE_NAME}={cookie}", "Content-Length": str(size)}
-    url = f"{address}/own/{drop.token}/{name}"
+    url = f"{address}/own/{drop.ticket}/{name}"
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
             answer = await client.put(url, content=content or stream_zeros(size), headers=headers)

@@ -25,7 +25,7 @@ from bench.reliability.widget_states import make_event_state, make_widget_state
 
 COOKIE_NAME = "aecore_visitor"  # of the visitor's id
 CACHED_RUNS = 2  # runs of the script after which a browser forgets a part that was not shown
-ANSWER_SECONDS = 120.0  # after which a page counts as hanging
+ANSWER_SECONDS = 60.0  # after which a page counts as hanging
 
 
 class Answer(NamedTuple):

@@ -8,6 +8,7 @@ import pytest
 from helpers import run_async
 
 from bench.reliability.clicks import click_anything
+from bench.reliability.drop_zone import find_drop_zone, send_file
 from bench.reliability.page_session import make_cookie, open_session
 from tests.browser.serving import server
 
@@ -26,9 +27,11 @@ async def visit(address):
         answers = [await tab.go()]
         assert tab.find("heading").element.heading.body == "Autoencoder Lab"
         pressed = await tab.press(tab.find("button_group", "Family"), "Sparse")
-        assert tab.find("heading", "") and pressed.seconds > 0
+        assert tab.find("button_group", "Variant").element.button_group.options
         answers += [pressed, await tab.go("data")]
         assert tab.find("heading").element.heading.body == "Data"
+        drop = find_drop_zone(tab)
+        assert await send_file(address, cookie, drop, "rows.csv", b"a,b\n1,2\n") == "200"
         chance = random.Random(1)
         clicks = [await click_anything(tab, chance) for _ in range(CLICKS)]
         answers += [click.answer for click in clicks]
