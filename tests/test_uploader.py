@@ -225,13 +225,19 @@ def test_nothing_is_taken_without_a_ticket(client):
     assert one.name == "1 pictures"
 
 
-def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice):
+def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice, monkeypatch):
+    monkeypatch.setenv("AECORE_PUBLIC", "1")
     one = Pending(alice, cookie="of alice")
     assert put_file(client, one, "1.png", b"x").status_code == 403
     stolen = {"cookie": f"{VISITOR_COOKIE}=of mallory"}
     assert put_file(client, one, "1.png", b"x", **stolen).status_code == 403
     own = {"cookie": f"{VISITOR_COOKIE}=of alice"}
     assert put_file(client, one, "1.png", b"x", **own).status_code == 200
+
+
+def test_at_home_a_cookie_of_other_times_is_no_hindrance(client):
+    old = {"cookie": f"{VISITOR_COOKIE}=of alice"}
+    assert put_file(client, Pending(), "1.png", b"x", **old).status_code == 200
 
 
 def test_the_set_belongs_to_whom_the_ticket_was_given(client, alice):
