@@ -236,6 +236,11 @@ def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice
     assert put_file(client, one, "1.png", b"x", **own).status_code == 200
 
 
+def test_at_home_a_cookie_of_other_times_is_no_hindrance(client):
+    old = {"cookie": f"{VISITOR_COOKIE}=of alice"}
+    assert put_file(client, Pending(), "1.png", b"x", **old).status_code == 200
+
+
 def test_the_set_belongs_to_whom_the_ticket_was_given(client, alice):
     one = Pending(alice)
     assert list_left() == []  # a page that was only looked at leaves nothing

@@ -7,14 +7,16 @@ import http.client
 import logging
 import os
 import random
+import socket
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import torch
+import uvicorn
+from starlette.applications import Starlette
 
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.errors import AecoreError
@@ -24,15 +26,18 @@ from aecore.hub.push import push_run
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.drafts import RUN_DRAFTS, TEMPORARY_DRAFTS, remove_all_drafts
 from aecore.runs.listing import create_run
+from aecore.runs.ownership import HOME_USER
 from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
-from aecore.runs.uploads import create_upload
+from aecore.runs.uploads import UPLOAD_SUFFIXES, list_filled_uploads, uploads_folder
 from aecore.training.trainer import fit
 from bench.reliability.kills import is_running, kill_process, use_settings
-from bench.reliability.live_server import list_marked_processes, run_public_server
+from bench.reliability.live_server import list_marked_processes
 from bench.reliability.part import Outcome, Part
 from tests.hub.loopback import LoopbackHub
 from ui.kit.jobs import JobRegistry
+from ui.kit.routes import UPLOAD_ROUTE
+from ui.kit.upload_tickets import upload_desk
 
 TOKEN, REPO = "hf_alice", "alice/model"
 LONGEST_WAIT = 0.6  # seconds of a pull, a push or a map before the kill
@@ -94,30 +99,47 @@ class Scene:
 
 
 def kill_in_upload(scene: Scene, rng: random.Random) -> None:
-    """Sends a file to a real server, which is killed before the end."""
-    upload = create_upload()
-    with run_public_server(scene.root) as server:
-        place = urlsplit(server.address)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
-        connection.putrequest("PUT", f"/own/{upload.token}/table.csv")
+    """Sends a file to the route of uploads in a process that is killed before the end."""
+    secret = upload_desk.issue(HOME_USER, "", UPLOAD_SUFFIXES)
+    with serve_uploads() as (pid, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.putrequest("PUT", f"/own/{secret}/table.csv")
         connection.putheader("Content-Length", str(UPLOAD_BYTES))
         connection.endheaders()
-        with contextlib.suppress(OSError):
-            for _ in range(rng.randrange(1, UPLOAD_BYTES // PIECE_BYTES)):
-                connection.send(bytes(PIECE_BYTES))
-                time.sleep(0.001)
-            wait_for_draft(upload.path)
-        server.process.kill()
-        server.process.wait()
+        for _ in range(rng.randrange(1, UPLOAD_BYTES // PIECE_BYTES)):
+            connection.send(bytes(PIECE_BYTES))
+            time.sleep(0.001)
+        has_begun = wait_for_draft()
+        kill_process(pid)
         connection.close()
-    assert upload.source is None, "a torn upload counts as a set"
+    assert has_begun, "the server took nothing"
+    assert not list_filled_uploads(), "a torn upload counts as a set"
 
 
-def wait_for_draft(folder: Path) -> None:
-    """Waits until the server has begun to write."""
+@contextlib.contextmanager
+def serve_uploads() -> Iterator[tuple[int, int]]:
+    """Forks a process that knows this one's tickets and takes uploads; gives its id and port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pid = os.fork()
+        if not pid:
+            try:
+                server = uvicorn.Config(Starlette(routes=[UPLOAD_ROUTE]), log_level="critical")
+                uvicorn.Server(server).run(sockets=[listener])
+            finally:
+                os._exit(0)
+        try:
+            yield pid, listener.getsockname()[1]
+        finally:
+            kill_process(pid)
+            os.waitpid(pid, 0)
+
+
+def wait_for_draft() -> bool:
+    """Waits until a server has begun to write; returns whether it has."""
     deadline = time.monotonic() + 30
-    while not list(folder.glob(".*.part")) and time.monotonic() < deadline:
+    while not (drafts := list(uploads_folder().glob("*/.*.part"))) and time.monotonic() < deadline:
         time.sleep(0.01)
+    return bool(drafts)
 
 
 def kill_in_pull(scene: Scene, rng: random.Random) -> None:

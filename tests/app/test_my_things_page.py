@@ -118,8 +118,14 @@ def test_a_name_is_shown_as_text(open_page, visit_as):
     run = make_run(visit_as("alice"), title="![x](http://evil.example/x.png)", note="[a](b)")
     app = open_page(PAGE)
     assert not app.exception
+<<<<<<< HEAD
     unescaped = re.sub(r"\\.", "", read_texts(app))
     assert "[x]" not in unescaped and "](" not in unescaped and run.path.exists()
+=======
+    texts = read_texts(app)
+    assert "evil.example" in texts and "Run" in texts and run.path.exists()
+    assert not re.search(r"(?<!\\)\]\(", texts)  # no link, no picture
+>>>>>>> w-things
 
 
 def test_selections_are_listed_with_their_rows(open_page, visit_as):
@@ -191,17 +197,16 @@ def test_a_private_link_opens_a_run_until_it_is_revoked(open_page, visit_as, no_
 def test_the_zip_of_a_page_is_for_its_browser_alone(open_page, visit_as):
     run, upload = make_run(visit_as("alice")), bring(visit_as("alice"))
     tick(open_page(PAGE), run, upload)
-    ((token, order),) = promised_zips.orders.items()
-    promised_zips.orders[token] = order._replace(cookie="of alice")
+    (token,) = promised_zips.orders
     client = TestClient(Starlette(routes=[ZIP_ROUTE]))
-    cookie = {"cookie": "aecore_visitor=of alice"}
+    cookie = {"cookie": "aecore_visitor=alice"}
     answer = client.get(f"/things/{token}", headers=cookie)
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         names = archive.namelist()
     assert f"{run.id}/config.json" in names and "people/people.csv" in names
     assert not any(OWNER_FILE in name for name in names)
     assert client.get(f"/things/{token}").status_code == 404
-    stranger = {"cookie": "aecore_visitor=of mallory"}
+    stranger = {"cookie": "aecore_visitor=mallory"}
     assert client.get(f"/things/{token}", headers=stranger).status_code == 404
     assert client.get(f"/things/{upload.token}", headers=cookie).status_code == 404
     for path in (run.path, upload.path):  # they become somebody else's

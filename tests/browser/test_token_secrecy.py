@@ -66,7 +66,7 @@ def train_and_hold(page, address, runs):
     """Start runs in the page's session until one is held while it trains; returns its process."""
     while True:
         go_on(page, f"{address}/train?variant=vae&preset=Quick")
-        press(page, "Start")
+        page.get_by_role("button", name="Start").first.click()
         page.wait_for_url("**run=**")
         run = Run(runs / re.search(r"run=([\w-]+)", page.url)[1])
         wait_for(lambda run=run: run.state().state != "queued", "it trains", HANGS)

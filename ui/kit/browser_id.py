@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 import uuid
 
 import streamlit as st
+from starlette.requests import Request
 
 from aecore.limits import is_public
+<<<<<<< HEAD
 from ui.kit.visitor_cookie import VISITOR_COOKIE
+=======
+from ui.kit.visitor_cookie import VISITOR_COOKIE, read_visitor_id
+>>>>>>> w-things
 
 SESSION_ID = "visitor-id"  # of the session state
 
@@ -21,3 +27,18 @@ def get_browser_id() -> str:
     """Returns the secret id of this browser; where it keeps no cookies, that of the session."""
     session: str = st.session_state.setdefault(SESSION_ID, uuid.uuid4().hex)
     return read_visitor_cookie() or session
+
+
+def read_page_cookie() -> str:
+    """Returns the cookie to which what a page may do is bound; empty on one's own machine."""
+    return read_visitor_cookie() if is_public() else ""
+
+
+def read_request_cookie(request: Request) -> str:
+    """Returns the cookie of a request, to be held against that of the page that it comes from."""
+    return read_visitor_id(request.headers) if is_public() else ""
+
+
+def is_same_cookie(first: str, second: str) -> bool:
+    """Compares two cookies in a time that tells nothing about them."""
+    return hmac.compare_digest(first.encode(), second.encode())

@@ -25,6 +25,7 @@ from aecore.runs.uploads import (
     create_upload,
     read_upload_bytes,
 )
+from ui.kit.browser_id import is_same_cookie
 
 MAX_TICKETS = 10_000  # that may be open at once; the oldest end first
 
@@ -98,7 +99,7 @@ class UploadDesk:
         """Returns an open ticket of that browser; None for any other secret."""
         with self.guard:
             ticket = self.tickets.get(secret)
-        return ticket if ticket and secrets.compare_digest(ticket.cookie, cookie) else None
+        return ticket if ticket and is_same_cookie(ticket.cookie, cookie) else None
 
     def redeem(self, secret: str) -> UploadedData | None:
         """Ends a ticket; returns the set that it filled, None where nothing has come."""

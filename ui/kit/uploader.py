@@ -22,12 +22,15 @@ from aecore.errors import AecoreError, DataError
 from aecore.limits import read_limit
 from aecore.runs.storage import ledger
 from aecore.runs.uploads import UPLOAD_SUFFIXES, UploadedData, read_upload_bytes
-from ui.kit.browser_id import read_visitor_cookie
+from ui.kit.browser_id import read_page_cookie, read_request_cookie
 from ui.kit.components import register_component
 from ui.kit.messages import hide_folders
 from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
 from ui.kit.visitor import get_visitor
+<<<<<<< HEAD
 from ui.kit.visitor_cookie import read_visitor_id
+=======
+>>>>>>> w-things
 
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 
@@ -47,8 +50,8 @@ def ask_for_files(
     """
     key = f"own_pending_{'_'.join(accept)}"
     secret = st.session_state.get(key, "")
-    if upload_desk.find(secret, read_visitor_cookie()) is None:
-        secret = upload_desk.issue(get_visitor(), read_visitor_cookie(), accept)
+    if upload_desk.find(secret, read_page_cookie()) is None:
+        secret = upload_desk.issue(get_visitor(), read_page_cookie(), accept)
         st.session_state[key] = secret
     data = {"ticket": secret, "accept": list(accept), **describe_upload_limits(kinds)}
     answer: Any = uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
@@ -81,7 +84,11 @@ async def receive_file(request: Request) -> JSONResponse:
 
     Other answers than 200 hold a sentence.
     """
+<<<<<<< HEAD
     cookie = read_visitor_id(request.headers)
+=======
+    cookie = read_request_cookie(request)
+>>>>>>> w-things
     ticket = upload_desk.find(request.path_params["ticket"], cookie)
     if ticket is None:
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)

@@ -20,10 +20,13 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from aecore.runs.archive import list_archived_files, name_folders, stream_zip
 from aecore.runs.keeping import KeptThing, open_thing
 from aecore.runs.ownership import Visitor
-from ui.kit.browser_id import read_visitor_cookie
+from ui.kit.browser_id import is_same_cookie, read_page_cookie, read_request_cookie
 from ui.kit.components import register_component
 from ui.kit.visitor import get_visitor
+<<<<<<< HEAD
 from ui.kit.visitor_cookie import read_visitor_id
+=======
+>>>>>>> w-things
 
 MAX_PROMISED_ZIPS = 1000
 
@@ -63,7 +66,7 @@ class PromisedZips:
         """Returns what that browser may download; None for any other token."""
         with self.lock:
             order = self.orders.get(token)
-        return order if order and secrets.compare_digest(order.cookie, cookie) else None
+        return order if order and is_same_cookie(order.cookie, cookie) else None
 
 
 promised_zips = PromisedZips()
@@ -74,14 +77,18 @@ def show_zip_link(
 ) -> None:
     """Show a link that downloads things of the visitor's as one .zip."""
     folders = tuple((thing.path.absolute(), thing.is_run) for thing in things)
-    order = ZipOrder(get_visitor(), read_visitor_cookie(), folders, with_resume)
+    order = ZipOrder(get_visitor(), read_page_cookie(), folders, with_resume)
     data = {"token": promised_zips.promise(order), "label": label}
     zip_link_component(data=data, key=key, width="content")
 
 
 def send_zip(request: Request) -> Response:
     """Answer GET /things/{token} with a .zip. Other answers than 200 hold a sentence."""
+<<<<<<< HEAD
     cookie = read_visitor_id(request.headers)
+=======
+    cookie = read_request_cookie(request)
+>>>>>>> w-things
     order = promised_zips.find(request.path_params["token"], cookie)
     things = order.list_allowed() if order else []
     if order is None or not things:
