@@ -9,18 +9,14 @@ import streamlit as st
 from starlette.requests import Request
 
 from aecore.limits import is_public
-<<<<<<< HEAD
-from ui.kit.visitor_cookie import VISITOR_COOKIE
-=======
 from ui.kit.visitor_cookie import VISITOR_COOKIE, read_visitor_id
->>>>>>> w-things
 
 SESSION_ID = "visitor-id"  # of the session state
 
 
 def read_visitor_cookie() -> str:
-    """Returns the random id that this browser keeps; empty at home, and where it keeps none."""
-    return st.context.cookies.get(VISITOR_COOKIE, "") if is_public() else ""
+    """Returns the random id that this browser keeps; empty where it keeps no cookies."""
+    return st.context.cookies.get(VISITOR_COOKIE, "")
 
 
 def get_browser_id() -> str:

@@ -27,10 +27,6 @@ from ui.kit.components import register_component
 from ui.kit.messages import hide_folders
 from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
 from ui.kit.visitor import get_visitor
-<<<<<<< HEAD
-from ui.kit.visitor_cookie import read_visitor_id
-=======
->>>>>>> w-things
 
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 
@@ -84,11 +80,7 @@ async def receive_file(request: Request) -> JSONResponse:
 
     Other answers than 200 hold a sentence.
     """
-<<<<<<< HEAD
-    cookie = read_visitor_id(request.headers)
-=======
     cookie = read_request_cookie(request)
->>>>>>> w-things
     ticket = upload_desk.find(request.path_params["ticket"], cookie)
     if ticket is None:
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)

@@ -47,8 +47,8 @@ def needs_cookie(headers: Headers) -> bool:
 
 
 def read_visitor_id(headers: Headers) -> str:
-    """Returns the id that the browser sent; empty at home, and where it sent none."""
-    return cookie_parser(headers.get("cookie", "")).get(VISITOR_COOKIE, "") if is_public() else ""
+    """Returns the id that the browser sent; empty where it sent none."""
+    return cookie_parser(headers.get("cookie", "")).get(VISITOR_COOKIE, "")
 
 
 def is_secure(scope: Scope) -> bool:

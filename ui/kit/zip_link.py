@@ -23,10 +23,6 @@ from aecore.runs.ownership import Visitor
 from ui.kit.browser_id import is_same_cookie, read_page_cookie, read_request_cookie
 from ui.kit.components import register_component
 from ui.kit.visitor import get_visitor
-<<<<<<< HEAD
-from ui.kit.visitor_cookie import read_visitor_id
-=======
->>>>>>> w-things
 
 MAX_PROMISED_ZIPS = 1000
 
@@ -84,11 +80,7 @@ def show_zip_link(
 
 def send_zip(request: Request) -> Response:
     """Answer GET /things/{token} with a .zip. Other answers than 200 hold a sentence."""
-<<<<<<< HEAD
-    cookie = read_visitor_id(request.headers)
-=======
     cookie = read_request_cookie(request)
->>>>>>> w-things
     order = promised_zips.find(request.path_params["token"], cookie)
     things = order.list_allowed() if order else []
     if order is None or not things:
