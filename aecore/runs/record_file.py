@@ -26,6 +26,7 @@ class RecordFile:
 
     def __init__(self) -> None:
         self.identity: tuple[int, int] | None = None  # device and inode
+        self.guard = threading.Lock()
         self.begin()
 
     def begin(self) -> None:
@@ -37,16 +38,21 @@ class RecordFile:
 
     def read(self, path: Path) -> list[Record]:
         """Returns all sound records, of which only the new ones are read; none without a file."""
-        try:
-            with open_plain_bytes(path) as file:
-                if not self.knows(file):
-                    self.begin()
-                file.seek(self.position)
-                while not self.is_full() and self.read_line(file):
-                    pass
-        except OSError:
+        with self.guard:
+            try:
+                with open_plain_bytes(path) as file:
+                    self.read_on(file)
+            except OSError:
+                self.begin()
+            return list(self.records)
+
+    def read_on(self, file: BinaryIO) -> None:
+        """Reads what was added, or all of a file that is another one."""
+        if not self.knows(file):
             self.begin()
-        return list(self.records)
+        file.seek(self.position)
+        while not self.is_full() and self.read_line(file):
+            pass
 
     def knows(self, file: BinaryIO) -> bool:
         """Returns True for the file that was read before, to which lines may have been added."""
@@ -99,10 +105,11 @@ class RecordCache:
         with self.guard:
             file = self.files.setdefault(key, RecordFile())
             self.files.move_to_end(key)
-            records = file.read(path)
+        records = file.read(path)  # a long file holds up those alone who ask for it, too
+        with self.guard:
             while sum(other.lines for other in self.files.values()) > MAX_CACHED_LINES:
                 self.files.popitem(last=False)
-            return records
+        return records
 
 
 _CACHE = RecordCache()
