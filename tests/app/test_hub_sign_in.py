@@ -230,7 +230,7 @@ def test_a_token_that_the_hub_refuses_is_asked_for_again(browser):
     del browser.hub.users["hf_oauth_alice"]
     browser.press(frame, "Search")
     finish_jobs(frame)
-    text = read_text(frame)
+    text = read_text(browser.show(frame))  # the answer may come while the page is being drawn
     assert "does not accept this login" in text and not frame.error
     assert "You are no longer signed in" in text and frame.link_button
     assert not is_signed_in(browser.show(tab))
