@@ -13,6 +13,7 @@ from aecore.runs.ownership import Visitor
 from aecore.runs.run import Run
 from aecore.runs.storage import ledger
 from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error
 from ui.kit.visitor import get_visitor
 
@@ -55,6 +56,7 @@ def remove_things(things: Sequence[KeptThing], visitor: Visitor) -> list[str]:
         except AecoreError as error:
             problems.append(f"{thing.name}: {error}")
     ledger.forget_measurement()
+    forget_deleted()
     return problems
 
 
