@@ -51,7 +51,7 @@ NAVIGATION = {
 
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
 st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
-page = st.navigation(NAVIGATION)
+page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
 if page.url_path != "hub":
     resume_handover("hub.py")
 continue_queue()
