@@ -20,7 +20,7 @@ from ui.my_things.removal import offer_removal
 from ui.my_things.things import describe_kind, describe_times
 
 PAGE_SIZE = 20
-PICTURE_WIDTH = 64  # pixels
+PICTURE_WIDTH, DESCRIPTION_WIDTH = 64, 540  # pixels
 
 
 def show_things(things: Sequence[KeptThing]) -> None:
@@ -77,18 +77,20 @@ def tick_all(shown: Sequence[KeptThing]) -> None:
 def show_thing(thing: KeptThing) -> None:
     """Show a thing in a row, with a menu that is filled when it is opened."""
     row = st.container(
-        horizontal=True, vertical_alignment="center", border=True, key=f"row-{thing.path.name}"
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", border=True
     )
-    with row:
-        with st.container(horizontal=True, wrap=False, vertical_alignment="center"):
-            st.checkbox(
-                f"Tick {escape_name(thing.name)}",
-                key=make_tick_key(thing),
-                label_visibility="collapsed",
-            )
-            show_picture(thing)
-            with st.container(gap=None):
-                show_name(thing)
+    with row.container(
+        horizontal=True, wrap=False, vertical_alignment="center", width=DESCRIPTION_WIDTH
+    ):
+        st.checkbox(
+            f"Tick {escape_name(thing.name)}",
+            key=make_tick_key(thing),
+            label_visibility="collapsed",
+        )
+        show_picture(thing)
+        with st.container(gap=None):
+            show_name(thing)
+    with row.container(horizontal=True, vertical_alignment="center", width="content"):
         show_badges(thing)
         menu = st.popover(
             "Edit", icon=":material/edit:", key=f"menu-{thing.path.name}", on_change="rerun"
