@@ -1,4 +1,4 @@
-"""What one visitor may use: each limit is a setting, safe by default among strangers.
+"""Limits on what one visitor may use: each is a setting, with a safe default for a public Space.
 
 On one's own machine there is no limit but those that are set. The standard library alone is used:
 the process that keeps the queue reads these, too.

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aecore.analysis.projection_job import ERROR_PREFIX, print_step, take_turn
-from aecore.errors import AecoreError, RunError
+from aecore.analysis.projection_job import ERROR_PREFIX, print_step, work_in_turn
+from aecore.errors import RunError
 from aecore.runs.drafts import MAPS_DRAFT, open_draft_folder
 from aecore.runs.process import LockFile, read_log_tail, start_module, try_lock
 
@@ -62,8 +62,10 @@ def run_and_wait(folder: Path, is_wanted: Callable[[], bool]) -> None:
 
 def find_failure(log: Path) -> str:
     """Returns why a process that printed this log made no maps."""
-    said = [line for line in read_log_tail(log) if line.startswith(ERROR_PREFIX)]
-    return said[-1].removeprefix(ERROR_PREFIX) if said else "The process that makes the maps died."
+    errors = [line for line in read_log_tail(log) if line.startswith(ERROR_PREFIX)]
+    if not errors:
+        return "The process that makes the maps died."
+    return errors[-1].removeprefix(ERROR_PREFIX)
 
 
 # -- the process
@@ -85,14 +87,8 @@ def write_array_maps(folder: Path) -> None:
 
 
 def main() -> int:
-    """Waits for its turn and makes the maps of a folder; returns the exit status."""
-    try:
-        with take_turn(is_tied=True):
-            write_array_maps(Path(sys.argv[1]))
-    except AecoreError as error:
-        sys.stdout.write(f"{ERROR_PREFIX}{error}\n")
-        return 1
-    return 0
+    """Makes the maps of the folder that the command line names; returns the exit status."""
+    return work_in_turn(lambda: write_array_maps(Path(sys.argv[1])), is_tied=True)
 
 
 if __name__ == "__main__":

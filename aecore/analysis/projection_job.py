@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,16 +273,24 @@ def make_map(options: argparse.Namespace) -> None:
     run_projection(job, options.out)
 
 
-def main() -> int:
-    """Waits for its turn and makes a map; returns the exit status."""
-    options = parse_arguments()
+def work_in_turn(work: Callable[[], object], is_tied: bool) -> int:
+    """Waits for a turn and works; prints, for the page, why that failed.
+
+    `is_tied` is as in `take_turn`. Returns the exit status of the process.
+    """
     try:
-        with take_turn(options.tied):
-            make_map(options)
+        with take_turn(is_tied):
+            work()
     except AecoreError as error:
         sys.stdout.write(f"{ERROR_PREFIX}{error}\n")
         return 1
     return 0
+
+
+def main() -> int:
+    """Makes the map that the command line asks for; returns the exit status."""
+    options = parse_arguments()
+    return work_in_turn(lambda: make_map(options), options.tied)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the queue reads: the runs that wait, slots, and whose turn it was.
+"""Reading the queue: the runs that wait, the slots, and whose turn it was.
 
 A run waits while its state.json says that it is queued for a number of processes, it was not sent
 elsewhere, and nobody holds its lock. The files may be torn, or not what they seem. Little of the

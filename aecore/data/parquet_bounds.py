@@ -1,4 +1,4 @@
-"""How much a .parquet would take once it is read, found out before that: its bytes tell little.
+"""The size of a .parquet in memory, estimated before it is read: its bytes on disk tell little.
 
 A few bytes may say "the same value, a billion times". The footer counts values; how long texts and
 pictures are is only known from their dictionaries, which are read without repeating them.

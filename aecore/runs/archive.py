@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-from aecore.files import LOCK_FILE, RESUME_FILE
+from aecore.errors import AecoreError
+from aecore.files import CONFIG_FILE, LOCK_FILE, LOG_FILE, RESUME_FILE
+from aecore.runs.foreign import strip_local_paths
 from aecore.runs.keeping import KeptThing
+from aecore.runs.run import Run
 
 CHUNK_BYTES = 2**20
 
 
 class ArchivedFile(NamedTuple):
-    """A file on the disk, and its name in an archive."""
+    """A file on the disk, its name in an archive, and what stands there in its place."""
 
     path: Path
     name: str
+    content: bytes | None = None  # None is what the file holds
 
 
 def list_archived_files(
@@ -28,14 +33,25 @@ def list_archived_files(
 ) -> Iterator[ArchivedFile]:
     """Yields the files of things, each thing in a folder of its own.
 
-    Hidden files, which say whose it is, locks and links are left out; resume.safetensors, too,
-    unless it is asked for.
+    Hidden files, which say whose it is, locks, logs and links are left out; resume.safetensors,
+    too, unless it is asked for. config.json names data without the folders of this machine.
     """
-    left_out = {LOCK_FILE} if with_resume else {LOCK_FILE, RESUME_FILE}
+    left_out = {LOCK_FILE, LOG_FILE} if with_resume else {LOCK_FILE, LOG_FILE, RESUME_FILE}
     for thing, folder in zip(things, name_folders(things), strict=True):
         for path in sorted(list_plain_files(thing.path)):
             if path.name not in left_out:
-                yield ArchivedFile(path, f"{folder}/{path.relative_to(thing.path).as_posix()}")
+                name = f"{folder}/{path.relative_to(thing.path).as_posix()}"
+                is_config = thing.is_run and path == thing.path / CONFIG_FILE
+                yield ArchivedFile(path, name, format_portable_config(thing) if is_config else None)
+
+
+def format_portable_config(thing: KeptThing) -> bytes:
+    """Returns a run's config.json without local paths; empty where it is unsound."""
+    try:
+        config = strip_local_paths(Run(thing.path).config())
+    except AecoreError:
+        return b""
+    return (config.model_dump_json(indent=2) + "\n").encode()
 
 
 def name_folders(things: Sequence[KeptThing]) -> list[str]:
@@ -67,14 +83,19 @@ def stream_zip(files: Iterable[ArchivedFile]) -> Iterator[bytes]:
     """
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", strict_timestamps=False) as archive:  # type: ignore[call-overload]
-        for path, name in files:
-            with suppress(FileNotFoundError), open(path, "rb") as source:
+        for path, name, content in files:
+            with suppress(FileNotFoundError), open_content(path, content) as source:
                 info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
                 with archive.open(info, "w") as target:
                     while chunk := source.read(CHUNK_BYTES):
                         target.write(chunk)
                         yield pipe.take()
     yield pipe.take()
+
+
+def open_content(path: Path, content: bytes | None) -> IO[bytes]:
+    """Opens a file, or the content that stands in its place; FileNotFoundError where it is gone."""
+    return open(path, "rb") if content is None else io.BytesIO(content)
 
 
 class _Pipe:

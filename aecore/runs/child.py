@@ -1,4 +1,4 @@
-"""What a process does that works for a server: it yields, ends with it, and keeps to its minutes.
+"""Processes that work for a server: they are niced, end with it, and have minutes of CPU.
 
 The standard library alone is used, so that a process which waits for its turn stays small.
 """

@@ -1,4 +1,4 @@
-"""What was read from small files, kept for as long as they stay as they are.
+"""A cache of small files that were parsed, each kept for as long as its file stays unchanged.
 
 A page lists all runs at each of its script's runs, so every visitor's click would parse every
 config again.

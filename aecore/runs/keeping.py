@@ -1,4 +1,4 @@
-"""What is kept for visitors: its size, until when, and what is swept when its owner stays away.
+"""Runs and data kept for visitors: their sizes, until when, and sweeping those of the absent.
 
 Things are runs and brought data sets. Swept is what has an owner who was not here for `keep_hours`,
 is not published and does not train; never what belongs to the operator or came with the code.
@@ -42,7 +42,7 @@ class KeptThing:
 
     @property
     def name(self) -> str:
-        """What its owner calls it, else the run's id or the file's name."""
+        """The title that its owner gave it, else the run's id or the file's name."""
         return self.record.title or self.given_name
 
     @property
