@@ -14,6 +14,7 @@ from ui.kit.hub_handover import resume_handover
 from ui.kit.operator import offer_settings
 from ui.kit.runs import show_live_runs, show_storage_problem
 from ui.kit.sessions import note_session
+from ui.kit.turns import TURNS
 from ui.kit.visitor import get_visitor
 
 
@@ -54,12 +55,13 @@ st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
 if page.url_path != "hub":
     resume_handover("hub.py")
-continue_queue()
-follow_account()
-note_session(get_visitor().ids)
-with st.sidebar:
-    show_live_runs()
-    offer_settings()
-report_address()
-show_storage_problem()
-page.run()
+with TURNS.take(get_visitor().owner):
+    continue_queue()
+    follow_account()
+    note_session(get_visitor().ids)
+    with st.sidebar:
+        show_live_runs()
+        offer_settings()
+    report_address()
+    show_storage_problem()
+    page.run()
