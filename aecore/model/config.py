@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from aecore.errors import ConfigError
+from aecore.model.columns import ColumnOptions
 from aecore.model.parts.base import Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
@@ -22,6 +23,7 @@ MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from else
 MAX_FEATURES = 10_000_000  # values in one example; convolutions need few weights for large pictures
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
+ColumnName = Annotated[str, StringConstraints(max_length=1000)]
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
@@ -130,6 +132,11 @@ class DataConfig(Options):
     label: str | None = Field(
         None, max_length=256, description="Table column that holds the class; never an input."
     )
+    columns: dict[ColumnName, ColumnOptions] = Field(
+        {},
+        max_length=100_000,
+        description="How columns of a table are read, by their names: number, category, date ...",
+    )
     test_fraction: float = Field(
         0.2, gt=0, lt=1, description="Held out where the set has no test split of its own."
     )
@@ -166,6 +173,17 @@ class DataConfig(Options):
         description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at "
         "every training step.",
     )
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def name_kinds(cls, columns: Any) -> Any:
+        """Let a kind alone stand for its options: `{"age": "number"}`."""
+        if not isinstance(columns, dict):
+            return columns
+        return {
+            name: {"kind": options} if isinstance(options, str) else options
+            for name, options in columns.items()
+        }
 
 
 class TrainConfig(Options):
