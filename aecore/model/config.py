@@ -20,7 +20,7 @@ from aecore.model.parts.penalties import Penalty
 
 VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
-MAX_FEATURES = 10_000_000  # values in one example; convolutions need few weights for large pictures
+MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 ColumnName = Annotated[str, StringConstraints(max_length=1000)]
