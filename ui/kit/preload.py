@@ -7,7 +7,9 @@ and the first request of a route may come at once: one of them imports, and the 
 from __future__ import annotations
 
 import gc
+import sys
 import threading
+import time
 from importlib import import_module
 
 from aecore.runs.drafts import remove_all_drafts
@@ -16,9 +18,12 @@ from aecore.runs.listing import runs_folder
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import send_pack
 from ui.kit.runs import show_live_runs
-from ui.kit.sessions import watch_sessions
+from ui.kit.sessions import session_watch, watch_sessions
 from ui.kit.uploader import receive_file
 from ui.kit.zip_link import send_zip
+
+GARBAGE_SECONDS = 20.0
+SWITCH_SECONDS = 0.001  # a fifth of Python's own: messages are answered while pages compute
 
 __all__ = ["prepare_server", "receive_file", "send_pack", "send_zip", "show_live_runs"]
 
@@ -26,16 +31,24 @@ __all__ = ["prepare_server", "receive_file", "send_pack", "send_zip", "show_live
 def prepare_server() -> None:
     """Starts what the server does beside its pages, and warms what the first visitor will see.
 
-    Streamlit lets the garbage collector look through everything after each run of a script: a fifth
-    of a second, in which no page is answered, for what the libraries keep for ever. So it leaves
-    alone what is there by then.
+    Looking through all objects for garbage takes a fifth of a second, in which no page is answered:
+    it is done now and then, not after each page, and leaves alone what is there from the start.
     """
-    for work in (remove_old_drafts, watch_sessions, keep_sweeping):
+    sys.setswitchinterval(SWITCH_SECONDS)
+    for work in (remove_old_drafts, watch_sessions, keep_sweeping, collect_garbage):
         threading.Thread(target=work, daemon=True).start()
     warm_caches()
     import_module("torch._dynamo")  # the largest that pages import later
     gc.collect()
     gc.freeze()
+
+
+def collect_garbage() -> None:
+    """Collects what the pages have left behind, now and then, while there are visitors."""
+    while True:
+        time.sleep(GARBAGE_SECONDS)
+        if session_watch.visitors:
+            gc.collect()
 
 
 def remove_old_drafts() -> None:
