@@ -448,3 +448,18 @@ def test_a_table_and_pictures_are_read_as_is_best(client):
         64,
         64,
     )
+
+
+def test_all_uploads_together_keep_a_pace():
+    pace = uploader.Pace(10)
+    assert [pace.book(now) for now in (5.0, 5.0, 5.05, 9.0)] == pytest.approx([0, 0.1, 0.15, 0])
+
+
+def test_a_refused_body_is_read_to_its_end_at_the_pace_of_all(client, monkeypatch):
+    """Otherwise the server reads as fast as a stranger sends, and answers nobody else."""
+    monkeypatch.setenv("AECORE_PUBLIC", "1")
+    booked = []
+    monkeypatch.setattr(uploader.upload_pace, "book", lambda now: booked.append(now) or 0.0)
+    answer = client.put("/own/none/table.csv", content=iter([b"a", b"b", b"c"]))
+    assert answer.status_code == 403
+    assert len(booked) >= 3

@@ -8,7 +8,9 @@ the page was given is the permission.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from aecore.errors import AecoreError, DataError
-from aecore.limits import read_limit
+from aecore.limits import is_public, read_limit
 from aecore.runs.storage import ledger
 from aecore.runs.uploads import UPLOAD_SUFFIXES, UploadedData, read_upload_bytes
 from ui.kit.browser_id import read_page_cookie, read_request_cookie
@@ -29,6 +31,7 @@ from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
 from ui.kit.visitor import get_visitor
 
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
+PIECES_A_SECOND = 60  # of up to 256 kB, of all uploads together; each holds up every other answer
 
 uploader_component = register_component("own_data", Path(__file__).with_suffix(".js"))
 
@@ -82,13 +85,16 @@ async def receive_file(request: Request) -> JSONResponse:
     """
     cookie = read_request_cookie(request)
     ticket = upload_desk.find(request.path_params["ticket"], cookie)
+    body = read_slowly(request.stream())
     if ticket is None:
+        await discard_body(body)
         return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)
     try:
-        await run_in_threadpool(write_body, request, request.stream(), ticket)
+        await run_in_threadpool(write_body, request, body, ticket)
     except (ClientDisconnect, TimeoutError):
         return JSONResponse({"error": "The connection broke off. Try again."}, 400)
     except AecoreError as error:
+        await discard_body(body)
         return JSONResponse({"error": hide_folders(str(error))}, 400)
     return JSONResponse({})
 
@@ -104,6 +110,38 @@ def write_body(request: Request, chunks: AsyncIterator[bytes], ticket: UploadTic
     with receive_upload(ticket, request.path_params["name"], int(declared)) as incoming:
         while chunk := from_thread.run(read_chunk, chunks):
             incoming.write(chunk)
+
+
+async def discard_body(chunks: AsyncIterator[bytes]) -> None:
+    """Read the rest of a body at the pace of all uploads, so that the answer finds its reader."""
+    with suppress(ClientDisconnect, TimeoutError):
+        while await read_chunk(chunks):
+            pass
+
+
+class Pace:
+    """Lets so many pieces pass in a second, evenly, whoever sends them."""
+
+    def __init__(self, a_second: float) -> None:
+        self.interval = 1 / a_second
+        self.free = 0.0  # when the next piece may pass
+
+    def book(self, now: float) -> float:
+        """Takes the next place; returns the seconds until it comes."""
+        place = max(self.free, now)
+        self.free = place + self.interval
+        return place - now
+
+
+upload_pace = Pace(PIECES_A_SECOND)
+
+
+async def read_slowly(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yields the pieces of a body; on a public server at the pace of all uploads together."""
+    async for chunk in chunks:
+        if is_public():
+            await asyncio.sleep(upload_pace.book(time.monotonic()))
+        yield chunk
 
 
 async def read_chunk(chunks: AsyncIterator[bytes]) -> bytes:
