@@ -57,6 +57,17 @@ def test_all_visitors_together_have_a_limit_which_names_nobody(monkeypatch):
     assert not [run.id for run in runs if run.id in str(refusal.value)]
 
 
+def test_a_quarter_of_all_places_is_left_to_visitors_who_have_no_run(monkeypatch):
+    monkeypatch.setenv("AECORE_MAX_RUNS", "4")
+    begin(ALICE, 2)
+    begin(BOB)
+    with pytest.raises(RunError, match="a quarter of the places .* There are 3"):
+        begin(BOB)
+    with pytest.raises(RunError, match="Start one alone"):
+        begin(Visitor(("carol",)), 2)
+    begin(Visitor(("carol",)))
+
+
 def test_large_sweeps_and_models_are_refused_before_anything_is_made(own_runs, monkeypatch):
     with pytest.raises(RunError, match="at most 2 runs here, got 3"):
         begin(ALICE, 3)

@@ -21,6 +21,7 @@ from aecore.runs.run import LIVE_STATES
 RUN_LIMITS = ("visitor_runs", "runs", "sweep_runs", "run_minutes", "run_memory_gb", "parameters")
 ADMISSION_LOCK = "admission.lock"
 NO_LIMIT = float("inf")
+SHARE_FOR_MORE = 3 / 4  # of all places; the others are left to visitors who have no run yet
 
 
 @contextmanager
@@ -72,11 +73,13 @@ def check_places(visitor: Visitor, count: int) -> None:
             f"A visitor has at most {limit:.0f} runs that wait or train. You have {own}, and asked "
             f"for {count} more. Stop one, or wait until it ends."
         )
-    limit = read_limit("runs")
-    if len(live) + count > limit:
+    limit, asks_for_more = read_limit("runs"), own + count > 1
+    if len(live) + count > (limit * SHARE_FOR_MORE if asks_for_more else limit):
         raise RunError(
-            f"At most {limit:.0f} runs of all visitors wait or train at a time. There are "
-            f"{len(live)}, and you asked for {count} more. Try again in a few minutes."
+            f"At most {limit:.0f} runs of all visitors wait or train at a time, and a quarter of "
+            f"the places is left to visitors who have none. There are {len(live)}, and you asked "
+            f"for {count} more. {'Start one alone, or try' if count > 1 else 'Try'} again in a few "
+            "minutes."
         )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -31,6 +33,8 @@ from bench.reliability.live_server import (
 from bench.reliability.page_session import make_cookie, open_session
 from bench.reliability.part import Outcome, Part, print_outcome
 
+SPAWN = multiprocessing.get_context("spawn")
+Notes = Queue[tuple[list[str], list[str]]]
 HOME_SECONDS = 3.0  # in which Home is to open
 MEMORY_MB, DISK_MB = 8000.0, 4000.0  # beyond which an attack is ended, and has won
 SETTINGS = {"AECORE_KEPT_MB": "2000"}  # so that a test needs no large disk
@@ -79,21 +83,42 @@ async def attack_server(
     server: LiveServer, numbers: range, seconds: float, seed: int, siege: Siege
 ) -> None:
     """Let the attackers attack while the eleventh works; all leave at the end."""
-    attackers = [Attacker(server.address, f"attacker {seed} {number}") for number in numbers]
+    ends, notes = SPAWN.Event(), SPAWN.Queue()
+    process = SPAWN.Process(target=run_attackers, args=(server.address, numbers, seed, ends, notes))
+    process.start()
+    watch = asyncio.create_task(watch_use(server, ends, siege))
+    try:
+        await asyncio.sleep(seconds / 2)
+        await work_beside(server, time.monotonic() + seconds / 2, seed, siege)
+    finally:
+        watch.cancel()
+        ends.set()
+    problems, counts = await asyncio.to_thread(notes.get, timeout=LEAVE_SECONDS)
+    process.join()
+    siege.problems.extend(problems)
+    siege.notes.extend(counts)
+
+
+def run_attackers(address: str, numbers: range, seed: int, ends: Event, notes: Notes) -> None:
+    """Attack in a process of its own, so that the eleventh's clock is not held up."""
+    notes.put(asyncio.run(attack_until(address, numbers, seed, ends)))
+
+
+async def attack_until(
+    address: str, numbers: range, seed: int, ends: Event
+) -> tuple[list[str], list[str]]:
+    """Attack until the event; returns what failed, and what each attacker did."""
+    attackers = [Attacker(address, f"attacker {seed} {number}") for number in numbers]
     tasks = [
         asyncio.create_task(attack(attacker, number))
         for number, attacker in zip(numbers, attackers, strict=True)
     ]
-    watch = asyncio.create_task(watch_use(server, tasks, siege))
-    await asyncio.sleep(seconds / 2)
-    await work_beside(server, time.monotonic() + seconds / 2, seed, siege)
-    for task in (*tasks, watch):
+    await asyncio.to_thread(ends.wait)
+    for task in tasks:
         task.cancel()
-    ended = await asyncio.gather(*tasks, watch, return_exceptions=True)
-    siege.problems.extend(
-        f"the harness failed: {error!r}" for error in ended if isinstance(error, Exception)
-    )
-    siege.notes.extend(f"{attacker.name}: {dict(attacker.counts)}" for attacker in attackers)
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    problems = [f"the harness failed: {error!r}" for error in ended if isinstance(error, Exception)]
+    return problems, [f"{attacker.name}: {dict(attacker.counts)}" for attacker in attackers]
 
 
 async def attack(attacker: Attacker, number: int) -> None:
@@ -103,15 +128,14 @@ async def attack(attacker: Attacker, number: int) -> None:
     await work(attacker)
 
 
-async def watch_use(server: LiveServer, tasks: Sequence[asyncio.Task[None]], siege: Siege) -> None:
+async def watch_use(server: LiveServer, ends: Event, siege: Siege) -> None:
     """Note the memory of the server and its children; end an attack that takes too much."""
     while True:
         memory, disk = await asyncio.to_thread(measure_use, server)
         siege.memory.append(memory)
         if memory > MEMORY_MB or disk > DISK_MB:
             siege.problems.append(f"ended at {memory:,.0f} MB of memory, {disk:,.0f} MB of disk")
-            for task in tasks:
-                task.cancel()
+            ends.set()
             return
         await asyncio.sleep(WATCH_SECONDS)
 
