@@ -61,7 +61,7 @@ def test_a_quarter_of_all_places_is_left_to_visitors_who_have_no_run(monkeypatch
     monkeypatch.setenv("AECORE_MAX_RUNS", "4")
     begin(ALICE, 2)
     begin(BOB)
-    with pytest.raises(RunError, match="a quarter of the places .* There are 3"):
+    with pytest.raises(RunError, match=r"a quarter of the places .* There are 3"):
         begin(BOB)
     with pytest.raises(RunError, match="Start one alone"):
         begin(Visitor(("carol",)), 2)
