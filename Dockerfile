@@ -12,7 +12,6 @@ ENV HOME=/home/user \
     STREAMLIT_SERVER_MAX_MESSAGE_SIZE=64 \
     AECORE_MAX_UPLOAD_MB=100 \
     AECORE_MAX_DATA_GB=1 \
-    AECORE_RUN_MINUTES=60 \
     AECORE_RUN_NICE=5
 WORKDIR /home/user/app
 # PyTorch without CUDA; for a GPU: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
