@@ -131,9 +131,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
             f" of {dataset.input_shape}."
         )
-        return DataDescription(
-            dataset.input_shape, dataset.kind, dataset.count, dataset.traits
-        )
+        return DataDescription(dataset.input_shape, dataset.kind, dataset.count, dataset.traits)
     column.caption(
         entry.description
         + ("" if entry.is_local() else " :material/download: Downloaded on first use.")
