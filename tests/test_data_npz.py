@@ -85,7 +85,7 @@ HOLED = np.array([[0, 1], [2, np.nan], [np.inf, 3]])
         ({"x": np.zeros((2, 2), complex)}, "complex numbers; it must hold real numbers"),
         ({"x": HOLED}, "1 NaN and 1 infinite values, the first in row 1, column 1"),
         ({"x": np.full((2, 2), 1e300)}, "0 NaN and 4 infinite"),
-        ({"x": np.full((2, 4, 4), np.nan)}, "the first in row 0, position (0, 0, 0)"),
+        ({"x": np.full((2, 4, 4), np.nan)}, "the first in row 0, position (0, 0)"),
         ({"x": np.zeros((2, 20, 20, 20))}, "20 channels or more, or volumes"),
         ({"x": np.zeros((1, 2))}, "1 example, but a data set needs at least 2"),
         ({"x": np.zeros((3, 2)), "y": [1, 2]}, "of shape (2,)"),
