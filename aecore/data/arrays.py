@@ -1,39 +1,74 @@
-"""Files that hold arrays: .npz archives, the header of a .npy, and the checks of their values."""
+"""Files that hold arrays: .npz archives, and the header of a .npy. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
 import math
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
 
+from aecore.data.array_labels import UnusableLabels, find_labels
+from aecore.data.array_layouts import check_number_type, find_layout, make_plain_layout
+from aecore.data.array_names import (
+    ArrayInfo,
+    NamedPart,
+    assign_arrays,
+    list_names,
+    parse_array_name,
+)
+from aecore.data.array_values import (
+    ArrayReading,
+    check_finite,
+    choose_pixel_scale,
+    measure_range,
+)
+from aecore.data.column_notes import describe_columns
 from aecore.data.memory import check_data_bytes
-from aecore.data.raw import Array, RawData, format_count, index_labels, make_raw_data
+from aecore.data.raw import Array, RawData, index_labels, make_raw_data
 from aecore.errors import DataError
 
 DISK_ADVICE = "Use fewer or smaller examples, or save them as a .npy, which is read from the disk."
+MAX_MEMBERS = 1000  # arrays in an archive
+PLAIN_NAMES = ("x", "y", "x_test", "y_test", "X", "Y")  # which need no word on what they are
+
+
+class ReadPart(NamedTuple):
+    """The examples of one part of an archive, as they are in the file, and their labels."""
+
+    x: Array
+    labels: Array | None
 
 
 def read_npz(path: Path, allow_missing: bool = False) -> RawData:
-    """Read the array `x` of a .npz and, where present, `y`, `x_test` and `y_test`.
+    """Read the examples of a .npz and, where there are any, their labels and their own division.
 
-    `x` (or `X`) is N x features, N x H x W or N x C x H x W. Images are bytes, or floats in
-    [0, 1]; rows keep their units, and NaN if `allow_missing`. Nothing is ever unpickled. Raises
-    DataError.
+    Arrays are found by their names (`x`, `images`, `x_train`, `val_labels`, `arr_0` ...) and by
+    what they are. Pictures are bytes, or floats in [0, 1], to which others are scaled with a note;
+    rows keep their units, and NaN if `allow_missing`. Raises DataError.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = _read_arrays(archive, path.name)
+            members = _list_members(archive, path.name)
+            infos = {
+                name: _read_info(archive, name, member, path.name)
+                for name, member in members.items()
+            }
+            plan = assign_arrays(infos, path.name)
+            names = [name for part in plan for name in (part.examples, part.labels) if name]
+            arrays, notes = _read_arrays(archive, members, infos, names, path.name)
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path.name} is not a readable .npz file ({error}). Save it again with numpy.savez."
         ) from error
-    return _make_raw_from_arrays(arrays, path.name, allow_missing)
+    notes = [*_describe_choice(plan, infos, path.name), *notes]
+    raw = _make_raw_from_parts(plan, arrays, path.name, allow_missing)
+    return raw._replace(notes=(*notes, *raw.notes))
 
 
 def read_npy_layout(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -52,146 +87,199 @@ def read_npy_layout(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[An
     return shape, columns_first, dtype
 
 
-def check_inputs(
-    x: Array, name: str, allow_missing: bool = False, rows: Array | None = None
-) -> Array:
-    """Return the inputs as (N, C, H, W) uint8 or float32, or (N, features) float32.
-
-    `rows` are the positions of these examples in the whole set, which an error then names.
-    Raises DataError for values that no model can learn from.
-    """
-    check_array_layout(x.shape, x.dtype, name)
-    x = x[:, None] if x.ndim == 3 else x
-    if x.ndim == 4 and x.dtype == np.uint8:
-        return x
-    x = _check_finite(x, name, allow_missing and x.ndim == 2, rows)
-    low, high = (float(x.min()), float(x.max())) if x.size and x.ndim == 4 else (0.0, 0.0)
-    if low < 0 or high > 1:
-        raise DataError(
-            f"{name} has pixels from {low:.3g} to {high:.3g}{_name_rows(rows)}; "
-            "floats must lie in [0, 1]. Rescale them."
-        )
-    return x
-
-
-def check_array_layout(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise DataError where values of this shape and dtype are neither rows nor images."""
-    if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
-        raise DataError(
-            f"{name} has shape {shape}; it must be N x features, N x H x W or N x C x H x W."
-        )
-    if dtype.kind not in "fiub":
-        raise DataError(f"{name} holds {dtype}; it must hold real numbers.")
-    if len(shape) == 4 and shape[1] not in (1, 3):
-        hint = " Channels come second: use x.transpose(0, 3, 1, 2)." if shape[3] in (1, 3) else ""
-        raise DataError(
-            f"{name} has shape {shape}, so {shape[1]} channels; images need 1 or 3.{hint}"
-        )
-    if len(shape) > 2 and dtype != np.uint8 and dtype.kind != "f":
-        raise DataError(
-            f"{name} holds images of {dtype}; save them as uint8 (0 to 255) or as floats in [0, 1]."
-        )
-
-
 def count_decoded_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Return what an array takes in memory: as it is in the file, or as float32 if that is more."""
-    is_image = len(shape) > 2 and dtype == np.uint8
+    is_image = len(shape) > 2 and dtype in (np.uint8, np.bool_)
     return math.prod(shape) * max(dtype.itemsize, 1 if is_image else 4)
 
 
-def _read_arrays(archive: zipfile.ZipFile, file_name: str) -> dict[str, Array]:
-    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    arrays: dict[str, Array] = {}
-    for key in ("x", "y", "x_test", "y_test"):
-        info = members.get(key) or members.get(key.capitalize())
-        if info is not None:
-            arrays[key] = _read_array(archive, info, f"`{key}` in {file_name}")
-    if "x" not in arrays:
+def arrange_array(
+    x: Array, name: str, allow_missing: bool = False, count: int | None = None
+) -> tuple[Array, str]:
+    """Return a view of an array of any layout as examples (N, *input_shape), and a note or "".
+
+    `count` examples have labels, where known. Raises DataError for values that no model can learn
+    from.
+    """
+    layout = find_layout(x.shape, x.dtype, name, count)
+    check_finite(x, name, allow_missing and not layout.is_image)
+    return layout.arrange(x), layout.note
+
+
+def make_raw_from_examples(x: Array, name: str, notes: Iterable[str] = ()) -> RawData:
+    """Return the record of arranged examples (N, *input_shape), pictures brought to 0 to 1."""
+    layout = make_plain_layout(x.shape)
+    scale = choose_pixel_scale(measure_range(x), x.dtype, name) if layout.is_image else None
+    raw = make_raw_data(np.ascontiguousarray(ArrayReading(layout, scale).convert(x)))
+    found = [*notes, scale.note if scale else "", *describe_columns(raw.x, raw.columns)]
+    return raw._replace(notes=tuple(filter(None, found)))
+
+
+def _list_members(archive: zipfile.ZipFile, file_name: str) -> dict[str, zipfile.ZipInfo]:
+    """Return the arrays of an archive by their names."""
+    infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+    if len(infos) > MAX_MEMBERS:
         raise DataError(
-            f"{file_name} has no array `x`; it holds {', '.join(members) or 'nothing'}. "
-            "Save it as `x`."
+            f"{file_name} holds {len(infos):,} arrays; the limit is {MAX_MEMBERS:,}. "
+            "Save the examples as one array `x`."
         )
-    return arrays
+    return {info.filename.removesuffix(".npy"): info for info in infos}
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Array:
-    with archive.open(info) as file:  # the header first: it may promise more than memory holds
-        shape, _, dtype = read_npy_layout(file)
-    if dtype.hasobject:
-        raise DataError(
-            f"{name} holds Python objects, which are never loaded. Save numbers or strings."
-        )
-    byte_count = math.prod(shape) * dtype.itemsize
-    check_data_bytes(count_decoded_bytes(shape, dtype), name, DISK_ADVICE)
-    if byte_count > info.file_size:
-        raise DataError(
-            f"{name} is cut short: its header promises shape {shape}. Save the file again."
-        )
-    with archive.open(info) as file:
-        return npy.read_array(file, allow_pickle=False)
+def _read_info(
+    archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, file_name: str
+) -> ArrayInfo:
+    with archive.open(member) as file:
+        try:
+            shape, _, dtype = read_npy_layout(file)
+        except ValueError as error:
+            raise ValueError(f"`{name}`: {error}") from error
+    return ArrayInfo(name, shape, dtype)
 
 
-def _make_raw_from_arrays(arrays: dict[str, Array], file_name: str, allow_missing: bool) -> RawData:
-    x = check_inputs(arrays["x"], f"`x` in {file_name}", allow_missing)
-    labels = arrays.get("y")
-    train_count = None
-    if "x_test" in arrays:
-        train_count = len(x)
-        x_test = check_inputs(arrays["x_test"], f"`x_test` in {file_name}", allow_missing)
-        if x_test.shape[1:] != x.shape[1:] or x_test.dtype != x.dtype:
+def _read_arrays(
+    archive: zipfile.ZipFile,
+    members: Mapping[str, zipfile.ZipInfo],
+    infos: Mapping[str, ArrayInfo],
+    names: list[str],
+    file_name: str,
+) -> tuple[dict[str, Array], list[str]]:
+    """Return the arrays of these names, and notes on those that are left out."""
+    arrays, notes, total = {}, [], 0
+    for name in names:
+        info, told = infos[name], f"`{name}` in {file_name}"
+        if info.dtype.hasobject:
+            problem = f"{told} holds Python objects, which are never loaded"
+            if parse_array_name(name).role == "examples":
+                raise DataError(f"{problem}. Save numbers.")
+            notes.append(f"{problem}: left out. Save numbers or strings.")
+            continue
+        if info.dtype.kind == "c":
+            check_number_type(info.dtype, told)
+        # the header first: it may promise more than memory holds
+        total += count_decoded_bytes(info.shape, info.dtype)
+        check_data_bytes(total, told if len(names) == 1 else file_name, DISK_ADVICE)
+        if math.prod(info.shape) * info.dtype.itemsize > members[name].file_size:
             raise DataError(
-                f"`x_test` in {file_name} holds {x_test.dtype} of shape {x_test.shape[1:]}, "
-                f"but `x` holds {x.dtype} of shape {x.shape[1:]}. Save both alike."
+                f"{told} is cut short: its header promises shape {info.shape}. Save the file again."
             )
-        labels = _read_both_labels(arrays, file_name)
-        x = np.concatenate([x, x_test])
+        with archive.open(members[name]) as file:
+            arrays[name] = npy.read_array(file, allow_pickle=False)
+    return arrays, notes
+
+
+def _describe_choice(
+    plan: list[NamedPart], infos: Mapping[str, ArrayInfo], file_name: str
+) -> list[str]:
+    """Return sentences on which arrays are used and which are not; none where that is plain."""
+    used = [name for part in plan for name in (part.examples, part.labels) if name]
+    notes = []
+    if not set(used) <= set(PLAIN_NAMES):
+        labels = [part.labels for part in plan if part.labels]
+        classes = f", their classes are {list_names(labels)}" if labels else ""
+        examples = list_names(part.examples for part in plan)
+        notes.append(f"The examples of {file_name} are {examples}{classes}.")
+    unused = [name for name in infos if name not in used]
+    if unused:
+        notes.append(f"Left out of {file_name}: {list_names(unused)}.")
+    return notes
+
+
+# -- examples and labels
+
+
+class LoadedPart(NamedTuple):
+    """One part of a set: examples as they are in the file, their labels, and notes."""
+
+    x: Array  # (N, *input_shape)
+    labels: Array | None
+    notes: list[str]
+
+
+def _make_raw_from_parts(
+    plan: list[NamedPart], arrays: Mapping[str, Array], file_name: str, allow_missing: bool
+) -> RawData:
+    """Return the record of all parts, one after the other."""
+    parts = [_load_part(part, arrays, file_name, allow_missing) for part in plan]
+    for part, loaded in zip(plan[1:], parts[1:], strict=True):
+        _check_alike(plan[0].examples, parts[0].x, part.examples, loaded.x, file_name)
+    notes = list(dict.fromkeys(note for part in parts for note in part.notes))
+    x = parts[0].x if len(parts) == 1 else np.concatenate([part.x for part in parts])
+    labels = _join_labels(plan, parts, file_name, notes)
+    if len(parts) > 1:
+        notes += _describe_division(plan, parts, file_name)
+    raw = make_raw_from_examples(x, f"`{plan[0].examples}` in {file_name}", notes)
+    if len(parts) > 1:
+        raw = raw._replace(train_count=len(x) - len(parts[-1].x))
     if labels is None:
-        return make_raw_data(x, train_count=train_count)
-    y, classes = index_labels(_check_labels(labels, len(x), file_name))
-    return make_raw_data(x, y, classes, train_count)
+        return raw
+    y, classes = index_labels(labels)
+    return raw._replace(y=y, classes=classes)
 
 
-def _read_both_labels(arrays: dict[str, Array], file_name: str) -> Array | None:
-    """Return `y` then `y_test`: both or neither are there, each as long as its inputs."""
-    if ("y" in arrays) != ("y_test" in arrays):
-        has, lacks = ("y", "y_test") if "y" in arrays else ("y_test", "y")
-        raise DataError(f"{file_name} has `{has}` but no `{lacks}`. Save both or neither.")
-    if "y" not in arrays:
+def _load_part(
+    part: NamedPart, arrays: Mapping[str, Array], file_name: str, allow_missing: bool
+) -> LoadedPart:
+    """Arrange the examples of a part and read its labels; what is no class is left out."""
+    labels = arrays.get(part.labels) if part.labels else None
+    told = f"`{part.examples}` in {file_name}"
+    count = None
+    if labels is not None and labels.ndim:
+        count = labels.size if max(labels.shape) == labels.size else len(labels)
+    x, note = arrange_array(arrays[part.examples], told, allow_missing, count)
+    notes = [note] if note else []
+    if labels is None:
+        return LoadedPart(x, None, notes)
+    assert part.labels is not None
+    is_guess = parse_array_name(part.labels).role != "labels"
+    try:
+        found = find_labels(labels, len(x), f"`{part.labels}` in {file_name}", is_guess)
+    except UnusableLabels as error:
+        return LoadedPart(x, None, [*notes, f"{error} It is left out."])
+    return LoadedPart(x, found, notes)
+
+
+def _check_alike(first: str, x: Array, other: str, x_other: Array, file_name: str) -> None:
+    """Raise DataError where two parts have other shapes, or pictures of other kinds of numbers."""
+    kinds = ["i" if part.dtype.kind == "u" else part.dtype.kind for part in (x, x_other)]
+    if x.shape[1:] != x_other.shape[1:] or (x.ndim == 4 and kinds[0] != kinds[1]):
+        raise DataError(
+            f"`{other}` in {file_name} holds {x_other.dtype} of shape {x_other.shape[1:]}, "
+            f"but `{first}` holds {x.dtype} of shape {x.shape[1:]}. Save both alike."
+        )
+
+
+def _join_labels(
+    plan: list[NamedPart], parts: list[LoadedPart], file_name: str, notes: list[str]
+) -> Array | None:
+    """Return the labels of all parts; none, and a note more, where a part has none."""
+    lists = [part.labels for part in parts if part.labels is not None]
+    if len(lists) < len(parts):
+        if lists:
+            lacking = [
+                named.examples
+                for named, part in zip(plan, parts, strict=True)
+                if part.labels is None
+            ]
+            notes.append(
+                f"The labels of {file_name} are left out: {list_names(lacking)} has none. "
+                "Save labels for all examples to have classes."
+            )
         return None
-    y = _check_labels(arrays["y"], len(arrays["x"]), file_name)
-    y_test = _check_labels(arrays["y_test"], len(arrays["x_test"]), file_name)
-    if (y.dtype.kind in "iub") != (y_test.dtype.kind in "iub"):
-        raise DataError(f"`y` and `y_test` in {file_name} must both be numbers or both be strings.")
-    return np.concatenate([y, y_test])
+    if len({labels.dtype.kind in "US" for labels in lists}) > 1:
+        told = list_names(part.labels or "" for part in plan)
+        raise DataError(f"{told} in {file_name} must all be numbers or all be strings.")
+    return np.concatenate(lists)
 
 
-def _check_labels(labels: Array, count: int, file_name: str) -> Array:
-    if labels.shape != (count,) or labels.dtype.kind not in "iubUS":
-        raise DataError(
-            f"The labels in {file_name} must be {format_count(count, 'whole number')} or strings, "
-            f"one an example; got {labels.dtype} of shape {labels.shape}."
-        )
-    return labels
-
-
-def _check_finite(x: Array, name: str, allow_missing: bool, rows: Array | None) -> Array:
-    """Return x as float32 if float32 can hold every value; NaN passes if `allow_missing`."""
-    with np.errstate(over="ignore"):
-        single = x.astype(np.float32, copy=False)
-    wrong = np.isinf(single) if allow_missing else ~np.isfinite(single)
-    if wrong.any():
-        first, *rest = (int(i) for i in np.argwhere(wrong)[0])
-        row = first if rows is None else int(rows[first])
-        position = f"column {rest[0]}" if len(rest) == 1 else f"position {tuple(rest)}"
-        nan_count, inf_count = int(np.isnan(single).sum()), int(np.isinf(single).sum())
-        can_keep = nan_count > 0 and x.ndim == 2 and not allow_missing
-        hint = ", or set data.missing to keep" if can_keep else ""
-        raise DataError(
-            f"{name} holds {nan_count} NaN and {inf_count} infinite values{_name_rows(rows)}, "
-            f"the first in row {row}, {position} (counted from 0). Remove or fill them{hint}."
-        )
-    return single
-
-
-def _name_rows(rows: Array | None) -> str:
-    return "" if rows is None else f" among rows {int(rows.min())} to {int(rows.max())}"
+def _describe_division(plan: list[NamedPart], parts: list[LoadedPart], file_name: str) -> list[str]:
+    """Return a sentence where the last part is no test set, or the validation part is joined."""
+    if plan[-1].part == "validation":
+        return [f"`{plan[-1].examples}` in {file_name} is the test set."]
+    joined = [
+        (named, part) for named, part in zip(plan, parts, strict=True) if named.part == "validation"
+    ]
+    return [
+        f"The {len(part.x):,} examples of `{named.examples}` are training examples too."
+        for named, part in joined
+    ]

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
+from aecore.data.array_values import ValueRange
 from aecore.data.raw import Array
 from aecore.errors import DataError
 
@@ -46,17 +47,24 @@ def fingerprint_files(files: Iterable[Path], *options: object) -> str:
 # -- arrays that were checked
 
 
-def was_array_checked(path: Path, allow_missing: bool) -> bool:
-    """Return True if the array passed its check, with this rule for NaN, and has not changed."""
-    return _mark_path(path, allow_missing).exists()
+def find_checked_range(path: Path, allow_missing: bool) -> ValueRange | None:
+    """Return the range of an array that passed its check, with this rule for NaN.
+
+    None where it has not, or has changed since.
+    """
+    try:
+        low, high, is_whole = json.loads(_mark_path(path, allow_missing).read_text())["range"]
+        return ValueRange(float(low), float(high), bool(is_whole))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
-def mark_array_checked(path: Path, allow_missing: bool) -> None:
-    """Remember that all of an array passed its check with this rule for NaN."""
+def keep_checked_range(path: Path, allow_missing: bool, values: ValueRange) -> None:
+    """Remember that all of an array passed its check with this rule for NaN, and its range."""
     with suppress(OSError):  # then it is checked again the next time
         mark = _mark_path(path, allow_missing)
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(json.dumps({"checked": str(path), "missing": allow_missing}))
+        mark.write_text(json.dumps({"checked": str(path), "range": values}))
 
 
 def _mark_path(path: Path, allow_missing: bool) -> Path:

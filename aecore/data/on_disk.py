@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aecore.data import stored
-from aecore.data.arrays import check_inputs, count_decoded_bytes
-from aecore.data.disk_cache import mark_array_checked, was_array_checked
+from aecore.data.array_layouts import find_layout
+from aecore.data.array_values import (
+    ArrayReading,
+    ValueRange,
+    check_finite,
+    choose_pixel_scale,
+    measure_range,
+)
+from aecore.data.arrays import arrange_array, count_decoded_bytes, make_raw_from_examples
+from aecore.data.column_notes import CLIP_NOTE
+from aecore.data.disk_cache import find_checked_range, keep_checked_range
 from aecore.data.memory import check_data_bytes, fits_in_memory
 from aecore.data.raw import Array, RawData, ReportProgress, make_raw_data
 from aecore.data.splits import Dataset, Split, count_held_out
@@ -40,22 +49,31 @@ def read_npy(
     A set above the memory limit stays on the disk if `may_stay_on_disk`, and is refused otherwise.
     Raises DataError.
     """
-    header = read_npy_header(path)
+    header, name = read_npy_header(path), path.name
     allow_missing = config.missing == "keep"
     byte_count = count_decoded_bytes(header.shape, header.dtype)
     if fits_in_memory(byte_count) or not may_stay_on_disk:
-        check_data_bytes(byte_count, path.name)
-        with explain_read_errors(path.name):
-            x = np.load(path, allow_pickle=False)
-            return make_raw_data(check_inputs(x, path.name, allow_missing))
-    array = StoredArray(path)
+        check_data_bytes(byte_count, name)
+        with explain_read_errors(name):
+            x, note = arrange_array(np.load(path, allow_pickle=False), name, allow_missing)
+            return make_raw_from_examples(x, name, [note])
+    layout = find_layout(header.shape, header.dtype, name)
+    array = StoredArray(path, reading=ArrayReading(layout))
     metadata = make_raw_data(np.empty((0, *array.input_shape), np.float32))
+    if not layout.is_image:
+        part = read_limited_part(array, metadata, config)
+        if part is not None:
+            raw, rows = part
+            check_finite(raw.x, name, allow_missing, rows)
+            return raw
+    values = check_stored_values(array, allow_missing, report)
+    scale = choose_pixel_scale(values, header.dtype, name) if layout.is_image else None
+    told = CLIP_NOTE if scale is None and not layout.is_image else scale.note if scale else ""
+    notes = tuple(filter(None, [layout.note, told]))
+    array = StoredArray(path, reading=ArrayReading(layout, scale))
+    metadata = metadata._replace(notes=notes)
     part = read_limited_part(array, metadata, config)
-    if part is not None:
-        raw, rows = part
-        return raw._replace(x=check_inputs(raw.x, path.name, allow_missing, rows))
-    check_stored_values(array, allow_missing, report)
-    return DiskArray(array, metadata)
+    return DiskArray(array, metadata) if part is None else part[0]
 
 
 def read_limited_part(
@@ -96,22 +114,36 @@ def choose_limited_rows(
     return _draw_rows(train, config.limit, config), _draw_rows(test, config.limit, config)
 
 
-def check_stored_values(array: StoredArray, allow_missing: bool, report: ReportProgress) -> None:
-    """Raise DataError where a large array has values that no model can learn from.
+def check_stored_values(
+    array: StoredArray, allow_missing: bool, report: ReportProgress
+) -> ValueRange:
+    """Return the range of a large array, by which pictures are scaled.
 
-    A file that passed once and is unchanged is not read again.
+    Raises DataError where it has values that no model can learn from. A file that passed once and
+    is unchanged is not read again; of bytes no more is read than tells that they are not all 0
+    and 1.
     """
-    name, count = array.path.name, len(array)
+    name, count, values = array.path.name, len(array), ValueRange()
+    is_image, dtype = array.reading.layout.is_image, array.header.dtype
     with explain_read_errors(name):
-        if array.header.dtype.kind != "f" or was_array_checked(array.path, allow_missing):
-            return
+        if dtype.kind != "f" and not is_image:
+            return values
+        known = find_checked_range(array.path, allow_missing)
+        if known is not None:
+            return known
         row_bytes = max(array.header.row_bytes, array.example_bytes)
         step = max(1, stored.WINDOW_BYTES // row_bytes)
         for start in range(0, count, step):
-            rows = np.arange(start, min(start + step, count))
-            check_inputs(array.take_rows(rows).numpy(), name, allow_missing, rows)
+            x = array.take_rows(np.arange(start, min(start + step, count))).numpy()
+            rows = np.arange(start, start + len(x))
+            check_finite(x, name, allow_missing and not is_image, rows)
+            if is_image:
+                values = values.join(measure_range(x))
             report(f"Checking {name}", min(1.0, (start + step) / count))
-        mark_array_checked(array.path, allow_missing)
+            if dtype == np.uint8 and values.high > 1:
+                return values
+        keep_checked_range(array.path, allow_missing, values)
+    return values
 
 
 def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> Dataset:
@@ -143,7 +175,7 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
         classes=metadata.classes,
         columns=metadata.columns,
         notes=(*metadata.notes, note),
-        stored=StoredArray(array.path, train.sort().values.numpy()),
+        stored=StoredArray(array.path, train.sort().values.numpy(), array.reading),
     )
 
 

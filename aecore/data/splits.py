@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from aecore.model.config import DataConfig
+    from aecore.model.scaling import RowTraits
 
 
 class Split(NamedTuple):
@@ -45,6 +47,15 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example: (C, H, W) of an image, (features,) of a row."""
         return tuple(self.train.x.shape[1:])
+
+    @cached_property
+    def traits(self) -> RowTraits:
+        """What a model of these rows must be prepared for; nothing special for images."""
+        from aecore.model.scaling import RowTraits, describe_rows
+
+        if self.kind == "image":
+            return RowTraits()
+        return describe_rows(self.train.x, self.test.x, is_part=self.stored is not None)
 
     @property
     def count(self) -> int:

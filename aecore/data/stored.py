@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from aecore.data.arrays import check_array_layout, read_npy_layout
+from aecore.data.array_layouts import check_number_type, make_plain_layout
+from aecore.data.array_values import ArrayReading
+from aecore.data.arrays import read_npy_layout
 from aecore.data.raw import Array, format_count
 from aecore.errors import DataError
 
@@ -60,8 +62,7 @@ class NpyHeader(NamedTuple):
 def read_npy_header(path: Path) -> NpyHeader:
     """Read and check the header of a .npy.
 
-    Raises DataError where no model can learn from values of its layout, or the file is shorter than
-    it says.
+    Raises DataError where its values are no numbers, or the file is shorter than it says.
     """
     try:
         with path.open("rb") as file:
@@ -74,7 +75,7 @@ def read_npy_header(path: Path) -> NpyHeader:
         ) from error
     if dtype.hasobject:
         raise DataError(f"{path.name} holds Python objects, which are never loaded. Save numbers.")
-    check_array_layout(shape, dtype, path.name)
+    check_number_type(dtype, path.name)
     if header.offset + math.prod(shape) * dtype.itemsize > size:
         raise DataError(
             f"{path.name} is cut short: its header promises shape {shape}. Save the file again."
@@ -85,12 +86,22 @@ def read_npy_header(path: Path) -> NpyHeader:
 class StoredArray:
     """Some rows of a .npy as examples (N, *input_shape): images of bytes as uint8, else float32."""
 
-    def __init__(self, path: Path, rows: Array | None = None) -> None:
+    def __init__(
+        self, path: Path, rows: Array | None = None, reading: ArrayReading | None = None
+    ) -> None:
         """Open the array with these rows of the file, ascending int64; all without them.
 
-        Raises DataError as `read_npy_header` does, and for an array stored column by column.
+        Without a `reading` it is N x features, N x H x W or N x C x H x W, with values as they are.
+        Raises DataError as `read_npy_header` does, and for an array none of whose examples lies in
+        one piece.
         """
         self.path, self.header = path, read_npy_header(path)
+        self.reading = reading or ArrayReading(make_plain_layout(self.header.shape))
+        if not self.reading.layout.has_examples_first:
+            raise DataError(
+                f"{self.reading.layout.note} It is larger than memory, and no example of it lies "
+                "in one piece: save it with the axis of pictures first, by numpy.moveaxis."
+            )
         if self.header.columns_first and len(self.header.shape) > 1:
             raise DataError(
                 f"{path.name} is saved column by column, so no example of it lies in one piece. "
@@ -104,8 +115,7 @@ class StoredArray:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one example: (C, H, W) of an image, (features,) of a row."""
-        inner = self.header.shape[1:]
-        return (1, *inner) if len(inner) == 2 else inner
+        return self.reading.layout.input_shape
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,10 +124,10 @@ class StoredArray:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Type of the examples in memory: uint8 for images stored as bytes, else float32."""
+        """Type of the examples in memory: uint8 for images read as bytes, else float32."""
         import torch
 
-        holds_bytes = self.header.dtype == np.uint8 and len(self.input_shape) == 3
+        holds_bytes = self.reading.find_dtype(self.header.dtype) == np.uint8
         return torch.uint8 if holds_bytes else torch.float32
 
     @property
@@ -149,7 +159,7 @@ class StoredArray:
                 "Hold out fewer."
             )
         held_out = draw_permutation(len(self), seed)[:count]
-        rest = StoredArray(self.path, np.delete(self.rows, held_out.numpy()))
+        rest = StoredArray(self.path, np.delete(self.rows, held_out.numpy()), self.reading)
         return rest, self.take(held_out)
 
     def batches(self, batch_size: int, seed: int) -> Iterator[Tensor]:
@@ -207,15 +217,14 @@ class StoredArray:
         import torch
 
         out = torch.empty((len(rows), *self.input_shape), dtype=self.dtype)
-        view = out.numpy().reshape(len(rows), *self.header.shape[1:])
+        view = out.numpy()
         near = max(1, NEAR_BYTES // self.header.row_bytes)
         apart = (np.diff(rows) > near) | (np.diff(rows // self._block_rows) != 0)
         cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), len(rows)]
-        # values that float32 cannot hold were refused when the set was checked
-        with np.errstate(over="ignore"):
-            for start, end in pairwise(cuts):
-                if start < end:
-                    view[targets[start:end]] = self._read_span(file, rows[start:end])
+        for start, end in pairwise(cuts):
+            if start < end:
+                span = self._read_span(file, rows[start:end])
+                view[targets[start:end]] = self.reading.convert(span)
         return out
 
     def _read_span(self, file: BufferedReader, rows: Array) -> Array:

@@ -81,7 +81,7 @@ class AutoencoderEstimator(BaseEstimator):
         """Return X as floating numbers; ValueError by scikit-learn says what is wrong."""
         if not is_fitting:
             check_is_fitted(self, "model_")
-        return validate_data(
+        rows = validate_data(
             self,
             X,
             reset=is_fitting,
@@ -89,6 +89,7 @@ class AutoencoderEstimator(BaseEstimator):
             ensure_all_finite="allow-nan" if self._allows_missing else True,
             ensure_min_samples=2 if is_fitting else 1,
         )
+        return np.ascontiguousarray(rows)  # a tensor cannot be a view that runs backwards
 
     def _train(self, rows: Rows) -> Autoencoder:
         """Train a model on rows in a temporary run folder."""

@@ -28,7 +28,7 @@ class AutoencoderTransformer(
     def inverse_transform(self, X: ArrayLike) -> Rows:
         """Return the rows (N, features) that codes X (N, latent_dim) decode to."""
         check_is_fitted(self, "model_")
-        codes = check_array(X, dtype=[np.float64, np.float32])
+        codes = np.ascontiguousarray(check_array(X, dtype=[np.float64, np.float32]))
         with torch.no_grad():
             return self.model_.decode(torch.tensor(codes).double()).numpy().astype(codes.dtype)
 

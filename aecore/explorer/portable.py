@@ -17,7 +17,8 @@ and a step is one of
     activation      kind; of the `first` values alone where that is given
     take            the `first` values
     scale           x -> x * scale + shift
-    unscale         the inverse of scale; NaN -> 0 where `missing`, `clamp` to [0, 1]
+    unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
+                    `clamp` to [0, 1]
     top_k           the k largest stay, by `magnitude` or value; the rest are 0
     nearest         each part of `dim` values becomes the nearest row of `codebook`
     round           to the nearest of `levels` even steps from -1 to 1
@@ -251,6 +252,7 @@ def write_unscale_step(writer: StepWriter, model: Autoencoder) -> list[Step]:
             "op": "unscale",
             **add_scaling(writer, model),
             "missing": model.config.missing,
+            "clip": model.config.clip,
             "clamp": model.config.likelihood.needs_unit_interval,
         }
     ]

@@ -15,6 +15,7 @@ from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.likelihood import Likelihood
 from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
 from aecore.model.parts.penalties.base import Pass
+from aecore.model.scaling import fit_columns
 from aecore.model.weights import load_model, save_model
 
 
@@ -173,7 +174,9 @@ class Autoencoder(nn.Module):
             return x
         scaled = (x - self.shift) / self.scale
         if self.config.missing:
-            return scaled.masked_fill(x.isnan(), 0)
+            scaled = scaled.masked_fill(x.isnan(), 0)
+        if self.config.clip is not None:
+            scaled = scaled.clamp(-self.config.clip, self.config.clip)
         # new data may lie outside the range of the training data
         return scaled.clamp(0, 1) if self.config.likelihood.needs_unit_interval else scaled
 
@@ -189,16 +192,9 @@ class Autoencoder(nn.Module):
         """Set shift and scale of each column from training data x (N, *input_shape)."""
         if self.config.scaling == "none":
             return
-        if self.config.missing:  # a column without any observed cell is not scaled
-            shift = x.nanmean(0).nan_to_num(0)
-            scale = (x - shift).square().nanmean(0).sqrt()
-        elif self.config.scaling == "standard":
-            shift, scale = x.mean(0), x.std(0, correction=0)
-        else:
-            shift, scale = x.amin(0), x.amax(0) - x.amin(0)
-        is_constant = ~(scale > 1e-12)  # also NaN
-        self.shift.copy_(shift)
-        self.scale.copy_(scale.masked_fill(is_constant, 1.0))
+        fitted = fit_columns(x, self.config.scaling, self.config.missing)
+        self.shift.copy_(fitted.shift)
+        self.scale.copy_(fitted.scale)
 
     @torch.no_grad()
     def fit_output(self, mean: Tensor) -> None:

@@ -37,6 +37,7 @@ def plan_run(
         examples=dataset.count,
         data=data_config,
         latent_dim=latent_dim,
+        traits=dataset.traits,
     )
     settings = settings or {}
     others = {key: value for key, value in settings.items() if not key.startswith(DATA_PREFIX)}

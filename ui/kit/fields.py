@@ -127,12 +127,19 @@ def show_field_widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
     return st.text_input(label, value or "", key=key, help=help) or None
 
 
-def show_float_widget(label: str, field: FieldInfo, value: float, key: str) -> float:
+def show_float_widget(label: str, field: FieldInfo, value: float | None, key: str) -> float | None:
     """Show a number input that steps by a tenth of the value it starts at."""
     low, high = (None if limit is None else float(limit) for limit in get_field_limits(field))
     step = max(abs(value) / 10, 1e-6) if value else 0.01
     return st.number_input(
-        label, low, high, float(value), step, "%.4g", key=key, help=field.description
+        label,
+        low,
+        high,
+        None if value is None else float(value),
+        step,
+        "%.4g",
+        key=key,
+        help=field.description,
     )
 
 

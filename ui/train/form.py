@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -13,6 +13,7 @@ from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.limits import is_public
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
+from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS, configure
 from ui.kit.cache import load_cached_data
 from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
@@ -39,6 +40,7 @@ class DataDescription:
     shape: tuple[int, ...]  # of one example
     kind: str
     count: int  # of training examples
+    traits: RowTraits = field(default_factory=RowTraits)
 
 
 def choose_training() -> tuple[RunConfig, str] | None:
@@ -69,7 +71,14 @@ def choose_training() -> tuple[RunConfig, str] | None:
     right.caption(PRESETS[preset])
     try:
         about = describe_training_data(data, middle)
-        default = configure(variant, about.shape, kind=about.kind, examples=about.count, data=data)
+        default = configure(
+            variant,
+            about.shape,
+            kind=about.kind,
+            examples=about.count,
+            data=data,
+            traits=about.traits,
+        )
         config = apply_preset(default, preset)
         return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
     except AecoreError as error:
@@ -122,7 +131,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
             f" of {dataset.input_shape}."
         )
-        return DataDescription(dataset.input_shape, dataset.kind, dataset.count)
+        return DataDescription(dataset.input_shape, dataset.kind, dataset.count, dataset.traits)
     column.caption(
         entry.description
         + ("" if entry.is_local() else " :material/download: Downloaded on first use.")

@@ -11,6 +11,7 @@ import streamlit as st
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError, ConfigError
 from aecore.model.config import RunConfig
+from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.run import Run
 from aecore.runs.sweep import create_sweep, with_latent_dim
@@ -102,8 +103,13 @@ def configs_at_sizes(
     if data is None:
         raise ConfigError("A sweep needs data. Choose some.")
     entry = CATALOG.get(data.name)
-    count = entry.sizes[0] if entry else load_cached_data(data).count
+    count, traits = entry.sizes[0] if entry else 0, RowTraits()
+    if entry is None:
+        dataset = load_cached_data(data)
+        count, traits = dataset.count, dataset.traits
     return [
-        configure(variant, shape, kind=kind, examples=count, data=data, latent_dim=size)
+        configure(
+            variant, shape, kind=kind, examples=count, data=data, latent_dim=size, traits=traits
+        )
         for size in sizes
     ]

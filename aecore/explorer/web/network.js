@@ -167,9 +167,10 @@ function scale(x, { scale, shift }) {
   return x.map((value, i) => value * scale[i] + shift[i]);
 }
 
-function unscale(x, { scale, shift, missing, clamp }) {
+function unscale(x, { scale, shift, missing, clip = null, clamp }) {
   return x.map((value, i) => {
-    const scaled = missing && Number.isNaN(value) ? 0 : (value - shift[i]) / scale[i];
+    let scaled = missing && Number.isNaN(value) ? 0 : (value - shift[i]) / scale[i];
+    if (clip !== null) scaled = Math.min(clip, Math.max(-clip, scaled));
     return clamp ? Math.min(1, Math.max(0, scaled)) : scaled;
   });
 }

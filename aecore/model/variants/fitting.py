@@ -11,6 +11,7 @@ from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig,
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
+from aecore.model.scaling import CLIP, RowTraits
 from aecore.model.variants.base import Variant
 from aecore.model.variants.table import find_variant
 
@@ -18,6 +19,7 @@ SMALL = 10_000  # examples; below it the training is adapted
 SMALL_BATCH = 32  # batch size for so few examples
 SMALL_STEPS = 4700  # about as many training steps for them
 MAX_SMALL_EPOCHS = 400
+ORDINARY = RowTraits()
 WIDE = 64  # units; codes of variants above it are meant to be wider than others
 
 
@@ -29,11 +31,12 @@ def configure(
     examples: int | None = None,
     data: DataConfig | None = None,
     latent_dim: int | None = None,
+    traits: RowTraits = ORDINARY,
 ) -> RunConfig:
     """Return the run of variant `name` for so many examples of this shape and kind.
 
-    The kind is image, table or manifold. ConfigError if the variant does not apply, such as
-    convolutions to a table.
+    The kind is image, table or manifold; `traits` are those of rows. ConfigError if the variant
+    does not apply, such as convolutions to a table.
     """
     variant = find_variant(name)
     if latent_dim is None:
@@ -48,9 +51,12 @@ def configure(
         "network": network,
         "bottleneck": _parse_bottleneck(variant).fit_latent_dim(latent_dim),
     }
+    is_binary = traits.is_binary and kind != "image" and not values["missing"]
     if kind != "image":
-        values["scaling"] = choose_scaling(variant)
-    likelihood = choose_likelihood(variant, network, kind)
+        scaling = choose_scaling(variant, traits, is_binary)
+        clip = CLIP if traits.has_extremes and scaling != "none" else None
+        values |= {"scaling": scaling, "clip": clip}
+    likelihood = choose_likelihood(variant, network, kind, is_binary)
     if likelihood:
         values["likelihood"] = likelihood
     model = parse_options(ModelConfig, values)
@@ -81,22 +87,32 @@ def choose_latent_dim(variant: Variant, features: int, kind: str) -> int:
     return min(variant.latent_dim, max(2, features // 4))
 
 
-def choose_scaling(variant: Variant) -> str:
-    """Return how columns of a table are scaled; salt and pepper needs extremes of 0 and 1."""
+def choose_scaling(variant: Variant, traits: RowTraits, is_binary: bool) -> str:
+    """Return how columns of a table are scaled.
+
+    Columns of two values, modelled as such, become 0 and 1; salt and pepper needs these extremes.
+    """
+    if is_binary:
+        return "none" if traits.is_zero_or_one else "minmax"
     corruption = variant.model.get("corruption", {})
     return "minmax" if corruption.get("kind") == "salt_and_pepper" else "standard"
 
 
-def choose_likelihood(variant: Variant, network: NetworkBase, kind: str) -> dict[str, Any] | None:
+def choose_likelihood(
+    variant: Variant, network: NetworkBase, kind: str, is_binary: bool
+) -> dict[str, Any] | None:
     """Return the likelihood for data of this kind; None leaves the variant's own or the default."""
     is_image = kind == "image"
     if variant.probabilistic:
-        return {"kind": "bernoulli"} if is_image else {"kind": "gaussian", "variance": 0.1}
+        has_bits = is_image or is_binary
+        return {"kind": "bernoulli"} if has_bits else {"kind": "gaussian", "variance": 0.1}
     # tied linear codes are decoded linearly in their papers
     is_tied_linear = network.is_tied and network.code_activation == "linear"
-    if is_image and "likelihood" not in variant.model and not is_tied_linear:
-        return {"kind": "gaussian", "output": "sigmoid"}
-    return None
+    if "likelihood" in variant.model or is_tied_linear:
+        return None
+    if is_binary:
+        return {"kind": "bernoulli"}
+    return {"kind": "gaussian", "output": "sigmoid"} if is_image else None
 
 
 def fit_training_to_size(
