@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from aecore.errors import ConfigError
 from aecore.model.columns import ColumnOptions
@@ -24,6 +31,8 @@ MAX_FEATURES = 10_000_000  # values in one example; convolutions need few weight
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 ColumnName = Annotated[str, StringConstraints(max_length=1000)]
+# of a DataConfig: all of them were written before there was `columns`
+EARLIER_FIELDS = {"name", "label", "missing", "unusable", "side", "split_seed", "binarise"}
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
@@ -130,12 +139,23 @@ class DataConfig(Options):
         "digits", min_length=1, max_length=4096, description="A data set's name, or a path."
     )
     label: str | None = Field(
-        None, max_length=256, description="Table column that holds the class; never an input."
+        None,
+        max_length=1000,
+        description="Table column that holds the class; never an input. By its name where not "
+        "set; none where empty.",
     )
     columns: dict[ColumnName, ColumnOptions] = Field(
         {},
         max_length=100_000,
         description="How columns of a table are read, by their names: number, category, date ...",
+    )
+    inference: Literal["current", "earlier"] = Field(
+        "current",
+        description="Rules for the other columns; earlier: those of runs that do not say how their "
+        "columns are read.",
+    )
+    pixels: Literal["numbers", "pictures"] = Field(
+        "numbers", description="A table whose columns are pixels: rows of numbers, or pictures."
     )
     test_fraction: float = Field(
         0.2, gt=0, lt=1, description="Held out where the set has no test split of its own."
@@ -144,14 +164,14 @@ class DataConfig(Options):
         0.05, ge=0, lt=1, description="Share of the training examples that choose the best epoch."
     )
     missing: Literal["refuse", "keep"] = Field(
-        "refuse",
+        "keep",
         description="Missing cells of a table: refused, or kept for the model to leave out of its "
         "loss.",
     )
     unusable: Literal["refuse", "leave_out"] = Field(
-        "refuse",
-        description="What cannot be read as it is, an odd file among images or a column of words: "
-        "refused; or left out with a note, and words of few kinds become a column each.",
+        "leave_out",
+        description="What is of no use, an odd file among images or a column of keys or free text: "
+        "left out with a note, or refused.",
     )
     side: int | None = Field(
         None,
@@ -174,6 +194,15 @@ class DataConfig(Options):
         "every training step.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def recognise_earlier(cls, values: Any) -> Any:
+        """Read a table without `columns`, as it was saved before there were any, as it was then."""
+        if not isinstance(values, dict) or "columns" in values or not EARLIER_FIELDS <= set(values):
+            return values
+        is_table = str(values["name"]).lower().endswith((".csv", ".parquet"))
+        return {**values, "inference": "earlier"} if is_table else values
+
     @field_validator("columns", mode="before")
     @classmethod
     def name_kinds(cls, columns: Any) -> Any:
@@ -182,6 +211,17 @@ class DataConfig(Options):
             return columns
         return {
             name: {"kind": options} if isinstance(options, str) else options
+            for name, options in columns.items()
+        }
+
+
+    @field_serializer("columns")
+    def write_briefly(self, columns: dict[str, ColumnOptions]) -> dict[str, Any]:
+        """Write a kind alone where there are no other options: a table may have many columns."""
+        return {
+            name: options.model_dump(mode="json", exclude_defaults=True)
+            if options != ColumnOptions(kind=options.kind)
+            else options.kind
             for name, options in columns.items()
         }
 
@@ -236,10 +276,6 @@ class RunConfig(Options):
     @model_validator(mode="after")
     def check(self) -> RunConfig:
         """Raise ValueError if data and training do not fit the model."""
-        if self.data and self.data.missing == "keep" and not self.model.missing:
-            raise ValueError(
-                "data.missing keep needs a model that allows for it: set missing to true"
-            )
         if self.training and self.training.pretrain_epochs:
             self.check_pretraining()
         return self

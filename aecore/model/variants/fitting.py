@@ -29,11 +29,12 @@ def configure(
     examples: int | None = None,
     data: DataConfig | None = None,
     latent_dim: int | None = None,
+    has_missing: bool = False,
 ) -> RunConfig:
     """Return the run of variant `name` for so many examples of this shape and kind.
 
-    The kind is image, table or manifold. ConfigError if the variant does not apply, such as
-    convolutions to a table.
+    The kind is image, table or manifold; with `has_missing`, cells of it are missing. ConfigError
+    if the variant does not apply, such as convolutions to a table.
     """
     variant = find_variant(name)
     if latent_dim is None:
@@ -44,7 +45,7 @@ def configure(
         "variant": name,
         "input_shape": input_shape,
         "latent_dim": latent_dim,
-        "missing": data is not None and data.missing == "keep",
+        "missing": has_missing,
         "network": network,
         "bottleneck": _parse_bottleneck(variant).fit_latent_dim(latent_dim),
     }
