@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aecore.data.column_reading import (
-    CERTAIN_FALSE,
-    CERTAIN_TRUE,
-    ReadColumn,
-    finish_number_words,
-    leave_out,
-    looks_like_days,
-    parse_dates_of_words,
-    read_categories,
-    read_column,
-    read_dates,
-    read_flags,
-    read_number_words,
-)
+from aecore.data.column_categories import CERTAIN_FALSE, CERTAIN_TRUE, read_categories, read_flags
+from aecore.data.column_dates import looks_like_days, parse_dates_of_words, read_dates
+from aecore.data.column_numbers import finish_number_words, read_number_words
+from aecore.data.column_reading import read_column
+from aecore.data.column_values import ReadColumn, leave_out
 from aecore.data.column_words import Words, count_words, drop_empty_cells, quote_few
 from aecore.data.number_cells import cast_numbers, has_leading_zeros, is_missing_mark
 from aecore.data.typed_cells import PlainCells
@@ -34,8 +25,23 @@ MAX_WORDS = 20
 MANY_ROWS = 20  # of each word, for a category of more kinds
 MOST_WORDS = 100
 LONG_WORD = 60  # letters
-SURE_MARKS = ("?", "n/a", "#n/a", "null", "<na>", "nan", "nat", "#div/0!", "(null)", "\\n", "-", ".")
-INDEX_NAME = re.compile(r"|(Unnamed: \d+(\.\d+)*)|(__index_level_\d+__)|index|level_\d+|_id|row_?names?")
+SURE_MARKS = (
+    "?",
+    "n/a",
+    "#n/a",
+    "null",
+    "<na>",
+    "nan",
+    "nat",
+    "#div/0!",
+    "(null)",
+    "\\n",
+    "-",
+    ".",
+)
+INDEX_NAME = re.compile(
+    r"|(Unnamed: \d+(\.\d+)*)|(__index_level_\d+__)|index|level_\d+|_id|row_?names?"
+)
 KEY_NAME = re.compile(
     r"(.*[\s_.\-])?(ids?|idx|index|key|uuid|guid|row|rows|rownum|rownames|nr|no|num|number|nummer)"
     r"|.*[a-z](Id|ID|Idx|Key|Nr|No)",
@@ -254,9 +260,7 @@ def decide_words(name: str, words: Words, listed: list[str]) -> tuple[ColumnKind
     return "text", f"{distinct:,} different words, too many for a category: left out."
 
 
-def find_missing_words(
-    words: Words, missing_marks: frozenset[str]
-) -> tuple[tuple[str, ...], str]:
+def find_missing_words(words: Words, missing_marks: frozenset[str]) -> tuple[tuple[str, ...], str]:
     """Return the words that stand for missing cells, and a note on those that might.
 
     NA and None are words where they are as frequent as others, unless numbers of the same file
@@ -268,7 +272,8 @@ def find_missing_words(
         return (), ""
     others = words.counts[~marks]
     usual = float(np.median(others)) if len(others) else 0.0
-    missing, kept = [], []
+    missing: list[str] = []
+    kept: list[str] = []
     for i in np.flatnonzero(marks):
         word = listed[i]
         sure = word.lower() in SURE_MARKS or word.lower() in missing_marks

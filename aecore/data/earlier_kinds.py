@@ -32,7 +32,9 @@ def infer_earlier_options(name: str, cells: PlainCells, leave_out: bool) -> Colu
         return ColumnOptions(kind="number", missing=MISSING if is_text else ())
     if not is_text:
         constant = cells.values.null_count == 0 and pc.count_distinct(cells.values).as_py() == 1
-        usable = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        usable = (
+            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+        )
         empty = cells.values.null_count == len(cells.values)
         return ColumnOptions(kind="number" if usable and not constant and not empty else "ignored")
     return _infer_text_options(cells)

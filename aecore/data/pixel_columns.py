@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aecore.data.column_reading import ReadColumn
+from aecore.data.column_values import ReadColumn
 from aecore.data.raw import Array
 from aecore.errors import DataError
 
@@ -41,7 +41,7 @@ def _holds_bytes(column: ReadColumn) -> bool:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     bounds = pc.min_max(values).as_py()
-    return bounds["min"] is not None and 0 <= bounds["min"] and bounds["max"] <= MAX_PIXEL
+    return bounds["min"] is not None and bounds["min"] >= 0 and bounds["max"] <= MAX_PIXEL
 
 
 def describe_pixels(names: Sequence[str]) -> str:

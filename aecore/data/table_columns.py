@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aecore.data.column_reading import ReadColumn, Table, make_texts, read_column
+from aecore.data.column_reading import read_column
+from aecore.data.column_values import ReadColumn, Table, make_texts
 from aecore.data.date_cells import compute_date_features, list_date_features
 from aecore.data.raw import Array, format_count
 from aecore.data.typed_cells import PlainCells
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SINCE = "days since "
 SECONDS_OF_DAY = 86_400
+MAX_SHOWN = 200  # letters of a cell that is no number, word or date
 
 
 def list_features(name: str, options: ColumnOptions) -> list[str]:
@@ -168,11 +170,28 @@ def _make_missing(column: ReadColumn, name: str, options: ColumnOptions) -> Read
 def describe_new_columns(table: Table, schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
     """Return a sentence on columns that a model does not know; nothing where there are none."""
     known = {_simplify(name) for name in schema}
-    new = [repr(c.name) for c in table.columns if _simplify(c.name) not in known]
+    others = [column for column in table.columns if column.options.kind != "target"]
+    new = [repr(c.name) for c in others if _simplify(c.name) not in known]
     if not new:
         return ()
     verb = "is" if len(new) == 1 else "are"
     return (f"{list_few(new)} {verb} new to the model and not used.",)
+
+
+def make_frame(table: Table, rows: int | None = None) -> pd.DataFrame:
+    """Return the first rows, or all, of a table for pages; bytes, lists and the like as texts."""
+    import pandas as pd
+    import pyarrow as pa
+
+    frame = {}
+    for column in table.columns:
+        values = column.values.slice(0, rows)
+        kind = values.type
+        if pa.types.is_nested(kind) or pa.types.is_null(kind) or "binary" in str(kind):
+            texts = [None if cell is None else str(cell)[:MAX_SHOWN] for cell in values.to_pylist()]
+            values = pa.chunked_array([pa.array(texts, pa.string())])
+        frame[column.name] = pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
+    return pd.DataFrame(frame)
 
 
 def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:

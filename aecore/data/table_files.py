@@ -9,6 +9,7 @@ import pandas as pd
 
 from aecore.data.parquet_bounds import check_parquet_size
 from aecore.errors import DataError
+from aecore.limits import read_limit
 from aecore.names import drop_unprintable
 
 TABLE_SUFFIXES = (".csv", ".parquet")
@@ -35,9 +36,7 @@ def open_table(path: Path) -> RawTable:
     try:
         if path.suffix.lower() == ".parquet":
             check_parquet_size(path)
-            frame = pq.read_table(path).to_pandas(
-                types_mapper=pd.ArrowDtype, ignore_metadata=True
-            )
+            frame = pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
         else:
             text = path.read_text(encoding="utf-8-sig")
             mark = max(",;\t", key=text.split("\n", 1)[0].count)
@@ -58,4 +57,9 @@ def open_table(path: Path) -> RawTable:
         frame[name].str.match(r"^-?\d+,\d+$").any() for name in frame.columns
     ):
         decimal = "."
+    for count, name in ((frame.shape[1], "columns"), (frame.size, "cells")):
+        if count > read_limit(name):
+            raise DataError(
+                f"{path.name} has about {count:,} {name}; the limit is {read_limit(name):,.0f}."
+            )
     return RawTable(frame, decimal, ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aecore.data.column_reading import Table, make_texts
+from aecore.data.column_values import Table, make_texts
 from aecore.data.raw import Array
 from aecore.names import drop_unprintable
 

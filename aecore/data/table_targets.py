@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aecore.data.column_reading import MAX_CLASSES, ReadColumn, is_class_number
+from aecore.data.column_reading import MAX_CLASSES, is_class_number
+from aecore.data.column_values import ReadColumn
 
 LABEL_NAMES = ("class", "label", "labels", "target", "species", "category", "diagnosis", "klasse")
 """What a column of classes may be called."""

@@ -8,13 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aecore.data.column_kinds import infer_column, infer_words
-from aecore.data.column_reading import (
-    ReadColumn,
-    Table,
-    join_notes,
-    read_column,
-    read_target,
-)
+from aecore.data.column_reading import read_column, read_target
+from aecore.data.column_values import ReadColumn, Table, join_notes
 from aecore.data.earlier_kinds import infer_earlier_options
 from aecore.data.number_cells import MISSING_MARKS
 from aecore.data.pixel_columns import describe_pixels, find_pixel_columns, make_pictures
@@ -43,6 +38,7 @@ __all__ = [
     "ReadColumn",
     "Table",
     "fill_table",
+    "is_read_alike",
     "make_table_data",
     "match_columns",
     "read_columns",
@@ -60,7 +56,6 @@ def read_columns(path: Path, config: DataConfig) -> Table:
     Raises DataError, also for a name in them that is no column.
     """
     raw = open_table(path)
-    check_table_size(*raw.frame.shape, path.name)
     if len(raw.frame) < 2:
         raise DataError(
             f"{path.name} has {format_count(len(raw.frame), 'row')}; "
@@ -69,13 +64,20 @@ def read_columns(path: Path, config: DataConfig) -> Table:
     return understand_table(raw, config, path.name)
 
 
+def is_read_alike(table: Table, config: DataConfig) -> bool:
+    """Return True where a config would read a table's file as the table was read."""
+    schema = table.schema
+    same_label = config.label is None or config.label == (table.target or "")
+    return same_label and all(schema.get(n) == options for n, options in config.columns.items())
+
+
 def read_table(path: Path, config: DataConfig) -> RawData:
     """Read a table file as features and classes for a model. Raises DataError."""
     return make_table_data(read_columns(path, config), config, path.name)
 
 
-def check_table_size(rows: int, columns: int, file_name: str) -> None:
-    """Raise DataError for a table of more columns or cells than one may have."""
+def check_width(rows: int, columns: int, file_name: str) -> None:
+    """Raise DataError where lists, taken apart, are more columns or cells than a table may have."""
     for count, name in ((columns, "columns"), (rows * columns, "cells")):
         limit = read_limit(name)
         if count > limit:
@@ -114,6 +116,7 @@ def understand_table(
     except DataError as error:
         raise DataError(f"{file_name}: {error}") from error
     known = {name: column for name, column in columns.items() if column is not None}
+    check_width(len(next(iter(known.values())).values) if known else 0, len(known), file_name)
     if not is_further:
         check_column_names(set(chosen) - set(known), known, file_name)
     return finish_table(known, raw.notes, config)
@@ -247,7 +250,6 @@ def read_further_columns(path: Path, config: DataConfig) -> Table:
     New columns are inferred; `match_columns` says which are absent. Raises DataError.
     """
     raw = open_table(path)
-    check_table_size(*raw.frame.shape, path.name)
     return understand_table(raw, config, path.name, is_further=True)
 
 
@@ -259,6 +261,10 @@ def read_further_table(path: Path, config: DataConfig) -> RawData:
     table = read_further_columns(path, config)
     x = match_columns(table, config.columns, path.name)
     y, classes = compute_labels(table)
-    notes = (*table.notes, *describe_columns_briefly(table), *describe_new_columns(table, config.columns))
+    notes = (
+        *table.notes,
+        *describe_columns_briefly(table),
+        *describe_new_columns(table, config.columns),
+    )
     names = list_schema_features(config.columns)
     return RawData("table", x, y, classes, names, notes=notes, schema=dict(config.columns))

@@ -68,7 +68,10 @@ def take_lists_apart(name: str, cells: pa.ChunkedArray) -> list[tuple[str, Plain
         return []
     note = f"A number of the lists in {name!r}."
     return [
-        (f"{name}[{i}]", make_plain(pc.list_element(cells, i))._replace(note=note, is_measured=True))
+        (
+            f"{name}[{i}]",
+            make_plain(pc.list_element(cells, i))._replace(note=note, is_measured=True),
+        )
         for i in range(length)
     ]
 

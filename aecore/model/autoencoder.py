@@ -196,9 +196,30 @@ class Autoencoder(nn.Module):
             shift, scale = x.mean(0), x.std(0, correction=0)
         else:
             shift, scale = x.amin(0), x.amax(0) - x.amin(0)
+        shift, scale = self._fit_huge_columns(x, shift, scale)
         is_constant = ~(scale > 1e-12)  # also NaN
         self.shift.copy_(shift)
         self.scale.copy_(scale.masked_fill(is_constant, 1.0))
+
+    def _fit_huge_columns(self, x: Tensor, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Return shift and scale, those anew that overflow single precision on their way.
+
+        A scale that is beyond its range is the largest number in it.
+        """
+        huge = ~(shift.isfinite() & scale.isfinite())
+        if not huge.any():
+            return shift, scale
+        values = x[:, huge].cpu().double()
+        if self.config.scaling == "minmax":
+            new_shift, new_scale = values.amin(0), values.amax(0) - values.amin(0)
+        else:
+            new_shift = values.nanmean(0)
+            new_scale = (values - new_shift).square().nanmean(0).sqrt()
+        largest = torch.finfo(x.dtype).max
+        shift, scale = shift.clone(), scale.clone()
+        shift[huge] = new_shift.nan_to_num(0).to(shift)
+        scale[huge] = new_scale.nan_to_num(0).clamp(max=largest).to(scale)
+        return shift, scale
 
     @torch.no_grad()
     def fit_output(self, mean: Tensor) -> None:

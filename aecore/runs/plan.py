@@ -13,7 +13,7 @@ from aecore.data.raw import ReportProgress
 from aecore.data.splits import Dataset, make_dataset
 from aecore.data.table_files import is_table_file
 from aecore.data.tables import read_further_table
-from aecore.errors import ConfigError
+from aecore.errors import ConfigError, DataError
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig, RunConfig, parse_options
 from aecore.model.variants import configure, override_config
@@ -43,7 +43,7 @@ def plan_run(
         examples=dataset.count,
         data=complete_data_config(data_config, dataset),
         latent_dim=latent_dim,
-        has_missing=has_missing_cells(dataset),
+        has_missing=keeps_missing(settings) or has_missing_cells(dataset),
     )
     settings = settings or {}
     others = {key: value for key, value in settings.items() if not key.startswith(DATA_PREFIX)}
@@ -56,6 +56,11 @@ def complete_data_config(config: DataConfig, dataset: Dataset) -> DataConfig:
         return config
     label = next((n for n, o in dataset.schema.items() if o.kind == "target"), "")
     return config.model_copy(update={"columns": dict(dataset.schema), "label": label})
+
+
+def keeps_missing(settings: Mapping[str, Any] | None) -> bool:
+    """Returns True where one asked for a model of missing cells, whether there are some or not."""
+    return (settings or {}).get("data.missing") == "keep"
 
 
 def has_missing_cells(dataset: Dataset) -> bool:
@@ -130,5 +135,16 @@ def load_matching_data(config: RunConfig, other: str | None = None) -> Dataset:
         data_config = data_config.model_copy(update={"name": resolve_data_path(other)})
         path = Path(data_config.name)
         if data_config.columns and path.is_file() and is_table_file(path):
-            return make_dataset(path.name, read_further_table(path, data_config), data_config)
-    return load_dataset(data_config)
+            raw = read_further_table(path, data_config)
+            return check_whole(make_dataset(path.name, raw, data_config), config)
+    return check_whole(load_dataset(data_config), config)
+
+
+def check_whole(dataset: Dataset, config: RunConfig) -> Dataset:
+    """Returns a data set that a run's model can take. DataError where cells are missing."""
+    if not config.model.missing and has_missing_cells(dataset):
+        raise DataError(
+            f"{dataset.name} has missing cells, and the model was trained without any. "
+            "Fill them first, or train a model on data with missing cells."
+        )
+    return dataset

@@ -36,7 +36,7 @@ from aecore.runs.drafts import open_draft_file
 from aecore.runs.listing import runs_folder
 
 if TYPE_CHECKING:
-    from aecore.data.column_reading import Table
+    from aecore.data.column_values import Table
 
 PACKED_SUFFIXES = ".aez"  # what aecore.tasks.compress writes
 UPLOAD_SUFFIXES = (".zip", ".csv", ".parquet", ".npz", ".npy", *IMAGE_SUFFIXES)

@@ -14,6 +14,7 @@ from aecore.errors import AecoreError
 from aecore.limits import is_public
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.variants import VARIANTS, configure
+from aecore.runs.plan import complete_data_config, has_missing_cells
 from ui.kit.cache import load_cached_data
 from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
@@ -39,6 +40,8 @@ class DataDescription:
     shape: tuple[int, ...]  # of one example
     kind: str
     count: int  # of training examples
+    config: DataConfig  # with the kinds of all columns of a table
+    has_missing: bool = False  # cells of a table
 
 
 def choose_training() -> tuple[RunConfig, str] | None:
@@ -69,7 +72,14 @@ def choose_training() -> tuple[RunConfig, str] | None:
     right.caption(PRESETS[preset])
     try:
         about = describe_training_data(data, middle)
-        default = configure(variant, about.shape, kind=about.kind, examples=about.count, data=data)
+        default = configure(
+            variant,
+            about.shape,
+            kind=about.kind,
+            examples=about.count,
+            data=about.config,
+            has_missing=about.has_missing,
+        )
         config = apply_preset(default, preset)
         return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
     except AecoreError as error:
@@ -122,12 +132,18 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
             f" of {dataset.input_shape}."
         )
-        return DataDescription(dataset.input_shape, dataset.kind, dataset.count)
+        return DataDescription(
+            dataset.input_shape,
+            dataset.kind,
+            dataset.count,
+            complete_data_config(data, dataset),
+            has_missing_cells(dataset),
+        )
     column.caption(
         entry.description
         + ("" if entry.is_local() else " :material/download: Downloaded on first use.")
     )
-    return DataDescription(entry.input_shape, entry.kind, entry.sizes[0])
+    return DataDescription(entry.input_shape, entry.kind, entry.sizes[0], data)
 
 
 # -- options
@@ -159,6 +175,9 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
         values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
     with st.expander("Data", icon=":material/database:"):
         values["data"] = show_options_form(
-            DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit"}
+            DataConfig,
+            values["data"],
+            f"{key}.data",
+            skip={"name", "label", "limit", "inference"},
         )
     return parse_options(RunConfig, values)

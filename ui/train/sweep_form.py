@@ -104,6 +104,14 @@ def configs_at_sizes(
     entry = CATALOG.get(data.name)
     count = entry.sizes[0] if entry else load_cached_data(data).count
     return [
-        configure(variant, shape, kind=kind, examples=count, data=data, latent_dim=size)
+        configure(
+            variant,
+            shape,
+            kind=kind,
+            examples=count,
+            data=data,
+            latent_dim=size,
+            has_missing=config.model.missing,
+        )
         for size in sizes
     ]
