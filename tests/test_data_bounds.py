@@ -224,4 +224,4 @@ def test_a_column_of_lists_that_is_named_like_one_of_classes_is_no_reason_to_fai
     table = pa.table({"x": [1.0, 2.0, 3.0], "label": [[1, 2], [1, 2], [3, 4]]})
     write_parquet(upload.path / "lists.parquet", table)
     config = guess_settings(upload)
-    assert config.label == "" and list(config.columns) == ["x", "label[0]", "label[1]"]
+    assert config.label is None and list(config.columns) == ["x", "label[0]", "label[1]"]

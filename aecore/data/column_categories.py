@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from aecore.data.column_values import (
     make_texts,
 )
 from aecore.data.column_words import (
+    blank_out,
     count_words,
     describe_missing_words,
     drop_empty_cells,
@@ -23,7 +24,7 @@ from aecore.errors import DataError
 from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 if TYPE_CHECKING:
     pass
@@ -100,14 +101,6 @@ def read_categories(
         if options.kind == "ordered":
             note = join_notes(note, f"In the order {' < '.join(order[:8])}.")
     return ReadColumn(name, options, texts, texts.null_count, note)
-
-
-def blank_out(words: pa.Array, lost: np.ndarray[Any, Any]) -> pa.Array:
-    """Return words with null in place of some."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return pc.if_else(pa.array(lost), pa.scalar(None, pa.string()), words)
 
 
 def order_words(name: str, listed: list[str], cells: PlainCells, kind: str) -> tuple[str, ...]:

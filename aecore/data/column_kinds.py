@@ -9,11 +9,11 @@ import numpy as np
 
 from aecore.data.column_categories import CERTAIN_FALSE, CERTAIN_TRUE, read_categories, read_flags
 from aecore.data.column_dates import looks_like_days, parse_dates_of_words, read_dates
-from aecore.data.column_numbers import finish_number_words, read_number_words
+from aecore.data.column_numbers import describe_precision, finish_number_words, read_number_words
 from aecore.data.column_reading import read_column
 from aecore.data.column_values import ReadColumn, leave_out
 from aecore.data.column_words import Words, count_words, drop_empty_cells, quote_few
-from aecore.data.number_cells import cast_numbers, has_leading_zeros, is_missing_mark
+from aecore.data.number_cells import LONG_KEY, cast_numbers, has_leading_zeros, is_missing_mark
 from aecore.data.typed_cells import PlainCells
 from aecore.model.columns import ColumnKind, ColumnOptions
 
@@ -46,6 +46,7 @@ KEY_NAME = re.compile(
     r"(.*[\s_.\-])?(ids?|idx|index|key|uuid|guid|row|rows|rownum|rownames|nr|no|num|number|nummer)"
     r"|.*[a-z](Id|ID|Idx|Key|Nr|No)",
 )
+STRONG_NAME = re.compile(r"(.*[\s_.\-])?(id|ids|ID|IDs|uuid|guid)|.*[a-z](Id|ID)")
 YEAR_NAME = re.compile(r"year|jahr|annee|année|month|monat|week|day|tag|hour|age|time|step", re.I)
 TIME_NAME = re.compile(
     r"(^|[\s_.\-])(t|ts|time|date|epoch|unix|created|updated|when|at|start|end)([\s_.\-]|$)"
@@ -91,7 +92,10 @@ def infer_from_texts(
         return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
     plain = read_plain_numbers(texts, decimal)
     if plain is not None:
-        column = ReadColumn(name, ColumnOptions(kind="number"), plain, plain.null_count, "")
+        if plain.type == "double" and are_long_keys(texts):
+            return None
+        note = describe_precision(plain)
+        column = ReadColumn(name, ColumnOptions(kind="number"), plain, plain.null_count, note)
         return check_numbers(column, cells)
     words = count_words(texts)
     dates = parse_dates_of_words(words, decimal)
@@ -122,6 +126,13 @@ def read_plain_numbers(texts: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray 
     except pa.ArrowInvalid:
         return None
     return values if values.null_count == texts.null_count else None
+
+
+def are_long_keys(texts: pa.ChunkedArray) -> bool:
+    """Return True for whole numbers of more digits than a number holds: keys, not measurements."""
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(texts, LONG_KEY)).as_py())
 
 
 def are_numbers(words: Words, strays: Any, marks: Any, units: tuple[str, ...]) -> bool:
@@ -168,29 +179,30 @@ def check_numbers(column: ReadColumn, cells: PlainCells) -> ReadColumn:
         return _check_constant(column, cells)
     if column.values.type != "int64" or cells.is_measured or column.options.unit:
         return column
-    if find_time_unit(column.name, column.values):
+    if is_time(column.name, column.values):
         options = ColumnOptions(kind="date")
         if looks_like_days(column.values):
             options = ColumnOptions(kind="date", written="%Y%m%d")
-        return read_dates(column.name, PlainCells(column.values), options, ".", column.note)
+        return read_dates(column.name, PlainCells(column.values), options, ".", cells.note)
     reason = find_key_reason(column.name, column.values)
     if reason:
         return leave_out(column.name, cells, ColumnOptions(kind="id"), f"{reason}: left out.")
     return column
 
 
-def find_time_unit(name: str, values: pa.ChunkedArray) -> bool:
+def is_time(name: str, values: pa.ChunkedArray) -> bool:
     """Return True for whole numbers that are times: 20241231, or seconds since 1970."""
     import pyarrow.compute as pc
 
+    if looks_like_days(values):
+        return len(values) >= FEW_ROWS or bool(TIME_NAME.search(name))
     if not TIME_NAME.search(name):
         return False
     bounds = pc.min_max(values).as_py()
-    is_epoch = any(
+    return any(
         bounds["min"] >= FIRST_SECOND * scale and bounds["max"] <= LAST_SECOND * scale
         for scale in (1, 1000)
     )
-    return is_epoch or looks_like_days(values)
 
 
 def find_key_reason(name: str, values: pa.ChunkedArray) -> str:
@@ -201,11 +213,14 @@ def find_key_reason(name: str, values: pa.ChunkedArray) -> str:
         return "An index"
     count = len(values)
     bounds = pc.min_max(values).as_py()
-    is_range = bounds["max"] - bounds["min"] == count - 1
+    is_range = bounds["min"] >= 0 and bounds["max"] - bounds["min"] == count - 1
     is_named = KEY_NAME.fullmatch(name) or KEY_NAME.fullmatch(name.lower())
-    if values.null_count or not (is_range or is_named):
+    is_key = STRONG_NAME.fullmatch(name)
+    if not is_key and (values.null_count or not (is_range or is_named)):
         return ""
     distinct = pc.count_distinct(values).as_py()
+    if is_key and MAX_WORDS < distinct <= count * 0.99:
+        return "Named like a key"
     if is_named and distinct > count * 0.99:
         return "A different whole number in each row"
     if is_range and distinct == count >= FEW_ROWS and not YEAR_NAME.search(name):

@@ -13,6 +13,7 @@ from aecore.data.column_values import (
 )
 from aecore.data.column_words import (
     Words,
+    blank_out,
     count_words,
     describe_missing_words,
     drop_empty_cells,
@@ -22,6 +23,7 @@ from aecore.data.number_cells import (
     INFINITE_MARKS,
     ParsedNumbers,
     is_missing_mark,
+    parse_clock_words,
     parse_number_words,
 )
 from aecore.data.raw import format_count
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+CLOCK_NOTE = "Times are read as seconds."
+
+
 class NumberReading(NamedTuple):
     """Words as numbers, and what was found among them."""
 
@@ -41,6 +46,7 @@ class NumberReading(NamedTuple):
     units: tuple[str, ...]
     strays: np.ndarray[Any, Any]  # (words,) bool: neither numbers nor marks for missing cells
     marks: np.ndarray[Any, Any]  # (words,) bool: marks for missing cells
+    note: str = ""  # on how they were read
 
 
 def read_number_words(words: Words, decimal: str, missing: tuple[str, ...] = ()) -> NumberReading:
@@ -59,8 +65,26 @@ def read_number_words(words: Words, decimal: str, missing: tuple[str, ...] = ())
         if best is None or count > best[0]:
             best = count, mark, parsed
     assert best is not None
+    note = describe_spelling(best[2], best[1], decimal)
+    if best[0] == 0:
+        seconds = parse_clock_words(blank_out(words.words, is_mark))
+        if seconds is not None:
+            best = words.known, decimal, ParsedNumbers(seconds, ("s",))
+            note = CLOCK_NOTE
     is_number = best[2].values.is_valid().to_numpy(zero_copy_only=False) & ~is_mark
-    return NumberReading(best[2].values, best[1], best[2].units, ~is_number & ~is_mark, is_mark)
+    return NumberReading(
+        best[2].values, best[1], best[2].units, ~is_number & ~is_mark, is_mark, note
+    )
+
+
+def describe_spelling(parsed: ParsedNumbers, mark: str, decimal: str) -> str:
+    """Return a sentence on marks before decimals and between thousands that were guessed."""
+    if mark != decimal:
+        return f"The mark before decimals is {mark!r} here."
+    other = "," if mark == "." else "."
+    if other in parsed.grouped:
+        return f"{parsed.grouped!r} is read with {other!r} between thousands."
+    return ""
 
 
 def read_numbers(
@@ -110,6 +134,7 @@ def finish_number_words(
     counts = words.counts[lost]
     usual = [word for word, is_inf in zip(listed, infinite, strict=True) if not is_inf]
     units = [unit for unit in reading.units if unit]
+    is_clock = reading.note == CLOCK_NOTE
     options = complete_options(
         options,
         decimal=reading.decimal,
@@ -118,7 +143,8 @@ def finish_number_words(
     )
     note = join_notes(
         note,
-        f"Numbers without their unit, {', '.join(units)}." if units else "",
+        reading.note,
+        f"Numbers without their unit, {', '.join(units)}." if units and not is_clock else "",
         describe_missing_words(usual, int(counts[~np.array(infinite, bool)].sum())),
         describe_infinite(int(counts[np.array(infinite, bool)].sum())),
         describe_precision(values),

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+LEFT_OUT_NOTES = {
+    "text": "Text, left out.",
+    "id": "A key or an index, left out.",
+    "ignored": "Left out.",
+}
+
+
 class ReadColumn(NamedTuple):
     """One column of a table as it is understood."""
 
@@ -61,7 +68,7 @@ def leave_out(name: str, cells: PlainCells, options: ColumnOptions, note: str) -
 
     is_text = pa.types.is_string(cells.values.type)
     values = drop_empty_cells(cells.values) if is_text else cells.values
-    note = note or "Left out, as it was chosen."
+    note = note or LEFT_OUT_NOTES[options.kind]
     return ReadColumn(name, options, values, values.null_count, note)
 
 

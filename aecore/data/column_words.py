@@ -63,6 +63,14 @@ def count_words(values: pa.ChunkedArray) -> Words:
     return Words(encoded.dictionary, counts, encoded.indices)
 
 
+def blank_out(words: pa.Array, lost: np.ndarray[Any, Any]) -> pa.Array:
+    """Return words with null in place of some."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pa.array(lost), pa.scalar(None, pa.string()), words)
+
+
 def quote_few(words: Iterable[str], limit: int = SHOWN_WORDS) -> str:
     """Return the first words in quotes: `'a', 'b' and 3 more`."""
     listed = list(words)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ISO = "ISO8601"
 SECONDS = "s"  # since 1970, as computers count
 MILLISECONDS = "ms"
+WHOLE_DAYS = "%Y%m%d"
 ISO_SHAPE = (
     r"^\d{4}-\d{1,2}(-\d{1,2})?([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?"
     r" ?(Z|UTC|[+-]\d{2}:?\d{2})?$"
@@ -130,7 +131,7 @@ def choose_date_parts(dates: np.ndarray[Any, Any]) -> tuple[str, ...]:
     known = pd.DatetimeIndex(dates[~np.isnat(dates)])
     varying = {
         "season": known.month.nunique() > 3,
-        "weekday": known.dayofweek.nunique() > 1,
+        "weekday": known.dayofweek.nunique() > 1 and known.day.nunique() > 1,
         "hour": known.hour.nunique() > 1,
     }
     return ("time", *(part for part, varies in varying.items() if varies))

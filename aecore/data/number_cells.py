@@ -34,8 +34,11 @@ GROUPED = {  # digits in groups, by the mark before decimals; groups of two are 
     ",": r"^[1-9]\d{0,2}(?:(?:\.\d{3})+|(?:'\d{3})+|(?: \d{3})+)(?:,\d*)?$",
 }
 PLAIN = {".": r"^(?:\d+\.?\d*|\.\d+)$", ",": r"^(?:\d+,?\d*|,\d+)$"}
-LEADING_ZERO = r"^[+-]?0\d+$"
+LEADING_ZERO = r"^[+-]?0[\dxX][\dA-Fa-f]*$"
+LONG_KEY = r"^\d{16,}$"
+CLOCK = r"^-?(?:\d+ days?,? ?)?[+-]?\d{1,4}:\d{2}(?::\d{2}(?:\.\d+)?)?$"
 MAX_EXACT = 2**53
+MOST = 0.9  # of the words of a column of times
 
 
 class ParsedNumbers(NamedTuple):
@@ -43,6 +46,7 @@ class ParsedNumbers(NamedTuple):
 
     values: pa.Array  # int64 where all are whole, else double; null where a word is no number
     units: tuple[str, ...]  # that stand before or after a number; "" where one stands alone
+    grouped: str = ""  # a number with marks between its thousands, where there is one
 
 
 def parse_number_words(words: pa.Array, decimal: str) -> ParsedNumbers:
@@ -71,7 +75,29 @@ def parse_number_words(words: pa.Array, decimal: str) -> ParsedNumbers:
     spelled = pc.if_else(is_number, pc.replace_substring(spelled, "--", ""), None)
     units = pc.if_else(is_number, pc.binary_join_element_wise(before, after, ""), None)
     names = sorted({unit.strip() for unit in pc.unique(units).to_pylist() if unit is not None})
-    return ParsedNumbers(cast_numbers(spelled), tuple(names))
+    with_marks = words.filter(pc.fill_null(pc.and_(grouped, pc.invert(plain)), False))
+    example = with_marks[0].as_py() if len(with_marks) else ""
+    return ParsedNumbers(cast_numbers(spelled), tuple(names), example)
+
+
+def parse_clock_words(words: pa.Array) -> pa.Array | None:
+    """Return times such as 10:30, 0:00:12.5 or `1 days 00:00:00` in seconds, as double.
+
+    Words that are none are null; returns None where most are.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_clock = pc.match_substring_regex(words, CLOCK)
+    known = len(words) - words.null_count
+    if not known or (pc.sum(is_clock).as_py() or 0) < MOST * known:
+        return None
+    short = pc.match_substring_regex(words, r"(^| )[+-]?\d{1,4}:\d{2}$")
+    whole = pc.if_else(short, pc.binary_join_element_wise(words, "00", ":"), words)
+    spans = pd.to_timedelta(pd.Series(whole.to_pylist(), dtype=object), errors="coerce")
+    seconds = spans.dt.total_seconds().to_numpy()
+    return pc.if_else(is_clock, pa.array(seconds, pa.float64(), from_pandas=True), None)
 
 
 def _spell_plainly(words: pa.Array) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +16,9 @@ from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    pass
 
 SINCE = "days since "
-SECONDS_OF_DAY = 86_400
-MAX_SHOWN = 200  # letters of a cell that is no number, word or date
 
 
 def list_features(name: str, options: ColumnOptions) -> list[str]:
@@ -117,23 +114,24 @@ def match_columns(
     `schema` is how the columns of the model's own table are read; they are found by name, in any
     order. Raises DataError with the names of those that are absent.
     """
-    found = {_simplify(column.name): column for column in reversed(table.columns)}
+    found = {simplify_name(column.name): column for column in reversed(table.columns)}
     found |= {column.name: column for column in table.columns}
     inputs = {name: options for name, options in schema.items() if list_features(name, options)}
-    absent = [repr(n) for n in inputs if n not in found and _simplify(n) not in found]
+    absent = [repr(n) for n in inputs if n not in found and simplify_name(n) not in found]
     if absent:
         raise DataError(
             f"{table_name} lacks {format_count(len(absent), 'column')} that the model knows: "
             f"{list_few(absent)}."
         )
     columns = [
-        read_again(found.get(name) or found[_simplify(name)], name, options)
+        read_again(found.get(name) or found[simplify_name(name)], name, options)
         for name, options in inputs.items()
     ]
     return compute_features(columns)[0]
 
 
-def _simplify(name: str) -> str:
+def simplify_name(name: str) -> str:
+    """Return a name as it is compared: without regard to case and blanks."""
     return " ".join(name.split()).casefold()
 
 
@@ -169,112 +167,13 @@ def _make_missing(column: ReadColumn, name: str, options: ColumnOptions) -> Read
 
 def describe_new_columns(table: Table, schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
     """Return a sentence on columns that a model does not know; nothing where there are none."""
-    known = {_simplify(name) for name in schema}
+    known = {simplify_name(name) for name in schema}
     others = [column for column in table.columns if column.options.kind != "target"]
-    new = [repr(c.name) for c in others if _simplify(c.name) not in known]
+    new = [repr(c.name) for c in others if simplify_name(c.name) not in known]
     if not new:
         return ()
     verb = "is" if len(new) == 1 else "are"
     return (f"{list_few(new)} {verb} new to the model and not used.",)
-
-
-def make_frame(table: Table, rows: int | None = None) -> pd.DataFrame:
-    """Return the first rows, or all, of a table for pages; bytes, lists and the like as texts."""
-    import pandas as pd
-    import pyarrow as pa
-
-    frame = {}
-    for column in table.columns:
-        values = column.values.slice(0, rows)
-        kind = values.type
-        if pa.types.is_nested(kind) or pa.types.is_null(kind) or "binary" in str(kind):
-            texts = [None if cell is None else str(cell)[:MAX_SHOWN] for cell in values.to_pylist()]
-            values = pa.chunked_array([pa.array(texts, pa.string())])
-        frame[column.name] = pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
-    return pd.DataFrame(frame)
-
-
-def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:
-    """Return the table with its missing cells taken from x (N, F), the features of `schema`.
-
-    Known cells, and columns that the model does not know, stay as they are: words, flags, whole
-    numbers and dates come back as such.
-    """
-    import pandas as pd
-
-    places: dict[str, tuple[int, str]] = {}
-    start = 0
-    for name, options in schema.items():
-        count = len(list_features(name, options))
-        if count:
-            places[_simplify(name)] = (start, name)
-        start += count
-    filled = {}
-    for column in table.columns:
-        values: Any = write_flags(column)
-        if _simplify(column.name) in places and column.missing:
-            start, name = places[_simplify(column.name)]
-            options = schema[name]
-            features = x[:, start : start + len(list_features(name, options))]
-            values = fill_column(column, options, features)
-        filled[column.name] = pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
-    return pd.DataFrame(filled)
-
-
-def write_flags(column: ReadColumn) -> pa.ChunkedArray:
-    """Return the cells of a column, flags in the words of its file."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    pair = column.options.categories
-    if pa.types.is_boolean(column.values.type) and len(pair) == 2:
-        return pc.if_else(column.values, pair[1], pair[0])
-    return column.values
-
-
-def fill_column(column: ReadColumn, options: ColumnOptions, features: Array) -> pa.ChunkedArray:
-    """Return the cells of a column, missing ones taken from its features (N, ...)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    values = write_flags(column)
-    guesses = decode_features(options, features)
-    if guesses is None:
-        return values
-    if pa.types.is_integer(values.type) and guesses.dtype.kind == "f":
-        guesses = np.rint(np.nan_to_num(guesses)).astype(np.int64)
-    if pa.types.is_string(values.type) and guesses.dtype.kind == "b":
-        guesses = np.array(options.categories or ("False", "True"), object)[guesses.astype(int)]
-    if pa.types.is_timestamp(values.type) and _holds_days(column.values):
-        guesses = guesses.astype("datetime64[D]").astype("datetime64[s]")
-    filling = pa.array(guesses, from_pandas=True)
-    if pa.types.is_string(values.type) and not pa.types.is_string(filling.type):
-        return values
-    return pc.coalesce(values, filling.cast(values.type, safe=False))
-
-
-def _holds_days(dates: pa.ChunkedArray) -> bool:
-    """Return True for dates without a time of day."""
-    known = dates.drop_null().to_numpy()
-    return bool((known == known.astype("datetime64[D]")).all())
-
-
-def decode_features(options: ColumnOptions, features: Array) -> Array | None:
-    """Return the cell (N,) that features (N, ...) of a column say; None where they do not."""
-    if options.kind == "category":
-        return np.array(options.categories, object)[features.argmax(1)]
-    if options.kind == "ordered":
-        ranks = np.rint(np.nan_to_num(features[:, 0])).clip(0, len(options.categories) - 1)
-        return np.array(options.categories, object)[ranks.astype(np.int64)]
-    if options.kind == "boolean":
-        return features[:, 0] >= 0.5
-    if options.kind == "date":
-        if "time" not in options.parts:
-            return None
-        place = list_date_features("", options.parts).index("[time]")
-        seconds = np.rint(np.nan_to_num(features[:, place].astype(np.float64)) * SECONDS_OF_DAY)
-        return parse_first_day(options.unit) + seconds.astype("timedelta64[s]")
-    return features[:, 0].astype(np.float64)
 
 
 def list_few(names: list[str], limit: int = 8) -> str:

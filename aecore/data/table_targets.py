@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from aecore.data.column_reading import MAX_CLASSES, is_class_number
 from aecore.data.column_values import ReadColumn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LABEL_NAMES = ("class", "label", "labels", "target", "species", "category", "diagnosis", "klasse")
 """What a column of classes may be called."""
@@ -33,9 +37,21 @@ def _can_be_target(column: ReadColumn) -> bool:
     kind, values = column.options.kind, column.values
     if kind in ("category", "ordered", "boolean"):
         return True
-    if kind in ("number", "id") and values.type in ("int64", "double"):
+    if kind == "id" and column.name.strip().lower() in NUMBER_NAMES:
+        return _holds_numbers(values)
+    if kind == "number":
         return is_class_number(values) or column.name.strip().lower() in NUMBER_NAMES
     if kind == "text":
         known = len(values) - values.null_count
         return bool(pc.count_distinct(values).as_py() <= min(MAX_CLASSES, known / 2))
     return False
+
+
+def _holds_numbers(values: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
+
+    try:
+        values.cast(pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return False
+    return True

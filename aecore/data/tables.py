@@ -17,12 +17,12 @@ from aecore.data.raw import RawData, format_count
 from aecore.data.table_columns import (
     compute_features,
     describe_new_columns,
-    fill_table,
     list_few,
     list_schema_features,
     match_columns,
 )
 from aecore.data.table_files import open_table
+from aecore.data.table_filling import fill_table
 from aecore.data.table_labels import compute_labels
 from aecore.data.table_targets import find_target
 from aecore.data.typed_cells import PlainCells, split_columns
@@ -186,7 +186,7 @@ def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData
     notes = (*table.notes, *describe_columns_briefly(table))
     if not inputs:
         raise DataError(
-            f"{file_name} has no column to use as input. {' '.join(notes[:3])} "
+            f"{file_name} has no column of use as input. {' '.join(notes[:3])} "
             "Choose with data.columns.NAME=KIND how one is read, or add columns of numbers."
         )
     y, classes = compute_labels(table)

@@ -54,7 +54,7 @@ def complete_data_config(config: DataConfig, dataset: Dataset) -> DataConfig:
     """Returns how a data set was read, with the kinds of all columns of a table."""
     if not dataset.schema:
         return config
-    label = next((n for n, o in dataset.schema.items() if o.kind == "target"), "")
+    label = next((n for n, o in dataset.schema.items() if o.kind == "target"), config.label)
     return config.model_copy(update={"columns": dict(dataset.schema), "label": label})
 
 

@@ -131,7 +131,9 @@ def guess_settings(upload: UploadedData, table: Table | None = None) -> DataConf
         return config
     if is_own_table(path):
         table = table or read_columns(path, config)
-        return config.model_copy(update={"columns": table.schema, "label": table.target or ""})
+        return config.model_copy(
+            update={"columns": table.schema, "label": table.target or config.label}
+        )
     sizes = count_image_sizes(path)
     if len(sizes) == 1 and max(max(size) for size in sizes) <= SIDES[-1]:
         return config

@@ -18,7 +18,7 @@ import torch
 from aecore.analysis.pictures import draw_grid
 from aecore.data.images import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
-from aecore.data.table_columns import make_frame
+from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.uploads import (

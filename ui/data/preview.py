@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.analysis.pictures import draw_grid
 from aecore.data.column_values import ReadColumn
 from aecore.data.splits import Dataset, as_float
-from aecore.data.table_columns import make_frame
+from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
 from aecore.names import escape_name

@@ -16,7 +16,8 @@ from torch import Tensor
 from aecore.data.column_values import Table
 from aecore.data.datasets import read_dataset
 from aecore.data.splits import Dataset, as_float
-from aecore.data.table_columns import describe_new_columns, make_frame, make_schema, match_columns
+from aecore.data.table_columns import describe_new_columns, make_schema, match_columns
+from aecore.data.table_filling import make_frame
 from aecore.data.table_labels import compute_labels
 from aecore.data.tables import is_read_alike
 from aecore.errors import AecoreError, DataError
