@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers import trained
 
 from aecore.cli.commands import parse_setting
 from aecore.data.column_reading import ReadColumn
@@ -25,6 +26,8 @@ from aecore.data.table_files import RawTable
 from aecore.data.table_filling import fill_table
 from aecore.data.tables import Table, read_columns, read_further_columns, understand_table
 from aecore.errors import DataError
+from aecore.estimator import AutoencoderImputer
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig
 from aecore.runs.plan import load_matching_data, make_data_config, plan_run
@@ -371,3 +374,27 @@ def test_a_table_of_an_earlier_run_is_read_as_it_was_then(tmp_path, unusable, co
             load_dataset(config)
     else:
         assert load_dataset(config).columns == columns
+
+
+# -- what is trained on them
+
+
+def test_huge_values_train_and_their_model_is_loaded_again(tmp_path):
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": draw.normal(size=40) * 1e29, "b": draw.normal(size=40) * 1e30})
+    frame["c"] = draw.normal(size=40)
+    frame.to_csv(tmp_path / "huge.csv", index=False)
+    config = plan_run("vanilla", str(tmp_path / "huge.csv"), settings={"training.epochs": 1})
+    run = trained(config, tmp_path / "run")
+    made = Autoencoder.load(run.path)
+    assert made.scale.isfinite().all() and made.scale[1] == pytest.approx(1e30, rel=0.5)
+
+
+def test_an_estimator_names_the_columns_of_words_and_the_cure():
+    frame = pd.DataFrame({"a": [1.0, 2.0, None], "kind": ["red", None, "blue"]})
+    for words in (frame, frame.astype({"kind": "category"})):
+        with pytest.raises(ValueError, match=r"'kind': words.*OneHotEncoder"):
+            AutoencoderImputer(epochs=1).fit(words)
+    flags = frame.assign(kind=pd.array([True, None, False], "boolean"))
+    with pytest.raises(ValueError, match="flags with gaps"):
+        AutoencoderImputer(epochs=1).fit(flags)
