@@ -43,7 +43,7 @@ def plan_run(
         examples=dataset.count,
         data=complete_data_config(data_config, dataset),
         latent_dim=latent_dim,
-        has_missing=keeps_missing(settings) or has_missing_cells(dataset),
+        has_missing=expects_missing(settings, dataset) or has_missing_cells(dataset),
     )
     settings = settings or {}
     others = {key: value for key, value in settings.items() if not key.startswith(DATA_PREFIX)}
@@ -58,9 +58,9 @@ def complete_data_config(config: DataConfig, dataset: Dataset) -> DataConfig:
     return config.model_copy(update={"columns": dict(dataset.schema), "label": label})
 
 
-def keeps_missing(settings: Mapping[str, Any] | None) -> bool:
-    """Returns True where one asked for a model of missing cells, whether there are some or not."""
-    return (settings or {}).get("data.missing") == "keep"
+def expects_missing(settings: Mapping[str, Any] | None, dataset: Dataset) -> bool:
+    """Returns True where one asked for a model of missing cells, though a table may be whole."""
+    return (settings or {}).get("data.missing") == "keep" and dataset.kind != "image"
 
 
 def has_missing_cells(dataset: Dataset) -> bool:
