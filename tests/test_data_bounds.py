@@ -14,7 +14,7 @@ from aecore.data import memory
 from aecore.data.datasets import load_dataset
 from aecore.data.images import count_image_sizes
 from aecore.data.parquet_bounds import check_parquet_size
-from aecore.data.tables import read_frame
+from aecore.data.tables import read_columns
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
 from aecore.runs.uploads import create_upload, guess_settings
@@ -155,10 +155,11 @@ def test_a_parquet_of_a_billion_rows_costs_nothing(tmp_path, public):
     assert verdict.kind == "accepted", verdict.text
 
 
-def test_texts_and_words_of_a_parquet_are_read_as_before(tmp_path):
+def test_texts_and_words_of_a_parquet_are_read_as_they_are(tmp_path):
     table = pa.table({"a": [1.0, 2.0, 3.0, 4.0], "b": ["x", "y", "x", None]})
-    frame = read_frame(write_parquet(tmp_path / "words.parquet", table))
-    assert frame["b"].tolist()[:3] == ["x", "y", "x"] and frame["b"].isna().sum() == 1
+    path = write_parquet(tmp_path / "words.parquet", table)
+    column = read_columns(path, DataConfig(name=str(path))).columns[1]
+    assert column.values.to_pylist() == ["x", "y", "x", None] and column.missing == 1
     assert load(tmp_path / "words.parquet", missing="keep").columns == ("a", "b=x", "b=y")
 
 
@@ -180,7 +181,7 @@ def test_a_table_of_more_columns_or_cells_than_may_be_is_refused(
     pq.write_table(pa.table({f"c{i}": [1.0] * rows for i in range(columns)}), parquet)
     for path in (csv, parquet):
         with pytest.raises(DataError, match=text):
-            read_frame(path)
+            read_columns(path, DataConfig(name=str(path)))
 
 
 # -- arrays
@@ -210,15 +211,17 @@ def test_arrays_that_grow_when_they_are_read_count_as_they_will_be(name, tmp_pat
     assert len(load(tmp_path / name).train.x) == 80_000
 
 
-def test_a_parquet_with_columns_of_bytes_is_read_as_text(tmp_path):
+def test_a_column_of_bytes_is_left_out_with_a_note(tmp_path):
     table = pa.table({"x": [1.0, 2.0, 3.0, 4.0], "label": [b"\xff", b"\xfe", b"\xff", None]})
     path = write_parquet(tmp_path / "bytes.parquet", table)
-    assert read_frame(path)["label"].tolist()[:2] == ["b'\\xff'", "b'\\xfe'"]
-    assert load(path, missing="keep").columns[0] == "x"
+    column = read_columns(path, DataConfig(name=str(path))).columns[1]
+    assert column.options.kind == "ignored" and "bytes" in column.note
+    assert load(path).columns == ("x",)
 
 
 def test_a_column_of_lists_that_is_named_like_one_of_classes_is_no_reason_to_fail(tmp_path):
     upload = create_upload()
     table = pa.table({"x": [1.0, 2.0, 3.0], "label": [[1, 2], [1, 2], [3, 4]]})
     write_parquet(upload.path / "lists.parquet", table)
-    assert guess_settings(upload).label == "label"
+    config = guess_settings(upload)
+    assert config.label is None and list(config.columns) == ["x", "label[0]", "label[1]"]

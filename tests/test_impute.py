@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import model, tiny, trained
+from helpers import model, trained
 
 from aecore.analysis.latent import decoding_errors
 from aecore.analysis.metrics import evaluate_model
 from aecore.data.datasets import load_dataset
-from aecore.errors import ConfigError, DataError
+from aecore.errors import ConfigError, DataError, RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.plan import plan_run
@@ -245,10 +245,10 @@ def table(tmp_path, x):
     return path
 
 
-def test_missing_cells_are_refused_unless_they_are_asked_for(table, x):
+def test_missing_cells_are_kept_unless_they_are_to_be_refused(table, x):
     with pytest.raises(DataError, match=r"missing values in .*set data\.missing to keep"):
-        load_dataset(DataConfig(name=str(table)))
-    found = load_dataset(DataConfig(name=str(table), missing="keep"))
+        load_dataset(DataConfig(name=str(table), missing="refuse"))
+    found = load_dataset(DataConfig(name=str(table)))
     assert torch.cat([found.train.x, found.test.x]).isnan().sum() == x.isnan().sum()
 
 
@@ -256,8 +256,8 @@ def test_arrays_keep_missing_cells_of_tables_and_never_of_images(tmp_path, x):
     path = tmp_path / "rows.npz"
     np.savez(path, x=x.numpy())
     with pytest.raises(DataError, match=r"Remove or fill them, or set data\.missing to keep"):
-        load_dataset(DataConfig(name=str(path)))
-    assert load_dataset(DataConfig(name=str(path), missing="keep")).train.x.isnan().any()
+        load_dataset(DataConfig(name=str(path), missing="refuse"))
+    assert load_dataset(DataConfig(name=str(path))).train.x.isnan().any()
     np.savez(path, x=np.where(np.isnan(x.numpy()), np.inf, x.numpy()))
     with pytest.raises(DataError, match="infinite values"):
         load_dataset(DataConfig(name=str(path), missing="keep"))
@@ -268,7 +268,7 @@ def test_arrays_keep_missing_cells_of_tables_and_never_of_images(tmp_path, x):
 
 @pytest.mark.parametrize("variant", ["vanilla", "vae", "iwae", "denoising-masking", "wae-mmd"])
 def test_a_run_with_missing_cells_trains_to_its_end_and_is_measured(table, variant, tmp_path):
-    config = plan_run(variant, str(table), settings={"data.missing": "keep", "training.epochs": 2})
+    config = plan_run(variant, str(table), settings={"training.epochs": 2})
     assert config.model.missing
     run = trained(config, tmp_path / "run")
     assert run.state().state == "done" and all(
@@ -276,7 +276,7 @@ def test_a_run_with_missing_cells_trains_to_its_end_and_is_measured(table, varia
     )
     made, x = Autoencoder.load(run.path), load_dataset(config.data).test.x
     assert impute_cells(made, x, draws=10).isfinite().all()
-    assert "data.missing=keep" in format_train_command(config, "table")
+    assert "missing=true" in format_train_command(config, "table")
 
 
 def test_what_missing_cells_cannot_be_combined_with_is_named():
@@ -291,8 +291,19 @@ def test_what_missing_cells_cannot_be_combined_with_is_named():
     ):
         with pytest.raises(ConfigError, match=words):
             model(**options)
-    with pytest.raises(ValueError, match="set missing to true"):
-        tiny(data={"missing": "keep"})
+
+
+def test_a_model_of_whole_examples_never_meets_a_missing_cell(table, tmp_path):
+    config = plan_run("vanilla", str(table), settings={"training.epochs": 1, "missing": False})
+    with pytest.raises(RunError, match="has missing cells, but this model is for whole examples"):
+        trained(config, tmp_path / "run")
+
+
+def test_a_table_without_missing_cells_plans_a_plain_model_unless_one_asks(tmp_path):
+    path = tmp_path / "whole.csv"
+    pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3))).to_csv(path, index=False)
+    assert not plan_run("vanilla", str(path)).model.missing
+    assert plan_run("vanilla", str(path), settings={"data.missing": "keep"}).model.missing
 
 
 def test_hidden_cells_are_known_ones_and_every_row_keeps_one():

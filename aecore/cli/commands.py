@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from typing import Any
 
 from aecore.backends.launch import start_run, stop_run
@@ -251,8 +252,12 @@ def run_pull(options: argparse.Namespace) -> None:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Returns (name, value) of `part.field=value`; the value is read as JSON where it can be."""
-    name, equals, value = text.partition("=")
+    """Returns (name, value) of `part.field=value`; the value is read as JSON where it can be.
+
+    Quotes in the name are JSON, too, and may hold an equals sign: `data.columns."a=b"=number`.
+    """
+    match = re.match(r'((?:[^="]|"(?:[^"\\]|\\.)*")*)(=?)(.*)', text, re.DOTALL)
+    name, equals, value = match.groups() if match else ("", "", "")
     if not equals or not name:
         raise ConfigError(
             f"--set takes PART.FIELD=VALUE, got {text!r}. Write it as bottleneck.beta=2."

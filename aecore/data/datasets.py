@@ -24,8 +24,8 @@ def load_dataset(config: DataConfig, report: ReportProgress | None = None) -> Da
 
     The name is one of the catalog, or a path: a folder, .zip, .npz, .npy, .csv or .parquet. Images
     and a .npy that are larger than memory stay on the disk, as `Dataset.stored`. `report` receives
-    what is being done and the share that is done. `config.label` concerns tables read from a file
-    only; every other set brings its own classes.
+    what is being done and the share that is done. `config.label` and `config.columns` concern
+    tables read from a file only; every other set brings its own classes.
 
     Raises DataError, in a sentence fit to show, for whatever is wrong with the data.
     """
@@ -66,6 +66,7 @@ def _read_path(
 ) -> RawData | DiskArray:
     from aecore.data.image_sources import holds_encoded_images
     from aecore.data.images import read_images
+    from aecore.data.table_files import is_table_file
     from aecore.data.tables import read_table
 
     suffix = path.suffix.lower()
@@ -76,8 +77,8 @@ def _read_path(
         return read_npz(path, allow_missing)
     if suffix == ".npy":
         return read_npy(path, report, config, may_stay_on_disk)
-    if suffix in (".csv", ".parquet"):
-        return read_table(path, config.label, allow_missing, config.unusable == "leave_out")
+    if is_table_file(path):
+        return read_table(path, config)
     raise DataError(
         f"{path.name} cannot be read as data: give a folder, "
         "or a .zip, .npz, .npy, .csv or .parquet file."

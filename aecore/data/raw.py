@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from aecore.model.columns import ColumnOptions
 from aecore.names import drop_unprintable
 
 DataKind = Literal["image", "table", "manifold"]
@@ -27,6 +29,7 @@ class RawData(NamedTuple):
     train_count: int | None = None  # rows before this one are the set's own training split
     names: tuple[str, ...] = ()  # of files, one per example
     notes: tuple[str, ...] = ()  # what was left out or changed, and why
+    schema: Mapping[str, ColumnOptions] = MappingProxyType({})  # how each column of a table is read
 
 
 def ignore_progress(message: str, fraction: float) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from aecore.data.raw import DataKind, RawData, format_count
 from aecore.data.stored import StoredArray, draw_permutation
 from aecore.errors import DataError
+from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +44,7 @@ class Dataset:
     columns: tuple[str, ...] = ()  # of tables and manifolds
     notes: tuple[str, ...] = ()  # what the reader left out, and why
     stored: StoredArray | None = None
+    schema: Mapping[str, ColumnOptions] = field(default_factory=dict)  # how columns are read
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -85,7 +88,9 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     train, test = _limit_split(train, config), _limit_split(test, config)
     if config.binarise != "none":
         train, test = _binarise_pixels(name, raw, train, test, config)
-    return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
+    return Dataset(
+        name, raw.kind, train, test, raw.classes, raw.columns, raw.notes, schema=raw.schema
+    )
 
 
 def count_held_out(count: int, config: DataConfig) -> int:

@@ -2,151 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aecore.data.column_reading import read_column
+from aecore.data.column_values import ReadColumn, Table, make_texts
+from aecore.data.date_cells import compute_date_features, list_date_features
 from aecore.data.raw import Array, format_count
+from aecore.data.typed_cells import PlainCells
 from aecore.errors import DataError
+from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
+
+SINCE = "days since "
 
 
-MAX_WORDS = 20
-"""A column of this many different words or fewer becomes a column of zeros and ones for each."""
+def list_features(name: str, options: ColumnOptions) -> list[str]:
+    """Return the names of the features that a column becomes; none where it is no input."""
+    if options.kind in (*LEFT_OUT_KINDS, "target"):
+        return []
+    if options.kind == "category":
+        return [f"{name}={word}" for word in options.categories]
+    if options.kind == "date":
+        return list_date_features(name, options.parts)
+    return [name]
 
 
-def keep_usable_columns(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the columns that can become numbers, and a note for each one changed or left out.
+def list_schema_features(schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
+    """Return the names of all features that the columns of a schema become, in its order."""
+    return tuple(
+        feature for name, options in schema.items() for feature in list_features(name, options)
+    )
 
-    Words of few kinds become a column each, named `colour=red`; in columns that are mostly numbers,
-    words count as missing; empty and constant columns, long texts and dates are left out.
+
+def make_schema(features: Sequence[str]) -> dict[str, ColumnOptions]:
+    """Return the schema of a model of which only the names of its features are known."""
+    words: dict[str, list[str]] = {}
+    for feature in features:
+        name, equals, word = feature.partition("=")
+        words.setdefault(name, []).extend([word] if equals else [])
+    return {
+        name: ColumnOptions(kind="category", categories=tuple(listed))
+        if listed
+        else ColumnOptions(kind="number")
+        for name, listed in words.items()
+    }
+
+
+def compute_features(columns: Iterable[ReadColumn]) -> tuple[Array, tuple[str, ...]]:
+    """Return the features (N, F) float32 of columns, NaN where a cell is missing, and their names.
+
+    One column at a time is converted: nothing is kept twice.
     """
-    import pandas as pd
+    columns = list(columns)
+    names = [name for column in columns for name in list_features(column.name, column.options)]
+    x = np.empty((len(columns[0].values), len(names)), np.float32)
+    place = 0
+    for column in columns:
+        for feature in compute_column_features(column):
+            with np.errstate(over="ignore"):
+                x[:, place] = feature
+            place += 1
+    x[np.isinf(x)] = np.nan
+    return x, tuple(names)
 
-    usable: dict[str, pd.Series] = {}
-    notes: list[str] = []
-    for name in frame.columns:
-        columns, note = _convert_column(name, frame[name])
-        usable |= columns
-        if note:
-            notes.append(note)
-    return pd.DataFrame(usable, index=frame.index), notes
+
+def compute_column_features(column: ReadColumn) -> Iterator[Array]:
+    """Yield the features (N,) of one column, NaN where a cell is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    options, values = column.options, column.values
+    if options.kind == "date":
+        start = parse_first_day(options.unit)
+        yield from compute_date_features(values.to_numpy(), options.parts, start)
+    elif options.kind in ("category", "ordered"):
+        places = pc.index_in(values, pa.array(options.categories, pa.string()))
+        codes = pc.fill_null(places, -1).to_numpy().astype(np.int64)
+        missing = values.is_null().to_numpy()
+        if options.kind == "ordered":
+            yield np.where(missing | (codes < 0), np.nan, codes)
+            return
+        for i in range(len(options.categories)):
+            yield np.where(missing, np.nan, codes == i)
+    else:
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.int8())
+        yield values.cast(pa.float64(), safe=False).to_numpy()
 
 
-def parse_numbers(column: pd.Series) -> pd.Series:
-    """Return the column as float64: a finite number where a cell holds one, NaN elsewhere."""
-    import pandas as pd
+def parse_first_day(unit: str) -> np.datetime64:
+    """Return the day from which the time of dates is counted, of a unit `days since 2024-01-01`."""
+    try:
+        return np.datetime64(unit.removeprefix(SINCE), "s")
+    except ValueError:
+        return np.datetime64("1970-01-01", "s")
 
-    if column.dtype.kind == "M":
-        return pd.Series(np.nan, column.index)
-    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    return numbers.replace([np.inf, -np.inf], np.nan)
+
+# -- further tables
 
 
 def match_columns(
-    frame: pd.DataFrame, columns: Sequence[str], table_name: str = "This table"
+    table: Table, schema: Mapping[str, ColumnOptions], table_name: str = "This table"
 ) -> Array:
-    """Return the rows of a table as features of a model: (N, len(columns)) float32.
+    """Return the rows of a table as features of a model: (N, F) float32.
 
-    `columns` are those that `read_table` gave for the table that the model was trained on. They are
-    found by name, `colour=red` in the column `colour`; other cells than numbers are NaN. Raises
-    DataError with the names of missing columns.
+    `schema` is how the columns of the model's own table are read; they are found by name, in any
+    order. Raises DataError with the names of those that are absent.
     """
-    missing, features = [], []
-    for column in columns:
-        source = next((name for name in frame.columns if column.startswith(f"{name}=")), None)
-        if column in frame.columns:
-            features.append(parse_numbers(frame[column]))
-        elif source is not None:
-            features.append(_is_word(frame[source], column.removeprefix(f"{source}=")))
-        else:
-            missing.append(repr(column))
-    if missing:
+    found = {simplify_name(column.name): column for column in reversed(table.columns)}
+    found |= {column.name: column for column in table.columns}
+    inputs = {name: options for name, options in schema.items() if list_features(name, options)}
+    absent = [repr(n) for n in inputs if n not in found and simplify_name(n) not in found]
+    if absent:
         raise DataError(
-            f"{table_name} lacks {format_count(len(missing), 'column')} that the model knows: "
-            f"{list_few(missing)}."
+            f"{table_name} lacks {format_count(len(absent), 'column')} that the model knows: "
+            f"{list_few(absent)}."
         )
-    return np.stack([feature.to_numpy(dtype=np.float32) for feature in features], axis=1)
+    columns = [
+        read_again(found.get(name) or found[simplify_name(name)], name, options)
+        for name, options in inputs.items()
+    ]
+    return compute_features(columns)[0]
 
 
-def fill_table(frame: pd.DataFrame, columns: Sequence[str], x: Array) -> pd.DataFrame:
-    """Return the table with its missing cells taken from x (N, len(columns)).
-
-    The columns of x are those of `match_columns`. Known cells, and columns that the model does not
-    know, stay as they are; of `colour=...` the word with the largest value is taken.
-    """
-    filled = frame.copy()
-    for name in frame.columns:
-        values: Array | None
-        if name in columns:
-            cells = parse_numbers(frame[name])
-            values = x[:, list(columns).index(name)].astype(np.float64)
-        else:
-            cells = frame[name].astype(object)
-            values = _choose_words(name, columns, x)
-        holes = cells.isna().to_numpy()
-        if values is not None and holes.any():
-            filled[name] = np.where(holes, values, cells.to_numpy())
-    return filled
+def simplify_name(name: str) -> str:
+    """Return a name as it is compared: without regard to case and blanks."""
+    return " ".join(name.split()).casefold()
 
 
-def find_first_word(column: pd.Series) -> str:
-    """Return the first cell that is not a number, in at most 40 characters."""
-    import pandas as pd
+def read_again(column: ReadColumn, name: str, options: ColumnOptions) -> ReadColumn:
+    """Return a column as another table's options say; cells that are none of that are missing."""
+    import pyarrow as pa
 
-    texts = column.dropna().astype(str)
-    words = texts[pd.to_numeric(texts, errors="coerce").isna()]
-    if not len(texts):
-        return "nothing"
-    return str((words if len(words) else texts).iloc[0])[:40]
+    if column.options == options:
+        return column
+    cells = PlainCells(column.values)
+    if column.missing == len(column.values):
+        return _make_missing(column, name, options)
+    if options.kind == "category":  # also of a column that is read as flags or numbers
+        texts = make_texts(name, column.values)
+        return ReadColumn(name, options, texts, texts.null_count, column.note)
+    try:
+        return read_column(name, cells, options, options.decimal)
+    except DataError:
+        if pa.types.is_nested(column.values.type):
+            raise
+        return _make_missing(column, name, options)
+
+
+def _make_missing(column: ReadColumn, name: str, options: ColumnOptions) -> ReadColumn:
+    """Return a column of missing cells."""
+    import pyarrow as pa
+
+    kinds = {"category": pa.string(), "ordered": pa.string(), "date": pa.timestamp("us")}
+    count = len(column.values)
+    values = pa.chunked_array([pa.nulls(count, kinds.get(options.kind, pa.float64()))])
+    return ReadColumn(name, options, values, count, "")
+
+
+def describe_new_columns(table: Table, schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
+    """Return a sentence on columns that a model does not know; nothing where there are none."""
+    known = {simplify_name(name) for name in schema}
+    others = [column for column in table.columns if column.options.kind != "target"]
+    new = [repr(c.name) for c in others if simplify_name(c.name) not in known]
+    if not new:
+        return ()
+    verb = "is" if len(new) == 1 else "are"
+    return (f"{list_few(new)} {verb} new to the model and not used.",)
 
 
 def list_few(names: list[str], limit: int = 8) -> str:
     """Join the first names with commas, and say how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
-
-
-def _convert_column(name: str, column: pd.Series) -> tuple[dict[str, pd.Series], str]:
-    """Return the columns of numbers made of one column, and a note or an empty text."""
-    if column.dtype.kind == "O":  # also lists and the like, which cannot be counted as they are
-        column = column.astype(str).where(column.notna())
-    known = int(column.notna().sum())
-    if known == 0:
-        return {}, f"{name!r} is empty and left out."
-    if column.nunique() == 1 and known == len(column):
-        return {}, f"{name!r} has one value only and is left out."
-    numbers = parse_numbers(column)
-    number_count = int(numbers.notna().sum())
-    if number_count >= known / 2:
-        return {name: numbers}, _describe_lost_cells(name, column, known - number_count)
-    if column.dtype.kind in "OUT" and column.astype(str).nunique() <= MAX_WORDS:
-        words = sorted(column.dropna().astype(str).unique())
-        note = f"{name!r} holds {format_count(len(words), 'word')}: a column for each."
-        return {f"{name}={word}": _is_word(column, word) for word in words}, note
-    return {}, f"{name!r} holds {column.nunique():,} different texts or dates and is left out."
-
-
-def _describe_lost_cells(name: str, column: pd.Series, count: int) -> str:
-    if count == 0:
-        return ""
-    cells = format_count(count, "cell")
-    verb = "is" if count == 1 else "are"
-    return f"{cells} of {name!r} such as {find_first_word(column)!r} {verb} taken as missing."
-
-
-def _is_word(column: pd.Series, word: str) -> pd.Series:
-    """Return 1 where a cell is the word, 0 where it is another, NaN where it is missing."""
-    return (column.astype(str) == word).astype(np.float64).where(column.notna())
-
-
-def _choose_words(name: str, columns: Sequence[str], x: Array) -> Array | None:
-    """Return the word of the largest feature `name=word` in each row; None if there is none."""
-    positions = [i for i, column in enumerate(columns) if column.startswith(f"{name}=")]
-    if not positions:
-        return None
-    words = np.array([columns[i].removeprefix(f"{name}=") for i in positions], dtype=object)
-    return words[x[:, positions].argmax(1)]

@@ -1,105 +1,83 @@
-"""Your own tables: a .csv or .parquet becomes rows of numbers, and one column the class."""
+"""Your own tables: from raw cells to columns that are understood, and to features and classes."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from aecore.data.memory import check_data_bytes
-from aecore.data.parquet_bounds import check_parquet_size
-from aecore.data.raw import Array, RawData, format_count, index_labels
-from aecore.data.table_columns import find_first_word, keep_usable_columns, list_few
+from aecore.data.column_kinds import infer_column, infer_words
+from aecore.data.column_reading import read_column, read_target
+from aecore.data.column_values import ReadColumn, Table, join_notes
+from aecore.data.earlier_kinds import infer_earlier_options
+from aecore.data.number_cells import MISSING_MARKS
+from aecore.data.pixel_columns import describe_pixels, find_pixel_columns, make_pictures
+from aecore.data.raw import RawData, format_count
+from aecore.data.table_columns import (
+    compute_features,
+    describe_new_columns,
+    list_few,
+    list_schema_features,
+    match_columns,
+)
+from aecore.data.table_files import open_table
+from aecore.data.table_filling import fill_table
+from aecore.data.table_labels import compute_labels
+from aecore.data.table_targets import find_target
+from aecore.data.typed_cells import PlainCells, split_columns
 from aecore.errors import DataError
 from aecore.limits import read_limit
-from aecore.names import drop_unprintable
+from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from aecore.data.table_files import RawTable
+    from aecore.model.config import DataConfig
+
+__all__ = [
+    "ReadColumn",
+    "Table",
+    "fill_table",
+    "is_read_alike",
+    "make_table_data",
+    "match_columns",
+    "read_columns",
+    "read_further_columns",
+    "read_further_table",
+    "read_table",
+]
+
+MAX_NOTES = 10  # on columns; further ones are counted
 
 
-MAX_HEADER = 1_000_000  # letters of the first line of a .csv that are looked at
-PART_BYTES = 1_000_000
+def read_columns(path: Path, config: DataConfig) -> Table:
+    """Read a table file as `config.columns` and `config.label` say, the rest by inference.
 
-
-def read_table(
-    path: Path,
-    label: str | None,
-    allow_missing: bool = False,
-    leave_out_unusable: bool = False,
-) -> RawData:
-    """Read a table of numbers: float32 rows in raw units, and the column `label` as classes.
-
-    Missing cells are NaN, if `allow_missing`. Columns of a .csv are separated by comma, semicolon
-    or tab, whichever its first line has most of. The unnamed column that pandas writes for row
-    numbers is left out, as is the index of a .parquet. With `leave_out_unusable`, columns are
-    prepared by `keep_usable_columns`; otherwise words are refused. Raises DataError.
+    Raises DataError, also for a name in them that is no column.
     """
-    frame = read_frame(path)
-    y, classes = (None, ()) if label is None else _read_class_column(frame, label, path.name)
-    inputs = frame if label is None else frame.drop(columns=label)
-    if inputs.shape[1] == 0:
-        raise DataError(f"{path.name} has no column to use as input. Add columns of numbers.")
-    notes: list[str] = []
-    if leave_out_unusable:
-        inputs, notes = keep_usable_columns(inputs)
-        if inputs.shape[1] == 0:
-            raise DataError(f"{path.name} has no column of use. {' '.join(notes[:3])}")
-    _check_numeric(inputs, label, path.name)
-    x = _check_values(inputs, path.name, allow_missing)
-    return RawData("table", x, y, classes, tuple(inputs.columns), notes=tuple(notes))
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """Read a .csv or .parquet as it stands, with columns of different names. Raises DataError."""
-    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    frame.columns = [drop_unprintable(str(column)) for column in frame.columns]
-    if len(frame) < 2:
+    raw = open_table(path)
+    if len(raw.frame) < 2:
         raise DataError(
-            f"{path.name} has {format_count(len(frame), 'row')}; a data set needs at least 2 rows."
+            f"{path.name} has {format_count(len(raw.frame), 'row')}; "
+            "a data set needs at least 2 rows."
         )
-    duplicates = sorted(frame.columns[frame.columns.duplicated()])
-    if duplicates:
-        raise DataError(f"{path.name} has two columns named {duplicates[0]!r}. Rename one.")
-    return frame
+    return understand_table(raw, config, path.name)
 
 
-# -- files
+def is_read_alike(table: Table, config: DataConfig) -> bool:
+    """Return True where a config would read a table's file as the table was read."""
+    schema = table.schema
+    same_label = config.label is None or config.label == (table.target or "")
+    return same_label and all(schema.get(n) == options for n, options in config.columns.items())
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        check_data_bytes(path.stat().st_size, path.name)
-        with path.open(encoding="utf-8-sig") as file:
-            header = file.readline(MAX_HEADER)
-        separator = max(",;\t", key=header.count)
-        check_table_size(count_lines(path), header.count(separator) + 1, path.name)
-        frame = pd.read_csv(
-            path, sep=separator, encoding="utf-8-sig", low_memory=False, skipinitialspace=True
-        )
-    except pd.errors.EmptyDataError as error:
-        raise DataError(
-            f"{path.name} is empty. Give it a line of column names, then rows of numbers."
-        ) from error
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"{path.name} is not a readable .csv file ({reason}). Save it as UTF-8 text."
-        ) from error
-    if not frame.index.equals(pd.RangeIndex(len(frame))):
-        raise DataError(
-            f"The rows of {path.name} hold more values than its first line has names. "
-            "Name every column."
-        )
-    _check_header(list(frame.columns), path.name)
-    return _without_row_numbers(frame)
+def read_table(path: Path, config: DataConfig) -> RawData:
+    """Read a table file as features and classes for a model. Raises DataError."""
+    return make_table_data(read_columns(path, config), config, path.name)
 
 
-def check_table_size(rows: int, columns: int, file_name: str) -> None:
-    """Raise DataError for a table of more columns or cells than one may have."""
+def check_width(rows: int, columns: int, file_name: str) -> None:
+    """Raise DataError where lists, taken apart, are more columns or cells than a table may have."""
     for count, name in ((columns, "columns"), (rows * columns, "cells")):
         limit = read_limit(name)
         if count > limit:
@@ -109,125 +87,184 @@ def check_table_size(rows: int, columns: int, file_name: str) -> None:
             )
 
 
-def count_lines(path: Path) -> int:
-    """Count the lines of a text file, whatever they hold."""
-    with path.open("rb") as file:
-        return sum(part.count(b"\n") for part in iter(lambda: file.read(PART_BYTES), b""))
+# -- from raw cells to columns
 
 
-def _check_header(columns: list[str], file_name: str) -> None:
-    """Raise DataError for a first line of data: all numbers, not only whole ones as 0, 1, 2."""
+def understand_table(
+    raw: RawTable, config: DataConfig, file_name: str, is_further: bool = False
+) -> Table:
+    """Return a raw table as columns; takes its frame apart, so that no cell is kept twice."""
+    chosen = dict(config.columns)
+    if config.label:
+        chosen[config.label] = chosen.get(config.label) or ColumnOptions(kind="target")
+    columns: dict[str, ReadColumn | None] = {}
+    words: dict[str, PlainCells] = {}
     try:
-        for column in columns:
-            float(column)
-    except ValueError:
-        return
-    if any("." in column for column in columns):
-        raise DataError(
-            f"The first line of {file_name} holds numbers instead of column names. "
-            "Put a line of names above it."
-        )
+        for name, cells in split_columns(raw.frame, keep_whole=set(chosen)):
+            options = chosen.get(name)
+            if options is None and config.inference == "earlier":
+                options = infer_earlier_options(name, cells, config.unusable == "leave_out")
+            if options is None:
+                columns[name] = infer_column(name, cells, raw.decimal)
+            else:
+                columns[name] = read_column(name, cells, options, raw.decimal)
+            if columns[name] is None:
+                words[name] = cells
+        marks = collect_missing_marks(columns.values())
+        for name, cells in words.items():
+            columns[name] = infer_words(name, cells, marks)
+    except DataError as error:
+        raise DataError(f"{file_name}: {error}") from error
+    known = {name: column for name, column in columns.items() if column is not None}
+    check_width(len(next(iter(known.values())).values) if known else 0, len(known), file_name)
+    if not is_further:
+        check_column_names(set(chosen) - set(known), known, file_name)
+    return finish_table(known, raw.notes, config)
 
 
-def _without_row_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    first = frame.iloc[:, 0]
-    if str(first.name) == "Unnamed: 0" and np.array_equal(first.to_numpy(), np.arange(len(first))):
-        return frame.iloc[:, 1:]
-    return frame
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            check_table_size(file.metadata.num_rows, len(file.schema_arrow), path.name)
-            check_parquet_size(path)
-            return _name_bytes(file.read().to_pandas())
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"{path.name} is not a readable .parquet file ({reason}). Save it again."
-        ) from error
-
-
-def _name_bytes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with cells of bytes as Python writes them: no text may be in them."""
-    for i in range(frame.shape[1]):  # by place: two columns may have one name
-        column = frame.iloc[:, i]
-        if column.dtype.kind == "O" and any(isinstance(cell, bytes) for cell in column):
-            frame.isetitem(i, column.map(repr, na_action="ignore").tolist())
-    return frame
-
-
-# -- values
-
-
-def _read_class_column(
-    frame: pd.DataFrame, label: str, file_name: str
-) -> tuple[Array, tuple[str, ...]]:
-    if label not in frame.columns:
-        raise DataError(
-            f"{file_name} has no column {label!r} to use as label; "
-            f"it has {list_few(list(frame.columns))}."
-        )
-    column = frame[label]
-    missing_count = int(column.isna().sum())
-    if missing_count:
-        raise DataError(
-            f"The label column {label!r} of {file_name} has "
-            f"{format_count(missing_count, 'missing value')}. Fill or drop."
-        )
-    is_numeric = column.dtype.kind in "iub"
-    return index_labels(column.to_numpy() if is_numeric else column.astype(str).to_numpy(dtype=str))
-
-
-def _check_numeric(inputs: pd.DataFrame, label: str | None, file_name: str) -> None:
-    """Raise DataError where a column holds something other than numbers."""
-    from pandas.api.types import is_numeric_dtype
-
-    wrong = [column for column in inputs.columns if not is_numeric_dtype(inputs[column].dtype)]
-    if not wrong:
-        return
-    examples = [f"{column!r} (such as {find_first_word(inputs[column])!r})" for column in wrong]
-    hint = "Encode them as numbers or drop them."
-    if label is None and len(wrong) == 1 and _may_be_class(inputs[wrong[0]]):
-        hint = (
-            f"Drop it, or name it as the label column, that is the class (data.label={wrong[0]})."
-        )
-    holds = "holds something" if len(wrong) == 1 else "hold something"
-    raise DataError(
-        f"{file_name} has {format_count(len(wrong), 'column')} that {holds} other than numbers: "
-        f"{list_few(examples)}. {hint}"
+def collect_missing_marks(columns: Iterable[ReadColumn | None]) -> frozenset[str]:
+    """Return the marks for missing cells that columns of numbers have, in small letters."""
+    return frozenset(
+        mark.lower()
+        for column in columns
+        if column is not None and column.options.kind in ("number", "count")
+        for mark in column.options.missing
+        if mark.lower() in MISSING_MARKS
     )
 
 
-def _may_be_class(column: pd.Series) -> bool:
-    return column.astype(str).nunique() <= len(column) / 2
-
-
-def _check_values(inputs: pd.DataFrame, file_name: str, allow_missing: bool) -> Array:
-    """Return (N, columns) float32, every value finite or, if `allow_missing`, NaN."""
-    with np.errstate(over="ignore"):
-        wide = inputs.to_numpy(dtype=np.float64, na_value=np.nan)
-        values = wide.astype(np.float32)
-    columns = list(inputs.columns)
-    if not allow_missing:
-        _refuse_values(
-            np.isnan(wide), "missing", columns, file_name, ", or set data.missing to keep"
-        )
-    _refuse_values(np.isinf(values), "infinite or too large", columns, file_name)
-    return values
-
-
-def _refuse_values(
-    wrong: Array, problem: str, columns: list[str], file_name: str, hint: str = ""
-) -> None:
-    """Raise DataError if any value of `wrong`, (N, columns) bool, is true."""
-    counts = [f"{name!r} ({n})" for name, n in zip(columns, wrong.sum(0), strict=True) if n]
-    if counts:
+def check_column_names(wrong: set[str], columns: Mapping[str, ReadColumn], file_name: str) -> None:
+    """Raise DataError for chosen names that no column has."""
+    if wrong:
+        verb = "is no column" if len(wrong) == 1 else "are no columns"
         raise DataError(
-            f"{file_name} has {problem} values in {list_few(counts)}. "
-            f"Fill them or drop those rows{hint}."
+            f"{list_few(sorted(map(repr, wrong)))} {verb} of {file_name}; "
+            f"it has {list_few(list(columns))}. Correct data.label or data.columns."
         )
+
+
+def finish_table(
+    columns: dict[str, ReadColumn], notes: tuple[str, ...], config: DataConfig
+) -> Table:
+    """Return the table with its target and its pictures found, where nothing is chosen."""
+    has_target = any(column.options.kind == "target" for column in columns.values())
+    if config.label is None and config.inference == "current" and not has_target:
+        open_columns = {n: c for n, c in columns.items() if n not in config.columns}
+        name = find_target(open_columns)
+        if name is not None:
+            columns[name] = make_target(columns[name])
+    pixels = find_pixel_columns(columns)
+    for name in pixels:
+        if columns[name].options.kind == "ignored":  # a pixel that is never on keeps its place
+            cells, options = PlainCells(columns[name].values), ColumnOptions(kind="number")
+            columns[name] = read_column(name, cells, options, ".")
+    notes = (*notes, describe_pixels(pixels)) if pixels else notes
+    return Table(tuple(columns.values()), notes)
+
+
+def make_target(column: ReadColumn) -> ReadColumn:
+    """Return an inferred column as the label of its table."""
+    options = ColumnOptions(kind="target", missing=column.options.missing)
+    note = join_notes("Taken as the label for its name.", column.note.replace(": left out.", "."))
+    return read_target(column.name, PlainCells(column.values), options, ".", note)
+
+
+# -- from columns to features
+
+
+def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData:
+    """Return features (N, F) float32, classes and notes of a table. Raises DataError.
+
+    Missing cells are NaN; they are refused with `config.missing` refuse, and columns that would
+    be left out with `config.unusable` refuse.
+    """
+    if config.unusable == "refuse":
+        refuse_left_out(table, config, file_name)
+    if config.missing == "refuse":
+        refuse_missing(table, file_name)
+    inputs = [column for column in table.columns if column.is_input]
+    notes = (*table.notes, *describe_columns_briefly(table))
+    if not inputs:
+        raise DataError(
+            f"{file_name} has no column of use as input. {' '.join(notes[:3])} "
+            "Choose with data.columns.NAME=KIND how one is read, or add columns of numbers."
+        )
+    y, classes = compute_labels(table)
+    pixels = find_pixel_columns({column.name: column for column in inputs})
+    if config.pixels == "pictures" and len(pixels) == len(inputs):
+        x = make_pictures(inputs, file_name)
+        return RawData("image", x, y, classes, notes=notes, schema=table.schema)
+    x, names = compute_features(inputs)
+    return RawData("table", x, y, classes, names, notes=notes, schema=table.schema)
+
+
+def refuse_left_out(table: Table, config: DataConfig, file_name: str) -> None:
+    """Raise DataError for columns that are left out though nobody chose that."""
+    wrong = [
+        f"{column.name!r} ({column.note.rstrip('.')})"
+        for column in table.columns
+        if column.options.kind in LEFT_OUT_KINDS and column.name not in config.columns
+    ]
+    if wrong:
+        raise DataError(
+            f"{file_name} has {format_count(len(wrong), 'column')} that would be left out: "
+            f"{list_few(wrong)}. Choose with data.columns.NAME=KIND, or set data.unusable to "
+            "leave_out."
+        )
+
+
+def refuse_missing(table: Table, file_name: str) -> None:
+    """Raise DataError where cells of inputs or labels are missing."""
+    wrong = [
+        f"{column.name!r} ({column.missing})"
+        for column in table.columns
+        if column.missing and column.options.kind not in LEFT_OUT_KINDS
+    ]
+    if wrong:
+        raise DataError(
+            f"{file_name} has missing values in {list_few(wrong)}. "
+            "Fill them or drop those rows, or set data.missing to keep."
+        )
+
+
+def describe_columns_briefly(table: Table) -> tuple[str, ...]:
+    """Return few sentences on what was guessed, changed or left out, columns together."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for column in table.columns:
+        if column.note:
+            names[column.note].append(repr(column.name))
+    listed = [f"{list_few(group, 4)}: {note}" for note, group in names.items()]
+    rest = len(listed) - MAX_NOTES
+    if rest <= 1:
+        return tuple(listed)
+    more = f"There are notes on {rest} more columns: `aecore data` lists them."
+    return (*listed[:MAX_NOTES], more)
+
+
+# -- further files
+
+
+def read_further_columns(path: Path, config: DataConfig) -> Table:
+    """Read a further file of the kind that `config.columns` describe, in any order of columns.
+
+    New columns are inferred; `match_columns` says which are absent. Raises DataError.
+    """
+    raw = open_table(path)
+    return understand_table(raw, config, path.name, is_further=True)
+
+
+def read_further_table(path: Path, config: DataConfig) -> RawData:
+    """Read a further file as the features that `config.columns` describe, and its classes.
+
+    Raises DataError where a column is absent.
+    """
+    table = read_further_columns(path, config)
+    x = match_columns(table, config.columns, path.name)
+    y, classes = compute_labels(table)
+    notes = (
+        *table.notes,
+        *describe_columns_briefly(table),
+        *describe_new_columns(table, config.columns),
+    )
+    names = list_schema_features(config.columns)
+    return RawData("table", x, y, classes, names, notes=notes, schema=dict(config.columns))

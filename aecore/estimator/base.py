@@ -6,7 +6,7 @@ import copy
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,10 @@ from aecore.runs.estimator_state import (
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
+
+MAX_NAMED = 8  # columns in a sentence
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rows = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -81,6 +85,7 @@ class AutoencoderEstimator(BaseEstimator):
         """Return X as floating numbers; ValueError by scikit-learn says what is wrong."""
         if not is_fitting:
             check_is_fitted(self, "model_")
+        check_numeric_columns(X)
         rows = validate_data(
             self,
             X,
@@ -162,3 +167,36 @@ class AutoencoderEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._allows_missing
         return tags
+
+
+def check_numeric_columns(X: object) -> None:
+    """Raise ValueError for a data frame with columns of words, naming them and the cure."""
+    import pandas as pd
+
+    if not isinstance(X, pd.DataFrame):
+        return
+    wrong = [repr(str(name)) for i, name in enumerate(X.columns) if not _is_numeric(X.iloc[:, i])]
+    if wrong:
+        more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
+        raise ValueError(
+            f"{', '.join(wrong[:MAX_NAMED])}{more}: words, dates or flags with gaps, but the "
+            "estimator takes numbers. Encode such columns, as one-hot by scikit-learn's "
+            "OneHotEncoder in a ColumnTransformer, or leave them out."
+        )
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    """Return True for numbers; not for flags with gaps, which would be filled with fractions."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if is_bool_dtype(column.dtype):
+        return not column.isna().any()
+    if is_numeric_dtype(column.dtype):
+        return True
+    if column.dtype != object:
+        return False
+    try:
+        column.astype(float)
+    except (ValueError, TypeError):
+        return False
+    return True

@@ -33,8 +33,15 @@ class ColumnOptions(Options):
         (), max_length=1000, description="Its words, in order: an input for each."
     )
     parts: tuple[DatePart, ...] = Field((), description="Inputs that a date becomes.")
+    written: str = Field(
+        "", max_length=60, description="How its dates are written, such as %d/%m/%Y or ISO8601."
+    )
     decimal: Literal[".", ","] = Field(".", description="The mark before the decimals.")
-    unit: str = Field("", max_length=40, description="Taken off each cell, such as % or kg.")
+    unit: str = Field(
+        "",
+        max_length=40,
+        description="Taken off each cell, such as % or kg; of a date's time: days since which day.",
+    )
     missing: tuple[Word, ...] = Field(
         (), max_length=100, description="Cells that are taken as missing, besides empty ones."
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from aecore.errors import ConfigError
-from aecore.model.columns import ColumnOptions
+from aecore.model.data_config import DataConfig
 from aecore.model.parts.base import Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
@@ -18,12 +18,23 @@ from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
 
+__all__ = [
+    "VERSION",
+    "DataConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainConfig",
+    "describe_validation_error",
+    "format_option_path",
+    "parse_options",
+    "shorten_text",
+]
+
 VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
 MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
-ColumnName = Annotated[str, StringConstraints(max_length=1000)]
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
@@ -89,7 +100,7 @@ class ModelConfig(Options):
         if self.missing and self.scaling != "standard":
             raise ValueError(
                 "cells may be missing in tables only, and with scaling standard, "
-                "where zero is the mean"
+                "where zero is the mean: fill them, or choose another variant"
             )
 
     def check_likelihood(self) -> None:
@@ -128,69 +139,6 @@ class ModelConfig(Options):
     def has_prior(self) -> bool:
         """True where codes are trained towards N(0, I), so that sampling from it makes sense."""
         return self.bottleneck.is_variational or any(p.matches_prior for p in self.penalties)
-
-
-class DataConfig(Options):
-    """Which examples, and how they are divided."""
-
-    name: str = Field(
-        "digits", min_length=1, max_length=4096, description="A data set's name, or a path."
-    )
-    label: str | None = Field(
-        None, max_length=256, description="Table column that holds the class; never an input."
-    )
-    columns: dict[ColumnName, ColumnOptions] = Field(
-        {},
-        max_length=100_000,
-        description="How columns of a table are read, by their names: number, category, date ...",
-    )
-    test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="Held out where the set has no test split of its own."
-    )
-    validation_fraction: float = Field(
-        0.05, ge=0, lt=1, description="Share of the training examples that choose the best epoch."
-    )
-    missing: Literal["refuse", "keep"] = Field(
-        "refuse",
-        description="Missing cells of a table: refused, or kept for the model to leave out of its "
-        "loss.",
-    )
-    unusable: Literal["refuse", "leave_out"] = Field(
-        "refuse",
-        description="What cannot be read as it is, an odd file among images or a column of words: "
-        "refused; or left out with a note, and words of few kinds become a column each.",
-    )
-    side: int | None = Field(
-        None,
-        ge=4,
-        le=1024,
-        description="Images of a folder or .zip are cropped to a square and resized to this.",
-    )
-    train_class: str | None = Field(
-        None,
-        max_length=256,
-        description="Train with this class alone, the normal one; the test set keeps all.",
-    )
-    split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
-    limit: int | None = Field(
-        None, ge=2, description="Use at most this many training and test examples."
-    )
-    binarise: Literal["none", "static", "dynamic"] = Field(
-        "none",
-        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at "
-        "every training step.",
-    )
-
-    @field_validator("columns", mode="before")
-    @classmethod
-    def name_kinds(cls, columns: Any) -> Any:
-        """Let a kind alone stand for its options: `{"age": "number"}`."""
-        if not isinstance(columns, dict):
-            return columns
-        return {
-            name: {"kind": options} if isinstance(options, str) else options
-            for name, options in columns.items()
-        }
 
 
 class TrainConfig(Options):
@@ -243,10 +191,6 @@ class RunConfig(Options):
     @model_validator(mode="after")
     def check(self) -> RunConfig:
         """Raise ValueError if data and training do not fit the model."""
-        if self.data and self.data.missing == "keep" and not self.model.missing:
-            raise ValueError(
-                "data.missing keep needs a model that allows for it: set missing to true"
-            )
         if self.training and self.training.pretrain_epochs:
             self.check_pretraining()
         return self
@@ -259,7 +203,8 @@ class RunConfig(Options):
             )
         if self.model.missing:
             raise ValueError(
-                "layer-wise pretraining needs whole examples; set pretrain_epochs to 0"
+                "layer-wise pretraining needs whole examples: set pretrain_epochs to 0, or fill "
+                "the missing cells"
             )
 
 

@@ -45,6 +45,7 @@ class RowTraits(NamedTuple):
     is_binary: bool = False  # every value is one of the same two
     is_zero_or_one: bool = False  # these are 0 and 1
     has_extremes: bool = False  # some scaled values lie beyond CLIP
+    has_missing: bool = False  # some cells are missing
 
 
 def fit_columns(x: Tensor, scaling: ScalingKind, may_miss: bool = False) -> Scaling:
@@ -161,7 +162,8 @@ def describe_rows(x: Tensor, others: Tensor, is_part: bool = False) -> RowTraits
     if pair is not None and len(others) and find_value_pair(others, pair) is None:
         pair = None
     has_extremes = is_part or bool(find_column_traits(x, others).clipped.any())
-    return RowTraits(pair is not None, pair == (0.0, 1.0), has_extremes)
+    has_missing = bool(x.isnan().any() or others.isnan().any())
+    return RowTraits(pair is not None, pair == (0.0, 1.0), has_extremes, has_missing)
 
 
 def find_value_pair(

@@ -24,7 +24,7 @@ from aecore.model.config import VERSION, RunConfig, parse_options, shorten_text
 
 # one entry: several are written in no fixed order, and equal models must have equal bytes
 FORMAT = {"aecore_format": "1"}
-MAX_CONFIG_BYTES = 100_000
+MAX_CONFIG_BYTES = 4_000_000  # the kinds of 100,000 columns
 DTYPE_NAMES = {
     torch.float32: "F32",
     torch.float64: "F64",

@@ -25,7 +25,8 @@ from pydantic import ValidationError
 
 from aecore.data.image_sources import holds_encoded_images
 from aecore.data.images import IMAGE_SUFFIXES, count_image_sizes
-from aecore.data.tables import read_frame
+from aecore.data.table_files import is_table_file
+from aecore.data.tables import read_columns
 from aecore.errors import DataError
 from aecore.files import write_text_file
 from aecore.limits import read_limit
@@ -35,7 +36,7 @@ from aecore.runs.drafts import open_draft_file
 from aecore.runs.listing import runs_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from aecore.data.column_values import Table
 
 PACKED_SUFFIXES = ".aez"  # what aecore.tasks.compress writes
 UPLOAD_SUFFIXES = (".zip", ".csv", ".parquet", ".npz", ".npy", *IMAGE_SUFFIXES)
@@ -43,9 +44,6 @@ SETTINGS_FILE = ".set.json"
 HOUR = 3600.0
 IMAGES_FOLDER = "images"
 MAX_FILE_NAME_BYTES = 200
-# what a column of classes may be called, and how many classes it may have
-LABEL_NAMES = ("class", "label", "target", "species", "category", "diagnosis", "y")
-MAX_CLASSES = 100
 SIDES = (16, 28, 32, 64)  # pixels, of squares that pictures of several sizes are read as
 
 
@@ -88,7 +86,7 @@ class UploadedData:
             saved = DataConfig.model_validate_json((self.path / SETTINGS_FILE).read_text())
             return saved.model_copy(update={"name": source})
         except (OSError, ValueError, ValidationError):
-            return DataConfig(name=source, unusable="leave_out")
+            return DataConfig(name=source)
 
     def save(self, config: DataConfig) -> None:
         """Keeps how it is to be read."""
@@ -121,20 +119,21 @@ class UploadedData:
             draft.unlink(missing_ok=True)
 
 
-def guess_settings(upload: UploadedData) -> DataConfig:
+def guess_settings(upload: UploadedData, table: Table | None = None) -> DataConfig:
     """Guesses how a new set is best read; DataError where it cannot be read at all.
 
-    Pictures of several sizes are read as small squares; the classes are in a column of a telling
-    name.
+    The kinds of a table's columns are kept; `table` is what was read of it, if it was.
+    Pictures of several sizes are read as small squares.
     """
     config = upload.config()
     path = Path(config.name)
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".parquet") and not holds_encoded_images(path):
-        label = _guess_label_column(read_frame(path))
-        return config.model_copy(update={"label": label, "missing": "keep"})
-    if suffix in (".npz", ".npy"):
+    if path.suffix.lower() in (".npz", ".npy"):
         return config
+    if is_own_table(path):
+        table = table or read_columns(path, config)
+        return config.model_copy(
+            update={"columns": table.schema, "label": table.target or config.label}
+        )
     sizes = count_image_sizes(path)
     if len(sizes) == 1 and max(max(size) for size in sizes) <= SIDES[-1]:
         return config
@@ -143,15 +142,9 @@ def guess_settings(upload: UploadedData) -> DataConfig:
     return config.model_copy(update={"side": side})
 
 
-def _guess_label_column(frame: pd.DataFrame) -> str | None:
-    """Returns the first column that is named like one of classes, if it can be used as such."""
-    named = [name for name in frame.columns if name.strip().lower() in LABEL_NAMES]
-    if not named:
-        return None
-    column = frame[named[0]]
-    if column.isna().any():
-        return None
-    return None if column.astype(str).nunique() > MAX_CLASSES else named[0]
+def is_own_table(path: Path) -> bool:
+    """Returns True for a file that is read as a table: no folder, arrays or pictures."""
+    return path.is_file() and is_table_file(path) and not holds_encoded_images(path)
 
 
 def read_upload_bytes() -> int:

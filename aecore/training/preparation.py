@@ -38,12 +38,18 @@ def require_settings(run: Run, config: RunConfig) -> tuple[DataConfig, TrainConf
     return config.data, config.training
 
 
-def check_input_shape(dataset: Dataset, config: DataConfig, expected: tuple[int, ...]) -> None:
-    """Raises RunError where the data changed after the run was made."""
-    if dataset.input_shape != expected:
+def check_examples(dataset: Dataset, config: DataConfig, model: ModelConfig) -> None:
+    """Raises RunError where the data changed after the run was made, or have cells too few."""
+    if dataset.input_shape != model.input_shape:
         raise RunError(
             f"{config.name} now has examples of shape {dataset.input_shape}, but this run was "
-            f"made for {expected}. Restore the data or start a new run."
+            f"made for {model.input_shape}. Restore the data or start a new run."
+        )
+    x = dataset.train.x
+    if not model.missing and x.is_floating_point() and x.isnan().any():
+        raise RunError(
+            f"{config.name} has missing cells, but this model is for whole examples. "
+            "Set missing to true, or fill the cells."
         )
 
 

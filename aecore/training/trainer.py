@@ -31,7 +31,7 @@ from aecore.training.failures import is_lost_connection, record_failure, record_
 from aecore.training.position import Position, restore_position
 from aecore.training.preparation import (
     build_initial_model,
-    check_input_shape,
+    check_examples,
     freeze_statistics,
     prepare_training_data,
     require_settings,
@@ -90,7 +90,7 @@ class Trainer:
         self.device = self.open_device()
         dataset = load_dataset(data_config, self.writer.report_download)
         self.writer.write_state(note="")
-        check_input_shape(dataset, data_config, self.config.model.input_shape)
+        check_examples(dataset, data_config, self.config.model)
         data = prepare_training_data(dataset, data_config, self.device)
         self.x, self.validation, self.sample, self.test = data
         self.model = build_initial_model(

@@ -16,12 +16,18 @@ import pandas as pd
 import torch
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.image_sources import holds_encoded_images
 from aecore.data.images import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
+from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.uploads import UploadedData, create_upload, guess_settings, list_uploads
+from aecore.runs.uploads import (
+    UploadedData,
+    create_upload,
+    guess_settings,
+    is_own_table,
+    list_uploads,
+)
 from aecore.tasks.compress import compress_examples, expand_file
 from bench.reliability import odd_pictures, odd_tables
 from bench.reliability.part import Outcome, Part
@@ -29,7 +35,7 @@ from bench.reliability.run_visit import describe_fault, send_to_browser
 from bench.reliability.sandbox import Verdict, try_case
 from bench.reliability.scratch import compare_trees, record_tree
 from ui.data.preview import SHOWN_PICTURES, SHOWN_ROWS, describe_column
-from ui.kit.cache import load_cached_data, load_cached_frame
+from ui.kit.cache import load_cached_data, load_cached_table
 
 MODEL = "mnist-vae"  # whose compressed files are opened
 COPIED = 1_000_000  # bytes of a file at a time
@@ -188,10 +194,10 @@ def show_upload(upload: UploadedData) -> None:
     send_to_browser([*dataset.notes, *dataset.classes[:50], upload.name])
     source = Path(config.name)
     assert upload.size() and upload in list_uploads()
-    if source.suffix.lower() in (".csv", ".parquet") and not holds_encoded_images(source):
-        frame = load_cached_frame(config.name, source.stat().st_mtime)
-        rows = [describe_column(frame[column], dataset, config) for column in frame.columns]
-        send_to_browser([pd.DataFrame(rows), frame.head(SHOWN_ROWS)])
+    if is_own_table(source):
+        table = load_cached_table(config)
+        rows = [describe_column(column) for column in table.columns]
+        send_to_browser([pd.DataFrame(rows), make_frame(table, SHOWN_ROWS)])
     elif dataset.kind == "image":
         send_to_browser(draw_grid(as_float(dataset.train.x[:SHOWN_PICTURES]), 8))
     else:

@@ -18,7 +18,7 @@ from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
 from ui.apply_anomaly.ranking import tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
-from ui.kit.inputs import fill_missing_inputs, load_fitted_rows
+from ui.kit.inputs import fill_missing_inputs, load_fitted_inputs
 
 
 def read_metrics(app):
@@ -151,7 +151,7 @@ def test_the_file_holds_ones_own_columns_and_never_writes_over_them(trained, no_
     run, _ = own_run(trained, write_people(150))
     sets, new = load_dataset(run.config().data), write_people(30, 1)
     one = bring_data("new.csv", new.to_csv(index=False).encode())
-    given = fill_missing_inputs(load_fitted_rows(one.config(), "new.csv", sets.columns), sets)
+    given = fill_missing_inputs(load_fitted_inputs(run, sets, one.config(), "new.csv"), sets)
     net = Autoencoder.load(run.path)
     scores = score_anomalies(net, given.x)
     judged = ScoredInputs(

@@ -41,19 +41,19 @@ def test_a_first_visit_says_what_can_be_brought_and_how_much(open_page):
     assert "512 MB a set" in read_texts(app) and "Bring a zip of pictures" in app.info[0].value
 
 
-def test_a_table_is_shown_by_what_its_columns_are_used_as(open_page):
+def test_a_table_is_shown_by_what_its_columns_are_read_as(open_page):
     bring_data("people.csv", PEOPLE.encode())
     app = open_page("data.py")
     assert not app.exception and not app.error
-    used = app.dataframe[0].value.set_index("column")["used as"].to_dict()
+    used = app.dataframe[0].value.set_index("column")["read as"].to_dict()
     assert used == {
         "age": "number",
-        "city": "2 words",
-        "note": "left out",
-        "one": "left out",
-        "class": "class",
+        "city": "category",
+        "note": "id",
+        "one": "ignored",
+        "class": "target",
     }
-    assert "'note' holds 60 different texts" in read_texts(app)
+    assert "'note': 60 different words" in read_texts(app)
     assert [metric.value for metric in app.metric] == ["48", "12", "3 columns", "2", "none"]
 
 

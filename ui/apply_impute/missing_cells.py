@@ -8,7 +8,8 @@ import streamlit as st
 from torch import Tensor
 
 from aecore.data.splits import Dataset
-from aecore.data.table_columns import fill_table
+from aecore.data.table_columns import make_schema
+from aecore.data.table_filling import fill_table
 from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.impute import impute_cells
@@ -35,7 +36,7 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     if frame is None:
         frame = pd.DataFrame(inputs.x.numpy(), columns=list(dataset.columns))
     x = load_imputed_rows(str(run.path), run.version(), digest_examples(inputs.x), run, inputs.x)
-    result = fill_table(frame, dataset.columns, x.numpy())
+    result = fill_inputs(inputs, dataset, x)
     st.caption(
         f"{int(frame.isna().sum().sum() - result.isna().sum().sum()):,} cells are filled; all else "
         "is as it was. Filled cells are marked."
@@ -45,6 +46,14 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     stem = f"{run.id}-filled"
     offer_csv("Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary")
     offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
+
+
+def fill_inputs(inputs: Inputs, dataset: Dataset, x: Tensor) -> pd.DataFrame:
+    """Returns a table as it was brought, or rows of numbers, with missing cells taken from x."""
+    if inputs.table is None:
+        return pd.DataFrame(x.numpy(), columns=list(dataset.columns))
+    schema = dataset.schema or make_schema(dataset.columns)
+    return fill_table(inputs.table, schema, x.numpy())
 
 
 @keep_in_memory("Filling the table ...")

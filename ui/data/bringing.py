@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,8 +14,14 @@ from aecore.limits import is_public, read_limit
 from aecore.names import escape_name
 from aecore.runs.ownership import Visitor, claim_folder
 from aecore.runs.storage import reserve_storage
-from aecore.runs.uploads import UploadedData, create_upload, guess_settings, read_upload_bytes
-from ui.kit.cache import load_cached_data
+from aecore.runs.uploads import (
+    UploadedData,
+    create_upload,
+    guess_settings,
+    is_own_table,
+    read_upload_bytes,
+)
+from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job
 from ui.kit.links import set_linked
@@ -113,7 +120,10 @@ def accept_upload(upload: UploadedData) -> None:
     """Read a set that has come as is best; remove it and say why where it cannot be read."""
     try:
         with st.spinner(f"Reading {escape_name(upload.name)} ..."):
-            upload.save(guess_settings(upload))
+            source, table = upload.config(), None
+            if is_own_table(Path(source.name)):
+                table = load_cached_table(source)
+            upload.save(guess_settings(upload, table))
             load_cached_data(upload.config())
     except AecoreError as error:
         st.session_state["own_problem"] = str(error)

@@ -10,15 +10,15 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.image_sources import holds_encoded_images
+from aecore.data.column_values import ReadColumn
 from aecore.data.splits import Dataset, as_float
-from aecore.data.table_columns import parse_numbers
+from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
 from aecore.names import escape_name
-from aecore.runs.uploads import SIDES, UploadedData
+from aecore.runs.uploads import SIDES, UploadedData, is_own_table
 from ui.data.bringing import OWN_SET_KEY
-from ui.kit.cache import load_cached_data, load_cached_frame
+from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.links import forget_linked, select_linked
 from ui.kit.memory import forget_deleted, keep_in_memory
 from ui.kit.messages import show_error
@@ -52,7 +52,7 @@ def show_set(upload: UploadedData) -> None:
     """Show a set as it is read: how that can be changed, its use, and what it looks like."""
     config = upload.config()
     source = Path(config.name)
-    is_table = source.suffix.lower() in (".csv", ".parquet") and not holds_encoded_images(source)
+    is_table = is_own_table(source)
     try:
         config = show_reading_controls(upload, config, is_table)
         dataset = load_cached_data(config)
@@ -66,7 +66,7 @@ def show_set(upload: UploadedData) -> None:
         notes = "\n".join(f"- {escape_name(note, NOTE_LETTERS)}" for note in dataset.notes)
         st.markdown(f"**Left out or changed**\n\n{notes}")
     if is_table:
-        show_table_preview(config, dataset)
+        show_table_preview(config)
     else:
         show_examples_preview(dataset)
 
@@ -79,7 +79,7 @@ def show_reading_controls(upload: UploadedData, config: DataConfig, is_table: bo
     row = st.container(horizontal=True, vertical_alignment="bottom")
     changes: dict[str, Any] = {}
     if is_table:
-        changes["label"] = choose_label_column(row, upload, config)
+        changes = choose_label_column(row, upload, config)
     elif Path(config.name).suffix.lower() not in (".npz", ".npy"):
         changes["side"] = choose_picture_side(row, upload, config)
     if any(getattr(config, name) != value for name, value in changes.items()):
@@ -90,19 +90,24 @@ def show_reading_controls(upload: UploadedData, config: DataConfig, is_table: bo
 
 def choose_label_column(
     row: DeltaGenerator, upload: UploadedData, config: DataConfig
-) -> str | None:
-    """Show a select box over the columns of a table; return that of the classes, or None."""
-    names = list(load_cached_frame(config.name, Path(config.name).stat().st_mtime).columns)
+) -> dict[str, Any]:
+    """Show a select box over the columns of a table; return what changes of how it is read."""
+    table = load_cached_table(config)
+    names = [column.name for column in table.columns]
     options = [NO_LABEL, *names]
     option = row.selectbox(
         "Class column",
         options,
-        options.index(config.label) if config.label in names else 0,
+        options.index(table.target) if table.target else 0,
         key=f"label-{upload.token}",
         width=260,
         help="Never an input; colours maps and judges what is found.",
     )
-    return None if option == NO_LABEL else option
+    label = "" if option == NO_LABEL else option
+    if label == (table.target or ""):
+        return {}
+    others = {n: o for n, o in config.columns.items() if n not in (table.target, label)}
+    return {"label": label, "columns": others}
 
 
 def choose_picture_side(
@@ -164,45 +169,35 @@ def show_examples_preview(dataset: Dataset) -> None:
     )
 
 
-def show_table_preview(config: DataConfig, dataset: Dataset) -> None:
+def show_table_preview(config: DataConfig) -> None:
     """Show what became of each column of a table, and its first rows."""
-    version = Path(config.name).stat().st_mtime
-    columns = describe_columns(config, version, dataset)
+    columns = describe_columns(config, Path(config.name).stat().st_mtime)
     st.dataframe(columns, hide_index=True, alt="The columns of the table")
-    frame = load_cached_frame(config.name, version)
-    st.dataframe(frame.head(SHOWN_ROWS), hide_index=True, alt="The first rows of the table")
+    frame = make_frame(load_cached_table(config), SHOWN_ROWS)
+    st.dataframe(frame, hide_index=True, alt="The first rows of the table")
 
 
 @keep_in_memory("Counting ...")
-def describe_columns(config: DataConfig, version: float, _dataset: Dataset) -> pd.DataFrame:
+def describe_columns(config: DataConfig, version: float) -> pd.DataFrame:
     """Returns a row for each column of a table: what it holds and what became of it."""
-    frame = load_cached_frame(config.name, version)
-    return pd.DataFrame([describe_column(frame[name], _dataset, config) for name in frame.columns])
+    return pd.DataFrame([describe_column(column) for column in load_cached_table(config).columns])
 
 
-def describe_column(column: pd.Series, dataset: Dataset, config: DataConfig) -> dict[str, Any]:
+def describe_column(column: ReadColumn) -> dict[str, Any]:
     """Returns what a column of a table holds, and what it is used as."""
-    numbers = parse_numbers(column)
+    shown = pd.Series(column.values.drop_null().slice(0, 1).to_pylist(), dtype=object)
+    is_number = column.values.type in ("int64", "double")
+    numbers = pd.Series(column.values.to_numpy() if is_number else [], dtype=float)
     return {
         "column": column.name,
-        "used as": describe_column_use(str(column.name), dataset, config),
-        "missing": int(column.isna().sum()),
-        "different": int(column.astype(str).nunique()),
+        "read as": column.options.kind,
+        "missing": column.missing,
         "least": numbers.min(),
         "mean": numbers.mean(),
         "most": numbers.max(),
-        "such as": str(next(iter(column.dropna()), ""))[:40],
+        "such as": str(next(iter(shown), ""))[:40],
+        "note": column.note,
     }
-
-
-def describe_column_use(name: str, dataset: Dataset, config: DataConfig) -> str:
-    """Returns what a column is used as: class, number, words, or nothing."""
-    if name == config.label:
-        return "class"
-    if name in dataset.columns:
-        return "number"
-    words = sum(column.startswith(f"{name}=") for column in dataset.columns)
-    return f"{words} words" if words else "left out"
 
 
 # -- what can be done with it

@@ -10,7 +10,6 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -27,10 +26,17 @@ from aecore.analysis.latent import (
 )
 from aecore.analysis.metrics import evaluate_model
 from aecore.analysis.pictures import encode_gif
+from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
-from aecore.data.splits import Dataset, as_float
+from aecore.data.splits import Dataset, as_float, make_dataset
 from aecore.data.stand_in import load_data_or_stand_in, make_stand_in_digits
-from aecore.data.tables import read_frame
+from aecore.data.tables import (
+    Table,
+    is_read_alike,
+    make_table_data,
+    read_columns,
+    read_further_columns,
+)
 from aecore.errors import CheckpointError
 from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.packs import MapInputs
@@ -38,6 +44,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.run import Run
+from aecore.runs.uploads import is_own_table
 from ui.kit.links import read_inputs_owner
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
@@ -55,16 +62,47 @@ def get_model(run: Run) -> Autoencoder:
     return load_cached_model(str(run.path), run.version())
 
 
-@keep_in_memory("Reading the data ...", decodes=True)
 def load_cached_data(config: DataConfig) -> Dataset:
-    """Returns the data set that a config describes."""
+    """Returns the data set that a config describes; a table is not read again for it."""
+    if config.name not in CATALOG and is_own_table(Path(config.name)):
+        return load_table_data(config)
+    return load_other_data(config)
+
+
+@keep_in_memory("Reading the data ...", decodes=True)
+def load_other_data(config: DataConfig) -> Dataset:
+    """Returns a data set that is no table of its own."""
     return load_dataset(config)
 
 
+@keep_in_memory("Reading the data ...")
+def load_table_data(config: DataConfig) -> Dataset:
+    """Returns the data set of a table file, made of what is kept of it."""
+    name = Path(config.name).name
+    return make_dataset(name, make_table_data(load_cached_table(config), config, name), config)
+
+
+def load_cached_table(config: DataConfig) -> Table:
+    """Returns a table file as it is understood; nobody changes it. Raises DataError.
+
+    It is parsed once for all that read it alike, as inferred or by the same choices.
+    """
+    version = Path(config.name).stat().st_mtime
+    plain = DataConfig(name=config.name)
+    if config.inference == "current":
+        table = load_table_as(plain, version)
+        if is_read_alike(table, config):
+            return table
+    fields = ("label", "columns", "inference", "unusable")
+    choices = {field: getattr(config, field) for field in fields}
+    return load_table_as(plain.model_copy(update=choices), version)
+
+
 @keep_in_memory("Reading the table ...", decodes=True)
-def load_cached_frame(path: str, version: float) -> pd.DataFrame:
-    """Returns a .csv or .parquet as it stands; nobody changes it."""
-    return read_frame(Path(path))
+def load_table_as(config: DataConfig, version: float, is_further: bool = False) -> Table:
+    """Returns a table file as a config says, or as a further file of the kind that it describes."""
+    read = read_further_columns if is_further else read_columns
+    return read(Path(config.name), config)
 
 
 @keep_in_memory()

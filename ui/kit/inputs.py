@@ -13,13 +13,18 @@ import torch.nn.functional as F
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
+from aecore.data.column_values import Table
 from aecore.data.datasets import read_dataset
 from aecore.data.splits import Dataset, as_float
-from aecore.data.table_columns import match_columns
-from aecore.data.tables import read_frame
+from aecore.data.table_columns import describe_new_columns, make_schema, match_columns
+from aecore.data.table_filling import make_frame
+from aecore.data.table_labels import compute_labels
+from aecore.data.tables import is_read_alike
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
+from aecore.runs.uploads import is_own_table
+from ui.kit.cache import load_cached_table, load_table_as
 from ui.kit.links import (
     format_selection_key,
     keep_inputs_owner,
@@ -50,6 +55,7 @@ class Inputs(NamedTuple):
     names: tuple[str, ...]  # of files, one an example; empty where there are none
     frame: pd.DataFrame | None  # the rows of a table as they were brought, with all their columns
     remark: str  # what was done to make them fit; empty where nothing was
+    table: Table | None = None  # the same, as it was understood
     brought: bool = False  # by the visitor: not a part of the run's own data
     rows: np.ndarray | None = None  # of the test set, where these are only some of it
     short_name: str = ""  # before an example's number: "test set"; empty where it is the name
@@ -90,7 +96,7 @@ def choose_inputs(
     if option in sets:
         try:
             upload = sets[option]
-            inputs = load_fitted_inputs(run, dataset.columns, upload.config(), upload.name)
+            inputs = load_fitted_inputs(run, dataset, upload.config(), upload.name)
             inputs = inputs._replace(brought=True)
         except AecoreError as error:
             show_error(error)
@@ -160,12 +166,17 @@ def fill_with_means(x: Tensor, dataset: Dataset) -> Tensor:
 # -- the visitor's own sets
 
 
-@keep_in_memory("Reading your data ...", decodes=True)
-def load_fitted_inputs(run: Run, columns: tuple[str, ...], config: DataConfig, name: str) -> Inputs:
+def load_fitted_inputs(run: Run, dataset: Dataset, config: DataConfig, name: str) -> Inputs:
     """Returns a visitor's set as this run takes it. Raises DataError where it cannot."""
+    if len(dataset.input_shape) == 1 and is_own_table(Path(config.name)):
+        return load_fitted_rows(run, dataset.columns, config, name, dataset)
+    return load_fitted_examples(run, config, name)
+
+
+@keep_in_memory("Reading your data ...", decodes=True)
+def load_fitted_examples(run: Run, config: DataConfig, name: str) -> Inputs:
+    """Returns pictures and arrays as this run takes them."""
     shape = run.config().model.input_shape
-    if len(shape) == 1 and config.name.lower().endswith((".csv", ".parquet")):
-        return load_fitted_rows(config, name, columns)
     raw = read_dataset(config.model_copy(update={"missing": "keep"}))
     x = torch.from_numpy(np.ascontiguousarray(raw.x))
     remark = " ".join(raw.notes)
@@ -182,16 +193,23 @@ def load_fitted_inputs(run: Run, columns: tuple[str, ...], config: DataConfig, n
     return Inputs(name, x, y, raw.classes, raw.names, None, remark)
 
 
-def load_fitted_rows(config: DataConfig, name: str, columns: tuple[str, ...]) -> Inputs:
-    """Returns the rows of a .csv or .parquet, their columns found by name."""
-    frame = read_frame(Path(config.name))
-    x = torch.from_numpy(match_columns(frame, columns, name))
-    y, classes = None, ()
-    if config.label in frame.columns:
-        labels = frame[config.label].astype(str)
-        classes = tuple(sorted(labels.unique()))
-        y = torch.tensor([classes.index(label) for label in labels])
-    return Inputs(name, x, y, classes, (), frame, "")
+@keep_in_memory("Reading your data ...")
+def load_fitted_rows(
+    run: Run, columns: tuple[str, ...], config: DataConfig, name: str, _dataset: Dataset
+) -> Inputs:
+    """Returns the rows of a table, their columns found by name and read as those of the run."""
+    schema = dict(_dataset.schema) or make_schema(columns)
+    inputs = {name: options for name, options in schema.items() if options.kind != "target"}
+    further = DataConfig(name=config.name, label=config.label, columns=inputs)
+    version = Path(config.name).stat().st_mtime
+    own = load_cached_table(config)
+    is_alike = is_read_alike(own, further)
+    table = own if is_alike else load_table_as(further, version, is_further=True)
+    x = torch.from_numpy(match_columns(table, schema, name))
+    y, classes = compute_labels(table)
+    remark = " ".join(describe_new_columns(table, schema))
+    labels = None if y is None else torch.from_numpy(y)
+    return Inputs(name, x, labels, classes, (), make_frame(table), remark, table=table)
 
 
 def resize_images(x: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from torch import Tensor, UntypedStorage
 
 CODE_TYPES = (type, types.ModuleType, types.FunctionType, types.MethodType)  # shared by all values
@@ -25,7 +26,7 @@ def follow_large_blocks(value: object) -> list[tuple[weakref.ref[object], int]]:
     sizes = [
         (block, measure_block(block))
         for block in list_blocks(value)
-        if isinstance(block, UntypedStorage | np.ndarray | pd.DataFrame)
+        if isinstance(block, UntypedStorage | np.ndarray | pd.DataFrame | pa.ChunkedArray)
     ]
     return [(weakref.ref(block), size) for block, size in sizes if size >= LARGE_BYTES]
 
@@ -54,7 +55,17 @@ def list_parts(item: object) -> list[object]:
     """Returns the objects that an object holds."""
     if isinstance(item, np.ndarray):
         return item.ravel().tolist() if item.dtype.hasobject else []
-    if isinstance(item, pd.DataFrame | pd.Series | pd.Index | UntypedStorage | str | bytes):
+    if isinstance(
+        item,
+        pa.ChunkedArray
+        | pa.Array
+        | pd.DataFrame
+        | pd.Series
+        | pd.Index
+        | UntypedStorage
+        | str
+        | bytes,
+    ):
         return []
     if isinstance(item, Mapping):
         return [*item.keys(), *item.values()]
@@ -69,7 +80,7 @@ def measure_block(block: object) -> int:
         return block.nbytes()
     if isinstance(block, np.memmap):
         return 0
-    if isinstance(block, np.ndarray):
+    if isinstance(block, np.ndarray | pa.ChunkedArray | pa.Array):
         return block.nbytes
     if isinstance(block, pd.DataFrame):
         return int(block.memory_usage(deep=True).sum())

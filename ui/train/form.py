@@ -15,6 +15,7 @@ from aecore.limits import is_public
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS, configure
+from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
 from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
@@ -40,6 +41,7 @@ class DataDescription:
     shape: tuple[int, ...]  # of one example
     kind: str
     count: int  # of training examples
+    config: DataConfig  # with the kinds of all columns of a table
     traits: RowTraits = field(default_factory=RowTraits)
 
 
@@ -76,7 +78,7 @@ def choose_training() -> tuple[RunConfig, str] | None:
             about.shape,
             kind=about.kind,
             examples=about.count,
-            data=data,
+            data=about.config,
             traits=about.traits,
         )
         config = apply_preset(default, preset)
@@ -131,12 +133,18 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
             f" of {dataset.input_shape}."
         )
-        return DataDescription(dataset.input_shape, dataset.kind, dataset.count, dataset.traits)
+        return DataDescription(
+            dataset.input_shape,
+            dataset.kind,
+            dataset.count,
+            complete_data_config(data, dataset),
+            dataset.traits,
+        )
     column.caption(
         entry.description
         + ("" if entry.is_local() else " :material/download: Downloaded on first use.")
     )
-    return DataDescription(entry.input_shape, entry.kind, entry.sizes[0])
+    return DataDescription(entry.input_shape, entry.kind, entry.sizes[0], data)
 
 
 # -- options
@@ -168,6 +176,9 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
         values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
     with st.expander("Data", icon=":material/database:"):
         values["data"] = show_options_form(
-            DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit"}
+            DataConfig,
+            values["data"],
+            f"{key}.data",
+            skip={"name", "label", "limit", "inference"},
         )
     return parse_options(RunConfig, values)

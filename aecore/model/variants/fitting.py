@@ -47,7 +47,7 @@ def configure(
         "variant": name,
         "input_shape": input_shape,
         "latent_dim": latent_dim,
-        "missing": data is not None and data.missing == "keep",
+        "missing": traits.has_missing,
         "network": network,
         "bottleneck": _parse_bottleneck(variant).fit_latent_dim(latent_dim),
     }

@@ -1,0 +1,107 @@
+"""Which examples a run is made of, and how they are read and divided."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, field_serializer, field_validator, model_validator
+
+from aecore.model.columns import ColumnOptions
+from aecore.model.parts.base import Options
+
+ColumnName = Annotated[str, StringConstraints(max_length=1000)]
+# all of them were written before there was `columns`
+EARLIER_FIELDS = {"name", "label", "missing", "unusable", "side", "split_seed", "binarise"}
+
+
+class DataConfig(Options):
+    """Which examples, and how they are divided."""
+
+    name: str = Field(
+        "digits", min_length=1, max_length=4096, description="A data set's name, or a path."
+    )
+    label: str | None = Field(
+        None,
+        max_length=1000,
+        description="Table column that holds the class; never an input. By its name where not "
+        "set; none where empty.",
+    )
+    columns: dict[ColumnName, ColumnOptions] = Field(
+        {},
+        max_length=100_000,
+        description="How columns of a table are read, by their names: number, category, date ...",
+    )
+    inference: Literal["current", "earlier"] = Field(
+        "current",
+        description="Rules for the other columns; earlier: those of runs that do not say how their "
+        "columns are read.",
+    )
+    pixels: Literal["numbers", "pictures"] = Field(
+        "numbers", description="A table whose columns are pixels: rows of numbers, or pictures."
+    )
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="Held out where the set has no test split of its own."
+    )
+    validation_fraction: float = Field(
+        0.05, ge=0, lt=1, description="Share of the training examples that choose the best epoch."
+    )
+    missing: Literal["refuse", "keep"] = Field(
+        "keep",
+        description="Missing cells of a table: refused, or kept for the model to leave out of its "
+        "loss.",
+    )
+    unusable: Literal["refuse", "leave_out"] = Field(
+        "leave_out",
+        description="What is of no use, an odd file among images or a column of keys or free text: "
+        "left out with a note, or refused.",
+    )
+    side: int | None = Field(
+        None,
+        ge=4,
+        le=1024,
+        description="Images of a folder or .zip are cropped to a square and resized to this.",
+    )
+    train_class: str | None = Field(
+        None,
+        max_length=256,
+        description="Train with this class alone, the normal one; the test set keeps all.",
+    )
+    split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
+    limit: int | None = Field(
+        None, ge=2, description="Use at most this many training and test examples."
+    )
+    binarise: Literal["none", "static", "dynamic"] = Field(
+        "none",
+        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at "
+        "every training step.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def recognise_earlier(cls, values: Any) -> Any:
+        """Read a table without `columns`, as it was saved before there were any, as it was then."""
+        if not isinstance(values, dict) or "columns" in values or not set(values) >= EARLIER_FIELDS:
+            return values
+        is_table = str(values["name"]).lower().endswith((".csv", ".parquet"))
+        return {**values, "inference": "earlier"} if is_table else values
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def name_kinds(cls, columns: Any) -> Any:
+        """Let a kind alone stand for its options: `{"age": "number"}`."""
+        if not isinstance(columns, dict):
+            return columns
+        return {
+            name: {"kind": options} if isinstance(options, str) else options
+            for name, options in columns.items()
+        }
+
+    @field_serializer("columns")
+    def write_briefly(self, columns: dict[str, ColumnOptions]) -> dict[str, Any]:
+        """Write a kind alone where there are no other options: a table may have many columns."""
+        return {
+            name: options.model_dump(mode="json", exclude_defaults=True)
+            if options != ColumnOptions(kind=options.kind)
+            else options.kind
+            for name, options in columns.items()
+        }
