@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ class RawData(NamedTuple):
     train_count: int | None = None  # rows before this one are the set's own training split
     names: tuple[str, ...] = ()  # of files, one per example
     notes: tuple[str, ...] = ()  # what was left out or changed, and why
+    reading: Mapping[str, Any] = {}  # settings of DataConfig that were chosen while reading
 
 
 def ignore_progress(message: str, fraction: float) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class Dataset:
     classes: tuple[str, ...] = ()  # index = label
     columns: tuple[str, ...] = ()  # of tables and manifolds
     notes: tuple[str, ...] = ()  # what the reader left out, and why
+    reading: Mapping[str, Any] = field(default_factory=dict)  # settings that the reader chose
     stored: StoredArray | None = None
 
     @property
@@ -74,7 +76,9 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     train, test = _limit_split(train, config), _limit_split(test, config)
     if config.binarise != "none":
         train, test = _binarise_pixels(name, raw, train, test, config)
-    return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, raw.notes)
+    return Dataset(
+        name, raw.kind, train, test, raw.classes, raw.columns, raw.notes, reading=raw.reading
+    )
 
 
 def count_held_out(count: int, config: DataConfig) -> int:

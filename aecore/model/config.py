@@ -153,11 +153,15 @@ class DataConfig(Options):
         description="What cannot be read as it is, an odd file among images or a column of words: "
         "refused; or left out with a note, and words of few kinds become a column each.",
     )
-    side: int | None = Field(
+    side: Annotated[int, Field(ge=4, le=1024)] | Literal["auto"] | None = Field(
+        "auto",
+        description="Images of a folder or .zip are cropped to a square and resized to this: auto "
+        "where sizes differ or are above 64; null keeps them as they are.",
+    )
+    greys: tuple[float, float] | None = Field(
         None,
-        ge=4,
-        le=1024,
-        description="Images of a folder or .zip are cropped to a square and resized to this.",
+        description="Values of images of more than 8 bits that become black and white; null for "
+        "the range that they use.",
     )
     train_class: str | None = Field(
         None,
@@ -232,6 +236,14 @@ class RunConfig(Options):
     training: TrainConfig | None = None
     sweep: str = Field("", max_length=64, description="The sweep that the run belongs to.")
     aecore_version: str = Field(VERSION, max_length=32)
+
+    @model_validator(mode="before")
+    @classmethod
+    def keep_old_side(cls, values: Any) -> Any:
+        """Leave images as they are where a config was written before `data.side` existed."""
+        if isinstance(values, dict) and isinstance(values.get("data"), dict):
+            return {**values, "data": {"side": None, **values["data"]}}
+        return values
 
     @model_validator(mode="after")
     def check(self) -> RunConfig:

@@ -26,7 +26,7 @@ def plan_run(
 ) -> RunConfig:
     """Returns the config of `variant` on the data set or path `name`; settings by dotted path.
 
-    Reads the data once, to know its shape. Raises DataError or ConfigError.
+    Reads the data once, to know its shape; what was chosen while reading is kept. Raises DataError or ConfigError.
     """
     data_config = make_data_config(name, settings)
     dataset = load_dataset(data_config, progress)
@@ -35,7 +35,7 @@ def plan_run(
         dataset.input_shape,
         kind=dataset.kind,
         examples=dataset.count,
-        data=data_config,
+        data=data_config.model_copy(update=dict(dataset.reading)),
         latent_dim=latent_dim,
     )
     settings = settings or {}

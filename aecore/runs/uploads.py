@@ -24,7 +24,9 @@ from typing import IO, TYPE_CHECKING
 from pydantic import ValidationError
 
 from aecore.data.image_sources import holds_encoded_images
-from aecore.data.images import IMAGE_SUFFIXES, count_image_sizes
+from aecore.data.image_files import IMAGE_SUFFIXES
+from aecore.data.image_sizes import SIDES, choose_side
+from aecore.data.images import count_image_sizes
 from aecore.data.tables import read_frame
 from aecore.errors import DataError
 from aecore.files import write_text_file
@@ -46,7 +48,6 @@ MAX_FILE_NAME_BYTES = 200
 # what a column of classes may be called, and how many classes it may have
 LABEL_NAMES = ("class", "label", "target", "species", "category", "diagnosis", "y")
 MAX_CLASSES = 100
-SIDES = (16, 28, 32, 64)  # pixels, of squares that pictures of several sizes are read as
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,7 @@ def guess_settings(upload: UploadedData) -> DataConfig:
         return config.model_copy(update={"label": label, "missing": "keep"})
     if suffix in (".npz", ".npy"):
         return config
-    sizes = count_image_sizes(path)
-    if len(sizes) == 1 and max(max(size) for size in sizes) <= SIDES[-1]:
-        return config
-    shortest = min(min(size) for size in sizes)
-    side = max([side for side in SIDES if side <= shortest], default=SIDES[0])
-    return config.model_copy(update={"side": side})
+    return config.model_copy(update={"side": choose_side(count_image_sizes(path))})
 
 
 def _guess_label_column(frame: pd.DataFrame) -> str | None:
