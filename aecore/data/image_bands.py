@@ -8,7 +8,14 @@ import zlib
 import numpy as np
 import tifffile
 
-from aecore.data.image_files import MAX_BANDS, NO_DATA, ORIENTATION, Decoded
+from aecore.data.image_files import (
+    MAX_BANDS,
+    NO_DATA,
+    ORIENTATION,
+    Decoded,
+    UnknownCompression,
+    UnreadableImage,
+)
 from aecore.data.raw import Array
 
 UNCOMPRESSED, DEFLATE = 1, (8, 32946)
@@ -22,7 +29,7 @@ class TiffBands:
     head = b""
 
     def __init__(self, content: bytes) -> None:
-        """Raise NotImplementedError for a compression, ValueError for bands that are not read."""
+        """Raise UnknownCompression, or UnreadableImage for bands that are not read."""
         self.content = content
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page = file.pages.first
@@ -31,17 +38,19 @@ class TiffBands:
 
     def _read_header(self, page: tifffile.TiffPage) -> None:
         if page.compression not in (UNCOMPRESSED, *DEFLATE):
-            raise NotImplementedError(
+            raise UnknownCompression(
                 f"a TIFF of {page.samplesperpixel} bands with compression "
-                f"{getattr(page.compression, 'name', page.compression)}; save it uncompressed, or "
+                f"{getattr(page.compression, 'name', page.compression)}: save it uncompressed, or "
                 "all pictures as one .npy"
             )
         if page.dtype is None or page.dtype.kind not in "uif" or page.axes not in AXES:
-            raise ValueError(f"a TIFF of {page.axes or 'no'} axes; save all pictures as one .npy")
+            raise UnreadableImage(
+                f"a TIFF of {page.axes or 'no'} axes: save all pictures as one .npy"
+            )
         bands = page.samplesperpixel
         if bands > MAX_BANDS:
-            raise ValueError(
-                f"it has {bands} bands, more than {MAX_BANDS}; choose some and save them as .npy"
+            raise UnreadableImage(
+                f"it has {bands} bands, more than {MAX_BANDS}: choose some and save them as .npy"
             )
         extra = [int(kind) for kind in page.extrasamples]
         self.has_alpha = bands in (2, 4) and extra[-1:] in ([1], [2])
@@ -71,7 +80,7 @@ class TiffBands:
         return Decoded(pixels, changes, is_deep, self.has_alpha, no_data)
 
     def _check_segments(self, page: tifffile.TiffPage) -> None:
-        """Raise ValueError where a compressed part unpacks to more than the page says."""
+        """Raise UnreadableImage where a compressed part unpacks to more than the page says."""
         if page.compression not in DEFLATE:
             return
         most = max(1, int(np.prod(page.chunks)) * self.value_bytes)
@@ -80,7 +89,7 @@ class TiffBands:
                 self.content[offset : offset + count], most + 1
             )
             if len(unpacked) > most:
-                raise ValueError("a part of it unpacks to more than its header says")
+                raise UnreadableImage("a part of it unpacks to more than its header says")
 
 
 AXES = ("YX", "YXS", "SYX")

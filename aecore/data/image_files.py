@@ -7,6 +7,7 @@ and TIFF of several bands through tifffile.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -81,7 +82,7 @@ def _choose_reader(content: bytes) -> EncodedImage:
     if image.format == "TIFF" and _has_bands(image):
         try:
             return _open_bands(content)
-        except NotImplementedError:
+        except UnknownCompression:
             return PillowImage(image, is_partial=True)
     if content.startswith(b"\x89PNG") and content[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06"):
         return DeepPng(content, image)
@@ -104,6 +105,14 @@ def is_heic(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS
 
 
+class UnreadableImage(ValueError):
+    """A picture of a kind that is not read; its text says which, and what to do."""
+
+
+class UnknownCompression(UnreadableImage):
+    """A TIFF whose bands are compressed in a way that is not read."""
+
+
 @contextmanager
 def name_image_errors(name: str, set_name: str, head: bytes = b"") -> Iterator[None]:
     """Turn an error of decoding into a DataError with the name of the picture and a cure."""
@@ -112,16 +121,24 @@ def name_image_errors(name: str, set_name: str, head: bytes = b"") -> Iterator[N
     except DataError:
         raise
     except Exception as error:  # decoders of foreign bytes raise whatever they like
-        said = f"{name} in {set_name}"
+        said = name if name == set_name else f"{name} in {set_name}"
         if is_heic(head):
             raise DataError(f"{said} is a {_explain_heic()}") from error
-        if isinstance(error, UnidentifiedImageError):
-            raise DataError(
-                f"{said} cannot be read (its content is not an image). Replace it or take it out."
-            ) from error
         raise DataError(
-            f"{said} cannot be read ({str(error)[:200]}). Replace it or take it out."
+            f"{said} cannot be read ({explain_image_error(error)}). Replace it or take it out."
         ) from error
+
+
+def explain_image_error(error: Exception) -> str:
+    """Return why a picture cannot be read, in our own words."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is not an image"
+    if isinstance(error, Image.DecompressionBombError):
+        claimed = re.search(r"\d+ pixels", str(error))
+        return f"it claims {claimed[0] if claimed else 'more pixels'}, more than are decoded"
+    if isinstance(error, UnreadableImage):
+        return str(error)
+    return "its content is cut off" if "truncated" in str(error) else "its content is damaged"
 
 
 def _explain_heic() -> str:

@@ -166,5 +166,3 @@ def join_splits(
     if not test:
         return parts.get("", []) + training, validation
     return parts.get("", []) + training + validation, test
-
-

@@ -70,7 +70,8 @@ def describe_label_table(name: str, table: LabelTable) -> str:
         f"{table.names_column} for {format_count(found, 'image')}"
     )
     lost = table.rows - found
-    return f"{text}; {format_count(lost, 'row')} there without an image." if lost > 0 else f"{text}."
+    more = f"; {format_count(lost, 'row')} there without an image" if lost > 0 else ""
+    return f"{text}{more}."
 
 
 def index_image_names(images: Iterable[str]) -> dict[str, str]:
@@ -93,10 +94,7 @@ def read_label_table(
     frame = _read_small_table(source, name)
     if frame is None or frame.empty or len(frame.columns) > MAX_COLUMNS:
         return None
-    found = {
-        column: frame[column].str.strip().str.casefold().str.replace("\\", "/", regex=False).str.removeprefix("./").map(places)
-        for column in frame.columns
-    }
+    found = {column: find_images(frame[column], places) for column in frame.columns}
     names = max(found, key=lambda column: found[column].notna().sum())
     matches = int(found[names].notna().sum())
     enough = LEAST_MATCHES * min(len(frame), len(set(places.values())))
@@ -108,6 +106,12 @@ def read_label_table(
     known = found[names].notna() & classes.notna() & (classes != "")
     labels = dict(zip(found[names][known], classes[known].str.strip(), strict=True))
     return LabelTable(labels, len(frame), str(names), str(classes.name))
+
+
+def find_images(cells: pd.Series, places: Mapping[str, str]) -> pd.Series:
+    """Return the image that each cell names, missing where it names none."""
+    paths = cells.str.strip().str.casefold().str.replace("\\", "/", regex=False)
+    return paths.str.removeprefix("./").map(places)
 
 
 def find_class_column(frame: pd.DataFrame) -> pd.Series | None:

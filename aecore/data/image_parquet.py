@@ -91,10 +91,8 @@ def take_image_bytes(cell: pa.Scalar) -> bytes:
     """Return the encoded picture of a cell: of a list the first; empty where there is none."""
     value = cell.as_py()
     while isinstance(value, list | dict):
-        if isinstance(value, dict):
-            value = value.get("bytes")
-        else:
-            value = value[0] if value else None
+        first = value[:1] if isinstance(value, list) else [value.get("bytes")]
+        value = first[0] if first else None
     return value if isinstance(value, bytes) else b""
 
 

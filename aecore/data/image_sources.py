@@ -7,17 +7,17 @@ import lzma
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
-from aecore.data.image_parquet import holds_encoded_images, open_image_parquet
+from aecore.data.image_files import IMAGE_SUFFIXES
+from aecore.data.image_parquet import open_image_parquet
 from aecore.data.memory import check_data_bytes, may_read_from_disk
 from aecore.data.zip_names import decode_zip_names
 from aecore.errors import DataError
 
-__all__ = ["holds_encoded_images"]  # for those who look whether a file holds images
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, lzma.LZMAError)
 JUNK_FILES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 
@@ -46,9 +46,11 @@ class ImageSource(Protocol):
 
 @contextmanager
 def open_image_source(path: Path) -> Iterator[ImageSource]:
-    """Open a folder, a .parquet of images or else a .zip. Raises DataError."""
+    """Open a folder, a picture, a .parquet of images or else a .zip. Raises DataError."""
     if path.is_dir():
         yield FolderSource(path)
+    elif path.name.lower().endswith(IMAGE_SUFFIXES):
+        yield FilesSource([path])
     elif path.suffix.lower() == ".parquet":
         yield open_image_parquet(path)
     else:
@@ -83,6 +85,31 @@ class FolderSource:
 
     def locate(self, names: list[str]) -> list[Path]:
         return [self.root / name for name in names]
+
+
+class FilesSource:
+    """Pictures that were brought one by one, each known by its file's name."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Raise DataError for two files of one name."""
+        self.notes: list[str] = []
+        self.paths: dict[str, Path] = {}
+        for path in paths:
+            other = self.paths.setdefault(path.name, path)
+            if other != path:
+                raise DataError(f"{other} and {path} have the same name. Rename one of them.")
+
+    def list_names(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def read(self, name: str) -> bytes:
+        return self.paths[name].read_bytes()
+
+    def open(self, name: str) -> IO[bytes]:
+        return self.paths[name].open("rb")
+
+    def locate(self, names: list[str]) -> list[Path]:
+        return [self.paths[name] for name in names]
 
 
 class ZipMember(NamedTuple):
@@ -129,9 +156,7 @@ class ZipSource:
                 f"{self.path.name} does not say how its names are encoded; they are read as "
                 f"{encoding}."
             )
-        return {
-            names[info.filename].replace("\\", "/"): ZipMember(archive, info) for info in infos
-        }
+        return {names[info.filename].replace("\\", "/"): ZipMember(archive, info) for info in infos}
 
     def _add_inner(self, name: str) -> None:
         """Put the files of an archive in the archive in its place; one that is torn stays as is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ from aecore.data.image_folders import FolderParts, LabelledImage, assign_classes
 from aecore.data.image_labels import LABEL_TABLES, read_image_labels
 from aecore.data.image_notes import ImageNotes, ImageReading
 from aecore.data.image_sizes import choose_side, describe_resizing
-from aecore.data.image_sources import ImageSource, is_junk_file, open_image_source
+from aecore.data.image_sources import FilesSource, ImageSource, is_junk_file, open_image_source
 from aecore.data.memory import fits_in_memory
 from aecore.data.on_disk import (
     DiskArray,
@@ -67,20 +67,34 @@ def read_images(
     disk once and for all; of a limited set only those that are used are decoded. Raises DataError.
     """
     with open_image_source(path) as source:
-        reading = start_reading(path, report, config)
-        image_set = _list_image_set(source, reading)
-        if config.side == "auto":
-            reading = reading._replace(side=choose_own_side(source, image_set.images, reading))
-        if not may_stay_on_disk:
-            return _read_into_memory(source, image_set, reading)
-        return _read_what_fits(source, image_set, reading, config)
+        reading = start_reading(path.name, report, config)
+        return _read_source(source, reading, config, may_stay_on_disk)
 
 
-def start_reading(path: Path, report: ReportProgress, config: DataConfig) -> ImageReading:
-    """Return how the images of a path are read under `config`; a side "auto" is open yet."""
+def read_image_files(paths: Sequence[Path], report: ReportProgress, config: DataConfig) -> RawData:
+    """Read pictures that were brought one by one, as `read_images` does. Raises DataError."""
+    name = paths[0].name if len(paths) == 1 else f"{len(paths)} pictures"
+    raw = _read_source(FilesSource(paths), start_reading(name, report, config), config, False)
+    assert isinstance(raw, RawData)
+    return raw
+
+
+def _read_source(
+    source: ImageSource, reading: ImageReading, config: DataConfig, may_stay_on_disk: bool
+) -> RawData | DiskArray:
+    image_set = _list_image_set(source, reading)
+    if config.side == "auto":
+        reading = reading._replace(side=choose_own_side(source, image_set.images, reading))
+    if not may_stay_on_disk:
+        return _read_into_memory(source, image_set, reading)
+    return _read_what_fits(source, image_set, reading, config)
+
+
+def start_reading(set_name: str, report: ReportProgress, config: DataConfig) -> ImageReading:
+    """Return how the images of a set are read under `config`; a side "auto" is open yet."""
     side = config.side if isinstance(config.side, int) else None
     leave_out = config.unusable == "leave_out"
-    return ImageReading(path.name, report, side, leave_out, ImageNotes(), config.greys)
+    return ImageReading(set_name, report, side, leave_out, ImageNotes(), config.greys)
 
 
 def choose_own_side(

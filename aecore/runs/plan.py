@@ -26,7 +26,8 @@ def plan_run(
 ) -> RunConfig:
     """Returns the config of `variant` on the data set or path `name`; settings by dotted path.
 
-    Reads the data once, to know its shape; what was chosen while reading is kept. Raises DataError or ConfigError.
+    Reads the data once, to know its shape; what was chosen while reading is kept in the config.
+    Raises DataError or ConfigError.
     """
     data_config = make_data_config(name, settings)
     dataset = load_dataset(data_config, progress)

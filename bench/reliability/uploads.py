@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.image_sources import holds_encoded_images
-from aecore.data.images import IMAGE_SUFFIXES
+from aecore.data.image_files import IMAGE_SUFFIXES
+from aecore.data.image_parquet import holds_encoded_images
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
