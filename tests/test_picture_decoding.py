@@ -156,8 +156,8 @@ def test_floats_are_scaled_and_what_stands_for_no_value_is_counted(tmp_path):
 
 
 def test_a_deep_picture_that_cannot_be_read_does_not_spoil_the_range(tmp_path):
-    good = encode_image(np.full((8, 8), 4095, np.uint16))
-    raw = read_pictures(zip_files(tmp_path / "a.zip", {"1.png": good, "2.png": good[:60]}))
+    good = encode_image(make_noise(shape=(32, 32), top=4096))
+    raw = read_pictures(zip_files(tmp_path / "a.zip", {"1.png": good, "2.png": good[:900]}))
     assert raw.x.shape[0] == 1 and raw.x.max() == 255 and "2.png" in raw.notes[-1]
 
 
@@ -165,25 +165,30 @@ def test_a_deep_picture_that_cannot_be_read_does_not_spoil_the_range(tmp_path):
 
 
 @pytest.mark.parametrize("bands", [2, 4, 5, 16])
-@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"planarconfig": "separate"}])
-def test_bands_of_a_tiff_are_channels(tmp_path, bands, options):
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_bands_of_a_tiff_are_channels(tmp_path, bands, planes, compression):
     values = make_noise(shape=(8, 6, bands))
-    stored = values.transpose(2, 0, 1) if "planarconfig" in options else values
-    content = encode_tiff(stored, photometric="minisblack", **options)
+    stored = values.transpose(2, 0, 1) if planes == "separate" else values
+    content = encode_bands(stored, planarconfig=planes, compression=compression)
     pixels, _ = read_one(tmp_path, ".tif", content)
     assert np.array_equal(pixels, values.transpose(2, 0, 1))
     small, _ = read_one(tmp_path, ".tif", content, side=4)
     assert small.shape == (bands, 4, 4)
 
 
+def encode_bands(values, **options):
+    options = {"planarconfig": "contig", **options}
+    return encode_tiff(values, photometric="minisblack", **options)
+
+
 @pytest.mark.parametrize("name", ["bands", "compression", "mixed"])
 def test_bands_that_are_not_read_are_refused_with_a_cure(tmp_path, name):
-    five = encode_tiff(make_noise(shape=(8, 8, 5)), photometric="minisblack")
-    if name == "bands":
-        five = encode_tiff(make_noise(shape=(8, 8, 20)), photometric="minisblack")
+    five = encode_bands(make_noise(shape=(8, 8, 20 if name == "bands" else 5)))
     if name == "compression":
-        five = five.replace(struct.pack("<HHII", 259, 3, 1, 1), struct.pack("<HHII", 259, 3, 1, 5))
-        five = five.replace(struct.pack("<HHQHxx", 259, 3, 1, 1), b"") or five
+        tag = struct.pack("<HHI", 259, 3, 1)
+        assert five.count(tag) == 1
+        five = five.replace(tag + b"\1", tag + b"\5")
     files = {"1.tif": five, "2.png": encode_image(make_noise())}
     if name == "mixed":
         files = {"1.tif": five, "2.tif": five, **files}
@@ -195,9 +200,7 @@ def test_bands_that_are_not_read_are_refused_with_a_cure(tmp_path, name):
 
 
 def test_a_part_of_a_tiff_that_unpacks_to_more_than_it_says_is_refused(tmp_path):
-    content = encode_tiff(
-        np.zeros((8, 8, 5), np.uint8), photometric="minisblack", compression="zlib"
-    )
+    content = encode_bands(np.zeros((8, 8, 5), np.uint8), compression="zlib")
     image = zlib.compress(bytes(8 * 8 * 5))
     at = content.index(image[:2])
     bomb = zlib.compress(bytes(10_000_000))[: len(content) - at]
@@ -226,8 +229,8 @@ def test_another_profile_is_converted_and_a_false_one_is_noted(tmp_path, monkeyp
     wide = wide.replace("sRGB".encode("utf-16-be"), "wide".encode("utf-16-be"))
     _, notes = read_one(tmp_path, ".png", encode_image(pixels, "PNG", icc_profile=wide))
     assert "converted from a colour profile to sRGB" in notes
-    for false in (b"none", make_profile("LAB"), bytes(5_000_000)):
-        shown, notes = read_one(tmp_path, ".png", encode_image(pixels, "PNG", icc_profile=false))
+    for false in (b"none", bytes(5_000_000)):
+        shown, notes = read_one(tmp_path, ".tif", encode_image(pixels, "TIFF", icc_profile=false))
         assert shown[:, 0, 0].tolist() == [10, 200, 30] and "colour profile that cannot" in notes
 
 
@@ -272,7 +275,7 @@ def test_heic_is_read_under_any_name(tmp_path, name):
 def test_a_torn_heic_is_refused_by_its_name_with_a_cure(tmp_path, content):
     path = tmp_path / "renamed.jpg"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="HEIC picture that is damaged. Copy it again"):
+    with pytest.raises(DataError, match=r"HEIC picture that is damaged\. Copy it again"):
         read_image_files([path], ignore_progress, DataConfig(unusable="refuse"))
 
 
@@ -287,7 +290,7 @@ def test_a_heic_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, mon
     monkeypatch.setattr(image_decoding, "MAX_PIXELS", 700)
     monkeypatch.setattr(image_files.PillowImage, "decode", lambda self: pytest.fail("decoded"))
     path = zip_files(tmp_path / "a.zip", {"1.heic": HEIC})
-    with pytest.raises(DataError, match="1.heic in a.zip is 32 x 24 pixels; the limit is 700"):
+    with pytest.raises(DataError, match=r"1\.heic in a\.zip is 32 x 24 pixels; the limit is 700"):
         read_pictures(path, unusable="refuse")
 
 
@@ -332,11 +335,8 @@ def test_no_sentence_of_a_library_is_shown_for_good_and_bad_pictures(tmp_path):
     raw = read_pictures(path)
     assert len(raw.x) == 2 and [note[:5] for note in raw.notes] == list(bad)
     said = {note.split("(")[1].split(")")[0] for note in raw.notes}
-    assert said <= {
-        "its content is cut off",
-        "its content is damaged",
-        "its content is not an image",
-    }
+    ours = ("is cut off", "is damaged", "is not an image")
+    assert said <= {f"its content {words}" for words in ours}
 
 
 def test_pictures_brought_one_by_one_are_named_where_they_are_refused(tmp_path):
