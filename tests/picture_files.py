@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import zipfile
 from collections.abc import Mapping
@@ -15,20 +14,8 @@ from PIL import Image
 from aecore.data.datasets import read_dataset
 from aecore.data.raw import RawData
 from aecore.model.config import DataConfig
+from bench.reliability.heic import HEIC
 
-# 32 x 24 pixels, the left half red, the right one blue
-HEIC = base64.b64decode(
-    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAA"
-    "AAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABoAABAAAAAAAAANUAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAAB"
-    "AABodmMxAAAAAA5waXRtAAAAAAABAAAA/GlwcnAAAADcaXBjbwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADw"
-    "NgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqrprm4CGgwIAA"
-    "AAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAAAChjbGFwAA"
-    "AAIAAAAAEAAAAYAAAAAf///+AAAAAC////2AAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAAAAAAAQABBYEC"
-    "AwWEAAAA3W1kYXQAAADRKAGvCchn/No5I1d//96Df//bZWh/Wqrit/+tQb7+pDb//IGT+U6/0MmqLsInxOGbo12rp7"
-    "2MDeTDEGNmG104/Sg0NrrWwEOn1AQ8G9X9reQOE8Zyf1/V1r0/C0YFKW2bZ3b6suKoBLVmfOyDzPr9rpteMVXhZUOq"
-    "6QQf3AKYt2EYsLa5rBLXCYmu+kHMPj7IuDknoWtcPAVrGKo8nyAWVCrQeZ9fta0WS8cYaKZguvl+z20rZtdAB7h1tA"
-    "6a7vRZ+uwkVUgYPeO4xjH+zhkI4ig="
-)
 TORN_HEIC = HEIC[:300]
 
 

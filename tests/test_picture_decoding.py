@@ -9,7 +9,6 @@ import zlib
 import numpy as np
 import pytest
 from picture_files import (
-    HEIC,
     TORN_HEIC,
     encode_image,
     encode_tiff,
@@ -27,6 +26,7 @@ from aecore.data.raw import ignore_progress
 from aecore.errors import DataError
 from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.plan import plan_run
+from bench.reliability.heic import HEIC
 
 
 def read_one(tmp_path, name, content, **options):

@@ -5,7 +5,7 @@ Start at `datasets.load_dataset`, which picks the reader:
 - `catalog`: the known sets; `catalog_files` and `download` fetch them, `catalog_readers` and
   `embedded` read them.
 - `arrays` (.npz), `on_disk` (.npy), `tables` and `table_columns` (.csv, .parquet), `images` (a
-  folder, .zip or .parquet; `image_sources`, `image_folders` and `image_decoding` are its steps).
+  folder, .zip or .parquet; `image_sources`, `image_folders`, `image_labels`, `image_files` and `image_decoding` are its steps).
 
 Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it. Sets larger than memory (the
 limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.

@@ -121,7 +121,8 @@ def drop_unlabelled(
         f"no class ({without[0].name[:80]})"
     )
     cure = "Use class folders, or rows of a table, for all or none."
-    if len(without) > len(classed) / 2:
+    kinds = {label for _, label in classed if label is not None}
+    if len(without) > len(classed) / 2 or len(kinds) == 1:
         reading.leave_out(fact, "classes are not used", cure)
         return [(image, None) for image, _ in classed]
     reading.leave_out(fact, "left out", cure)
