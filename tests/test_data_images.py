@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore.data import image_decoding, images, memory
+from aecore.data import image_decoding, image_listing, memory
 from aecore.data.datasets import load_dataset, read_dataset
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
@@ -269,7 +269,7 @@ def test_sizes_are_checked_before_anything_is_decoded(
     assert "10 images of 5 x 4 pixels in set would take" in get_refusal(
         write_folder(tmp_path, files)
     )
-    monkeypatch.setattr(images, "MAX_FILES", 9)
+    monkeypatch.setattr(image_listing, "MAX_FILES", 9)
     assert "holds more than 9 files" in get_refusal(tmp_path / "set")
 
 

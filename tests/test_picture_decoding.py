@@ -18,7 +18,7 @@ from picture_files import (
 )
 from PIL import Image, ImageCms
 
-from aecore.data import image_decoding, image_files
+from aecore.data import image_decoding, image_files, image_formats
 from aecore.data.grey_range import GreyRange, choose_grey_range
 from aecore.data.image_sizes import choose_side
 from aecore.data.images import read_image_files
@@ -280,8 +280,9 @@ def test_a_torn_heic_is_refused_by_its_name_with_a_cure(tmp_path, content):
 
 
 def test_without_its_decoder_heic_is_refused_with_the_package_to_install(tmp_path, monkeypatch):
-    without = [name for name in image_files.list_readable_formats() if name != "HEIF"]
-    monkeypatch.setattr(image_files, "list_readable_formats", lambda: without)
+    without = [name for name in image_formats.list_readable_formats() if name != "HEIF"]
+    for module in (image_formats, image_files, image_decoding):
+        monkeypatch.setattr(module, "list_readable_formats", lambda: without)
     path = zip_files(tmp_path / "a.zip", {"1.heic": HEIC, "2.png": encode_image(make_noise())})
     assert "HEIC picture, and pi-heif is not installed." in " ".join(read_pictures(path).notes)
 

@@ -64,9 +64,10 @@ def _read_examples(
 def _read_path(
     path: Path, config: DataConfig, report: ReportProgress, may_stay_on_disk: bool
 ) -> RawData | DiskArray:
-    from aecore.data.image_files import IMAGE_SUFFIXES
+    from aecore.data.image_formats import IMAGE_SUFFIXES
+    from aecore.data.image_listing import ARCHIVE_SUFFIXES
     from aecore.data.image_parquet import holds_encoded_images
-    from aecore.data.images import ARCHIVE_SUFFIXES, read_images
+    from aecore.data.images import read_images
     from aecore.data.tables import read_table
 
     suffix = path.suffix.lower()

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import tifffile
 
-from aecore.data.image_files import (
+from aecore.data.image_formats import (
     MAX_BANDS,
     NO_DATA,
     ORIENTATION,

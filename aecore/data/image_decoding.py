@@ -17,15 +17,14 @@ from aecore.data.grey_range import (
     measure_greys,
     scale_greys,
 )
-from aecore.data.image_files import (
+from aecore.data.image_files import PillowImage, open_encoded_image
+from aecore.data.image_folders import LabelledImage
+from aecore.data.image_formats import (
     Decoded,
     EncodedImage,
-    PillowImage,
     list_readable_formats,
     name_image_errors,
-    open_encoded_image,
 )
-from aecore.data.image_folders import LabelledImage
 from aecore.data.image_notes import ImageReading
 from aecore.data.image_sources import ImageSource
 from aecore.data.memory import check_data_bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from aecore.data.image_files import TIFF_STARTS, is_heic
+from aecore.data.image_formats import TIFF_STARTS, is_heic
 from aecore.data.memory import allowed_data_bytes
 from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.raw import format_count

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
-from aecore.data.image_files import IMAGE_SUFFIXES
+from aecore.data.image_formats import IMAGE_SUFFIXES
 from aecore.data.image_parquet import open_image_parquet
 from aecore.data.memory import check_data_bytes, may_read_from_disk
 from aecore.data.zip_names import decode_zip_names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,12 +21,13 @@ from aecore.data.disk_cache import (
     write_cache_index,
 )
 from aecore.data.image_decoding import ImageDecoder, read_image_size
-from aecore.data.image_files import IMAGE_SUFFIXES
-from aecore.data.image_folders import FolderParts, LabelledImage, assign_classes_and_splits
-from aecore.data.image_labels import LABEL_TABLES, read_image_labels
+from aecore.data.image_folders import LabelledImage, assign_classes_and_splits
+from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.image_labels import read_image_labels
+from aecore.data.image_listing import list_image_files
 from aecore.data.image_notes import ImageNotes, ImageReading
 from aecore.data.image_sizes import choose_side, describe_resizing
-from aecore.data.image_sources import FilesSource, ImageSource, is_junk_file, open_image_source
+from aecore.data.image_sources import FilesSource, ImageSource, open_image_source
 from aecore.data.memory import fits_in_memory
 from aecore.data.on_disk import (
     DiskArray,
@@ -37,7 +38,6 @@ from aecore.data.on_disk import (
 from aecore.data.raw import Array, RawData, ReportProgress, ignore_progress, index_labels
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
-from aecore.limits import read_limit
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 
 DECODING = "images-2"  # changes with the bytes that decoding gives
-ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".zip")
-MAX_FILES = 500_000
 
 
 def read_images(
@@ -119,7 +117,7 @@ def count_image_sizes(path: Path) -> Counter[tuple[int, int]]:
     sizes: Counter[tuple[int, int]] = Counter()
     with open_image_source(path) as source:
         reading = ImageReading(path.name, ignore_progress, None, True, ImageNotes())
-        files = _list_images(source.list_names(), reading).images
+        files = list_image_files(source.list_names(), reading).images
         for name in files.values():
             with suppress(DataError):
                 sizes[read_image_size(source, name, path.name)] += 1
@@ -145,17 +143,9 @@ class ImageSet(NamedTuple):
         return ImageSet(images, len([i for i in positions if i < self.train_count]))
 
 
-class Listing(NamedTuple):
-    """The files of a set by what they are."""
-
-    images: dict[FolderParts, str]  # names by their path inside the set
-    tables: list[str]
-    folders: set[FolderParts]
-
-
 def _list_image_set(source: ImageSource, reading: ImageReading) -> ImageSet:
     reading.notes.sentences.extend(source.notes)
-    listing = _list_images(source.list_names(), reading)
+    listing = list_image_files(source.list_names(), reading)
     if not listing.images:
         raise DataError(
             f"{reading.set_name} holds no images. Put images in it ({', '.join(IMAGE_SUFFIXES)})."
@@ -163,41 +153,6 @@ def _list_image_set(source: ImageSource, reading: ImageReading) -> ImageSet:
     labels = read_image_labels(source, listing.tables, listing.images.values(), reading)
     train, test = assign_classes_and_splits(listing.images, listing.folders, reading, labels)
     return ImageSet(train + test, len(train) if test else None)
-
-
-def _list_images(names: Iterable[str], reading: ImageReading) -> Listing:
-    """Return the files and folders of a set, without junk files."""
-    listing = Listing({}, [], set())
-    set_name = reading.set_name
-    limit = int(min(MAX_FILES, read_limit("pictures")))
-    for count, name in enumerate(names):
-        parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        if count >= limit:
-            raise DataError(f"{set_name} holds more than {limit:,} files. Use fewer examples.")
-        if any(is_junk_file(part) for part in parts):
-            continue
-        if name.endswith("/"):
-            listing.folders.add(parts)
-        elif name.lower().endswith(IMAGE_SUFFIXES):
-            listing.images[parts] = name
-            listing.folders.update(parts[:depth] for depth in range(1, len(parts)))
-        elif name.lower().endswith(LABEL_TABLES):
-            listing.tables.append(name)
-        else:
-            _set_file_aside("/".join(parts), reading)
-    return Listing(dict(sorted(listing.images.items())), listing.tables, listing.folders - {()})
-
-
-def _set_file_aside(name: str, reading: ImageReading) -> None:
-    """Leave out a file that is no image by its name."""
-    is_archive = name.lower().endswith(ARCHIVE_SUFFIXES)
-    what = "is an archive that is not opened" if is_archive else "is not an image"
-    cure = "Unpack it" if is_archive else "Take it out"
-    reading.set_aside(
-        "archive" if is_archive else "odd",
-        name,
-        f"{name[:80]} in {reading.set_name} {what} ({', '.join(IMAGE_SUFFIXES)}). {cure}.",
-    )
 
 
 def _read_what_fits(

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from aecore.data.image_files import IMAGE_SUFFIXES
+from aecore.data.image_formats import IMAGE_SUFFIXES
 from aecore.data.image_parquet import holds_encoded_images
 from aecore.data.image_sizes import choose_side
 from aecore.data.images import count_image_sizes

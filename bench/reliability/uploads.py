@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.image_files import IMAGE_SUFFIXES
+from aecore.data.image_formats import IMAGE_SUFFIXES
 from aecore.data.image_parquet import holds_encoded_images
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
@@ -206,7 +206,7 @@ def show_upload(upload: UploadedData) -> None:
 
 PART = Part(
     "uploads",
-    "Files that visitors bring to a public Space: archives of 100,000 members and archives in them, "
+    "Files that visitors bring to a public Space: archives of 100,000 members and in archives, "
     "torn HEIC, TIFF of many bands, metadata that makes no sense, bombs and pictures "
     "of few bytes and many pixels, Parquet and .npz that decode to gigabytes, headers that lie, "
     "compressed files that lie, tables of odd encodings, quotes, columns and cells, torn files. "
