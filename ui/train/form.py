@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -39,6 +40,7 @@ class DataDescription:
     shape: tuple[int, ...]  # of one example
     kind: str
     count: int  # of training examples
+    reading: Mapping[str, Any] = field(default_factory=dict)  # settings chosen while reading it
 
 
 def choose_training() -> tuple[RunConfig, str] | None:
@@ -69,6 +71,7 @@ def choose_training() -> tuple[RunConfig, str] | None:
     right.caption(PRESETS[preset])
     try:
         about = describe_training_data(data, middle)
+        data = data.model_copy(update=dict(about.reading))
         default = configure(variant, about.shape, kind=about.kind, examples=about.count, data=data)
         config = apply_preset(default, preset)
         return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
@@ -122,7 +125,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
             f" of {dataset.input_shape}."
         )
-        return DataDescription(dataset.input_shape, dataset.kind, dataset.count)
+        return DataDescription(dataset.input_shape, dataset.kind, dataset.count, dataset.reading)
     column.caption(
         entry.description
         + ("" if entry.is_local() else " :material/download: Downloaded on first use.")
@@ -158,7 +161,8 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
     with st.expander("Training", icon=":material/tune:"):
         values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
     with st.expander("Data", icon=":material/database:"):
-        values["data"] = show_options_form(
-            DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit"}
-        )
+        skip = {"name", "label", "limit", "greys"}
+        if values["data"]["side"] == "auto":  # of a known set, or no images
+            skip.add("side")
+        values["data"] = show_options_form(DataConfig, values["data"], f"{key}.data", skip)
     return parse_options(RunConfig, values)
