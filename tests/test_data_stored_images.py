@@ -105,12 +105,9 @@ def test_why_images_were_left_out_is_still_known_the_next_time(tmp_path, monkeyp
     (folder / "b" / "zzz.png").write_bytes(b"torn")
     (folder / "b" / "notes.txt").write_text("hello")
     first, second = (load_set(folder, unusable="leave_out").notes for _ in range(2))
-    assert (
-        first == second
-        and "notes.txt" in first[0]
-        and "zzz.png" in first[1]
-        and "from the disk" in first[2]
-    )
+    assert first == second and len(first) == 3
+    for name in ("notes.txt", "zzz.png", "from the disk"):
+        assert name in " ".join(first)
 
 
 def test_a_folder_that_changed_is_decoded_again_and_a_failed_decoding_leaves_nothing(
@@ -171,4 +168,5 @@ def test_a_first_image_that_lies_about_its_size_does_not_open_memory_to_the_othe
     monkeypatch.setenv("SPACE_ID", "someone/lab")
     monkeypatch.setattr(images, "_allocate_images", lambda *_: pytest.fail("room was made"))
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 60 * 3 * 40 * 40 - 1)
-    assert "No image of p can be read" in get_refusal(folder, unusable="leave_out")
+    refusal = get_refusal(folder, unusable="leave_out", side=None)
+    assert "No image of p can be read" in refusal

@@ -22,7 +22,10 @@ DIVERGING = np.array([[33, 102, 172], [247, 247, 247], [178, 24, 43]], np.float3
 
 
 def draw_grid(x: Tensor, columns: int | None = None, gap: int = 2) -> Image.Image:
-    """Draws images x (N, C, H, W) in [0, 1], C 1 or 3, into one RGB picture, row by row."""
+    """Draws images x (N, C, H, W) in [0, 1] into one RGB picture, row by row.
+
+    Other channels than grey and RGB are shown as `to_three_channels` does.
+    """
     tiles = enlarge_tiles(to_rgb_bytes(thin_images(x)))
     columns = min(len(tiles), columns or math.ceil(math.sqrt(len(tiles))))
     height, width = tiles.shape[1] + gap, tiles.shape[2] + gap
@@ -58,11 +61,22 @@ def to_rgb_bytes(x: Tensor) -> np.ndarray:
 
 
 def to_three_channels(x: Tensor) -> Tensor:
-    """Returns images x (N, C, H, W) with three channels: grey where C is not 3."""
-    if x.shape[1] == 3:
-        return x
-    grey = x if x.shape[1] == 1 else x.float().mean(1, keepdim=True).to(x.dtype)
-    return grey.expand(-1, 3, -1, -1)
+    """Returns images x (N, C, H, W) with three channels, in false colour where there are others.
+
+    Grey is repeated, two bands are red and cyan, and of four or more the first three are shown.
+    """
+    channels = x.shape[1]
+    if channels == 1:
+        return x.expand(-1, 3, -1, -1)
+    return x[:, [0, 1, 1]] if channels == 2 else x[:, :3]
+
+
+def describe_channels(channels: int) -> str:
+    """Returns how images of so many channels are shown: in grey, in colour, in false colour."""
+    if channels in (1, 3):
+        return "in grey" if channels == 1 else "in colour"
+    shown = "as red and cyan" if channels == 2 else "of which the first three are shown"
+    return f"in {channels} channels, {shown}"
 
 
 def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:

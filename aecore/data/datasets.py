@@ -64,14 +64,22 @@ def _read_examples(
 def _read_path(
     path: Path, config: DataConfig, report: ReportProgress, may_stay_on_disk: bool
 ) -> RawData | DiskArray:
-    from aecore.data.image_sources import holds_encoded_images
+    from aecore.data.image_formats import IMAGE_SUFFIXES
+    from aecore.data.image_listing import ARCHIVE_SUFFIXES
+    from aecore.data.image_parquet import holds_encoded_images
     from aecore.data.images import read_images
     from aecore.data.table_files import is_table_file
     from aecore.data.tables import read_table
 
     suffix = path.suffix.lower()
     allow_missing = config.missing == "keep"
-    if path.is_dir() or suffix == ".zip" or (suffix == ".parquet" and holds_encoded_images(path)):
+    is_image = path.name.lower().endswith(IMAGE_SUFFIXES)
+    if (
+        path.is_dir()
+        or is_image
+        or suffix == ".zip"
+        or (suffix == ".parquet" and holds_encoded_images(path))
+    ):
         return read_images(path, report, config, may_stay_on_disk)
     if suffix == ".npz":
         return read_npz(path, allow_missing)
@@ -79,6 +87,11 @@ def _read_path(
         return read_npy(path, report, config, may_stay_on_disk)
     if is_table_file(path):
         return read_table(path, config)
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        raise DataError(
+            f"{path.name} is an archive of a kind that is not opened. "
+            "Unpack it, and give the folder or a .zip of it."
+        )
     raise DataError(
         f"{path.name} cannot be read as data: give a folder, "
         "or a .zip, .npz, .npy, .csv or .parquet file."

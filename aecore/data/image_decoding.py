@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from contextlib import suppress
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from aecore.data.grey_range import (
+    GreyRange,
+    choose_grey_range,
+    describe_greys,
+    mark_no_values,
+    measure_greys,
+    scale_greys,
+)
+from aecore.data.image_files import PillowImage, open_encoded_image
 from aecore.data.image_folders import LabelledImage
+from aecore.data.image_formats import (
+    Decoded,
+    EncodedImage,
+    list_readable_formats,
+    name_image_errors,
+)
+from aecore.data.image_notes import ImageReading
 from aecore.data.image_sources import ImageSource
 from aecore.data.memory import check_data_bytes
-from aecore.data.raw import Array, ReportProgress
+from aecore.data.raw import Array
 from aecore.errors import DataError
 from aecore.limits import read_limit
 
-# no EPS: it would run Ghostscript
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MAX_PIXELS = 50_000_000  # of one image
 SHARE_OF_ONE = 10  # no image has more than a tenth of the pixels that a set may have
 HEADER_BYTES = 100_000  # in which most formats say how large an image is
-
-
-class ImageReading(NamedTuple):
-    """Settings for reading the images of a set, and notes about those that are left out."""
-
-    set_name: str
-    report: ReportProgress
-    side: int | None
-    leave_out_unusable: bool
-    notes: list[str]
-
-    def reject(self, reason: str) -> None:
-        """Raise DataError, or leave the image out with a note."""
-        if not self.leave_out_unusable:
-            raise DataError(reason)
-        self.notes.append(reason.rsplit(". ", 1)[0] + ".")  # without what to do about it
 
 
 class TooManyPixels(DataError):
@@ -60,10 +57,13 @@ class ImageDecoder:
         side = reading.side
         self.size = None if side is None else (side, side)  # (width, height) of every image
         self.first_name: str | None = None
+        self.channels: int | None = None
         self.pixels, self.pixel_limit = 0, read_limit("megapixels") * 10**6
+        self.greys = reading.greys  # of deep images, once one is met
+        self.deep_count = 0
 
     def decode_all(self) -> Iterator[tuple[int, Array]]:
-        """Yield the position of each usable image and its pixels, (1 or 3, H, W) uint8.
+        """Yield the position of each usable image and its pixels, (C, H, W) uint8.
 
         Raises DataError for an image that cannot be used, if they are not left out, and if no
         image can be read at all.
@@ -71,29 +71,57 @@ class ImageDecoder:
         count = len(self.images)
         for i, image in enumerate(self.images):
             try:
-                pixels = self._decode(image.name)
+                pixels = self._read(i, image.name)
             except TooManyPixels:
                 raise
             except DataError as error:
                 self.reading.reject(str(error))
             else:
-                self.size = self.size or (pixels.shape[2], pixels.shape[1])
-                self.first_name = self.first_name or image.name
+                self._accept(image.name, pixels)
                 yield i, pixels
             if i % 100 == 0 or i + 1 == count:
                 self.reading.report(f"Reading {count} images", (i + 1) / count)
-        if self.first_name is None:
-            reading = self.reading
-            raise DataError(f"No image of {reading.set_name} can be read. {reading.notes[0]}")
+        self._finish()
 
-    def _decode(self, name: str) -> Array:
-        set_name, side = self.reading.set_name, self.reading.side
-        image = open_image(self.source, name, set_name)
-        self._check_size(name, *image.size)
+    def _accept(self, name: str, pixels: Array) -> None:
+        self.size = self.size or (pixels.shape[2], pixels.shape[1])
+        self.first_name = self.first_name or name
+        self.channels = max(self.channels or 1, len(pixels))
+
+    def _finish(self) -> None:
+        """Add the last notes; DataError where no image could be read."""
+        notes, name = self.reading.notes, self.reading.set_name
+        if self.first_name is None:
+            raise DataError(f"No image of {name} can be read. {notes.rejections[0]}")
+        if self.deep_count and self.greys is not None:
+            notes.greys = self.greys
+            notes.sentences.append(describe_greys(self.greys, self.deep_count))
+
+    def _read(self, i: int, name: str) -> Array:
+        """Return the pixels of image i in the size of the set."""
+        side = self.reading.side
+        decoded = self._decode(name)
+        pixels = self._to_bytes(i, name, decoded) if decoded.is_deep else decoded.pixels
+        self._check_channels(name, len(pixels))
+        for change in decoded.changes:
+            self.reading.notes.add_change(change, name)
+        return pixels if side is None else crop_and_resize(pixels, side)
+
+    def _decode(self, name: str) -> Decoded:
+        image = open_image(self.source, name, self.reading.set_name)
+        self._check_size(name, image)
         self._count_pixels(*image.size)
-        with _name_image_errors(name, set_name):
-            pixels = _to_pixels(image)
-        return pixels if side is None else _crop_and_resize(pixels, side)
+        with name_image_errors(name, self.reading.set_name, image.head):
+            return _to_pixels(image)
+
+    def _check_channels(self, name: str, channels: int) -> None:
+        """Raise DataError where grey or colour would mix with other numbers of bands."""
+        wanted = self.channels or channels
+        if channels != wanted and not {channels, wanted} <= {1, 3}:
+            raise DataError(
+                f"{name} in {self.reading.set_name} has {channels} channels, but {self.first_name} "
+                f"has {wanted}. All images must have the same bands."
+            )
 
     def _count_pixels(self, width: int, height: int) -> None:
         """Raise TooManyPixels where decoding all images would take too long."""
@@ -104,14 +132,15 @@ class ImageDecoder:
                 "pixels in all. Make them smaller, or use fewer."
             )
 
-    def _check_size(self, name: str, width: int, height: int) -> None:
+    def _check_size(self, name: str, image: EncodedImage) -> None:
         """Raise DataError for an image that is too large or not as large as the first one."""
-        set_name = self.reading.set_name
+        set_name, (width, height) = self.reading.set_name, image.size
         limit = min(MAX_PIXELS, self.pixel_limit / SHARE_OF_ONE)
-        if width * height > limit:
+        weight = max(1, image.channels * image.value_bytes / 3)
+        if width * height * weight > limit:
             raise DataError(
                 f"{name} in {set_name} is {width} x {height} pixels; "
-                f"the limit is {limit:,.0f} in all."
+                f"the limit is {limit / weight:,.0f} in all."
             )
         size = self.size or (width, height)
         if self.reading.side is None and size != (width, height):
@@ -123,62 +152,80 @@ class ImageDecoder:
         if self.check_memory:
             count = len(self.images)
             subject = f"{count} images of {size[0]} x {size[1]} pixels in {set_name}"
-            check_data_bytes(count * 3 * size[0] * size[1], subject)
+            check_data_bytes(count * max(3, image.channels) * size[0] * size[1], subject)
+
+    # -- pictures of more than 8 bits
+
+    def _to_bytes(self, i: int, name: str, decoded: Decoded) -> Array:
+        """Return the bytes of image i, by the range of all deep images of the set."""
+        if self.greys is None:
+            self.greys = self._measure_range(i, decoded)
+        self.deep_count += 1
+        alpha = decoded.pixels[-1:] if decoded.has_alpha else None
+        values = decoded.pixels if alpha is None else decoded.pixels[:-1]
+        marks = mark_no_values(values, decoded.no_data)
+        if marks.any():
+            self.reading.notes.add_change("no values", name)
+        pixels = scale_greys(values, marks, self.greys)
+        if alpha is None:
+            return pixels
+        opaque = alpha / (np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else 1)
+        return np.rint(pixels * opaque + 255 * (1 - opaque)).astype(np.uint8)
+
+    def _measure_range(self, first: int, decoded: Decoded) -> tuple[float, float]:
+        """Return the values that become 0 and 255: images from `first` on are decoded for it."""
+        used = measure_decoded(decoded)
+        for image in self.images[first + 1 :]:
+            with suppress(DataError):
+                opened = open_image(self.source, image.name, self.reading.set_name)
+                if opened.value_bytes == 1:
+                    continue
+                self._check_size(image.name, opened)
+                with name_image_errors(image.name, self.reading.set_name):
+                    found = measure_decoded(_to_pixels(opened))
+                used = found if used is None else used.join(found)
+        return choose_grey_range(used or GreyRange(0, 255))
+
+
+def measure_decoded(decoded: Decoded) -> GreyRange | None:
+    """Return the range of a deep image's values, without those that stand for no data."""
+    if not decoded.is_deep:
+        return None
+    values = decoded.pixels[:-1] if decoded.has_alpha else decoded.pixels
+    return measure_greys(values, mark_no_values(values, decoded.no_data))
 
 
 def read_image_size(source: ImageSource, name: str, set_name: str) -> tuple[int, int]:
     """Read (width, height) of an image, mostly from its first bytes. Raises DataError."""
     with suppress(Exception), source.open(name) as file:
-        return Image.open(io.BytesIO(file.read(HEADER_BYTES)), formats=IMAGE_FORMATS).size
+        head = io.BytesIO(file.read(HEADER_BYTES))
+        return PillowImage(Image.open(head, formats=list_readable_formats())).size
     return open_image(source, name, set_name).size
 
 
-def open_image(source: ImageSource, name: str, set_name: str) -> Image.Image:
+def open_image(source: ImageSource, name: str, set_name: str) -> EncodedImage:
     """Open an image, of which only the header is decoded. Raises DataError with its name."""
-    with _name_image_errors(name, set_name):
-        return Image.open(io.BytesIO(source.read(name)), formats=IMAGE_FORMATS)
+    with name_image_errors(name, set_name):
+        content = source.read(name)
+    with name_image_errors(name, set_name, content):
+        return open_encoded_image(content)
 
 
-@contextmanager
-def _name_image_errors(name: str, set_name: str) -> Iterator[None]:
-    try:
-        yield
-    except UnidentifiedImageError as error:
-        raise DataError(
-            f"{name} in {set_name} cannot be read (its content is not an image). "
-            "Replace it or take it out."
-        ) from error
-    except Exception as error:  # decoders of foreign bytes raise whatever they like
-        raise DataError(
-            f"{name} in {set_name} cannot be read ({error}). Replace it or take it out."
-        ) from error
+def _to_pixels(image: EncodedImage) -> Decoded:
+    """Decode an image whose size has been checked."""
+    return image.decode()
 
 
-def _to_pixels(image: Image.Image) -> Array:
-    """Decode an image to (1 or 3, H, W) uint8, transparency laid on white."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        return _round_deep_grey(image)
-    is_grey = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    pixels = np.asarray(image.convert("L" if is_grey else "RGB"))
-    return pixels[None] if is_grey else pixels.transpose(2, 0, 1)
+def crop_and_resize(pixels: Array, side: int) -> Array:
+    """Crop (C, H, W) bytes to the square in the middle and resize that to (C, side, side).
+
+    Pillow's Lanczos filter, which is antialiased.
+    """
+    if len(pixels) == 3:
+        return fit_square(Image.fromarray(pixels.transpose(1, 2, 0)), side).transpose(2, 0, 1)
+    return np.stack([fit_square(Image.fromarray(band), side) for band in pixels])
 
 
-def _round_deep_grey(image: Image.Image) -> Array:
-    """Round 16 bits a pixel to 8."""
-    values = np.asarray(image)
-    if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
-        raise ValueError(
-            "its pixels are not 8 or 16 bits deep; save floats in [0, 1] in a .npz instead"
-        )
-    return np.rint(values.astype(np.float64) / 257).astype(np.uint8)[None]
-
-
-def _crop_and_resize(pixels: Array, side: int) -> Array:
-    """Crop (C, H, W) to the square in its middle and resize that to (C, side, side)."""
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    square = np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
-    return square[None] if square.ndim == 2 else square.transpose(2, 0, 1)
+def fit_square(image: Image.Image, side: int) -> Array:
+    """Return the square in the middle of an image, resized."""
+    return np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import io
-import json
+import lzma
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, NamedTuple, Protocol
 
+from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.image_parquet import open_image_parquet
 from aecore.data.memory import check_data_bytes, may_read_from_disk
-from aecore.data.parquet_bounds import check_parquet_size
+from aecore.data.zip_names import decode_zip_names
 from aecore.errors import DataError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, lzma.LZMAError)
 JUNK_FILES = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini"}
 
 
 class ImageSource(Protocol):
     """A set of images: names first, bytes on demand."""
+
+    notes: list[str]  # what was guessed of the container
 
     def list_names(self) -> Iterator[str]:
         """Yield files and folders, with "/" between the parts and at the end of folders."""
@@ -43,11 +46,13 @@ class ImageSource(Protocol):
 
 @contextmanager
 def open_image_source(path: Path) -> Iterator[ImageSource]:
-    """Open a folder, a .parquet of images or else a .zip. Raises DataError."""
+    """Open a folder, a picture, a .parquet of images or else a .zip. Raises DataError."""
     if path.is_dir():
         yield FolderSource(path)
+    elif path.name.lower().endswith(IMAGE_SUFFIXES):
+        yield FilesSource([path])
     elif path.suffix.lower() == ".parquet":
-        yield _open_parquet(path)
+        yield open_image_parquet(path)
     else:
         with _open_zip(path) as archive:
             yield ZipSource(archive, path)
@@ -58,22 +63,12 @@ def is_junk_file(name: str) -> bool:
     return name.startswith(".") or name.lower() in JUNK_FILES
 
 
-def holds_encoded_images(path: Path) -> bool:
-    """Return True if a .parquet holds encoded images, as data sets of the Hub have them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return any(_is_image_type(column_type) for column_type in pq.read_schema(path).types)
-    except (pa.ArrowException, OSError):
-        return False  # the reader of tables explains the error
-
-
 class FolderSource:
     """A folder with its sub-folders."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.notes: list[str] = []
 
     def list_names(self) -> Iterator[str]:
         for folder, folders, files in os.walk(self.root, followlinks=True):
@@ -92,107 +87,103 @@ class FolderSource:
         return [self.root / name for name in names]
 
 
+class FilesSource:
+    """Pictures that were brought one by one, each known by its file's name."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Raise DataError for two files of one name."""
+        self.notes: list[str] = []
+        self.paths: dict[str, Path] = {}
+        for path in paths:
+            other = self.paths.setdefault(path.name, path)
+            if other != path:
+                raise DataError(f"{other} and {path} have the same name. Rename one of them.")
+
+    def list_names(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def read(self, name: str) -> bytes:
+        return self.paths[name].read_bytes()
+
+    def open(self, name: str) -> IO[bytes]:
+        return self.paths[name].open("rb")
+
+    def locate(self, names: list[str]) -> list[Path]:
+        return [self.paths[name] for name in names]
+
+
+class ZipMember(NamedTuple):
+    """A file of an archive, or of an archive in it."""
+
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+
+
 class ZipSource:
-    """A zip that is read member by member and never unpacked to disk."""
+    """A zip that is read member by member and never unpacked to disk.
+
+    A zip in it is read like a folder of its name.
+    """
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self.archive, self.path = archive, path
-        self.members = {info.filename.replace("\\", "/"): info for info in archive.infolist()}
+        self.notes: list[str] = []
+        self.members = self._list_members(archive)
+        self._check_members()
+        for name in [name for name in self.members if name.lower().endswith(".zip")]:
+            self._add_inner(name)
         self._check_members()
 
     def list_names(self) -> Iterator[str]:
         return iter(self.members)
 
     def read(self, name: str) -> bytes:
-        return self.archive.read(self.members[name])
+        member = self.members[name]
+        return member.archive.read(member.info)
 
     def open(self, name: str) -> IO[bytes]:
-        return self.archive.open(self.members[name])
+        member = self.members[name]
+        return member.archive.open(member.info)
 
     def locate(self, names: list[str]) -> list[Path]:
         return [self.path]
+
+    def _list_members(self, archive: zipfile.ZipFile) -> dict[str, ZipMember]:
+        infos = archive.infolist()
+        names, encoding = decode_zip_names(infos)
+        if encoding is not None:
+            self.notes.append(
+                f"{self.path.name} does not say how its names are encoded; they are read as "
+                f"{encoding}."
+            )
+        return {names[info.filename].replace("\\", "/"): ZipMember(archive, info) for info in infos}
+
+    def _add_inner(self, name: str) -> None:
+        """Put the files of an archive in the archive in its place; one that is torn stays as is."""
+        with suppress(OSError, ValueError, NotImplementedError, EOFError, *ZIP_ERRORS):
+            inner = zipfile.ZipFile(io.BytesIO(self.read(name)))
+            members = self._list_members(inner)
+            del self.members[name]
+            self.members |= {f"{name[:-4]}/{inside}": one for inside, one in members.items()}
 
     def _check_members(self) -> None:
         """Raise DataError for members outside the archive, encrypted or too large."""
         for name in self.members:
-            if name.startswith("/") or ".." in name.split("/"):
+            if name.startswith("/") or "/../" in f"/{name}/":
                 raise DataError(
                     f"{name[:80]} in {self.path.name} points out of the archive. "
                     "Make it again without."
                 )
-        for name, info in self.members.items():
-            if info.flag_bits & 1:
+        for name, member in self.members.items():
+            if member.info.flag_bits & 1:
                 raise DataError(
                     f"{name} in {self.path.name} is encrypted. "
                     "Make the .zip again without a password."
                 )
-        sizes = [info.file_size for info in self.members.values()]
+        sizes = [member.info.file_size for member in self.members.values()]
         if not may_read_from_disk():
             check_data_bytes(sum(sizes), f"{self.path.name} unpacked")
         check_data_bytes(max(sizes, default=0), f"The largest file in {self.path.name} unpacked")
-
-
-class ParquetSource:
-    """A .parquet of the Hub: a column {bytes, path} of encoded images, and one of classes."""
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow.parquet as pq
-
-        self.path = path
-        check_parquet_size(path)
-        table = pq.ParquetFile(path).read()
-        column = next(
-            name for name in table.column_names if _is_image_type(table.schema.field(name).type)
-        )
-        self.images = table[column].combine_chunks().field("bytes")
-        folders = _read_parquet_folders(table) or [""] * len(table)
-        self.members = {f"{folder}{i}.png": i for i, folder in enumerate(folders)}
-
-    def list_names(self) -> Iterator[str]:
-        return iter(self.members)
-
-    def read(self, name: str) -> bytes:
-        return self.images[self.members[name]].as_py() or b""
-
-    def open(self, name: str) -> IO[bytes]:
-        return io.BytesIO(self.read(name))
-
-    def locate(self, names: list[str]) -> list[Path]:
-        return [self.path]
-
-
-def _read_parquet_folders(table: pa.Table) -> list[str] | None:
-    """Return a class folder for each row, by the first column that the Hub calls a ClassLabel.
-
-    None where there is no such column, or what the file says of it makes no sense.
-    """
-    try:
-        hub_info = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = hub_info.get("info", {}).get("features", {})
-        labels = {name for name, feature in features.items() if feature["_type"] == "ClassLabel"}
-        label = next(name for name in table.column_names if name in labels)
-        classes = [str(name) for name in features[label]["names"]]
-        rows = table[label].to_pylist()
-        names = [classes[i] if 0 <= i < len(classes) else "none" for i in rows]
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, StopIteration):
-        return None
-    return [f"{name.replace('/', '-')}/" for name in names]
-
-
-def _is_image_type(column_type: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    is_struct = pa.types.is_struct(column_type)
-    return is_struct and {"bytes", "path"} == {field.name for field in column_type}
-
-
-def _open_parquet(path: Path) -> ParquetSource:
-    try:
-        return ParquetSource(path)
-    except DataError:
-        raise
-    except Exception as error:  # its metadata is a stranger's
-        raise DataError(f"{path.name} is not a readable .parquet of images ({error}).") from error
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:

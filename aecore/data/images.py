@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,9 +20,14 @@ from aecore.data.disk_cache import (
     open_cache_draft,
     write_cache_index,
 )
-from aecore.data.image_decoding import ImageDecoder, ImageReading, read_image_size
-from aecore.data.image_folders import FolderParts, LabelledImage, assign_classes_and_splits
-from aecore.data.image_sources import ImageSource, is_junk_file, open_image_source
+from aecore.data.image_decoding import ImageDecoder, read_image_size
+from aecore.data.image_folders import LabelledImage, assign_classes_and_splits
+from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.image_labels import read_image_labels
+from aecore.data.image_listing import list_image_files
+from aecore.data.image_notes import ImageNotes, ImageReading
+from aecore.data.image_sizes import choose_side, describe_resizing
+from aecore.data.image_sources import FilesSource, ImageSource, open_image_source
 from aecore.data.memory import fits_in_memory
 from aecore.data.on_disk import (
     DiskArray,
@@ -33,16 +38,13 @@ from aecore.data.on_disk import (
 from aecore.data.raw import Array, RawData, ReportProgress, ignore_progress, index_labels
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
-from aecore.limits import read_limit
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
     from aecore.model.config import DataConfig
 
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-MAX_FILES = 500_000
-MAX_NOTES = 10
+DECODING = "images-2"  # changes with the bytes that decoding gives
 
 
 def read_images(
@@ -50,34 +52,72 @@ def read_images(
 ) -> RawData | DiskArray:
     """Read every image into one array (N, C, H, W) of bytes.
 
-    Images in sub-folders take the sub-folder's name as their class; top-level folders `train` and
-    `test` are the splits. Grey images have 1 channel (16 bits are rounded to 8), anything else has
-    3; one colour image makes the whole set 3. Transparency is laid on white, only the first frame
-    counts, EXIF rotation is not applied. With `config.side` every image is cropped to a square
-    around its middle and resized to that. With `config.unusable` leave_out, files that are no
-    images, or not of the first one's size, are left out with a note.
+    Images in sub-folders take the sub-folder's name as their class, else the class that a .csv
+    beside them gives; folders train, validation and test in any case are the splits. Grey images
+    have 1 channel, colour ones 3 in sRGB, and TIFF up to 16 bands; one colour image makes a set of
+    grey ones 3. Images of more than 8 bits are scaled by the range that all of them use, or by
+    `config.greys`. Transparency is laid on white, EXIF orientation applied, and only the first
+    frame or page counts. With `config.side` every image is cropped to a square around its middle
+    and resized to that; "auto" does so where sizes differ or are large. With `config.unusable`
+    leave_out, what cannot be used is left out with a note.
 
     Images that memory is too small for are refused, or with `may_stay_on_disk` decoded onto the
     disk once and for all; of a limited set only those that are used are decoded. Raises DataError.
     """
     with open_image_source(path) as source:
-        leave_out = config.unusable == "leave_out"
-        reading = ImageReading(path.name, report, config.side, leave_out, notes=[])
-        image_set = _list_image_set(source, reading)
-        if not may_stay_on_disk:
-            return _read_into_memory(source, image_set, reading)
-        return _read_what_fits(source, image_set, reading, config)
+        reading = start_reading(path.name, report, config)
+        return _read_source(source, reading, config, may_stay_on_disk)
+
+
+def read_image_files(paths: Sequence[Path], report: ReportProgress, config: DataConfig) -> RawData:
+    """Read pictures that were brought one by one, as `read_images` does. Raises DataError."""
+    name = paths[0].name if len(paths) == 1 else f"{len(paths)} pictures"
+    raw = _read_source(FilesSource(paths), start_reading(name, report, config), config, False)
+    assert isinstance(raw, RawData)
+    return raw
+
+
+def _read_source(
+    source: ImageSource, reading: ImageReading, config: DataConfig, may_stay_on_disk: bool
+) -> RawData | DiskArray:
+    image_set = _list_image_set(source, reading)
+    if config.side == "auto":
+        reading = reading._replace(side=choose_own_side(source, image_set.images, reading))
+    if not may_stay_on_disk:
+        return _read_into_memory(source, image_set, reading)
+    return _read_what_fits(source, image_set, reading, config)
+
+
+def start_reading(set_name: str, report: ReportProgress, config: DataConfig) -> ImageReading:
+    """Return how the images of a set are read under `config`; a side "auto" is open yet."""
+    side = config.side if isinstance(config.side, int) else None
+    leave_out = config.unusable == "leave_out"
+    return ImageReading(set_name, report, side, leave_out, ImageNotes(), config.greys)
+
+
+def choose_own_side(
+    source: ImageSource, images: list[LabelledImage], reading: ImageReading
+) -> int | None:
+    """Return the side that suits the sizes of images, with a note; None as they are."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for image in images:
+        with suppress(DataError):
+            sizes[read_image_size(source, image.name, reading.set_name)] += 1
+    side = choose_side(sizes)
+    if side is not None:
+        reading.notes.sentences.append(describe_resizing(sizes, side))
+    return side
 
 
 def count_image_sizes(path: Path) -> Counter[tuple[int, int]]:
-    """Count the images of a set by (width, height), as far as their headers can be read.
+    """Count the images of a set by upright (width, height), as far as headers can be read.
 
     Raises DataError where no image can be read.
     """
     sizes: Counter[tuple[int, int]] = Counter()
     with open_image_source(path) as source:
-        reading = ImageReading(path.name, ignore_progress, None, True, notes=[])
-        files, _ = _list_images(source.list_names(), reading)
+        reading = ImageReading(path.name, ignore_progress, None, True, ImageNotes())
+        files = list_image_files(source.list_names(), reading).images
         for name in files.values():
             with suppress(DataError):
                 sizes[read_image_size(source, name, path.name)] += 1
@@ -104,40 +144,15 @@ class ImageSet(NamedTuple):
 
 
 def _list_image_set(source: ImageSource, reading: ImageReading) -> ImageSet:
-    files, folders = _list_images(source.list_names(), reading)
-    if not files:
+    reading.notes.sentences.extend(source.notes)
+    listing = list_image_files(source.list_names(), reading)
+    if not listing.images:
         raise DataError(
             f"{reading.set_name} holds no images. Put images in it ({', '.join(IMAGE_SUFFIXES)})."
         )
-    train, test = assign_classes_and_splits(files, folders, reading.set_name)
+    labels = read_image_labels(source, listing.tables, listing.images.values(), reading)
+    train, test = assign_classes_and_splits(listing.images, listing.folders, reading, labels)
     return ImageSet(train + test, len(train) if test else None)
-
-
-def _list_images(
-    names: Iterable[str], reading: ImageReading
-) -> tuple[dict[FolderParts, str], set[FolderParts]]:
-    """Return the images by their path and the folders of a set, without junk files."""
-    files: dict[FolderParts, str] = {}
-    folders: set[FolderParts] = set()
-    set_name = reading.set_name
-    limit = int(min(MAX_FILES, read_limit("pictures")))
-    for count, name in enumerate(names):
-        parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        if count >= limit:
-            raise DataError(f"{set_name} holds more than {limit:,} files. Use fewer examples.")
-        if any(is_junk_file(part) for part in parts):
-            continue
-        if name.endswith("/"):
-            folders.add(parts)
-        elif not name.lower().endswith(IMAGE_SUFFIXES):
-            reading.reject(
-                f"{'/'.join(parts)[:80]} in {set_name} is not an image "
-                f"({', '.join(IMAGE_SUFFIXES)}). Take it out."
-            )
-        else:
-            files[parts] = name
-            folders.update(parts[:depth] for depth in range(1, len(parts)))
-    return dict(sorted(files.items())), folders - {()}
 
 
 def _read_what_fits(
@@ -178,7 +193,8 @@ def _describe_images(image_set: ImageSet, reading: ImageReading) -> RawData:
         np.empty(0, np.uint8),
         train_count=image_set.train_count,
         names=tuple(drop_unprintable(image.name) for image in images),
-        notes=_shorten_notes(reading.notes),
+        notes=reading.notes.list_sentences(),
+        reading=reading.list_choices(),
     )
     if images[0].label is None:
         return metadata
@@ -192,13 +208,6 @@ def _with_classes(raw: RawData, classes: tuple[str, ...]) -> RawData:
         return raw
     positions = np.array([classes.index(name) for name in raw.classes])
     return raw._replace(y=positions[raw.y], classes=classes)
-
-
-def _shorten_notes(notes: list[str]) -> tuple[str, ...]:
-    """Return the first of many notes, and how many more there are."""
-    if len(notes) <= MAX_NOTES:
-        return tuple(notes)
-    return (*notes[:MAX_NOTES], f"And {len(notes) - MAX_NOTES:,} more were left out.")
 
 
 def _read_into_memory(source: ImageSource, image_set: ImageSet, reading: ImageReading) -> RawData:
@@ -226,7 +235,7 @@ def _read_onto_disk(
 ) -> RawData | DiskArray:
     """Return the set from the cache, into which it is decoded first if it is not there."""
     cached = _cache_images(source, image_set, reading)
-    reading.notes.extend(cached.notes)
+    reading.notes.sentences.extend(cached.notes)
     metadata = _describe_images(image_set.select(cached.rows.tolist()), reading)
     array = StoredArray(cached.images)
     # fewer may be usable than there are, or all are grey
@@ -241,12 +250,12 @@ def _cache_images(source: ImageSource, image_set: ImageSet, reading: ImageReadin
     """Return the decoded images in the cache, decoding them first if they are not there."""
     with explain_read_errors(reading.set_name):
         names = [image.name for image in image_set.images]
-        options = ("images", names, reading.side, reading.leave_out_unusable)
+        options = (DECODING, names, reading.side, reading.leave_out_unusable, reading.greys)
         key = fingerprint_files(source.locate(names), *options)
         cached = find_cached_images(key)
         if cached is None:
             with open_cache_draft(key) as draft:
-                _decode_into(draft, source, image_set.images, reading._replace(notes=[]))
+                _decode_into(draft, source, image_set.images, reading._replace(notes=ImageNotes()))
             cached = find_cached_images(key)
     if cached is None:
         raise DataError(
@@ -264,4 +273,4 @@ def _decode_into(
         for i, pixels in decoder.decode_all():
             writer.add(pixels)
             positions.append(i)
-    write_cache_index(draft, positions, reading.notes)
+    write_cache_index(draft, positions, list(reading.notes.list_sentences()))

@@ -175,6 +175,7 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
         classes=metadata.classes,
         columns=metadata.columns,
         notes=(*metadata.notes, note),
+        reading=metadata.reading,
         stored=StoredArray(array.path, train.sort().values.numpy(), array.reading),
     )
 

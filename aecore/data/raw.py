@@ -30,6 +30,7 @@ class RawData(NamedTuple):
     names: tuple[str, ...] = ()  # of files, one per example
     notes: tuple[str, ...] = ()  # what was left out or changed, and why
     schema: Mapping[str, ColumnOptions] = MappingProxyType({})  # how each column of a table is read
+    reading: Mapping[str, Any] = MappingProxyType({})  # settings of DataConfig chosen while reading
 
 
 def ignore_progress(message: str, fraction: float) -> None:

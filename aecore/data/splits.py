@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Dataset:
     classes: tuple[str, ...] = ()  # index = label
     columns: tuple[str, ...] = ()  # of tables and manifolds
     notes: tuple[str, ...] = ()  # what the reader left out, and why
+    reading: Mapping[str, Any] = field(default_factory=dict)  # settings that the reader chose
     stored: StoredArray | None = None
     schema: Mapping[str, ColumnOptions] = field(default_factory=dict)  # how columns are read
 
@@ -89,7 +90,15 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     if config.binarise != "none":
         train, test = _binarise_pixels(name, raw, train, test, config)
     return Dataset(
-        name, raw.kind, train, test, raw.classes, raw.columns, raw.notes, schema=raw.schema
+        name,
+        raw.kind,
+        train,
+        test,
+        raw.classes,
+        raw.columns,
+        raw.notes,
+        reading=raw.reading,
+        schema=raw.schema,
     )
 
 

@@ -17,6 +17,7 @@ from aecore.model.parts.likelihood import Gaussian, LikelihoodOptions
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
+from aecore.model.validation import describe_validation_error
 
 __all__ = [
     "VERSION",
@@ -25,9 +26,7 @@ __all__ = [
     "RunConfig",
     "TrainConfig",
     "describe_validation_error",
-    "format_option_path",
     "parse_options",
-    "shorten_text",
 ]
 
 VERSION = "0.1.0"
@@ -188,6 +187,14 @@ class RunConfig(Options):
     sweep: str = Field("", max_length=64, description="The sweep that the run belongs to.")
     aecore_version: str = Field(VERSION, max_length=32)
 
+    @model_validator(mode="before")
+    @classmethod
+    def keep_old_side(cls, values: Any) -> Any:
+        """Leave images as they are where a config was written before `data.side` existed."""
+        if isinstance(values, dict) and isinstance(values.get("data"), dict):
+            return {**values, "data": {"side": None, **values["data"]}}
+        return values
+
     @model_validator(mode="after")
     def check(self) -> RunConfig:
         """Raise ValueError if data and training do not fit the model."""
@@ -217,34 +224,3 @@ def parse_options(option_class: type[OptionsT], values: Any) -> OptionsT:
         return option_class.model_validate(values)
     except ValidationError as error:
         raise ConfigError(describe_validation_error(error)) from error
-
-
-def describe_validation_error(error: ValidationError) -> str:
-    """Return the first complaint of a validation as one sentence, of bounded length."""
-    complaint = error.errors()[0]
-    path, message = format_option_path(complaint["loc"]), complaint["msg"]
-    if complaint["type"] == "value_error":
-        message = message.removeprefix("Value error, ")
-        if path:
-            return f"{path}: {message}."
-        return f"{message[0].upper()}{message[1:]}".rstrip(".") + "."
-    if complaint["type"] == "extra_forbidden":
-        return f"There is no option {path}."
-    value = shorten_text(repr(complaint["input"]))
-    return f"{path}: {message[0].lower()}{message[1:300]}, got {value}."
-
-
-def format_option_path(loc: tuple[int | str, ...]) -> str:
-    """Return the path of a failed field as `--set` takes it.
-
-    It has no positions in lists, and no kinds of parts, which pydantic adds.
-    """
-    names = [shorten_text(str(name)) for name in loc if isinstance(name, str)]
-    parts = ("corruption", "network", "bottleneck", "likelihood")
-    return ".".join(name for i, name in enumerate(names) if i == 0 or names[i - 1] not in parts)
-
-
-def shorten_text(text: str) -> str:
-    """Return at most 80 characters of a text, with those escaped that cannot be printed."""
-    printable = text.encode("utf-8", "backslashreplace").decode()
-    return printable if len(printable) <= 80 else f"{printable[:77]}..."

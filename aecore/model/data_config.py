@@ -55,11 +55,15 @@ class DataConfig(Options):
         description="What is of no use, an odd file among images or a column of keys or free text: "
         "left out with a note, or refused.",
     )
-    side: int | None = Field(
+    side: Annotated[int, Field(ge=4, le=1024)] | Literal["auto"] | None = Field(
+        "auto",
+        description="Images of a folder or .zip are cropped to a square and resized to this: auto "
+        "where sizes differ or are above 64; null keeps them as they are.",
+    )
+    greys: tuple[float, float] | None = Field(
         None,
-        ge=4,
-        le=1024,
-        description="Images of a folder or .zip are cropped to a square and resized to this.",
+        description="Values of images of more than 8 bits that become black and white; null for "
+        "the range that they use.",
     )
     train_class: str | None = Field(
         None,

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from aecore.errors import CheckpointError, ConfigError
 from aecore.files import CONFIG_FILE, WEIGHTS_FILE, is_plain_file, replace_file, write_text_file
-from aecore.model.config import VERSION, RunConfig, parse_options, shorten_text
+from aecore.model.config import VERSION, RunConfig, parse_options
+from aecore.model.validation import shorten_text
 
 # one entry: several are written in no fixed order, and equal models must have equal bytes
 FORMAT = {"aecore_format": "1"}

@@ -32,7 +32,8 @@ def plan_run(
 ) -> RunConfig:
     """Returns the config of `variant` on the data set or path `name`; settings by dotted path.
 
-    Reads the data once, to know its shape. Raises DataError or ConfigError.
+    Reads the data once, to know its shape; what was chosen while reading is kept in the config.
+    Raises DataError or ConfigError.
     """
     data_config = make_data_config(name, settings)
     dataset = load_dataset(data_config, progress)
@@ -54,7 +55,8 @@ def plan_run(
 
 
 def complete_data_config(config: DataConfig, dataset: Dataset) -> DataConfig:
-    """Returns how a data set was read, with the kinds of all columns of a table."""
+    """Returns how a data set was read: what was chosen meanwhile, and the kinds of all columns."""
+    config = config.model_copy(update=dict(dataset.reading))
     if not dataset.schema:
         return config
     label = next((n for n, o in dataset.schema.items() if o.kind == "target"), config.label)

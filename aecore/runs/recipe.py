@@ -70,8 +70,10 @@ def list_settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any
     for name, value in list_differences(config.training, base.training or TrainConfig()):
         if name not in TRAINING_FLAGS:
             yield f"training.{name}", value
+    is_known = config.data is not None and config.data.name in CATALOG
+    unspoken = {"name", "side", "greys"} if is_known else {"name"}  # of one's own images only
     for name, value in list_differences(config.data, DataConfig()):
-        if name != "name":
+        if name not in unspoken:
             yield f"data.{name}", value
 
 

@@ -23,8 +23,10 @@ from typing import IO, TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from aecore.data.image_sources import holds_encoded_images
-from aecore.data.images import IMAGE_SUFFIXES, count_image_sizes
+from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.image_parquet import holds_encoded_images
+from aecore.data.image_sizes import choose_side
+from aecore.data.images import count_image_sizes
 from aecore.data.table_files import is_table_file
 from aecore.data.tables import read_columns
 from aecore.errors import DataError
@@ -44,7 +46,6 @@ SETTINGS_FILE = ".set.json"
 HOUR = 3600.0
 IMAGES_FOLDER = "images"
 MAX_FILE_NAME_BYTES = 200
-SIDES = (16, 28, 32, 64)  # pixels, of squares that pictures of several sizes are read as
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,7 @@ def guess_settings(upload: UploadedData, table: Table | None = None) -> DataConf
         return config.model_copy(
             update={"columns": table.schema, "label": table.target or config.label}
         )
-    sizes = count_image_sizes(path)
-    if len(sizes) == 1 and max(max(size) for size in sizes) <= SIDES[-1]:
-        return config
-    shortest = min(min(size) for size in sizes)
-    side = max([side for side in SIDES if side <= shortest], default=SIDES[0])
-    return config.model_copy(update={"side": side})
+    return config.model_copy(update={"side": choose_side(count_image_sizes(path))})
 
 
 def is_own_table(path: Path) -> bool:

@@ -10,12 +10,15 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 
+from bench.reliability.heic import HEIC
 from bench.reliability.hostile import flip_bytes, tear
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MODES = ("L", "RGB", "RGBA", "P", "1", "LA", "I;16", "I", "F", "CMYK", "YCbCr")
+SPOILED_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 MEMBER_NAMES = (
     "a/b/c/d.png",
     "../up.png",
@@ -121,7 +124,82 @@ def make_bomb_chunks(rng: random.Random, folder: Path) -> Path:
     return write_file(folder, "claims.ppm", header + bytes(3000))
 
 
+def make_odd_heic(rng: random.Random, folder: Path) -> Path:
+    """Writes a HEIC picture that is torn, changed in its header, or claims to be very large."""
+    data = HEIC
+    kind = rng.randrange(4)
+    if kind == 0:
+        data = tear(rng, data)
+    elif kind == 1:
+        data = flip_bytes(rng, data, rng.choice((1, 5, 50)))
+    elif kind == 2:
+        place = data.index(b"ispe") + 8
+        sides = rng.choice(((2**31, 2**31), (32_000, 32_000), (7000, 7000), (0, 0), (1, 2**32 - 1)))
+        data = data[:place] + struct.pack(">II", *sides) + data[place + 8 :]
+    else:
+        data = data[:24] + rng.randbytes(500)
+    return write_file(folder, rng.choice(("photo.heic", "photo.jpg", "photo.HEIF")), data)
+
+
+def make_odd_tiff(rng: random.Random, folder: Path) -> Path:
+    """Writes a TIFF of many bands, types and pages: whole, torn, or with a header that lies."""
+    bands = rng.choice((2, 4, 5, 16, 17, 300))
+    kind = rng.choice(("u1", "u2", "i2", "u4", "f2", "f4", "f8"))
+    values = np.frombuffer(rng.randbytes(8 * 8 * bands * int(kind[1])), kind).reshape(8, 8, bands)
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        values,
+        photometric="minisblack",
+        planarconfig="contig",
+        compression=rng.choice((None, "zlib")),
+        byteorder=rng.choice("<>"),
+        bigtiff=rng.random() < 0.2,
+    )
+    data = buffer.getvalue()
+    if rng.random() < 0.5:
+        data = rng.choice((flip_bytes(rng, data, rng.choice((1, 5, 30))), tear(rng, data)))
+    return write_file(folder, "bands.tif", data)
+
+
+def make_odd_metadata(rng: random.Random, folder: Path) -> Path:
+    """Writes a picture whose EXIF is huge or circular, or whose colour profile is none."""
+    image = Image.frombytes("RGB", (12, 12), rng.randbytes(12 * 12 * 3))
+    kind = rng.choice(("JPEG", "TIFF", "WEBP", "PNG"))
+    circular = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 274, 3, 1, rng.randrange(99), 8)
+    exif = b"Exif\0\0" + rng.choice((circular, rng.randbytes(60_000), bytes(60_000)))
+    profile = rng.choice((b"", rng.randbytes(3000), b"\0\0\0\x80" + bytes(60_000), SPOILED_PROFILE))
+    profile = flip_bytes(rng, profile, 5) if profile and rng.random() < 0.5 else profile
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, kind, exif=exif, icc_profile=profile)
+    except Exception:  # an EXIF that cannot even be written
+        buffer = io.BytesIO()
+        image.save(buffer, kind, icc_profile=profile)
+    suffix = {"JPEG": "jpg", "TIFF": "tif"}.get(kind, kind.lower())
+    return write_file(folder, f"described.{suffix}", buffer.getvalue())
+
+
 # -- archives
+
+
+def make_archive_of_archives(rng: random.Random, folder: Path) -> Path:
+    """Writes an archive of archives: sound, bombs, many, or nested deeper."""
+    inner = io.BytesIO()
+    kind = rng.randrange(4)
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        if kind == 1:
+            archive.writestr("bomb.png", bytes(rng.choice((300_000_000, 900_000_000))))
+        for i in range(2000 if kind == 2 else 3):
+            archive.writestr(f"cat/{i}.png", encode_picture(rng))
+    data = inner.getvalue()
+    path = folder / "archives.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(rng.choice((1, 2, 30))):
+            archive.writestr(f"{i}.zip", tear(rng, data) if rng.random() < 0.2 else data)
+        if kind == 3:
+            archive.writestr("deeper/again.zip", make_nested_zip(rng, folder).read_bytes())
+    return path
 
 
 def make_small_zip(rng: random.Random, folder: Path) -> Path:

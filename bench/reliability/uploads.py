@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.images import IMAGE_SUFFIXES
+from aecore.data.image_formats import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
 from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
@@ -62,6 +62,10 @@ MAKERS: tuple[Maker, ...] = (  # those that stand twice are drawn twice as often
     odd_pictures.make_odd_picture,
     odd_pictures.make_huge_picture,
     odd_pictures.make_bomb_chunks,
+    odd_pictures.make_odd_heic,
+    odd_pictures.make_odd_tiff,
+    odd_pictures.make_odd_metadata,
+    odd_pictures.make_archive_of_archives,
     odd_pictures.make_small_zip,
     odd_pictures.make_small_zip,
     odd_pictures.make_lying_zip,
@@ -208,7 +212,8 @@ def show_upload(upload: UploadedData) -> None:
 
 PART = Part(
     "uploads",
-    "Files that visitors bring to a public Space: archives of 100,000 members, bombs and pictures "
+    "Files that visitors bring to a public Space: archives of 100,000 members and in archives, "
+    "torn HEIC, TIFF of many bands, metadata that makes no sense, bombs and pictures "
     "of few bytes and many pixels, Parquet and .npz that decode to gigabytes, headers that lie, "
     "compressed files that lie, tables of odd encodings, quotes, columns and cells, torn files. "
     "Each is stored, guessed, read and previewed as on the Data page, or refused with a sentence.",

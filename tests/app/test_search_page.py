@@ -169,3 +169,18 @@ def test_the_file_names_what_was_found_in_its_order():
         "name": ["z", "x"],
         "class": ["dog", "cat"],
     }
+
+
+def test_two_good_pictures_beside_two_bad_ones_are_searched_without_a_librarys_sentence(
+    trained, no_shipped, open_page, tmp_path
+):
+    trained("vanilla")
+    good = [encode_picture("L", (8, 8), shade) for shade in (20, 200)]
+    files = {"1.png": good[0], "2.png": good[1], "3.png": good[0][:50], "4.png": b"no picture"}
+    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
+    for number in ("0", "1"):
+        app = open_page("apply_search.py", inputs=one.token, collection="the inputs", number=number)
+        assert not app.exception and not app.error
+        texts = read_texts(app)
+        assert "among the 2 of the pets.zip" in texts and "its content is not an image" in texts
+        assert not any(word in texts for word in ("BytesIO", "cannot identify", "broken", "index"))

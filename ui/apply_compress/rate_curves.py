@@ -88,7 +88,7 @@ def load_rate_curves(
     train = as_float(fill_with_means(_dataset.train.x[:PCA_PICTURES], _dataset))
     components = min(model.config.latent_dim, *train.flatten(1).shape)
     curves[f"PCA, {components}"] = measure_pca_curve(model, train, _x, STEP_CHOICES)
-    if _x.dim() == 4:
+    if _x.dim() == 4 and _x.shape[1] in (1, 3):  # the only channels of JPEG and WebP
         for name, kind in CODECS.items():
             curves[name] = measure_image_codec_curve(_x[:CODEC_PICTURES], kind, CODEC_QUALITIES)
     return curves

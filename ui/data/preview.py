@@ -9,14 +9,15 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore.analysis.pictures import draw_grid
+from aecore.analysis.pictures import describe_channels, draw_grid
 from aecore.data.column_values import ReadColumn
+from aecore.data.image_sizes import SIDES
 from aecore.data.splits import Dataset, as_float
 from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
 from aecore.names import escape_name
-from aecore.runs.uploads import SIDES, UploadedData, is_own_table
+from aecore.runs.uploads import UploadedData, is_own_table
 from ui.data.bringing import OWN_SET_KEY
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.links import forget_linked, select_linked
@@ -141,7 +142,7 @@ def show_set_numbers(dataset: Dataset) -> None:
         "One example",
         f"{shape[2]} x {shape[1]}" if is_picture else f"{shape[0]} columns",
         width=NUMBER_WIDTH,
-        help=("In grey." if shape[0] == 1 else "In colour.") if is_picture else None,
+        help=f"Pictures {describe_channels(shape[0])}." if is_picture else None,
     )
     row.metric(
         "Classes",
@@ -167,6 +168,8 @@ def show_examples_preview(dataset: Dataset) -> None:
         width="stretch" if len(x) > 8 else "content",
         alt=f"{len(x)} of {len(dataset.train.x):,} training pictures",
     )
+    if x.shape[1] not in (1, 3):
+        st.caption(f"Pictures {describe_channels(x.shape[1])}.")
 
 
 def show_table_preview(config: DataConfig) -> None:

@@ -215,11 +215,17 @@ def load_fitted_rows(
 def resize_images(x: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
     """Returns images (N, C, H, W) as uint8 of `shape` (C', H', W'), and what was done to them.
 
-    The second is a sentence for the page, empty where nothing was done.
+    The second is a sentence for the page, empty where nothing was done. DataError for channels
+    that neither grey nor colour become.
     """
     source_shape = tuple(x.shape[1:])
     if source_shape == shape:
         return x, ""
+    if shape[0] not in (source_shape[0], 1, 3) or source_shape[0] not in (shape[0], 1, 3):
+        raise DataError(
+            f"These pictures have {source_shape[0]} channels, but this run takes {shape[0]}. "
+            "Choose another run."
+        )
     images = torch.cat([resize_chunk(chunk, shape) for chunk in x.split(RESIZE_CHUNK)])
     before, after = spell_shape(source_shape), spell_shape(shape)
     return images, f"Pictures of {before} were made to fit this run's {after}."
@@ -237,4 +243,5 @@ def resize_chunk(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def spell_shape(shape: tuple[int, ...]) -> str:
     """Returns an image shape (C, H, W) in words."""
-    return f"{shape[2]} x {shape[1]} pixels in {'grey' if shape[0] == 1 else 'colour'}"
+    channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
+    return f"{shape[2]} x {shape[1]} pixels in {channels}"

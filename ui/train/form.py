@@ -175,10 +175,8 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
     with st.expander("Training", icon=":material/tune:"):
         values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
     with st.expander("Data", icon=":material/database:"):
-        values["data"] = show_options_form(
-            DataConfig,
-            values["data"],
-            f"{key}.data",
-            skip={"name", "label", "limit", "inference"},
-        )
+        skip = {"name", "label", "limit", "inference", "greys"}
+        if values["data"]["side"] == "auto":  # of a known set, or no images
+            skip.add("side")
+        values["data"] = show_options_form(DataConfig, values["data"], f"{key}.data", skip)
     return parse_options(RunConfig, values)

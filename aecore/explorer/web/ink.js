@@ -81,14 +81,14 @@ function centreByMass(bytes, w, h, width, height) {
   return [shift(x, w, width), shift(y, h, height)];
 }
 
-// RGBA bytes as (C, H, W) in [0, 1]: three colours, or their grey.
+// RGBA bytes as (C, H, W) in [0, 1]: three colours, or their grey; bands beyond them are as green.
 function toChannels(bytes, channels) {
   const area = bytes.length / 4,
     values = new Float32Array(channels * area);
   for (let i = 0; i < area; i++) {
     const [r, g, b] = bytes.subarray(4 * i, 4 * i + 3);
     if (channels === 1) values[i] = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
-    else for (let c = 0; c < 3; c++) values[c * area + i] = [r, g, b][c] / 255;
+    else for (let c = 0; c < channels; c++) values[c * area + i] = ([r, g, b][c] ?? g) / 255;
   }
   return values;
 }

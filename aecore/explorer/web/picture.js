@@ -53,14 +53,15 @@ export class ExamplePainter {
   }
 }
 
-// (C, H, W) in [0, 1] on a canvas of W x H pixels; values outside are cut off.
+// (C, H, W) in [0, 1] on a canvas of W x H pixels; values outside are cut off. Of more channels the first three are shown,
+// two are red and cyan.
 export function paintPixels(canvas, x, [channels, height, width]) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d"),
     image = context.createImageData(width, height),
     area = width * height;
   for (let i = 0; i < area; i++) {
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = Math.round(255 * x[channels === 3 ? c * area + i : i]);
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = Math.round(255 * x[Math.min(c, channels - 1) * area + i]);
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
