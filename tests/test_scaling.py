@@ -109,6 +109,16 @@ def test_a_model_without_a_clip_leaves_values_as_they_are():
     assert Autoencoder(config).to_scaled(torch.tensor([[1e9, -5.0]])).tolist() == [[1e9, -5.0]]
 
 
+def test_log_variances_of_odd_examples_do_not_explode_and_others_stay_as_they_are():
+    config = ModelConfig(input_shape=(3,), latent_dim=2, bottleneck={"kind": "gaussian"})
+    out = torch.tensor([[900.0, -900.0, -70.0, 6.0], [1.0, 2.0, 80.0, 5.9]], requires_grad=True)
+    codes = Autoencoder(config).activate(out)
+    assert torch.equal(codes[0], out[0]) and codes[1, 3] == out[1, 3]
+    assert 6 < codes[1, 2] < 12
+    codes.sum().backward()
+    assert (out.grad > 0).all() and out.grad.flatten()[:6].tolist() == [1.0] * 6
+
+
 @pytest.mark.parametrize(
     ("x", "words"),
     [

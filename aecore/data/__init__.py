@@ -4,11 +4,11 @@ Start at `datasets.load_dataset`, which picks the reader:
 
 - `catalog`: the known sets; `catalog_files` and `download` fetch them, `catalog_readers` and
   `embedded` read them.
-- `arrays` (.npz), `on_disk` (.npy), `tables` and `table_columns` (.csv, .parquet), `images` (a
-  folder, .zip or .parquet). Its steps are `image_sources` and `image_parquet` (names and bytes),
-  `image_folders`, `image_splits` and `image_labels` (classes and splits), `image_formats`,
-  `image_files` and `image_bands` (one picture), `image_decoding`, `image_colours` and `grey_range`
-  (its pixels).
+- `arrays` (.npz; `array_names`, `array_labels`, `array_layouts` and `array_values` tell what each
+  array is), `on_disk` (.npy), `tables` and `table_columns`, `images` (a folder, .zip or .parquet).
+  The steps of images are `image_sources` and `image_parquet` (names and bytes), `image_folders`,
+  `image_splits` and `image_labels` (classes and splits), `image_formats`, `image_files` and
+  `image_bands` (one picture), `image_decoding`, `image_colours` and `grey_range` (its pixels).
 
 Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it. Sets larger than memory (the
 limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.

@@ -18,6 +18,8 @@ from aecore.model.parts.penalties.base import Pass
 from aecore.model.scaling import fit_columns
 from aecore.model.weights import load_model, save_model
 
+MAX_LOG_VARIANCE = 6.0  # of a code, above which it grows like a logarithm
+
 
 class Loss(NamedTuple):
     """Means over the batch; total is what is minimised."""
@@ -156,11 +158,19 @@ class Autoencoder(nn.Module):
         return self.activate(self.encoder(x).out)[:, : self.config.latent_dim]
 
     def activate(self, out: Tensor) -> Tensor:
-        """Apply the code's non-linearity to codes or means; log variances stay as they are."""
+        """Apply the code's non-linearity to codes or means; log variances are kept from exploding.
+
+        Those of a trained model are hardly above 0, the prior's. Where an odd example takes one far
+        beyond, it grows like a logarithm: its exponential would be the loss of all others.
+        """
         activation, d = self.config.network.code_activation, self.config.latent_dim
-        if activation == "linear":
-            return out
-        return torch.cat([ACTIVATIONS[activation](out[:, :d]), out[:, d:]], dim=1)
+        if out.shape[1] == d:
+            return out if activation == "linear" else ACTIVATIONS[activation](out)
+        codes, log_variances = out[:, :d], out[:, d:]
+        if activation != "linear":
+            codes = ACTIVATIONS[activation](codes)
+        excess = (log_variances - MAX_LOG_VARIANCE).clamp(min=0)
+        return torch.cat([codes, log_variances - excess + excess.log1p()], dim=1)
 
     def decode_samples(self, z: Tensor) -> Tensor:
         """(samples, N, latent_dim) -> logits (samples, N, ...)."""

@@ -52,16 +52,11 @@ class ModelConfig(Options):
         description="How columns are scaled on their way in: not, to unit variance, or to 0..1.",
     )
     clip: float | None = Field(
-        None,
-        gt=0,
-        le=1e6,
-        description="Scaled values farther from zero than this count as this far; none: as they "
-        "are.",
+        None, gt=0, le=1e6, description="Scaled values farther from zero count as this far."
     )
     missing: bool = Field(
         False,
-        description="Cells of a table may be missing (NaN): their column's mean to the encoder, "
-        "no loss.",
+        description="Cells may be missing (NaN): their column's mean to the encoder, no loss.",
     )
     corruption: Corruption | None = Field(
         None, description="What is done to the input in training."

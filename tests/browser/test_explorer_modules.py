@@ -52,6 +52,7 @@ PARTS = [
     {"likelihood": {"kind": "gaussian", "output": "sigmoid"}},
     {"likelihood": {"kind": "gaussian", "learned": True}},
     {"input_shape": [6], "scaling": "standard", "missing": True},
+    {"input_shape": [6], "scaling": "standard", "clip": 0.5},
     {"input_shape": [6], "scaling": "minmax", "likelihood": {"kind": "bernoulli"}},
     {"input_shape": [6], "scaling": "standard", "likelihood": {"kind": "student_t"}},
     {"input_shape": [3, 8, 8], "network": {"kind": "conv", "channels": [4, 2]}},
