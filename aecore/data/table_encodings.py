@@ -37,6 +37,7 @@ LATIN_LANGUAGES = {  # the letters of their languages; in order of preference
 OTHER_SCRIPTS = ["cp1251", "cp866", "koi8_r", "cp932", "euc_jp", "gb18030", "big5", "cp949"]
 OTHER_SCRIPTS += ["cp1253", "cp1255", "cp1256", "cp874"]
 SCRIPT_RUN = re.compile(rb"[\x80-\xff]{2}")
+MAX_CONTROLS = 0.1  # of the first bytes of a text
 LATIN_SHARE = 0.6  # of the bytes of words: more of them beyond ASCII is another script
 OPENING, CLOSING = "\u201c\u2018«¿¡\u201e\u201a", "\u201d»…"  # marks of quotation and the like
 DASHES, SIGNS = "\u2013\u2014\u2019", "°€£µ²³±\u00d7½¼¾§©®™·ª¹º¥‰\xa0"
@@ -120,7 +121,9 @@ def choose_encoding(evidence: bytes, wide_letters: int = 0) -> str:
     `wide_letters` are the bytes of the file's letters that are well-formed UTF-8: where most are,
     the others are broken.
     """
-    broken = evidence.decode("utf-8", "replace").count(BROKEN)
+    text = evidence.decode("utf-8", "replace")
+    broken = text.count(BROKEN)
+    wide_letters += sum(not letter.isascii() for letter in text) - broken
     if wide_letters > 4 * broken:
         return "utf-8"
     letters = sum(byte > 0x7F or chr(byte).isalpha() for byte in evidence)
@@ -162,7 +165,7 @@ def rate_latin(words: bytes, encoding: str) -> float:
 def _fits(around: str, letters: str) -> bool:
     """Return True if the middle one of three characters belongs between the others."""
     before, letter, after = around
-    if letter.lower() in letters:
+    if letter.lower()[0] in letters:  # a capital I with a dot becomes two characters
         return not (
             (letter.isupper() and before.islower()) or (letter.islower() and after.isupper())
         )
@@ -185,6 +188,9 @@ def _find_wide_encoding(head: bytes, file_name: str) -> str:
         others = [share for i, share in enumerate(zeros) if i != place]
         if zeros[place] < 0.2 and min(others) > 0.8:
             return encoding
+    controls = sum(byte < 32 and byte not in b"\t\n\r" for byte in head)
+    if controls < MAX_CONTROLS * len(head):
+        return "utf-8"
     raise DataError(f"{file_name} holds no text but other data. Save it as .csv or .xlsx.")
 
 

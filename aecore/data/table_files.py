@@ -65,12 +65,12 @@ def open_table(path: Path) -> RawTable:
 def is_table_file(path: Path) -> bool:
     """Return True for a file that `open_table` reads or refuses with what to do about it.
 
-    An archive is one if it holds tables and nothing else. What cannot be opened is not one.
+    An archive is one if it holds tables and nothing else.
     """
     try:
         return path.is_file() and holds_tables(path)
-    except DAMAGED:
-        return False
+    except DAMAGED:  # its name alone tells
+        return path.suffix.lower() in TABLE_SUFFIXES
 
 
 def drop_nameless_columns(table: pa.Table, file_name: str) -> tuple[pa.Table, list[str]]:

@@ -44,8 +44,8 @@ def find_header(rows: list[list[str]], file_name: str, first_line: int = 1) -> H
         start = next((i for i, cells in enumerate(rows) if _is_full(cells, width)), 0)
         names = [f"column {i + 1}" for i in range(width)]
         notes.append(
-            f"{file_name} has no line of names: its first line holds values like those below, "
-            f"so the columns are named {names[0]} to {names[-1]}."
+            f"{file_name} has no line of names: its first line holds values like those below. "
+            f"The columns are named by their place, the first {names[0]!r}."
         )
     else:
         start = place + 1
@@ -55,7 +55,7 @@ def find_header(rows: list[list[str]], file_name: str, first_line: int = 1) -> H
     if skipped:
         lines = format_count(len(skipped), "line")
         title = clean_name(" ".join(filter(None, skipped[0])), 60)
-        notes.append(f"{file_name} has {lines} above its table, which are left out: {title!r}.")
+        notes.append(f"{file_name} has {lines} above its table, left out: {title!r}.")
     return Header(names, start, notes)
 
 
@@ -70,17 +70,19 @@ def make_names_unique(cells: list[str], file_name: str) -> tuple[list[str], list
         if name and seen[name] == 1:
             continue
         stem, pattern = (name, "{} ({})") if name else (f"{INDEX_NAME}{i}", "{}.{}")
-        count = 1 if name else 0
+        count = 2 if name else 0
         while not names[i] or names[i] in taken:
             names[i] = pattern.format(stem, count) if count else stem
             count += 1
         taken.add(names[i])
         if name:
-            twins.append(f"{name!r} as {names[i]!r}")
+            twins.append(names[i])
     if not twins:
         return names, []
-    some = ", ".join(twins[:5]) + (" and others" if len(twins) > 5 else "")
-    return names, [f"Columns of {file_name} have the same name: {some}."]
+    verb = "is" if len(twins) == 1 else "are"
+    return names, [
+        f"{file_name} has columns of the same name: {list_some_names(twins)} {verb} numbered."
+    ]
 
 
 def list_some_names(names: list[str]) -> str:
@@ -126,6 +128,9 @@ def _find_names(rows: list[list[str]], width: int, types: list[str]) -> int | No
         above = _drop_titles(rows, above, width)[:1]
         return above[0] if above and not _recurs(rows, above[0], width) else None
     named = [i for i in above if _may_be_names(rows[i], width)]
+    named = [i for i in named if not _is_comment(rows[i])] or named[-1:]
+    last_blank = max((i for i in range(above[-1] if above else 0) if not any(rows[i])), default=-1)
+    named = [i for i in named if i > last_blank] or named
     return max(named, key=lambda i: _count_filled(rows[i]), default=None)
 
 
@@ -138,6 +143,10 @@ def _drop_titles(rows: list[list[str]], places: list[int], width: int) -> list[i
 def _may_be_names(cells: list[str], width: int) -> bool:
     filled = _count_filled(cells)
     return filled >= min(width, 2) or (len(cells) >= width <= 2 and filled > 0)
+
+
+def _is_comment(cells: list[str]) -> bool:
+    return cells[0].startswith("#") and cells[0] != "#"
 
 
 def _count_filled(cells: list[str]) -> int:
@@ -161,19 +170,26 @@ def _is_data(rows: list[list[str]], place: int, types: list[str]) -> bool:
 def _are_number_names(rows: list[list[str]], place: int, width: int) -> bool:
     """Return True if the numbers of a row go up as names do (0, 1, 2; wavelengths; years).
 
-    No other row may: then it is data like them.
+    No other row may: then it is data like them. Below a word, such as `label`, names are known by
+    being far from the values of their columns.
     """
     numbers = _read_numbers(rows[place])
     if numbers is None or not _go_up(numbers):
         return False
-    others = [_read_numbers(cells) for cells in rows[place + 1 :] if any(cells)]
+    below = [_read_numbers(cells) for cells in rows[place + 1 :] if any(cells)]
+    others = [other for other in below if other is not None]
+    if _get_type(rows[place][0]) == "word" and others:
+        return all(
+            not min(column) <= number <= max(column)
+            for number, *column in zip(numbers, *others, strict=False)
+        )
     counts = [float(i) for i in range(len(numbers))]
     if len(numbers) < 5 and numbers not in (counts, [i + 1 for i in counts]):
         return False
     if len(numbers) < 4:
-        has_fractions = any(value % 1 for other in others if other for value in other)
+        has_fractions = any(value % 1 for other in others for value in other)
         return has_fractions and numbers not in others
-    return not any(other is not None and _go_up(other) for other in others)
+    return not any(map(_go_up, others))
 
 
 def _read_numbers(cells: list[str]) -> list[float] | None:
@@ -204,7 +220,8 @@ def _complete_names(
     header: list[str], below: list[list[str]], width: int, file_name: str
 ) -> tuple[list[str], list[str]]:
     """Return a name for each column of the rows, and notes."""
-    cells = [cell.lstrip("# ") or cell if i == 0 else cell for i, cell in enumerate(header)]
+    cells = header[1:] if header[0] == "#" and len(header) > width else header
+    cells = [cells[0].lstrip("# ") or cells[0], *cells[1:]]
     while len(cells) > width and not cells[-1]:
         cells.pop()
     extra = width - len(cells)
@@ -217,7 +234,7 @@ def _complete_names(
         return make_names_unique(["", *cells], file_name)
     raise DataError(
         f"The rows of {file_name} hold {width} values, but its line of names has {len(cells)}. "
-        "Name every column; put quotation marks around cells that hold separators."
+        "Name every column; put quotation marks around cells with separators or decimal commas."
     )
 
 

@@ -18,7 +18,9 @@ MAX_RATED_CELLS = 20_000
 MIN_CONSISTENCY = 0.6  # of the rows of a table, those that have as many cells as most
 SEPARATOR_LINE = re.compile(r'^"?sep=([^\r\n"]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?%?")
-NUMBER_TEXT = re.compile(r"\W{0,3}\d[\d.,' \u00a0\u202f]*\D{0,10}")  # such as $1,234.50 or 12,5 kg
+NUMBER_TEXT = re.compile(
+    r"[^\w,]{0,3}\d(?:[\d.,' \u00a0\u202f]*\d)?[^\d,]{0,10}"
+)  # such as $1,234.50 or 12,5 kg
 GROUPED = re.compile(r"[+-]?\d{1,3}(?: \d{3})+(?:[.,]\d+)?")
 
 
@@ -119,6 +121,7 @@ def choose_dialect(lines: list[str], is_cut: bool, file_name: str) -> Dialect:
     """Return how the cells of these lines are parted. `is_cut`: the last one may be torn."""
     dialects = [*map(Dialect, SEPARATORS), Dialect(" "), Dialect(" ", in_runs=True)]
     scores = {}
+    lines = [line for line in lines if not line.startswith("#")] or lines
     for dialect in dialects:
         rows = [row.cells for row in read_rows(lines, dialect, is_cut, file_name) if row.cells]
         scores[dialect] = _rate_rows(rows, dialect)
@@ -150,7 +153,7 @@ def _rate_rows(rows: list[list[str]], dialect: Dialect) -> float:
         return 0.0
     start = next(i for i, cells in enumerate(rows) if len(cells) == width)
     even = sum(len(cells) == width for cells in rows)
-    if even < MIN_CONSISTENCY * len(rows[start:]):
+    if even < MIN_CONSISTENCY * len(rows[start:]) or _are_decimals(rows, start, dialect):
         return 0.0
     body = rows[start:][: max(5, MAX_RATED_CELLS // width)]
     cells = [cell for row in body for cell in row if cell]
@@ -159,6 +162,14 @@ def _rate_rows(rows: list[list[str]], dialect: Dialect) -> float:
     if dialect.separator != " ":
         return score
     return 0.5 * score if _is_parted_by_blanks(rows, width) else 0.0
+
+
+def _are_decimals(rows: list[list[str]], start: int, dialect: Dialect) -> bool:
+    """Return True for one column of numbers with decimal commas, below its name."""
+    if dialect.separator != "," or start == 0 or len(rows[start - 1]) != 1:
+        return False
+    whole = [cell.lstrip("+-").isdigit() for cells in rows[start:] for cell in cells]
+    return all(whole) and all(len(cells) <= 2 for cells in rows[start:])
 
 
 def _holds_other_separator(cell: str, dialect: Dialect) -> bool:
