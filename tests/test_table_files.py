@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import datetime
 import gzip
 import io
 import zipfile
+import zlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aecore.data import memory, table_text
+from aecore.data import memory, table_text, workbooks
 from aecore.data.table_files import RawTable, is_table_file, open_table
 from aecore.errors import DataError
 
@@ -420,13 +422,14 @@ SHEET = "xl/worksheets/sheet1.xml"
     ("part", "old", "new", "words"),
     [
         (SHEET, "<worksheet", '<!DOCTYPE x [<!ENTITY a "b">]><worksheet', "declares entities"),
-        (SHEET, '<row r="1"', '<row r="99999999"', "beyond 1,048,576"),
+        (SHEET, '<row r="1"', '<row r="99999999"', "beyond 5,000"),
         (SHEET, "<sheetData>", "<sheetData", "not a readable workbook"),
         (SHEET, 'r="A1"', 'r="ZZZZ1"', "not a readable workbook"),
         ("xl/workbook.xml", "<sheets>", "<sheets/><x>", "not a readable workbook"),
     ],
 )
-def test_a_hostile_or_torn_workbook_is_refused(tmp_path, part, old, new, words):
+def test_a_hostile_or_torn_workbook_is_refused(tmp_path, monkeypatch, part, old, new, words):
+    monkeypatch.setattr(workbooks, "MAX_ROWS", 5000)
     book = change_part(make_workbook([["a", "b"], [1, 2]]), part, old, new)
     assert words in get_refusal(write_file(tmp_path, book, "book.xlsx"))
 
@@ -483,3 +486,16 @@ def test_names_of_a_parquet_are_made_unique_by_whatever_name_the_file_goes(tmp_p
     pq.write_table(table, tmp_path / "table.csv")
     found = open_table(tmp_path / "table.csv")
     assert list(found.frame.columns) == ["a", "a (2)", "Unnamed: 2"] and len(found.notes) == 1
+
+
+SPOILED_FOOTER = (  # of a column of lists: its chunk cannot be, and asking for it ends the process
+    "c-l3O&kBM-5XQ%C*~0sX3w!XQRHS5}bO@qL5O`R61CfOS|D{&%)YJ6{jYR|B%)s|!_(mVjF#;}exk65hK%oGDkvL4KP"
+    "sTRZdyiaZ3Amy!E~d(nLCRc<CW>rFK*C*KUi*Ozw0-7IO=&7q58!aAqzXWxEqwuUYvo_?4<Heac62a1DT)AeV7CZ3$R"
+    "qnDA(IC)N5kA}^X_&xLs+zJn0H<C^d6?`uTAZ3(r6vUQjPInBu$@v0OwsLyZ"
+)
+
+
+def test_a_spoiled_footer_of_parquet_is_refused_and_does_not_end_the_process(tmp_path):
+    content = zlib.decompress(base64.b85decode(SPOILED_FOOTER))
+    message = get_refusal(write_file(tmp_path, content, "table.parquet"))
+    assert "not a readable .parquet file" in message

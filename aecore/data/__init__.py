@@ -4,8 +4,12 @@ Start at `datasets.load_dataset`, which picks the reader:
 
 - `catalog`: the known sets; `catalog_files` and `download` fetch them, `catalog_readers` and
   `embedded` read them.
-- `arrays` (.npz), `on_disk` (.npy), `tables` and `table_columns` (.csv, .parquet), `images` (a
-  folder, .zip or .parquet; `image_sources`, `image_folders` and `image_decoding` are its steps).
+- `arrays` (.npz), `on_disk` (.npy), `tables` and `table_columns`, `images` (a folder, .zip or
+  .parquet; `image_sources`, `image_folders` and `image_decoding` are its steps).
+- `table_files` makes raw cells of any file that holds a table: `table_contents` finds it by its
+  first bytes, unpacked; `table_text` reads text (`table_encodings`, `table_separators`,
+  `table_headers`, `ragged_rows` and `decimal_marks` decide how), `workbooks` .xlsx (measured by
+  `workbook_bounds`), `parquet_tables` Parquet.
 
 Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it. Sets larger than memory (the
 limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.

@@ -69,6 +69,8 @@ def examine_text(source: TableSource) -> TextFacts:
             _count_marks(facts, part)
             check_data_bytes(facts.size, source.name)
             _check_utf8(facts, part, decoder)
+    if not facts.evidence and decoder.getstate()[0]:
+        facts.evidence += decoder.getstate()[0]  # a letter that is cut off at the end
     if facts.evidence:
         facts.encoding = choose_encoding(bytes(facts.evidence), facts.wide_letters)
     if facts.encoding not in ("utf-8", "utf-8-sig"):
@@ -164,7 +166,7 @@ def rate_latin(words: bytes, encoding: str) -> float:
 
 def _fits(around: str, letters: str) -> bool:
     """Return True if the middle one of three characters belongs between the others."""
-    before, letter, after = around
+    before, letter, after = around[0], around[1], around[2]
     if letter.lower()[0] in letters:  # a capital I with a dot becomes two characters
         return not (
             (letter.isupper() and before.islower()) or (letter.islower() and after.isupper())

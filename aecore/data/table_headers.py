@@ -36,7 +36,7 @@ def find_header(rows: list[list[str]], file_name: str, first_line: int = 1) -> H
 
     Raises DataError where rows hold more values than there are names.
     """
-    width = find_common_width(rows[len(rows) // 4 :])
+    width = find_common_width(rows[len(rows) // 4 :]) or find_common_width(rows)
     types = _find_types(rows, width)
     place = _find_names(rows, width, types)
     notes = []

@@ -16,7 +16,7 @@ UNIT_SEPARATOR = "\x1f"
 MAX_LINE = 10_000_000  # letters
 MAX_RATED_CELLS = 20_000
 MIN_CONSISTENCY = 0.6  # of the rows of a table, those that have as many cells as most
-SEPARATOR_LINE = re.compile(r'^"?sep=([^\r\n"]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'^"?sep=([!#-/:-@\[-`{-~ \t]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?%?")
 NUMBER_TEXT = re.compile(
     r"[^\w,]{0,3}\d(?:[\d.,' \u00a0\u202f]*\d)?[^\d,]{0,10}"

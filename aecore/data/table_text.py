@@ -74,19 +74,19 @@ def find_layout(source: TableSource, facts: TextFacts) -> Layout:
         lines = list(io.StringIO(text.read(SAMPLE_LETTERS), newline=""))
         is_cut = len(lines) > SAMPLE_LINES or bool(text.read(1))
     lines = lines[:SAMPLE_LINES]
-    if not any(map(str.strip, lines)):
-        raise DataError(
-            f"{source.name} is empty. Give it a line of column names, then rows of numbers."
-        )
     if is_cut and len(lines) == 1:
         raise DataError(
             f"The first line of {source.name} has more than {SAMPLE_LETTERS:,} letters. "
             "Put each row on a line of its own."
         )
-    told = read_separator_line(lines[0])
+    told = read_separator_line("".join(lines[:1]))
     start = 0 if told is None else 1
     dialect = choose_dialect(lines, is_cut, source.name) if told is None else Dialect(told)
     rows = read_rows(lines[start:], dialect, is_cut, source.name)
+    if not any(row.cells for row in rows):
+        raise DataError(
+            f"{source.name} is empty. Give it a line of column names, then rows of numbers."
+        )
     header = find_header([row.cells for row in rows], source.name)
     end = start + (rows[header.start - 1].line if header.start else 0)
     return Layout(dialect, header, lines[:end])

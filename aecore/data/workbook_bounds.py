@@ -38,7 +38,7 @@ class SheetFacts(NamedTuple):
 
 def examine_workbook(archive: zipfile.ZipFile, file_name: str) -> dict[str, SheetFacts]:
     """Measure the parts of a workbook; return what is known of each. Raises DataError."""
-    parts = [info for info in archive.infolist() if info.filename.endswith((".xml", ".rels"))]
+    parts = archive.infolist()  # whatever their names: any of them may be called a sheet
     if len(parts) > MAX_PARTS:
         raise DataError(f"{file_name} holds more than {MAX_PARTS:,} parts. Save it again.")
     if any(info.flag_bits & 1 for info in parts):

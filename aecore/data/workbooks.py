@@ -13,7 +13,7 @@ from aecore.data.memory import check_data_bytes
 from aecore.data.table_bounds import check_table_size
 from aecore.data.table_contents import TableSource
 from aecore.data.table_headers import find_header, list_some_names
-from aecore.data.workbook_bounds import CELL_BYTES, SheetFacts, examine_workbook
+from aecore.data.workbook_bounds import SheetFacts, examine_workbook
 from aecore.data.workbook_columns import make_cell_column, write_cell
 from aecore.errors import DataError
 from aecore.names import clean_name
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 200
 MAX_ROWS = 1_048_576  # of a sheet
+CHECK_EVERY = 1000  # rows
+BYTES_OF_EMPTY = 8  # of a cell that holds nothing, in memory
 Cells = list[Any]
 
 
@@ -100,7 +102,8 @@ def _iterate_cells(sheet: Any, facts: SheetFacts, file_name: str) -> Iterator[Ce
     for number, values in enumerate(sheet.iter_rows(values_only=True), 1):
         row = list(values)
         cells += len(row)
-        _check_row(number, cells, file_name)
+        if number % CHECK_EVERY == 1 or len(row) > CHECK_EVERY:
+            _check_extent(number, len(row), cells, file_name)
         merged = {place: kept for place, kept in merged.items() if kept[0] >= number}
         for place, (_, value) in merged.items():
             if place < len(row) and row[place] is None:
@@ -112,12 +115,12 @@ def _iterate_cells(sheet: Any, facts: SheetFacts, file_name: str) -> Iterator[Ce
             yield row
 
 
-def _check_row(number: int, cells: int, file_name: str) -> None:
-    if number > MAX_ROWS:
+def _check_extent(rows: int, width: int, cells: int, file_name: str) -> None:
+    """Raise DataError for a sheet that reaches too far, by the rows so far and the last of them."""
+    if rows > MAX_ROWS:
         raise DataError(f"{file_name} has a row beyond {MAX_ROWS:,}. Save it again.")
-    if number % 1000 == 0 or cells > 1_000_000:
-        check_data_bytes(cells * CELL_BYTES // 4, file_name)
-    check_table_size(1, cells if number == 1 else 1, file_name)
+    check_table_size(1, width, file_name)
+    check_data_bytes(cells * BYTES_OF_EMPTY, file_name)
 
 
 def _read_sheet(sheet: Sheet, file_name: str) -> tuple[pa.Table, str, list[str]]:
