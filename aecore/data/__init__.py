@@ -9,6 +9,10 @@ Start at `datasets.load_dataset`, which picks the reader:
   The steps of images are `image_sources` and `image_parquet` (names and bytes), `image_folders`,
   `image_splits` and `image_labels` (classes and splits), `image_formats`, `image_files` and
   `image_bands` (one picture), `image_decoding`, `image_colours` and `grey_range` (its pixels).
+- `table_files` makes raw cells of any file that holds a table: `table_contents` finds it by its
+  first bytes, unpacked; `table_text` reads text (`table_encodings`, `table_separators`,
+  `table_headers`, `ragged_rows` and `decimal_marks` decide how), `workbooks` .xlsx (measured by
+  `workbook_bounds`), `parquet_tables` Parquet.
 
 Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it. Sets larger than memory (the
 limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.

@@ -6,6 +6,8 @@ pictures are is only known from their dictionaries, which are read without repea
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ def check_parquet_size(path: Path) -> None:
     """
     import pyarrow.parquet as pq
 
+    check_parquet_footer(path)
     with pq.ParquetFile(path) as file:
         metadata = file.metadata
         columns = [metadata.schema.column(i) for i in range(len(metadata.schema))]
@@ -34,6 +37,36 @@ def check_parquet_size(path: Path) -> None:
     names = [column.path for column in columns if column.physical_type == VARIABLE]
     if names:
         check_texts(path, names)
+
+
+def check_parquet_footer(path: Path) -> None:
+    """Raises what pyarrow does where the footer of a .parquet says what cannot be.
+
+    To ask `metadata` for such a column chunk would end the process. A reader looks at the chunks
+    too, and raises, before it comes to the data, which is as far as it gets here.
+    """
+    import pyarrow.parquet as pq
+
+    with FooterFile(path) as stream, pq.ParquetFile(stream, pre_buffer=True) as file:
+        stream.is_sealed = True
+        for i in range(file.num_row_groups):
+            with suppress(SealedError):
+                file.read_row_group(i, use_threads=False)
+
+
+class SealedError(Exception):
+    """A reader has come to the data of a file of which only the footer may be read."""
+
+
+class FooterFile(io.FileIO):
+    """A file whose bytes can be read until it is sealed."""
+
+    is_sealed = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.is_sealed:
+            raise SealedError
+        return super().read(size) or b""
 
 
 def count_fixed_bytes(group: Any, columns: list[Any]) -> int:

@@ -1,65 +1,103 @@
-"""From a file to a table of raw cells: a stand-in that reads plain CSV and Parquet alone."""
+"""Any file that holds a table becomes a frame of raw cells; nothing is read into them yet.
+
+Files are known by what they hold: a .csv may be parted by tabs, compressed, or a workbook. The
+steps are `table_contents` (which file, unpacked), `table_text` for text, `workbooks` for .xlsx and
+`parquet_tables`.
+"""
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
-
-from aecore.data.parquet_bounds import check_parquet_size
+from aecore.data.parquet_tables import read_parquet_table
+from aecore.data.raw import format_count
+from aecore.data.table_contents import (
+    TABLE_SUFFIXES as TABLE_SUFFIXES,
+)
+from aecore.data.table_contents import (
+    find_table_source,
+    holds_tables,
+)
+from aecore.data.table_headers import INDEX_NAME
+from aecore.data.table_text import read_text_table
+from aecore.data.workbooks import read_workbook
 from aecore.errors import DataError
-from aecore.limits import read_limit
-from aecore.names import drop_unprintable
 
-TABLE_SUFFIXES = (".csv", ".parquet")
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+DAMAGED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, ValueError)
 
 
 class RawTable(NamedTuple):
-    """A table as it stands in its file."""
+    """A table as its file has it."""
 
-    frame: pd.DataFrame  # columns in the file's order, their names unique and without blanks
-    decimal: str  # "." or ",": the mark before decimals
+    frame: pd.DataFrame  # columns in the file's order, names unique, without blanks around them
+    decimal: str  # "." or ",": the mark before decimals, inferred over the whole file
     notes: tuple[str, ...]  # what was guessed or changed about the file as a whole
 
 
-def is_table_file(path: Path) -> bool:
-    """Return True for a file that `open_table` reads."""
-    return path.suffix.lower() in TABLE_SUFFIXES
-
-
 def open_table(path: Path) -> RawTable:
-    """Read the raw cells of a table. Raises DataError."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Read any table as raw cells: text, text in .gz or .zip, a workbook, Parquet.
 
+    Cells of text are text without the blanks around them, empty ones ""; those of workbooks and
+    Parquet keep their types. All columns are of `pd.ArrowDtype`. Raises DataError.
+    """
     try:
-        if path.suffix.lower() == ".parquet":
-            check_parquet_size(path)
-            frame = pq.read_table(path).to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+        source = find_table_source(path)
+        if source.format == "text":
+            table, decimal, notes = read_text_table(source)
+        elif source.format == "workbook":
+            table, decimal, notes = read_workbook(source)
         else:
-            text = path.read_text(encoding="utf-8-sig")
-            mark = max(",;\t", key=text.split("\n", 1)[0].count)
-            frame = pd.read_csv(
-                path, sep=mark, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-            )
-            frame = frame.apply(lambda column: column.str.strip()).astype(
-                pd.ArrowDtype(pa.string())
-            )
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path.name} cannot be read ({error}). Save it again.") from error
-    frame.columns = [drop_unprintable(str(name)).strip() for name in frame.columns]
-    twins = sorted(frame.columns[frame.columns.duplicated()])
-    if twins:
-        raise DataError(f"{path.name} has two columns named {twins[0]!r}. Rename one.")
-    decimal = "," if path.suffix.lower() == ".csv" and mark == ";" and ".," not in text else "."
-    if decimal == "," and not any(
-        frame[name].str.match(r"^-?\d+,\d+$").any() for name in frame.columns
-    ):
-        decimal = "."
-    for count, name in ((frame.shape[1], "columns"), (frame.size, "cells")):
-        if count > read_limit(name):
-            raise DataError(
-                f"{path.name} has about {count:,} {name}; the limit is {read_limit(name):,.0f}."
-            )
-    return RawTable(frame, decimal, ())
+            decimal, (table, notes) = ".", read_parquet_table(path)
+    except DAMAGED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path.name} cannot be read ({reason}). Make it again.") from error
+    table, more = drop_nameless_columns(table, source.name)
+    return RawTable(make_raw_frame(table), decimal, (*notes, *more))
+
+
+def is_table_file(path: Path) -> bool:
+    """Return True for a file that `open_table` reads or refuses with what to do about it.
+
+    An archive is one if it holds tables and nothing else.
+    """
+    try:
+        return path.is_file() and holds_tables(path)
+    except DAMAGED:  # its name alone tells
+        return path.suffix.lower() in TABLE_SUFFIXES
+
+
+def drop_nameless_columns(table: pa.Table, file_name: str) -> tuple[pa.Table, list[str]]:
+    """Return the table without columns that have neither name nor value, and a note on them.
+
+    Separators at the ends of lines make such columns.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def is_empty(column: pa.ChunkedArray) -> bool:
+        if pa.types.is_string(column.type):
+            return pc.all(pc.equal(pc.fill_null(column, ""), "")).as_py() is not False
+        return column.null_count == len(column)
+
+    nameless = [name for name in table.column_names if name.startswith(INDEX_NAME)]
+    empty = [name for name in nameless if len(table) and is_empty(table[name])]
+    if not empty:
+        return table, []
+    columns = format_count(len(empty), "column")
+    return table.drop_columns(empty), [
+        f"{file_name} has {columns} without a name and without a value, left out."
+    ]
+
+
+def make_raw_frame(table: pa.Table) -> pd.DataFrame:
+    """Return the table as a frame that keeps its Arrow types; nothing is copied."""
+    import pandas as pd
+
+    return table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
