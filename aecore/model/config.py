@@ -17,6 +17,7 @@ from aecore.model.parts.likelihood import Gaussian, LikelihoodOptions
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
+from aecore.model.training import TrainConfig
 
 VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
@@ -165,6 +166,12 @@ class DataConfig(Options):
         description="Train with this class alone, the normal one; the test set keeps all.",
     )
     split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
+    split_by: str | None = Field(
+        None,
+        max_length=1000,
+        description="A column of a table, or an array of a .npz, such as a person or a day: "
+        "examples that share its value stay on one side of every division.",
+    )
     limit: int | None = Field(
         None, ge=2, description="Use at most this many training and test examples."
     )
@@ -186,44 +193,6 @@ class DataConfig(Options):
         }
 
 
-class TrainConfig(Options):
-    """How the weights are found."""
-
-    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training data.")
-    batch_size: int = Field(128, ge=1, le=65536, description="Examples a step.")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has momentum.")
-    lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
-    schedule: Literal["constant", "cosine", "step"] = Field(
-        "cosine",
-        description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
-        "epochs.",
-    )
-    warmup_steps: int = Field(
-        0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
-    )
-    kl_warmup_epochs: int = Field(
-        0, ge=0, le=100_000, description="Epochs in which the KL term fades in."
-    )
-    early_stopping: int = Field(
-        0, ge=0, le=100_000, description="Stop after so many epochs without gain; 0 never."
-    )
-    pretrain_epochs: int = Field(
-        0, ge=0, le=10_000, description="Epochs of greedy pretraining for each layer."
-    )
-    previews: int = Field(
-        20, ge=0, le=1000, description="At about how many epochs reconstructions are kept."
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do "
-        "not.",
-    )
-    seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
-
-
 class RunConfig(Options):
     """config.json: a model, and how it came to be where that is known."""
 
@@ -242,6 +211,8 @@ class RunConfig(Options):
             )
         if self.training and self.training.pretrain_epochs:
             self.check_pretraining()
+        if self.training:
+            self.training.check_augment(self.model.input_shape)
         return self
 
     def check_pretraining(self) -> None:

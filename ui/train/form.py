@@ -159,6 +159,6 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
         values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
     with st.expander("Data", icon=":material/database:"):
         values["data"] = show_options_form(
-            DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit"}
+            DataConfig, values["data"], f"{key}.data", skip={"name", "label", "limit", "columns"}
         )
     return parse_options(RunConfig, values)
