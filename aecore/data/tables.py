@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -13,10 +13,14 @@ from aecore.data.raw import Array, RawData, format_count, index_labels
 from aecore.data.table_columns import find_first_word, keep_usable_columns, list_few
 from aecore.errors import DataError
 from aecore.limits import read_limit
+from aecore.model.columns import ColumnOptions
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+    from aecore.model.config import DataConfig
 
 
 MAX_HEADER = 1_000_000  # letters of the first line of a .csv that are looked at
@@ -231,3 +235,44 @@ def _refuse_values(
             f"{file_name} has {problem} values in {list_few(counts)}. "
             f"Fill them or drop those rows{hint}."
         )
+
+
+# -- columns as they are understood
+
+
+class ReadColumn(NamedTuple):
+    """One column of a file as it was understood."""
+
+    name: str
+    options: ColumnOptions
+    values: pa.ChunkedArray
+    missing: int
+    note: str
+
+
+class Table(NamedTuple):
+    """All columns of a file, in its order."""
+
+    columns: tuple[ReadColumn, ...]
+    notes: tuple[str, ...]
+
+
+def read_columns(path: Path, config: DataConfig) -> Table:
+    """Read a table as it is understood: each column with its kind, cells and a note."""
+    import pyarrow as pa
+
+    frame, columns = read_frame(path), []
+    for name in frame.columns:
+        cells, kind = frame[name], "number"
+        if name in config.columns:
+            kind = config.columns[name].kind
+        elif name == config.label:
+            kind = "target"
+        elif cells.dtype.kind not in "fiub":
+            kind = "category" if cells.nunique() <= 20 else "text"
+        words = cells.dropna().astype(str).unique() if kind in ("category", "target") else ()
+        values = pa.chunked_array([pa.Array.from_pandas(cells)])
+        note = "Free text is left out." if kind == "text" else ""
+        options = ColumnOptions(kind=kind, categories=tuple(sorted(words)))
+        columns.append(ReadColumn(name, options, values, int(cells.isna().sum()), note))
+    return Table(tuple(columns), ())
