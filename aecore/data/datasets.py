@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aecore.data.arrays import read_npz
 from aecore.data.catalog import CATALOG, CatalogEntry, data_folder
 from aecore.data.download import fetch_catalog_file
+from aecore.data.groups import add_groups
 from aecore.data.memory import may_read_from_disk
 from aecore.data.on_disk import DiskArray, make_disk_dataset, read_npy
 from aecore.data.raw import RawData, ReportProgress, ignore_progress
@@ -33,7 +34,7 @@ def load_dataset(config: DataConfig, report: ReportProgress | None = None) -> Da
     examples = _read_examples(config, report or ignore_progress, may_read_from_disk())
     if isinstance(examples, DiskArray):
         return make_disk_dataset(name, examples, config)
-    return make_dataset(name, examples, config)
+    return make_dataset(name, add_groups(examples, Path(config.name), config), config)
 
 
 def read_dataset(config: DataConfig, report: ReportProgress | None = None) -> RawData:

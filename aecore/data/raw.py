@@ -27,6 +27,7 @@ class RawData(NamedTuple):
     train_count: int | None = None  # rows before this one are the set's own training split
     names: tuple[str, ...] = ()  # of files, one per example
     notes: tuple[str, ...] = ()  # what was left out or changed, and why
+    groups: Array | None = None  # (N,) int64: examples of one group are not divided
 
 
 def ignore_progress(message: str, fraction: float) -> None:
