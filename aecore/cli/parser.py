@@ -11,7 +11,6 @@ from typing import Any
 
 from aecore.backends.registry import BACKENDS
 from aecore.cli.commands import (
-    run_data,
     run_evaluate,
     run_export,
     run_interpolate,
@@ -26,6 +25,7 @@ from aecore.cli.commands import (
     run_train,
     run_variants,
 )
+from aecore.cli.data_command import run_data
 from aecore.errors import AecoreError
 from aecore.training.ranks import end_with_parent, is_one_of_several
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.call(options)
     except AecoreError as error:
-        print(f"aecore: {error}", file=sys.stderr)
+        print(f"aecore: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -77,7 +77,7 @@ def add_command(
 def add_listing_commands(commands: Any) -> None:
     """Adds the commands that list what there is."""
     add_command(commands, run_variants, has_json=True)
-    add_command(commands, run_data, has_json=True)
+    add_data_options(add_command(commands, run_data, has_json=True))
     add_command(commands, run_runs, has_json=True)
 
 
@@ -126,6 +126,27 @@ def add_sharing_commands(commands: Any) -> None:
     pull.add_argument("repo", metavar="REPO[@REVISION]")
     pull.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to put it; default: among the runs"
+    )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `data`."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="a table, an array, a folder or .zip of pictures, or several pictures",
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="OUT",
+        help="write what was understood: a table as .parquet, pictures and rows as .npz",
+    )
+    add_set_option(
+        parser,
+        'how it is read, such as data.columns.age=number, data.columns."a.b"=category, '
+        "data.side=32, data.unusable=refuse",
     )
 
 

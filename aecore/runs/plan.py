@@ -14,6 +14,7 @@ from aecore.model.config import DataConfig, RunConfig, parse_options
 from aecore.model.variants import configure, override_config
 
 DATA_PREFIX = "data."
+COLUMNS_PREFIX = "data.columns."  # before the name of a column, whatever is in it
 
 
 def plan_run(
@@ -50,7 +51,13 @@ def make_data_config(name: str, settings: Mapping[str, Any] | None = None) -> Da
         for key, value in (settings or {}).items()
         if key.startswith(DATA_PREFIX)
     }
-    return parse_options(DataConfig, {"name": resolve_data_path(name), **options})
+    columns = dict(options.pop("columns", None) or {})
+    prefix = COLUMNS_PREFIX.removeprefix(DATA_PREFIX)
+    for key in [key for key in options if key.startswith(prefix)]:
+        columns[key.removeprefix(prefix)] = options.pop(key)
+    return parse_options(
+        DataConfig, {"name": resolve_data_path(name), "columns": columns, **options}
+    )
 
 
 def count_training_rows(name: str, settings: Mapping[str, Any] | None = None) -> int:
