@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +12,7 @@ from aecore.data.memory import check_data_bytes
 from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.raw import Array, RawData, format_count, index_labels
 from aecore.data.table_columns import find_first_word, keep_usable_columns, list_few
+from aecore.data.table_files import RawTable
 from aecore.errors import DataError
 from aecore.limits import read_limit
 from aecore.model.columns import ColumnOptions
@@ -276,3 +278,68 @@ def read_columns(path: Path, config: DataConfig) -> Table:
         options = ColumnOptions(kind=kind, categories=tuple(sorted(words)))
         columns.append(ReadColumn(name, options, values, int(cells.isna().sum()), note))
     return Table(tuple(columns), ())
+
+
+def understand_table(
+    raw: RawTable, config: DataConfig, file_name: str, is_further: bool = False
+) -> Table:
+    """Return a raw table as columns."""
+    import pandas as pd
+    import pyarrow as pa
+
+    columns = []
+    for name in raw.frame.columns:
+        options = config.columns.get(name) or ColumnOptions(kind="ignored")
+        cells = raw.frame[name].astype(object)
+        cells = cells.where((cells != "") & cells.notna(), None)
+        if options.kind == "number":
+            numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+            values = pa.chunked_array([pa.array(numbers, from_pandas=True)])
+        else:
+            values = pa.chunked_array([pa.array(cells, from_pandas=True)])
+        columns.append(ReadColumn(name, options, values, values.null_count, ""))
+    return Table(tuple(columns), raw.notes)
+
+
+def match_columns(table: Table, schema: Mapping[str, ColumnOptions], table_name: str = "") -> Array:
+    """Return the rows of a table as features of a model: (N, F) float32."""
+    import pandas as pd
+
+    from aecore.data import table_columns
+
+    frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
+    return table_columns.match_columns(frame, list_schema_features(schema), table_name)
+
+
+def list_schema_features(schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
+    """Return the names of all features that the columns of a schema become, in its order."""
+    return tuple(
+        feature
+        for name, options in schema.items()
+        if options.kind in ("number", "category")
+        for feature in ([f"{name}={word}" for word in options.categories] or [name])
+    )
+
+
+def make_schema(features: Sequence[str]) -> dict[str, ColumnOptions]:
+    """Return the schema of a model of which only the names of its features are known."""
+    words: dict[str, list[str]] = {}
+    for feature in features:
+        name, equals, word = feature.partition("=")
+        words.setdefault(name, []).extend([word] if equals else [])
+    return {
+        name: ColumnOptions(kind="category", categories=tuple(listed))
+        if listed
+        else ColumnOptions(kind="number")
+        for name, listed in words.items()
+    }
+
+
+def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:
+    """Return the table with its missing cells taken from x (N, F)."""
+    import pandas as pd
+
+    from aecore.data import table_columns
+
+    frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
+    return table_columns.fill_table(frame, list_schema_features(schema), x)
