@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 import torch
-import torch.nn.functional as F
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from aecore.data.datasets import read_dataset
-from aecore.data.splits import Dataset, as_float
+from aecore.data.image_fitting import resize_images
+from aecore.data.splits import Dataset
 from aecore.data.table_columns import match_columns
 from aecore.data.tables import read_frame
 from aecore.errors import AecoreError, DataError
@@ -32,8 +32,6 @@ from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
 TEST_SPLIT = "test set"  # an option of the select box, and its name on pages
 SPLIT_NAMES = {"test": TEST_SPLIT, "train": "training set"}
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey (ITU-R BT.601)
-RESIZE_CHUNK = 1024  # images at a time
 INPUTS_HELP = (
     "What to work on: the run's own test examples, a selection that you named on the "
     "page **Latent**, or data of yours. Bring some on the page **Data**."
@@ -192,31 +190,3 @@ def load_fitted_rows(config: DataConfig, name: str, columns: tuple[str, ...]) ->
         classes = tuple(sorted(labels.unique()))
         y = torch.tensor([classes.index(label) for label in labels])
     return Inputs(name, x, y, classes, (), frame, "")
-
-
-def resize_images(x: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
-    """Returns images (N, C, H, W) as uint8 of `shape` (C', H', W'), and what was done to them.
-
-    The second is a sentence for the page, empty where nothing was done.
-    """
-    source_shape = tuple(x.shape[1:])
-    if source_shape == shape:
-        return x, ""
-    images = torch.cat([resize_chunk(chunk, shape) for chunk in x.split(RESIZE_CHUNK)])
-    before, after = spell_shape(source_shape), spell_shape(shape)
-    return images, f"Pictures of {before} were made to fit this run's {after}."
-
-
-def resize_chunk(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns images (N, C, H, W) as uint8 of `shape`: grey or colour, by antialiased bilinear."""
-    x = as_float(x)
-    if shape[0] == 1 and x.shape[1] == 3:
-        x = (x * torch.tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-    if x.shape[2:] != shape[1:]:
-        x = F.interpolate(x, size=shape[1:], mode="bilinear", antialias=True, align_corners=False)
-    return x.clamp(0, 1).mul(255).round().byte().expand(-1, shape[0], -1, -1)
-
-
-def spell_shape(shape: tuple[int, ...]) -> str:
-    """Returns an image shape (C, H, W) in words."""
-    return f"{shape[2]} x {shape[1]} pixels in {'grey' if shape[0] == 1 else 'colour'}"
