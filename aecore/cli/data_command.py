@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aecore.cli.foreground import print_progress
-from aecore.cli.output import print_rows
+from aecore.cli.output import explain_any_error, print_rows
 from aecore.cli.settings import parse_setting
 from aecore.data.catalog import CATALOG
 from aecore.data.describe import DataReport, describe_data
 from aecore.data.loose_pictures import are_loose_pictures, gather_pictures
 from aecore.data.raw import format_count
 from aecore.data.written_files import WRITTEN_SUFFIXES, write_data
-from aecore.errors import AecoreError, ConfigError, DataError
+from aecore.errors import ConfigError
 from aecore.names import clean_name
 from aecore.runs.plan import DATA_PREFIX, make_data_config
 
@@ -72,21 +72,6 @@ def open_files(names: Sequence[str]) -> Iterator[str]:
         return
     with gather_pictures([Path(name) for name in names]) as folder:
         yield str(folder)
-
-
-@contextmanager
-def explain_any_error(name: str) -> Iterator[None]:
-    """Turns what a library raises of a damaged file into a sentence that names the file."""
-    try:
-        yield
-    except AecoreError:
-        raise
-    except (Exception, RecursionError) as error:
-        reason = clean_name(str(error), 200)
-        raise DataError(
-            f"{Path(name).name} cannot be read ({type(error).__name__}: {reason}). "
-            "Save it again, or bring it in another format."
-        ) from error
 
 
 # -- for people

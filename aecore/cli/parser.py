@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aecore.backends.registry import BACKENDS
+from aecore.cli.apply_command import run_apply
 from aecore.cli.commands import (
     run_evaluate,
     run_export,
@@ -103,6 +104,7 @@ def add_analysis_commands(commands: Any) -> None:
     evaluate.add_argument(
         "--samples", type=int, default=0, metavar="K", help="importance samples for iwae_bound"
     )
+    add_apply_options(add_command(commands, run_apply))
     sample = add_command(commands, run_sample)
     add_output_options(sample, "sample.png")
     sample.add_argument("-n", type=int, default=16, help="how many")
@@ -147,6 +149,26 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         parser,
         'how it is read, such as data.columns.age=number, data.columns."a.b"=category, '
         "data.side=32, data.unusable=refuse",
+    )
+
+
+def add_apply_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `apply`."""
+    parser.add_argument("run", metavar="RUN", help="a run's id or folder")
+    parser.add_argument("file", metavar="FILE", help="a table, an array, or pictures; any length")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="a .csv or .parquet, beside the columns of FILE, or the numbers alone as .npz or .npy",
+    )
+    parser.add_argument(
+        "--what",
+        choices=("codes", "reconstructions", "scores", "filled"),
+        help="default: what the run is made for. scores: how odd each row is, and which columns "
+        "make it so; filled: FILE with its missing cells filled. A .csv is for programs: texts "
+        "that a spreadsheet would run as formulas are written as they are",
     )
 
 

@@ -125,7 +125,8 @@ def _to_tensors(raw: RawData) -> Split:
 
 
 def _take_rows(split: Split, rows: Tensor | slice) -> Split:
-    return Split(*(None if part is None else part[rows] for part in split))
+    y, groups = (None if part is None else part[rows] for part in (split.y, split.groups))
+    return Split(split.x[rows], y, groups)
 
 
 def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> Split:

@@ -108,7 +108,9 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
             return csv.read_csv(
                 stream,
                 csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES),
-                csv.ParseOptions(delimiter=layout.dialect.mark, newlines_in_values=facts.quotes > 0),
+                csv.ParseOptions(
+                    delimiter=layout.dialect.mark, newlines_in_values=facts.quotes > 0
+                ),
                 csv.ConvertOptions(
                     check_utf8=False, column_types=dict.fromkeys(names, pa.string())
                 ),

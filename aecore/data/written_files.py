@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
 
+from aecore.data.batches import iterate_examples
 from aecore.data.on_disk import DiskArray
 from aecore.data.raw import Array, RawData
 from aecore.errors import DataError
@@ -93,7 +95,9 @@ def write_array_file(examples: RawData | DiskArray, path: Path) -> None:
 
     def write(draft: Path) -> None:
         with zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
-            write_npz_member(archive, "x", x.shape, dtype, iterate_examples(examples))
+            rows = max(1, CHUNK_BYTES // (4 * math.prod(x.shape[1:])))
+            parts = (part.numpy() for part in iterate_examples(examples, rows))
+            write_npz_member(archive, "x", x.shape, dtype, parts)
             for name, array in arrays.items():
                 write_npz_member(archive, name, array.shape, array.dtype, [array])
 
@@ -101,18 +105,6 @@ def write_array_file(examples: RawData | DiskArray, path: Path) -> None:
         replace_file(path, write)
     except OSError as error:
         raise DataError(describe_write_error(path, error)) from error
-
-
-def iterate_examples(examples: RawData | DiskArray) -> Iterator[Array]:
-    """Yield all examples in their own order, a few megabytes at a time."""
-    x = examples.array if isinstance(examples, DiskArray) else examples.x
-    step = max(1, CHUNK_BYTES // max(1, int(np.prod(x.shape[1:])) * 4))
-    for start in range(0, len(x), step):
-        if isinstance(examples, DiskArray):
-            rows = examples.array.rows[start : start + step]
-            yield examples.array.take_rows(rows).numpy()
-        else:
-            yield examples.x[start : start + step]
 
 
 def write_npz_member(
