@@ -343,3 +343,10 @@ def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> p
 
     frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
     return table_columns.fill_table(frame, list_schema_features(schema), x)
+
+
+def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData:
+    """Return features, classes and notes of a table."""
+    return read_table(
+        Path(config.name), config.label, config.missing == "keep", config.unusable == "leave_out"
+    )
