@@ -63,7 +63,17 @@ def describe_data(config: DataConfig, report: ReportProgress | None = None) -> D
     path = find_data_path(config)
     if path is not None and holds_table(path):
         return _describe_table(path, config)
-    examples = open_dataset(config, report)
+    return _describe_examples(open_dataset(config, report))
+
+
+def holds_table(path: Path) -> bool:
+    """Return True for a file that is read as a table: not for a .parquet of pictures."""
+    if not is_table_file(path):
+        return False
+    return not (path.suffix.lower() == ".parquet" and holds_encoded_images(path))
+
+
+def _describe_examples(examples: RawData | DiskArray) -> DataReport:
     array, raw = examples if isinstance(examples, DiskArray) else (examples.x, examples)
     return DataReport(
         "images" if raw.kind == "image" else "rows",
@@ -77,19 +87,13 @@ def describe_data(config: DataConfig, report: ReportProgress | None = None) -> D
     )
 
 
-def holds_table(path: Path) -> bool:
-    """Return True for a file that is read as a table: not for a .parquet of pictures."""
-    if not is_table_file(path):
-        return False
-    return not (path.suffix.lower() == ".parquet" and holds_encoded_images(path))
-
-
 def _describe_table(path: Path, config: DataConfig) -> DataReport:
-    from aecore.data.tables import read_columns
+    from aecore.data.tables import make_table_data, read_columns
 
     table = read_columns(path, config)
-    raw = open_dataset(config)  # also refuses what no model can learn from
-    assert isinstance(raw, RawData)
+    raw = make_table_data(table, config, path.name)
+    if raw.kind == "image":
+        return _describe_examples(raw)
     targets = [column.name for column in table.columns if column.options.kind == "target"]
     return DataReport(
         "table",
