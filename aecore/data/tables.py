@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -308,31 +308,9 @@ def match_columns(table: Table, schema: Mapping[str, ColumnOptions], table_name:
     from aecore.data import table_columns
 
     frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
-    return table_columns.match_columns(frame, list_schema_features(schema), table_name)
-
-
-def list_schema_features(schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
-    """Return the names of all features that the columns of a schema become, in its order."""
-    return tuple(
-        feature
-        for name, options in schema.items()
-        if options.kind in ("number", "category")
-        for feature in ([f"{name}={word}" for word in options.categories] or [name])
+    return table_columns.match_columns(
+        frame, table_columns.list_schema_features(schema), table_name
     )
-
-
-def make_schema(features: Sequence[str]) -> dict[str, ColumnOptions]:
-    """Return the schema of a model of which only the names of its features are known."""
-    words: dict[str, list[str]] = {}
-    for feature in features:
-        name, equals, word = feature.partition("=")
-        words.setdefault(name, []).extend([word] if equals else [])
-    return {
-        name: ColumnOptions(kind="category", categories=tuple(listed))
-        if listed
-        else ColumnOptions(kind="number")
-        for name, listed in words.items()
-    }
 
 
 def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:
@@ -342,7 +320,7 @@ def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> p
     from aecore.data import table_columns
 
     frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
-    return table_columns.fill_table(frame, list_schema_features(schema), x)
+    return table_columns.fill_table(frame, table_columns.list_schema_features(schema), x)
 
 
 def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData:
