@@ -45,9 +45,7 @@ def train_on_few(kinds: tuple[str, ...], epochs: int, seed: int) -> Autoencoder:
 def measure_errors(x: Tensor, epochs: int, seeds: int) -> dict[tuple[str, ...], list[float]]:
     """Returns the test error of each seed, by the kinds of changes."""
     return {
-        kinds: [
-            evaluate_model(train_on_few(kinds, epochs, seed), x)["se"] for seed in range(seeds)
-        ]
+        kinds: [evaluate_model(train_on_few(kinds, epochs, seed), x)["se"] for seed in range(seeds)]
         for kinds in KINDS
     }
 

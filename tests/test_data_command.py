@@ -167,21 +167,31 @@ def test_an_error_that_nobody_foresaw_is_a_sentence_too(table, capsys, monkeypat
 
 
 @pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("data.columns.age=number", {"age": "number"}),
+        ("data.columns.a b=id", {"a b": "id"}),
+        ('data.columns."a.b"=category', {"a.b": "category"}),
+        ('data.columns."a=b"=number', {"a=b": "number"}),
+        (r'data.columns."\"x\" \u00fc"=date', {'"x" ü': "date"}),
+        ('data.columns.size={"kind": "number", "unit": "kg"}', {"size": "number"}),
+    ],
+)
+def test_columns_that_are_set_reach_the_config_whatever_their_names(text, columns):
+    config = make_data_config("x.csv", dict([parse_setting(text)]))
+    assert {name: options.kind for name, options in config.columns.items()} == columns
+
+
+@pytest.mark.parametrize(
     ("text", "setting"),
     [
         ("bottleneck.beta=2", ("bottleneck.beta", 2)),
-        ("data.columns.age=number", ("data.columns.age", "number")),
-        ("data.columns.a b.c=id", ("data.columns.a b.c", "id")),
-        ('data.columns."a=b"=number', ("data.columns.a=b", "number")),
-        (r'data.columns."\"x\" \u00fc"=date', ('data.columns."x" ü', "date")),
-        (
-            'data.columns.size={"kind": "number", "unit": "kg"}',
-            ("data.columns.size", {"kind": "number", "unit": "kg"}),
-        ),
+        ("network.hidden=[64,32]", ("network.hidden", [64, 32])),
         ("data.label=null", ("data.label", None)),
+        ("data.label=a=b", ("data.label", "a=b")),
     ],
 )
-def test_settings_are_read_with_names_of_any_kind(text, setting):
+def test_other_settings_are_read_as_json_where_they_can_be(text, setting):
     assert parse_setting(text) == setting
 
 
@@ -189,21 +199,6 @@ def test_settings_are_read_with_names_of_any_kind(text, setting):
 def test_a_setting_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match="--set takes"):
         parse_setting(text)
-
-
-def test_columns_that_are_set_reach_the_config_whatever_their_names():
-    config = make_data_config(
-        "x.csv",
-        {
-            "data.columns": {"a": "number", "b": "text"},
-            "data.columns.b": "category",
-            "data.columns.limit.x": {"kind": "number", "unit": "%"},
-            "data.side": 8,
-        },
-    )
-    kinds = {name: options.kind for name, options in config.columns.items()}
-    assert kinds == {"a": "number", "b": "category", "limit.x": "number"}
-    assert config.columns["limit.x"].unit == "%" and config.side == 8
 
 
 def test_a_known_set_is_told_like_a_file(tmp_path):

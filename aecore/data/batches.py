@@ -124,9 +124,12 @@ def tabulate_cells(table: Table) -> pd.DataFrame:
     """Return the cells of a table as they were understood, with their Arrow types."""
     import pandas as pd
 
+    from aecore.data.table_columns import write_flags
+
+    cells = {column.name: write_flags(column) for column in table.columns}
     return pd.DataFrame(
         {
-            column.name: pd.Series(pd.array(column.values, pd.ArrowDtype(column.values.type)))
-            for column in table.columns
+            name: pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
+            for name, values in cells.items()
         }
     )

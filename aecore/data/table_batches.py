@@ -18,7 +18,7 @@ from aecore.data.table_headers import make_names_unique
 from aecore.data.table_separators import iterate_lines, iterate_rows
 from aecore.data.table_text import Layout, find_layout, open_text, read_text_table
 from aecore.errors import DataError
-from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
+from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,13 +61,14 @@ def iterate_tables(
 ) -> Iterator[Table]:
     """Yield a table by the schema of a model, `rows` rows at a time and at last the rest.
 
-    Columns that are not in the schema stay as they are in the file. Raises DataError.
+    Columns that are no inputs of the model stay as they are in the file. Raises DataError.
     """
     from aecore.data.tables import understand_table
 
-    aside = ColumnOptions(kind=LEFT_OUT_KINDS[-1])
+    aside = ColumnOptions(kind="ignored")
+    inputs = {name: options for name, options in schema.items() if options.kind != "target"}
     for raw in iterate_raw_tables(path, rows):
-        columns = {name: schema.get(name, aside) for name in raw.frame.columns}
+        columns = {name: inputs.get(name, aside) for name in raw.frame.columns}
         chosen = config.model_copy(update={"columns": columns, "label": None})
         yield understand_table(raw, chosen, path.name, is_further=True)
 

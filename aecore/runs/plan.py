@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import ReportProgress
 from aecore.data.splits import Dataset
+from aecore.errors import ConfigError
+from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig, RunConfig, parse_options
 from aecore.model.variants import configure, override_config
 
 DATA_PREFIX = "data."
-COLUMNS_PREFIX = "data.columns."  # before the name of a column, whatever is in it
+COLUMNS_PREFIX = "data.columns."
 
 
 def plan_run(
@@ -45,19 +48,52 @@ def plan_run(
 
 
 def make_data_config(name: str, settings: Mapping[str, Any] | None = None) -> DataConfig:
-    """Returns how to read the data set or path `name`, by the settings that begin with `data.`."""
-    options = {
-        key.removeprefix(DATA_PREFIX): value
-        for key, value in (settings or {}).items()
-        if key.startswith(DATA_PREFIX)
-    }
-    columns = dict(options.pop("columns", None) or {})
-    prefix = COLUMNS_PREFIX.removeprefix(DATA_PREFIX)
-    for key in [key for key in options if key.startswith(prefix)]:
-        columns[key.removeprefix(prefix)] = options.pop(key)
-    return parse_options(
-        DataConfig, {"name": resolve_data_path(name), "columns": columns, **options}
-    )
+    """Returns how to read the data set or path `name`, by the settings that begin with `data.`.
+
+    `data.columns.age` is the kind of the column `age`, or a mapping of its options;
+    `data.columns.age.unit` one of these. A column's name that holds a point is in quotes, as JSON.
+    """
+    options: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
+    for key, value in (settings or {}).items():
+        if key.startswith(COLUMNS_PREFIX):
+            set_column_option(columns, key.removeprefix(COLUMNS_PREFIX), value)
+        elif key.startswith(DATA_PREFIX):
+            options[key.removeprefix(DATA_PREFIX)] = value
+    if columns:
+        options["columns"] = {**options.get("columns", {}), **columns}
+    return parse_options(DataConfig, {"name": resolve_data_path(name), **options})
+
+
+def set_column_option(columns: dict[str, Any], path: str, value: Any) -> None:
+    """Sets the kind of a column, or with `NAME.FIELD` one of its options. Raises ConfigError."""
+    name, field = split_column_path(path)
+    if not field:
+        columns[name] = value
+        return
+    options = columns.get(name, {})
+    options = {"kind": options} if isinstance(options, str) else options
+    columns[name] = {**options, field: value}
+
+
+def split_column_path(path: str) -> tuple[str, str]:
+    """Returns the name of a column and the option, which may be empty, of a path `NAME.OPTION`.
+
+    A name in quotes, as JSON, may hold points. Raises ConfigError.
+    """
+    if path.startswith('"'):
+        try:
+            name, end = json.JSONDecoder().raw_decode(path)
+        except ValueError as error:
+            raise ConfigError(f"{path} is no name in quotes, as JSON writes it.") from error
+        rest = path[end:]
+        if rest and not rest.startswith("."):
+            raise ConfigError(f"After the name in {path} one of its options may follow, as .unit.")
+        return name, rest.removeprefix(".")
+    name, point, field = path.rpartition(".")
+    if point and field in ColumnOptions.model_fields:
+        return name, field
+    return path, ""
 
 
 def count_training_rows(name: str, settings: Mapping[str, Any] | None = None) -> int:

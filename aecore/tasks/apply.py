@@ -24,22 +24,22 @@ from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.tasks.anomaly import DETECTOR_VARIANT, compute_scaled_residuals
-from aecore.tasks.impute import FILLING_DRAWS, count_filled_rows, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT, count_filled_rows, impute_cells
 
 Output = Literal["codes", "reconstructions", "scores", "filled"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
-BATCH_BYTES = 64 * 10**6  # of float32 examples
+BATCH_BYTES, BATCH_ROWS = 32 * 10**6, 20_000  # of float32 examples, at most
 ODD_COLUMNS = 3
 
 
 def choose_output(config: RunConfig) -> Output:
     """Return what a run is made for.
 
-    Filled cells where it was trained with missing ones, scores where it knows one normal class or
-    is a detector of tables, codes of any other.
+    Filled cells of an imputer, scores where it knows one normal class or is a detector of tables,
+    codes of any other.
     """
     model = config.model
-    if model.missing:
+    if model.missing and model.variant == IMPUTER_VARIANT:
         return "filled"
     is_detector = model.variant == DETECTOR_VARIANT and len(model.input_shape) == 1
     if is_detector or (config.data is not None and config.data.train_class is not None):
@@ -66,7 +66,8 @@ class Application:
         rows = count_rows_at_once(self.model)
         if self.output == "filled":
             rows = count_filled_rows(self.model, FILLING_DRAWS)
-        return rows * max(1, BATCH_BYTES // (4 * self.model.config.features * rows))
+        most = min(BATCH_ROWS, BATCH_BYTES // (4 * self.model.config.features))
+        return rows * max(1, most // rows)
 
     def __call__(self, x: Tensor) -> dict[str, Array]:
         """Return what the output is of examples x (n, *input_shape), as arrays by their names.

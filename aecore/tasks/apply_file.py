@@ -63,7 +63,7 @@ class FileApplication:
     @cached_property
     def schema(self) -> dict[str, ColumnOptions]:
         """How the columns of the run's table are read; empty of what is no table."""
-        from aecore.data.tables import make_schema
+        from aecore.data.table_columns import make_schema
 
         if self.config.data is not None and self.config.data.columns:
             return self.config.data.columns
@@ -79,7 +79,7 @@ class FileApplication:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of the features of an example."""
-        from aecore.data.tables import list_schema_features
+        from aecore.data.table_columns import list_schema_features
 
         count = self.config.model.features
         names = list_schema_features(self.schema)
