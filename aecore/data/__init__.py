@@ -6,7 +6,10 @@ Start at `datasets.load_dataset`, which picks the reader:
   `embedded` read them.
 - `arrays` (.npz), `on_disk` (.npy), `tables` and `table_columns` (.csv, .parquet), `images` (a
   folder, .zip or .parquet; `image_sources`, `image_folders` and `image_decoding` are its steps).
+- `describe` tells what a file holds and `written_files` writes it again; `batches` and
+  `table_batches` read files of any length for a trained model, `batch_writers` write what it says.
 
-Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it. Sets larger than memory (the
+Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it
+(`groups` keep together what belongs together, `division` counts copies). Sets larger than memory (the
 limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.
 """
