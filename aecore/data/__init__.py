@@ -9,7 +9,7 @@ Start at `datasets.load_dataset`, which picks the reader:
 - `describe` tells what a file holds and `written_files` writes it again; `batches` and
   `table_batches` read files of any length for a trained model, `batch_writers` write what it says.
 
-Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it
-(`groups` keep together what belongs together, `division` counts copies). Sets larger than memory (the
-limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.
+Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it (`groups` keep together what
+belongs together, `division` counts copies). Sets larger than memory (the limit is in `memory`) stay
+on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.
 """
