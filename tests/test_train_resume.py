@@ -87,6 +87,10 @@ CONFIGS = {
             "warmup_steps": 3,
         },
     ),
+    "augmented": tiny(
+        corruption={"kind": "masking"},
+        training={"epochs": 2, "augment": ["flip", "shift", "rotation", "crop", "colour"]},
+    ),
     "early-stopping": tiny(
         training={"epochs": 50, "lr": 1e-12, "optimizer": "sgd", "early_stopping": 2}
     ),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
 from typing import Any
 
 from aecore.backends.launch import start_run, stop_run
@@ -13,6 +11,7 @@ from aecore.backends.local import continue_queue
 from aecore.cli.foreground import print_progress, train_here
 from aecore.cli.ordering import make_order
 from aecore.cli.output import print_metrics, print_rows, write_examples
+from aecore.cli.settings import parse_setting
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.files import REMOTE_FILE
 from aecore.runs.listing import create_run, create_shared_run, find_run, list_runs, runs_folder
@@ -34,18 +33,6 @@ def run_variants(options: argparse.Namespace) -> None:
         for name, variant in VARIANTS.items()
     ]
     print_rows(rows, options.json, ("name", "summary", "paper"))
-
-
-def run_data(options: argparse.Namespace) -> None:
-    """List the data sets."""
-    from aecore.data.catalog import CATALOG
-
-    fields = ("name", "kind", "input_shape", "sizes", "classes", "description")
-    rows = [
-        {name: getattr(entry, name) for name in fields} | {"local": entry.is_local()}
-        for entry in CATALOG.values()
-    ]
-    print_rows(rows, options.json, ("name", "kind", "input_shape", "sizes", "local", "description"))
 
 
 def run_runs(options: argparse.Namespace) -> None:
@@ -249,20 +236,3 @@ def run_pull(options: argparse.Namespace) -> None:
     repo, _, revision = options.repo.partition("@")
     out = options.out or runs_folder() / repo.replace("/", "--")
     print(pull_run(repo, revision=revision or None, out=out))
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """Returns (name, value) of `part.field=value`; the value is read as JSON where it can be.
-
-    Quotes in the name are JSON, too, and may hold an equals sign: `data.columns."a=b"=number`.
-    """
-    match = re.match(r'((?:[^="]|"(?:[^"\\]|\\.)*")*)(=?)(.*)', text, re.DOTALL)
-    name, equals, value = match.groups() if match else ("", "", "")
-    if not equals or not name:
-        raise ConfigError(
-            f"--set takes PART.FIELD=VALUE, got {text!r}. Write it as bottleneck.beta=2."
-        )
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value

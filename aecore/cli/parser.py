@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from aecore.backends.registry import BACKENDS
+from aecore.cli.apply_command import run_apply
 from aecore.cli.commands import (
-    run_data,
     run_evaluate,
     run_export,
     run_interpolate,
@@ -26,6 +26,7 @@ from aecore.cli.commands import (
     run_train,
     run_variants,
 )
+from aecore.cli.data_command import run_data
 from aecore.errors import AecoreError
 from aecore.training.ranks import end_with_parent, is_one_of_several
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.call(options)
     except AecoreError as error:
-        print(f"aecore: {error}", file=sys.stderr)
+        print(f"aecore: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -77,7 +78,7 @@ def add_command(
 def add_listing_commands(commands: Any) -> None:
     """Adds the commands that list what there is."""
     add_command(commands, run_variants, has_json=True)
-    add_command(commands, run_data, has_json=True)
+    add_data_options(add_command(commands, run_data, has_json=True))
     add_command(commands, run_runs, has_json=True)
 
 
@@ -103,6 +104,7 @@ def add_analysis_commands(commands: Any) -> None:
     evaluate.add_argument(
         "--samples", type=int, default=0, metavar="K", help="importance samples for iwae_bound"
     )
+    add_apply_options(add_command(commands, run_apply))
     sample = add_command(commands, run_sample)
     add_output_options(sample, "sample.png")
     sample.add_argument("-n", type=int, default=16, help="how many")
@@ -126,6 +128,47 @@ def add_sharing_commands(commands: Any) -> None:
     pull.add_argument("repo", metavar="REPO[@REVISION]")
     pull.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to put it; default: among the runs"
+    )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `data`."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="a table, an array, a folder or .zip of pictures, or several pictures",
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="OUT",
+        help="write what was understood: a table as .parquet, pictures and rows as .npz",
+    )
+    add_set_option(
+        parser,
+        'how it is read, such as data.columns.age=number, data.columns."a.b"=category, '
+        "data.side=32, data.unusable=refuse",
+    )
+
+
+def add_apply_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `apply`."""
+    parser.add_argument("run", metavar="RUN", help="a run's id or folder")
+    parser.add_argument("file", metavar="FILE", help="a table, an array, or pictures; any length")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="a .csv or .parquet, beside the columns of FILE, or the numbers alone as .npz or .npy",
+    )
+    parser.add_argument(
+        "--what",
+        choices=("codes", "reconstructions", "scores", "filled"),
+        help="default: what the run is made for. scores: how odd each row is, and which columns "
+        "make it so; filled: FILE with its missing cells filled. A .csv is for programs: texts "
+        "that a spreadsheet would run as formulas are written as they are",
     )
 
 

@@ -13,7 +13,10 @@ Start at `datasets.load_dataset`, which picks the reader:
   first bytes, unpacked; `table_text` reads text (`table_encodings`, `table_separators`,
   `table_headers`, `ragged_rows` and `decimal_marks` decide how), `workbooks` .xlsx (measured by
   `workbook_bounds`), `parquet_tables` Parquet.
+- `describe` tells what a file holds and `written_files` writes it again; `batches` and
+  `table_batches` read files of any length for a trained model, `batch_writers` write what it says.
 
-Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it. Sets larger than memory (the
-limit is in `memory`) stay on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.
+Every reader returns a `raw.RawData`; `splits` makes a `Dataset` of it (`groups` keep together what
+belongs together, `division` counts copies). Sets larger than memory (the limit is in `memory`) stay
+on the disk as a `stored.StoredArray`; `disk_cache` holds decoded images.
 """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aecore.data.arrays import read_npz
 from aecore.data.catalog import CATALOG, CatalogEntry, data_folder
 from aecore.data.download import fetch_catalog_file
+from aecore.data.groups import add_groups
 from aecore.data.memory import may_read_from_disk
 from aecore.data.on_disk import DiskArray, make_disk_dataset, read_npy
 from aecore.data.raw import RawData, ReportProgress, ignore_progress
@@ -30,10 +31,18 @@ def load_dataset(config: DataConfig, report: ReportProgress | None = None) -> Da
     Raises DataError, in a sentence fit to show, for whatever is wrong with the data.
     """
     name = config.name if config.name in CATALOG else Path(config.name).name
-    examples = _read_examples(config, report or ignore_progress, may_read_from_disk())
+    examples = open_dataset(config, report)
     if isinstance(examples, DiskArray):
         return make_disk_dataset(name, examples, config)
-    return make_dataset(name, examples, config)
+    return make_dataset(name, add_groups(examples, Path(config.name), config), config)
+
+
+def open_dataset(config: DataConfig, report: ReportProgress | None = None) -> RawData | DiskArray:
+    """Read all examples of `config.name` as `load_dataset` does, in their own order and not split.
+
+    Those that are larger than memory stay on the disk.
+    """
+    return _read_examples(config, report or ignore_progress, may_read_from_disk())
 
 
 def read_dataset(config: DataConfig, report: ReportProgress | None = None) -> RawData:
@@ -52,13 +61,19 @@ def _read_examples(
     entry = CATALOG.get(config.name)
     if entry is not None:
         return _read_catalog_entry(entry, report)
-    path = Path(os.path.expanduser(config.name))
-    if not config.name or not os.path.exists(path):
+    path = find_data_path(config)
+    if path is None:
         raise DataError(
             f"There is no data set or path {config.name!r}. Known sets: {', '.join(CATALOG)}. "
             "Your own: a folder or .zip of images, a .npz, .npy, .csv or .parquet file."
         )
     return _read_path(path, config, report, may_stay_on_disk)
+
+
+def find_data_path(config: DataConfig) -> Path | None:
+    """Return the file or folder that `config.name` names; None for a known set or nothing."""
+    path = Path(os.path.expanduser(config.name))
+    return path if config.name not in CATALOG and os.path.exists(path) else None
 
 
 def _read_path(
@@ -74,12 +89,7 @@ def _read_path(
     suffix = path.suffix.lower()
     allow_missing = config.missing == "keep"
     is_image = path.name.lower().endswith(IMAGE_SUFFIXES)
-    if (
-        path.is_dir()
-        or is_image
-        or suffix == ".zip"
-        or (suffix == ".parquet" and holds_encoded_images(path))
-    ):
+    if path.is_dir() or is_image or (suffix == ".parquet" and holds_encoded_images(path)):
         return read_images(path, report, config, may_stay_on_disk)
     if suffix == ".npz":
         return read_npz(path, allow_missing)
@@ -87,6 +97,8 @@ def _read_path(
         return read_npy(path, report, config, may_stay_on_disk)
     if is_table_file(path):
         return read_table(path, config)
+    if suffix == ".zip":
+        return read_images(path, report, config, may_stay_on_disk)
     if path.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise DataError(
             f"{path.name} is an archive of a kind that is not opened. "
@@ -94,7 +106,7 @@ def _read_path(
         )
     raise DataError(
         f"{path.name} cannot be read as data: give a folder, "
-        "or a .zip, .npz, .npy, .csv or .parquet file."
+        "a .zip, .npz or .npy, or a table such as a .csv, .xlsx or .parquet."
     )
 
 

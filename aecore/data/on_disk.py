@@ -153,8 +153,13 @@ def make_disk_dataset(name: str, disk_array: DiskArray, config: DataConfig) -> D
     all examples in memory.
     """
     array, metadata = disk_array
-    if config.binarise != "none" or config.train_class is not None:
-        option = "binarise" if config.binarise != "none" else "train_class"
+    options = {
+        "binarise": config.binarise != "none",
+        "train_class": config.train_class is not None,
+        "split_by": config.split_by is not None,
+    }
+    if any(options.values()):
+        option = next(name for name, is_set in options.items() if is_set)
         raise DataError(
             f"{name} is larger than memory, so data.{option} cannot be used. "
             "Set data.limit to use a part."

@@ -31,6 +31,7 @@ class RawData(NamedTuple):
     notes: tuple[str, ...] = ()  # what was left out or changed, and why
     schema: Mapping[str, ColumnOptions] = MappingProxyType({})  # how each column of a table is read
     reading: Mapping[str, Any] = MappingProxyType({})  # settings of DataConfig chosen while reading
+    groups: Array | None = None  # (N,) int64: examples of one group are not divided
 
 
 def ignore_progress(message: str, fraction: float) -> None:

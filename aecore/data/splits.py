@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from aecore.data.division import describe_division
+from aecore.data.groups import draw_whole_groups
 from aecore.data.raw import DataKind, RawData, format_count
 from aecore.data.stored import StoredArray, draw_permutation
 from aecore.errors import DataError
@@ -26,6 +28,7 @@ class Split(NamedTuple):
 
     x: Tensor  # (N, *input_shape): uint8 for images stored as bytes, else float32
     y: Tensor | None  # (N,) int64 class indices
+    groups: Tensor | None = None  # (N,) int64: examples of one group are not divided
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,17 @@ def as_float(x: Tensor) -> Tensor:
 def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     """Return the data set of a reader's record under `config`.
 
-    Splits by a seeded permutation, unless the set has a split of its own; then keeps one class,
-    applies the limit and binarises. Raises DataError.
+    Splits by a seeded permutation, of whole groups where there are such, unless the set has a split
+    of its own; then keeps one class, applies the limit and binarises. Raises DataError.
     """
-    if raw.train_count is None:
+    if raw.train_count is None or raw.groups is not None:
         train, test = _split_at_random(name, raw, config)
     else:
         train, test = _use_own_split(name, raw, raw.train_count)
     if config.train_class is not None:
         train = _keep_one_class(name, raw, train, config.train_class)
     train, test = _limit_split(train, config), _limit_split(test, config)
+    notes = (*raw.notes, *describe_division(train, test, config, raw.train_count is not None))
     if config.binarise != "none":
         train, test = _binarise_pixels(name, raw, train, test, config)
     return Dataset(
@@ -96,7 +100,7 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
         test,
         raw.classes,
         raw.columns,
-        raw.notes,
+        notes,
         reading=raw.reading,
         schema=raw.schema,
     )
@@ -122,21 +126,32 @@ def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split
             f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
             "one to train with, one to test with."
         )
+    held_out, whole = count_held_out(count, config), _to_tensors(raw)
+    if raw.groups is not None:
+        train, test = draw_whole_groups(raw.groups, held_out, config.split_seed)
+        if not len(test):
+            raise DataError(
+                f"All examples of {name} have the same {config.split_by!r}, so they cannot be "
+                "split by it. Set data.split_by to another column, or leave it out."
+            )
+        return _take_rows(whole, train), _take_rows(whole, test)
     order = draw_permutation(count, config.split_seed)
-    held_out = count_held_out(count, config)
-    whole = _to_tensors(raw)
     return _take_rows(whole, order[held_out:]), _take_rows(whole, order[:held_out])
 
 
 def _to_tensors(raw: RawData) -> Split:
     import torch
 
-    y = None if raw.y is None else torch.from_numpy(np.ascontiguousarray(raw.y, dtype=np.int64))
-    return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y)
+    y, groups = (
+        None if labels is None else torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64))
+        for labels in (raw.y, raw.groups)
+    )
+    return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y, groups)
 
 
 def _take_rows(split: Split, rows: Tensor | slice) -> Split:
-    return Split(split.x[rows], None if split.y is None else split.y[rows])
+    y, groups = (None if part is None else part[rows] for part in (split.y, split.groups))
+    return Split(split.x[rows], y, groups)
 
 
 def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> Split:
@@ -150,7 +165,7 @@ def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> 
             f"{name} has {format_count(count, 'training example')} of the class {train_class!r}; "
             "2 are needed."
         )
-    return Split(split.x[rows], split.y[rows])
+    return _take_rows(split, rows)
 
 
 def _limit_split(split: Split, config: DataConfig) -> Split:

@@ -17,6 +17,7 @@ from aecore.model.parts.likelihood import Gaussian, LikelihoodOptions
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
+from aecore.model.training import TrainConfig
 from aecore.model.validation import describe_validation_error
 
 __all__ = [
@@ -135,44 +136,6 @@ class ModelConfig(Options):
         return self.bottleneck.is_variational or any(p.matches_prior for p in self.penalties)
 
 
-class TrainConfig(Options):
-    """How the weights are found."""
-
-    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training data.")
-    batch_size: int = Field(128, ge=1, le=65536, description="Examples a step.")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has momentum.")
-    lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
-    schedule: Literal["constant", "cosine", "step"] = Field(
-        "cosine",
-        description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
-        "epochs.",
-    )
-    warmup_steps: int = Field(
-        0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
-    )
-    kl_warmup_epochs: int = Field(
-        0, ge=0, le=100_000, description="Epochs in which the KL term fades in."
-    )
-    early_stopping: int = Field(
-        0, ge=0, le=100_000, description="Stop after so many epochs without gain; 0 never."
-    )
-    pretrain_epochs: int = Field(
-        0, ge=0, le=10_000, description="Epochs of greedy pretraining for each layer."
-    )
-    previews: int = Field(
-        20, ge=0, le=1000, description="At about how many epochs reconstructions are kept."
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do "
-        "not.",
-    )
-    seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
-
-
 class RunConfig(Options):
     """config.json: a model, and how it came to be where that is known."""
 
@@ -195,6 +158,8 @@ class RunConfig(Options):
         """Raise ValueError if data and training do not fit the model."""
         if self.training and self.training.pretrain_epochs:
             self.check_pretraining()
+        if self.training:
+            self.training.check_augment(self.model.input_shape)
         return self
 
     def check_pretraining(self) -> None:

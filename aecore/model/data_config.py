@@ -71,6 +71,12 @@ class DataConfig(Options):
         description="Train with this class alone, the normal one; the test set keeps all.",
     )
     split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
+    split_by: str | None = Field(
+        None,
+        max_length=1000,
+        description="A column of a table, or an array of a .npz, such as a person or a day: "
+        "examples that share its value stay on one side of every division.",
+    )
     limit: int | None = Field(
         None, ge=2, description="Use at most this many training and test examples."
     )

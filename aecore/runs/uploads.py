@@ -23,11 +23,10 @@ from typing import IO, TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from aecore.data.describe import holds_table
 from aecore.data.image_formats import IMAGE_SUFFIXES
-from aecore.data.image_parquet import holds_encoded_images
 from aecore.data.image_sizes import choose_side
 from aecore.data.images import count_image_sizes
-from aecore.data.table_files import is_table_file
 from aecore.data.tables import read_columns
 from aecore.errors import DataError
 from aecore.files import write_text_file
@@ -130,17 +129,12 @@ def guess_settings(upload: UploadedData, table: Table | None = None) -> DataConf
     path = Path(config.name)
     if path.suffix.lower() in (".npz", ".npy"):
         return config
-    if is_own_table(path):
+    if holds_table(path):
         table = table or read_columns(path, config)
         return config.model_copy(
             update={"columns": table.schema, "label": table.target or config.label}
         )
     return config.model_copy(update={"side": choose_side(count_image_sizes(path))})
-
-
-def is_own_table(path: Path) -> bool:
-    """Returns True for a file that is read as a table: no folder, arrays or pictures."""
-    return path.is_file() and is_table_file(path) and not holds_encoded_images(path)
 
 
 def read_upload_bytes() -> int:

@@ -13,6 +13,7 @@ from the observed cells.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ FillRows = Callable[[Tensor, Tensor], Tensor]
 
 IMPUTER_VARIANT = "iwae"
 HIDDEN_SHARE = 0.25  # of the cells, in training
+FILLING_DRAWS = 300  # for each row of a table that is filled to be taken away
 IMPUTER_RECIPE = TaskRecipe(
     IMPUTER_VARIANT,
     {
@@ -70,25 +72,23 @@ def plan_imputer(name: str, settings: Settings | None = None) -> RunConfig:
 
 @torch.no_grad()
 def impute_cells(
-    model: Autoencoder, x: Tensor, draws: int = 1000, rounds: int = 1, seed: int = 0
+    model: Autoencoder, x: Tensor, draws: int = 1000, rounds: int = 1, seed: int | None = 0
 ) -> Tensor:
     """Return x (N, *input_shape) with its NaN cells filled in, the others as they are.
 
     Variational models take their mean over so many `draws`. Others reconstruct the example `rounds`
     times, each time from the last filling; the first begins at zero, where a model that was trained
-    with missing cells saw them.
+    with missing cells saw them. Without a seed, draws go on in torch's own stream.
     """
-    if is_variational(model):
-        return fill_in_chunks(
-            model,
-            x,
-            draws,
-            seed,
-            lambda x, observed: estimate_mean_cells(model, x, observed, draws),
-        )
-    return fill_in_chunks(
-        model, x, 1, seed, lambda x, observed: reconstruct_cells(model, x, observed, rounds)
-    )
+
+    def fill(x: Tensor, observed: Tensor) -> Tensor:
+        if observed.all():
+            return x
+        if is_variational(model):
+            return estimate_mean_cells(model, x, observed, draws)
+        return reconstruct_cells(model, x, observed, rounds)
+
+    return fill_in_chunks(model, x, draws, seed, fill)
 
 
 @torch.no_grad()
@@ -119,20 +119,28 @@ def draw_imputations(
     )
 
 
-def fill_in_chunks(model: Autoencoder, x: Tensor, draws: int, seed: int, fill: FillRows) -> Tensor:
+def fill_in_chunks(
+    model: Autoencoder, x: Tensor, draws: int, seed: int | None, fill: FillRows
+) -> Tensor:
     """Return `fill` of as many rows at a time as memory holds, in the data's units.
 
-    Observed cells are left alone.
+    Observed cells are left alone. Without a seed, torch's own stream of random numbers goes on.
     """
     device = model.shift.device
-    rows = max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * draws)))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with nullcontext() if seed is None else torch.random.fork_rng(devices=[]):
+        if seed is not None:
+            torch.manual_seed(seed)
         parts = [
             fill_chunk(model, part.to(device), fill).cpu()
-            for part in model.check_input(x).split(rows)
+            for part in model.check_input(x).split(count_filled_rows(model, draws))
         ]
     return torch.cat(parts, dim=parts[0].dim() - x.dim())
+
+
+def count_filled_rows(model: Autoencoder, draws: int) -> int:
+    """Return how many rows are filled at a time: as many as memory holds with their draws."""
+    draws = draws if is_variational(model) else 1
+    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * draws)))
 
 
 def fill_chunk(model: Autoencoder, x: Tensor, fill: FillRows) -> Tensor:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from aecore.data.groups import draw_whole_groups
 from aecore.data.splits import Dataset, as_float
 from aecore.data.stored import StoredArray
 from aecore.errors import ConfigError, RunError
@@ -70,6 +71,7 @@ def hold_out_validation(
 ) -> tuple[Tensor | StoredArray, Tensor]:
     """Returns training and validation examples, divided by the data's own seed.
 
+    Examples of one group stay together; where all are of one, none is held out.
     Of a set on the disk no more are held out than fit in memory.
     """
     x = dataset.train.x
@@ -79,6 +81,11 @@ def hold_out_validation(
     count = round(len(x) * config.validation_fraction)
     if not 0 < count < len(x):
         return x, x[:0]
+    if dataset.train.groups is not None:
+        rest, held_out = draw_whole_groups(
+            dataset.train.groups.numpy(), count, config.split_seed + 1
+        )
+        return x[rest.sort().values], x[held_out]
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(config.split_seed + 1))
     return x[order[count:].sort().values], x[order[:count]]
 

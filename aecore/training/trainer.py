@@ -26,6 +26,7 @@ from aecore.files import RESUME_FILE, WEIGHTS_FILE
 from aecore.model.weights import read_tensors
 from aecore.runs.records import EpochRecord, MetricsRecord, Record
 from aecore.runs.run import Run
+from aecore.training.augmentation import build_augmentation
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
 from aecore.training.position import Position, restore_position
@@ -98,6 +99,7 @@ class Trainer:
         )
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
+        self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
         self.steps = math.ceil(len(self.x) / self.training.batch_size)
 
@@ -147,7 +149,7 @@ class Trainer:
             self.ranks.align(self.model)
         self.writer.save_weights(self.model)
         if self.training.previews:
-            self.save_preview(0)
+            self.writer.save_preview(0, self.model, self.test, self.device)
 
     def conclude(self) -> Iterator[Record]:
         """Measures a finished run on the test set and writes its card; marks another as stopped."""
@@ -173,7 +175,7 @@ class Trainer:
         for step, x in enumerate(self.batches()):
             if self.is_stopped(step):
                 return None
-            self.update(x, self.learning_rate(step), kl_weight)
+            self.update(self.augment(x), self.learning_rate(step), kl_weight)
             self.writer.report_progress((step + 1) / self.steps)
         return self.ranks.sum(self.update.sums)
 
@@ -225,7 +227,7 @@ class Trainer:
         self.keep_best(watched)
         self.save_position()
         if number in choose_preview_epochs(self.training):
-            self.save_preview(number)
+            self.writer.save_preview(number, self.model, self.test, self.device)
         self.writer.write_state(epoch=self.epoch, progress=0.0)
         return record
 
@@ -270,9 +272,6 @@ class Trainer:
         for part in self.validation.split(count_rows_at_once(self.model)):
             total += self.update.objective(as_float(part), 1.0).total.item() * len(part)
         return total / len(self.validation)
-
-    def save_preview(self, epoch: int) -> None:
-        self.writer.save_preview(epoch, self.model, self.test, self.device)
 
     def is_finite(self) -> bool:
         return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())

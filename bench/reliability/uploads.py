@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from aecore.analysis.pictures import draw_grid
+from aecore.data.describe import holds_table
 from aecore.data.image_formats import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
 from aecore.data.table_filling import make_frame
@@ -25,7 +26,6 @@ from aecore.runs.uploads import (
     UploadedData,
     create_upload,
     guess_settings,
-    is_own_table,
     list_uploads,
 )
 from aecore.tasks.compress import compress_examples, expand_file
@@ -198,7 +198,7 @@ def show_upload(upload: UploadedData) -> None:
     send_to_browser([*dataset.notes, *dataset.classes[:50], upload.name])
     source = Path(config.name)
     assert upload.size() and upload in list_uploads()
-    if is_own_table(source):
+    if holds_table(source):
         table = load_cached_table(config)
         rows = [describe_column(column) for column in table.columns]
         send_to_browser([pd.DataFrame(rows), make_frame(table, SHOWN_ROWS)])

@@ -12,13 +12,13 @@ from aecore.analysis.bounds import is_variational
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from aecore.tasks.impute import (
+    FILLING_DRAWS,
     PredictionInterval,
     hide_cells,
     impute_by_baselines,
     impute_cells,
     predict_interval,
 )
-from ui.apply_impute.missing_cells import ROW_DRAWS
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
@@ -63,7 +63,7 @@ def load_filled_rows(
     model = get_model(_run)
     hidden = hide_whole_words(hide_cells(_x, share, seed), _dataset.columns) & ~_x.isnan()
     masked = _x.masked_fill(hidden, torch.nan)
-    fillings = {_run.id: impute_cells(model, masked, ROW_DRAWS)}
+    fillings = {_run.id: impute_cells(model, masked, FILLING_DRAWS)}
     fillings |= impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked)
     interval = predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None
     return FilledRows(_x.clone(), hidden, fillings, interval)

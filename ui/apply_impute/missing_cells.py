@@ -12,13 +12,12 @@ from aecore.data.table_columns import make_schema
 from aecore.data.table_filling import fill_table
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from aecore.tasks.impute import impute_cells
+from aecore.tasks.impute import FILLING_DRAWS, impute_cells
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
-ROW_DRAWS = 300
 SHOWN_MISSING_ROWS = 50
 FILLED_STYLE = "background-color: rgba(204, 187, 68, 0.45); font-weight: 600"
 
@@ -61,7 +60,7 @@ def load_imputed_rows(
     path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
 ) -> Tensor:
     """Returns rows, which `digest` identifies, with their missing cells filled."""
-    return impute_cells(get_model(_run), _x, ROW_DRAWS)
+    return impute_cells(get_model(_run), _x, FILLING_DRAWS)
 
 
 def show_marked_rows(frame: pd.DataFrame, result: pd.DataFrame) -> None:

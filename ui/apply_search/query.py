@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from aecore.analysis.pictures import draw_grid
+from aecore.data.image_fitting import resize_images
 from aecore.data.splits import Dataset, as_float
 from aecore.names import escape_name
 from aecore.runs.run import Run
@@ -16,7 +17,7 @@ from ui.apply_search.collection import COLLECTION_SPLITS, THE_INPUTS
 from ui.apply_search.drawing import ask_for_drawing
 from ui.kit.cache import get_model
 from ui.kit.examples import choose_index, enlarge_examples, is_point_cloud
-from ui.kit.inputs import Inputs, resize_images
+from ui.kit.inputs import Inputs
 
 BY_NUMBER, DRAWN = "by number", "drawn"
 QUERY_WIDTH = 226  # pixels

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from aecore.data.describe import holds_table
 from aecore.data.memory import allowed_data_bytes
 from aecore.errors import AecoreError
 from aecore.hub.datasets import FETCHED_ROWS, fetch_hub_dataset
@@ -18,7 +19,6 @@ from aecore.runs.uploads import (
     UploadedData,
     create_upload,
     guess_settings,
-    is_own_table,
     read_upload_bytes,
 )
 from ui.kit.cache import load_cached_data, load_cached_table
@@ -121,7 +121,7 @@ def accept_upload(upload: UploadedData) -> None:
     try:
         with st.spinner(f"Reading {escape_name(upload.name)} ..."):
             source, table = upload.config(), None
-            if is_own_table(Path(source.name)):
+            if holds_table(Path(source.name)):
                 table = load_cached_table(source)
             upload.save(guess_settings(upload, table))
             load_cached_data(upload.config())

@@ -11,13 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.pictures import describe_channels, draw_grid
 from aecore.data.column_values import ReadColumn
+from aecore.data.describe import holds_table
 from aecore.data.image_sizes import SIDES
 from aecore.data.splits import Dataset, as_float
 from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
 from aecore.names import escape_name
-from aecore.runs.uploads import UploadedData, is_own_table
+from aecore.runs.uploads import UploadedData
 from ui.data.bringing import OWN_SET_KEY
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.links import forget_linked, select_linked
@@ -53,7 +54,7 @@ def show_set(upload: UploadedData) -> None:
     """Show a set as it is read: how that can be changed, its use, and what it looks like."""
     config = upload.config()
     source = Path(config.name)
-    is_table = is_own_table(source)
+    is_table = holds_table(source)
     try:
         config = show_reading_controls(upload, config, is_table)
         dataset = load_cached_data(config)

@@ -28,6 +28,7 @@ from aecore.analysis.metrics import evaluate_model
 from aecore.analysis.pictures import encode_gif
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
+from aecore.data.describe import holds_table
 from aecore.data.splits import Dataset, as_float, make_dataset
 from aecore.data.stand_in import load_data_or_stand_in, make_stand_in_digits
 from aecore.data.tables import (
@@ -44,7 +45,6 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.listing import has_sound_config, is_shipped_run, list_runs
 from aecore.runs.run import Run
-from aecore.runs.uploads import is_own_table
 from ui.kit.links import read_inputs_owner
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
@@ -64,7 +64,7 @@ def get_model(run: Run) -> Autoencoder:
 
 def load_cached_data(config: DataConfig) -> Dataset:
     """Returns the data set that a config describes; a table is not read again for it."""
-    if config.name not in CATALOG and is_own_table(Path(config.name)):
+    if config.name not in CATALOG and holds_table(Path(config.name)):
         return load_table_data(config)
     return load_other_data(config)
 

@@ -121,6 +121,11 @@ def show_field_widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
         return st.number_input(label, low, high, value, 1, key=key, help=help)
     if kind is float:
         return show_float_widget(label, field, value, key)
+    if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
+        names = list(get_args(get_args(kind)[0]))
+        return st.multiselect(
+            label, names, value, key=key, help=help, format_func=format_field_name
+        )
     if get_origin(kind) is tuple:
         text = st.text_input(label, ", ".join(map(str, value)), key=key, help=help)
         return parse_number_list(text)

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 import torch
-import torch.nn.functional as F
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from aecore.data.column_values import Table
 from aecore.data.datasets import read_dataset
-from aecore.data.splits import Dataset, as_float
+from aecore.data.describe import holds_table
+from aecore.data.image_fitting import resize_images
+from aecore.data.splits import Dataset
 from aecore.data.table_columns import describe_new_columns, make_schema, match_columns
 from aecore.data.table_filling import make_frame
 from aecore.data.table_labels import compute_labels
@@ -23,7 +24,6 @@ from aecore.data.tables import is_read_alike
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
-from aecore.runs.uploads import is_own_table
 from ui.kit.cache import load_cached_table, load_table_as
 from ui.kit.links import (
     format_selection_key,
@@ -37,8 +37,6 @@ from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
 TEST_SPLIT = "test set"  # an option of the select box, and its name on pages
 SPLIT_NAMES = {"test": TEST_SPLIT, "train": "training set"}
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey (ITU-R BT.601)
-RESIZE_CHUNK = 1024  # images at a time
 INPUTS_HELP = (
     "What to work on: the run's own test examples, a selection that you named on the "
     "page **Latent**, or data of yours. Bring some on the page **Data**."
@@ -168,7 +166,7 @@ def fill_with_means(x: Tensor, dataset: Dataset) -> Tensor:
 
 def load_fitted_inputs(run: Run, dataset: Dataset, config: DataConfig, name: str) -> Inputs:
     """Returns a visitor's set as this run takes it. Raises DataError where it cannot."""
-    if len(dataset.input_shape) == 1 and is_own_table(Path(config.name)):
+    if len(dataset.input_shape) == 1 and holds_table(Path(config.name)):
         return load_fitted_rows(run, dataset.columns, config, name, dataset)
     return load_fitted_examples(run, config, name)
 
@@ -210,38 +208,3 @@ def load_fitted_rows(
     remark = " ".join(describe_new_columns(table, schema))
     labels = None if y is None else torch.from_numpy(y)
     return Inputs(name, x, labels, classes, (), make_frame(table), remark, table=table)
-
-
-def resize_images(x: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, str]:
-    """Returns images (N, C, H, W) as uint8 of `shape` (C', H', W'), and what was done to them.
-
-    The second is a sentence for the page, empty where nothing was done. DataError for channels
-    that neither grey nor colour become.
-    """
-    source_shape = tuple(x.shape[1:])
-    if source_shape == shape:
-        return x, ""
-    if shape[0] not in (source_shape[0], 1, 3) or source_shape[0] not in (shape[0], 1, 3):
-        raise DataError(
-            f"These pictures have {source_shape[0]} channels, but this run takes {shape[0]}. "
-            "Choose another run."
-        )
-    images = torch.cat([resize_chunk(chunk, shape) for chunk in x.split(RESIZE_CHUNK)])
-    before, after = spell_shape(source_shape), spell_shape(shape)
-    return images, f"Pictures of {before} were made to fit this run's {after}."
-
-
-def resize_chunk(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns images (N, C, H, W) as uint8 of `shape`: grey or colour, by antialiased bilinear."""
-    x = as_float(x)
-    if shape[0] == 1 and x.shape[1] == 3:
-        x = (x * torch.tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-    if x.shape[2:] != shape[1:]:
-        x = F.interpolate(x, size=shape[1:], mode="bilinear", antialias=True, align_corners=False)
-    return x.clamp(0, 1).mul(255).round().byte().expand(-1, shape[0], -1, -1)
-
-
-def spell_shape(shape: tuple[int, ...]) -> str:
-    """Returns an image shape (C, H, W) in words."""
-    channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
-    return f"{shape[2]} x {shape[1]} pixels in {channels}"

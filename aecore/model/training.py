@@ -1,0 +1,79 @@
+"""The options of training: how the weights of a model are found."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from aecore.model.parts.base import Options
+
+Augmentation = Literal["flip", "shift", "rotation", "crop", "colour"]
+
+
+class TrainConfig(Options):
+    """How the weights are found."""
+
+    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training data.")
+    batch_size: int = Field(128, ge=1, le=65536, description="Examples a step.")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has momentum.")
+    lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
+    schedule: Literal["constant", "cosine", "step"] = Field(
+        "cosine",
+        description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
+        "epochs.",
+    )
+    warmup_steps: int = Field(
+        0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
+    )
+    kl_warmup_epochs: int = Field(
+        0, ge=0, le=100_000, description="Epochs in which the KL term fades in."
+    )
+    early_stopping: int = Field(
+        0, ge=0, le=100_000, description="Stop after so many epochs without gain; 0 never."
+    )
+    pretrain_epochs: int = Field(
+        0, ge=0, le=10_000, description="Epochs of greedy pretraining for each layer."
+    )
+    previews: int = Field(
+        20, ge=0, le=1000, description="At about how many epochs reconstructions are kept."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do "
+        "not.",
+    )
+    augment: tuple[Augmentation, ...] = Field(
+        (),
+        max_length=5,
+        description="Pictures are changed afresh at every step: flip (left and right), shift (by "
+        "up to a tenth of a side), rotation (by up to 15 degrees), crop (to 60 to 100 % of the "
+        "area, made full size again), colour (brightness and contrast by up to a fifth, saturation "
+        "and hue of colour pictures). The model is to reconstruct the changed picture.",
+    )
+    seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def split_names(cls, augment: Any) -> Any:
+        """Let names between commas stand for a list: `shift,rotation`."""
+        if not isinstance(augment, str):
+            return augment
+        return [name.strip() for name in augment.split(",") if name.strip()]
+
+    def check_augment(self, input_shape: tuple[int, ...]) -> None:
+        """Raise ValueError where examples of this shape are no pictures that can be changed so."""
+        if not self.augment:
+            return
+        if len(input_shape) != 3:
+            raise ValueError(
+                "augmentation is for pictures, and these are rows: set training.augment to []"
+            )
+        if "colour" in self.augment and input_shape[0] not in (1, 3):
+            raise ValueError(
+                "augmentation by colour is for pictures in grey or colour, and these have "
+                f"{input_shape[0]} channels: leave it out of training.augment"
+            )

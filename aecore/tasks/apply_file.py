@@ -1,0 +1,179 @@
+"""A trained run applied to a file of any length: read, computed and written in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor
+
+from aecore.data.batch_writers import (
+    ARRAY_ENDINGS,
+    TABLE_ENDINGS,
+    open_writers,
+)
+from aecore.data.batches import Batch, BatchedData, open_batches, tabulate_cells
+from aecore.data.datasets import load_dataset
+from aecore.data.raw import Array
+from aecore.data.splits import Dataset
+from aecore.errors import AecoreError, ConfigError, DataError
+from aecore.files import replace_file
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.columns import ColumnOptions
+from aecore.model.config import DataConfig
+from aecore.runs.plan import resolve_data_path
+from aecore.runs.run import Run
+from aecore.tasks.apply import Application, Output, check_output, name_odd_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ReportRows = Callable[[int], None]
+"""Receives how many more rows are done."""
+
+
+class AppliedFile(NamedTuple):
+    """What was written."""
+
+    rows: int
+    notes: tuple[str, ...]
+
+
+class FileApplication:
+    """A run that is to be applied to the examples of a file. DataError where they do not fit."""
+
+    def __init__(self, run: Run, source: str, output: Output):
+        self.config = run.config()
+        check_output(output, self.config)
+        self.output, self.name = output, Path(source).name
+        self.apply = Application(Autoencoder.load(run.path), output, self.compute_means)
+        reading = self.config.data or DataConfig()
+        changes = {"name": resolve_data_path(source), "missing": "keep", "split_by": None}
+        self.data: BatchedData = open_batches(
+            reading.model_copy(update=changes), self.schema, self.config.model.input_shape
+        )
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The run's own data. DataError where they are not at hand."""
+        return load_dataset(self.config.data or DataConfig())
+
+    @cached_property
+    def schema(self) -> dict[str, ColumnOptions]:
+        """How the columns of the run's table are read; empty of what is no table."""
+        from aecore.data.table_columns import make_schema
+
+        if self.config.data is not None and self.config.data.columns:
+            return self.config.data.columns
+        if len(self.config.model.input_shape) != 1:
+            return {}
+        try:
+            return make_schema(self.dataset.columns)
+        except AecoreError as error:
+            raise DataError(
+                f"The run's own data are needed for the names of its columns. {error}"
+            ) from error
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the features of an example."""
+        from aecore.data.table_columns import list_schema_features
+
+        count = self.config.model.features
+        names = list_schema_features(self.schema)
+        return names if len(names) == count else tuple(f"x{i}" for i in range(count))
+
+    def compute_means(self) -> Tensor:
+        """Returns the mean of each column in training, as the pages take it: (*input_shape)."""
+        return self.dataset.train.x.nanmean(0).nan_to_num(0)
+
+    def write(self, out: Path, report: ReportRows) -> AppliedFile:
+        """Writes the output of all examples to `out`, replacing it in one step.
+
+        Raises ConfigError for an ending that does not suit, DataError where it cannot be written.
+        """
+        check_ending(out, self.output, len(self.config.model.input_shape) == 1)
+        rows = 0
+
+        def write_draft(draft: Path) -> None:
+            nonlocal rows
+            with open_writers(draft, out.suffix.lower()) as (write_table, write_arrays):
+                for batch in self.data.read(self.apply.batch_rows):
+                    arrays = self.apply(batch.x)
+                    if write_table is not None:
+                        write_table(self.tabulate(batch, arrays))
+                    if write_arrays is not None:
+                        write_arrays(arrays)
+                    rows += len(batch.x)
+                    report(len(batch.x))
+            if not rows:
+                raise DataError(f"{self.name} has no rows. Give it at least one.")
+
+        try:
+            replace_file(out, write_draft)
+        except OSError as error:
+            raise DataError(
+                f"{out} cannot be written ({error.strerror or error}). "
+                "Give a file in a folder that exists and has room."
+            ) from error
+        return AppliedFile(rows, (*self.data.notes, *self.describe_cells()))
+
+    def describe_cells(self) -> Iterator[str]:
+        """Yields a sentence on cells that were filled, or taken as their column's mean."""
+        if self.apply.missing:
+            yield f"Missing cells taken as their column's mean in training: {self.apply.missing:,}."
+        if self.output == "filled":
+            yield f"Missing cells filled in: {self.apply.filled:,}."
+
+    # -- as a table
+
+    def tabulate(self, batch: Batch, arrays: dict[str, Array]) -> pd.DataFrame:
+        """Returns the rows of a table that are written of a batch.
+
+        Codes and scores stand beside what was brought, filled cells in their places.
+        """
+        import pandas as pd
+
+        from aecore.data.tables import fill_table
+
+        if self.output == "filled" and batch.table is not None:
+            return fill_table(batch.table, self.schema, arrays["filled"])
+        columns = self.make_columns(arrays)
+        if self.output in ("filled", "reconstructions"):
+            return pd.DataFrame(columns)
+        if batch.table is not None:
+            brought = tabulate_cells(batch.table)
+        else:
+            brought = pd.DataFrame(batch.labels, index=range(len(batch.x)))
+        for name, values in columns.items():
+            while name in brought.columns:  # a column that was brought is never written over
+                name = f"{self.output}_{name}"
+            brought[name] = values
+        return brought
+
+    def make_columns(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Returns the output as columns (n,) by their names."""
+        if self.output == "codes":
+            return {f"z{i}": column for i, column in enumerate(arrays["codes"].T)}
+        if self.output == "scores":
+            scores = {"score": arrays["scores"]}
+            if arrays["residuals"].ndim > 2:
+                return scores
+            return scores | name_odd_columns(arrays["residuals"], self.columns)
+        return dict(zip(self.columns, arrays[self.output].T, strict=True))
+
+
+def check_ending(out: Path, output: Output, is_row: bool) -> None:
+    """Raises ConfigError for the name of a file that cannot hold the output of rows, or pictures.
+
+    A table of reconstructed pixels would have a column for each.
+    """
+    may_be_table = is_row or output != "reconstructions"
+    endings = [*(TABLE_ENDINGS if may_be_table else ()), *ARRAY_ENDINGS]
+    if out.suffix.lower() not in endings:
+        raise ConfigError(
+            f"{out.name} has the wrong ending for {output}: give a file that ends in "
+            f"{', '.join(endings[:-1])} or {endings[-1]}."
+        )
