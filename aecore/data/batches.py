@@ -17,7 +17,6 @@ from aecore.errors import DataError
 from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import Tensor
 
     from aecore.data.tables import Table
@@ -118,15 +117,3 @@ def list_labels(raw: RawData, start: int, end: int) -> dict[str, list[str]]:
     if raw.y is not None and raw.classes:
         labels["class"] = [raw.classes[label] for label in raw.y[start:end].tolist()]
     return labels
-
-
-def tabulate_cells(table: Table) -> pd.DataFrame:
-    """Return the cells of a table as they were understood, with their Arrow types."""
-    import pandas as pd
-
-    return pd.DataFrame(
-        {
-            column.name: pd.Series(pd.array(column.values, pd.ArrowDtype(column.values.type)))
-            for column in table.columns
-        }
-    )

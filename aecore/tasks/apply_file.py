@@ -14,10 +14,11 @@ from aecore.data.batch_writers import (
     TABLE_ENDINGS,
     open_writers,
 )
-from aecore.data.batches import Batch, BatchedData, open_batches, tabulate_cells
+from aecore.data.batches import Batch, BatchedData, open_batches
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import Array
 from aecore.data.splits import Dataset
+from aecore.data.table_filling import make_frame
 from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.files import replace_file
 from aecore.model.autoencoder import Autoencoder
@@ -144,7 +145,7 @@ class FileApplication:
         if self.output in ("filled", "reconstructions"):
             return pd.DataFrame(columns)
         if batch.table is not None:
-            brought = tabulate_cells(batch.table)
+            brought = make_frame(batch.table)
         else:
             brought = pd.DataFrame(batch.labels, index=range(len(batch.x)))
         for name, values in columns.items():
