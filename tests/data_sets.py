@@ -20,9 +20,9 @@ def read_set(name: object, **options: object) -> Dataset:
 
 
 def get_refusal(name: object, **options: object) -> str:
-    """Return the sentence with which a data set is refused."""
+    """Return the sentence with which a data set is refused where no cell may be missing."""
     with pytest.raises(DataError) as caught:
-        read_set(name, **options)
+        read_set(name, **{"missing": "refuse", **options})
     return str(caught.value)
 
 

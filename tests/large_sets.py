@@ -36,9 +36,9 @@ def load_set(path, **options):
 
 
 def get_refusal(path, **options):
-    """Return the sentence with which the data set of a path is refused."""
+    """Return the sentence with which the data set of a path is refused where all must be usable."""
     with pytest.raises(DataError) as caught:
-        load_set(path, **options)
+        load_set(path, **{"missing": "refuse", "unusable": "refuse", **options})
     return str(caught.value)
 
 

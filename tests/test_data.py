@@ -95,8 +95,8 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("hello")
-    assert get_refusal(tmp_path / "notes.txt").startswith("notes.txt cannot be read as data")
+    (tmp_path / "notes.docx").write_text("hello")
+    assert get_refusal(tmp_path / "notes.docx").startswith("notes.docx cannot be read as data")
 
 
 def test_grey_pixels_are_drawn_with_their_value_as_the_chance_and_the_same_each_time():

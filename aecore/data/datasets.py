@@ -95,15 +95,15 @@ def _read_path(
         return read_npz(path, allow_missing)
     if suffix == ".npy":
         return read_npy(path, report, config, may_stay_on_disk)
-    if is_table_file(path):
-        return read_table(path, config)
-    if suffix == ".zip":
+    if suffix == ".zip" and not is_table_file(path):
         return read_images(path, report, config, may_stay_on_disk)
-    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+    if suffix != ".zip" and path.name.lower().endswith(ARCHIVE_SUFFIXES):
         raise DataError(
             f"{path.name} is an archive of a kind that is not opened. "
             "Unpack it, and give the folder or a .zip of it."
         )
+    if is_table_file(path):
+        return read_table(path, config)
     raise DataError(
         f"{path.name} cannot be read as data: give a folder, "
         "a .zip, .npz or .npy, or a table such as a .csv, .xlsx or .parquet."

@@ -45,7 +45,8 @@ def list_image_files(names: Iterable[str], reading: ImageReading) -> ListedFiles
             listing.tables.append(name)
         else:
             _set_file_aside("/".join(parts), reading)
-    return ListedFiles(dict(sorted(listing.images.items())), listing.tables, listing.folders - {()})
+    images = listing.images if reading.keeps_order else dict(sorted(listing.images.items()))
+    return ListedFiles(images, listing.tables, listing.folders - {()})
 
 
 def _set_file_aside(name: str, reading: ImageReading) -> None:

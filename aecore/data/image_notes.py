@@ -63,6 +63,7 @@ class ImageReading(NamedTuple):
     leave_out_unusable: bool
     notes: ImageNotes
     greys: tuple[float, float] | None = None  # values of deep images that become 0 and 255
+    keeps_order: bool = False  # that of the file, such as the rows of a .parquet; else by name
 
     def list_choices(self) -> dict[str, Any]:
         """Return the settings that were chosen while reading, as DataConfig has them."""

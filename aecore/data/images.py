@@ -92,7 +92,8 @@ def start_reading(set_name: str, report: ReportProgress, config: DataConfig) -> 
     """Return how the images of a set are read under `config`; a side "auto" is open yet."""
     side = config.side if isinstance(config.side, int) else None
     leave_out = config.unusable == "leave_out"
-    return ImageReading(set_name, report, side, leave_out, ImageNotes(), config.greys)
+    has_rows = set_name.lower().endswith(".parquet") and config.inference == "current"
+    return ImageReading(set_name, report, side, leave_out, ImageNotes(), config.greys, has_rows)
 
 
 def choose_own_side(

@@ -37,8 +37,18 @@ def read_parquet_table(path: Path) -> tuple[pa.Table, list[str]]:
     return table.rename_columns(names), notes
 
 
+def is_unordered_dictionary(kind: pa.DataType) -> bool:
+    """Return True for words that are numbered in no order that means anything."""
+    import pyarrow as pa
+
+    return pa.types.is_dictionary(kind) and not kind.ordered
+
+
 def simplify_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without types that say the same in another way: dictionaries, extensions."""
+    """Return a column without types that say the same in another way, such as dictionaries.
+
+    Words with an order keep it.
+    """
     import pyarrow as pa
 
     kind: Any = column.type
@@ -46,7 +56,7 @@ def simplify_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         chunks = [chunk.storage for chunk in column.chunks]
         return simplify_column(pa.chunked_array(chunks, kind.storage_type))
     for is_kind, simple in (
-        (pa.types.is_dictionary, lambda: kind.value_type),
+        (is_unordered_dictionary, lambda: kind.value_type),
         (pa.types.is_run_end_encoded, lambda: kind.value_type),
         (pa.types.is_float16, pa.float32),
         (pa.types.is_large_string, pa.string),

@@ -34,7 +34,7 @@ class DataConfig(Options):
     inference: Literal["current", "earlier"] = Field(
         "current",
         description="Rules for the other columns; earlier: those of runs that do not say how their "
-        "columns are read.",
+        "columns are read. Pictures of a .parquet were sorted by class then.",
     )
     pixels: Literal["numbers", "pictures"] = Field(
         "numbers", description="A table whose columns are pixels: rows of numbers, or pictures."
