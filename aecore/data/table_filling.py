@@ -37,6 +37,19 @@ def make_frame(table: Table, rows: int | None = None) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
+def make_written_frame(table: Table) -> pd.DataFrame:
+    """Return a table in the kinds and the spelling of its file, with Arrow types."""
+    import pandas as pd
+
+    cells = {c.name: write_cells(c.values, c.options) for c in table.columns}
+    return pd.DataFrame(
+        {
+            name: pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
+            for name, values in cells.items()
+        }
+    )
+
+
 def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:
     """Return the table with its missing cells taken from x (N, F), the features of `schema`.
 

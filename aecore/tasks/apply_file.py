@@ -18,7 +18,7 @@ from aecore.data.batches import Batch, BatchedData, open_batches
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import Array
 from aecore.data.splits import Dataset
-from aecore.data.table_filling import make_frame
+from aecore.data.table_filling import make_written_frame
 from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.files import replace_file
 from aecore.model.autoencoder import Autoencoder
@@ -145,7 +145,7 @@ class FileApplication:
         if self.output in ("filled", "reconstructions"):
             return pd.DataFrame(columns)
         if batch.table is not None:
-            brought = make_frame(batch.table)
+            brought = make_written_frame(batch.table)
         else:
             brought = pd.DataFrame(batch.labels, index=range(len(batch.x)))
         for name, values in columns.items():
