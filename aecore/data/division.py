@@ -11,9 +11,6 @@ from aecore.data.raw import Array, format_count
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from aecore.data.splits import Split
-    from aecore.model.config import DataConfig
-
 COMPARED_ROWS = 300_000
 """Examples that are compared at most: a second of hashing."""
 
@@ -21,28 +18,33 @@ COMPARED_BYTES = 10**9
 PART_ROWS = 4096
 
 
-def describe_division(train: Split, test: Split, config: DataConfig, has_own: bool) -> list[str]:
-    """Return sentences on a division: by what it was made, and how many copies it has.
+def describe_groups(
+    train: Tensor | None, test: Tensor | None, name: str | None, has_own: bool
+) -> list[str]:
+    """Return a sentence on a division by the column or array `name`; none without groups.
 
-    `has_own` tells that the set came with a division of its own.
+    The groups of training (N,) and test examples (M,). `has_own` tells that the set came with a
+    division of its own.
     """
-    notes = []
-    if config.split_by is not None and train.groups is not None and test.groups is not None:
-        sizes = [format_count(len(part.unique()), "group") for part in (train.groups, test.groups)]
-        own = ", not as the set itself is divided" if has_own else ""
-        notes.append(
-            f"Divided by {config.split_by!r}{own}: {sizes[0]} to train, {sizes[1]} to test."
-        )
-    count = count_shared_examples(train.x, test.x)
+    if train is None or test is None:
+        return []
+    sizes = [format_count(len(groups.unique()), "group") for groups in (train, test)]
+    own = ", not as the set itself is divided" if has_own else ""
+    return [f"Divided by {name!r}{own}: {sizes[0]} to train, {sizes[1]} to test."]
+
+
+def describe_copies(train: Tensor, test: Tensor) -> list[str]:
+    """Return a sentence on test examples (M, ...) that are training examples (N, ...) as well."""
+    count = count_shared_examples(train, test)
     if count is None:
-        notes.append("The set is too large to count the test examples that are training ones too.")
-    elif count:
-        verb = "is also a training example" if count == 1 else "are also training examples"
-        notes.append(
-            f"{count:,} of {format_count(len(test.x), 'test example')} {verb}, value by value: "
-            "test figures look better than they are."
-        )
-    return notes
+        return ["The set is too large to count the test examples that are training ones too."]
+    if not count:
+        return []
+    verb = "is also a training example" if count == 1 else "are also training examples"
+    return [
+        f"{count:,} of {format_count(len(test), 'test example')} {verb}, value by value: "
+        "test figures look better than they are."
+    ]
 
 
 def count_shared_examples(train: Tensor, test: Tensor) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from aecore.data.division import describe_division
+from aecore.data.division import describe_copies, describe_groups
 from aecore.data.groups import draw_whole_groups
 from aecore.data.raw import DataKind, RawData, format_count
 from aecore.data.stored import StoredArray, draw_permutation
@@ -75,7 +75,12 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     if config.train_class is not None:
         train = _keep_one_class(name, raw, train, config.train_class)
     train, test = _limit_split(train, config), _limit_split(test, config)
-    notes = (*raw.notes, *describe_division(train, test, config, raw.train_count is not None))
+    has_own = raw.train_count is not None
+    notes = (
+        *raw.notes,
+        *describe_groups(train.groups, test.groups, config.split_by, has_own),
+        *describe_copies(train.x, test.x),
+    )
     if config.binarise != "none":
         train, test = _binarise_pixels(name, raw, train, test, config)
     return Dataset(name, raw.kind, train, test, raw.classes, raw.columns, notes)
