@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aecore.data.raw import Array, format_count
 from aecore.errors import DataError
-from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
-
-    from aecore.data.tables import ReadColumn
 
 
 MAX_WORDS = 20
@@ -154,32 +150,3 @@ def _choose_words(name: str, columns: Sequence[str], x: Array) -> Array | None:
         return None
     words = np.array([columns[i].removeprefix(f"{name}=") for i in positions], dtype=object)
     return words[x[:, positions].argmax(1)]
-
-
-def list_schema_features(schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]:
-    """Return the names of all features that the columns of a schema become, in its order."""
-    return tuple(
-        feature
-        for name, options in schema.items()
-        if options.kind in ("number", "category")
-        for feature in ([f"{name}={word}" for word in options.categories] or [name])
-    )
-
-
-def make_schema(features: Sequence[str]) -> dict[str, ColumnOptions]:
-    """Return the schema of a model of which only the names of its features are known."""
-    words: dict[str, list[str]] = {}
-    for feature in features:
-        name, equals, word = feature.partition("=")
-        words.setdefault(name, []).extend([word] if equals else [])
-    return {
-        name: ColumnOptions(kind="category", categories=tuple(listed))
-        if listed
-        else ColumnOptions(kind="number")
-        for name, listed in words.items()
-    }
-
-
-def write_flags(column: ReadColumn) -> pa.ChunkedArray:
-    """Return the cells of a column."""
-    return column.values

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,17 +11,12 @@ from aecore.data.memory import check_data_bytes
 from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.raw import Array, RawData, format_count, index_labels
 from aecore.data.table_columns import find_first_word, keep_usable_columns, list_few
-from aecore.data.table_files import RawTable
 from aecore.errors import DataError
 from aecore.limits import read_limit
-from aecore.model.columns import ColumnOptions
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
-
-    from aecore.model.config import DataConfig
 
 
 MAX_HEADER = 1_000_000  # letters of the first line of a .csv that are looked at
@@ -237,94 +231,3 @@ def _refuse_values(
             f"{file_name} has {problem} values in {list_few(counts)}. "
             f"Fill them or drop those rows{hint}."
         )
-
-
-# -- columns as they are understood
-
-
-class ReadColumn(NamedTuple):
-    """One column of a file as it was understood."""
-
-    name: str
-    options: ColumnOptions
-    values: pa.ChunkedArray
-    missing: int
-    note: str
-
-
-class Table(NamedTuple):
-    """All columns of a file, in its order."""
-
-    columns: tuple[ReadColumn, ...]
-    notes: tuple[str, ...]
-
-
-def read_columns(path: Path, config: DataConfig) -> Table:
-    """Read a table as it is understood: each column with its kind, cells and a note."""
-    import pyarrow as pa
-
-    frame, columns = read_frame(path), []
-    for name in frame.columns:
-        cells, kind = frame[name], "number"
-        if name in config.columns:
-            kind = config.columns[name].kind
-        elif name == config.label:
-            kind = "target"
-        elif cells.dtype.kind not in "fiub":
-            kind = "category" if cells.nunique() <= 20 else "text"
-        words = cells.dropna().astype(str).unique() if kind in ("category", "target") else ()
-        values = pa.chunked_array([pa.Array.from_pandas(cells)])
-        note = "Free text is left out." if kind == "text" else ""
-        options = ColumnOptions(kind=kind, categories=tuple(sorted(words)))
-        columns.append(ReadColumn(name, options, values, int(cells.isna().sum()), note))
-    return Table(tuple(columns), ())
-
-
-def understand_table(
-    raw: RawTable, config: DataConfig, file_name: str, is_further: bool = False
-) -> Table:
-    """Return a raw table as columns."""
-    import pandas as pd
-    import pyarrow as pa
-
-    columns = []
-    for name in raw.frame.columns:
-        options = config.columns.get(name) or ColumnOptions(kind="ignored")
-        cells = raw.frame[name].astype(object)
-        cells = cells.where((cells != "") & cells.notna(), None)
-        if options.kind == "number":
-            numbers = pd.to_numeric(cells, errors="coerce").astype(float)
-            values = pa.chunked_array([pa.array(numbers, from_pandas=True)])
-        else:
-            values = pa.chunked_array([pa.array(cells, from_pandas=True)])
-        columns.append(ReadColumn(name, options, values, values.null_count, ""))
-    return Table(tuple(columns), raw.notes)
-
-
-def match_columns(table: Table, schema: Mapping[str, ColumnOptions], table_name: str = "") -> Array:
-    """Return the rows of a table as features of a model: (N, F) float32."""
-    import pandas as pd
-
-    from aecore.data import table_columns
-
-    frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
-    return table_columns.match_columns(
-        frame, table_columns.list_schema_features(schema), table_name
-    )
-
-
-def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:
-    """Return the table with its missing cells taken from x (N, F)."""
-    import pandas as pd
-
-    from aecore.data import table_columns
-
-    frame = pd.DataFrame({c.name: c.values.to_pandas() for c in table.columns})
-    return table_columns.fill_table(frame, table_columns.list_schema_features(schema), x)
-
-
-def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData:
-    """Return features, classes and notes of a table."""
-    return read_table(
-        Path(config.name), config.label, config.missing == "keep", config.unusable == "leave_out"
-    )
