@@ -121,12 +121,12 @@ def list_labels(raw: RawData, start: int, end: int) -> dict[str, list[str]]:
 
 
 def tabulate_cells(table: Table) -> pd.DataFrame:
-    """Return the cells of a table as they were understood, with their Arrow types."""
+    """Return the cells of a table in the kinds and spelling of its file, with Arrow types."""
     import pandas as pd
 
-    from aecore.data.table_columns import write_flags
+    from aecore.data.table_filling import write_cells
 
-    cells = {column.name: write_flags(column) for column in table.columns}
+    cells = {c.name: write_cells(c.values, c.options) for c in table.columns}
     return pd.DataFrame(
         {
             name: pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
