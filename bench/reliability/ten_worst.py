@@ -34,7 +34,6 @@ from bench.reliability.page_session import make_cookie, open_session
 from bench.reliability.part import Outcome, Part, print_outcome
 
 SPAWN = multiprocessing.get_context("spawn")
-Notes = Queue[tuple[list[str], list[str]]]
 HOME_SECONDS = 3.0  # in which Home is to open
 MEMORY_MB, DISK_MB = 8000.0, 4000.0  # beyond which an attack is ended, and has won
 SETTINGS = {"AECORE_KEPT_MB": "2000"}  # so that a test needs no large disk
@@ -99,7 +98,9 @@ async def attack_server(
     siege.notes.extend(counts)
 
 
-def run_attackers(address: str, numbers: range, seed: int, ends: Event, notes: Notes) -> None:
+def run_attackers(
+    address: str, numbers: range, seed: int, ends: Event, notes: Queue[tuple[list[str], list[str]]]
+) -> None:
     """Attack in a process of its own, so that the eleventh's clock is not held up."""
     notes.put(asyncio.run(attack_until(address, numbers, seed, ends)))
 

@@ -31,7 +31,7 @@ from ui.kit.upload_tickets import UploadTicket, receive_upload, upload_desk
 from ui.kit.visitor import get_visitor
 
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
-PIECES_A_SECOND = 60  # of up to 256 kB, of all uploads together; each holds up every other answer
+PIECES_A_SECOND = 40  # of up to 256 kB, of all uploads together; each holds up every other answer
 
 uploader_component = register_component("own_data", Path(__file__).with_suffix(".js"))
 
