@@ -9,8 +9,8 @@ import numpy as np
 
 from aecore.data.raw import Array
 from aecore.errors import DataError
+from aecore.model.data_config import MAX_CHANNELS
 
-MAX_CHANNELS = 16
 USUAL_CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
 MIN_PICTURE_SIDE = 8  # of what may be one picture in colour, H x W x 3
 SQUARE_ROWS = 64  # values of a row of bytes that may well be a picture of 8 x 8 or more

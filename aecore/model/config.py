@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from aecore.errors import ConfigError
-from aecore.model.data_config import DataConfig
+from aecore.model.data_config import MAX_CHANNELS, DataConfig
 from aecore.model.parts.base import Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
@@ -76,6 +76,10 @@ class ModelConfig(Options):
         """Raise ValueError if the parts do not fit each other, or the model would be too large."""
         if len(self.input_shape) == 2:
             raise ValueError("input_shape must be (features,) or (channels, height, width)")
+        if len(self.input_shape) == 3 and self.input_shape[0] > MAX_CHANNELS:
+            raise ValueError(
+                f"images have at most {MAX_CHANNELS} channels, got {self.input_shape[0]}"
+            )
         self.network.check_input_shape(self.input_shape)
         self.bottleneck.check_latent_dim(self.latent_dim)
         self.check_scaling()

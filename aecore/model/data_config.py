@@ -10,6 +10,7 @@ from aecore.model.columns import ColumnOptions
 from aecore.model.parts.base import Options
 
 ColumnName = Annotated[str, StringConstraints(max_length=1000)]
+MAX_CHANNELS = 16  # of an image
 # all of them were written before there was `columns`
 EARLIER_FIELDS = {"name", "label", "missing", "unusable", "side", "split_seed", "binarise"}
 
