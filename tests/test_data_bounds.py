@@ -12,9 +12,9 @@ from PIL import Image
 
 from aecore.data import memory
 from aecore.data.datasets import load_dataset
-from aecore.data.images import count_image_sizes
+from aecore.data.images.reading import count_image_sizes
 from aecore.data.parquet_bounds import check_parquet_size
-from aecore.data.tables import read_columns
+from aecore.data.tables.reading import read_columns
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
 from aecore.runs.uploads import create_upload, guess_settings
@@ -84,7 +84,7 @@ def test_at_home_there_is_no_bound_of_pictures_and_pixels(tmp_path):
 
 
 def test_of_a_large_picture_the_first_bytes_tell_its_size(tmp_path, monkeypatch):
-    from aecore.data.image_sources import ZipSource
+    from aecore.data.images.sources import ZipSource
 
     path = make_zip(tmp_path / "pictures.zip", 3, 40, 30)
     monkeypatch.setattr(ZipSource, "read", None)  # it would unpack the whole member

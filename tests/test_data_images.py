@@ -18,8 +18,10 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore.data import image_decoding, image_listing, memory
+from aecore.data import memory
 from aecore.data.datasets import load_dataset, read_dataset
+from aecore.data.images import decoding as image_decoding
+from aecore.data.images import listing as image_listing
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
 from aecore.model.config import DataConfig

@@ -19,10 +19,12 @@ from large_sets import (
 )
 from PIL import Image
 
-from aecore.data import disk_cache, image_decoding, images, memory, stored
+from aecore.data import disk_cache, memory, stored
 from aecore.data.disk_cache import cache_folder
-from aecore.data.image_decoding import _to_pixels
-from aecore.data.image_sources import ZipSource
+from aecore.data.images import decoding as image_decoding
+from aecore.data.images import reading as images
+from aecore.data.images.decoding import _to_pixels
+from aecore.data.images.sources import ZipSource
 
 pytestmark = pytest.mark.usefixtures("small_budget")
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aecore.analysis.metrics import evaluate_model
-from aecore.data.column_notes import describe_columns
+from aecore.data.arrays.column_notes import describe_columns
 from aecore.data.datasets import load_dataset
 from aecore.estimator import AutoencoderDetector, AutoencoderImputer, AutoencoderTransformer
 from aecore.model.autoencoder import Autoencoder

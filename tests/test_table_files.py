@@ -19,8 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aecore.data import memory, table_text, workbooks
-from aecore.data.table_files import RawTable, is_table_file, open_table
+from aecore.data import memory
+from aecore.data.tables import text as table_text
+from aecore.data.tables import workbooks
+from aecore.data.tables.files import RawTable, is_table_file, open_table
 from aecore.errors import DataError
 
 PLAIN = "a,b\n1.5,2\n3.5,4\n5.5,6\n"
@@ -339,7 +341,7 @@ def test_what_grows_when_it_is_unpacked_is_refused_before_it_fills_the_memory(
 ):
     text = "a,b\n" + "1,2\n" * 500_000
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 1_000_000)
-    monkeypatch.setattr("aecore.data.table_bounds.allowed_data_bytes", lambda: 1_000_000)
+    monkeypatch.setattr("aecore.data.tables.bounds.allowed_data_bytes", lambda: 1_000_000)
     sheet = make_workbook([["a"], *([i] for i in range(30_000))])
     for name, content in (
         ("bomb.csv.gz", gzip.compress(text.encode())),
@@ -437,7 +439,7 @@ def test_a_hostile_or_torn_workbook_is_refused(tmp_path, monkeypatch, part, old,
 @pytest.mark.parametrize(("limit", "words"), [("CELLS", "more cells"), ("COLUMNS", "columns")])
 def test_a_workbook_has_no_more_cells_than_may_be(tmp_path, monkeypatch, limit, words):
     monkeypatch.setenv(f"AECORE_MAX_{limit}", "10")
-    monkeypatch.setattr("aecore.data.workbook_bounds.SPARE_TAGS", 500)
+    monkeypatch.setattr("aecore.data.tables.workbook_bounds.SPARE_TAGS", 500)
     book = make_workbook([[f"c{i}" for i in range(20)], *[list(range(20))] * 50])
     assert words in get_refusal(write_file(tmp_path, book, "book.xlsx"))
 

@@ -14,7 +14,7 @@ from aecore.cli.output import explain_any_error, print_rows
 from aecore.cli.settings import parse_setting
 from aecore.data.catalog import CATALOG
 from aecore.data.describe import DataReport, describe_data
-from aecore.data.loose_pictures import are_loose_pictures, gather_pictures
+from aecore.data.images.loose_pictures import are_loose_pictures, gather_pictures
 from aecore.data.raw import format_count
 from aecore.data.written_files import WRITTEN_SUFFIXES, write_data
 from aecore.errors import ConfigError

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aecore.data import stored
-from aecore.data.array_layouts import find_layout
-from aecore.data.array_values import (
+from aecore.data.arrays.column_notes import CLIP_NOTE
+from aecore.data.arrays.layouts import find_layout
+from aecore.data.arrays.reading import arrange_array, count_decoded_bytes, make_raw_from_examples
+from aecore.data.arrays.values import (
     ArrayReading,
     ValueRange,
     check_finite,
     choose_pixel_scale,
     measure_range,
 )
-from aecore.data.arrays import arrange_array, count_decoded_bytes, make_raw_from_examples
-from aecore.data.column_notes import CLIP_NOTE
 from aecore.data.disk_cache import find_checked_range, keep_checked_range
 from aecore.data.memory import check_data_bytes, fits_in_memory
 from aecore.data.raw import Array, RawData, ReportProgress, make_raw_data

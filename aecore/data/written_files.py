@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aecore.data.describe import DataReport
-    from aecore.data.tables import Table
+    from aecore.data.tables.reading import Table
 
 CHUNK_BYTES = 32_000_000
 WRITTEN_SUFFIXES = (".parquet", ".npz")

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from aecore.analysis.pictures import draw_grid, encode_png, make_tiles
-from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
 from aecore.runs.keeping import KeptThing
