@@ -47,7 +47,7 @@ def small_batches(monkeypatch):
     monkeypatch.setattr("aecore.analysis.chunks.CHUNK_ROWS", 37)
     monkeypatch.setattr("aecore.tasks.impute.CHUNK_ROWS", 37)
     monkeypatch.setattr("aecore.tasks.apply.BATCH_BYTES", 4 * 30 * 100)
-    monkeypatch.setattr("aecore.data.tables.batches.HEAD_BYTES", 4000)
+    monkeypatch.setattr("aecore.data.tables.batches.FIRST_BYTES", 4000)
 
 
 def write_table(path, frame):
@@ -231,7 +231,7 @@ def test_batches_of_a_table_are_the_table(ending, tmp_path, small_batches):
 
 def test_memory_holds_a_batch_and_not_the_file(tmp_path, monkeypatch):
     """At most three batches are alive at a time, of a Parquet and of a long text."""
-    monkeypatch.setattr("aecore.data.tables.batches.HEAD_BYTES", 4000)
+    monkeypatch.setattr("aecore.data.tables.batches.FIRST_BYTES", 4000)
     frame = pd.DataFrame(np.random.default_rng(0).random((3000, 3)), columns=list("abc"))
     for ending in (".csv", ".parquet"):
         path, alive = write_table(tmp_path / f"t{ending}", frame), []

@@ -271,7 +271,7 @@ def test_sizes_are_checked_before_anything_is_decoded(
     assert "10 images of 5 x 4 pixels in set would take" in get_refusal(
         write_folder(tmp_path, files)
     )
-    monkeypatch.setattr(image_listing, "MAX_FILES", 9)
+    monkeypatch.setattr(image_listing, "MAX_PICTURES", 9)
     assert "holds more than 9 files" in get_refusal(tmp_path / "set")
 
 

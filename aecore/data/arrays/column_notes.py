@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from aecore.data.raw import Array
+from aecore.names import list_few
 
-MAX_NAMED = 5  # columns in a sentence
 CLIP_NOTE = "To models, values beyond 30 deviations from the mean count as 30."
 
 
-def describe_columns(x: Array, columns: Sequence[str]) -> list[str]:
+def describe_odd_columns(x: Array, columns: Sequence[str]) -> list[str]:
     """Return what is unusual about the columns of rows x (N, features), float32, with NaN or not.
 
     Nothing is said of pictures.
@@ -41,5 +41,4 @@ def describe_columns(x: Array, columns: Sequence[str]) -> list[str]:
 
 def _name_columns(columns: Sequence[str], chosen: Sequence[bool]) -> str:
     names = [name for name, is_chosen in zip(columns, chosen, strict=True) if is_chosen]
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return list_few(names, 5)

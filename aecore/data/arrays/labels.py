@@ -7,7 +7,7 @@ import numpy as np
 from aecore.data.raw import Array
 from aecore.errors import DataError
 
-MAX_CLASSES = 1000  # of labels that are repeated less than twice each
+MAX_WORD_CLASSES = 1000  # of labels that are repeated less than twice each
 MANY_CLASSES = 100  # as many different whole numbers may be measurements, if few are repeated
 
 
@@ -53,7 +53,7 @@ def _check_classes(labels: Array, name: str, is_guess: bool) -> Array:
         labels = labels.astype(np.int64)
     different = len(np.unique(labels))
     is_few = 2 * different <= len(labels) or (different <= MANY_CLASSES and not is_guess)
-    if is_few or (labels.dtype.kind in "US" and different <= MAX_CLASSES and not is_guess):
+    if is_few or (labels.dtype.kind in "US" and different <= MAX_WORD_CLASSES and not is_guess):
         return labels
     raise UnusableLabels(
         f"{name} has {different:,} different values for {len(labels):,} examples, which are "

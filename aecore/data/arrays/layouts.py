@@ -45,7 +45,7 @@ def make_plain_layout(shape: tuple[int, ...]) -> ArrayLayout:
     return ArrayLayout(tuple(range(len(shape))), (1, *inner) if len(inner) == 2 else inner)
 
 
-def find_layout(
+def find_array_layout(
     shape: tuple[int, ...], dtype: np.dtype[Any], name: str, count: int | None = None
 ) -> ArrayLayout:
     """Return how an array of this shape is read; `count` examples have labels, where known.

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from aecore.errors import DataError
+from aecore.names import list_few
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -30,7 +31,6 @@ LABEL_WORDS = (
 OTHER_WORDS = ("name", "names", "id", "ids", "index", "indices", "file", "files", "path", "paths")
 NAME_WORD = re.compile(r"arr\d+|[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 FUSED_NAME = re.compile(r"([xy])_?(train|tr|trn|test|te|tst|val|valid|dev)", re.IGNORECASE)
-MAX_LISTED = 8  # names in a sentence
 
 
 class ArrayInfo(NamedTuple):
@@ -163,6 +163,4 @@ def _find_labels(
 
 def list_names(names: Iterable[str]) -> str:
     """Return names for a sentence: the first few of many."""
-    listed = [f"`{name}`" for name in names]
-    more = len(listed) - MAX_LISTED
-    return ", ".join(listed[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return list_few(f"`{name}`" for name in names)

@@ -13,9 +13,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from aecore.data.arrays.column_notes import describe_columns
+from aecore.data.arrays.column_notes import describe_odd_columns
 from aecore.data.arrays.labels import UnusableLabels, find_labels
-from aecore.data.arrays.layouts import check_number_type, find_layout, make_plain_layout
+from aecore.data.arrays.layouts import check_number_type, find_array_layout, make_plain_layout
 from aecore.data.arrays.names import (
     ArrayInfo,
     NamedPart,
@@ -34,7 +34,7 @@ from aecore.data.raw import Array, RawData, index_labels, make_raw_data
 from aecore.errors import DataError
 
 DISK_ADVICE = "Use fewer or smaller examples, or save them as a .npy, which is read from the disk."
-MAX_MEMBERS = 1000  # arrays in an archive
+MAX_ARRAYS = 1000  # arrays in an archive
 PLAIN_NAMES = ("x", "y", "x_test", "y_test", "X", "Y")  # which need no word on what they are
 
 
@@ -101,7 +101,7 @@ def arrange_array(
     `count` examples have labels, where known. Raises DataError for values that no model can learn
     from.
     """
-    layout = find_layout(x.shape, x.dtype, name, count)
+    layout = find_array_layout(x.shape, x.dtype, name, count)
     check_finite(x, name, allow_missing and not layout.is_image)
     return layout.arrange(x), layout.note
 
@@ -111,16 +111,16 @@ def make_raw_from_examples(x: Array, name: str, notes: Iterable[str] = ()) -> Ra
     layout = make_plain_layout(x.shape)
     scale = choose_pixel_scale(measure_range(x), x.dtype, name) if layout.is_image else None
     raw = make_raw_data(np.ascontiguousarray(ArrayReading(layout, scale).convert(x)))
-    found = [*notes, scale.note if scale else "", *describe_columns(raw.x, raw.columns)]
+    found = [*notes, scale.note if scale else "", *describe_odd_columns(raw.x, raw.columns)]
     return raw._replace(notes=tuple(filter(None, found)))
 
 
 def _list_members(archive: zipfile.ZipFile, file_name: str) -> dict[str, zipfile.ZipInfo]:
     """Return the arrays of an archive by their names."""
     infos = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-    if len(infos) > MAX_MEMBERS:
+    if len(infos) > MAX_ARRAYS:
         raise DataError(
-            f"{file_name} holds {len(infos):,} arrays; the limit is {MAX_MEMBERS:,}. "
+            f"{file_name} holds {len(infos):,} arrays; the limit is {MAX_ARRAYS:,}. "
             "Save the examples as one array `x`."
         )
     return {info.filename.removesuffix(".npy"): info for info in infos}

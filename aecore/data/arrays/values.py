@@ -14,7 +14,7 @@ from aecore.errors import DataError
 BYTE = np.dtype(np.uint8)
 SINGLE = np.dtype(np.float32)
 MIN_BYTE_RANGE = 64  # pictures whose brightest value is below have a scale of their own
-BIT_DEPTHS = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
+LARGEST_VALUES = (255, 1023, 4095, 16383, 65535)  # the largest values of 8, 10, 12, 14 and 16 bits
 OVERSHOOT = 0.1  # how far resizing takes values in [0, 1] beyond it, at most
 
 
@@ -113,7 +113,7 @@ def _choose_largest(high: float) -> float:
     """Return the largest value of the bit depth that is in use; `high` where it is none."""
     if high <= MIN_BYTE_RANGE:
         return high
-    return next((largest for largest in BIT_DEPTHS if high <= largest), high)
+    return next((largest for largest in LARGEST_VALUES if high <= largest), high)
 
 
 def check_finite(

@@ -19,7 +19,7 @@ from aecore.data.images.formats import (
 from aecore.data.raw import Array
 
 UNCOMPRESSED, DEFLATE = 1, (8, 32946)
-TURNS = {2: (0, 1), 3: (2, 0), 4: (2, 1), 5: (3, 1), 6: (3, 0), 7: (1, 1), 8: (1, 0)}
+ORIENTATIONS = {2: (0, 1), 3: (2, 0), 4: (2, 1), 5: (3, 1), 6: (3, 0), 7: (1, 1), 8: (1, 0)}
 """Quarter turns to the left, and mirrorings from left to right after them, by orientation."""
 
 
@@ -71,8 +71,8 @@ class TiffBands:
         pixels = to_channels_first(values, page.axes)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
             pixels = np.iinfo(pixels.dtype).max - pixels
-        if self.orientation in TURNS:
-            quarters, mirrored = TURNS[self.orientation]
+        if self.orientation in ORIENTATIONS:
+            quarters, mirrored = ORIENTATIONS[self.orientation]
             pixels = np.rot90(pixels, quarters, axes=(1, 2))
             pixels = pixels[:, :, ::-1] if mirrored else pixels
             changes.append("turned")

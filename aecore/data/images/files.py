@@ -17,7 +17,7 @@ from aecore.data.images.colours import to_grey_or_rgb
 from aecore.data.images.formats import (
     BITS,
     EXTRA_SAMPLES,
-    HEAD_BYTES,
+    MAGIC_BYTES,
     NO_DATA,
     ORIENTATION,
     PHOTOMETRIC,
@@ -43,7 +43,7 @@ TRANSPOSES = {  # by EXIF orientation
 def open_encoded_image(content: bytes) -> EncodedImage:
     """Read the header of a picture. Raises UnidentifiedImageError or whatever the library does."""
     image = _choose_reader(content)
-    image.head = content[:HEAD_BYTES]
+    image.head = content[:MAGIC_BYTES]
     return image
 
 

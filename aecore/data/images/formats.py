@@ -23,7 +23,7 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION, PHOTOMETRIC, SAMPLES, BITS, EXTRA_SAMPLES, NO_DATA = 274, 262, 277, 258, 338, 42113
 MAX_BANDS = 16
-HEAD_BYTES = 32
+MAGIC_BYTES = 32
 
 
 class Decoded(NamedTuple):

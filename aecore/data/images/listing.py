@@ -14,7 +14,7 @@ from aecore.errors import DataError
 from aecore.limits import read_limit
 
 ARCHIVE_SUFFIXES = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".zip")
-MAX_FILES = 500_000
+MAX_PICTURES = 500_000
 
 
 class ListedFiles(NamedTuple):
@@ -29,7 +29,7 @@ def list_image_files(names: Iterable[str], reading: ImageReading) -> ListedFiles
     """Return the files and folders of a set, without junk files."""
     listing = ListedFiles({}, [], set())
     set_name = reading.set_name
-    limit = int(min(MAX_FILES, read_limit("pictures")))
+    limit = int(min(MAX_PICTURES, read_limit("pictures")))
     for count, name in enumerate(names):
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if count >= limit:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 IMAGE_STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"P5", b"P6", *TIFF_STARTS)
 PROBED_ROWS = 16
-LABEL_NAMES = ("label", "labels", "class", "target", "category", "species", "y", "fine_label")
+LABEL_COLUMNS = ("label", "labels", "class", "target", "category", "species", "y", "fine_label")
 MAX_LABELS = 1000
 
 
@@ -179,7 +179,7 @@ def find_label_column(table: pa.Table) -> str | None:
     import pyarrow.compute as pc
 
     lowered = {name.strip().lower(): name for name in reversed(table.column_names)}
-    for name in (lowered[word] for word in LABEL_NAMES if word in lowered):
+    for name in (lowered[word] for word in LABEL_COLUMNS if word in lowered):
         kind = table[name].type
         if pa.types.is_dictionary(kind):
             kind = kind.value_type

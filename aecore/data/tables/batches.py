@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aecore.data.tables.bounds import PART_BYTES
 from aecore.data.tables.contents import TableSource, find_table_source
 from aecore.data.tables.encoding import TextFacts, examine_text
 from aecore.data.tables.files import DAMAGED, RawTable, make_raw_frame, open_table
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from aecore.data.tables.reading import Table
     from aecore.model.config import DataConfig
 
-HEAD_BYTES = 16 * 10**6
+FIRST_BYTES = 16 * 10**6
 """Files up to this size are read at once; of longer text so much tells how all of it is written."""
-
-PART_BYTES = 2**20
 
 
 class LongText(NamedTuple):
@@ -106,7 +105,7 @@ def explain_table_errors(path: Path) -> Iterator[None]:
 def examine_long_text(source: TableSource) -> LongText | None:
     """Return what the head of a text tells of all of it; None where the head is all there is."""
     with source.open() as stream:
-        head = stream.read(HEAD_BYTES)
+        head = stream.read(FIRST_BYTES)
         if not stream.read(1):
             return None
     head = head[: head.rfind(b"\n") + 1] or head

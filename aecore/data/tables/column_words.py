@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from aecore.data.raw import format_count
+from aecore.names import list_few
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,9 +74,7 @@ def blank_out(words: pa.Array, lost: np.ndarray[Any, Any]) -> pa.Array:
 
 def quote_few(words: Iterable[str], limit: int = SHOWN_WORDS) -> str:
     """Return the first words in quotes: `'a', 'b' and 3 more`."""
-    listed = list(words)
-    shown = ", ".join(repr(word[:40]) for word in listed[:limit])
-    return f"{shown} and {len(listed) - limit} more" if len(listed) > limit else shown
+    return list_few((repr(word[:40]) for word in words), limit)
 
 
 def describe_missing_words(words: Iterable[str], count: int) -> str:

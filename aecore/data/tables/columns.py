@@ -14,6 +14,7 @@ from aecore.data.tables.date_cells import compute_date_features, list_date_featu
 from aecore.data.tables.typed_cells import PlainCells
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
+from aecore.names import list_few
 
 if TYPE_CHECKING:
     pass
@@ -174,9 +175,3 @@ def describe_new_columns(table: Table, schema: Mapping[str, ColumnOptions]) -> t
         return ()
     verb = "is" if len(new) == 1 else "are"
     return (f"{list_few(new)} {verb} new to the model and not used.",)
-
-
-def list_few(names: list[str], limit: int = 8) -> str:
-    """Join the first names with commas, and say how many more there are."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

@@ -18,8 +18,8 @@ from aecore.errors import DataError
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt", ".dat", ".data")
 WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
-PACKED_SUFFIXES = (".gz", ".bz2")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, *WORKBOOK_SUFFIXES, ".parquet", *PACKED_SUFFIXES)
+COMPRESSED_SUFFIXES = (".gz", ".bz2")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, *WORKBOOK_SUFFIXES, ".parquet", *COMPRESSED_SUFFIXES)
 README_STEMS = ("readme", "read_me", "license", "licence", "copying", "metadata", "changelog")
 HEAD_BYTES = 4096
 MAX_DEPTH = 3  # of archives in archives
@@ -77,7 +77,7 @@ def find_table_source(path: Path) -> TableSource:
     """
     source = TableSource(path.name, "", partial(cast(Any, path.open), "rb"))
     for depth in range(MAX_DEPTH):
-        kind = identify_format(read_head(source), source.name)
+        kind = identify_format(read_first_bytes(source), source.name)
         if kind in ("gzip", "bzip2"):
             opener = gzip.open if kind == "gzip" else bz2.open
             source = source._replace(open=partial(_open_compressed, opener, source.open))
@@ -92,7 +92,7 @@ def find_table_source(path: Path) -> TableSource:
     raise DataError(f"{path.name} is an archive in an archive in an archive. Unpack it.")
 
 
-def read_head(source: TableSource) -> bytes:
+def read_first_bytes(source: TableSource) -> bytes:
     """Return the first bytes of a table."""
     with source.open() as stream:
         return stream.read(HEAD_BYTES)
@@ -202,7 +202,7 @@ def holds_tables(path: Path) -> bool:
         opener = gzip.open if kind == "gzip" else bz2.open
         with opener(path, "rb") as unpacked:
             head = unpacked.read(HEAD_BYTES)
-        suffixes = suffixes[:-1] if suffixes[-1] in PACKED_SUFFIXES else suffixes
+        suffixes = suffixes[:-1] if suffixes[-1] in COMPRESSED_SUFFIXES else suffixes
         return not _is_array(head) and suffixes[-1:] != [".npy"]
     if kind == "parquet":
         return True

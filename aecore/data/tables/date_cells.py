@@ -31,7 +31,7 @@ OTHERS = (
 )
 TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 MAX_SAMPLE = 200
-ENOUGH = 0.95  # of the words of a column of dates
+DATE_SHARE = 0.95  # of the words of a column of dates
 
 
 class ParsedDates(NamedTuple):
@@ -52,11 +52,11 @@ def parse_date_words(words: pd.Series, day_first: bool, written: str = "") -> Pa
         return ParsedDates(_read_dates(words, written), written)
     if len(words) == 0:
         return None
-    if words.str.match(ISO_SHAPE).mean() >= ENOUGH:
+    if words.str.match(ISO_SHAPE).mean() >= DATE_SHARE:
         values = _read_dates(words, ISO)
         note = _describe_zones(words)
-        return ParsedDates(values, ISO, note) if values.notna().mean() >= ENOUGH else None
-    if words.str.match(SHAPE).mean() < ENOUGH:
+        return ParsedDates(values, ISO, note) if values.notna().mean() >= DATE_SHARE else None
+    if words.str.match(SHAPE).mean() < DATE_SHARE:
         return None
     fitting = _find_formats(words, day_first)
     if not fitting:
@@ -76,10 +76,10 @@ def _find_formats(words: pd.Series, day_first: bool) -> list[str]:
     dates = ("%d.%m.%Y", "%d.%m.%y", *first, *second, *OTHERS)
     names = [f"{date}{time}" for date, time in itertools.product(dict.fromkeys(dates), TIMES)]
     sample = words.iloc[:: max(1, len(words) // MAX_SAMPLE)]
-    names = [name for name in names if _read_dates(sample, name).notna().mean() >= ENOUGH]
+    names = [name for name in names if _read_dates(sample, name).notna().mean() >= DATE_SHARE]
     shares = {name: _read_dates(words, name).notna().mean() for name in names}
     best = max(shares.values(), default=0)
-    return [name for name, share in shares.items() if share == best and share >= ENOUGH]
+    return [name for name, share in shares.items() if share == best and share >= DATE_SHARE]
 
 
 def _has_day_first(written: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENOUGH = 2000  # cells that tell
+TELLING_CELLS = 2000  # cells that tell
 BEFORE, AFTER = r"^[^\d.,]{0,4}", r"(?:[eE][+-]?\d+)?[^\d.,]{0,10}$"
 BLANK = r"[ '\x{a0}\x{202f}]"
 
@@ -60,7 +60,7 @@ def _find_numbers(texts: Sequence[pa.Array], pattern: str, mark: str) -> tuple[i
 
     count, example = 0, ""
     for part in texts:
-        if count >= ENOUGH:
+        if count >= TELLING_CELLS:
             break
         if pc.any(pc.match_substring(part, mark)).as_py():
             found = part.filter(pc.match_substring_regex(part, pattern))

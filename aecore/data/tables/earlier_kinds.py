@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from aecore.data.tables.column_kinds import INDEX_NAME
+from aecore.data.tables.column_keys import INDEX_NAME
 from aecore.data.tables.column_words import count_words, drop_empty_cells
 from aecore.data.tables.typed_cells import PlainCells
 from aecore.model.columns import ColumnOptions
 
-MAX_WORDS = 20
+EARLIER_WORDS = 20
 MISSING = (  # by pandas, in tables of text
     *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
@@ -56,7 +56,7 @@ def _infer_text_options(cells: PlainCells) -> ColumnOptions:
     texts = sorted(listed[known])
     if set(texts) == {"True", "False"} and rows == len(cells.values):
         return ColumnOptions(kind="boolean")
-    if len(texts) > MAX_WORDS:
+    if len(texts) > EARLIER_WORDS:
         return ColumnOptions(kind="ignored")
     return ColumnOptions(kind="category", categories=tuple(texts), missing=MISSING)
 

@@ -10,7 +10,7 @@ from typing import IO, cast
 
 from aecore.data.memory import check_data_bytes
 from aecore.data.tables.bounds import PART_BYTES
-from aecore.data.tables.contents import TableSource, read_head
+from aecore.data.tables.contents import TableSource, read_first_bytes
 from aecore.errors import DataError
 
 MARKS = {  # before UTF-32, whose mark begins with that of UTF-16
@@ -20,7 +20,12 @@ MARKS = {  # before UTF-32, whose mark begins with that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-WIDE = {(4, 0): "utf-32-le", (4, 3): "utf-32-be", (2, 0): "utf-16-le", (2, 1): "utf-16-be"}
+WIDE_ENCODINGS = {
+    (4, 0): "utf-32-le",
+    (4, 3): "utf-32-be",
+    (2, 0): "utf-16-le",
+    (2, 1): "utf-16-be",
+}
 MAX_EVIDENCE = 64_000  # bytes of words with other letters than ASCII's
 WORD = re.compile(rb"[\x40-\xff\x20'.\-]{1,200}")
 WEST = ("àâæçèéêëîïôœùûüÿ", "äöüßé", "åäöæøéü", "áàâãçéêíñóôõúüºª", "àèéìòù")
@@ -62,7 +67,7 @@ class TextFacts:
 
 def examine_text(source: TableSource) -> TextFacts:
     """Look at all bytes of a text file. Raises DataError for what is no text, or too long."""
-    facts = TextFacts(_find_wide_encoding(read_head(source), source.name))
+    facts = TextFacts(_find_wide_encoding(read_first_bytes(source), source.name))
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_as_utf8(source, facts.encoding) as stream:
         for part in iter(lambda: stream.read(PART_BYTES), b""):
@@ -185,7 +190,7 @@ def _find_wide_encoding(head: bytes, file_name: str) -> str:
             return encoding
     if b"\0" not in head:
         return "utf-8"
-    for (width, place), encoding in WIDE.items():
+    for (width, place), encoding in WIDE_ENCODINGS.items():
         zeros = [head[i::width].count(0) / max(1, len(head[i::width])) for i in range(width)]
         others = [share for i, share in enumerate(zeros) if i != place]
         if zeros[place] < 0.2 and min(others) > 0.8:

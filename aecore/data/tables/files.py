@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aecore.data.raw import format_count
 from aecore.data.tables.contents import TABLE_SUFFIXES, find_table_source, holds_tables
-from aecore.data.tables.headers import INDEX_NAME
+from aecore.data.tables.headers import NAMELESS_PREFIX
 from aecore.data.tables.parquet import read_parquet_table
 from aecore.data.tables.text import read_text_table
 from aecore.data.tables.workbooks import read_workbook
@@ -79,7 +79,7 @@ def drop_nameless_columns(table: pa.Table, file_name: str) -> tuple[pa.Table, li
             return pc.all(pc.equal(pc.fill_null(column, ""), "")).as_py() is not False
         return column.null_count == len(column)
 
-    nameless = [name for name in table.column_names if name.startswith(INDEX_NAME)]
+    nameless = [name for name in table.column_names if name.startswith(NAMELESS_PREFIX)]
     empty = [name for name in nameless if len(table) and is_empty(table[name])]
     if not empty:
         return table, []

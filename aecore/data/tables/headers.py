@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aecore.data.raw import format_count
 from aecore.data.tables.separators import find_common_width
 from aecore.errors import DataError
-from aecore.names import clean_name
+from aecore.names import clean_name, list_few
 
 MAX_TITLE_ROWS = 40  # above the names
 MAX_TYPED_CELLS = 200_000
@@ -18,9 +18,9 @@ MAX_COLUMN_NAME = 500  # letters
 TYPE_SHARE = 0.8  # of the cells of a column, to be called of that type
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d[\d.,' \u00a0\u202f]*|[.,]\d+)(?:[eE][+-]?\d+)?\s?[%€$£]?")
 DATE = re.compile(r"(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2})(?:[T ].*|:.*)?")
-MISSING_MARKS = {"", "?", "-", ".", "*", "na", "n/a", "nan", "null", "none", "missing", "inf"}
-MISSING_MARKS |= {"#n/a", "#div/0!", "#value!", "-inf", "unknown"}
-INDEX_NAME = "Unnamed: "  # as pandas calls a column without a name; so kinds know an index
+MISSING_CELLS = {"", "?", "-", ".", "*", "na", "n/a", "nan", "null", "none", "missing", "inf"}
+MISSING_CELLS |= {"#n/a", "#div/0!", "#value!", "-inf", "unknown"}
+NAMELESS_PREFIX = "Unnamed: "  # as pandas calls a column without a name; so kinds know an index
 
 
 class Header(NamedTuple):
@@ -69,7 +69,7 @@ def make_names_unique(cells: list[str], file_name: str) -> tuple[list[str], list
         seen[name] += 1
         if name and seen[name] == 1:
             continue
-        stem, pattern = (name, "{} ({})") if name else (f"{INDEX_NAME}{i}", "{}.{}")
+        stem, pattern = (name, "{} ({})") if name else (f"{NAMELESS_PREFIX}{i}", "{}.{}")
         count = 2 if name else 0
         while not names[i] or names[i] in taken:
             names[i] = pattern.format(stem, count) if count else stem
@@ -80,15 +80,8 @@ def make_names_unique(cells: list[str], file_name: str) -> tuple[list[str], list
     if not twins:
         return names, []
     verb = "is" if len(twins) == 1 else "are"
-    return names, [
-        f"{file_name} has columns of the same name: {list_some_names(twins)} {verb} numbered."
-    ]
-
-
-def list_some_names(names: list[str]) -> str:
-    """Join names in quotes with commas, up to five of them."""
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(map(repr, names[:5])) + more
+    listed = list_few(map(repr, twins), 5)
+    return names, [f"{file_name} has columns of the same name: {listed} {verb} numbered."]
 
 
 def _is_full(cells: list[str], width: int) -> bool:
@@ -97,7 +90,7 @@ def _is_full(cells: list[str], width: int) -> bool:
 
 def _get_type(cell: str) -> str:
     """Return "number", "date", "word" or, for an empty cell or a mark for missing, nothing."""
-    if cell.lower() in MISSING_MARKS:
+    if cell.lower() in MISSING_CELLS:
         return ""
     if DATE.fullmatch(cell):
         return "date"

@@ -14,7 +14,6 @@ from aecore.data.tables.column_values import ReadColumn, Table, join_notes
 from aecore.data.tables.columns import (
     compute_features,
     describe_new_columns,
-    list_few,
     list_schema_features,
     match_columns,
 )
@@ -29,6 +28,7 @@ from aecore.data.tables.typed_cells import PlainCells, split_columns
 from aecore.errors import DataError
 from aecore.limits import read_limit
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
+from aecore.names import list_few
 
 if TYPE_CHECKING:
     from aecore.data.tables.files import RawTable
@@ -47,7 +47,7 @@ __all__ = [
     "read_table",
 ]
 
-MAX_NOTES = 10  # on columns; further ones are counted
+MAX_COLUMN_NOTES = 10  # on columns; further ones are counted
 
 
 def read_columns(path: Path, config: DataConfig) -> Table:
@@ -234,11 +234,11 @@ def describe_columns_briefly(table: Table) -> tuple[str, ...]:
         if column.note:
             names[column.note].append(repr(column.name))
     listed = [f"{list_few(group, 4)}: {note}" for note, group in names.items()]
-    rest = len(listed) - MAX_NOTES
+    rest = len(listed) - MAX_COLUMN_NOTES
     if rest <= 1:
         return tuple(listed)
     more = f"There are notes on {rest} more columns: `aecore data` lists them."
-    return (*listed[:MAX_NOTES], more)
+    return (*listed[:MAX_COLUMN_NOTES], more)
 
 
 # -- further files

@@ -17,11 +17,11 @@ MAX_LINE = 10_000_000  # letters
 MAX_RATED_CELLS = 20_000
 MIN_CONSISTENCY = 0.6  # of the rows of a table, those that have as many cells as most
 SEPARATOR_LINE = re.compile(r'^"?sep=([!#-/:-@\[-`{-~ \t]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
-NUMBER = re.compile(r"[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?%?")
+NUMBER_LIKE = re.compile(r"[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?%?")
 NUMBER_TEXT = re.compile(
     r"[^\w,]{0,3}\d(?:[\d.,' \u00a0\u202f]*\d)?[^\d,]{0,10}"
 )  # such as $1,234.50 or 12,5 kg
-GROUPED = re.compile(r"[+-]?\d{1,3}(?: \d{3})+(?:[.,]\d+)?")
+SPACED_NUMBER = re.compile(r"[+-]?\d{1,3}(?: \d{3})+(?:[.,]\d+)?")
 
 
 class Dialect(NamedTuple):
@@ -180,7 +180,11 @@ def _holds_other_separator(cell: str, dialect: Dialect) -> bool:
     if " " not in cell:
         return False
     parts = cell.split()
-    return len(parts) > 1 and all(map(NUMBER.fullmatch, parts)) and not GROUPED.fullmatch(cell)
+    return (
+        len(parts) > 1
+        and all(map(NUMBER_LIKE.fullmatch, parts))
+        and not SPACED_NUMBER.fullmatch(cell)
+    )
 
 
 def _is_parted_by_blanks(rows: list[list[str]], width: int) -> bool:
@@ -190,7 +194,7 @@ def _is_parted_by_blanks(rows: list[list[str]], width: int) -> bool:
     if not (len(rows[0]) == width or lacks_name_of_rows) or even < (0.9 if len(rows) > 9 else 0.5):
         return False
     last = next(cells for cells in reversed(rows) if len(cells) == width)
-    return sum(NUMBER.fullmatch(cell) is not None for cell in last) * 2 >= width
+    return sum(NUMBER_LIKE.fullmatch(cell) is not None for cell in last) * 2 >= width
 
 
 def _strip_cells(cells: list[str]) -> list[str]:

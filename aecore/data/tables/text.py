@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SAMPLE_LETTERS = 4_000_000
 SAMPLE_LINES = 500
-BLOCK_BYTES = 1 << 24
+CSV_BLOCK_BYTES = 1 << 24
 BATCH_CELLS = 500_000
 
 
@@ -109,7 +109,7 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
             _skip_bytes(stream, len("".join(layout.skipped).encode()))
             return csv.read_csv(
                 stream,
-                csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES),
+                csv.ReadOptions(column_names=names, block_size=CSV_BLOCK_BYTES),
                 csv.ParseOptions(
                     delimiter=layout.dialect.mark, newlines_in_values=facts.quotes > 0
                 ),

@@ -16,7 +16,7 @@ from aecore.errors import DataError
 from aecore.limits import read_limit
 
 CELL_COST = 5  # a cell of a workbook takes as long to read as so many of a text
-CELL_BYTES = 100  # of memory
+SHEET_CELL_BYTES = 100  # of memory
 TAGS_PER_CELL = 4
 SPARE_TAGS = 100_000  # for styles and the like
 MAX_PARTS = 10_000
@@ -54,7 +54,7 @@ def examine_workbook(archive: zipfile.ZipFile, file_name: str) -> dict[str, Shee
                 f"{file_name} has more cells than the limit of {limit:,.0f} for workbooks. "
                 "Save it as .csv, or leave out what is not needed."
             )
-    check_data_bytes(tags // (2 * TAGS_PER_CELL) * CELL_BYTES, file_name)
+    check_data_bytes(tags // (2 * TAGS_PER_CELL) * SHEET_CELL_BYTES, file_name)
     return facts
 
 

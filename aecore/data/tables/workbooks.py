@@ -12,16 +12,16 @@ from aecore.data.memory import check_data_bytes
 from aecore.data.tables.bounds import check_table_size
 from aecore.data.tables.contents import TableSource
 from aecore.data.tables.decimal_marks import infer_decimal
-from aecore.data.tables.headers import find_header, list_some_names
+from aecore.data.tables.headers import find_header
 from aecore.data.tables.workbook_bounds import SheetFacts, examine_workbook
 from aecore.data.tables.workbook_columns import make_cell_column, write_cell
 from aecore.errors import DataError
-from aecore.names import clean_name
+from aecore.names import clean_name, list_few
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SAMPLE_ROWS = 200
+HEAD_ROWS = 200
 MAX_ROWS = 1_048_576  # of a sheet
 CHECK_EVERY = 1000  # rows
 BYTES_OF_EMPTY = 8  # of a cell that holds nothing, in memory
@@ -70,7 +70,7 @@ def _choose_sheet(book: Any, parts: dict[str, SheetFacts], file_name: str) -> Sh
     others = [clean_name(sheet.title) for sheet in filled if sheet is not chosen]
     notes = []
     if others:
-        some = list_some_names(others)
+        some = list_few(map(repr, others), 5)
         verb = "is" if len(others) == 1 else "are"
         notes.append(
             f"Of {file_name} the sheet {clean_name(chosen.title)!r} is read; {some} {verb} not."
@@ -82,7 +82,7 @@ def _choose_sheet(book: Any, parts: dict[str, SheetFacts], file_name: str) -> Sh
 def _peek(sheet: Any, file_name: str) -> list[Cells]:
     """Return the first rows that are not empty."""
     sheet.reset_dimensions()  # what a file says of its size need not be true
-    return list(islice(_iterate_cells(sheet, SheetFacts([], False), file_name), SAMPLE_ROWS))
+    return list(islice(_iterate_cells(sheet, SheetFacts([], False), file_name), HEAD_ROWS))
 
 
 def _is_table(head: list[Cells]) -> bool:
@@ -129,7 +129,7 @@ def _read_sheet(sheet: Sheet, file_name: str) -> tuple[pa.Table, str, list[str]]
     rows = list(_iterate_cells(sheet.rows, sheet.facts, file_name))
     width = max(map(len, rows))
     check_table_size(len(rows), width, file_name)
-    head = [[write_cell(cell) for cell in _fill(row, width)] for row in rows[:SAMPLE_ROWS]]
+    head = [[write_cell(cell) for cell in _fill(row, width)] for row in rows[:HEAD_ROWS]]
     header = find_header(head, file_name)
     columns = list(zip(*(_fill(row, width) for row in rows[header.start :]), strict=True))
     columns = columns or [()] * width
@@ -149,22 +149,24 @@ def _describe_formulas(table: pa.Table, facts: SheetFacts, file_name: str) -> li
     if not (facts.has_formulas and empty and len(table)):
         return []
     return [
-        f"{file_name} has formulas, and no values in {list_some_names(empty)}. If they lack them, "
-        "open it in a spreadsheet and save it again."
+        f"{file_name} has formulas, and no values in {list_few(map(repr, empty), 5)}. "
+        "If they lack them, open it in a spreadsheet and save it again."
     ]
 
 
 def _describe_percents(sheet: Any, names: list[str], file_name: str) -> list[str]:
     """Return a note on columns that are shown as percent and stored as fractions."""
     formats: dict[int, str] = {}
-    for row in islice(sheet.iter_rows(), SAMPLE_ROWS):
+    for row in islice(sheet.iter_rows(), HEAD_ROWS):
         for place, cell in enumerate(row):
             if type(cell.value) in (int, float):
                 formats.setdefault(place, cell.number_format)
     percents = [name for i, name in enumerate(names) if "%" in formats.get(i, "")]
     if not percents:
         return []
-    return [f"{file_name} shows {list_some_names(percents)} in percent: 12 % is read as 0.12."]
+    return [
+        f"{file_name} shows {list_few(map(repr, percents), 5)} in percent: 12 % is read as 0.12."
+    ]
 
 
 def _fill(row: Cells, width: int) -> Cells:
