@@ -12,9 +12,7 @@ from aecore.model.training import Augmentation
 
 Augment = Callable[[Tensor], Tensor]
 
-CHANGED_ALIKE = (
-    8  # examples of a batch that are changed alike: each call of torchvision takes its time
-)
+CHANGED_ALIKE = 8  # examples of a batch: each call of torchvision takes its time
 TURN = 15  # degrees
 SHIFT = 0.1  # of a side
 CROP_AREA = (0.6, 1.0)
