@@ -92,7 +92,7 @@ class ImageDecoder:
         """Add the last notes; DataError where no image could be read."""
         notes, name = self.reading.notes, self.reading.set_name
         if self.first_name is None:
-            raise DataError(f"No image of {name} can be read. {notes.rejections[0]}")
+            raise DataError(f"No image of {name} can be read. {notes.first_refusal}")
         if self.deep_count and self.greys is not None:
             notes.greys = self.greys
             notes.sentences.append(describe_greys(self.greys, self.deep_count))

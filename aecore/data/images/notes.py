@@ -28,6 +28,7 @@ class ImageNotes:
     def __init__(self) -> None:
         self.sentences: list[str] = []
         self.rejections: list[str] = []
+        self.first_refusal = ""  # the first of them with what to do about it
         self.changes: dict[str, list[str]] = {}
         self.counts: dict[str, int] = {}
         self.greys: tuple[float, float] | None = None  # that deep images were scaled by
@@ -74,6 +75,7 @@ class ImageReading(NamedTuple):
         """Raise DataError, or leave one image out with a note."""
         if not self.leave_out_unusable:
             raise DataError(reason)
+        self.notes.first_refusal = self.notes.first_refusal or reason
         # without what to do about it
         self.notes.rejections.append(reason.rsplit(". ", 1)[0].rstrip(".") + ".")
 

@@ -33,8 +33,11 @@ def split_columns(
     A column of lists of one length is taken apart, `name[0]`, `name[1]`, ..., unless it is one of
     `keep_whole`.
     """
-    for name in list(frame.columns):
-        cells = make_chunks(frame.pop(name))
+    names = list(frame.columns)
+    columns = [make_chunks(frame[name]) for name in names]
+    frame.drop(columns=names, inplace=True)  # at once: one by one takes the square of their number
+    for name in names:
+        cells = columns.pop(0)
         elements = [] if name in keep_whole else take_lists_apart(name, cells)
         if elements:
             yield from elements
