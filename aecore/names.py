@@ -1,13 +1,15 @@
 """Names and sentences with words of strangers in them: made fit to be shown, as the text they are.
 
 A file name, a column, a class or the id of a run is text wherever it is shown. These functions see
-to it, for people (`clean_text`, `clean_name`) and for Markdown (`escape_markdown`, `escape_name`).
+to it, for people (`clean_text`, `clean_name`) and for Markdown (`escape_markdown`, `escape_name`);
+`list_few` joins several in a sentence.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MAX_NAME_LENGTH = 100
 JOINER = "\u2060"  # is not seen, and keeps renderers from reading more into plain text
@@ -67,3 +69,10 @@ def escape_markdown(text: str) -> str:
 def escape_name(text: str, limit: int = MAX_NAME_LENGTH) -> str:
     """Returns a name as `escape_markdown` does, cut to `limit` characters."""
     return escape_markdown(clean_name(text, limit))
+
+
+def list_few(names: Iterable[str], limit: int = 8) -> str:
+    """Joins the first names with commas, and says how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +23,20 @@ def read_set(name: object, **options: object) -> Dataset:
 
 
 def get_refusal(name: object, **options: object) -> str:
-    """Return the sentence with which a data set is refused where no cell may be missing."""
+    """Return the sentence with which a data set is refused where all of it must be usable."""
     with pytest.raises(DataError) as caught:
-        read_set(name, **{"missing": "refuse", **options})
+        read_set(name, **{"missing": "refuse", "unusable": "refuse", **options})
+    assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def pack_zip(members: Mapping[str, str | bytes | None]) -> bytes:
+    """Return a compressed .zip of these members; None makes an empty folder."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name + "/" * (content is None), content or b"")
+    return stream.getvalue()
 
 
 def encode_idx(array: np.ndarray) -> bytes:

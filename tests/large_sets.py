@@ -1,15 +1,10 @@
-"""Write and load data sets larger than the small budget of memory that tests allow."""
+"""Write data sets larger than the small budget of memory that tests allow."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
-
-from aecore.data.datasets import load_dataset
-from aecore.errors import DataError
-from aecore.model.config import DataConfig
 
 
 def save_numbered(folder, count=2000, name="large.npy"):
@@ -23,23 +18,6 @@ def save_numbered(folder, count=2000, name="large.npy"):
 def read_numbers(x):
     """Return the rows of the file that these examples came from."""
     return np.ascontiguousarray(x.numpy()[:, 0, 0, :4]).view(np.uint32).ravel()
-
-
-def make_data_config(path, **options):
-    """Return the DataConfig of a path, with further options."""
-    return DataConfig.model_validate({"name": str(path), **options})
-
-
-def load_set(path, **options):
-    """Load the data set of a path, with further options of DataConfig."""
-    return load_dataset(make_data_config(path, **options))
-
-
-def get_refusal(path, **options):
-    """Return the sentence with which the data set of a path is refused where all must be usable."""
-    with pytest.raises(DataError) as caught:
-        load_set(path, **{"missing": "refuse", "unusable": "refuse", **options})
-    return str(caught.value)
 
 
 def take_all(dataset):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import tifffile
+from data_sets import pack_zip
 from PIL import Image
 
 from aecore.data.datasets import read_dataset
@@ -42,9 +42,7 @@ def make_noise(seed: int = 0, shape: tuple[int, ...] = (8, 8, 3), top: int = 256
 
 def zip_files(path: Path, files: Mapping[str, bytes]) -> Path:
     """Write a zip of these members; return its path."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
+    path.write_bytes(pack_zip(files))
     return path
 
 

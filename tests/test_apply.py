@@ -19,9 +19,9 @@ from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
 from aecore.cli.parser import main
 from aecore.data.batch_writers import open_parquet_writer, widen_types
 from aecore.data.datasets import load_dataset
-from aecore.data.image_fitting import resize_images
-from aecore.data.table_batches import iterate_raw_tables
-from aecore.data.table_files import open_table
+from aecore.data.images.fitting import resize_images
+from aecore.data.tables.batches import iterate_raw_tables
+from aecore.data.tables.files import open_table
 from aecore.files import SHIPPED_FOLDER
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
@@ -47,7 +47,7 @@ def small_batches(monkeypatch):
     monkeypatch.setattr("aecore.analysis.chunks.CHUNK_ROWS", 37)
     monkeypatch.setattr("aecore.tasks.impute.CHUNK_ROWS", 37)
     monkeypatch.setattr("aecore.tasks.apply.BATCH_BYTES", 4 * 30 * 100)
-    monkeypatch.setattr("aecore.data.table_batches.HEAD_BYTES", 4000)
+    monkeypatch.setattr("aecore.data.tables.batches.FIRST_BYTES", 4000)
 
 
 def write_table(path, frame):
@@ -231,7 +231,7 @@ def test_batches_of_a_table_are_the_table(ending, tmp_path, small_batches):
 
 def test_memory_holds_a_batch_and_not_the_file(tmp_path, monkeypatch):
     """At most three batches are alive at a time, of a Parquet and of a long text."""
-    monkeypatch.setattr("aecore.data.table_batches.HEAD_BYTES", 4000)
+    monkeypatch.setattr("aecore.data.tables.batches.FIRST_BYTES", 4000)
     frame = pd.DataFrame(np.random.default_rng(0).random((3000, 3)), columns=list("abc"))
     for ending in (".csv", ".parquet"):
         path, alive = write_table(tmp_path / f"t{ending}", frame), []

@@ -7,14 +7,14 @@ import zipfile
 
 import numpy as np
 import pytest
+from data_sets import read_set
 from helpers import visit_apart
 from PIL import Image
 
 from aecore.data import memory
-from aecore.data.datasets import load_dataset
-from aecore.data.images import count_image_sizes
+from aecore.data.images.reading import count_image_sizes
 from aecore.data.parquet_bounds import check_parquet_size
-from aecore.data.tables import read_columns
+from aecore.data.tables.reading import read_columns
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
 from aecore.runs.uploads import create_upload, guess_settings
@@ -28,10 +28,6 @@ pq = pytest.importorskip("pyarrow.parquet")
 def public(monkeypatch):
     """A Space of strangers."""
     monkeypatch.setenv("AECORE_PUBLIC", "1")
-
-
-def load(path, **options):
-    return load_dataset(DataConfig(name=str(path), unusable="leave_out", **options))
 
 
 def encode(width, height):
@@ -58,9 +54,9 @@ def test_a_set_may_take_its_share_of_the_memory_for_all_visitors(public):
 
 def test_a_zip_of_more_pictures_than_may_be_is_refused(tmp_path, public, monkeypatch):
     monkeypatch.setenv("AECORE_MAX_PICTURES", "20")
-    assert len(load(make_zip(tmp_path / "few.zip", 20)).train.x) == 16
+    assert len(read_set(make_zip(tmp_path / "few.zip", 20)).train.x) == 16
     crowded = make_zip(tmp_path / "crowded.zip", 21)
-    for read in (load, count_image_sizes):
+    for read in (read_set, count_image_sizes):
         with pytest.raises(DataError, match="holds more than 20 files"):
             read(crowded)
 
@@ -71,20 +67,20 @@ def test_pictures_of_more_pixels_than_may_be_decoded_are_refused_as_a_whole(
     monkeypatch.setenv("AECORE_MAX_MEGAPIXELS", "0.03")
     path = make_zip(tmp_path / "large.zip", 15, 50, 50)
     with pytest.raises(DataError, match="more than 30,000 pixels in all"):
-        load(path, side=16)
+        read_set(path, side=16)
     monkeypatch.setenv("AECORE_MAX_MEGAPIXELS", "0.02")
     with pytest.raises(DataError, match="is 50 x 50 pixels; the limit is 2,000 in all"):
-        load(path, side=16)  # no single one has more than a tenth
+        read_set(path, side=16)  # no single one has more than a tenth
     monkeypatch.delenv("AECORE_MAX_MEGAPIXELS")
-    assert len(load(path, side=16).train.x) == 12
+    assert len(read_set(path, side=16).train.x) == 12
 
 
 def test_at_home_there_is_no_bound_of_pictures_and_pixels(tmp_path):
-    assert len(load(make_zip(tmp_path / "own.zip", 30), side=16).train.x) == 24
+    assert len(read_set(make_zip(tmp_path / "own.zip", 30), side=16).train.x) == 24
 
 
 def test_of_a_large_picture_the_first_bytes_tell_its_size(tmp_path, monkeypatch):
-    from aecore.data.image_sources import ZipSource
+    from aecore.data.images.sources import ZipSource
 
     path = make_zip(tmp_path / "pictures.zip", 3, 40, 30)
     monkeypatch.setattr(ZipSource, "read", None)  # it would unpack the whole member
@@ -140,7 +136,7 @@ def test_a_parquet_of_few_bytes_and_much_content_is_refused_before_it_is_read(
     check_parquet_size(path)  # it fits
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 1_000_000)
     with pytest.raises(DataError, match=r"more than the limit of 0\.001 GB"):
-        load(path)
+        read_set(path)
 
 
 def test_a_parquet_of_a_billion_rows_costs_nothing(tmp_path, public):
@@ -148,7 +144,7 @@ def test_a_parquet_of_a_billion_rows_costs_nothing(tmp_path, public):
 
     def visit():
         with pytest.raises(DataError, match="about 100,000,000 cells; the limit is 10,000,000"):
-            load(path)
+            read_set(path)
         return ""
 
     verdict = visit_apart(visit)
@@ -160,7 +156,7 @@ def test_texts_and_words_of_a_parquet_are_read_as_they_are(tmp_path):
     path = write_parquet(tmp_path / "words.parquet", table)
     column = read_columns(path, DataConfig(name=str(path))).columns[1]
     assert column.values.to_pylist() == ["x", "y", "x", None] and column.missing == 1
-    assert load(tmp_path / "words.parquet", missing="keep").columns == ("a", "b=x", "b=y")
+    assert read_set(tmp_path / "words.parquet", missing="keep").columns == ("a", "b=x", "b=y")
 
 
 # -- tables
@@ -196,7 +192,7 @@ def test_a_npy_whose_header_is_none_is_refused(header, version, tmp_path):
         archive.writestr("x.npy", data)
     for name in ("array.npy", "array.npz"):
         with pytest.raises(DataError):
-            load(tmp_path / name)
+            read_set(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["array.npy", "array.npz"])
@@ -207,8 +203,8 @@ def test_arrays_that_grow_when_they_are_read_count_as_they_will_be(name, tmp_pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "allowed_data_bytes", lambda: 2_000_000)
         with pytest.raises(DataError, match=r"would take 0\.004 GB in memory"):
-            load(tmp_path / name)
-    assert len(load(tmp_path / name).train.x) == 80_000
+            read_set(tmp_path / name)
+    assert len(read_set(tmp_path / name).train.x) == 80_000
 
 
 def test_a_column_of_bytes_is_left_out_with_a_note(tmp_path):
@@ -216,7 +212,7 @@ def test_a_column_of_bytes_is_left_out_with_a_note(tmp_path):
     path = write_parquet(tmp_path / "bytes.parquet", table)
     column = read_columns(path, DataConfig(name=str(path))).columns[1]
     assert column.options.kind == "ignored" and "bytes" in column.note
-    assert load(path).columns == ("x",)
+    assert read_set(path).columns == ("x",)
 
 
 def test_a_column_of_lists_that_is_named_like_one_of_classes_is_no_reason_to_fail(tmp_path):

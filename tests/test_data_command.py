@@ -87,7 +87,7 @@ def test_arrays_are_told_and_written_with_their_classes_in_order(tmp_path, capsy
 def test_rows_larger_than_memory_are_told_and_written_from_the_disk(
     tmp_path, capsys, small_budget, monkeypatch
 ):
-    monkeypatch.setattr("aecore.data.written_files.CHUNK_BYTES", 10_000)
+    monkeypatch.setattr("aecore.data.written_files.WRITTEN_BYTES", 10_000)
     x = RNG.random((6000, 5)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     status, told, _ = run_data_command(capsys, tmp_path / "x.npy", "--to", tmp_path / "o.npz")

@@ -6,7 +6,6 @@ import io
 import json
 import struct
 import warnings
-import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,10 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from data_sets import get_refusal, pack_zip, read_set
 from PIL import Image
 
-from aecore.data import image_decoding, image_listing, memory
+from aecore.data import memory
 from aecore.data.datasets import load_dataset, read_dataset
+from aecore.data.images import decoding as image_decoding
+from aecore.data.images import listing as image_listing
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
@@ -47,30 +49,18 @@ def write_folder(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
     return tmp_path / "set"
 
 
-def pack_zip(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
+def write_zip(tmp_path: Path, files: Mapping[str, bytes | None]) -> Path:
     """A zip with these members."""
     tmp_path.mkdir(exist_ok=True)
-    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name + "/" * (content is None), content or b"")
+    (tmp_path / "set.zip").write_bytes(pack_zip(files))
     return tmp_path / "set.zip"
 
 
-def read_set(path: Path, **options: object) -> Dataset:
-    return load_dataset(DataConfig.model_validate({"name": str(path), **options}))
-
-
-def get_refusal(path: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        read_set(path, unusable="refuse", side=None)
-    return str(caught.value)
-
-
-def take_all(found: Dataset) -> torch.Tensor:
+def join_parts(found: Dataset) -> torch.Tensor:
     return torch.cat([found.train.x, found.test.x])
 
 
-both = pytest.mark.parametrize("make", [write_folder, pack_zip])
+both = pytest.mark.parametrize("make", [write_folder, write_zip])
 
 
 @both
@@ -85,13 +75,13 @@ def test_sub_folders_are_classes_in_order_of_their_names(make, tmp_path: Path) -
     assert found.classes == ("ant", "bee", "cat") and found.kind == "image"
     assert found.input_shape == (1, 4, 5) and found.train.x.dtype == torch.uint8
     labels = torch.cat([found.train.y, found.test.y])
-    assert (take_all(found)[:, 0, 0, 0] == torch.tensor([20, 30, 10])[labels]).all()
+    assert (join_parts(found)[:, 0, 0, 0] == torch.tensor([20, 30, 10])[labels]).all()
 
 
 @both
 def test_images_at_the_top_have_no_classes(make, tmp_path: Path) -> None:
     found = read_set(make(tmp_path, {f"{i}.png": GREY for i in range(5)}))
-    assert found.classes == () and found.train.y is None and len(take_all(found)) == 5
+    assert found.classes == () and found.train.y is None and len(join_parts(found)) == 5
 
 
 @both
@@ -121,7 +111,7 @@ def test_a_folder_around_everything_is_looked_through(make, tmp_path: Path) -> N
 def test_what_systems_leave_behind_is_ignored(make, tmp_path: Path) -> None:
     junk = ["Thumbs.db", "a/.DS_Store", "__MACOSX/a/._1.png", "desktop.ini", ".git/config"]
     files = {"a/1.png": GREY, "a/2.png": GREY} | dict.fromkeys(junk, b"junk")
-    assert len(take_all(read_set(make(tmp_path, files)))) == 2
+    assert len(join_parts(read_set(make(tmp_path, files)))) == 2
 
 
 @both
@@ -167,7 +157,7 @@ def test_a_truncated_image_is_named(tmp_path: Path) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8))
     noise.save(tmp_path / "x.png")
     content = (tmp_path / "x.png").read_bytes()
-    message = get_refusal(pack_zip(tmp_path, {"1.png": content, "2.png": content[:2000]}))
+    message = get_refusal(write_zip(tmp_path, {"1.png": content, "2.png": content[:2000]}))
     assert message.startswith("2.png in set.zip cannot be read") and message.endswith(
         "take it out."
     )
@@ -224,7 +214,7 @@ def test_reading_reports_its_progress(tmp_path: Path) -> None:
 
 
 def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
-    path = pack_zip(tmp_path, {"1.png": GREY, "2.png": GREY})
+    path = write_zip(tmp_path, {"1.png": GREY, "2.png": GREY})
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1  # the flag in the central directory
     path.write_bytes(content)
@@ -235,7 +225,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_torn_or_false_zip_is_refused(tmp_path: Path) -> None:
-    path = pack_zip(tmp_path, {"1.png": GREY, "2.png": GREY})
+    path = write_zip(tmp_path, {"1.png": GREY, "2.png": GREY})
     whole_file = path.read_bytes()
     for content in (b"", b"no zip", whole_file[:-30]):
         path.write_bytes(content)
@@ -245,14 +235,14 @@ def test_a_torn_or_false_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_zip_made_on_windows_has_folders(tmp_path: Path) -> None:
-    assert read_set(pack_zip(tmp_path, {"a\\1.png": GREY, "b\\2.png": GREY})).classes == ("a", "b")
+    assert read_set(write_zip(tmp_path, {"a\\1.png": GREY, "b\\2.png": GREY})).classes == ("a", "b")
 
 
 @pytest.mark.parametrize("name", ["../../up/1.png", "/abs/2.png", "a\\..\\..\\3.png"])
 def test_a_zip_that_points_out_of_itself_is_refused_and_nothing_is_unpacked(
     tmp_path: Path, name: str
 ) -> None:
-    path = pack_zip(tmp_path / "in", {name: GREY, "a/3.png": GREY})
+    path = write_zip(tmp_path / "in", {name: GREY, "a/3.png": GREY})
     assert "points out of the archive" in get_refusal(path)
     assert [p.name for p in tmp_path.rglob("*")] == ["in", "set.zip"]
 
@@ -261,7 +251,7 @@ def test_sizes_are_checked_before_anything_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {f"{i}.png": GREY for i in range(10)}
-    path = pack_zip(tmp_path, files)
+    path = write_zip(tmp_path, files)
     monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: pytest.fail("decoded"))
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10 * 3 * 20 - 1)
     monkeypatch.setenv("SPACE_ID", "someone/lab")  # elsewhere they would stay on the disk
@@ -269,7 +259,7 @@ def test_sizes_are_checked_before_anything_is_decoded(
     assert "10 images of 5 x 4 pixels in set would take" in get_refusal(
         write_folder(tmp_path, files)
     )
-    monkeypatch.setattr(image_listing, "MAX_FILES", 9)
+    monkeypatch.setattr(image_listing, "MAX_PICTURES", 9)
     assert "holds more than 9 files" in get_refusal(tmp_path / "set")
 
 
@@ -294,13 +284,13 @@ def test_odd_files_are_left_out_with_a_note_each_where_that_is_asked_for(tmp_pat
         "a/5.png": encode_picture(size=(9, 9)),
         "a/6.png": b"torn",
     }
-    path = pack_zip(tmp_path, files | {"a/notes.txt": b"hello", "b/7.png": GREY})
+    path = write_zip(tmp_path, files | {"a/notes.txt": b"hello", "b/7.png": GREY})
     found = read_set(path, unusable="leave_out", side=None)
-    assert len(take_all(found)) == 5 and found.classes == ("a", "b")
+    assert len(join_parts(found)) == 5 and found.classes == ("a", "b")
     assert found.notes[0] == "1 file: not pictures, left out (a/notes.txt)."
     assert [note.split(" in set.zip ")[0] for note in found.notes[1:3]] == ["a/5.png", "a/6.png"]
     with pytest.raises(DataError, match="can be read"):
-        read_set(pack_zip(tmp_path, {"1.png": b"torn", "2.png": b""}), unusable="leave_out")
+        read_set(write_zip(tmp_path, {"1.png": b"torn", "2.png": b""}), unusable="leave_out")
 
 
 def test_images_of_any_size_are_cropped_and_resized_to_one(tmp_path: Path) -> None:
@@ -308,12 +298,12 @@ def test_images_of_any_size_are_cropped_and_resized_to_one(tmp_path: Path) -> No
     out = io.BytesIO()
     wide.save(out, "PNG")
     found = read_set(
-        pack_zip(
+        write_zip(
             tmp_path, {"1.png": out.getvalue(), "2.png": encode_picture(size=(5, 5), color=255)}
         ),
         side=4,
     )
-    assert found.input_shape == (1, 4, 4) and (take_all(found) > 230).all()
+    assert found.input_shape == (1, 4, 4) and (join_parts(found) > 230).all()
 
 
 def test_a_picture_of_60000_by_60000_pixels_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -322,7 +312,9 @@ def test_a_picture_of_60000_by_60000_pixels_is_refused_by_its_header(tmp_path: P
         struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     )
     said = get_refusal(
-        pack_zip(tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"})
+        write_zip(
+            tmp_path, {"1.png": b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT"}
+        )
     )
     assert "3600000000 pixels" in said
 
@@ -332,7 +324,7 @@ def test_examples_keep_their_order_and_file_names_where_they_are_not_divided(
 ) -> None:
     raw = read_dataset(
         DataConfig(
-            name=str(pack_zip(tmp_path, {f"b{i}.png": encode_picture(color=i) for i in range(5)}))
+            name=str(write_zip(tmp_path, {f"b{i}.png": encode_picture(color=i) for i in range(5)}))
         )
     )
     assert raw.names == tuple(f"b{i}.png" for i in range(5)) and raw.x[:, 0, 0, 0].tolist() == [

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from data_sets import get_refusal, read_set
 from large_sets import (
-    get_refusal,
-    load_set,
-    make_data_config,
     read_numbers,
     save_numbered,
     sort_rows,
@@ -20,12 +18,13 @@ from aecore.data import memory, on_disk, stored
 from aecore.data.datasets import load_dataset, read_dataset
 from aecore.data.disk_cache import cache_folder
 from aecore.errors import DataError
+from aecore.model.config import DataConfig
 
 pytestmark = pytest.mark.usefixtures("small_budget")
 
 
 def test_a_large_array_is_read_whole_in_a_pass_each_example_once_well_shuffled(tmp_path):
-    found = load_set(save_numbered(tmp_path))
+    found = read_set(save_numbered(tmp_path))
     assert (
         found.stored is not None
         and "2,000" not in found.notes[0]
@@ -52,7 +51,7 @@ def test_a_large_array_is_read_whole_in_a_pass_each_example_once_well_shuffled(t
 
 
 def test_what_is_held_out_is_never_trained_on_and_the_sample_is(tmp_path):
-    found = load_set(save_numbered(tmp_path), test_fraction=0.1)
+    found = read_set(save_numbered(tmp_path), test_fraction=0.1)
     test, sample = set(read_numbers(found.test.x)), set(read_numbers(found.train.x))
     rest, validation = found.stored.hold_out(50, seed=3)
     trained_on = {n for batch in rest.batches(100, 0) for n in read_numbers(batch)}
@@ -72,11 +71,11 @@ def test_an_array_alone_is_read_as_in_an_archive(tmp_path, shape, kind, dtype, m
     np.save(tmp_path / "x.npy", x)
     np.savez(tmp_path / "x.npz", x=x)
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
-    one, two = load_set(tmp_path / "x.npy"), load_set(tmp_path / "x.npz")
+    one, two = read_set(tmp_path / "x.npy"), read_set(tmp_path / "x.npz")
     assert one.kind == kind and one.stored is None and torch.equal(one.train.x, two.train.x)
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 1000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4000)
-    large = load_set(tmp_path / "x.npy")
+    large = read_set(tmp_path / "x.npy")
     assert large.stored is not None and large.input_shape == one.input_shape and large.kind == kind
     whole, found = torch.cat([one.train.x, one.test.x]), take_all(large)
     assert found.dtype == whole.dtype == large.stored.dtype
@@ -123,7 +122,7 @@ def test_what_is_wrong_with_a_large_array_is_a_sentence(tmp_path):
 def test_numbers_of_any_kind_are_read_as_float32(tmp_path, kind):
     x = (np.random.default_rng(0).random((2000, 100)) * 9).astype(kind)
     np.save(tmp_path / "x.npy", x)
-    found = load_set(tmp_path / "x.npy")
+    found = read_set(tmp_path / "x.npy")
     assert found.stored is not None and found.train.x.dtype == torch.float32
     assert (sort_rows(take_all(found)) == sort_rows(torch.from_numpy(x.astype(np.float32)))).all()
 
@@ -132,7 +131,7 @@ def test_missing_cells_pass_only_where_they_are_allowed_for(tmp_path):
     x = np.random.default_rng(0).random((500, 100))
     x[321, 7] = np.nan
     np.save(tmp_path / "x.npy", x)
-    assert take_all(load_set(tmp_path / "x.npy", missing="keep")).isnan().sum() == 1
+    assert take_all(read_set(tmp_path / "x.npy", missing="keep")).isnan().sum() == 1
     assert "row 321" in get_refusal(tmp_path / "x.npy"), (
         "what was in order by another rule is checked again"
     )
@@ -141,13 +140,13 @@ def test_missing_cells_pass_only_where_they_are_allowed_for(tmp_path):
 def test_a_file_that_was_checked_is_checked_again_only_when_it_changes(tmp_path, monkeypatch):
     path = tmp_path / "x.npy"
     np.save(path, np.random.default_rng(0).random((500, 100)))
-    load_set(path)
+    read_set(path)
     seen = []
     monkeypatch.setattr(on_disk, "check_finite", lambda x, *rest: seen.append(len(x)))
-    load_set(path)
+    read_set(path)
     assert not seen
     np.save(path, np.random.default_rng(1).random((501, 100)))
-    load_set(path)
+    read_set(path)
     assert sum(seen) >= 501
 
 
@@ -158,7 +157,7 @@ def test_checking_tells_how_far_it_is_and_a_cache_that_cannot_be_written_is_no_o
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((500, 100)))
     seen = []
     load_dataset(
-        make_data_config(tmp_path / "x.npy"), lambda text, share: seen.append((text, share))
+        DataConfig(name=str(tmp_path / "x.npy")), lambda text, share: seen.append((text, share))
     )
     assert seen[0][0] == "Checking x.npy" and seen[-1][1] == 1.0 and sorted(seen) == seen
 
@@ -168,9 +167,9 @@ def test_a_part_of_a_large_set_that_fits_is_the_ordinary_set_of_that_part(
     tmp_path, monkeypatch, limit
 ):
     path = save_numbered(tmp_path)
-    found, drawn = load_set(path, limit=limit), load_set(path, limit=limit, binarise="static")
+    found, drawn = read_set(path, limit=limit), read_set(path, limit=limit, binarise="static")
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
-    plain = load_set(path, limit=limit)
+    plain = read_set(path, limit=limit)
     assert (
         found.stored is None
         and not found.notes
@@ -180,7 +179,7 @@ def test_a_part_of_a_large_set_that_fits_is_the_ordinary_set_of_that_part(
 
 
 def test_a_limit_above_what_fits_is_honoured_on_the_disk(tmp_path):
-    found = load_set(save_numbered(tmp_path), limit=1500)
+    found = read_set(save_numbered(tmp_path), limit=1500)
     assert len(found.stored) == 1500 and "all 1,500 examples" in found.notes[0]
 
 
@@ -195,7 +194,7 @@ def test_on_a_public_page_what_is_larger_than_the_limit_is_refused(tmp_path, mon
 
 def test_whoever_asks_for_all_examples_undivided_is_told_that_they_do_not_fit(tmp_path):
     with pytest.raises(DataError, match=r"large\.npy would take"):
-        read_dataset(make_data_config(save_numbered(tmp_path)))
+        read_dataset(DataConfig(name=str(save_numbered(tmp_path))))
 
 
 def test_what_cannot_be_read_from_the_disk_is_told_how_it_could(tmp_path):

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from data_sets import read_set
 from helpers import tiny, trained, weights_of
 from large_sets import (
-    load_set,
     read_numbers,
     save_numbered,
 )
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("small_budget")
 def test_a_pass_that_is_left_early_leaves_no_thread_and_a_failing_disk_is_told(
     tmp_path, monkeypatch
 ):
-    found = load_set(save_numbered(tmp_path)).stored
+    found = read_set(save_numbered(tmp_path)).stored
     before = threading.active_count()
     batches = found.batches(16, 0)
     next(batches)
@@ -49,7 +49,7 @@ def test_a_pass_that_is_left_early_leaves_no_thread_and_a_failing_disk_is_told(
 
 
 def test_a_file_that_is_cut_short_while_it_is_read_is_told_and_does_not_end_the_process(tmp_path):
-    found = load_set(save_numbered(tmp_path)).stored
+    found = read_set(save_numbered(tmp_path)).stored
     os.truncate(tmp_path / "large.npy", 5000)
     with pytest.raises(OSError, match="cut short"):
         list(found.batches(16, 0))
@@ -73,7 +73,7 @@ def test_a_batch_may_be_larger_than_a_window_and_an_example_larger_than_a_block(
 
 
 def test_the_drawing_of_batches_leaves_the_global_random_numbers_alone(tmp_path):
-    found = load_set(save_numbered(tmp_path)).stored
+    found = read_set(save_numbered(tmp_path)).stored
     before = torch.get_rng_state()
     list(found.batches(100, 0))
     found.hold_out(10, 0)

@@ -10,24 +10,25 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from data_sets import get_refusal, read_set
 from large_sets import (
-    get_refusal,
-    load_set,
     sort_rows,
     take_all,
     write_pictures,
 )
 from PIL import Image
 
-from aecore.data import disk_cache, image_decoding, images, memory, stored
+from aecore.data import disk_cache, memory, stored
 from aecore.data.disk_cache import cache_folder
-from aecore.data.image_decoding import _to_pixels
-from aecore.data.image_sources import ZipSource
+from aecore.data.images import decoding as image_decoding
+from aecore.data.images import reading as images
+from aecore.data.images.decoding import _to_pixels
+from aecore.data.images.sources import ZipSource
 
 pytestmark = pytest.mark.usefixtures("small_budget")
 
 
-def pack_zip(folder, path):
+def zip_folder(folder, path):
     """The same images as a zip."""
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.rglob("*.png")):
@@ -43,13 +44,13 @@ def test_images_too_many_for_memory_are_decoded_once_onto_the_disk(
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 90_000)
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4 * 40 * 40 * 3 * 10)
     path = write_pictures(tmp_path / "pictures", colour=colour)
-    path = pack_zip(path, tmp_path / "pictures.zip") if kind == "zip" else path
-    found = load_set(path)
+    path = zip_folder(path, tmp_path / "pictures.zip") if kind == "zip" else path
+    found = read_set(path)
     monkeypatch.setattr(image_decoding, "_to_pixels", lambda image: pytest.fail("decoded again"))
-    again = load_set(path)
+    again = read_set(path)
     monkeypatch.undo()
     monkeypatch.setenv("AECORE_CACHE", str(tmp_path / "cache"))
-    plain = load_set(path)
+    plain = read_set(path)
     whole = torch.cat([plain.train.x, plain.test.x])
     assert (sort_rows(take_all(found)) == sort_rows(whole)).all()
     assert torch.equal(take_all(again), take_all(found))
@@ -63,9 +64,9 @@ def test_images_too_many_for_memory_are_decoded_once_onto_the_disk(
 
 def test_images_that_turn_out_to_fit_once_decoded_are_an_ordinary_set(tmp_path, monkeypatch):
     folder = write_pictures(tmp_path / "pictures")  # grey: a third of what was reckoned with
-    found = load_set(folder)
+    found = read_set(folder)
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
-    plain = load_set(folder)
+    plain = read_set(folder)
     assert (
         found.stored is None
         and torch.equal(found.train.x, plain.train.x)
@@ -78,7 +79,7 @@ def test_folders_train_and_test_stay_the_splits_on_the_disk(tmp_path, monkeypatc
     monkeypatch.setattr(stored, "SAMPLE_BYTES", 4 * 40 * 40 * 5)
     write_pictures(tmp_path / "p" / "train")
     write_pictures(tmp_path / "p" / "test", count=10)
-    found = load_set(tmp_path / "p")
+    found = read_set(tmp_path / "p")
     assert len(found.stored) == 60 and len(found.test.x) == 5 and len(found.train.x) == 5
 
 
@@ -90,10 +91,10 @@ def test_of_a_limited_set_only_what_is_used_is_decoded(tmp_path, monkeypatch):
     for options in ({}, {"train_class": "b"}):
         monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 100_000)
         decoded.clear()
-        found = load_set(folder, limit=4, **options)
+        found = read_set(folder, limit=4, **options)
         assert len(decoded) == 8
         monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 10**9)
-        plain = load_set(folder, limit=4, **options)
+        plain = read_set(folder, limit=4, **options)
         for one, two in ((found.train, plain.train), (found.test, plain.test)):
             assert torch.equal(one.x, two.x) and torch.equal(one.y, two.y)
     assert not cache_folder().exists()
@@ -104,7 +105,7 @@ def test_why_images_were_left_out_is_still_known_the_next_time(tmp_path, monkeyp
     folder = write_pictures(tmp_path / "p")
     (folder / "b" / "zzz.png").write_bytes(b"torn")
     (folder / "b" / "notes.txt").write_text("hello")
-    first, second = (load_set(folder, unusable="leave_out").notes for _ in range(2))
+    first, second = (read_set(folder, unusable="leave_out").notes for _ in range(2))
     assert first == second and len(first) == 3
     for name in ("notes.txt", "zzz.png", "from the disk"):
         assert name in " ".join(first)
@@ -115,10 +116,10 @@ def test_a_folder_that_changed_is_decoded_again_and_a_failed_decoding_leaves_not
 ):
     monkeypatch.setattr(memory, "allowed_data_bytes", lambda: 50_000)
     folder = write_pictures(tmp_path / "pictures")
-    first = take_all(load_set(folder)).sum(dtype=torch.long)
+    first = take_all(read_set(folder)).sum(dtype=torch.long)
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "a" / "000.png")
     os.utime(folder / "a" / "000.png", (1, 1))
-    assert take_all(load_set(folder)).sum(dtype=torch.long) < first
+    assert take_all(read_set(folder)).sum(dtype=torch.long) < first
     (folder / "b" / "zzz.png").write_bytes(b"torn")
     assert "zzz.png" in get_refusal(folder)
     folder_of = cache_folder()
@@ -133,7 +134,7 @@ def test_what_a_killed_decoding_left_is_removed_after_a_day(tmp_path, monkeypatc
         (draft / "images.npy").write_bytes(b"half")
     for path in (old / "images.npy", old):
         os.utime(path, (time.time() - 90_000,) * 2)
-    load_set(write_pictures(tmp_path / "pictures"))
+    read_set(write_pictures(tmp_path / "pictures"))
     assert not old.exists() and new.exists()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from data_sets import get_refusal, read_set
 
 from aecore.data import memory
 from aecore.data.datasets import load_dataset, read_dataset
@@ -36,18 +37,7 @@ def write_text_file(tmp_path: Path, text: str | bytes) -> Path:
     return path
 
 
-def read_set(path: Path, **options: object) -> Dataset:
-    return load_dataset(DataConfig.model_validate({"name": str(path), **options}))
-
-
-def get_refusal(path: Path, **options: object) -> str:
-    with pytest.raises(DataError) as caught:
-        read_set(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def sort_rows(found: Dataset) -> list[list[float]]:
+def list_sorted_rows(found: Dataset) -> list[list[float]]:
     return sorted(torch.cat([found.train.x, found.test.x]).tolist())
 
 
@@ -59,7 +49,7 @@ def test_the_label_is_the_class_and_never_an_input(tmp_path: Path, suffix: str) 
     found = read_set(save_frame(tmp_path, FLOWERS, suffix), label="kind")
     assert (found.kind, found.columns, found.input_shape) == ("table", ("width", "petals"), (2,))
     assert found.classes == ("iris", "rose") and found.train.x.dtype == torch.float32
-    assert sort_rows(found) == [[1.5, 3], [2.5, 4], [3.5, 5], [4.5, 6]]
+    assert list_sorted_rows(found) == [[1.5, 3], [2.5, 4], [3.5, 5], [4.5, 6]]
     widths = torch.cat([found.train.x, found.test.x])[:, 0].tolist()
     labels = torch.cat([found.train.y, found.test.y]).tolist()
     assert dict(zip(widths, labels, strict=True)) == {1.5: 1, 2.5: 0, 3.5: 1, 4.5: 0}
@@ -88,7 +78,7 @@ def test_flags_are_a_column_of_zeros_and_ones_and_constants_are_left_out(
     frame = pd.DataFrame({"a": [True, False], "b": [1, 1]})
     found = read_set(save_frame(tmp_path, frame, suffix))
     assert found.columns == ("a",) and found.train.y is None and found.classes == ()
-    assert sort_rows(found) == [[0], [1]] and "One value only" in " ".join(found.notes)
+    assert list_sorted_rows(found) == [[0], [1]] and "One value only" in " ".join(found.notes)
 
 
 @both
@@ -120,7 +110,7 @@ def test_a_table_that_no_model_could_learn_from_is_refused(
 def test_a_csv_may_be_parted_by_commas_semicolons_or_tabs(tmp_path: Path, mark: str) -> None:
     text = "\ufeffa,b\n1,2\n3,4\n".replace(",", mark)
     found = read_set(write_text_file(tmp_path, text))
-    assert found.columns == ("a", "b") and sort_rows(found) == [[1, 2], [3, 4]]
+    assert found.columns == ("a", "b") and list_sorted_rows(found) == [[1, 2], [3, 4]]
 
 
 def test_the_row_numbers_that_pandas_writes_are_left_out(tmp_path: Path) -> None:

@@ -9,18 +9,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+
+from aecore.cli.parser import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def list_blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def list_blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def list_commands():
-    lines = [line for block in list_blocks("bash") for line in block.splitlines()]
+def list_commands(text=README):
+    lines = [line for block in list_blocks("bash", text) for line in block.splitlines()]
     return [line for line in lines if line.startswith("python -m aecore")]
 
 
@@ -46,6 +50,22 @@ def test_every_python_block_of_the_readme_runs_as_it_stands(code, tmp_path, fork
 def test_every_command_of_the_readme_runs_as_it_stands(line, tmp_path, forked):
     done = run_program(shlex.split(line)[1:], tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def own_files(tmp_path, monkeypatch):
+    """A folder with the files that docs/data.md has in its commands."""
+    monkeypatch.chdir(tmp_path)
+    cities, grades = ["Oslo", "Rome"] * 20, [1, 2, 3, 2] * 10
+    people = pd.DataFrame({"city": cities, "grade": grades, "height.cm": np.arange(40) / 4 + 150})
+    people.to_csv("people.csv", index=False)
+    np.savez("digits.npz", x=np.zeros((5, 28, 28), np.uint8), y=[0, 1, 2, 1, 0])
+
+
+@pytest.mark.parametrize("line", list_commands((ROOT / "docs" / "data.md").read_text()))
+def test_every_command_on_your_own_data_does_what_is_said(line, own_files, capsys):
+    assert main(shlex.split(line)[3:]) == 0, capsys.readouterr().err
+    assert "--to" not in line or Path(line.split()[-1]).stat().st_size > 0
 
 
 def test_every_file_that_the_readme_names_is_there():

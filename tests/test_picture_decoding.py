@@ -18,10 +18,12 @@ from picture_files import (
 )
 from PIL import Image, ImageCms
 
-from aecore.data import image_decoding, image_files, image_formats
-from aecore.data.grey_range import GreyRange, choose_grey_range
-from aecore.data.image_sizes import choose_side
-from aecore.data.images import read_image_files
+from aecore.data.images import decoding as image_decoding
+from aecore.data.images import files as image_files
+from aecore.data.images import formats as image_formats
+from aecore.data.images.grey_range import GreyRange, choose_grey_range
+from aecore.data.images.reading import read_image_files
+from aecore.data.images.sizes import choose_side
 from aecore.data.raw import ignore_progress
 from aecore.errors import DataError
 from aecore.model.config import DataConfig, RunConfig

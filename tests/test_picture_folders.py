@@ -13,8 +13,8 @@ import pytest
 from picture_files import encode_image, encode_tiff, make_noise, read_pictures, zip_files
 
 from aecore.data.datasets import load_dataset
-from aecore.data.image_parquet import holds_encoded_images
-from aecore.data.zip_names import guess_name_encoding
+from aecore.data.images.parquet import holds_encoded_images
+from aecore.data.images.zip_names import guess_name_encoding
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
 

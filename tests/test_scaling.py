@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aecore.analysis.metrics import evaluate_model
-from aecore.data.column_notes import describe_columns
+from aecore.data.arrays.column_notes import describe_odd_columns
 from aecore.data.datasets import load_dataset
 from aecore.estimator import AutoencoderDetector, AutoencoderImputer, AutoencoderTransformer
 from aecore.model.autoencoder import Autoencoder
@@ -130,8 +130,8 @@ def test_log_variances_of_odd_examples_do_not_explode_and_others_stay_as_they_ar
 )
 def test_unusual_columns_are_named_in_a_note(x, words):
     x = x.astype(np.float32)
-    assert words in " ".join(describe_columns(x, [f"x{i}" for i in range(x.shape[1])]))
-    assert describe_columns(NORMAL.astype(np.float32), "abcd") == []
+    assert words in " ".join(describe_odd_columns(x, [f"x{i}" for i in range(x.shape[1])]))
+    assert describe_odd_columns(NORMAL.astype(np.float32), "abcd") == []
 
 
 class TestViews:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from data_sets import read_set
 
 from aecore.data.datasets import load_dataset
 from aecore.data.groups import draw_whole_groups, index_groups
@@ -23,10 +24,6 @@ def people(tmp_path):
     frame["key"] = person * 1.25 - 7
     frame.to_csv(tmp_path / "visits.csv", index=False)
     return tmp_path / "visits.csv"
-
-
-def load(path, **options):
-    return load_dataset(DataConfig(name=str(path), unusable="leave_out", **options))
 
 
 def keys(dataset, x):
@@ -58,7 +55,7 @@ def test_limits_and_classes_keep_the_groups_apart(people):
     frame = pd.read_csv(people)
     frame["class"] = np.where(frame.a > 0.5, "high", "low")
     frame.to_csv(people, index=False)
-    found = load(people, split_by="person", label="class", train_class="high", limit=20)
+    found = read_set(people, split_by="person", label="class", train_class="high", limit=20)
     assert len(found.train.x) == 20 == len(found.train.groups)
     assert not keys(found, found.train.x) & keys(found, found.test.x)
 
@@ -73,7 +70,7 @@ def test_limits_and_classes_keep_the_groups_apart(people):
 def test_a_column_that_cannot_divide_is_refused_in_a_sentence(people, name, words):
     pd.read_csv(people).assign(one="same").to_csv(people, index=False)
     with pytest.raises(DataError, match=words):
-        load(people, split_by=name)
+        read_set(people, split_by=name)
 
 
 def test_an_array_of_groups_divides_a_npz_and_replaces_its_own_split(tmp_path):
@@ -81,7 +78,7 @@ def test_an_array_of_groups_divides_a_npz_and_replaces_its_own_split(tmp_path):
     path = tmp_path / "rows.npz"
     day = np.repeat(["mon", "tue", "wed", "thu", "fri"], 6)
     np.savez(path, x=x, day=day, short=day[:3], things=np.array([{}] * 30, object))
-    found = load(path, split_by="day")
+    found = read_set(path, split_by="day")
     days = [
         set(day[(x[:, 0].astype(int) // 2)]) for x in (found.train.x.numpy(), found.test.x.numpy())
     ]
@@ -92,7 +89,7 @@ def test_an_array_of_groups_divides_a_npz_and_replaces_its_own_split(tmp_path):
         "things": "never loaded",
     }.items():
         with pytest.raises(DataError, match=words):
-            load(path, split_by=name)
+            read_set(path, split_by=name)
 
 
 @pytest.mark.parametrize("name", ["digits", "rows.npy"])
@@ -101,7 +98,7 @@ def test_what_has_no_columns_cannot_be_split_by_one(name, tmp_path):
         np.save(tmp_path / name, np.random.default_rng(0).random((20, 3)))
         name = str(tmp_path / name)
     with pytest.raises(DataError, match="no column or array 'person' to split by"):
-        load(name, split_by="person")
+        read_set(name, split_by="person")
 
 
 def test_a_missing_group_is_a_group_of_its_own():
@@ -125,16 +122,16 @@ def test_rows_on_both_sides_are_counted_and_said(tmp_path):
     x[7, 0] = np.nan
     path = tmp_path / "rows.npz"
     np.savez(path, x=x, x_test=np.concatenate([x[[3, 3, 7]], -x[:5]]))
-    note = load(path, missing="keep").notes[-1]
+    note = read_set(path, missing="keep").notes[-1]
     assert note.startswith("3 of 8 test examples are also training examples, value by value")
     np.savez(path, x=x[8:], x_test=-x[10:20])
-    assert not load(path).notes
+    assert not read_set(path).notes
 
 
 def test_a_large_set_is_not_compared_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("aecore.data.division.COMPARED_ROWS", 50)
     np.savez(tmp_path / "rows.npz", x=np.zeros((100, 3), np.float32))
-    assert "too large to count" in load(tmp_path / "rows.npz").notes[-1]
+    assert "too large to count" in read_set(tmp_path / "rows.npz").notes[-1]
 
 
 def test_a_split_without_groups_is_what_it_was():

@@ -14,17 +14,17 @@ import pytest
 from helpers import trained
 
 from aecore.cli.commands import parse_setting
-from aecore.data.column_reading import ReadColumn
 from aecore.data.datasets import load_dataset, read_dataset
-from aecore.data.table_columns import (
+from aecore.data.tables.column_reading import ReadColumn
+from aecore.data.tables.columns import (
     describe_new_columns,
     list_schema_features,
     make_schema,
     match_columns,
 )
-from aecore.data.table_files import RawTable
-from aecore.data.table_filling import fill_table
-from aecore.data.tables import Table, read_columns, read_further_columns, understand_table
+from aecore.data.tables.files import RawTable
+from aecore.data.tables.filling import fill_table
+from aecore.data.tables.reading import Table, read_columns, read_further_columns, understand_table
 from aecore.errors import DataError
 from aecore.estimator import AutoencoderImputer
 from aecore.model.autoencoder import Autoencoder
@@ -340,7 +340,7 @@ def test_a_run_keeps_how_its_columns_were_read_and_reads_further_files_alike(tmp
 def test_what_would_be_left_out_or_is_missing_can_be_refused():
     columns = {"id": list(ROWS), "x": [None if i == 3 else i * 0.5 for i in ROWS]}
     path = "t.csv"
-    from aecore.data.tables import make_table_data
+    from aecore.data.tables.reading import make_table_data
 
     strict = DataConfig(name=path, unusable="refuse")
     with pytest.raises(DataError, match=r"1 column that would be left out: 'id' \(A different"):

@@ -7,11 +7,11 @@ import io
 import struct
 import threading
 import tracemalloc
-import zipfile
 import zlib
 
 import numpy as np
 import pytest
+from data_sets import pack_zip
 from helpers import run_async
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -53,14 +53,6 @@ def put_file(client, one, name, body, **headers):
     return client.put(f"/own/{one.secret}/{name}", content=body, headers=headers)
 
 
-def zip_files(files):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return out.getvalue()
-
-
 def encode_png(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     start = (
@@ -77,7 +69,7 @@ def encode_npz(**arrays):
 
 def bomb():
     """Ten megabytes that say they are five gigabytes."""
-    body = bytearray(zip_files({"1.png": bytes(10**7)}))
+    body = bytearray(pack_zip({"1.png": bytes(10**7)}))
     at = body.rindex(b"PK\1\2")
     body[at + 24 : at + 28] = struct.pack("<I", 4_200_000_000)
     return bytes(body)
@@ -85,7 +77,7 @@ def bomb():
 
 def liar():
     """Ten megabytes that say they are a hundred bytes."""
-    body = bytearray(zip_files({"1.png": bytes(10**7)}))
+    body = bytearray(pack_zip({"1.png": bytes(10**7)}))
     at = body.rindex(b"PK\1\2")
     body[at + 24 : at + 28] = struct.pack("<I", 100)
     return bytes(body)
@@ -96,7 +88,7 @@ HOSTILE = {
     "a zip that lies about its size": ("x.zip", liar(), "no images that can be read"),
     "a zip that points elsewhere": (
         "x.zip",
-        zip_files({"../../etc/1.png": encode_png(4, 4)}),
+        pack_zip({"../../etc/1.png": encode_png(4, 4)}),
         "points out of the archive",
     ),
     "a picture of 60000 x 60000": (
@@ -106,7 +98,7 @@ HOSTILE = {
     ),
     "such a picture in a zip": (
         "x.zip",
-        zip_files({"1.png": encode_png(60_000, 60_000)}),
+        pack_zip({"1.png": encode_png(60_000, 60_000)}),
         "no images that can be read",
     ),
     "a table with ragged rows": (

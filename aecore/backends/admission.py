@@ -20,7 +20,7 @@ from aecore.runs.run import LIVE_STATES
 
 RUN_LIMITS = ("visitor_runs", "runs", "sweep_runs", "run_minutes", "run_memory_gb", "parameters")
 ADMISSION_LOCK = "admission.lock"
-NO_LIMIT = float("inf")
+UNLIMITED = float("inf")
 SHARE_FOR_MORE = 3 / 4  # of all places; the others are left to visitors who have no run yet
 
 
@@ -33,7 +33,7 @@ def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]
     check_sweep_size(len(configs))
     for config in configs:
         check_model_size(config)
-    if read_limit("visitor_runs") == read_limit("runs") == NO_LIMIT:
+    if read_limit("visitor_runs") == read_limit("runs") == UNLIMITED:
         yield
         return
     folder = runs_folder() / SLOTS_FOLDER
@@ -86,5 +86,5 @@ def check_places(visitor: Visitor, count: int) -> None:
 def describe_run_limits() -> str:
     """Returns the limits of runs as a sentence; empty where there are none."""
     limits = [(read_limit(name), LIMITS[name].text) for name in RUN_LIMITS]
-    parts = [f"{value:,.10g} {text}" for value, text in limits if value != NO_LIMIT]
+    parts = [f"{value:,.10g} {text}" for value, text in limits if value != UNLIMITED]
     return f"At most {'; '.join(parts)}." if parts else ""

@@ -34,7 +34,7 @@ PACKAGED_CODE = Path(__file__).resolve().parent.parent
 MAX_PACKAGE_BYTES = 200_000_000
 PACKAGE_FILE = "job.zip"  # the package's name on the Hub
 PACKAGE_FOLDER = "run"  # the run's name inside
-PART_BYTES = 48_000  # bytes of a file in one line of a log
+LINE_BYTES = 48_000  # bytes of a file in one line of a log
 MAX_SENT_PREVIEW = 10_000_000
 SENT_FILE_LIMITS = {
     **FOREIGN_FILE_LIMITS,
@@ -114,9 +114,9 @@ def list_data_files(source: Path, target: str) -> Iterator[tuple[Path, str]]:
 def encode_file_lines(folder: Path, name: str) -> Iterator[str]:
     """Yields a file as lines of a log."""
     data = (folder / name).read_bytes()
-    count = max(1, -(-len(data) // PART_BYTES))
+    count = max(1, -(-len(data) // LINE_BYTES))
     for i in range(count):
-        text = base64.b64encode(data[i * PART_BYTES : (i + 1) * PART_BYTES]).decode()
+        text = base64.b64encode(data[i * LINE_BYTES : (i + 1) * LINE_BYTES]).decode()
         yield NEWS_MARK + json.dumps({"file": name, "part": i, "of": count, "data": text})
 
 

@@ -14,7 +14,7 @@ from aecore.cli.output import explain_any_error, print_rows
 from aecore.cli.settings import parse_setting
 from aecore.data.catalog import CATALOG
 from aecore.data.describe import DataReport, describe_data
-from aecore.data.loose_pictures import are_loose_pictures, gather_pictures
+from aecore.data.images.loose_pictures import are_loose_pictures, gather_pictures
 from aecore.data.raw import format_count
 from aecore.data.written_files import WRITTEN_SUFFIXES, write_data
 from aecore.errors import ConfigError
@@ -22,7 +22,7 @@ from aecore.names import clean_name
 from aecore.runs.plan import DATA_PREFIX, make_data_config
 
 SHOWN_COLUMNS = 100
-SHOWN_CLASSES = 12
+LISTED_CLASSES = 12
 NOUNS = {"table": "row", "images": "picture", "rows": "row"}
 
 
@@ -84,8 +84,8 @@ def print_report(report: DataReport, name: str, out: Path | None) -> None:
         print()
         print_columns(report)
     if report.classes:
-        more = " ..." if len(report.classes) > SHOWN_CLASSES else ""
-        shown = ", ".join(clean_name(name, 30) for name in report.classes[:SHOWN_CLASSES])
+        more = " ..." if len(report.classes) > LISTED_CLASSES else ""
+        shown = ", ".join(clean_name(name, 30) for name in report.classes[:LISTED_CLASSES])
         print(f"\nClasses ({len(report.classes):,}): {shown}{more}")
     if report.notes:
         print("\n" + "\n".join(f"- {note}" for note in report.notes))

@@ -12,14 +12,14 @@ from aecore.data.datasets import find_data_path, open_dataset
 from aecore.data.describe import holds_table
 from aecore.data.on_disk import DiskArray
 from aecore.data.raw import RawData
-from aecore.data.table_batches import count_table_rows, iterate_tables
+from aecore.data.tables.batches import count_table_rows, iterate_tables
 from aecore.errors import DataError
 from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from aecore.data.tables import Table
+    from aecore.data.tables.reading import Table
     from aecore.model.config import DataConfig
 
 
@@ -58,7 +58,7 @@ def open_table_batches(
     path: Path, config: DataConfig, schema: Mapping[str, ColumnOptions]
 ) -> BatchedData:
     """Open a table of any length by the schema of a model."""
-    from aecore.data.tables import match_columns
+    from aecore.data.tables.reading import match_columns
 
     def read(rows: int) -> Iterator[Batch]:
         import torch
@@ -72,7 +72,7 @@ def open_table_batches(
 
 def open_array_batches(config: DataConfig, shape: tuple[int, ...]) -> BatchedData:
     """Open images or rows; those that are larger than memory stay on the disk."""
-    from aecore.data.image_fitting import resize_images
+    from aecore.data.images.fitting import resize_images
 
     examples = open_dataset(config)
     array, raw = examples if isinstance(examples, DiskArray) else (examples.x, examples)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aecore.data.arrays import read_npz
+from aecore.data.arrays.reading import read_npz
 from aecore.data.catalog import CATALOG, CatalogEntry, data_folder
 from aecore.data.download import fetch_catalog_file
 from aecore.data.groups import add_groups
@@ -79,12 +79,12 @@ def find_data_path(config: DataConfig) -> Path | None:
 def _read_path(
     path: Path, config: DataConfig, report: ReportProgress, may_stay_on_disk: bool
 ) -> RawData | DiskArray:
-    from aecore.data.image_formats import IMAGE_SUFFIXES
-    from aecore.data.image_listing import ARCHIVE_SUFFIXES
-    from aecore.data.image_parquet import holds_encoded_images
-    from aecore.data.images import read_images
-    from aecore.data.table_files import is_table_file
-    from aecore.data.tables import read_table
+    from aecore.data.images.formats import IMAGE_SUFFIXES
+    from aecore.data.images.listing import ARCHIVE_SUFFIXES
+    from aecore.data.images.parquet import holds_encoded_images
+    from aecore.data.images.reading import read_images
+    from aecore.data.tables.files import is_table_file
+    from aecore.data.tables.reading import read_table
 
     suffix = path.suffix.lower()
     allow_missing = config.missing == "keep"

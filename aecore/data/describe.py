@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from aecore.data.datasets import find_data_path, open_dataset
-from aecore.data.image_parquet import holds_encoded_images
+from aecore.data.images.parquet import holds_encoded_images
 from aecore.data.on_disk import DiskArray
 from aecore.data.raw import RawData, ReportProgress
-from aecore.data.table_files import is_table_file
+from aecore.data.tables.files import is_table_file
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from aecore.data.tables import ReadColumn, Table
+    from aecore.data.tables.reading import ReadColumn, Table
     from aecore.model.config import DataConfig
 
 EXAMPLE_LETTERS = 30
@@ -88,7 +88,7 @@ def _describe_examples(examples: RawData | DiskArray) -> DataReport:
 
 
 def _describe_table(path: Path, config: DataConfig) -> DataReport:
-    from aecore.data.tables import make_table_data, read_columns
+    from aecore.data.tables.reading import make_table_data, read_columns
 
     table = read_columns(path, config)
     raw = make_table_data(table, config, path.name)

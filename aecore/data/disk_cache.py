@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib import format as npy
 
-from aecore.data.array_values import ValueRange
+from aecore.data.arrays.values import ValueRange
 from aecore.data.raw import Array
 from aecore.errors import DataError
 

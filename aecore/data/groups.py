@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib import format as npy
 
-from aecore.data.arrays import read_npy_layout
+from aecore.data.arrays.reading import read_npy_layout
 from aecore.data.memory import check_data_bytes
 from aecore.data.raw import Array, format_count
 from aecore.data.stored import draw_permutation
@@ -104,7 +104,7 @@ def add_groups(raw: RawData, path: Path, config: DataConfig) -> RawData:
             f"{path.name} has no column or array {config.split_by!r} to split by. "
             "Leave out data.split_by."
         )
-    from aecore.data.tables import read_columns
+    from aecore.data.tables.reading import read_columns
 
     columns = [(column.name, column.values) for column in read_columns(path, config).columns]
     return raw._replace(groups=find_table_groups(columns, config.split_by, path.name))

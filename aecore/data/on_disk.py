@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aecore.data import stored
-from aecore.data.array_layouts import find_layout
-from aecore.data.array_values import (
+from aecore.data.arrays.column_notes import CLIP_NOTE
+from aecore.data.arrays.layouts import find_array_layout
+from aecore.data.arrays.reading import arrange_array, count_decoded_bytes, make_raw_from_examples
+from aecore.data.arrays.values import (
     ArrayReading,
     ValueRange,
     check_finite,
     choose_pixel_scale,
     measure_range,
 )
-from aecore.data.arrays import arrange_array, count_decoded_bytes, make_raw_from_examples
-from aecore.data.column_notes import CLIP_NOTE
 from aecore.data.disk_cache import find_checked_range, keep_checked_range
 from aecore.data.memory import check_data_bytes, fits_in_memory
 from aecore.data.raw import Array, RawData, ReportProgress, make_raw_data
@@ -57,7 +57,7 @@ def read_npy(
         with explain_read_errors(name):
             x, note = arrange_array(np.load(path, allow_pickle=False), name, allow_missing)
             return make_raw_from_examples(x, name, [note])
-    layout = find_layout(header.shape, header.dtype, name)
+    layout = find_array_layout(header.shape, header.dtype, name)
     array = StoredArray(path, reading=ArrayReading(layout))
     metadata = make_raw_data(np.empty((0, *array.input_shape), np.float32))
     if not layout.is_image:

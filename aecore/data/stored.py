@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from aecore.data.array_layouts import check_number_type, make_plain_layout
-from aecore.data.array_values import ArrayReading
-from aecore.data.arrays import read_npy_layout
+from aecore.data.arrays.layouts import check_number_type, make_plain_layout
+from aecore.data.arrays.reading import read_npy_layout
+from aecore.data.arrays.values import ArrayReading
 from aecore.data.raw import Array, format_count
 from aecore.errors import DataError
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aecore.data.describe import DataReport
-    from aecore.data.tables import Table
+    from aecore.data.tables.reading import Table
 
-CHUNK_BYTES = 32_000_000
+WRITTEN_BYTES = 32_000_000
 WRITTEN_SUFFIXES = (".parquet", ".npz")
 
 
@@ -95,7 +95,7 @@ def write_array_file(examples: RawData | DiskArray, path: Path) -> None:
 
     def write(draft: Path) -> None:
         with zipfile.ZipFile(draft, "w", allowZip64=True) as archive:
-            rows = max(1, CHUNK_BYTES // (4 * math.prod(x.shape[1:])))
+            rows = max(1, WRITTEN_BYTES // (4 * math.prod(x.shape[1:])))
             parts = (part.numpy() for part in iterate_examples(examples, rows))
             write_npz_member(archive, "x", x.shape, dtype, parts)
             for name, array in arrays.items():

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
+from aecore.names import list_few
 from aecore.runs.estimator_state import (
     EstimatorState,
     read_estimator_state,
@@ -27,7 +28,6 @@ from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
 
-MAX_NAMED = 8  # columns in a sentence
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -177,9 +177,8 @@ def check_numeric_columns(X: object) -> None:
         return
     wrong = [repr(str(name)) for i, name in enumerate(X.columns) if not _is_numeric(X.iloc[:, i])]
     if wrong:
-        more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
         raise ValueError(
-            f"{', '.join(wrong[:MAX_NAMED])}{more}: words, dates or flags with gaps, but the "
+            f"{list_few(wrong)}: words, dates or flags with gaps, but the "
             "estimator takes numbers. Encode such columns, as one-hot by scikit-learn's "
             "OneHotEncoder in a ColumnTransformer, or leave them out."
         )

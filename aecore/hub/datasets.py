@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 FETCHED_ROWS = 20_000
-BATCH_ROWS = 1000
+PARQUET_ROWS = 1000
 DATASET_NAME = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 
 
@@ -132,7 +132,7 @@ class FirstRows:
         try:
             check_parquet_size(path)
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(BATCH_ROWS):
+                for batch in file.iter_batches(PARQUET_ROWS):
                     room = FETCHED_ROWS - self.count
                     self.is_cut = self.is_cut or len(batch) > room
                     if not room:

@@ -123,7 +123,7 @@ def find_binary_columns(x: Tensor) -> Tensor:
     """
     has_zero, has_one = torch.zeros((2, *x.shape[1:]), dtype=torch.bool, device=x.device)
     has_other = torch.zeros_like(has_zero)
-    for part in _split_rows(x):
+    for part in _split_parts(x):
         is_zero, is_one = part == 0, part == 1
         has_zero |= is_zero.any(0)
         has_one |= is_one.any(0)
@@ -177,17 +177,17 @@ def find_value_pair(
     is_known = pair is not None or (low, high) == (0, 1) or len(x) >= MIN_PAIR_ROWS
     if not (low < high and is_known):  # also NaN
         return None
-    is_pair = all(((part == low) | (part == high)).all() for part in _split_rows(x))
+    is_pair = all(((part == low) | (part == high)).all() for part in _split_parts(x))
     return (low, high) if is_pair else None
 
 
 def _reaches_beyond(x: Tensor, scaling: Scaling) -> Tensor:
     """Return True for each column with scaled values beyond CLIP."""
     beyond = torch.zeros(x.shape[1:], dtype=torch.bool)
-    for part in _split_rows(x):
+    for part in _split_parts(x):
         beyond |= (((part - scaling.shift) / scaling.scale).abs() > CLIP).any(0)
     return beyond
 
 
-def _split_rows(x: Tensor) -> Iterator[Tensor]:
+def _split_parts(x: Tensor) -> Iterator[Tensor]:
     yield from x.split(max(1, CHUNK_VALUES // max(1, x[0].numel() if len(x) else 1)))

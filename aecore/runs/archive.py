@@ -17,7 +17,7 @@ from aecore.runs.foreign import strip_local_paths
 from aecore.runs.keeping import KeptThing
 from aecore.runs.run import Run
 
-CHUNK_BYTES = 2**20
+COPY_BYTES = 2**20
 
 
 class ArchivedFile(NamedTuple):
@@ -87,7 +87,7 @@ def stream_zip(files: Iterable[ArchivedFile]) -> Iterator[bytes]:
             with suppress(FileNotFoundError), open_content(path, content) as source:
                 info = zipfile.ZipInfo.from_file(path, name, strict_timestamps=False)
                 with archive.open(info, "w") as target:
-                    while chunk := source.read(CHUNK_BYTES):
+                    while chunk := source.read(COPY_BYTES):
                         target.write(chunk)
                         yield pipe.take()
     yield pipe.take()

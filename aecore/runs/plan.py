@@ -11,8 +11,8 @@ from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import ReportProgress
 from aecore.data.splits import Dataset, make_dataset
-from aecore.data.table_files import is_table_file
-from aecore.data.tables import read_further_table
+from aecore.data.tables.files import is_table_file
+from aecore.data.tables.reading import read_further_table
 from aecore.errors import ConfigError, DataError
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig, RunConfig, parse_options

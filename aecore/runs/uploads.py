@@ -24,10 +24,10 @@ from typing import IO, TYPE_CHECKING
 from pydantic import ValidationError
 
 from aecore.data.describe import holds_table
-from aecore.data.image_formats import IMAGE_SUFFIXES
-from aecore.data.image_sizes import choose_side
-from aecore.data.images import count_image_sizes
-from aecore.data.tables import read_columns
+from aecore.data.images.formats import IMAGE_SUFFIXES
+from aecore.data.images.reading import count_image_sizes
+from aecore.data.images.sizes import choose_side
+from aecore.data.tables.reading import read_columns
 from aecore.errors import DataError
 from aecore.files import write_text_file
 from aecore.limits import read_limit
@@ -37,7 +37,7 @@ from aecore.runs.drafts import open_draft_file
 from aecore.runs.listing import runs_folder
 
 if TYPE_CHECKING:
-    from aecore.data.column_values import Table
+    from aecore.data.tables.column_values import Table
 
 PACKED_SUFFIXES = ".aez"  # what aecore.tasks.compress writes
 UPLOAD_SUFFIXES = (".zip", ".csv", ".parquet", ".npz", ".npy", *IMAGE_SUFFIXES)

@@ -18,7 +18,7 @@ from aecore.data.batches import Batch, BatchedData, open_batches
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import Array
 from aecore.data.splits import Dataset
-from aecore.data.table_filling import make_written_frame
+from aecore.data.tables.filling import make_written_frame
 from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.files import replace_file
 from aecore.model.autoencoder import Autoencoder
@@ -64,7 +64,7 @@ class FileApplication:
     @cached_property
     def schema(self) -> dict[str, ColumnOptions]:
         """How the columns of the run's table are read; empty of what is no table."""
-        from aecore.data.table_columns import make_schema
+        from aecore.data.tables.columns import make_schema
 
         if self.config.data is not None and self.config.data.columns:
             return self.config.data.columns
@@ -80,7 +80,7 @@ class FileApplication:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of the features of an example."""
-        from aecore.data.table_columns import list_schema_features
+        from aecore.data.tables.columns import list_schema_features
 
         count = self.config.model.features
         names = list_schema_features(self.schema)
@@ -137,7 +137,7 @@ class FileApplication:
         """
         import pandas as pd
 
-        from aecore.data.tables import fill_table
+        from aecore.data.tables.reading import fill_table
 
         if self.output == "filled" and batch.table is not None:
             return fill_table(batch.table, self.schema, arrays["filled"])

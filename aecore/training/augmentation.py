@@ -12,7 +12,7 @@ from aecore.model.training import Augmentation
 
 Augment = Callable[[Tensor], Tensor]
 
-SHARED = 8  # examples of a batch that are changed alike: each call of torchvision takes its time
+CHANGED_ALIKE = 8  # examples of a batch: each call of torchvision takes its time
 TURN = 15  # degrees
 SHIFT = 0.1  # of a side
 CROP_AREA = (0.6, 1.0)
@@ -36,7 +36,7 @@ def build_augmentation(kinds: Sequence[Augmentation], shape: tuple[int, ...]) ->
 
     @torch.no_grad()
     def augment(x: Tensor) -> Tensor:
-        return torch.cat([change(part) for part in x.split(SHARED)]).clamp_(0, 1)
+        return torch.cat([change(part) for part in x.split(CHANGED_ALIKE)]).clamp_(0, 1)
 
     return augment
 

@@ -17,9 +17,9 @@ import torch
 
 from aecore.analysis.pictures import draw_grid
 from aecore.data.describe import holds_table
-from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
-from aecore.data.table_filling import make_frame
+from aecore.data.tables.filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.uploads import (

@@ -8,8 +8,8 @@ import streamlit as st
 from torch import Tensor
 
 from aecore.data.splits import Dataset
-from aecore.data.table_columns import make_schema
-from aecore.data.table_filling import fill_table
+from aecore.data.tables.columns import make_schema
+from aecore.data.tables.filling import fill_table
 from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.impute import FILLING_DRAWS, impute_cells

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from aecore.analysis.pictures import draw_grid
-from aecore.data.image_fitting import resize_images
+from aecore.data.images.fitting import resize_images
 from aecore.data.splits import Dataset, as_float
 from aecore.names import escape_name
 from aecore.runs.run import Run

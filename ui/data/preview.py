@@ -10,11 +10,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.pictures import describe_channels, draw_grid
-from aecore.data.column_values import ReadColumn
 from aecore.data.describe import holds_table
-from aecore.data.image_sizes import SIDES
+from aecore.data.images.sizes import SIDES
 from aecore.data.splits import Dataset, as_float
-from aecore.data.table_filling import make_frame
+from aecore.data.tables.column_values import ReadColumn
+from aecore.data.tables.filling import make_frame
 from aecore.errors import AecoreError
 from aecore.model.config import DataConfig
 from aecore.names import escape_name

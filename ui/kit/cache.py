@@ -31,7 +31,7 @@ from aecore.data.datasets import load_dataset
 from aecore.data.describe import holds_table
 from aecore.data.splits import Dataset, as_float, make_dataset
 from aecore.data.stand_in import load_data_or_stand_in, make_stand_in_digits
-from aecore.data.tables import (
+from aecore.data.tables.reading import (
     Table,
     is_read_alike,
     make_table_data,

@@ -12,15 +12,15 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
-from aecore.data.column_values import Table
 from aecore.data.datasets import read_dataset
 from aecore.data.describe import holds_table
-from aecore.data.image_fitting import resize_images
+from aecore.data.images.fitting import resize_images
 from aecore.data.splits import Dataset
-from aecore.data.table_columns import describe_new_columns, make_schema, match_columns
-from aecore.data.table_filling import make_frame
-from aecore.data.table_labels import compute_labels
-from aecore.data.tables import is_read_alike
+from aecore.data.tables.column_values import Table
+from aecore.data.tables.columns import describe_new_columns, make_schema, match_columns
+from aecore.data.tables.filling import make_frame
+from aecore.data.tables.labels import compute_labels
+from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run

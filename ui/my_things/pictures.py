@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from aecore.analysis.pictures import draw_grid, encode_png, make_tiles
-from aecore.data.image_formats import IMAGE_SUFFIXES
+from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError
 from aecore.runs.keeping import KeptThing
@@ -20,7 +20,7 @@ from aecore.runs.uploads import UploadedData
 from ui.kit.memory import keep_in_memory
 
 EXAMPLES, SIDE = 4, 56  # how many examples, and pixels of each
-MAX_PIXELS = 50_000_000  # of a picture that is shrunk
+MAX_SHRUNK_PIXELS = 50_000_000  # of a picture that is shrunk
 
 
 def draw_thing_picture(thing: KeptThing) -> bytes | None:
@@ -66,7 +66,7 @@ def shrink_picture(path: Path) -> np.ndarray | None:
     """Returns the middle of a picture (SIDE, SIDE, 3), uint8; None where it cannot be read."""
     try:
         with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > MAX_SHRUNK_PIXELS:
                 return None
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
             return np.asarray(ImageOps.fit(image.convert("RGB"), (SIDE, SIDE)))
