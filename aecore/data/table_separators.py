@@ -14,6 +14,7 @@ from aecore.errors import DataError
 SEPARATORS = "\t;|,"  # of two that fit as well, the first is taken
 UNIT_SEPARATOR = "\x1f"
 MAX_LINE = 10_000_000  # letters
+csv.field_size_limit(MAX_LINE)  # of all readers: texts and encoded pictures are longer than 131,072
 MAX_RATED_CELLS = 20_000
 MIN_CONSISTENCY = 0.6  # of the rows of a table, those that have as many cells as most
 SEPARATOR_LINE = re.compile(r'^"?sep=([!#-/:-@\[-`{-~ \t]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
