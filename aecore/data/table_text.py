@@ -111,7 +111,9 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
                 stream,
                 csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES),
                 csv.ParseOptions(
-                    delimiter=layout.dialect.mark, newlines_in_values=facts.quotes > 0
+                    delimiter=layout.dialect.mark,
+                    escape_char="\\" if layout.dialect.has_escapes else False,
+                    newlines_in_values=facts.quotes > 0,
                 ),
                 csv.ConvertOptions(
                     check_utf8=False, column_types=dict.fromkeys(names, pa.string())
