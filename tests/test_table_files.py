@@ -93,6 +93,7 @@ def test_cells_are_parted_by_what_parts_most_lines_alike(tmp_path, separator):
         ("text\nHello, world\nfoo\nbar, baz, qux\n", [["text"], ["Hello, world"]]),
         ("x\n1,5\n2,5\n3,5\n", [["x"], ["1,5"]]),
         ("a b  c\n1  2   3\n 4 5 6\n", [["a", "b", "c"], ["1", "2", "3"]]),
+        ("a,b,c\n" + "1,2,3\n4,5\n" * 9, [["a", "b", "c"], ["1", "2", "3"], ["4", "5", ""]]),
         ("# x y\n1.5 2\n3.5 4\n", [["x", "y"], ["1.5", "2"]]),
         ('a, b\n1, "x, y"\n2, "z"\n', [["a", "b"], ["1", "x, y"]]),
         ('"a\nm/s",b\n1,"2\n3"\n3,4\n', [["a m/s", "b"], ["1", "2\n3"]]),

@@ -221,6 +221,19 @@ def test_names_of_a_parquet_are_made_unique_by_whatever_name_the_file_goes(tmp_p
     assert list(found.frame.columns) == ["a", "a (2)", "Unnamed: 2"] and len(found.notes) == 1
 
 
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (pa.array([2**31 - 1], pa.int32()).cast(pa.date32()), "beyond the years 1 to 9999 in 'a'"),
+        (pa.array([2**62]).cast(pa.timestamp("ms")), "beyond the years 1 to 9999 in 'a'"),
+        (pa.array([b"\xff"]).cast(pa.string(), safe=False), "not a readable .parquet file"),
+    ],
+)
+def test_cells_of_parquet_that_cannot_be_shown_are_refused(tmp_path, column, words):
+    pq.write_table(pa.table({"a": column}), tmp_path / "table.parquet", store_schema=False)
+    assert words in get_refusal(tmp_path / "table.parquet")
+
+
 SPOILED_FOOTER = (  # of a column of lists: its chunk cannot be, and asking for it ends the process
     "c-l3O&kBM-5XQ%C*~0sX3w!XQRHS5}bO@qL5O`R61CfOS|D{&%)YJ6{jYR|B%)s|!_(mVjF#;}exk65hK%oGDkvL4KP"
     "sTRZdyiaZ3Amy!E~d(nLCRc<CW>rFK*C*KUi*Ozw0-7IO=&7q58!aAqzXWxEqwuUYvo_?4<Heac62a1DT)AeV7CZ3$R"

@@ -17,6 +17,7 @@ MAX_LINE = 10_000_000  # letters
 csv.field_size_limit(MAX_LINE)  # of all readers: texts and encoded pictures are longer than 131,072
 MAX_RATED_CELLS = 20_000
 MIN_CONSISTENCY = 0.6  # of the rows of a table, those that have as many cells as most
+MIN_PARTED = 0.9  # of rows that are shorter than the first, those that hold several cells
 SEPARATOR_LINE = re.compile(r'^"?sep=([!#-/:-@\[-`{-~ \t]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?%?")
 NUMBER_TEXT = re.compile(
@@ -162,7 +163,9 @@ def _rate_rows(rows: list[list[str]], dialect: Dialect) -> float:
         return 0.0
     start = next(i for i, cells in enumerate(rows) if len(cells) == width)
     even = sum(len(cells) == width for cells in rows)
-    if even < MIN_CONSISTENCY * len(rows[start:]) or _are_decimals(rows, start, dialect):
+    if _are_decimals(rows, start, dialect):
+        return 0.0
+    if even < MIN_CONSISTENCY * len(rows[start:]) and not _are_short_rows(rows[start:], width):
         return 0.0
     body = rows[start:][: max(5, MAX_RATED_CELLS // width)]
     cells = [cell for row in body for cell in row if cell]
@@ -171,6 +174,12 @@ def _rate_rows(rows: list[list[str]], dialect: Dialect) -> float:
     if dialect.separator != " ":
         return score
     return 0.9 * score if _is_parted_by_blanks(rows, width) else 0.0
+
+
+def _are_short_rows(rows: list[list[str]], width: int) -> bool:
+    """Return True for a first row with a cell for each column, and shorter rows of some below."""
+    parted = sum(len(cells) > 1 for cells in rows)
+    return len(rows[0]) == max(map(len, rows)) == width and parted >= MIN_PARTED * len(rows)
 
 
 def _are_decimals(rows: list[list[str]], start: int, dialect: Dialect) -> bool:
