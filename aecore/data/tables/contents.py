@@ -120,7 +120,7 @@ def identify_format(head: bytes, file_name: str) -> str:
 
 def list_table_members(archive: zipfile.ZipFile) -> list[str]:
     """Return the names of the tables in a .zip; empty where it holds anything else as well."""
-    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    names = [name for name in archive.namelist() if name and not name.endswith("/")]
     paths = [PurePosixPath(name.replace("\\", "/")) for name in names]
     kept = [
         (name, path)

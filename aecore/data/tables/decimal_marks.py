@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -29,27 +30,30 @@ def make_pattern(decimal: str, group: str) -> str:
 
 COMMA_NUMBERS = make_pattern(",", r"\.")
 DOT_NUMBERS = make_pattern(r"\.", ",")
-EITHER_NUMBERS = rf"{BEFORE}[1-9]\d{{0,2}},\d{{3}}{AFTER}"  # such as 1,234
+# numbers of one group of three digits, or of three decimals, such as 1,234
+GROUPS = {mark: rf"{BEFORE}[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}{AFTER}" for mark in ",."}
 
 
 def infer_decimal(
     texts: Sequence[pa.Array], separator: str, file_name: str
 ) -> tuple[str, list[str]]:
-    """Return the mark before decimals, "." or ",", and a note where it is the comma.
+    """Return the mark before decimals, "." or ",", and a note where it is the comma or unsure.
 
     `texts` are the cells of all columns of text. `separator` is what parts the cells of the file:
     it decides where all numbers look like 1,234, because a semicolon is written where the comma is
     for decimals.
     """
     commas, example = _find_numbers(texts, COMMA_NUMBERS, ",")
-    if commas:
-        is_comma = commas > _find_numbers(texts, DOT_NUMBERS, ".")[0]
-    elif separator == ";":
-        commas, example = _find_numbers(texts, EITHER_NUMBERS, ",")
-        is_comma = commas > 0 and not _find_numbers(texts, DOT_NUMBERS, ".")[0]
-    else:
-        is_comma = False
-    if not is_comma:
+    dots, _ = _find_numbers(texts, DOT_NUMBERS, ".") if commas or separator == ";" else (0, "")
+    if separator == ";" and not commas and not dots:
+        commas, example = _find_numbers(texts, GROUPS[","], ",")
+        points, point = _find_numbers(texts, GROUPS["."], ".")
+        if points and not commas:
+            return ".", [
+                f"Numbers in {file_name} such as {point!r} may be thousands or decimals: "
+                "they are read as decimals."
+            ]
+    if commas <= dots:
         return ".", []
     return ",", [f"Numbers in {file_name} are read with a decimal comma, such as {example!r}."]
 

@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from aecore.data.raw import format_count
-from aecore.data.tables.contents import TABLE_SUFFIXES, find_table_source, holds_tables
+from aecore.data.tables.contents import (
+    HEAD_BYTES,
+    TABLE_SUFFIXES,
+    find_table_source,
+    holds_tables,
+    identify_format,
+)
 from aecore.data.tables.headers import NAMELESS_PREFIX
 from aecore.data.tables.parquet import read_parquet_table
+from aecore.data.tables.separators import choose_dialect
 from aecore.data.tables.text import read_text_table
 from aecore.data.tables.workbooks import read_workbook
 from aecore.errors import DataError
@@ -58,12 +65,23 @@ def open_table(path: Path) -> RawTable:
 def is_table_file(path: Path) -> bool:
     """Return True for a file that `open_table` reads or refuses with what to do about it.
 
-    An archive is one if it holds tables and nothing else.
+    An archive is one if it holds tables and nothing else; a file of another name if its first
+    lines are parted alike.
     """
     try:
-        return path.is_file() and holds_tables(path)
-    except DAMAGED:  # its name alone tells
+        return path.is_file() and (holds_tables(path) or _is_parted(path))
+    except (*DAMAGED, DataError):  # its name alone tells
         return path.suffix.lower() in TABLE_SUFFIXES
+
+
+def _is_parted(path: Path) -> bool:
+    """Return True for text of a name that tells nothing, whose first lines hold as many cells."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if b"\0" in head or identify_format(head, path.name) != "text":
+        return False
+    lines = head.decode("latin-1").splitlines(keepends=True)
+    return len(lines) > 2 and choose_dialect(lines, True, path.name).separator != ""
 
 
 def drop_nameless_columns(table: pa.Table, file_name: str) -> tuple[pa.Table, list[str]]:

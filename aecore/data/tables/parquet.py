@@ -9,9 +9,15 @@ from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.tables.bounds import check_table_size
 from aecore.data.tables.headers import make_names_unique
 from aecore.errors import DataError
+from aecore.names import clean_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 to 9999, counted from 1970
+DAY = {
+    unit: 86_400 * count for unit, count in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
+}
 
 
 def read_parquet_table(path: Path) -> tuple[pa.Table, list[str]]:
@@ -26,6 +32,9 @@ def read_parquet_table(path: Path) -> tuple[pa.Table, list[str]]:
             table = file.read()
         columns = [simplify_column(column) for column in table.columns]
         table = pa.Table.from_arrays(columns, names=table.column_names)
+        table.validate(full=True)  # texts may be no UTF-8
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            check_dates(column, clean_name(name), path.name)
     except DataError:
         raise
     except Exception as error:  # its metadata is a stranger's
@@ -42,6 +51,25 @@ def is_unordered_dictionary(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     return pa.types.is_dictionary(kind) and not kind.ordered
+
+
+def check_dates(column: pa.ChunkedArray, name: str, file_name: str) -> None:
+    """Raise DataError for dates beyond those that Python knows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind: Any = column.type
+    if pa.types.is_timestamp(kind):
+        days = pc.divide(column.cast(pa.int64()), DAY[kind.unit])
+    elif pa.types.is_date(kind):
+        days = column.cast(pa.date32()).cast(pa.int32())
+    else:
+        return
+    ends = pc.min_max(days).as_py()
+    if ends["min"] is not None and not FIRST_DAY < ends["min"] <= ends["max"] < LAST_DAY:
+        raise DataError(
+            f"{file_name} holds a date beyond the years 1 to 9999 in {name!r}. Correct it."
+        )
 
 
 def simplify_column(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -14,8 +14,10 @@ from aecore.errors import DataError
 SEPARATORS = "\t;|,"  # of two that fit as well, the first is taken
 UNIT_SEPARATOR = "\x1f"
 MAX_LINE = 10_000_000  # letters
+csv.field_size_limit(MAX_LINE)  # of all readers: texts and encoded pictures are longer than 131,072
 MAX_RATED_CELLS = 20_000
 MIN_CONSISTENCY = 0.6  # of the rows of a table, those that have as many cells as most
+MIN_PARTED = 0.9  # of rows that are shorter than the first, those that hold several cells
 SEPARATOR_LINE = re.compile(r'^"?sep=([!#-/:-@\[-`{-~ \t]|\\t)"?[,;\t]*[\r\n]*$', re.IGNORECASE)
 NUMBER_LIKE = re.compile(r"[+-]?(?:\d[\d.,']*|[.,]\d+)(?:[eE][+-]?\d+)?%?")
 NUMBER_TEXT = re.compile(
@@ -29,6 +31,7 @@ class Dialect(NamedTuple):
 
     separator: str
     in_runs: bool = False  # several blanks count as one
+    has_escapes: bool = False  # a backslash stands before quotation marks within cells
 
     @property
     def mark(self) -> str:
@@ -48,8 +51,13 @@ def iterate_rows(lines: Iterable[str], dialect: Dialect, file_name: str) -> Iter
 
     Raises DataError for a quotation mark that is never closed.
     """
-    watched = WatchedLines(lines, dialect.in_runs)
-    reader = csv.reader(watched, delimiter=dialect.mark, skipinitialspace=dialect != Dialect(" "))
+    watched = WatchedLines(lines, dialect)
+    reader = csv.reader(
+        watched,
+        delimiter=dialect.mark,
+        skipinitialspace=dialect.separator != " " or dialect.in_runs,
+        escapechar="\\" if dialect.has_escapes else None,
+    )
     try:
         for cells in reader:
             yield Row(_strip_cells(cells), reader.line_num)
@@ -69,9 +77,9 @@ def iterate_rows(lines: Iterable[str], dialect: Dialect, file_name: str) -> Iter
 class WatchedLines:
     """Hands out lines and remembers whether the quotes of the row being read are closed."""
 
-    def __init__(self, lines: Iterable[str], in_runs: bool) -> None:
+    def __init__(self, lines: Iterable[str], dialect: Dialect) -> None:
         self.lines = iter(lines)
-        self.in_runs = in_runs
+        self.in_runs, self.has_escapes = dialect.in_runs, dialect.has_escapes
         self.number = self.first = self.quotes = 0
         self.is_at_end = False
 
@@ -87,7 +95,7 @@ class WatchedLines:
         self.number += 1
         if not self.quotes:
             self.first = self.number
-        self.quotes += line.count('"')
+        self.quotes += line.count('"') - (line.count('\\"') if self.has_escapes else 0)
         return line.replace("\t", " ").strip() + "\n" if self.in_runs else line
 
     def start_row(self) -> None:
@@ -120,6 +128,8 @@ def read_separator_line(line: str) -> str | None:
 def choose_dialect(lines: list[str], is_cut: bool, file_name: str) -> Dialect:
     """Return how the cells of these lines are parted. `is_cut`: the last one may be torn."""
     dialects = [*map(Dialect, SEPARATORS), Dialect(" "), Dialect(" ", in_runs=True)]
+    if any('\\"' in line for line in lines):
+        dialects += [Dialect(separator, has_escapes=True) for separator in SEPARATORS]
     scores = {}
     lines = [line for line in lines if not line.startswith("#")] or lines
     for dialect in dialects:
@@ -153,15 +163,23 @@ def _rate_rows(rows: list[list[str]], dialect: Dialect) -> float:
         return 0.0
     start = next(i for i, cells in enumerate(rows) if len(cells) == width)
     even = sum(len(cells) == width for cells in rows)
-    if even < MIN_CONSISTENCY * len(rows[start:]) or _are_decimals(rows, start, dialect):
+    if _are_decimals(rows, start, dialect):
+        return 0.0
+    if even < MIN_CONSISTENCY * len(rows[start:]) and not _are_short_rows(rows[start:], width):
         return 0.0
     body = rows[start:][: max(5, MAX_RATED_CELLS // width)]
     cells = [cell for row in body for cell in row if cell]
     clean = sum(not _holds_other_separator(cell, dialect) for cell in cells)
-    score = even / len(rows) * (clean / max(1, len(cells))) ** 2
+    score = (even / len(rows)) ** 3 * (clean / max(1, len(cells))) ** 2
     if dialect.separator != " ":
         return score
-    return 0.5 * score if _is_parted_by_blanks(rows, width) else 0.0
+    return 0.9 * score if _is_parted_by_blanks(rows, width) else 0.0
+
+
+def _are_short_rows(rows: list[list[str]], width: int) -> bool:
+    """Return True for a first row with a cell for each column, and shorter rows of some below."""
+    parted = sum(len(cells) > 1 for cells in rows)
+    return len(rows[0]) == max(map(len, rows)) == width and parted >= MIN_PARTED * len(rows)
 
 
 def _are_decimals(rows: list[list[str]], start: int, dialect: Dialect) -> bool:

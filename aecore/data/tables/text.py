@@ -62,8 +62,8 @@ def read_text_table(source: TableSource) -> tuple[pa.Table, str, list[str]]:
         table = _strip_blanks(table)
     table, end_notes = _drop_empty_end(table.rename_columns(names), source.name)
     separator = layout.dialect.separator
-    may_hold_commas = facts.commas > 0 and (separator != "," or facts.quotes > 0)
-    texts = [chunk for column in table.columns for chunk in column.chunks if may_hold_commas]
+    is_sure = separator != ";" and (not facts.commas or (separator == "," and not facts.quotes))
+    texts = [chunk for column in table.columns for chunk in column.chunks if not is_sure]
     decimal, decimal_notes = infer_decimal(texts, separator, source.name)
     return table, decimal, notes + end_notes + decimal_notes
 
@@ -111,7 +111,9 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
                 stream,
                 csv.ReadOptions(column_names=names, block_size=CSV_BLOCK_BYTES),
                 csv.ParseOptions(
-                    delimiter=layout.dialect.mark, newlines_in_values=facts.quotes > 0
+                    delimiter=layout.dialect.mark,
+                    escape_char="\\" if layout.dialect.has_escapes else False,
+                    newlines_in_values=facts.quotes > 0,
                 ),
                 csv.ConvertOptions(
                     check_utf8=False, column_types=dict.fromkeys(names, pa.string())

@@ -1,8 +1,9 @@
-"""Write small files that hold tables, open them, and compare their raw cells."""
+"""Tables for tests: files as people have them, and what is read of them."""
 
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +16,25 @@ from aecore.errors import DataError
 PLAIN = "a,b\n1.5,2\n3.5,4\n5.5,6\n"
 
 
-def write_table_file(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
-    """Write a file of this content into a folder; return its path."""
+def write_file(folder: Path, content: str | bytes, name: str = "table.csv") -> Path:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
 
 
-def open_content(folder: Path, content: str | bytes, name: str = "table.csv") -> RawTable:
-    """Write a file of this content, and open it."""
-    return open_table(write_table_file(folder, content, name))
+def open_text_table(folder: Path, content: str | bytes, name: str = "table.csv") -> RawTable:
+    return open_table(write_file(folder, content, name))
 
 
-def list_table_rows(table: RawTable) -> list[list[Any]]:
-    """Return the names of a table and its rows."""
+def list_rows(table: RawTable) -> list[list[Any]]:
     return [list(table.frame.columns), *table.frame.to_numpy().tolist()]
 
 
 def list_cells(content: str, separator: str = ",") -> list[list[str]]:
-    """Return the cells of a plain text."""
     return [line.split(separator) for line in content.splitlines()]
 
 
-def refuse_table(path: Path) -> str:
-    """Return the sentence with which a table is refused; it names the file."""
+def get_refusal(path: Path) -> str:
     with pytest.raises(DataError) as caught:
         open_table(path)
     message = str(caught.value)
@@ -46,8 +42,15 @@ def refuse_table(path: Path) -> str:
     return message
 
 
+def pack(members: dict[str, str | bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
 def make_workbook(*sheets: list[list[Any]]) -> bytes:
-    """Return an .xlsx of these sheets, each a list of rows."""
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     for rows in sheets:
