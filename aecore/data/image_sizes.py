@@ -27,7 +27,7 @@ def describe_resizing(sizes: Mapping[tuple[int, int], int], side: int) -> str:
         found = f"{len(sizes)} sizes, {small[0]} x {small[1]} to {found}"
     return (
         f"Pictures of {found}, are cropped to the square in their middle and resized to "
-        f"{side} x {side}; data.side chooses another."
+        f"{side} x {side}."
     )
 
 
