@@ -52,11 +52,11 @@ def show_bring() -> None:
     show_note(st.session_state.pop(LEFT_OUT_KEY, ""))
     st.caption(
         f"Up to {read_upload_bytes() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
-        f"once decoded. Stored on {describe_place()} until you delete it{describe_keeping()}."
+        f"once decoded. Stored on {describe_storage()} until you delete it{describe_keeping()}."
     )
 
 
-def describe_place() -> str:
+def describe_storage() -> str:
     """Returns where a set is kept, and for whom."""
     return "this server, for you alone," if is_public() else "this machine"
 

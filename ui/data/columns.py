@@ -57,7 +57,7 @@ NOTE_LETTERS = 300  # of what became of a column
 def show_columns(upload: UploadedData, config: DataConfig) -> None:
     """Show a row for each column of a table; a change of what it is read as is asked for."""
     start = choose_first_column(len(load_cached_table(config).columns), upload.token)
-    rows = describe_columns(config, Path(config.name).stat().st_mtime)
+    rows = tabulate_columns(config, Path(config.name).stat().st_mtime)
     rows = rows.iloc[start : start + COLUMNS_AT_ONCE]
     key = f"columns-{upload.token}-{start}-{read_reading_version()}"
     st.data_editor(
@@ -113,7 +113,7 @@ def configure_columns(kinds: set[str]) -> dict[str, Any]:
 
 
 @keep_in_memory()
-def describe_columns(config: DataConfig, version: float) -> pd.DataFrame:
+def tabulate_columns(config: DataConfig, version: float) -> pd.DataFrame:
     """Returns a row for each column of a table: what it holds and what it is read as."""
     return pd.DataFrame([describe_column(column) for column in load_cached_table(config).columns])
 

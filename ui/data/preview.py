@@ -71,7 +71,7 @@ def show_set(upload: UploadedData) -> None:
         show_set_numbers(dataset)
         show_set_actions(upload)
         show_notes(dataset.notes)
-        show_first_rows(dataset)
+        show_array_rows(dataset)
 
 
 def show_pictures(upload: UploadedData, config: DataConfig, dataset: Dataset) -> None:
@@ -144,7 +144,7 @@ def show_first_pictures(dataset: Dataset) -> None:
         st.caption(f"Pictures {describe_channels(x.shape[1])}.")
 
 
-def show_first_rows(dataset: Dataset) -> None:
+def show_array_rows(dataset: Dataset) -> None:
     """Show the first training rows of arrays."""
     rows = dataset.train.x[:SHOWN_ROWS, :SHOWN_COLUMNS].numpy()
     frame = pd.DataFrame(rows, columns=list(dataset.columns[:SHOWN_COLUMNS]))

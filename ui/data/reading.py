@@ -56,7 +56,7 @@ def show_label_choice(row: DeltaGenerator, upload: UploadedData, table: Table) -
         on_change=request_from_widget,
         args=(upload.token, key, make_label_change),
         width=260,
-        format_func=lambda place: "none" if place == NO_COLUMN else names[place],
+        format_func=lambda place: "(none)" if place == NO_COLUMN else names[place],
         help="Never an input: it colours maps and judges what is found.",
     )
 
