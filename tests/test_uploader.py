@@ -154,6 +154,29 @@ def test_hostile_data_is_refused_in_a_sentence_and_in_little_memory(client, name
     assert list(uploads_folder().iterdir()) == []
 
 
+def test_files_of_a_folder_are_kept_in_it(client):
+    one = Pending()
+    assert put_file(client, one, "1.png?folder=cat%2Fold", encode_png(4, 4)).status_code == 200
+    assert put_file(client, one, "1.png?folder=..%2F..", encode_png(4, 4)).status_code == 400
+    assert [p.name for p in one.source.rglob("*.png")] == ["1.png"]
+    assert (one.source / "cat" / "old" / "1.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        ({"leftOut": 4, "names": ["a.mov", "b", "c"]}, "4 files of other kinds were left out: a.m"),
+        ({"leftOut": 1, "names": ["a.mov"]}, "1 file of another kind was left out: a.mov."),
+        ({"leftOut": 0, "names": []}, ""),
+        ({"leftOut": "x", "names": 7}, ""),
+        (None, ""),
+    ],
+)
+def test_files_that_were_not_sent_are_said(done, words):
+    said = uploader.describe_left_out(done)
+    assert said.startswith(words) and bool(said) == bool(words)
+
+
 def list_left():
     return list(uploads_folder().glob("*"))
 
