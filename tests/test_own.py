@@ -96,8 +96,23 @@ def test_other_files_are_refused(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["a.csv", "a.TSV", "a.txt", "a.data", "a.csv.gz", "a.xlsx", "a.parquet", "a.npy", "a.npz"]
-    + ["a.zip", "a.HEIC", "a.heif", "a.jpeg", "a.tif", "a.avif"],
+    [
+        "a.csv",
+        "a.TSV",
+        "a.txt",
+        "a.data",
+        "a.csv.gz",
+        "a.xlsx",
+        "a.parquet",
+        "a.npy",
+        "a.npz",
+        "a.zip",
+        "a.HEIC",
+        "a.heif",
+        "a.jpeg",
+        "a.tif",
+        "a.avif",
+    ],
 )
 def test_whatever_is_read_can_be_brought(name):
     assert check_upload_name(name) == name
@@ -116,12 +131,12 @@ def test_a_folder_of_pictures_keeps_its_folders_and_the_table_in_it():
             file.write(b"x")
     found = {path.relative_to(one.source).as_posix() for path in one.source.rglob("*.*")}
     assert found == {"pets/cat/1.png", "pets/dog/1.png", "pets/labels.csv"}
-    assert one.name == "3 pictures" and one.size() == 3
+    assert one.name == "2 pictures" and one.size() == 3
 
 
 @pytest.mark.parametrize("folder", ["..", "a/../..", ".own", "a/" * 11, "x" * 300])
 def test_a_folder_leads_nowhere_else(folder):
-    with pytest.raises(DataError, match="no name for a folder|too many folders"):
+    with pytest.raises(DataError, match=r"no name for a folder|too many folders"):
         check_upload_folder(folder)
     assert check_upload_folder("/a//b\\c\n/") == ("a", "b", "c")
 

@@ -93,7 +93,7 @@ def liar():
 
 HOSTILE = {
     "a zip bomb": ("x.zip", bomb(), "unpacked would take 4.2 GB"),
-    "a zip that lies about its size": ("x.zip", liar(), "no images that can be read"),
+    "a zip that lies about its size": ("x.zip", liar(), "can be read. "),
     "a zip that points elsewhere": (
         "x.zip",
         zip_files({"../../etc/1.png": encode_png(4, 4)}),
@@ -102,24 +102,24 @@ HOSTILE = {
     "a picture of 60000 x 60000": (
         "x.png",
         encode_png(60_000, 60_000),
-        "no images that can be read",
+        "can be read. ",
     ),
     "such a picture in a zip": (
         "x.zip",
         zip_files({"1.png": encode_png(60_000, 60_000)}),
-        "no images that can be read",
+        "can be read. ",
     ),
     "a table with ragged rows": (
         "x.csv",
         b"a,b\n1,2\n3,4,5\n6,7\n",
-        "Expected 2 fields in line 3, saw 3",
+        "the first in line 3",
     ),
     "pickled objects": (
         "x.npz",
         encode_npz(x=np.array([{"a": 1}, None], dtype=object)),
         "Python objects",
     ),
-    "pictures named as a table": ("x.csv", encode_png(4, 4), "not a readable .csv"),
+    "pictures named as a table": ("x.csv", encode_png(4, 4), "is a picture, not a table"),
     "a table named as a zip": ("x.zip", b"a,b\n1,2\n", "not a readable .zip"),
     "words named as parquet": ("x.parquet", b"PAR1 not", "not a readable .parquet"),
     "an array of 8 GB in a few bytes": (
@@ -246,7 +246,7 @@ def test_nothing_is_taken_without_a_ticket(client):
     for secret in (one.token, "A" * 32, "..%2Fx", one.secret[:-1]):  # a set's token is no ticket
         answer = client.put(f"/own/{secret}/x.png", content=b"a")
         assert answer.status_code in (403, 404)
-    assert one.name == "1 pictures"
+    assert one.name == "1 picture"
 
 
 def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice, monkeypatch):
@@ -276,7 +276,7 @@ def test_a_ticket_ends_with_its_set(client):
     put_file(client, one, "1.png", b"x")
     upload = upload_desk.redeem(one.secret)
     assert put_file(client, one, "2.png", b"x").status_code == 403
-    assert upload.name == "1 pictures" and upload_desk.redeem(one.secret) is None
+    assert upload.name == "1 picture" and upload_desk.redeem(one.secret) is None
 
 
 def test_an_upload_that_is_under_way_when_its_set_is_complete_is_not_added(client):
@@ -289,7 +289,7 @@ def test_an_upload_that_is_under_way_when_its_set_is_complete_is_not_added(clien
         yield b"x"
 
     assert "is complete" in put_file(client, one, "2.png", body()).json()["error"]
-    assert one.name == "1 pictures"
+    assert one.name == "1 picture"
 
 
 def test_a_page_of_packed_files_takes_nothing_else(client):
@@ -311,6 +311,7 @@ class SlowUpload:
             "type": "http",
             "method": "PUT",
             "headers": [(b"content-length", str(size).encode())],
+            "query_string": b"",
             "path_params": {"ticket": one.secret, "name": name},
         }
 

@@ -76,7 +76,8 @@ class UploadedData:
             return "nothing yet"
         if source.is_file():
             return source.name
-        count = sum(len(files) for _, _, files in os.walk(source))
+        files = [name.lower() for _, _, names in os.walk(source) for name in names]
+        count = sum(name.endswith(IMAGE_SUFFIXES) for name in files)
         return "1 picture" if count == 1 else f"{count:,} pictures"
 
     def size(self) -> int:

@@ -102,7 +102,7 @@ def configure_columns(kinds: set[str]) -> dict[str, Any]:
             width="medium",
             required=True,
             options=options,
-            format_func=KIND_NAMES.__getitem__,
+            format_func=lambda kind: dict[object, str](KIND_NAMES)[kind],
             help="Click a cell twice to change it. The label is never an input: it colours maps "
             "and judges what is found.",
         ),

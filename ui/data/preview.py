@@ -23,7 +23,7 @@ from ui.data.actions import offer_deletion, show_set_actions
 from ui.data.bringing import OWN_SET_KEY
 from ui.data.changes import apply_change
 from ui.data.columns import NOTE_LETTERS, show_column_details, show_columns
-from ui.data.reading import offer_pictures, show_reading_controls
+from ui.data.reading import show_reading_controls
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
@@ -82,7 +82,6 @@ def show_pictures(upload: UploadedData, config: DataConfig, dataset: Dataset) ->
     with right:
         show_set_numbers(dataset)
         show_reading_controls(upload, config, dataset)
-        offer_pictures(upload, config)
         show_set_actions(upload)
 
 
@@ -96,7 +95,6 @@ def show_table(upload: UploadedData, config: DataConfig, dataset: Dataset) -> No
             show_columns(upload, config)
         return
     show_set_numbers(dataset)
-    offer_pictures(upload, config)
     show_reading_controls(upload, config, dataset)
     st.caption(describe_use(table))
     show_columns(upload, config)

@@ -40,6 +40,7 @@ def show_reading_controls(upload: UploadedData, config: DataConfig, dataset: Dat
     path = Path(config.name)
     if holds_table(path):
         show_label_choice(row, upload, load_cached_table(config))
+        offer_pictures(upload, config)
     elif path.suffix.lower() not in (".npz", ".npy"):
         show_size_choice(row, upload, config, dataset)
 
