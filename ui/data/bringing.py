@@ -19,7 +19,6 @@ from aecore.runs.uploads import (
     UploadedData,
     create_upload,
     guess_settings,
-    read_upload_bytes,
 )
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.hub_account import start_hub_job
@@ -51,8 +50,8 @@ def show_bring() -> None:
         show_error(problem)
     show_note(st.session_state.pop(LEFT_OUT_KEY, ""))
     st.caption(
-        f"Up to {read_upload_bytes() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
-        f"once decoded. Stored on {describe_storage()} until you delete it{describe_keeping()}."
+        f"At most {allowed_data_bytes() / 1e9:.3g} GB once decoded. "
+        f"Stored on {describe_storage()} until you delete it{describe_keeping()}."
     )
 
 

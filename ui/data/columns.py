@@ -40,7 +40,6 @@ KIND_NAMES: dict[ColumnKind, str] = {
     "id": "id, left out",
     "ignored": "ignore",
 }
-RARE_KINDS = ("count", "boolean")  # offered where a column is read as one
 PART_NAMES: dict[DatePart, str] = {
     "time": "time",
     "year": "year",
@@ -48,7 +47,7 @@ PART_NAMES: dict[DatePart, str] = {
     "weekday": "weekday",
     "hour": "hour",
 }
-COLUMNS_AT_ONCE = 500  # of a table, in the editor
+COLUMNS_AT_ONCE = 1000  # of a table, in the editor
 ROW_HEIGHT, SHOWN_HEIGHT = 35, 14  # pixels; rows
 ORDERED_WORDS = 50  # of a column whose order can be chosen here
 NOTE_LETTERS = 300  # of what became of a column
@@ -94,22 +93,27 @@ def choose_first_column(count: int, token: str) -> int:
 def configure_columns(kinds: set[str]) -> dict[str, Any]:
     """Returns how the editor shows its columns; `kinds` are those that occur."""
     config = st.column_config
-    options = [kind for kind in KIND_NAMES if kind not in RARE_KINDS or kind in kinds]
+    options = [kind for kind in KIND_NAMES if kind != "count" or kind in kinds]
     return {
-        "column": config.TextColumn("Column", width="medium"),
+        "column": config.TextColumn("Column", width=150),
         "read as": config.SelectboxColumn(
             "Read as",
-            width="medium",
+            width=140,
             required=True,
             options=options,
-            format_func=lambda kind: dict[object, str](KIND_NAMES)[kind],
+            format_func=name_kind,
             help="Click a cell twice to change it. The label is never an input: it colours maps "
             "and judges what is found.",
         ),
-        "example": config.TextColumn("Example", width="small"),
-        "missing": config.NumberColumn("Missing", width="small", help="Cells without a value."),
+        "example": config.TextColumn("Example", width=120),
+        "missing": config.NumberColumn("Missing", width=75, help="Cells without a value."),
         "note": config.TextColumn("Note", width="large"),
     }
+
+
+def name_kind(kind: object) -> str:
+    """Returns what a page calls a kind of column."""
+    return next(name for known, name in KIND_NAMES.items() if known == kind)
 
 
 @keep_in_memory()
@@ -134,6 +138,7 @@ def request_kind(upload: UploadedData, key: str, start: int) -> None:
     edited = st.session_state[key]["edited_rows"]
     kinds = {start + int(row): cells["read as"] for row, cells in edited.items()}
     request_change(upload.token, partial(choose_kinds, kinds=kinds))
+    st.session_state[f"changed-{upload.token}"] = max(kinds, default=0)
 
 
 def choose_kinds(config: DataConfig, kinds: dict[int, ColumnKind]) -> DataConfig:
@@ -151,15 +156,21 @@ def choose_kinds(config: DataConfig, kinds: dict[int, ColumnKind]) -> DataConfig
 
 def show_column_details(upload: UploadedData, config: DataConfig) -> None:
     """Offer the inputs that a date becomes, and the order of the words of an ordered column."""
-    columns = [c for c in load_cached_table(config).columns if has_details(c.options)]
-    if not columns:
+    columns = load_cached_table(config).columns
+    places = [place for place, column in enumerate(columns) if has_details(column.options)]
+    if not places:
         return
-    names = [column.name for column in columns]
-    name, row = names[0], st.container(horizontal=True, vertical_alignment="bottom")
-    if len(names) > 1:
-        key = f"details-{upload.token}"
-        name = row.selectbox("Dates and orders", names, key=key, width=220)
-    place = names.index(name)
+    last = st.session_state.get(f"changed-{upload.token}")
+    place, row = places[0], st.container(horizontal=True, vertical_alignment="bottom")
+    if len(places) > 1:
+        place = row.selectbox(
+            "Dates and orders",
+            places,
+            places.index(last) if last in places else 0,
+            format_func=lambda place: columns[place].name,
+            key=f"details-{upload.token}-{last}",
+            width=220,
+        )
     key = f"{upload.token}-{place}-{read_reading_version()}"
     with row:
         if columns[place].options.kind == "date":

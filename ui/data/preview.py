@@ -76,7 +76,7 @@ def show_set(upload: UploadedData) -> None:
 
 def show_pictures(upload: UploadedData, config: DataConfig, dataset: Dataset) -> None:
     """Show the first pictures, and beside them their numbers and what can be done."""
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         show_first_pictures(dataset)
     with right:
@@ -115,7 +115,7 @@ def show_set_numbers(dataset: Dataset) -> None:
     shape = dataset.input_shape
     if len(shape) == 3:
         what = f"Pictures {describe_channels(shape[0])}."
-        row.metric("Size", f"{shape[2]} x {shape[1]}", width=NUMBER_WIDTH, help=what)
+        row.metric("Pixels", f"{shape[2]} x {shape[1]}", width=NUMBER_WIDTH, help=what)
     else:
         what = "Numbers that a model gets of each row: one for each word of a category."
         row.metric("Inputs", f"{shape[0]:,}", width=NUMBER_WIDTH, help=what)
@@ -146,14 +146,24 @@ def show_array_rows(dataset: Dataset) -> None:
     """Show the first training rows of arrays."""
     rows = dataset.train.x[:SHOWN_ROWS, :SHOWN_COLUMNS].numpy()
     frame = pd.DataFrame(rows, columns=list(dataset.columns[:SHOWN_COLUMNS]))
+    st.markdown("**First rows**")
     st.dataframe(frame, alt="The first rows")
 
 
 def show_first_cells(table: Table) -> None:
     """Show the first rows of a table as they are understood."""
-    part = table._replace(columns=table.columns[:SHOWN_COLUMNS])
-    frame = make_frame(part, SHOWN_ROWS)
-    st.dataframe(frame, hide_index=True, alt="The first rows of the table")
+    frame = make_frame(table._replace(columns=table.columns[:SHOWN_COLUMNS]), SHOWN_ROWS)
+    days = [str(name) for name in frame if holds_days(frame[name])]
+    config = {name: st.column_config.DateColumn() for name in days}
+    st.markdown("**First rows**")
+    st.dataframe(frame, hide_index=True, column_config=config, alt="The first rows of the table")
+
+
+def holds_days(cells: pd.Series) -> bool:
+    """Returns True for dates without a time of day."""
+    if not str(cells.dtype).startswith("timestamp"):
+        return False
+    return bool((cells.dt.normalize() == cells).all())
 
 
 def describe_use(table: Table) -> str:
