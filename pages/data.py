@@ -1,4 +1,4 @@
-"""Data: bring your own pictures or table, see what was understood, train on it."""
+"""Data: bring your own pictures, tables or arrays, see how they are read, train on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ui.kit.visitor import show_session_note
 
 st.title("Data")
 st.markdown(
-    "**Bring your own pictures or table:** every page works on it, and a model is one click away."
+    "**Bring your own pictures, tables or arrays**, see how they are read, train a model on them."
 )
 show_session_note()
 show_bring()

@@ -12,7 +12,7 @@ from helpers import visit_apart
 from PIL import Image
 
 from aecore.data import memory
-from aecore.data.images.reading import count_image_sizes
+from aecore.data.images.decoding import read_image_size
 from aecore.data.parquet_bounds import check_parquet_size
 from aecore.data.tables.reading import read_columns
 from aecore.errors import DataError
@@ -56,9 +56,8 @@ def test_a_zip_of_more_pictures_than_may_be_is_refused(tmp_path, public, monkeyp
     monkeypatch.setenv("AECORE_MAX_PICTURES", "20")
     assert len(read_set(make_zip(tmp_path / "few.zip", 20)).train.x) == 16
     crowded = make_zip(tmp_path / "crowded.zip", 21)
-    for read in (read_set, count_image_sizes):
-        with pytest.raises(DataError, match="holds more than 20 files"):
-            read(crowded)
+    with pytest.raises(DataError, match="holds more than 20 files"):
+        read_set(crowded)
 
 
 def test_pictures_of_more_pixels_than_may_be_decoded_are_refused_as_a_whole(
@@ -80,11 +79,13 @@ def test_at_home_there_is_no_bound_of_pictures_and_pixels(tmp_path):
 
 
 def test_of_a_large_picture_the_first_bytes_tell_its_size(tmp_path, monkeypatch):
-    from aecore.data.images.sources import ZipSource
+    from aecore.data.images.sources import ZipSource, open_image_source
 
     path = make_zip(tmp_path / "pictures.zip", 3, 40, 30)
     monkeypatch.setattr(ZipSource, "read", None)  # it would unpack the whole member
-    assert count_image_sizes(path) == {(40, 30): 3}
+    with open_image_source(path) as source:
+        sizes = [read_image_size(source, name, path.name) for name in source.list_names()]
+    assert sizes == [(40, 30)] * 3
 
 
 # -- Parquet

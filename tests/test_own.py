@@ -12,6 +12,7 @@ from aecore.model.config import DataConfig
 from aecore.runs.listing import list_runs
 from aecore.runs.uploads import (
     SETTINGS_FILE,
+    check_upload_folder,
     check_upload_name,
     create_upload,
     find_upload,
@@ -91,6 +92,53 @@ def test_a_path_becomes_a_name(name):
 def test_other_files_are_refused(name):
     with pytest.raises(DataError, match=r"no name|no kind that is read"):
         check_upload_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.csv",
+        "a.TSV",
+        "a.txt",
+        "a.data",
+        "a.csv.gz",
+        "a.xlsx",
+        "a.parquet",
+        "a.npy",
+        "a.npz",
+        "a.zip",
+        "a.HEIC",
+        "a.heif",
+        "a.jpeg",
+        "a.tif",
+        "a.avif",
+    ],
+)
+def test_whatever_is_read_can_be_brought(name):
+    assert check_upload_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tgz", "a.7z", "a.rar"])
+def test_an_archive_that_is_not_opened_is_refused_with_what_to_do(name):
+    with pytest.raises(DataError, match=r"not opened\. Unpack it"):
+        check_upload_name(name)
+
+
+def test_a_folder_of_pictures_keeps_its_folders_and_the_table_in_it():
+    one = create_upload()
+    for folder, name in [("pets/cat", "1.png"), ("pets/dog", "1.png"), ("pets", "labels.csv")]:
+        with one.receiving(name, folder) as file:
+            file.write(b"x")
+    found = {path.relative_to(one.source).as_posix() for path in one.source.rglob("*.*")}
+    assert found == {"pets/cat/1.png", "pets/dog/1.png", "pets/labels.csv"}
+    assert one.name == "2 pictures" and one.size() == 3
+
+
+@pytest.mark.parametrize("folder", ["..", "a/../..", ".own", "a/" * 11, "x" * 300])
+def test_a_folder_leads_nowhere_else(folder):
+    with pytest.raises(DataError, match=r"no name for a folder|too many folders"):
+        check_upload_folder(folder)
+    assert check_upload_folder("/a//b\\c\n/") == ("a", "b", "c")
 
 
 def test_sets_without_anything_are_cleared_away():

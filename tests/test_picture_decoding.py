@@ -316,6 +316,8 @@ def test_pictures_of_several_sizes_are_read_alike_by_every_door(tmp_path):
         ({(64, 64): 1}, None),
         ({(65, 65): 1}, 64),
         ({(9, 30): 1, (9, 9): 1}, 16),
+        ({(400, 300): 60, (32, 24): 1}, 64),
+        ({(400, 300): 6, (32, 24): 1}, 16),
     ],
 )
 def test_a_side_is_chosen_by_the_sizes_there_are(sizes, side):

@@ -85,7 +85,7 @@ def liar():
 
 HOSTILE = {
     "a zip bomb": ("x.zip", bomb(), "unpacked would take 4.2 GB"),
-    "a zip that lies about its size": ("x.zip", liar(), "no images that can be read"),
+    "a zip that lies about its size": ("x.zip", liar(), "can be read. "),
     "a zip that points elsewhere": (
         "x.zip",
         pack_zip({"../../etc/1.png": encode_png(4, 4)}),
@@ -94,24 +94,24 @@ HOSTILE = {
     "a picture of 60000 x 60000": (
         "x.png",
         encode_png(60_000, 60_000),
-        "no images that can be read",
+        "can be read. ",
     ),
     "such a picture in a zip": (
         "x.zip",
         pack_zip({"1.png": encode_png(60_000, 60_000)}),
-        "no images that can be read",
+        "can be read. ",
     ),
     "a table with ragged rows": (
         "x.csv",
         b"a,b\n1,2\n3,4,5\n6,7\n",
-        "Expected 2 fields in line 3, saw 3",
+        "the first in line 3",
     ),
     "pickled objects": (
         "x.npz",
         encode_npz(x=np.array([{"a": 1}, None], dtype=object)),
         "Python objects",
     ),
-    "pictures named as a table": ("x.csv", encode_png(4, 4), "not a readable .csv"),
+    "pictures named as a table": ("x.csv", encode_png(4, 4), "is a picture, not a table"),
     "a table named as a zip": ("x.zip", b"a,b\n1,2\n", "not a readable .zip"),
     "words named as parquet": ("x.parquet", b"PAR1 not", "not a readable .parquet"),
     "an array of 8 GB in a few bytes": (
@@ -144,6 +144,29 @@ def test_hostile_data_is_refused_in_a_sentence_and_in_little_memory(client, name
     assert words in str(caught.value) and "Traceback" not in str(caught.value)
     one.delete()
     assert list(uploads_folder().iterdir()) == []
+
+
+def test_files_of_a_folder_are_kept_in_it(client):
+    one = Pending()
+    assert put_file(client, one, "1.png?folder=cat%2Fold", encode_png(4, 4)).status_code == 200
+    assert put_file(client, one, "1.png?folder=..%2F..", encode_png(4, 4)).status_code == 400
+    assert [p.name for p in one.source.rglob("*.png")] == ["1.png"]
+    assert (one.source / "cat" / "old" / "1.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        ({"leftOut": 4, "names": ["a.mov", "b", "c"]}, "4 files of other kinds were left out: a.m"),
+        ({"leftOut": 1, "names": ["a.mov"]}, "1 file of another kind was left out: a.mov."),
+        ({"leftOut": 0, "names": []}, ""),
+        ({"leftOut": "x", "names": 7}, ""),
+        (None, ""),
+    ],
+)
+def test_files_that_were_not_sent_are_said(done, words):
+    said = uploader.describe_left_out(done)
+    assert said.startswith(words) and bool(said) == bool(words)
 
 
 def list_left():
@@ -215,7 +238,7 @@ def test_nothing_is_taken_without_a_ticket(client):
     for secret in (one.token, "A" * 32, "..%2Fx", one.secret[:-1]):  # a set's token is no ticket
         answer = client.put(f"/own/{secret}/x.png", content=b"a")
         assert answer.status_code in (403, 404)
-    assert one.name == "1 pictures"
+    assert one.name == "1 picture"
 
 
 def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice, monkeypatch):
@@ -245,7 +268,7 @@ def test_a_ticket_ends_with_its_set(client):
     put_file(client, one, "1.png", b"x")
     upload = upload_desk.redeem(one.secret)
     assert put_file(client, one, "2.png", b"x").status_code == 403
-    assert upload.name == "1 pictures" and upload_desk.redeem(one.secret) is None
+    assert upload.name == "1 picture" and upload_desk.redeem(one.secret) is None
 
 
 def test_an_upload_that_is_under_way_when_its_set_is_complete_is_not_added(client):
@@ -258,7 +281,7 @@ def test_an_upload_that_is_under_way_when_its_set_is_complete_is_not_added(clien
         yield b"x"
 
     assert "is complete" in put_file(client, one, "2.png", body()).json()["error"]
-    assert one.name == "1 pictures"
+    assert one.name == "1 picture"
 
 
 def test_a_page_of_packed_files_takes_nothing_else(client):
@@ -280,6 +303,7 @@ class SlowUpload:
             "type": "http",
             "method": "PUT",
             "headers": [(b"content-length", str(size).encode())],
+            "query_string": b"",
             "path_params": {"ticket": one.secret, "name": name},
         }
 
@@ -435,7 +459,7 @@ def test_a_table_and_pictures_are_read_as_is_best(client):
     two = Pending()
     for i, size in enumerate([(200, 120), (90, 90), (300, 100)]):
         put_file(client, two, f"{i}.png", encode_picture("RGB", size))
-    assert guess_settings(two).side == 64 and load_dataset(guess_settings(two)).input_shape == (
+    assert guess_settings(two).side == "auto" and load_dataset(guess_settings(two)).input_shape == (
         3,
         64,
         64,

@@ -1,7 +1,7 @@
 """A visitor's own data: each set in a folder of its own beside the runs.
 
-<runs>/.own/<token>/<the file>         a .zip, .npz, .npy, .csv or .parquet
-<runs>/.own/<token>/images/<files>     pictures that came one by one
+<runs>/.own/<token>/<the file>         a .zip, .npz, .npy, or a table: .csv, .xlsx, .parquet ...
+<runs>/.own/<token>/images/<files>     pictures that came one by one, or in their folders
 <runs>/.own/<token>/.set.json          how it is read: a DataConfig
 
 A token is a name and no permission: whose a set is stands in its .owner.json. Files arrive whole or
@@ -25,8 +25,8 @@ from pydantic import ValidationError
 
 from aecore.data.describe import holds_table
 from aecore.data.images.formats import IMAGE_SUFFIXES
-from aecore.data.images.reading import count_image_sizes
-from aecore.data.images.sizes import choose_side
+from aecore.data.images.listing import ARCHIVE_SUFFIXES
+from aecore.data.tables.files import TABLE_SUFFIXES
 from aecore.data.tables.reading import read_columns
 from aecore.errors import DataError
 from aecore.files import write_text_file
@@ -40,11 +40,12 @@ if TYPE_CHECKING:
     from aecore.data.tables.column_values import Table
 
 PACKED_SUFFIXES = ".aez"  # what aecore.tasks.compress writes
-UPLOAD_SUFFIXES = (".zip", ".csv", ".parquet", ".npz", ".npy", *IMAGE_SUFFIXES)
+UPLOAD_SUFFIXES = (".zip", *TABLE_SUFFIXES, ".npz", ".npy", *IMAGE_SUFFIXES)
 SETTINGS_FILE = ".set.json"
 HOUR = 3600.0
 IMAGES_FOLDER = "images"
 MAX_FILE_NAME_BYTES = 200
+MAX_FOLDERS = 10  # in each other
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,11 @@ class UploadedData:
         source = self.source
         if source is None:
             return "nothing yet"
-        return source.name if source.is_file() else f"{len(list(source.iterdir())):,} pictures"
+        if source.is_file():
+            return source.name
+        files = [name.lower() for _, _, names in os.walk(source) for name in names]
+        count = sum(name.endswith(IMAGE_SUFFIXES) for name in files)
+        return "1 picture" if count == 1 else f"{count:,} pictures"
 
     def size(self) -> int:
         """Returns its bytes on disk."""
@@ -97,22 +102,26 @@ class UploadedData:
         shutil.rmtree(self.path, ignore_errors=True)
 
     @contextmanager
-    def receiving(self, name: str) -> Iterator[IO[bytes]]:
-        """Opens a file to write an upload to, which is kept if the block ends well. DataError."""
-        name = check_upload_name(name)
-        is_image = name.lower().endswith(IMAGE_SUFFIXES)
-        folder = self.path / IMAGES_FOLDER if is_image else self.path
+    def receiving(self, name: str, folder: str = "") -> Iterator[IO[bytes]]:
+        """Opens a file to write an upload to, which is kept if the block ends well. DataError.
+
+        `folder` is the path of the folder of pictures that it came in; empty where it came alone.
+        """
+        name, parts = check_upload_name(name), check_upload_folder(folder)
+        is_image = bool(parts) or name.lower().endswith(IMAGE_SUFFIXES)
+        root = self.path / IMAGES_FOLDER if is_image else self.path
         source = self.source
-        if source is not None and source != folder:
+        if source is not None and source != root:
             raise DataError(
-                f"{source.name} is here already. Bring one file at a time, or pictures alone."
+                f"{source.name} is here already. Bring one file at a time, pictures alone, or a "
+                "folder or .zip of pictures with the table of their classes."
             )
         draft = self.path / f".{secrets.token_hex(8)}.part"
         try:
             with open_draft_file(draft) as file:
                 yield file
-            folder.mkdir(exist_ok=True)
-            os.replace(draft, folder / name)
+            root.joinpath(*parts).mkdir(parents=True, exist_ok=True)
+            os.replace(draft, root.joinpath(*parts, name))
         except OSError as error:
             raise DataError(f"{name} cannot be kept here: {error.strerror or error}.") from error
         finally:
@@ -120,21 +129,18 @@ class UploadedData:
 
 
 def guess_settings(upload: UploadedData, table: Table | None = None) -> DataConfig:
-    """Guesses how a new set is best read; DataError where it cannot be read at all.
+    """Guesses how a new set is best read; DataError for a table that cannot be read at all.
 
     The kinds of a table's columns are kept; `table` is what was read of it, if it was.
-    Pictures of several sizes are read as small squares.
     """
     config = upload.config()
     path = Path(config.name)
-    if path.suffix.lower() in (".npz", ".npy"):
+    if not holds_table(path):
         return config
-    if holds_table(path):
-        table = table or read_columns(path, config)
-        return config.model_copy(
-            update={"columns": table.schema, "label": table.target or config.label}
-        )
-    return config.model_copy(update={"side": choose_side(count_image_sizes(path))})
+    table = table or read_columns(path, config)
+    return config.model_copy(
+        update={"columns": table.schema, "label": table.target or config.label}
+    )
 
 
 def read_upload_bytes() -> int:
@@ -217,9 +223,31 @@ def check_upload_name(name: str) -> str:
     name = drop_unprintable(name).strip()
     if not name or name.startswith(".") or len(name.encode()) > MAX_FILE_NAME_BYTES:
         raise DataError(f"{name[:60]!r} is no name for a file of data.")
-    if not name.lower().endswith((*UPLOAD_SUFFIXES, PACKED_SUFFIXES)):
+    small = name.lower()
+    if small.endswith(ARCHIVE_SUFFIXES) and not small.endswith(".zip"):
         raise DataError(
-            f"{name[:60]} is of no kind that is read here: "
-            f"give a {', '.join(UPLOAD_SUFFIXES[:5])}, or pictures."
+            f"{name[:60]} is an archive of a kind that is not opened. "
+            "Unpack it, and bring the files or a .zip of them."
+        )
+    if not small.endswith((*UPLOAD_SUFFIXES, PACKED_SUFFIXES)):
+        raise DataError(
+            f"{name[:60]} is of no kind that is read here. Bring pictures or a .zip of them, "
+            "a table (.csv, .xlsx, .parquet) or arrays (.npz, .npy)."
         )
     return name
+
+
+def check_upload_folder(path: str) -> tuple[str, ...]:
+    """Checks the path of a stranger's folder, in which a file came; returns its parts. DataError.
+
+    Names that hide a folder or lead out of it are none.
+    """
+    parts = [re.sub(r"[\x00-\x1f]", "", part) for part in path.replace("\\", "/").split("/")]
+    parts = [drop_unprintable(part).strip() for part in parts]
+    parts = [part for part in parts if part]
+    if len(parts) > MAX_FOLDERS:
+        raise DataError(f"{path[:60]!r} has too many folders in each other. Bring a .zip instead.")
+    for part in parts:
+        if part.startswith(".") or len(part.encode()) > MAX_FILE_NAME_BYTES:
+            raise DataError(f"{part[:60]!r} is no name for a folder of data.")
+    return tuple(parts)

@@ -34,7 +34,8 @@ from bench.reliability.part import Outcome, Part
 from bench.reliability.run_visit import describe_fault, send_to_browser
 from bench.reliability.sandbox import Verdict, try_case
 from bench.reliability.scratch import compare_trees, record_tree
-from ui.data.preview import SHOWN_PICTURES, SHOWN_ROWS, describe_column
+from ui.data.columns import describe_column
+from ui.data.preview import SHOWN_PICTURES, SHOWN_ROWS
 from ui.kit.cache import load_cached_data, load_cached_table
 
 MODEL = "mnist-vae"  # whose compressed files are opened

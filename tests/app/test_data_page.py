@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,30 @@ def bring_data(name, content):
     return one
 
 
+def edit_kinds(app, **kinds):
+    """Choose kinds in the table of columns, as the browser tells it."""
+    editor = app.dataframe[0]
+    places = {name: str(place) for place, name in enumerate(editor.value["column"])}
+    rows = {places[name]: {"read as": kind} for name, kind in kinds.items()}
+    states = app._tree.get_widget_states()
+    edited = {"edited_rows": rows, "added_rows": [], "deleted_rows": []}
+    states.widgets.add(id=editor.proto.id, string_value=json.dumps(edited))
+    return app._run(states)
+
+
+def read_kinds(app):
+    return app.dataframe[0].value.set_index("column")["read as"].to_dict()
+
+
+def count_parses(monkeypatch):
+    """Returns the names of the files that are parsed from now on."""
+    from aecore.data import tables
+
+    parsed, open_table = [], tables.open_table
+    monkeypatch.setattr(tables, "open_table", lambda p: parsed.append(p.name) or open_table(p))
+    return parsed
+
+
 def read_texts(app):
     return " ".join(
         str(e.value) for e in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error]
@@ -38,42 +64,148 @@ def find_button(app, label):
 def test_a_first_visit_says_what_can_be_brought_and_how_much(open_page):
     app = open_page("data.py")
     assert not app.exception
-    assert "512 MB a set" in read_texts(app) and "Bring a zip of pictures" in app.info[0].value
+    assert (
+        "GB once decoded. Stored on this machine" in read_texts(app)
+        and "Bring pictures, a table" in app.info[0].value
+    )
+
+
+PEOPLE_KINDS = {
+    "age": "number",
+    "city": "category",
+    "note": "id",
+    "one": "ignored",
+    "class": "target",
+}
 
 
 def test_a_table_is_shown_by_what_its_columns_are_read_as(open_page):
     bring_data("people.csv", PEOPLE.encode())
     app = open_page("data.py")
     assert not app.exception and not app.error
-    used = app.dataframe[0].value.set_index("column")["read as"].to_dict()
-    assert used == {
-        "age": "number",
-        "city": "category",
-        "note": "id",
-        "one": "ignored",
-        "class": "target",
-    }
-    assert "'note': 60 different words" in read_texts(app)
-    assert [metric.value for metric in app.metric] == ["48", "12", "3 columns", "2", "none"]
+    assert read_kinds(app) == PEOPLE_KINDS
+    notes = app.dataframe[0].value.set_index("column")["note"]
+    assert "60 different words" in notes["note"]
+    assert "Inputs: 2 of 5 columns. Left out: note, one." in read_texts(app)
+    assert [metric.value for metric in app.metric] == ["48", "12", "3", "2", "none"]
 
 
-def test_another_class_column_is_kept(open_page):
+def test_another_kind_is_kept_and_the_other_columns_stay_as_they_are(open_page):
     one = bring_data("people.csv", PEOPLE.encode())
-    app = open_page("data.py", own=one.token)
-    app.selectbox(key=f"label-{one.token}").set_value("city").run()
-    assert not app.exception and find_upload(one.token).config().label == "city"
+    app = edit_kinds(open_page("data.py"), city="ignored", one="number")
+    assert not app.exception and not app.error
+    assert read_kinds(app) == PEOPLE_KINDS | {"city": "ignored", "one": "number"}
+    assert "60 different words" in app.dataframe[0].value["note"][2]
+    columns = find_upload(one.token).config().columns
+    assert columns["city"].kind == "ignored" and len(columns) == 5
+    app = edit_kinds(app, city="category", one="ignored")
+    assert read_kinds(app) == PEOPLE_KINDS
+    assert find_upload(one.token).config().columns["city"].categories == ("Oslo", "Rome")
+
+
+def test_another_label_makes_the_former_one_an_input_again(open_page):
+    one = bring_data("people.csv", PEOPLE.encode())
+    app = edit_kinds(open_page("data.py"), city="target")
+    assert read_kinds(app) == PEOPLE_KINDS | {"city": "target", "class": "category"}
+    assert find_upload(one.token).config().label == "city"
+    app = edit_kinds(app, city="category")
+    assert "target" not in read_kinds(app).values()
+    assert find_upload(one.token).config().label == ""
+    label = next(box for box in app.selectbox if box.label == "Label")
+    app = label.set_value(4).run()
+    assert read_kinds(app) == PEOPLE_KINDS
+    assert find_upload(one.token).config().label == "class"
+
+
+def test_a_kind_that_cannot_be_is_refused_in_a_sentence_and_the_former_one_kept(open_page):
+    one = bring_data("people.csv", PEOPLE.encode())
+    before = one.config()
+    app = edit_kinds(open_page("data.py"), city="date")
+    assert not app.exception and "'city' holds no dates" in app.error[0].value
+    assert read_kinds(app) == PEOPLE_KINDS and one.config() == before
+    assert not app.run().error
+
+
+DAYS = "day,size,value\n" + "".join(
+    f"{1 + i % 28:02d}.{1 + i % 12:02d}.2024,{('low', 'mid', 'high')[i % 3]},{i * i}\n"
+    for i in range(60)
+)
+
+
+def test_what_a_date_becomes_and_the_order_of_words_can_be_chosen(open_page):
+    one = bring_data("days.csv", DAYS.encode())
+    app = open_page("data.py")
+    app.pills[0].set_value(["year", "weekday"]).run()
+    assert not app.exception
+    assert one.config().columns["day"].parts == ("year", "weekday")
+    app.pills[0].set_value([]).run()
+    assert one.config().columns["day"].parts == ("year", "weekday")
+    app = edit_kinds(app, size="ordered")
+    details = next(box for box in app.selectbox if box.label == "Dates and orders")
+    assert details.options[details.index] == "size"
+    assert find_button(app, "Use this order").disabled
+    app.multiselect[0].set_value(["low", "mid", "high"]).run()
+    find_button(app, "Use this order").click().run()
+    assert one.config().columns["size"].categories == ("low", "mid", "high")
+    assert one.config().columns["day"].parts == ("year", "weekday")
+
+
+def test_a_table_is_parsed_once_and_once_more_for_another_kind(open_page, monkeypatch):
+    one = bring_data("people.csv", PEOPLE.encode())
+    parsed = count_parses(monkeypatch)
+    app = open_page("data.py", own=one.token).run()
+    open_page("train.py", data=one.token)
+    assert parsed == ["people.csv"]
+    app = edit_kinds(app, city="ignored").run()
+    open_page("train.py", data=one.token)
+    assert parsed == ["people.csv"] * 2
+
+
+def test_rows_of_pixels_are_read_as_pictures_on_request(open_page):
+    rng = np.random.default_rng(0)
+    names = ["label", *(f"pixel{i}" for i in range(64))]
+    rows = [[i % 3, *map(int, rng.integers(0, 256, 64))] for i in range(30)]
+    text = "\n".join(",".join(map(str, row)) for row in [names, *rows])
+    one = bring_data("train.csv", text.encode())
+    app = open_page("data.py")
+    assert "look like pictures of 8 x 8 pixels" in read_texts(app) and not app.image
+    assert "data.pixels" not in read_texts(app)
+    app = find_button(app, "Read as pictures").click().run()
+    assert not app.exception and app.image and one.config().pixels == "pictures"
+    assert [metric.value for metric in app.metric][2:] == ["8 x 8", "3"]
+    assert open_page("train.py", data=one.token).selectbox(key="data").value == one.token
+    app = find_button(app, "Read as rows of numbers").click().run()
+    assert not app.image and one.config().pixels == "numbers"
+
+
+def test_a_table_of_very_many_columns_is_shown_in_parts(open_page, monkeypatch):
+    from ui.data import columns
+
+    monkeypatch.setattr(columns, "COLUMNS_AT_ONCE", 2)
+    one = bring_data("people.csv", PEOPLE.encode())
+    app = open_page("data.py")
+    assert list(app.dataframe[0].value["column"]) == ["age", "city"]
+    app.selectbox(key=f"page-{one.token}").set_value(1).run()
+    assert list(app.dataframe[0].value["column"]) == ["note", "one"]
+    app = edit_kinds(app, note="text")
+    assert one.config().columns["note"].kind == "text"
 
 
 def test_pictures_are_shown_and_resized_on_request(open_page, tmp_path):
     names = [f"{kind}/{i}.png" for kind in "ab" for i in range(6)]
-    one = bring_data(
-        "pets.zip",
-        pack_zip(tmp_path, dict.fromkeys(names, encode_picture("RGB", (40, 40)))).read_bytes(),
-    )
+    pictures = dict.fromkeys(names, encode_picture("RGB", (40, 40)))
+    pictures["a/wide.png"] = encode_picture("RGB", (90, 40))
+    one = bring_data("pets.zip", pack_zip(tmp_path, pictures).read_bytes())
     app = open_page("data.py", own=one.token)
-    assert not app.exception and app.image and "40 x 40" in [metric.value for metric in app.metric]
-    app.selectbox(key=f"side-{one.token}").set_value(16).run()
+    assert not app.exception and app.image and "32 x 32" in [metric.value for metric in app.metric]
+    size = next(box for box in app.selectbox if box.label == "Size")
+    assert size.options[size.index] == "automatic: 32 x 32 pixels"
+    assert "2 sizes, 40 x 40 to 90 x 40 pixels" in read_texts(app)
+    app = size.set_value("16").run()
     assert not app.exception and "16 x 16" in [metric.value for metric in app.metric]
+    size = next(box for box in app.selectbox if box.label == "Size")
+    app = size.set_value("original").run()
+    assert not app.error and "wide.png" in read_texts(app) and one.config().side is None
 
 
 def test_train_on_this_leads_to_the_form_with_the_set_chosen(open_page):
@@ -90,7 +222,7 @@ def test_deleting_removes_the_files(open_page):
     one = bring_data("people.csv", PEOPLE.encode())
     app = find_button(open_page("data.py", own=one.token), "Delete for good").click().run()
     assert not app.exception and not one.path.exists()
-    assert "Bring a zip of pictures" in app.info[0].value
+    assert "Bring pictures, a table" in app.info[0].value
 
 
 def test_a_set_that_became_unreadable_is_explained_and_can_be_deleted(open_page):

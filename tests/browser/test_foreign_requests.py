@@ -15,7 +15,7 @@ from aecore.names import JOINER, clean_name
 from aecore.runs.uploads import create_upload, guess_settings
 from tests.browser.serving import go_on, settle
 from tests.hostile import HOSTILE
-from ui.data.preview import NOTE_LETTERS
+from ui.data.columns import NOTE_LETTERS
 
 pytestmark = pytest.mark.browser
 NOTES = "[data-testid=stMarkdown] li"

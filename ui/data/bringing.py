@@ -19,14 +19,13 @@ from aecore.runs.uploads import (
     UploadedData,
     create_upload,
     guess_settings,
-    read_upload_bytes,
 )
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job
 from ui.kit.links import set_linked
-from ui.kit.messages import show_error
-from ui.kit.uploader import ask_for_files
+from ui.kit.messages import show_error, show_note
+from ui.kit.uploader import LEFT_OUT_KEY, ask_for_files
 from ui.kit.visitor import get_visitor
 
 OWN_SET_KEY = "own"  # of the select box over the visitor's sets
@@ -39,7 +38,7 @@ def show_bring() -> None:
     with left:
         st.markdown(
             "**From your computer**",
-            help="A .zip may hold a folder for each class. Nothing is unpacked.",
+            help="Pictures in folders: each folder is a class. An archive is read as it is.",
         )
         show_from_disk()
     with right:
@@ -49,12 +48,16 @@ def show_bring() -> None:
         show_from_hub()
     if problem := st.session_state.pop("own_problem", None):
         show_error(problem)
-    whose = "yours alone" if is_public() else "of this machine"
+    show_note(st.session_state.pop(LEFT_OUT_KEY, ""))
     st.caption(
-        f"Limits: {read_upload_bytes() / 1e6:,.0f} MB a set, {allowed_data_bytes() / 1e9:.3g} GB "
-        f"once decoded. It stays {whose} until you delete it"
-        f"{describe_keeping()}."
+        f"At most {allowed_data_bytes() / 1e9:.3g} GB once decoded. "
+        f"Stored on {describe_storage()} until you delete it{describe_keeping()}."
     )
+
+
+def describe_storage() -> str:
+    """Returns where a set is kept, and for whom."""
+    return "this server, for you alone," if is_public() else "this machine"
 
 
 def describe_keeping() -> str:

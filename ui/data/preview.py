@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.pictures import describe_channels, draw_grid
 from aecore.data.describe import holds_table
-from aecore.data.images.sizes import SIDES
 from aecore.data.splits import Dataset, as_float
-from aecore.data.tables.column_values import ReadColumn
 from aecore.data.tables.filling import make_frame
+from aecore.data.tables.pixel_columns import PIXEL_HINT
+from aecore.data.tables.reading import Table, describe_columns_briefly
 from aecore.errors import AecoreError
+from aecore.model.columns import LEFT_OUT_KINDS
 from aecore.model.config import DataConfig
 from aecore.names import escape_name
 from aecore.runs.uploads import UploadedData
+from ui.data.actions import offer_deletion, show_set_actions
 from ui.data.bringing import OWN_SET_KEY
+from ui.data.changes import apply_change
+from ui.data.columns import NOTE_LETTERS, show_column_details, show_columns
+from ui.data.reading import show_reading_controls
 from ui.kit.cache import load_cached_data, load_cached_table
-from ui.kit.links import forget_linked, select_linked
-from ui.kit.memory import forget_deleted, keep_in_memory
+from ui.kit.links import select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
 
 SHOWN_PICTURES = 32
 SHOWN_ROWS = 8
-NUMBER_WIDTH = 150  # pixels
-NOTE_LETTERS = 300  # of what became of a column
-NO_LABEL = "none"  # an option of the class column
-ORIGINAL_SIZE = "as they are"  # an option of the size of pictures
+SHOWN_COLUMNS = 200
+SHOWN_NOTES = 5  # further ones are folded
+NAMED_COLUMNS = 5  # in a sentence
+NUMBER_WIDTH = 140  # pixels
 
 
 # -- one set
@@ -42,8 +45,7 @@ def show_own_sets() -> None:
     sets = map_own_sets()
     if not sets:
         st.info(
-            "Nothing yet. Bring a zip of pictures, a table or arrays, and its preview appears "
-            "here.",
+            "Nothing yet. Bring pictures, a table or arrays, and see here how they are read.",
             icon=":material/arrow_upward:",
         )
         return
@@ -51,82 +53,55 @@ def show_own_sets() -> None:
 
 
 def show_set(upload: UploadedData) -> None:
-    """Show a set as it is read: how that can be changed, its use, and what it looks like."""
-    config = upload.config()
-    source = Path(config.name)
-    is_table = holds_table(source)
+    """Show a set as it is read: what it looks like, how that can be changed, its use."""
     try:
-        config = show_reading_controls(upload, config, is_table)
+        apply_change(upload)
+        config = upload.config()
         dataset = load_cached_data(config)
     except AecoreError as error:
         show_error(error)
         offer_deletion(upload)
         return
-    show_set_numbers(dataset)
-    show_set_actions(upload)
-    if dataset.notes:
-        notes = "\n".join(f"- {escape_name(note, NOTE_LETTERS)}" for note in dataset.notes)
-        st.markdown(f"**Left out or changed**\n\n{notes}")
-    if is_table:
-        show_table_preview(config)
+    if holds_table(Path(config.name)):
+        show_table(upload, config, dataset)
+    elif dataset.kind == "image":
+        show_pictures(upload, config, dataset)
+        show_notes(dataset.notes)
     else:
-        show_examples_preview(dataset)
+        show_set_numbers(dataset)
+        show_set_actions(upload)
+        show_notes(dataset.notes)
+        show_array_rows(dataset)
 
 
-# -- how it is read
+def show_pictures(upload: UploadedData, config: DataConfig, dataset: Dataset) -> None:
+    """Show the first pictures, and beside them their numbers and what can be done."""
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        show_first_pictures(dataset)
+    with right:
+        show_set_numbers(dataset)
+        show_reading_controls(upload, config, dataset)
+        show_set_actions(upload)
 
 
-def show_reading_controls(upload: UploadedData, config: DataConfig, is_table: bool) -> DataConfig:
-    """Show the controls of how a set is read; keep them with the set, and return its config."""
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    changes: dict[str, Any] = {}
-    if is_table:
-        changes = choose_label_column(row, upload, config)
-    elif Path(config.name).suffix.lower() not in (".npz", ".npy"):
-        changes["side"] = choose_picture_side(row, upload, config)
-    if any(getattr(config, name) != value for name, value in changes.items()):
-        config = config.model_copy(update=changes)
-        upload.save(config)
-    return config
-
-
-def choose_label_column(
-    row: DeltaGenerator, upload: UploadedData, config: DataConfig
-) -> dict[str, Any]:
-    """Show a select box over the columns of a table; return what changes of how it is read."""
+def show_table(upload: UploadedData, config: DataConfig, dataset: Dataset) -> None:
+    """Show a table by its columns; one of pixels that is read as pictures by these first."""
     table = load_cached_table(config)
-    names = [column.name for column in table.columns]
-    options = [NO_LABEL, *names]
-    option = row.selectbox(
-        "Class column",
-        options,
-        options.index(table.target) if table.target else 0,
-        key=f"label-{upload.token}",
-        width=260,
-        help="Never an input; colours maps and judges what is found.",
-    )
-    label = "" if option == NO_LABEL else option
-    if label == (table.target or ""):
-        return {}
-    others = {n: o for n, o in config.columns.items() if n not in (table.target, label)}
-    return {"label": label, "columns": others}
-
-
-def choose_picture_side(
-    row: DeltaGenerator, upload: UploadedData, config: DataConfig
-) -> int | None:
-    """Show a select box over sizes of pictures; return their side in pixels, None as they are."""
-    options: list[str | int] = [ORIGINAL_SIZE, *SIDES]
-    option = row.selectbox(
-        "Size",
-        options,
-        options.index(config.side) if config.side in options else 0,
-        key=f"side-{upload.token}",
-        width=200,
-        format_func=lambda side: side if side == ORIGINAL_SIZE else f"{side} x {side} pixels",
-        help="The square in the middle of each picture, resized.",
-    )
-    return option if isinstance(option, int) else None
+    if dataset.kind == "image":
+        show_pictures(upload, config, dataset)
+        show_notes(choose_file_notes(table, dataset))
+        with st.expander(f"{len(table.columns):,} columns"):
+            show_columns(upload, config)
+        return
+    show_set_numbers(dataset)
+    show_reading_controls(upload, config, dataset)
+    st.caption(describe_use(table))
+    show_columns(upload, config)
+    show_column_details(upload, config)
+    show_set_actions(upload)
+    show_notes(choose_file_notes(table, dataset))
+    show_first_cells(table)
 
 
 # -- what it looks like
@@ -135,16 +110,15 @@ def choose_picture_side(
 def show_set_numbers(dataset: Dataset) -> None:
     """Show how many examples there are, how large, and which classes."""
     row = st.container(horizontal=True)
-    row.metric("To train with", f"{len(dataset.train.x):,}", width=NUMBER_WIDTH)
-    row.metric("To test with", f"{len(dataset.test.x):,}", width=NUMBER_WIDTH)
+    row.metric("Training examples", f"{len(dataset.train.x):,}", width=NUMBER_WIDTH)
+    row.metric("Test examples", f"{len(dataset.test.x):,}", width=NUMBER_WIDTH)
     shape = dataset.input_shape
-    is_picture = len(shape) == 3
-    row.metric(
-        "One example",
-        f"{shape[2]} x {shape[1]}" if is_picture else f"{shape[0]} columns",
-        width=NUMBER_WIDTH,
-        help=f"Pictures {describe_channels(shape[0])}." if is_picture else None,
-    )
+    if len(shape) == 3:
+        what = f"Pictures {describe_channels(shape[0])}."
+        row.metric("Pixels", f"{shape[2]} x {shape[1]}", width=NUMBER_WIDTH, help=what)
+    else:
+        what = "Numbers that a model gets of each row: one for each word of a category."
+        row.metric("Inputs", f"{shape[0]:,}", width=NUMBER_WIDTH, help=what)
     row.metric(
         "Classes",
         len(dataset.classes) or "none",
@@ -153,16 +127,11 @@ def show_set_numbers(dataset: Dataset) -> None:
     )
     if dataset.train.x.is_floating_point():
         missing = float(dataset.train.x.isnan().float().mean())
-        row.metric("Missing cells", f"{missing:.2%}" if missing else "none", width=NUMBER_WIDTH)
+        row.metric("Missing inputs", f"{missing:.2%}" if missing else "none", width=NUMBER_WIDTH)
 
 
-def show_examples_preview(dataset: Dataset) -> None:
-    """Show the first training examples: pictures in a grid, or rows of numbers."""
-    if dataset.kind != "image":
-        rows = dataset.train.x[:SHOWN_ROWS].numpy()
-        frame = pd.DataFrame(rows, columns=list(dataset.columns))
-        st.dataframe(frame, alt="The first rows")
-        return
+def show_first_pictures(dataset: Dataset) -> None:
+    """Show the first training pictures in a grid."""
     x = as_float(dataset.train.x[:SHOWN_PICTURES])
     st.image(
         draw_grid(x, 8 if len(x) > 8 else None),
@@ -173,73 +142,60 @@ def show_examples_preview(dataset: Dataset) -> None:
         st.caption(f"Pictures {describe_channels(x.shape[1])}.")
 
 
-def show_table_preview(config: DataConfig) -> None:
-    """Show what became of each column of a table, and its first rows."""
-    columns = describe_columns(config, Path(config.name).stat().st_mtime)
-    st.dataframe(columns, hide_index=True, alt="The columns of the table")
-    frame = make_frame(load_cached_table(config), SHOWN_ROWS)
-    st.dataframe(frame, hide_index=True, alt="The first rows of the table")
+def show_array_rows(dataset: Dataset) -> None:
+    """Show the first training rows of arrays."""
+    rows = dataset.train.x[:SHOWN_ROWS, :SHOWN_COLUMNS].numpy()
+    frame = pd.DataFrame(rows, columns=list(dataset.columns[:SHOWN_COLUMNS]))
+    st.markdown("**First rows**")
+    st.dataframe(frame, alt="The first rows")
 
 
-@keep_in_memory("Counting ...")
-def describe_columns(config: DataConfig, version: float) -> pd.DataFrame:
-    """Returns a row for each column of a table: what it holds and what became of it."""
-    return pd.DataFrame([describe_column(column) for column in load_cached_table(config).columns])
+def show_first_cells(table: Table) -> None:
+    """Show the first rows of a table as they are understood."""
+    frame = make_frame(table._replace(columns=table.columns[:SHOWN_COLUMNS]), SHOWN_ROWS)
+    days = [str(name) for name in frame if holds_days(frame[name])]
+    config = {name: st.column_config.DateColumn() for name in days}
+    st.markdown("**First rows**")
+    st.dataframe(frame, hide_index=True, column_config=config, alt="The first rows of the table")
 
 
-def describe_column(column: ReadColumn) -> dict[str, Any]:
-    """Returns what a column of a table holds, and what it is used as."""
-    shown = pd.Series(column.values.drop_null().slice(0, 1).to_pylist(), dtype=object)
-    is_number = column.values.type in ("int64", "double")
-    numbers = pd.Series(column.values.to_numpy() if is_number else [], dtype=float)
-    return {
-        "column": column.name,
-        "read as": column.options.kind,
-        "missing": column.missing,
-        "least": numbers.min(),
-        "mean": numbers.mean(),
-        "most": numbers.max(),
-        "such as": str(next(iter(shown), ""))[:40],
-        "note": column.note,
-    }
+def holds_days(cells: pd.Series) -> bool:
+    """Returns True for dates without a time of day."""
+    if not str(cells.dtype).startswith("timestamp"):
+        return False
+    return bool((cells.dt.normalize() == cells).all())
 
 
-# -- what can be done with it
+def describe_use(table: Table) -> str:
+    """Returns a sentence on what becomes of the columns of a table, and one on missing cells."""
+    inputs = [column for column in table.columns if column.is_input]
+    left_out = [c.name for c in table.columns if c.options.kind in LEFT_OUT_KINDS]
+    missing = [column.missing for column in inputs if column.missing]
+    text = f"Inputs: {len(inputs):,} of {len(table.columns):,} columns."
+    if left_out:
+        names = ", ".join(escape_name(name, 40) for name in left_out[:NAMED_COLUMNS])
+        more = len(left_out) - NAMED_COLUMNS
+        text += f" Left out: {names}" + (f" and {more:,} more." if more > 0 else ".")
+    if missing:
+        noun = "column" if len(missing) == 1 else "columns"
+        text += f" Missing: {sum(missing):,} cells in {len(missing):,} {noun}."
+    return text
 
 
-def show_set_actions(upload: UploadedData) -> None:
-    """Offer to train on a set and to delete it, and say where else it can be used."""
-    row = st.container(horizontal=True, vertical_alignment="center")
-    if row.button("Train on this", type="primary", icon=":material/model_training:"):
-        st.switch_page("train.py", query_params={"data": upload.token})
-    with row:
-        offer_deletion(upload)
-    st.caption(
-        "Or choose it as *Inputs* on a page under **Apply**: to clean, compress, search, score or "
-        "fill it in."
-    )
+def choose_file_notes(table: Table, dataset: Dataset) -> list[str]:
+    """Returns the notes on a table as a whole: those on its columns stand beside them."""
+    known = set(describe_columns_briefly(table))
+    notes = [note for note in dataset.notes if note not in known]
+    return [note for note in notes if not note.endswith(PIXEL_HINT)]  # there is a button for it
 
 
-def offer_deletion(upload: UploadedData) -> None:
-    """Offer to delete a set, asking once more."""
-    with st.popover("Delete", icon=":material/delete:"):
-        st.markdown(
-            f"Delete **{escape_name(upload.name)}** from this server? Runs that were trained on it "
-            "stay."
-        )
-        st.button(
-            "Delete for good",
-            on_click=delete_set,
-            args=(upload,),
-            type="primary",
-            key="delete_own",
-        )
-
-
-def delete_set(upload: UploadedData) -> None:
-    """Delete a set, and forget that it was chosen."""
-    name = escape_name(upload.name)
-    upload.delete()
-    forget_deleted()
-    forget_linked(OWN_SET_KEY)
-    st.toast(f"{name} is deleted.")
+def show_notes(notes: Sequence[str]) -> None:
+    """Show what was guessed, left out or changed as a list of text, folded where it is long."""
+    if not notes:
+        return
+    count = "1 note" if len(notes) == 1 else f"{len(notes):,} notes"
+    lines = "\n".join(f"- {escape_name(note, NOTE_LETTERS)}" for note in notes)
+    if len(notes) <= SHOWN_NOTES:
+        st.markdown(f"**{count}**\n\n{lines}")
+    else:
+        st.expander(f"{count} on how it was read").markdown(lines)

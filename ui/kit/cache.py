@@ -89,13 +89,23 @@ def load_cached_table(config: DataConfig) -> Table:
     """
     version = Path(config.name).stat().st_mtime
     plain = DataConfig(name=config.name)
-    if config.inference == "current":
-        table = load_table_as(plain, version)
-        if is_read_alike(table, config):
-            return table
+    inferred = load_table_as(plain, version) if config.inference == "current" else None
+    if inferred is not None and is_read_alike(inferred, config):
+        return inferred
     fields = ("label", "columns", "inference", "unusable")
     choices = {field: getattr(config, field) for field in fields}
-    return load_table_as(plain.model_copy(update=choices), version)
+    chosen = load_table_as(plain.model_copy(update=choices), version)
+    return chosen if inferred is None else keep_inferred_columns(chosen, inferred)
+
+
+def keep_inferred_columns(chosen: Table, inferred: Table) -> Table:
+    """Returns a table in which columns that are read as inferred say why they are so."""
+    known = {column.name: column for column in inferred.columns}
+    columns = (
+        known[c.name] if c.name in known and known[c.name].options == c.options else c
+        for c in chosen.columns
+    )
+    return chosen._replace(columns=tuple(columns))
 
 
 @keep_in_memory("Reading the table ...", decodes=True)

@@ -150,11 +150,13 @@ class IncomingFile:
 
 
 @contextmanager
-def receive_upload(ticket: UploadTicket, name: str, size: int) -> Iterator[IncomingFile]:
+def receive_upload(
+    ticket: UploadTicket, name: str, size: int, folder: str = ""
+) -> Iterator[IncomingFile]:
     """Gives a file to write an upload to, which becomes one of the set if the block ends well.
 
-    `size` is what its sender says it has, in bytes. Raises DataError or StorageError, also at the
-    end of the block, where the file cannot be taken.
+    `size` is what its sender says it has, in bytes; `folder` that it came in. Raises DataError or
+    StorageError, also at the end of the block, where the file cannot be taken.
     """
     name = check_upload_name(name)
     if not name.lower().endswith(ticket.accept):
@@ -164,7 +166,7 @@ def receive_upload(ticket: UploadTicket, name: str, size: int) -> Iterator[Incom
         incoming = IncomingFile(ticket, name, storage)
         try:
             incoming.count(size)
-            with ticket.open_set().receiving(name) as incoming.file:
+            with ticket.open_set().receiving(name, folder) as incoming.file:
                 yield incoming
                 if not incoming.file.tell():
                     raise DataError(f"{name} is empty. Choose another file.")

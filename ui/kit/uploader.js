@@ -1,4 +1,5 @@
 // A drop zone: sends files one after the other to PUT own/{ticket}/{name}, then tells the page that all have come.
+// Folders may be dropped too: a file is sent with the path of its folder.
 
 // data: {ticket, limit in bytes of all files, how many files or null, advice, accept: suffixes, hint}
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -14,27 +15,29 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const showProgress = (share) => {
     bar.firstChild.style.width = `${100 * share}%`;
   };
-  const sendAll = async (files) => {
-    const total = sumSizes(files);
+  const sendAll = async (found, leftOut) => {
+    const total = sumSizes(found);
     let sent = 0;
-    for (const [i, file] of files.entries()) {
-      show(files.length > 1 ? `Sending ${i + 1} of ${files.length}: ${file.name}` : `Sending ${file.name}`);
+    for (const [i, one] of found.entries()) {
+      const name = one.file.name;
+      show(found.length > 1 ? `Sending ${i + 1} of ${found.length}: ${name}` : `Sending ${name}`);
       const before = sent;
-      await sendFile(file, data.ticket, (loaded) => showProgress((before + loaded) / total));
-      sent += file.size;
+      await sendFile(one, data.ticket, (loaded) => showProgress((before + loaded) / total));
+      sent += one.file.size;
     }
     show("Reading ...");
-    setTriggerValue("done", { ticket: data.ticket });
+    setTriggerValue("done", { ticket: data.ticket, leftOut: leftOut.length, names: leftOut.slice(0, 3) });
   };
-  const takeFiles = async (list) => {
-    const files = [...list];
-    if (!files.length) return;
-    const problem = findProblem(files, data);
+  const takeFiles = async (all) => {
+    if (!all.length) return;
+    const [found, leftOut] = chooseFiles(all, data.accept);
+    if (!found.length) return show("Nothing in it is of a kind that is read here.", true);
+    const problem = findProblem(found, data);
     if (problem) return show(problem, true);
     bar.hidden = false;
     input.disabled = true;
     try {
-      await sendAll(files);
+      await sendAll(found, leftOut);
     } catch (reason) {
       show(reason, true);
     }
@@ -44,7 +47,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   if (zone.dataset.ticket !== data.ticket) show(""); // another set is to be filled
   zone.dataset.ticket = data.ticket;
-  input.onchange = () => takeFiles(input.files);
+  input.onchange = () => takeFiles([...input.files].map((file) => ({ file, folder: "" })));
   zone.ondragover = (event) => {
     event.preventDefault();
     zone.classList.add("over");
@@ -53,17 +56,53 @@ export default function ({ data, parentElement, setTriggerValue }) {
   zone.ondrop = (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    takeFiles(event.dataTransfer.files);
+    listDropped(event.dataTransfer).then(takeFiles, () => show("The folder cannot be read. Try again.", true));
   };
 }
 
-function sumSizes(files) {
-  return files.reduce((sum, file) => sum + file.size, 0);
+function sumSizes(found) {
+  return found.reduce((sum, { file }) => sum + file.size, 0);
+}
+
+// A promise of [{file, folder}] of all files that were dropped, those in folders too.
+async function listDropped(transfer) {
+  const files = [...transfer.files].map((file) => ({ file, folder: "" }));
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry);
+  if (!entries.some((entry) => entry.isDirectory)) return files;
+  return (await Promise.all(entries.map((entry) => listEntry(entry, "")))).flat();
+}
+
+async function listEntry(entry, folder) {
+  if (entry.name.startsWith(".")) return [];
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    return [{ file, folder }];
+  }
+  const reader = entry.createReader();
+  const inside = folder ? `${folder}/${entry.name}` : entry.name;
+  const found = [];
+  for (;;) {
+    // a reader gives some at a time, and none when all were given
+    const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!entries.length) return found;
+    for (const each of entries) found.push(...(await listEntry(each, inside)));
+  }
+}
+
+// Of several files those of a kind that is read, and the names of the others; one alone is sent whatever it is.
+// A table alone needs no folder.
+function chooseFiles(all, accept) {
+  if (all.length === 1) return [[{ file: all[0].file, folder: "" }], []];
+  const isRead = ({ file }) => accept.some((suffix) => file.name.toLowerCase().endsWith(suffix));
+  const found = all.filter(isRead);
+  const leftOut = all.filter((one) => !isRead(one)).map(({ file }) => file.name);
+  return [found.length === 1 ? [{ file: found[0].file, folder: "" }] : found, leftOut];
 }
 
 // Why files cannot be sent, as a sentence; null where they can.
-function findProblem(files, { limit, files: count, advice }) {
-  const total = sumSizes(files);
+function findProblem(found, { limit, files: count, advice }) {
+  const files = found.map(({ file }) => file);
+  const total = sumSizes(found);
   if (total > limit) {
     const size = (bytes) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
     return `${files[0].name} has ${size(total)}; the limit is ${size(limit)}. ${advice}`;
@@ -76,11 +115,12 @@ function findProblem(files, { limit, files: count, advice }) {
 }
 
 // A promise that is rejected with a sentence; onProgress(bytes) is called meanwhile.
-function sendFile(file, ticket, onProgress) {
+function sendFile({ file, folder }, ticket, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const path = `own/${ticket}/${encodeURIComponent(file.name)}`;
-    request.open("PUT", new URL(path, location.href.split("?")[0]));
+    const query = folder ? `?folder=${encodeURIComponent(folder)}` : "";
+    request.open("PUT", new URL(`${path}${query}`, location.href.split("?")[0]));
     request.upload.onprogress = (event) => onProgress(event.loaded);
     request.onload = () => {
       if (request.status === 200) resolve();

@@ -33,6 +33,12 @@ from ui.kit.visitor import get_visitor
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 PIECES_A_SECOND = 40  # of up to 256 kB, of all uploads together; each holds up every other answer
 
+LEFT_OUT_KEY = "own_left_out"  # of what is said of files that were not sent
+OWN_KINDS = (
+    "Pictures (also .heic) or a .zip of them; a table: .csv, .tsv, .xlsx, .parquet; arrays: .npz, "
+    ".npy"
+)
+
 uploader_component = register_component("own_data", Path(__file__).with_suffix(".js"))
 
 
@@ -41,7 +47,7 @@ uploader_component = register_component("own_data", Path(__file__).with_suffix("
 
 def ask_for_files(
     accept: Sequence[str] = UPLOAD_SUFFIXES,
-    kinds: str = "Pictures, .zip, .csv, .parquet, .npz or .npy",
+    kinds: str = OWN_KINDS,
 ) -> UploadedData | None:
     """Show a drop zone for files with the suffixes `accept`, which `kinds` names to the visitor.
 
@@ -57,7 +63,20 @@ def ask_for_files(
     if not answer.done:
         return None
     del st.session_state[key]  # the next files are another set's
+    st.session_state[LEFT_OUT_KEY] = describe_left_out(answer.done)
     return upload_desk.redeem(secret)
+
+
+def describe_left_out(done: Any) -> str:
+    """Returns a sentence on files that the browser did not send; empty where it sent all."""
+    try:
+        count, names = int(done["leftOut"]), [str(name)[:80] for name in done["names"]]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if count < 1 or not names:
+        return ""
+    which = "1 file of another kind was" if count == 1 else f"{count:,} files of other kinds were"
+    return f"{which} left out: {', '.join(names[:3])}{' ...' if count > 3 else ''}."
 
 
 def describe_upload_limits(kinds: str) -> dict[str, Any]:
@@ -81,7 +100,8 @@ def describe_upload_limits(kinds: str) -> dict[str, Any]:
 async def receive_file(request: Request) -> JSONResponse:
     """PUT /own/{ticket}/{name}: the body becomes a file of the set that the ticket is for.
 
-    Other answers than 200 hold a sentence.
+    ?folder= is the path of the folder that the file came in, if it did. Other answers than 200 hold
+    a sentence.
     """
     cookie = read_request_cookie(request)
     ticket = upload_desk.find(request.path_params["ticket"], cookie)
@@ -107,7 +127,8 @@ def write_body(request: Request, chunks: AsyncIterator[bytes], ticket: UploadTic
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal():
         raise DataError("The size of this file is not known. Try again.")
-    with receive_upload(ticket, request.path_params["name"], int(declared)) as incoming:
+    name, folder = request.path_params["name"], request.query_params.get("folder", "")
+    with receive_upload(ticket, name, int(declared), folder) as incoming:
         while chunk := from_thread.run(read_chunk, chunks):
             incoming.write(chunk)
 

@@ -35,7 +35,7 @@ from aecore.data.on_disk import (
     explain_read_errors,
     read_limited_part,
 )
-from aecore.data.raw import Array, RawData, ReportProgress, ignore_progress, index_labels
+from aecore.data.raw import Array, RawData, ReportProgress, index_labels
 from aecore.data.stored import StoredArray
 from aecore.errors import DataError
 from aecore.names import drop_unprintable
@@ -108,26 +108,6 @@ def choose_own_side(
     if side is not None:
         reading.notes.sentences.append(describe_resizing(sizes, side))
     return side
-
-
-def count_image_sizes(path: Path) -> Counter[tuple[int, int]]:
-    """Count the images of a set by upright (width, height), as far as headers can be read.
-
-    Raises DataError where no image can be read.
-    """
-    sizes: Counter[tuple[int, int]] = Counter()
-    with open_image_source(path) as source:
-        reading = ImageReading(path.name, ignore_progress, None, True, ImageNotes())
-        files = list_image_files(source.list_names(), reading).images
-        for name in files.values():
-            with suppress(DataError):
-                sizes[read_image_size(source, name, path.name)] += 1
-    if not sizes:
-        raise DataError(
-            f"{path.name} holds no images that can be read. "
-            f"Put images in it ({', '.join(IMAGE_SUFFIXES)})."
-        )
-    return sizes
 
 
 class ImageSet(NamedTuple):

@@ -15,6 +15,7 @@ from aecore.errors import DataError
 PIXEL_NAME = re.compile(r"(?:pixel|pix|px)[_ .\-]?\d+|\d+x\d+|pixel\[\d+\]", re.IGNORECASE)
 LEAST_SIDE = 8  # pixels
 MAX_PIXEL = 255
+PIXEL_HINT = "set data.pixels to pictures to read them as such."
 
 
 def find_pixel_columns(columns: Mapping[str, ReadColumn]) -> tuple[str, ...]:
@@ -47,10 +48,7 @@ def _holds_bytes(column: ReadColumn) -> bool:
 def describe_pixels(names: Sequence[str]) -> str:
     """Return a sentence on a table of pixels."""
     side = math.isqrt(len(names))
-    return (
-        f"{names[0]} to {names[-1]} look like pictures of {side} x {side} pixels: "
-        "set data.pixels to pictures to read them as such."
-    )
+    return f"{names[0]} to {names[-1]} look like pictures of {side} x {side} pixels: {PIXEL_HINT}"
 
 
 def make_pictures(columns: Sequence[ReadColumn], file_name: str) -> Array:

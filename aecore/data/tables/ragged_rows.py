@@ -98,7 +98,8 @@ class RowFitter:
     def _check_long_rows(self) -> None:
         if self.long > MAX_LEFT_OUT * (self.rows + self.long):
             rows = format_count(self.long, "row")
+            verb = "holds" if self.long == 1 else "hold"
             raise DataError(
-                f"{rows} of {self.file_name} hold more values than it has columns, the first in "
+                f"{rows} of {self.file_name} {verb} more values than it has columns, the first in "
                 f"line {self.first_long}. Put quotation marks around cells that hold separators."
             )

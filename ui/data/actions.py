@@ -1,0 +1,49 @@
+"""What can be done with a set: train on it, delete it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from aecore.names import escape_name
+from aecore.runs.uploads import UploadedData
+from ui.data.bringing import OWN_SET_KEY
+from ui.kit.links import forget_linked
+from ui.kit.memory import forget_deleted
+
+
+def show_set_actions(upload: UploadedData) -> None:
+    """Offer to train on a set and to delete it, and say where else it can be used."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if row.button("Train on this", type="primary", icon=":material/model_training:"):
+        st.switch_page("train.py", query_params={"data": upload.token})
+    with row:
+        offer_deletion(upload)
+    st.caption(
+        "With a trained model, choose it as *Inputs* on a page under **Apply**: to clean, "
+        "compress, search, score or fill it in."
+    )
+
+
+def offer_deletion(upload: UploadedData) -> None:
+    """Offer to delete a set, asking once more."""
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown(
+            f"Delete **{escape_name(upload.name)}** from this server? Runs that were trained on it "
+            "stay."
+        )
+        st.button(
+            "Delete for good",
+            on_click=delete_set,
+            args=(upload,),
+            type="primary",
+            key="delete_own",
+        )
+
+
+def delete_set(upload: UploadedData) -> None:
+    """Delete a set, and forget that it was chosen."""
+    name = escape_name(upload.name)
+    upload.delete()
+    forget_deleted()
+    forget_linked(OWN_SET_KEY)
+    st.toast(f"{name} is deleted.")
