@@ -16,7 +16,7 @@ from aecore.data.written_files import write_data
 from aecore.runs.plan import make_data_config
 
 CURE = (
-    r"\b(Choose|Copy|Correct|Give|Keep|Make|Name|Replace|Save|Set|Take|Unpack|Write"
+    r"\b(Choose|Copy|Correct|Fill|Give|Keep|Make|Name|Replace|Save|Set|Take|Unpack|Write"
     r"|leave|set|export|put|save)\b"
 )
 

@@ -54,7 +54,9 @@ def find_array_layout(
     """
     check_number_type(dtype, name)
     if shape and shape[0] == 0:
-        raise DataError(f"{name} has shape {shape}: it holds no example. Save at least two.")
+        raise DataError(
+            f"{name} has shape {shape}: it holds no examples. Fill it, or leave it out."
+        )
     if len(shape) not in (2, 3, 4) or 0 in shape[1:]:
         raise DataError(
             f"{name} has shape {shape}; it must be N x features, N x H x W, N x C x H x W or "
