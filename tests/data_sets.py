@@ -60,4 +60,6 @@ def write_mnist(data_folder: Path, folder: str = "MNIST", pack: bool = False) ->
             ("labels-idx1", np.arange(count, dtype=np.uint8)),
         ):
             name, content = f"{part}-{content_type}-ubyte", encode_idx(array)
-            (raw / (name + ".gz" * pack)).write_bytes(gzip.compress(content) if pack else content)
+            (raw / (name + ".gz" * pack)).write_bytes(
+                gzip.compress(content, mtime=0) if pack else content
+            )

@@ -83,7 +83,7 @@ def test_emnist_is_turned_upright(data_folder: Path, pack: bool) -> None:
     }
     with zipfile.ZipFile(raw / "gzip.zip", "w") as archive:
         for name, content in files.items():
-            archive.writestr(f"gzip/{name}.gz", gzip.compress(content))
+            archive.writestr(f"gzip/{name}.gz", gzip.compress(content, mtime=0))
     if not pack:
         (raw / "gzip.zip").unlink()
         for name, content in files.items():

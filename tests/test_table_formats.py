@@ -43,12 +43,12 @@ from aecore.data.tables.files import is_table_file, open_table
         ("table.all-data", PLAIN.encode()),
         ("table", PLAIN.encode()),
         ("tabs.xls", PLAIN.replace(",", "\t").encode()),
-        ("table.csv.gz", gzip.compress(PLAIN.encode())),
-        ("packed.csv", gzip.compress(PLAIN.encode())),
+        ("table.csv.gz", gzip.compress(PLAIN.encode(), mtime=0)),
+        ("packed.csv", gzip.compress(PLAIN.encode(), mtime=0)),
         ("table.bz2", bz2.compress(PLAIN.encode())),
         ("table.zip", pack({"train.csv": PLAIN})),
         ("table.zip", pack({"in/train.csv": PLAIN, "__MACOSX/._train.csv": "", "README.txt": "x"})),
-        ("table.zip", pack({"train.csv.gz": gzip.compress(PLAIN.encode())})),
+        ("table.zip", pack({"train.csv.gz": gzip.compress(PLAIN.encode(), mtime=0)})),
     ],
 )
 def test_a_table_is_known_by_what_it_holds(tmp_path, name, content):
@@ -64,7 +64,9 @@ def test_an_archive_of_several_tables_or_of_more_is_no_table(tmp_path):
             write_file(tmp_path, pack({"l.csv": PLAIN, member: b"x"}), "p.zip")
         )
     assert not is_table_file(write_file(tmp_path, b"\x93NUMPY", "x.npy"))
-    assert not is_table_file(write_file(tmp_path, gzip.compress(b"\0\0\x08\x03"), "idx3-ubyte.gz"))
+    assert not is_table_file(
+        write_file(tmp_path, gzip.compress(b"\0\0\x08\x03", mtime=0), "idx3-ubyte.gz")
+    )
     assert not is_table_file(tmp_path) and not is_table_file(tmp_path / "none.csv")
 
 
@@ -76,11 +78,11 @@ def test_what_grows_when_it_is_unpacked_is_refused_before_it_fills_the_memory(
     monkeypatch.setattr("aecore.data.tables.bounds.allowed_data_bytes", lambda: 1_000_000)
     sheet = make_workbook([["a"], *([i] for i in range(30_000))])
     for name, content in (
-        ("bomb.csv.gz", gzip.compress(text.encode())),
+        ("bomb.csv.gz", gzip.compress(text.encode(), mtime=0)),
         ("bomb.zip", pack({"a.csv": text})),
-        ("bomb.zip", pack({"a.csv.gz": gzip.compress(text.encode())})),
+        ("bomb.zip", pack({"a.csv.gz": gzip.compress(text.encode(), mtime=0)})),
         ("bomb.xlsx", sheet),
-        ("bomb.gz", gzip.compress(sheet + bytes(2_000_000))),
+        ("bomb.gz", gzip.compress(sheet + bytes(2_000_000), mtime=0)),
     ):
         assert "more than the limit" in get_refusal(write_file(tmp_path, content, name))
 
