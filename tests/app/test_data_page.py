@@ -44,7 +44,7 @@ def read_kinds(app):
 
 def count_parses(monkeypatch):
     """Returns the names of the files that are parsed from now on."""
-    from aecore.data import tables
+    from aecore.data.tables import reading as tables
 
     parsed, open_table = [], tables.open_table
     monkeypatch.setattr(tables, "open_table", lambda p: parsed.append(p.name) or open_table(p))

@@ -210,7 +210,27 @@ def test_inside_a_frame_of_another_site_data_are_brought_as_well(own_page, app, 
     frame = own_page.frame_locator("iframe")
     frame.locator("input[type=file]").set_input_files(cancer(tmp_path / "framed.csv"))
     frame.get_by_text("Training examples").wait_for()
-    frame.get_by_text("30 columns").first.wait_for()
+    frame.get_by_text("Inputs: 30 of 31 columns").wait_for()
+
+
+def test_a_folder_is_dropped_as_it_is(page, app, tmp_path):
+    for kind in ("cat", "dog"):
+        for i in range(4):
+            path = tmp_path / "pets" / kind / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((16, 16), 40 * i, np.uint8)).save(path)
+    (tmp_path / "pets" / "film.mov").write_bytes(b"film")
+    go(page, f"{app}/data")
+    box = page.locator(".zone").bounding_box()
+    data = {"items": [], "files": [str(tmp_path / "pets")], "dragOperationsMask": 1}
+    client = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": box["x"] + 40, "y": box["y"] + 20, "data": data}
+        client.send("Input.dispatchDragEvent", event)
+    page.get_by_text("1 file of another kind was left out: film.mov").wait_for()
+    classes = page.get_by_test_id("stMetric").filter(has_text="Classes")
+    assert classes.get_by_test_id("stMetricValue").inner_text() == "2"
+    whole(page, "folder-data")
 
 
 def test_what_is_too_large_is_refused_before_it_is_sent(page, app, tmp_path):

@@ -35,8 +35,8 @@ PIECES_A_SECOND = 40  # of up to 256 kB, of all uploads together; each holds up 
 
 LEFT_OUT_KEY = "own_left_out"  # of what is said of files that were not sent
 OWN_KINDS = (
-    "Pictures (also .heic) or a .zip of them; a table: .csv, .tsv, .xlsx, .parquet; arrays: .npz, "
-    ".npy"
+    "Pictures (also .heic), a folder or .zip of them; a table: .csv, .tsv, .xlsx, .parquet; "
+    "arrays: .npz, .npy"
 )
 
 uploader_component = register_component("own_data", Path(__file__).with_suffix(".js"))
