@@ -178,7 +178,7 @@ def test_ones_own_colour_pictures_are_ranked_by_their_names(
 ):
     trained("vanilla")
     files = {f"pet{i}.png": encode_picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(12)}
-    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
+    one = bring_data("pets.zip", pack_zip(files))
     app = open_page("apply_anomaly.py", inputs=one.token)
     assert not app.exception and not app.error
     assert re.search(r"\*\*pet\d+\.png\*\*: score", read_texts(app))

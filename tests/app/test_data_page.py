@@ -195,7 +195,7 @@ def test_pictures_are_shown_and_resized_on_request(open_page, tmp_path):
     names = [f"{kind}/{i}.png" for kind in "ab" for i in range(6)]
     pictures = dict.fromkeys(names, encode_picture("RGB", (40, 40)))
     pictures["a/wide.png"] = encode_picture("RGB", (90, 40))
-    one = bring_data("pets.zip", pack_zip(tmp_path, pictures).read_bytes())
+    one = bring_data("pets.zip", pack_zip(pictures))
     app = open_page("data.py", own=one.token)
     assert not app.exception and app.image and "32 x 32" in [metric.value for metric in app.metric]
     size = next(box for box in app.selectbox if box.label == "Size")

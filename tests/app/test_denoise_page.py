@@ -72,7 +72,7 @@ def test_runs_of_another_size_are_left_out_with_a_word(open_page, trained):
 def test_ones_own_colour_pictures_are_made_to_fit(open_page, trained, no_shipped, tmp_path):
     trained()
     files = {f"{i}.png": encode_picture("RGB", (20, 20), (250, i * 9, 10)) for i in range(9)}
-    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
+    one = bring_data("pets.zip", pack_zip(files))
     app = open_page("apply_denoise.py", inputs=one.token)
     assert not app.exception and not app.error
     assert (
@@ -88,7 +88,7 @@ def test_own_pictures_that_cannot_be_read_give_way_to_the_test_set(
     trained()
     one = bring_data(
         "pets.zip",
-        pack_zip(tmp_path, {"1.png": encode_picture(), "2.png": encode_picture()}).read_bytes(),
+        pack_zip({"1.png": encode_picture(), "2.png": encode_picture()}),
     )
     one.source.write_bytes(b"torn")
     app = open_page("apply_denoise.py", inputs=one.token)

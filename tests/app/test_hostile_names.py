@@ -51,10 +51,10 @@ class HostileWorld:
     """A table and pictures with hostile names, and a run on each, in a folder of their own."""
 
     def __init__(self, folder):
-        table, zipped = make_hostile_table(), pack_zip(folder, make_hostile_pictures())
+        table, zipped = make_hostile_table(), pack_zip(make_hostile_pictures())
         self.sets = {
             "table": bring_hostile_data(f"{FILE_NAME}.csv", table.encode()),
-            "pictures": bring_hostile_data(f"{FILE_NAME}.zip", zipped.read_bytes()),
+            "pictures": bring_hostile_data(f"{FILE_NAME}.zip", zipped),
         }
         self.runs = {kind: train_hostile_run(kind, upload) for kind, upload in self.sets.items()}
 

@@ -95,7 +95,7 @@ def test_ink_is_placed_in_the_middle_at_the_size_of_mnist():
 def test_ones_own_pictures_are_searched_with_their_names(trained, no_shipped, open_page, tmp_path):
     trained("vanilla")
     files = {f"pet{i}.png": encode_picture("L", (8, 8), i * 20) for i in range(12)}
-    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
+    one = bring_data("pets.zip", pack_zip(files))
     app = open_page("apply_search.py", inputs=one.token, collection="the inputs", number="4")
     assert not app.exception and not app.error
     assert "Query: pet2.png" in read_texts(app) and "among the 12 of the pets.zip" in read_texts(
@@ -177,7 +177,7 @@ def test_two_good_pictures_beside_two_bad_ones_are_searched_without_a_librarys_s
     trained("vanilla")
     good = [encode_picture("L", (8, 8), shade) for shade in (20, 200)]
     files = {"1.png": good[0], "2.png": good[1], "3.png": good[0][:50], "4.png": b"no picture"}
-    one = bring_data("pets.zip", pack_zip(tmp_path, files).read_bytes())
+    one = bring_data("pets.zip", pack_zip(files))
     for number in ("0", "1"):
         app = open_page("apply_search.py", inputs=one.token, collection="the inputs", number=number)
         assert not app.exception and not app.error
