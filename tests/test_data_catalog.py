@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torchvision.datasets import EMNIST, MNIST, SVHN
 
-from aecore.data.catalog import CATALOG
+from aecore.data.catalog import CATALOG, have_same_examples
 from aecore.data.datasets import load_dataset
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
@@ -39,3 +39,11 @@ def test_the_memory_limit_is_read_when_it_is_used(tmp_path, monkeypatch) -> None
     monkeypatch.setenv("AECORE_MAX_DATA_GB", "1e-6")
     with pytest.raises(DataError, match="more than the limit of 1e-06 GB"):
         load_dataset(DataConfig(name=str(path)))
+
+
+def test_known_sets_are_the_same_whatever_a_run_says_of_own_files():
+    earlier = DataConfig(name="mnist", missing="refuse", side=None)
+    assert have_same_examples(earlier, DataConfig(name="mnist"))
+    assert not have_same_examples(earlier, DataConfig(name="mnist", split_seed=1))
+    assert not have_same_examples(DataConfig(name="a.csv", label="x"), DataConfig(name="a.csv"))
+    assert not have_same_examples(None, None)

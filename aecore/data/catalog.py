@@ -10,10 +10,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aecore.data import catalog_files, catalog_readers, embedded
 from aecore.data.catalog_files import CatalogFile
 from aecore.data.raw import DataKind, RawData
+
+if TYPE_CHECKING:
+    from aecore.model.config import DataConfig
 
 
 def data_folder() -> Path:
@@ -209,3 +213,23 @@ _MANIFOLDS = (
 CATALOG: dict[str, CatalogEntry] = {
     entry.name: entry for entry in (*_IMAGES, *_TABLES, *_MANIFOLDS)
 }
+
+OWN_FILE_FIELDS = {
+    "label",
+    "columns",
+    "inference",
+    "pixels",
+    "missing",
+    "unusable",
+    "side",
+    "greys",
+    "split_by",
+}  # of DataConfig: they say how a file of one's own is read
+
+
+def have_same_examples(first: DataConfig | None, second: DataConfig | None) -> bool:
+    """Return True where two runs have the same examples, divided alike; False without data."""
+    if first is None or second is None or first.name != second.name:
+        return False
+    ignored = OWN_FILE_FIELDS if first.name in CATALOG else set()
+    return first.model_dump(exclude=ignored) == second.model_dump(exclude=ignored)

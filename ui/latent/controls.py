@@ -11,6 +11,7 @@ import torch
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.latent import Projection, order_dimensions
+from aecore.data.catalog import have_same_examples
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from ui.kit.cache import MAP_POINTS
@@ -143,7 +144,7 @@ def choose_second_run(run: Run, container: DeltaGenerator) -> Run | None:
     ids = [
         other.id
         for other in runs.values()
-        if other.id != run.id and other.config().data == run.config().data
+        if other.id != run.id and have_same_examples(other.config().data, run.config().data)
     ]
     if st.session_state.get("beside") not in (None, *ids):
         del st.session_state["beside"]
