@@ -59,3 +59,12 @@ def _check_classes(labels: Array, name: str, is_guess: bool) -> Array:
         f"{name} has {different:,} different values for {len(labels):,} examples, which are "
         "hardly classes. Save fewer kinds of labels."
     )
+
+
+def name_classes(labels: Array, names: Array) -> Array:
+    """Return whole numbers from 0 on as the names (K,) of their classes; others as they are."""
+    if labels.dtype.kind not in "iub" or not len(labels):
+        return labels
+    if labels.min() < 0 or labels.max() >= len(names):
+        return labels
+    return names[labels.astype(np.int64)]
