@@ -64,7 +64,7 @@ def test_parts_are_joined_in_order_and_the_test_part_stays_apart(tmp_path, names
 def test_classes_are_called_by_the_list_of_their_names(tmp_path, name):
     raw = read(tmp_path, x=X, y=Y, **{name: np.array(["no", "yes", "perhaps"])})
     assert list_labels(raw) == [("no", "yes", "perhaps")[label] for label in Y]
-    assert f"named by `{name}`" in say(raw) and "Left out" not in say(raw)
+    assert f"Classes are named by `{name}`" in say(raw) and "Left out" not in say(raw)
 
 
 def test_labels_of_ones_and_zeros_are_said_to_be_one_hot(tmp_path):

@@ -219,18 +219,17 @@ def _make_raw_from_parts(
     labels = _join_labels(plan, parts, file_name, notes)
     if len(parts) > 1:
         notes += _describe_division(plan, parts, file_name)
+    if labels is not None and class_names is not None:
+        told = f"`{class_names}` in {file_name}"
+        labels, note = name_classes(labels, arrays[class_names], told)
+        notes.append(note)
     raw = make_raw_from_examples(x, f"`{plan[0].examples}` in {file_name}", notes)
     if len(parts) > 1:
         raw = raw._replace(train_count=len(x) - len(parts[-1].x))
     if labels is None:
         return raw
-    named = labels if class_names is None else name_classes(labels, arrays[class_names])
-    if named is not labels:
-        note = f"Classes of {file_name} are named by `{class_names}`."
-    else:
-        note = f"`{class_names}` in {file_name} does not name each class: left out."
-    y, classes = index_labels(named)
-    return raw._replace(y=y, classes=classes, notes=(*raw.notes, *([note] if class_names else [])))
+    y, classes = index_labels(labels)
+    return raw._replace(y=y, classes=classes)
 
 
 def _load_part(
