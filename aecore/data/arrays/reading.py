@@ -39,13 +39,6 @@ MAX_ARRAYS = 1000  # arrays in an archive
 PLAIN_NAMES = ("x", "y", "x_test", "y_test", "X", "Y")  # which need no word on what they are
 
 
-class ReadPart(NamedTuple):
-    """The examples of one part of an archive, as they are in the file, and their labels."""
-
-    x: Array
-    labels: Array | None
-
-
 def read_npz(path: Path, allow_missing: bool = False) -> RawData:
     """Read the examples of a .npz and, where there are any, their labels and their own division.
 
