@@ -141,3 +141,11 @@ def test_heads_must_cover_the_features_of_a_table():
         parse_options(ModelConfig, values)
     with pytest.raises(ConfigError, match="mixed likelihood is for tables"):
         parse_options(ModelConfig, {"input_shape": (1, 8, 8), "likelihood": {"kind": "mixed"}})
+
+
+def test_a_saved_model_comes_back_with_its_columns(tmp_path):
+    config = ModelConfig(input_shape=(FEATURES,), scaling="standard", likelihood=Mixed(heads=HEADS))
+    model, x = Autoencoder(config).eval(), torch.randn(5, FEATURES)
+    model.save(tmp_path)
+    again = Autoencoder.load(tmp_path)
+    torch.testing.assert_close(again.reconstruct(x), model.reconstruct(x))

@@ -122,12 +122,12 @@ class MixedLikelihood(Likelihood):
         super().__init__()
         self.options, self.features = options, features
         self.heads = options.list_heads(features)
-        self.column_of = [j for j, head in enumerate(self.heads) for _ in range(head.features)]
+        column_of = [j for j, head in enumerate(self.heads) for _ in range(head.features)]
         self.has_spread = options.numbers == "student_t"
         for name, kind in KIND_OF_BUFFER.items():
-            self._keep(name, torch.tensor(find_features(self.heads, kind), dtype=torch.long))
+            self._keep(name, make_places(find_features(self.heads, kind)))
         self._keep("word_places", make_word_places(self.heads))
-        self._keep("owners", torch.tensor(self.column_of, dtype=torch.long))
+        self._keep("owners", make_places(column_of))
         self.register_buffer("shift", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         if self.has_spread:
@@ -311,15 +311,20 @@ KIND_OF_BUFFER: dict[str, HeadKind] = {
 }
 
 
+def make_places(places: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    """Return places as a tensor that holds them also in a model without memory, to be loaded."""
+    return torch.tensor(places, dtype=torch.long, device="cpu")
+
+
 def make_word_places(heads: Sequence[Head]) -> Tensor:
     """Return which words each column of words has, (columns, most words), padded by their count."""
     counts = [head.features for head in heads if head.kind == "category"]
-    places = torch.full((len(counts), max(counts, default=0)), sum(counts))
-    start = 0
-    for row, count in enumerate(counts):
-        places[row, :count] = torch.arange(start, start + count)
+    rows, start = [], 0
+    for count in counts:
+        padding = [sum(counts)] * (max(counts) - count)
+        rows.append([*range(start, start + count), *padding])
         start += count
-    return places
+    return make_places(rows).reshape(len(counts), max(counts, default=0))
 
 
 def make_steps(ranks: int) -> nn.Parameter:
