@@ -9,7 +9,8 @@ from torch import distributions as exact
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig, parse_options
-from aecore.model.parts.mixed_likelihood import Head, Mixed, make_cuts
+from aecore.model.parts.distributions import make_cuts
+from aecore.model.parts.mixed_likelihood import Head, Mixed
 
 HEADS = (
     Head(kind="category", features=3),
