@@ -17,8 +17,8 @@ and a step is one of
     activation      kind; of the `first` values alone where that is given
     take            the `first` values
     columns         means of mixed columns: a softmax over each of `words` [from, to], a sigmoid of
-                    `flags`, rates of `counts` {place, shift, scale}, expected ranks of `ordered`
-                    {place, cuts, shift, scale}
+                    `flags` {place, shift, scale}, rates of `counts`, and expected ranks of
+                    `ordered` {..., cuts}
     scale           x -> x * scale + shift
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]

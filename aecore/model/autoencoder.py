@@ -117,7 +117,9 @@ class Autoencoder(nn.Module):
         `kl_weight` is the factor of the KL term while it fades in.
         """
         observed, x = self.observed(x), self.to_scaled(x)
-        noisy = self.config.corruption(x) if self.training and self.config.corruption else x
+        noisy = x
+        if self.training and self.config.corruption:
+            noisy = self.config.corruption(x, self.likelihood.owners)
         features = self.encoder(noisy)
         # under autocast layers give half precision: too coarse for losses
         h = self.activate(features.out.to(x.dtype))

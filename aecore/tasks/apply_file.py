@@ -155,7 +155,10 @@ class FileApplication:
         return brought
 
     def make_columns(self, arrays: dict[str, Array]) -> dict[str, Array]:
-        """Returns the output as columns (n,) by their names."""
+        """Returns the output as columns (n,) by their names; words as words."""
+        from aecore.data.tables.cells import decode_columns
+        from aecore.data.tables.columns import list_column_slices
+
         if self.output == "codes":
             return {f"z{i}": column for i, column in enumerate(arrays["codes"].T)}
         if self.output == "scores":
@@ -163,6 +166,8 @@ class FileApplication:
             if arrays["residuals"].ndim > 2:
                 return scores
             return scores | name_odd_columns(arrays["residuals"], self.columns)
+        if len(self.columns) > len(list_column_slices(self.schema)) > 0:
+            return decode_columns(self.schema, arrays[self.output])
         return dict(zip(self.columns, arrays[self.output].T, strict=True))
 
 

@@ -104,7 +104,7 @@ function columns(x, { words, flags, counts, ordered }) {
     for (let i = from; i < to; i++) total += x[i] = Math.exp(x[i] - largest);
     for (let i = from; i < to; i++) x[i] /= total;
   }
-  for (const i of flags) x[i] = sigmoid(x[i]);
+  for (const { place, shift, scale } of flags) x[place] = (sigmoid(x[place]) - shift) / scale;
   for (const { place, shift, scale } of counts) x[place] = (Math.exp(Math.min(x[place], 20)) - shift) / scale;
   for (const { place, cuts, shift, scale } of ordered) {
     const rank = cuts.reduce((sum, cut) => sum + sigmoid(x[place] - cut), 0);

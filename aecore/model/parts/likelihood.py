@@ -103,6 +103,12 @@ class StudentT(LikelihoodBase):
 class Likelihood(nn.Module):
     """The cross-entropy, and the base of the others: they override what differs."""
 
+    owners: Tensor | None  # (features,) the column of each, where columns have several
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("owners", None, persistent=False)
+
     def mean(self, logits: Tensor) -> Tensor:
         """Return the reconstruction in the network's units: here a probability for each pixel."""
         return logits.sigmoid()

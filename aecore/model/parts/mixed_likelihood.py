@@ -46,8 +46,9 @@ class Head(Options):
 class Mixed(LikelihoodBase):
     """-ln p(x|z) = sum over columns of -ln p(x_j|z), each column with a distribution of its kind.
 
-    Features of words are ones and zeros, an ordered category is its rank. Without heads, every
-    feature is a number.
+    Features of words are ones and zeros, an ordered category is its rank. A missing word is all
+    zeros to the encoder, other missing cells are their column's mean. Without heads, every feature
+    is a number.
     """
 
     kind: Literal["mixed"] = "mixed"
@@ -90,8 +91,7 @@ class Mixed(LikelihoodBase):
 
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are ones and zeros, which are not scaled."""
-        heads = self.list_heads(features)
-        return sorted(find_features(heads, "category") + find_features(heads, "boolean"))
+        return find_features(self.list_heads(features), "category")
 
 
 def find_features(heads: Sequence[Head], kind: HeadKind) -> list[int]:
@@ -116,8 +116,8 @@ class MixedLikelihood(Likelihood):
     words: Tensor
     flags: Tensor
     counted: Tensor
-    owners: Tensor  # (features,) the column of each
-    shift: Tensor  # (features,) of the scaling: ranks and counts are whole in the data's units
+    owners: Tensor
+    shift: Tensor  # (features,) of the scaling: flags, ranks and counts count in the data's units
     scale: Tensor
 
     def __init__(self, options: Mixed, features: int):
@@ -155,7 +155,7 @@ class MixedLikelihood(Likelihood):
             mean[..., self.words] = self.word_columns.log_probabilities(
                 logits[..., self.words]
             ).exp()
-        mean[..., self.flags] = logits[..., self.flags].sigmoid()
+        mean[..., self.flags] = self.to_network(logits[..., self.flags].sigmoid(), self.flags)
         mean[..., self.counted] = self.to_network(self.log_rate(logits).exp(), self.counted)
         for place, steps in zip(self.ordered, self.steps, strict=True):
             above = (logits[..., place, None] - make_cuts(steps)).sigmoid()
@@ -172,7 +172,7 @@ class MixedLikelihood(Likelihood):
         step = {
             "op": "columns",
             "words": [[part.start, part.stop] for head, part in slices if head.kind == "category"],
-            "flags": self.flags.tolist(),
+            "flags": [describe_units(place) for place in self.flags.tolist()],
             "counts": [describe_units(place) for place in self.counted.tolist()],
             "ordered": [
                 {**describe_units(place), "cuts": make_cuts(steps).tolist()}
@@ -185,7 +185,7 @@ class MixedLikelihood(Likelihood):
         """Return logits with about this mean; ordered categories begin at their middle."""
         logits = mean.clone()
         logits[..., self.words] = mean[..., self.words].clamp(min=1e-3).log()
-        logits[..., self.flags] = inverse_sigmoid(mean[..., self.flags])
+        logits[..., self.flags] = inverse_sigmoid(self.to_data(mean, self.flags))
         counts = self.to_data(mean, self.counted)
         logits[..., self.counted] = counts.clamp(min=1e-3).log()
         logits[..., self.ordered] = 0
@@ -220,7 +220,8 @@ class MixedLikelihood(Likelihood):
             losses.append((self.words, nats))
         if len(self.flags):
             flags = logits[..., self.flags]
-            losses.append((self.flags, F.softplus(flags) - x[:, self.flags] * flags))
+            nats = F.softplus(flags) - self.to_data(x, self.flags) * flags
+            losses.append((self.flags, nats))
         if len(self.counted):
             counts = self.to_data(x, self.counted).round().clamp(min=0)
             losses.append((self.counted, self.count_losses(self.log_rate(logits), counts)))
@@ -250,7 +251,8 @@ class MixedLikelihood(Likelihood):
     def sample(self, logits: Tensor) -> Tensor:
         sample = self.mean(logits)
         sample[..., self.numbers] = self.sample_numbers(logits)
-        sample[..., self.flags] = sample[..., self.flags].bernoulli()
+        flags = logits[..., self.flags].sigmoid().bernoulli()
+        sample[..., self.flags] = self.to_network(flags, self.flags)
         rate = self.log_rate(logits).exp()
         dispersion = self.log_dispersion if self.is_dispersed else None
         sample[..., self.counted] = self.to_network(draw_counts(rate, dispersion), self.counted)
