@@ -34,7 +34,7 @@ SAMPLE_LETTERS = 4_000_000
 SAMPLE_LINES = 500
 MIN_DECIMAL_ROWS = 20  # that show that a column is of numbers
 DECIMAL = re.compile(r"[+-]?\d+\.\d+")
-CSV_BLOCK_BYTES = 1 << 23
+CSV_BLOCK_BYTES = 1 << 22
 BATCH_CELLS = 500_000
 
 
@@ -143,6 +143,7 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
             )
     except pa.ArrowInvalid:
         return None
+    pa.default_memory_pool().release_unused()  # what the reader of blocks needed
     numbers = (table[i] for i in layout.decimals)
     return table if all(pc.all(pc.is_finite(column)).as_py() for column in numbers) else None
 
