@@ -16,11 +16,12 @@ from aecore.data.tables.column_dates import looks_like_days, parse_dates_of_word
 from aecore.data.tables.column_keys import INDEX_NAME, KEY_NAME, MAX_WORDS, find_key_reason, is_time
 from aecore.data.tables.column_numbers import (
     describe_precision,
+    describe_suspected_mark,
     finish_number_words,
     read_number_words,
 )
 from aecore.data.tables.column_reading import read_column
-from aecore.data.tables.column_values import ReadColumn, leave_out
+from aecore.data.tables.column_values import ReadColumn, join_notes, leave_out
 from aecore.data.tables.column_words import Words, count_words, drop_empty_cells, quote_few
 from aecore.data.tables.number_cells import (
     LONG_KEY,
@@ -178,6 +179,8 @@ def check_numbers(column: ReadColumn, cells: PlainCells) -> ReadColumn:
     """Return numbers as they are, or as dates, keys or a constant where they are that."""
     if find_only_value(column.values) is not None:
         return _check_constant(column, cells)
+    suspicion = describe_suspected_mark(column.name, column.values)
+    column = column._replace(note=join_notes(column.note, suspicion))
     if column.values.type != "int64" or cells.is_measured or column.options.unit:
         return column
     if is_time(column.name, column.values):
