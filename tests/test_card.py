@@ -108,6 +108,27 @@ def test_whatever_was_set_is_in_the_command(
     assert typed(format_train_command(config, "image")) == config
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"likelihood.numbers": "student_t"}, {"likelihood.kind": "gaussian"}],
+    ids=["as planned", "other numbers", "no heads"],
+)
+@pytest.mark.parametrize("variant", ["vae", "linear"])
+def test_the_columns_of_a_table_are_known_from_it_and_in_no_command(
+    variant: str, changes: dict[str, Any], typed: Any, tmp_path: Any
+) -> None:
+    if variant == "linear" and "likelihood.numbers" in changes:
+        changes = {"likelihood.variance": 0.3}
+    path = tmp_path / "words.csv"
+    path.write_text("state,load\n" + "on,1.5\noff,2.5\nidle,0.25\n" * 9)
+    config = plan_run(variant, str(path), settings=changes)
+    line = format_train_command(config, "table")
+    assert "heads" not in line and typed(line) == config
+    card = format_card(config, {})
+    assert "Head" not in card
+    assert ("heads 1 category, 1 number" in card) == (config.model.likelihood.kind == "mixed")
+
+
 def test_a_code_of_another_size_is_set_by_its_own_flag(typed: Any) -> None:
     config = plan_run("k-sparse", "digits", latent_dim=12)
     line = format_train_command(config, "image")

@@ -11,10 +11,14 @@ from aecore.analysis.metrics import evaluate_model
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.data.tables.cells import describe_cells
+from aecore.explorer.packs import MapInputs, encode_model_pack
 from aecore.model.autoencoder import Autoencoder
+from aecore.model.export import export_model
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
+from ui.compare.differences import tabulate_differences
+from ui.compare.tables import make_comparison_key
 
 LEVELS = {"off": 0, "idle": 1, "active": 5}
 SETTINGS = {
@@ -76,10 +80,21 @@ def test_numbers_alone_keep_their_likelihood(tmp_path):
     assert plan_run("vae", str(tmp_path / "numbers.csv")).model.likelihood.kind == "gaussian"
 
 
-@pytest.mark.parametrize(("variant", "epochs"), [("vanilla", 40), ("vae", 120)])
-def test_a_model_learns_which_word_goes_with_which_number(file, tmp_path, variant, epochs):
-    settings = {"training.lr": 3e-3, "latent_dim": 4}
-    run = train(file, tmp_path, variant, epochs, **settings)
+@pytest.fixture(scope="module")
+def vanilla(file, tmp_path_factory):
+    settings = {"training.lr": 1e-2, "latent_dim": 4}
+    return train(file, tmp_path_factory.mktemp("vanilla"), "vanilla", 20, **settings)
+
+
+@pytest.fixture(scope="module")
+def vae(file, tmp_path_factory):
+    settings = {"training.lr": 2e-2, "latent_dim": 4}
+    return train(file, tmp_path_factory.mktemp("vae"), "vae", 40, **settings)
+
+
+@pytest.mark.parametrize("variant", ["vanilla", "vae"])
+def test_a_model_learns_which_word_goes_with_which_number(request, variant):
+    run = request.getfixturevalue(variant)
     model, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
     known = x[~x.isnan().any(1)]
     rebuilt = model.reconstruct(known)
@@ -102,20 +117,18 @@ def test_cells_are_told_in_words(file):
     assert describe_cells(schema, np.array([0, 0, 1.0, *features[3:]]))["state"] == "off"
 
 
-def test_reconstructions_are_written_as_words_with_their_probability(file, tmp_path, capsys):
-    run = train(file, tmp_path, "vae", epochs=2)
+def test_reconstructions_are_written_as_words_with_their_probability(vae, file, tmp_path, capsys):
     out = tmp_path / "out.csv"
-    arguments = ["apply", run.path, file, "--to", out, "--what", "reconstructions"]
+    arguments = ["apply", vae.path, file, "--to", out, "--what", "reconstructions"]
     assert main([str(argument) for argument in arguments]) == 0, capsys.readouterr().err
     written = pd.read_csv(out)
     assert set(written["state"]) <= set(LEVELS) and written["state_probability"].between(0, 1).all()
     assert set(written["size"]) <= {"small", "medium", "large"} and len(written) == 400
 
 
-def test_errors_are_told_by_kind_of_column(file, tmp_path):
-    run = train(file, tmp_path, "vanilla", 40, **{"training.lr": 3e-3, "latent_dim": 4})
-    metrics = run.test_metrics()
-    model, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
+def test_errors_are_told_by_kind_of_column(vanilla):
+    metrics = vanilla.test_metrics()
+    model, x = Autoencoder.load(vanilla.path), load_dataset(vanilla.config().data).test.x
     known = x[~x.isnan().any(1)]
     guess = model.reconstruct(known)
     wrong = (guess[:, :3].argmax(1) != known[:, :3].argmax(1)).float()
@@ -125,3 +138,42 @@ def test_errors_are_told_by_kind_of_column(file, tmp_path):
     scaled = ((guess - known) / model.scale)[:, [3, 5, 6]].square().mean().item()
     assert whole["number_se"] == pytest.approx(scaled, rel=1e-4)
     assert {"wrong_words", "number_se"} <= set(metrics)
+
+
+def test_pages_plan_by_the_same_traits_as_the_command_line(file):
+    config = plan_run("vae", str(file), settings=SETTINGS)
+    assert load_dataset(config.data).traits.heads == config.model.likelihood.heads
+
+
+def test_a_flag_that_was_never_seen_counts_as_true(file):
+    config = plan_run("vae", str(file), settings=SETTINGS).model
+    model = Autoencoder(config)
+    rows = torch.tensor([[0, 0, 1, 5, 1, 4, 3, 1], [0, 0, 1, 5, 1, 4, 3, 7]]).float()
+    logits = torch.full((2, 8), 9.0)
+    nats = model.likelihood.column_losses(logits, model.to_scaled(rows))[:, 5]
+    assert nats[0] == nats[1] >= 0
+
+
+def test_a_stopped_run_goes_on_and_leaves_the_house(file, tmp_path):
+    settings = {"likelihood.counts": "negative_binomial", "likelihood.numbers": "student_t"}
+    config = plan_run("iwae", str(file), settings={**SETTINGS, **settings, "training.epochs": 3})
+    run = create_run(config, tmp_path / "run")
+    list(fit(run, stop=lambda: len(run.epochs()) == 1))
+    assert len(run.epochs()) == 1
+    list(fit(run))
+    assert len(run.epochs()) == 3
+    model, data = Autoencoder.load(run.path), load_dataset(run.config().data)
+    assert max(export_model(model, "onnx", tmp_path / "onnx").values()) < 1e-4
+    bounds = evaluate_model(model, data.test.x, samples=20)
+    assert 0 < bounds["iwae_bound"] < bounds["nll_bound"]
+    z = model.encode(data.test.x).numpy()
+    pack = encode_model_pack(model, MapInputs(data, "test", z, np.zeros(len(z))))
+    assert b'\\"kind\\": \\"category\\"' in pack and b'\\"op\\": \\"columns\\"' in pack
+
+
+def test_runs_that_scale_words_otherwise_are_not_compared_by_squared_error(file):
+    a, b = (plan_run(name, str(file), settings=SETTINGS) for name in ("vae", "linear"))
+    assert make_comparison_key(a) != make_comparison_key(b)
+    rows = tabulate_differences({"a": a, "b": b})
+    told = "1 boolean, 1 category, 1 count, 2 number, 1 ordered"
+    assert rows.loc["model.likelihood.heads", "a"] == told

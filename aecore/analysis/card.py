@@ -15,6 +15,7 @@ from aecore.errors import ConfigError
 from aecore.files import LIBRARY
 from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
+from aecore.model.parts.head_kinds import count_kinds
 from aecore.model.variants import VARIANTS
 from aecore.names import clean_name, escape_markdown
 from aecore.runs.foreign import name_data
@@ -157,6 +158,8 @@ def format_parts_table(config: RunConfig) -> str:
 def format_part_options(part: Options) -> str:
     """Returns the options of a part with their values, in one cell of a table."""
     values = part.model_dump(mode="json", exclude={"kind"})
+    if "heads" in values:
+        values["heads"] = count_kinds(values["heads"])
     return ", ".join(
         f"{name} {escape_markdown(json.dumps(value).strip(chr(34)))}"
         for name, value in values.items()
@@ -168,6 +171,8 @@ def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> s
     data = f"the test split of {escape_markdown(name_data_set(config))}"
     measured_on = data if config.data else "test data"
     units = "pixels in [0, 1]" if config.model.scaling == "none" else "scaled columns"
+    if config.model.likelihood.find_unscaled(config.model.features):
+        units = "scaled numbers and the probabilities of words"
     higher = [METRICS[name].label for name in metrics if METRICS[name].direction > 0]
     tail = f", of {' and '.join(higher)} higher" if higher else ""
     lines = ["| metric | value | what it is |", "|---|---|---|"]

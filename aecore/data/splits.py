@@ -61,11 +61,16 @@ class Dataset:
     @cached_property
     def traits(self) -> RowTraits:
         """What a model of these rows must be prepared for; nothing special for images."""
-        from aecore.model.scaling import RowTraits, describe_rows
+        from aecore.data.tables.columns import list_heads
+        from aecore.model.scaling import RowTraits, describe_rows, find_binary_columns
 
         if self.kind == "image":
             return RowTraits()
-        return describe_rows(self.train.x, self.test.x, is_part=self.stored is not None)
+        traits = describe_rows(self.train.x, self.test.x, is_part=self.stored is not None)
+        if not self.schema:
+            return traits
+        binary = find_binary_columns(self.train.x).tolist()
+        return traits._replace(heads=list_heads(self.schema, binary))
 
     @property
     def count(self) -> int:

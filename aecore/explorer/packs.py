@@ -21,6 +21,7 @@ from aecore.analysis.bounds import is_variational
 from aecore.analysis.chunks import CHUNK_ROWS
 from aecore.analysis.latent import Plane
 from aecore.data.splits import Dataset, Split, as_float
+from aecore.data.tables.cells import list_drawn_cells
 from aecore.errors import ConfigError
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import (
@@ -110,7 +111,13 @@ def encode_model_pack(
         arrays["ground"] = dataset.train.x[:GROUND_POINTS].numpy().astype(np.float32)
     elif kind == "table":
         arrays |= pack_column_limits(dataset.train.x)
-    meta = {"token": token, "network": network, "kind": kind, "columns": list(dataset.columns)}
+    meta = {
+        "token": token,
+        "network": network,
+        "kind": kind,
+        "columns": list(dataset.columns),
+        "cells": list_drawn_cells(dataset.schema),
+    }
     return encode_pack(arrays, meta)
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from aecore.data.catalog import CATALOG
+from aecore.data.tables.columns import list_heads
 from aecore.errors import ConfigError
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.parts.base import Options
+from aecore.model.parts.mixed_likelihood import Mixed
+from aecore.model.scaling import RowTraits
 from aecore.model.variants import configure
 
 RECIPE_PARTS = ("corruption", "network", "bottleneck", "likelihood")
@@ -31,16 +35,32 @@ def format_train_command(config: RunConfig, kind: str) -> str:
             "This model has no data and training settings, so no command trains it again."
         )
     model = config.model
-    base = configure(model.variant, model.input_shape, kind=kind)
+    plan_base = partial(
+        configure, model.variant, model.input_shape, kind=kind, traits=list_column_traits(config)
+    )
+    base = plan_base()
     words = ["python", "-m", "aecore", "train", model.variant]
     words += format_flag("--data", config.data.name)
     if model.latent_dim != base.model.latent_dim:
-        base = configure(model.variant, model.input_shape, kind=kind, latent_dim=model.latent_dim)
+        base = plan_base(latent_dim=model.latent_dim)
         words += format_flag("--latent-dim", model.latent_dim)
     words += format_training_flags(config.training, base.training or TrainConfig())
     for path, value in list_settings(config, base):
         words += format_flag("--set", f"{path}={format_setting_value(value)}")
     return shlex.join(words)
+
+
+def list_column_traits(config: RunConfig) -> RowTraits:
+    """Returns what planning knows of the columns from the table itself, so that no flag names it.
+
+    Those of the likelihood, where it has any, else those of the columns' kinds.
+    """
+    likelihood, columns = config.model.likelihood, config.data.columns if config.data else {}
+    if isinstance(likelihood, Mixed):
+        return RowTraits(heads=likelihood.heads)
+    heads = list_heads(columns)
+    covered = sum(head.features for head in heads) == config.model.features
+    return RowTraits(heads=heads if covered else ())
 
 
 def format_training_flags(training: TrainConfig, base: TrainConfig) -> list[str]:

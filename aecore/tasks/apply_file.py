@@ -156,8 +156,7 @@ class FileApplication:
 
     def make_columns(self, arrays: dict[str, Array]) -> dict[str, Array]:
         """Returns the output as columns (n,) by their names; words as words."""
-        from aecore.data.tables.cells import decode_columns
-        from aecore.data.tables.columns import list_column_slices
+        from aecore.data.tables.cells import decode_columns, has_described_cells
 
         if self.output == "codes":
             return {f"z{i}": column for i, column in enumerate(arrays["codes"].T)}
@@ -166,7 +165,7 @@ class FileApplication:
             if arrays["residuals"].ndim > 2:
                 return scores
             return scores | name_odd_columns(arrays["residuals"], self.columns)
-        if len(self.columns) > len(list_column_slices(self.schema)) > 0:
+        if has_described_cells(self.schema):
             return decode_columns(self.schema, arrays[self.output])
         return dict(zip(self.columns, arrays[self.output].T, strict=True))
 

@@ -10,11 +10,13 @@ import torch
 from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
+from aecore.data.tables.cells import describe_cells, list_drawn_cells
 from aecore.explorer.bundle import order_modules, wrap_module
 from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import quantise_to_bytes
 from aecore.model.autoencoder import Autoencoder
+from aecore.model.columns import ColumnOptions
 from aecore.runs.listing import SHIPPED_FOLDER, is_shipped_run, list_runs
 from tests.browser.explorer_models import SHARED, build_model, encode_text
 
@@ -87,6 +89,7 @@ def modules(browser):
         "selections",
         "pad",
         "ink",
+        "picture",
     ]
     order: list[str] = []
     for name in names:
@@ -151,6 +154,24 @@ def test_every_part_runs_in_the_browser(modules, parts):
     if model.config.missing:
         x[0, 2] = torch.nan
     agree(modules, model, x)
+
+
+def test_cells_of_a_table_are_told_in_words_as_python_tells_them(modules):
+    schema = {
+        "state": ColumnOptions(kind="category", categories=("active", "idle", "off")),
+        "paid": ColumnOptions(kind="boolean", categories=("no", "yes")),
+        "size": ColumnOptions(kind="ordered", categories=("small", "medium", "large")),
+        "load": ColumnOptions(kind="number"),
+    }
+    rows = np.array([[0.03, 0.27, 0.7, 0.2, 1.4, 5], [0.001, 0.998, 0.001, 1.2, 2.6, -1]])
+    got = modules(
+        """([rows, cells]) => rows.map((row) =>
+             cells.map((cell) => readCell(Float32Array.from(row), cell).text))""",
+        [rows.tolist(), list_drawn_cells(schema)],
+    )
+    for texts, row in zip(got, rows, strict=True):
+        told = list(describe_cells(schema, row).values())
+        assert texts == [*told[:3], ""]
 
 
 def test_arrays_of_one_two_and_four_bytes_are_read(modules):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aecore.model.config import RunConfig
+from aecore.model.parts.head_kinds import count_kinds
 
 
 def tabulate_differences(configs: Mapping[str, RunConfig]) -> pd.DataFrame:
@@ -46,8 +47,10 @@ def order_paths(paths: Sequence[str]) -> list[str]:
 def flatten_options(value: Any, path: str = "") -> list[tuple[str, str]]:
     """Returns nested options as (dotted path, text).
 
-    Penalties are named by their kind; a list of numbers is one text.
+    Penalties are named by their kind, columns counted; a list of numbers is one text.
     """
+    if path.endswith(".heads"):
+        return [(path, count_kinds(value))]
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = group_parts_by_kind(value)
     if isinstance(value, dict):

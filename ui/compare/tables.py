@@ -67,7 +67,8 @@ def make_comparison_key(config: RunConfig) -> tuple[Any, ...]:
     """Returns what must be equal for test errors of the same units on the same examples."""
     model, data = config.model, config.data
     split = (data.name, data.test_fraction, data.split_seed, data.limit, data.label) if data else ()
-    return (model.input_shape, model.scaling, *split)
+    unscaled = tuple(model.likelihood.find_unscaled(model.features))
+    return (model.input_shape, model.scaling, unscaled, *split)
 
 
 def metric_direction(metric: str) -> int:

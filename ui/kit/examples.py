@@ -18,8 +18,7 @@ from torch import Tensor
 
 from aecore.analysis.pictures import BACKGROUND, draw_grid, encode_png, make_tiles
 from aecore.data.splits import Dataset
-from aecore.data.tables.cells import describe_cells
-from aecore.data.tables.columns import list_features
+from aecore.data.tables.cells import describe_cells, has_described_cells
 from aecore.model.autoencoder import Autoencoder
 from aecore.names import clean_name
 from ui.kit.figures import draw_cloud
@@ -199,9 +198,9 @@ def show_cloud(dataset: Dataset, groups: dict[str, Tensor], alt: str) -> None:
 def make_example_table(dataset: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
     """Returns named examples (features,) as a table with a line for each column of the data.
 
-    Where columns are of several kinds, cells are in words: `active 97 %`.
+    Where columns are of several kinds, cells are in words: `active 97%`.
     """
-    if any(len(list_features(name, o)) > 1 for name, o in dataset.schema.items()):
+    if has_described_cells(dataset.schema):
         cells = {name: describe_cells(dataset.schema, row.numpy()) for name, row in rows.items()}
         return pd.DataFrame(cells).rename_axis("column")
     names = dataset.columns or tuple(f"x{i}" for i in range(dataset.input_shape[0]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from aecore.data.raw import Array
-from aecore.data.tables.columns import list_column_slices
+from aecore.data.tables.columns import list_column_slices, list_features
 from aecore.data.tables.filling import decode_features
 from aecore.model.columns import ColumnOptions
 
@@ -19,12 +20,47 @@ def describe_cells(schema: Mapping[str, ColumnOptions], features: Array) -> dict
     """Return each column of one example in words, by its name; features (F,) in the data's units.
 
     Words and flags stand with their probability where the features are no certain ones, `active
-    97 %`; numbers have four digits, missing cells are `missing`.
+    97%`; numbers have four digits, missing cells are `missing`.
     """
     return {
         name: describe_cell(schema[name], features[part])
         for name, part in list_column_slices(schema).items()
     }
+
+
+def has_described_cells(schema: Mapping[str, ColumnOptions]) -> bool:
+    """Return whether some cells of a table are told in words: not all columns are numbers."""
+    return any(schema[name].kind not in ("number", "count") for name in list_column_slices(schema))
+
+
+def list_drawn_cells(schema: Mapping[str, ColumnOptions]) -> list[dict[str, Any]]:
+    """Return how each cell is drawn, in order: its name, kind, features [from, to) and words.
+
+    A date is several cells, one for each of its features. None where no column holds words.
+    """
+    cells: list[dict[str, Any]] = []
+    for name, part in list_column_slices(schema).items():
+        options = schema[name]
+        words = list_cell_words(options)
+        if words:
+            places = [(name, part.start, part.stop)]
+        else:
+            names = list_features(name, options)
+            places = [
+                (n, i, i + 1) for n, i in zip(names, range(part.start, part.stop), strict=True)
+            ]
+        cells += [
+            {"name": n, "kind": options.kind, "from": start, "to": stop, "words": words}
+            for n, start, stop in places
+        ]
+    return cells if any(cell["words"] for cell in cells) else []
+
+
+def list_cell_words(options: ColumnOptions) -> list[str]:
+    """Return the words that a cell can be, in the order of its features or ranks."""
+    if options.kind == "boolean":
+        return [name_flag(options, flag) for flag in (False, True)]
+    return list(options.categories) if options.kind in ("category", "ordered") else []
 
 
 def decode_columns(schema: Mapping[str, ColumnOptions], x: Array) -> dict[str, Array]:
@@ -38,9 +74,10 @@ def decode_columns(schema: Mapping[str, ColumnOptions], x: Array) -> dict[str, A
         decoded = decode_features(options, features)
         columns[name] = features[:, 0] if decoded is None else decoded
         if options.kind == "category":
-            columns[f"{name}_probability"] = features.max(1)
+            columns[f"{name}_probability"] = features.max(1).clip(0, 1)
         elif options.kind == "boolean":
-            columns[f"{name}_probability"] = np.maximum(features[:, 0], 1 - features[:, 0])
+            chances = np.maximum(features[:, 0], 1 - features[:, 0])
+            columns[f"{name}_probability"] = chances.clip(0, 1)
             if len(options.categories) == 2:
                 words = np.array(options.categories, object)
                 columns[name] = words[columns[name].astype(np.int64)]

@@ -13,7 +13,8 @@ from aecore.data.tables.date_cells import compute_date_features, list_date_featu
 from aecore.data.tables.typed_cells import PlainCells
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
-from aecore.model.parts.mixed_likelihood import Head, HeadKind
+from aecore.model.parts.head_kinds import HeadKind
+from aecore.model.parts.mixed_likelihood import Head
 from aecore.names import list_few
 
 SINCE = "days since "
@@ -54,16 +55,19 @@ def list_column_slices(schema: Mapping[str, ColumnOptions]) -> dict[str, slice]:
     return slices
 
 
-def list_heads(schema: Mapping[str, ColumnOptions], binary: Sequence[bool]) -> tuple[Head, ...]:
+def list_heads(
+    schema: Mapping[str, ColumnOptions], binary: Sequence[bool] = ()
+) -> tuple[Head, ...]:
     """Return what each column is for a likelihood of mixed columns; none where all are numbers.
 
-    `binary` (features,) says which features are 0 and 1 alone: a number of these is a flag.
+    `binary` (features,), where known, says which features are 0 and 1 alone: a number of these is a
+    flag.
     """
     heads = []
     for name, part in list_column_slices(schema).items():
         options, count = schema[name], part.stop - part.start
         kind = HEAD_KINDS.get(options.kind, "number")
-        if kind == "number" and count == 1 and binary[part.start]:
+        if kind == "number" and count == 1 and any(binary[part]):
             kind = "boolean"
         ranks = len(options.categories) if kind == "ordered" else 0
         heads.append(Head(kind=kind, features=count, ranks=ranks))

@@ -6,13 +6,14 @@ const SIDE = 224; // pixels of drawn pictures; images keep their own size
 const BAR = 14; // pixels of one column's line
 const NAME_WIDTH = 150; // pixels of a column's name
 const MAX_BARS = 40;
+const CERTAIN = 0.995; // a probability from which on it is not said
 const [BLUE, RED] = [0, 1].map((i) => formatColour(makePalette("class"), i));
 
 export class ExamplePainter {
   // meta: of the model's pack; tensors: its arrays.
   constructor(meta, tensors) {
     this.kind = meta.kind;
-    this.columns = meta.columns;
+    this.lines = meta.cells?.length ? meta.cells : listLines(meta.columns, meta.network.input_shape[0]);
     this.shape = meta.network.input_shape;
     if (this.kind === "cloud") this.cloud = new Cloud(tensors.ground);
     if (this.kind === "table") [this.low, this.high] = ["low", "high"].map((name) => tensors[`columns.${name}`].data);
@@ -26,24 +27,40 @@ export class ExamplePainter {
     else this.paintBars(canvas, x, other);
   }
 
-  // Each column between its usual lowest and highest value; the other value is a line across the bar.
+  // Each column between its usual lowest and highest value; the other value is a line across the bar. Words are told
+  // with their probability, which is the bar then; another word of the other is written at the end.
   paintBars(canvas, x, other) {
-    const count = Math.min(x.length, MAX_BARS);
+    const lines = this.lines.slice(0, MAX_BARS);
     canvas.width = 320;
-    canvas.height = count * BAR;
+    canvas.height = lines.length * BAR;
     const context = canvas.getContext("2d"),
-      ink = getComputedStyle(canvas).color,
-      room = canvas.width - NAME_WIDTH;
+      ink = getComputedStyle(canvas).color;
     context.font = "11px sans-serif";
     context.textBaseline = "middle";
-    for (let i = 0; i < count; i++) {
-      const toPixel = (value) => NAME_WIDTH + this.shareOfColumn(value, i) * room;
+    for (const [i, line] of lines.entries()) {
+      const cell = readCell(x, line),
+        otherCell = other && readCell(other, line);
+      this.paintBar(context, i * BAR, line, cell, otherCell);
       context.fillStyle = ink;
-      context.fillText((this.columns[i] ?? `x${i}`).slice(0, 26), 0, (i + 0.5) * BAR, NAME_WIDTH - 6);
-      context.fillStyle = BLUE;
-      context.fillRect(NAME_WIDTH, i * BAR + 2, Math.max(1, toPixel(x[i]) - NAME_WIDTH), BAR - 4);
-      context.fillStyle = RED;
-      if (other && !Number.isNaN(other[i])) context.fillRect(toPixel(other[i]) - 1, i * BAR, 3, BAR);
+      context.fillText(line.name.slice(0, 26), 0, (i + 0.5) * BAR, NAME_WIDTH - 6);
+      if (cell.text) context.fillText(cell.text, NAME_WIDTH + 4, (i + 0.5) * BAR, canvas.width - NAME_WIDTH - 8);
+    }
+  }
+
+  paintBar(context, top, line, cell, other) {
+    const room = context.canvas.width - NAME_WIDTH,
+      toPixel = (value) => NAME_WIDTH + (line.words.length ? value : this.shareOfColumn(value, line.from)) * room;
+    context.fillStyle = BLUE;
+    context.globalAlpha = cell.text ? 0.4 : 1;
+    context.fillRect(NAME_WIDTH, top + 2, Math.max(1, toPixel(cell.value) - NAME_WIDTH), BAR - 4);
+    context.globalAlpha = 1;
+    context.fillStyle = RED;
+    if (!other || Number.isNaN(other.value)) return;
+    if (line.kind !== "category") context.fillRect(toPixel(other.value) - 1, top, 3, BAR);
+    else if (other.word !== cell.word) {
+      context.textAlign = "right";
+      context.fillText(other.word, context.canvas.width - 2, top + BAR / 2, room / 2);
+      context.textAlign = "left";
     }
   }
 
@@ -51,6 +68,28 @@ export class ExamplePainter {
   shareOfColumn(value, i) {
     return Math.max(0, Math.min(1, (value - this.low[i]) / (this.high[i] - this.low[i] || 1)));
   }
+}
+
+// Lines of a table of numbers, or of which no more is known than the names of its features.
+function listLines(columns, count) {
+  const names = Array.from({ length: count }, (_, i) => columns[i] ?? `x${i}`);
+  return names.map((name, i) => ({ name, kind: "number", from: i, to: i + 1, words: [] }));
+}
+
+// A cell of an example: its value, of words in [0, 1], and for words the likeliest and what is written of it.
+export function readCell(x, { kind, from, to, words }) {
+  if (!words.length || Number.isNaN(x[from])) return { value: x[from], word: "", text: "" };
+  if (kind === "ordered") {
+    const value = Math.max(0, Math.min(1, x[from] / Math.max(1, words.length - 1))),
+      word = words[Math.round(value * (words.length - 1))];
+    return { value, word, text: word };
+  }
+  const chances = kind === "boolean" ? [1 - x[from], x[from]] : x.subarray(from, to);
+  let best = 0;
+  for (let i = 1; i < chances.length; i++) if (chances[i] > chances[best]) best = i;
+  const chance = Math.max(0, Math.min(1, chances[best])),
+    value = kind === "boolean" ? Math.max(0, Math.min(1, x[from])) : chance;
+  return { value, word: words[best], text: chance < CERTAIN ? `${words[best]} ${Math.round(100 * chance)}%` : words[best] };
 }
 
 // (C, H, W) in [0, 1] on a canvas of W x H pixels; values outside are cut off. Of more channels the first three are shown,

@@ -29,10 +29,9 @@ from aecore.model.parts.distributions import (
     make_cuts,
     make_steps,
 )
+from aecore.model.parts.head_kinds import KIND_OF_BUFFER, HeadKind
 from aecore.model.parts.likelihood import Likelihood, LikelihoodBase, inverse_sigmoid
 from aecore.model.parts.word_columns import WordColumns, make_places
-
-HeadKind = Literal["number", "count", "category", "ordered", "boolean"]
 
 
 class Head(Options):
@@ -182,7 +181,7 @@ class MixedLikelihood(Likelihood):
         return [{"op": "take", "first": features}, step]
 
     def logits(self, mean: Tensor) -> Tensor:
-        """Return logits with about this mean; ordered categories begin at their middle."""
+        """Return logits of about this mean; ordered categories begin at their middle."""
         logits = mean.clone()
         logits[..., self.words] = mean[..., self.words].clamp(min=1e-3).log()
         logits[..., self.flags] = inverse_sigmoid(self.to_data(mean, self.flags))
@@ -220,7 +219,8 @@ class MixedLikelihood(Likelihood):
             losses.append((self.words, nats))
         if len(self.flags):
             flags = logits[..., self.flags]
-            nats = F.softplus(flags) - self.to_data(x, self.flags) * flags
+            truth = self.to_data(x, self.flags).clamp(0, 1)  # new rows may hold other numbers
+            nats = F.softplus(flags) - truth * flags
             losses.append((self.flags, nats))
         if len(self.counted):
             counts = self.to_data(x, self.counted).round().clamp(min=0)
@@ -290,11 +290,3 @@ class MixedLikelihood(Likelihood):
         """Take over the scaling (features,) of the model."""
         self.shift.copy_(shift)
         self.scale.copy_(scale)
-
-
-KIND_OF_BUFFER: dict[str, HeadKind] = {
-    "numbers": "number",
-    "words": "category",
-    "flags": "boolean",
-    "counted": "count",
-}
