@@ -56,7 +56,7 @@ export class ExamplePainter {
     context.globalAlpha = 1;
     context.fillStyle = RED;
     if (!other || Number.isNaN(other.value)) return;
-    if (line.kind !== "category") context.fillRect(toPixel(other.value) - 1, top, 3, BAR);
+    if (!line.words.length || line.kind === "ordered") context.fillRect(toPixel(other.value) - 1, top, 3, BAR);
     else if (other.word !== cell.word) {
       context.textAlign = "right";
       context.fillText(other.word, context.canvas.width - 2, top + BAR / 2, room / 2);
@@ -87,9 +87,9 @@ export function readCell(x, { kind, from, to, words }) {
   const chances = kind === "boolean" ? [1 - x[from], x[from]] : x.subarray(from, to);
   let best = 0;
   for (let i = 1; i < chances.length; i++) if (chances[i] > chances[best]) best = i;
-  const chance = Math.max(0, Math.min(1, chances[best])),
-    value = kind === "boolean" ? Math.max(0, Math.min(1, x[from])) : chance;
-  return { value, word: words[best], text: chance < CERTAIN ? `${words[best]} ${Math.round(100 * chance)}%` : words[best] };
+  const value = Math.max(0, Math.min(1, chances[best])),
+    word = words[best];
+  return { value, word, text: value < CERTAIN ? `${word} ${Math.round(100 * value)}%` : word };
 }
 
 // (C, H, W) in [0, 1] on a canvas of W x H pixels; values outside are cut off. Of more channels the first three are shown,

@@ -116,6 +116,7 @@ class MixedLikelihood(Likelihood):
     flags: Tensor
     counted: Tensor
     owners: Tensor
+    firsts: Tensor  # (columns,) the first feature of each
     shift: Tensor  # (features,) of the scaling: flags, ranks and counts count in the data's units
     scale: Tensor
 
@@ -130,6 +131,8 @@ class MixedLikelihood(Likelihood):
         counts = [head.features for head in self.heads if head.kind == "category"]
         self.word_columns = WordColumns(counts)
         self._keep("owners", make_places(column_of))
+        firsts = [part.start for part in options.list_slices(features)]
+        self._keep("firsts", make_places(firsts))
         self.register_buffer("shift", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         if self.has_spread:
@@ -206,8 +209,7 @@ class MixedLikelihood(Likelihood):
             losses = losses.index_add(-1, self.owners[places], values)
         if observed is None:
             return losses
-        firsts = [part.start for part in self.options.list_slices(self.features)]
-        return losses.masked_fill(~observed[:, firsts], 0)
+        return losses.masked_fill(~observed[:, self.firsts], 0)
 
     def list_losses(self, logits: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return for each kind of column the places of its features, and their nats."""
