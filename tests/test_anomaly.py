@@ -14,9 +14,7 @@ from aecore.runs.listing import create_run
 from aecore.tasks.anomaly import (
     DETECTOR_STEPS,
     Detector,
-    average_over_draws,
     compute_scaled_residuals,
-    draw_calibration_rows,
     fit_detector,
     plan_detector,
     score_anomalies,
@@ -27,6 +25,7 @@ from aecore.tasks.detection import (
     count_confusion,
     find_cheapest_threshold,
 )
+from aecore.tasks.thresholds import average_over_draws, draw_calibration_rows
 from aecore.training.trainer import fit
 from tests.helpers import model
 

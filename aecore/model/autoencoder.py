@@ -57,8 +57,7 @@ class Autoencoder(nn.Module):
             config.latent_dim,
             config.likelihood.values_per_feature,
         )
-        with torch.no_grad():
-            self.encoder.head.weight.mul_(self.bottleneck.head_scale)
+        self.encoder.scale_code(self.bottleneck.head_scale)
         scaling_shape = () if config.scaling == "none" else config.input_shape
         self.register_buffer("shift", torch.zeros(scaling_shape))
         self.register_buffer("scale", torch.ones(scaling_shape))
@@ -164,7 +163,7 @@ class Autoencoder(nn.Module):
         beyond, it grows like a logarithm: its exponential would be the loss of all others.
         """
         activation, d = self.config.network.code_activation, self.config.latent_dim
-        if out.shape[1] == d:
+        if out.shape[1] <= d:  # fewer in the training of an ensemble
             return out if activation == "linear" else ACTIVATIONS[activation](out)
         codes, log_variances = out[:, :d], out[:, d:]
         if activation != "linear":
@@ -215,7 +214,7 @@ class Autoencoder(nn.Module):
         """
         bias = self.decoder.output_bias
         logits = self.likelihood.logits(mean)
-        is_per_feature = bias.numel() == logits.numel()
+        is_per_feature = bias.shape[-1] == logits.numel()
         bias.copy_(logits.flatten() if is_per_feature else logits.flatten(1).mean(1))
 
     # -- on disk and on the Hub

@@ -1,4 +1,4 @@
-"""Anomalies: examples that a denoising autoencoder, fitted to normal ones, would move far.
+"""Anomalies: examples that small denoising networks, which have not seen them, would move far.
 
 Trained with Gaussian noise of variance sigma^2, the best reconstruction is
 r(x) = x + sigma^2 grad ln p_sigma(x) (Vincent, 2011, A Connection Between Score Matching and
@@ -8,31 +8,57 @@ that is scaled columns,
     s(x) = |x - r(x)|^2 = sigma^4 |grad ln p_sigma(x)|^2
 
 is therefore the squared step back to where the training data are dense. No noise is added when
-scoring. The one default for tables was chosen over those of bench/fidelity/e09_anomaly.py, which
-has the figures of each.
+scoring. Of an ensemble (aecore/model/parts/networks/ensemble.py) it is the geometric mean over the
+members m that have not seen x,
+
+    s(x) = exp mean_m ln s_m(x),   of which column j has the share   s(x) mean_m s_mj(x) / s_m(x)
+
+so that rows can be scored that the model was trained on, and anomalies among them are found: an
+anomaly is in few of the small samples. Where all members saw a row, as it may be with one that
+stands in a table many times, all score it. bench/fidelity/e09_anomaly.py and e13_contaminated.py
+have the figures.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import reconstruct_in_chunks
+from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS, reconstruct_in_chunks
+from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from aecore.errors import ConfigError, DataError
+from aecore.errors import DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
-from aecore.runs.plan import count_training_rows
+from aecore.model.parts.networks.ensemble import Ensemble, EnsembleDecoder, EnsembleEncoder
+from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe
+from aecore.tasks.thresholds import check_false_alarm_share, find_threshold
 
 DETECTOR_VARIANT = "denoising-gaussian"
-DETECTOR_STEPS = 1500  # of training, for a table of any length
+DETECTOR_MEMBERS, DETECTOR_UNITS = 24, 16
 DETECTOR_RECIPE = TaskRecipe(
+    DETECTOR_VARIANT,
+    {
+        "network.kind": "ensemble",
+        "network.members": DETECTOR_MEMBERS,
+        "network.hidden": (32,),
+        "network.rows": (64,),
+        "latent_dim": DETECTOR_MEMBERS * DETECTOR_UNITS,
+        "corruption.sigma": 0.1,
+        "training.lr": 5e-3,
+        "training.batch_size": 64,
+        "training.passes": 100,
+        "training.epochs": 4,
+        "data.validation_fraction": 0,  # rows held out would be of no use: none is chosen by them
+    },
+)
+PICTURE_STEPS = 1500  # of training, for few pictures as for many
+PICTURE_RECIPE = TaskRecipe(
     DETECTOR_VARIANT,
     {
         "network.hidden": (256,),
@@ -44,40 +70,109 @@ DETECTOR_RECIPE = TaskRecipe(
         "data.validation_fraction": 0,  # normal examples are few, and the last epoch is the best
     },
 )
+LEAST_SCORE = 1e-30  # of a row that a member rebuilds exactly: it has a logarithm
 
 
 def plan_detector(name: str, settings: Settings | None = None) -> RunConfig:
-    """Return the run that makes a detector of the normal examples in the data set or path `name`.
+    """Return the run that makes a detector of the data set or path `name`.
 
-    One recipe for every table: wide enough to learn the data by heart, so that only the noise keeps
-    it from copying; and as many steps for a short table as for a long one. `settings` replace it.
+    Rows may be normal or hold the anomalies that are looked for. One recipe for every table: an
+    ensemble, with as many steps for a short one as for a long one. Pictures, and another kind of
+    network, need normal examples: one wide net. `settings` replace the recipe.
     """
-    rows = count_training_rows(name, settings)
-    batch = max(1, min(64, rows // 8))  # the small batches of short tables keep their epochs few
-    epochs = math.ceil(DETECTOR_STEPS / math.ceil(rows / batch))
+    kind = (settings or {}).get("network.kind")
+    dataset = load_dataset(make_data_config(name, settings))
+    if kind in (None, "ensemble") and dataset.kind != "image":
+        return DETECTOR_RECIPE.plan(name, settings)
+    batch = max(1, min(64, dataset.count // 8))  # small batches of few examples keep epochs few
+    epochs = math.ceil(PICTURE_STEPS / math.ceil(dataset.count / batch))
     computed = {"training.batch_size": batch, "training.epochs": epochs}
-    return DETECTOR_RECIPE.plan(name, settings, computed=computed)
+    return PICTURE_RECIPE.plan(name, settings, computed=computed)
 
 
 # -- scores
 
 
 def score_anomalies(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return |x - r(x)|^2 in the network's units: x (N, *input_shape) -> (N,), on the CPU.
+    """Return the score of each example in the network's units: x (N, *input_shape) -> (N,).
 
-    Higher is more anomalous. DataError for examples that cannot be scored.
+    It is on the CPU; higher is more anomalous. DataError for examples that cannot be scored.
     """
     return compute_scaled_residuals(model, x).square().flatten(1).sum(1)
 
 
-def compute_scaled_residuals(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return x - r(x) in the network's units, (N, *input_shape).
+def score_column_anomalies(model: Autoencoder, x: Tensor) -> Tensor:
+    """Return the share of each column in the scores of rows x (N, features): (N, columns).
 
-    It tells which columns make an example anomalous, and in which direction.
+    The columns of a row sum to its score. A column of words has several features, whose shares are
+    summed.
+    """
+    return sum_column_shares(model, compute_scaled_residuals(model, x))
+
+
+def sum_column_shares(model: Autoencoder, residuals: Tensor) -> Tensor:
+    """Return the sum of squared residuals (N, features) in each column: (N, columns)."""
+    squares = residuals.square()
+    return torch.stack([squares[:, part].sum(1) for part in list_columns(model)], dim=1)
+
+
+def list_columns(model: Autoencoder) -> tuple[slice, ...]:
+    """Return the features of each column of a model of rows."""
+    return tuple(slice(i, i + 1) for i in range(model.config.features))
+
+
+def compute_scaled_residuals(model: Autoencoder, x: Tensor) -> Tensor:
+    """Return x - r(x) in the network's units, (N, *input_shape): their squares sum to the score.
+
+    It tells which columns make an example anomalous, and in which direction. Of an ensemble it is
+    the root of each column's share with the sign of the members' mean.
     """
     x = as_float(check_scorable(model, x)).to("cpu", model.scale.dtype)
     model.eval()  # a layer that normalises must use what it learned, not this batch
+    if isinstance(model.config.network, Ensemble):
+        return torch.cat(list(_iterate_ensemble_residuals(model, x)))
     return (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
+
+
+@torch.no_grad()
+def _iterate_ensemble_residuals(model: Autoencoder, x: Tensor) -> Iterator[Tensor]:
+    assert isinstance(model.decoder, EnsembleDecoder) and isinstance(model.encoder, EnsembleEncoder)
+    rows = CHUNK_BYTES // (model.config.features * len(model.encoder.seen))
+    for part in x.split(max(1, min(CHUNK_ROWS, rows))):
+        part = part.to(model.shift.device)
+        members = model.likelihood.mean(model.decoder.decode_members(model.encode(part)))
+        steps = (part - model.shift) / model.scale - members  # (members, n, features)
+        yield combine_members(steps, choose_members(model.encoder.find_seen(part))).cpu()
+
+
+def choose_members(seen: Tensor) -> Tensor:
+    """Return which members score which rows, of which ones saw them: (members, N) bool both."""
+    return ~seen | seen.all(0)
+
+
+def combine_members(steps: Tensor, chosen: Tensor) -> Tensor:
+    """Return one residual for each feature of each row, (N, features), as the module's text says.
+
+    steps (members, N, features) are those of the members, of which `chosen` (members, N) count.
+    """
+    weights = chosen.to(steps.dtype) / chosen.sum(0)
+    squares = steps.square()
+    scores = squares.sum(2).clamp(min=LEAST_SCORE)
+    score = (weights * scores.log()).sum(0).exp()
+    shares = torch.einsum("mn,mnj->nj", weights / scores, squares) * score[:, None]
+    return shares.sqrt().copysign(torch.einsum("mn,mnj->nj", weights, steps))
+
+
+@torch.no_grad()
+def count_known_to_all(model: Autoencoder, x: Tensor) -> int:
+    """Return how many rows x (N, features) every member of an ensemble was trained on.
+
+    Their scores are low; 0 of another model.
+    """
+    if not isinstance(model.encoder, EnsembleEncoder):
+        return 0
+    seen = model.encoder.find_seen(as_float(x).to(model.shift.device))
+    return int(seen.all(0).sum())
 
 
 def check_scorable(model: Autoencoder, x: Tensor) -> Tensor:
@@ -156,54 +251,3 @@ def fit_detector(model: Autoencoder, normal: Tensor) -> Detector:
     They should not be those that the model was trained on.
     """
     return Detector(model, score_anomalies(model, normal).sort().values)
-
-
-def check_false_alarm_share(false_alarms: float) -> None:
-    """Raise ConfigError unless the share lies between 0 and 1."""
-    if not 0 < false_alarms < 1:
-        raise ConfigError(
-            f"The share of false alarms must lie between 0 and 1, got {false_alarms}."
-        )
-
-
-def find_threshold(normal_scores: Tensor, false_alarms: float) -> float:
-    """Return the quantile 1 - `false_alarms`, of order M + 1, of ascending scores (M,)."""
-    scores = normal_scores.double().numpy()
-    return float(np.quantile(scores, 1 - false_alarms, method="weibull"))
-
-
-def draw_calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
-    """Return half of the normal rows, ascending; `normal` is bool (N,).
-
-    The other rows are to be scored, so that none of them has also set the threshold.
-    """
-    rows = normal.nonzero().flatten()
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-    return rows[order[: len(rows) // 2]].sort().values
-
-
-class AverageRates(NamedTuple):
-    """Rates at one share of false alarms, over many draws of the rows that set the threshold."""
-
-    false_alarms: float  # share of the normal examples
-    recall: float  # share of the anomalies; NaN without any
-    draws: int
-
-
-def average_over_draws(
-    scores: Tensor, normal: Tensor, false_alarms: float, draws: int = 100
-) -> AverageRates:
-    """Return mean rates over many `draw_calibration_rows`: one half can be a lucky one.
-
-    scores (N,), and bool (N,) whether each is normal.
-    """
-    alarm_shares, recalls = [], []
-    for seed in range(draws):
-        calibration_rows = draw_calibration_rows(normal, seed)
-        rest = normal.index_fill(0, calibration_rows, False)
-        threshold = find_threshold(scores[calibration_rows].sort().values, false_alarms)
-        alarm_shares.append((scores[rest] > threshold).float().mean())
-        recalls.append((scores[~normal] > threshold).float().mean())
-    return AverageRates(
-        torch.stack(alarm_shares).mean().item(), torch.stack(recalls).mean().item(), draws
-    )

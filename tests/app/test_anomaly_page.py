@@ -12,8 +12,9 @@ import torch
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import list_runs
-from aecore.tasks.anomaly import Detector, draw_calibration_rows, fit_detector, score_anomalies
+from aecore.tasks.anomaly import Detector, fit_detector, score_anomalies
 from aecore.tasks.detection import count_confusion
+from aecore.tasks.thresholds import draw_calibration_rows
 from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
 from ui.apply_anomaly.ranking import tabulate_verdicts

@@ -13,7 +13,8 @@ from aecore.data.splits import Dataset
 from aecore.names import escape_markdown
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
-from aecore.tasks.anomaly import Detector, draw_calibration_rows, score_anomalies
+from aecore.tasks.anomaly import Detector, score_anomalies
+from aecore.tasks.thresholds import draw_calibration_rows
 from ui.apply_anomaly.normal_classes import (
     choose_normal_classes,
     list_own_normal_classes,

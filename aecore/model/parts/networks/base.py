@@ -46,6 +46,11 @@ class Encoder(nn.Module):
         """The layer that gives the code."""
         raise NotImplementedError
 
+    @torch.no_grad()
+    def scale_code(self, factor: float) -> None:
+        """Multiply the initial weights of the layer that gives the code."""
+        self.head.weight.mul_(factor)
+
 
 class Decoder(nn.Module):
     """Maps codes (N, latent_dim) to logits (N, ...)."""
@@ -98,6 +103,19 @@ class NetworkBase(Options):
 
     def check_input_shape(self, input_shape: Sequence[int]) -> None:
         """Raise ValueError if the network does not apply to examples of this shape."""
+
+    def check_code(self, latent_dim: int, is_plain: bool) -> None:
+        """Raise ValueError if a code of so many units cannot be shared out.
+
+        `is_plain` is True for a deterministic code without penalties.
+        """
+
+    def draw_samples(self, count: int, seed: int) -> Tensor | None:
+        """Return which of `count` training rows each of several members sees: (members, K).
+
+        None where the network is one, and sees all.
+        """
+        return None
 
     def fit_input_shape(self, input_shape: Sequence[int]) -> Self:
         """Return these options with sizes that suit examples of this shape."""

@@ -1,0 +1,234 @@
+"""Many small networks beside each other, each trained on a few rows of its own.
+
+The weights of a layer are one tensor, so that all networks make one batched product. A row is to be
+scored by those that have not seen it: see aecore/tasks/anomaly.py. Small random samples are what
+isolation forests are made of too, since anomalies are rare in each (Liu et al., 2008, Isolation
+Forest).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from aecore.model.parts.networks.base import (
+    ACTIVATIONS,
+    Activation,
+    Decoder,
+    Encoder,
+    Features,
+    NetworkBase,
+)
+from aecore.model.parts.row_hashes import find_known_rows, hash_rows
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+SampleRows = Annotated[int, Field(ge=1, le=65536)]
+
+
+class Ensemble(NetworkBase):
+    """z = (f_1(x), ..., f_M(x)),  x^ = 1/M sum_m g_m(z_m): members of equal size, for tables.
+
+    In training, example i of a batch is member i mod M's, and no other sees it.
+    """
+
+    kind: Literal["ensemble"] = "ensemble"
+    members: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="Small networks beside each other; they share the code's units.",
+    )
+    hidden: tuple[Width, ...] = Field(
+        (32,),
+        max_length=16,
+        description="Widths of the hidden layers of each member's encoder; its decoder mirrors "
+        "them.",
+    )
+    activation: Activation = Field("relu", description="Non-linearity of the hidden layers.")
+    code_activation: Activation = Field("relu", description="Non-linearity of the code layer.")
+    rows: tuple[SampleRows, ...] = Field(
+        (64,),
+        min_length=1,
+        max_length=16,
+        description="Training rows that a member sees, drawn by seed, at most half of all; several "
+        "numbers are taken in turns.",
+    )
+
+    def build(
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, values_per_feature: int = 1
+    ) -> tuple[EnsembleEncoder, EnsembleDecoder]:
+        features, units = math.prod(input_shape), latent_dim // self.members
+        encoder = EnsembleEncoder(self, [features, *self.hidden, units])
+        widths = [units, *reversed(self.hidden), values_per_feature * features]
+        return encoder, EnsembleDecoder(self, widths)
+
+    @property
+    def layer_activations(self) -> tuple[str, ...]:
+        return (self.activation,) * len(self.hidden) + (self.code_activation,)
+
+    def check_input_shape(self, input_shape: Sequence[int]) -> None:
+        if len(input_shape) != 1:
+            raise ValueError("an ensemble is for tables, and these are pictures: use mlp or conv")
+
+    def check_code(self, latent_dim: int, is_plain: bool) -> None:
+        if not is_plain:
+            raise ValueError(
+                "an ensemble needs the deterministic bottleneck and no penalties: use these, or "
+                "another network"
+            )
+        if latent_dim % self.members:
+            raise ValueError(
+                f"{self.members} members share the code evenly: latent_dim must be a multiple of "
+                f"{self.members}, got {latent_dim}"
+            )
+
+    def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
+        widths = [math.prod(input_shape), *self.hidden, max(1, outputs // self.members)]
+        return 2 * self.members * sum(a * b for a, b in pairwise(widths))
+
+    def draw_samples(self, count: int, seed: int) -> Tensor:
+        """Return the training rows of each member, (members, most rows), by their places.
+
+        At most half of all `count`, so that each row is new to some. A member of fewer rows than
+        others has them several times.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        most = min(max(self.rows), max(1, count // 2))
+        samples = []
+        for member in range(self.members):
+            size = min(self.rows[member % len(self.rows)], most)
+            drawn = torch.randperm(count, generator=generator)[:size]
+            samples.append(drawn.repeat(math.ceil(most / size))[:most])
+        return torch.stack(samples)
+
+
+class MemberLinear(nn.Module):
+    """x (members, N, in) -> x_m W_m^T + b_m (members, N, out)."""
+
+    def __init__(self, members: int, inputs: int, outputs: int, activation: str):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(members, outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(members, outputs))
+        if self.weight.is_meta:
+            return  # to be loaded
+        if activation in ("relu", "gelu"):  # as in aecore.model.parts.networks.base
+            nn.init.normal_(self.weight, 0, math.sqrt(2 / inputs))
+        else:
+            bound = math.sqrt(6 / (inputs + outputs))
+            nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias[:, None], x, self.weight.transpose(1, 2))
+
+
+class MemberStack(nn.Module):
+    """The layers of all members, with the non-linearity behind all but the last."""
+
+    def __init__(self, options: Ensemble, widths: Sequence[int], last: str):
+        super().__init__()
+        self.members, self.activation = options.members, options.activation
+        self.activate = ACTIVATIONS[options.activation]
+        kinds = [options.activation] * (len(widths) - 2) + [last]
+        self.layers = nn.ModuleList(
+            MemberLinear(options.members, a, b, kind)
+            for (a, b), kind in zip(pairwise(widths), kinds, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (members, N, in) -> (members, N, out)."""
+        for layer in self.layers[:-1]:
+            x = self.activate(layer(x))
+        return self.layers[-1](x)
+
+    def deal(self, x: Tensor) -> Tensor:
+        """x (N, width), example i being member i mod M's -> (members, ceil(N / M), width)."""
+        missing = -len(x) % self.members
+        if missing:
+            x = torch.cat([x, x.new_zeros(missing, x.shape[1])])
+        return x.unflatten(0, (-1, self.members)).transpose(0, 1)
+
+    def collect(self, x: Tensor, count: int) -> Tensor:
+        """Return the first `count` examples in the order that `deal` got, (count, width)."""
+        return x.transpose(0, 1).flatten(0, 1)[:count]
+
+    def list_member_layers(self) -> list[MemberLinear]:
+        """Return `layers` as a typed list."""
+        return [layer for layer in self.layers if isinstance(layer, MemberLinear)]
+
+
+class EnsembleEncoder(Encoder):
+    """x (N, features) -> the units of all members side by side; in training of one for each row."""
+
+    seen: Tensor  # (members, most rows) int64, ascending: hashes of the rows of each
+
+    def __init__(self, options: Ensemble, widths: Sequence[int]):
+        super().__init__()
+        self.stack = MemberStack(options, widths, options.code_activation)
+        seen = torch.zeros(options.members, max(options.rows), dtype=torch.int64)
+        self.register_buffer("seen", seen)
+
+    def forward(self, x: Tensor) -> Features:
+        if self.training:
+            out = self.stack.collect(self.stack(self.stack.deal(x.flatten(1))), len(x))
+            return Features(out, ())
+        out = self.stack(x.flatten(1).expand(self.stack.members, -1, -1))
+        return Features(out.transpose(0, 1).flatten(1), ())
+
+    @torch.no_grad()
+    def scale_code(self, factor: float) -> None:
+        self.stack.list_member_layers()[-1].weight.mul_(factor)
+
+    @torch.no_grad()
+    def remember_rows(self, member: int, x: Tensor) -> None:
+        """Keep the hashes of a member's rows x (K, features), in the data's units."""
+        hashes = hash_rows(x)
+        places = torch.arange(self.seen.shape[1], device=x.device) % len(x)
+        self.seen[member] = hashes[places].sort().values
+
+    def list_dense_layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Return weight (out, in) and bias of layers that do the same for all members at once."""
+        first, *rest = self.stack.list_member_layers()
+        return [(first.weight.flatten(0, 1), first.bias.flatten()), *map(join_members, rest)]
+
+    def find_seen(self, x: Tensor) -> Tensor:
+        """Return which members saw which rows x (N, features), in data units: (members, N) bool."""
+        return find_known_rows(self.seen, x)
+
+
+class EnsembleDecoder(Decoder):
+    """z (N, latent_dim) -> the mean of the members' logits; in training (N, units) of one each."""
+
+    def __init__(self, options: Ensemble, widths: Sequence[int]):
+        super().__init__()
+        self.stack = MemberStack(options, widths, "linear")
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.training:
+            return self.stack.collect(self.stack(self.stack.deal(z)), len(z))
+        return self.decode_members(z).mean(0)
+
+    def decode_members(self, z: Tensor) -> Tensor:
+        """z (N, latent_dim) -> the logits of each member, (members, N, ...)."""
+        return self.stack(z.unflatten(1, (self.stack.members, -1)).transpose(0, 1))
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """The bias of the last layer, (members, outputs)."""
+        return self.stack.list_member_layers()[-1].bias
+
+    def list_dense_layers(self) -> list[tuple[Tensor, Tensor]]:
+        """Return weight (out, in) and bias of layers that give the mean of the members' logits."""
+        *layers, last = self.stack.list_member_layers()
+        mean = last.weight.transpose(0, 1).flatten(1) / self.stack.members
+        return [*map(join_members, layers), (mean, last.bias.mean(0))]
+
+
+def join_members(layer: MemberLinear) -> tuple[Tensor, Tensor]:
+    """Return a block-diagonal weight (out, in) and a bias that do what the members do apart."""
+    return torch.block_diag(*layer.weight), layer.bias.flatten()
