@@ -18,7 +18,7 @@ class TrainConfig(Options):
         10,
         ge=1,
         le=100_000,
-        description="Passes over the training data, or so many times `passes`.",
+        description="Passes over the training data, times `passes`.",
     )
     passes: int = Field(
         1,

@@ -163,7 +163,7 @@ class Trainer:
     # -- one epoch
 
     def run_epoch(self) -> Tensor | None:
-        """Makes the passes of an epoch; returns the sums over the examples of the loss and its parts.
+        """Makes the passes of an epoch; returns sums over the examples: the loss and its parts.
 
         Returns None when stopped on the way.
         """

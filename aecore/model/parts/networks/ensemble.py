@@ -42,7 +42,7 @@ class Ensemble(NetworkBase):
         8,
         ge=1,
         le=1024,
-        description="Small networks beside each other; they share the code's units.",
+        description="Small networks, which share the units of the code.",
     )
     hidden: tuple[Width, ...] = Field(
         (32,),
