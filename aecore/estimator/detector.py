@@ -38,8 +38,9 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
     The rows fitted on may hold outliers: each is scored by networks that have not seen it, in `fit`
     and later. `contamination` is the share of them that are outliers, in (0, 0.5]; "auto" takes
     those beyond the upper fence of a box plot of the scores. For clean rows give `false_alarms`
-    instead, the share of new normal rows that `predict` may call outliers. `latent_dim` is the code
-    of one network. As everywhere in scikit-learn, a higher score is more normal.
+    instead, the share of new normal rows that `predict` may call outliers; copies of rows fitted on
+    then count as normal. `latent_dim` is the code of one network. As everywhere in scikit-learn, a
+    higher score is more normal.
 
     With another variant or kind of network, which sees all rows, the threshold comes from a fifth
     of them and a second model that was trained without these.
@@ -107,10 +108,14 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         model = self._train(rows[order[count:]])
         return score_anomalies(model, torch.tensor(rows[order[:count]]))
 
+    @property
+    def _is_clean(self) -> bool:
+        return self.false_alarms is not None
+
     def score_samples(self, X: ArrayLike) -> Rows:
         """Return minus the score of each row, (N,)."""
         rows = self._check_rows(X)
-        return -score_anomalies(self.model_, torch.tensor(rows)).numpy()
+        return -score_anomalies(self.model_, torch.tensor(rows), self._is_clean).numpy()
 
     def score_columns(self, X: ArrayLike) -> Rows:
         """Return how much each column adds to the score of each row, (N, columns).
@@ -118,7 +123,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
         A row's sum is minus its `score_samples`.
         """
         rows = self._check_rows(X)
-        return score_column_anomalies(self.model_, torch.tensor(rows)).numpy()
+        return score_column_anomalies(self.model_, torch.tensor(rows), self._is_clean).numpy()
 
     def decision_function(self, X: ArrayLike) -> Rows:
         """Return `score_samples` minus `offset_`, (N,): outliers are below zero."""

@@ -30,9 +30,11 @@ class Batches:
     def iterate_epoch(self, epoch: int) -> Iterator[Tensor]:
         """Yields the batches of an epoch, counted from 0: (batch_size, *input_shape), as float."""
         seed = self.training.seed * 1_000_003 + epoch + 1
+        torch.manual_seed(seed)
         for number in range(self.training.passes):
             pass_seed = seed + number * 7_919_000_003
-            torch.manual_seed(pass_seed)
+            if number and self.ranks.world > 1:  # each rank's noise has moved its generator on
+                torch.manual_seed(pass_seed)
             yield from self.iterate_pass(pass_seed)
 
     def iterate_pass(self, seed: int) -> Iterator[Tensor]:
