@@ -31,7 +31,7 @@ def iris():
 @parametrize_with_checks(
     [
         AutoencoderTransformer(**ONCE),
-        AutoencoderDetector(**QUICK),
+        AutoencoderDetector(**QUICK, settings={"training.passes": 3}),
         AutoencoderImputer(**ONCE, n_draws=20),
     ]
 )
