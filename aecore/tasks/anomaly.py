@@ -131,13 +131,15 @@ def compute_scaled_residuals(
     """Return x - r(x) in the network's units, (N, *input_shape): their squares sum to the score.
 
     It tells which columns make an example anomalous, and in which direction. Of an ensemble it is
-    the root of each column's share with the sign of the members' mean.
+    the root of each column's share with the sign of the members' mean. Cells may be missing (NaN)
+    where the model allows it: they say nothing.
     """
     x = as_float(check_scorable(model, x)).to("cpu", model.scale.dtype)
     model.eval()  # a layer that normalises must use what it learned, not this batch
     if isinstance(model.config.network, Ensemble):
         return torch.cat(list(_iterate_ensemble_residuals(model, x, trained_on_normal)))
-    return (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
+    residuals = (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
+    return residuals.masked_fill(x.isnan(), 0) if model.config.missing else residuals
 
 
 @torch.no_grad()
@@ -150,6 +152,7 @@ def _iterate_ensemble_residuals(
         part = part.to(model.shift.device)
         members = model.likelihood.mean(model.decoder.decode_members(model.encode(part)))
         steps = (part - model.shift) / model.scale - members  # (members, n, features)
+        steps = steps.masked_fill(part.isnan(), 0)
         seen = model.encoder.find_seen(part)
         chosen = ~seen | seen.all(0) | trained_on_normal
         yield combine_members(steps, chosen).cpu()
@@ -181,14 +184,18 @@ def count_known_to_all(model: Autoencoder, x: Tensor) -> int:
 
 
 def check_scorable(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return x. DataError where it has another shape, no examples, NaN or infinite values."""
+    """Return x. DataError where it has another shape, no examples, NaN or infinite values.
+
+    NaN are missing cells where the model allows them.
+    """
     shape = model.config.input_shape
     if tuple(x.shape[1:]) != shape:
         raise DataError(f"This detector takes examples of shape {shape}, got {tuple(x.shape[1:])}.")
     if not len(x):
         raise DataError("There are no examples to score. Give at least one.")
-    if x.is_floating_point() and not x.isfinite().all():
-        row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0])
+    is_sound = (x.isfinite() | x.isnan()) if model.config.missing else x.isfinite()
+    if x.is_floating_point() and not is_sound.all():
+        row = int((~is_sound).flatten(1).any(1).nonzero()[0])
         raise DataError(
             f"Example {row} (counted from 0) holds NaN or infinite values. Remove or fill them."
         )
