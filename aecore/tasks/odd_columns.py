@@ -54,13 +54,15 @@ class ColumnFeatures:
         squares = np.square(residuals)
         return np.stack([squares[:, part].sum(1) for part in self.places.values()], axis=1)
 
-    def find_oddest(self, model: Autoencoder, residuals: Tensor, x: Tensor) -> OddColumns:
-        """Returns the columns that make rows x (n, features) odd, at most ODD_COLUMNS.
+    def find_oddest(
+        self, model: Autoencoder, residuals: Tensor, x: Tensor, count: int = ODD_COLUMNS
+    ) -> OddColumns:
+        """Returns the columns that make rows x (n, features) odd, at most so many.
 
         Their residuals (n, features) are in the network's units.
         """
         shares = self.sum_shares(residuals.numpy())
-        order = np.argsort(-shares, axis=1, kind="stable")[:, :ODD_COLUMNS]
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :count]
         names, rows = np.array(list(self.places), object), np.arange(len(shares))[:, None]
         score = np.maximum(shares.sum(1, keepdims=True), 1e-30)
         return OddColumns(
@@ -88,6 +90,30 @@ class ColumnFeatures:
                 cells = x[rows, part].numpy()
                 texts[rows] = spell_cells(self.options[name], cells, expected[rows, part])
         return texts
+
+    def expect_each(self, model: Autoencoder, x: Tensor) -> Tensor:
+        """Returns what the other columns let expect of each column of one row x (1, features)."""
+        hidden = torch.zeros(len(self.places), x.shape[1], dtype=torch.bool)
+        for column, part in enumerate(self.places.values()):
+            hidden[column, part] = True
+        rows = expect_cells(model, x.expand(len(hidden), -1), hidden)
+        return torch.where(hidden, rows, 0).sum(0, keepdim=True)
+
+    def spell_rows(self, rows: Array) -> Array:
+        """Returns rows (n, features) as a table has them, texts (columns, n)."""
+        spelled = []
+        for name, part in self.places.items():
+            cells = decode_features(self.options[name], rows[:, part])
+            missing = np.isnan(rows[:, part]).any(1)
+            texts = [""] * len(rows) if cells is None else list(cells)
+            pairs = zip(texts, missing, strict=True)
+            spelled.append(["" if m else spell_cell(self.options[name], c) for c, m in pairs])
+        return np.array(spelled, object)
+
+    @property
+    def has_words(self) -> bool:
+        """True where a column is no number."""
+        return any(options.kind not in ("number", "count") for options in self.options.values())
 
     def measure_offsets(self, residuals: Array, shares: Array) -> Array:
         """Returns how far off each column is, (n, columns): with a sign where it is one number."""
