@@ -39,8 +39,8 @@ def time_detectors(turns: int) -> None:
     lines = [
         "# Tables: fitting a detector",
         "",
-        f"Made by `python -m bench.tables --detector` on {describe_processor()}: one core, each fit "
-        "in a process of its own, after a small one.",
+        f"Made by `python -m bench.tables --detector` on {describe_processor()}: one core, each "
+        "fit in a process of its own, after a small one.",
         "",
         "| rows x columns | fit | seconds |",
         "|---|---|---|",

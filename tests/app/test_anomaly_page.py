@@ -247,7 +247,7 @@ def test_the_shipped_detector_never_saw_a_malignant_tumour():
 
 @pytest.fixture
 def machines(no_shipped):
-    """A run on a visitor's machines: words, a flag, numbers, gaps; the first ten states are wrong."""
+    """A run on one's own machines: words, a flag, numbers, gaps; the first ten states are false."""
     rng = np.random.default_rng(0)
     state = rng.choice(["active", "idle", "off"], 600, p=[0.5, 0.3, 0.2])
     load = np.select([state == "active", state == "idle"], [rng.normal(60, 8, 600), 10.0], 0.0)
