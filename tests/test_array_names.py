@@ -60,6 +60,18 @@ def test_parts_are_joined_in_order_and_the_test_part_stays_apart(tmp_path, names
     assert (raw.x[:, 0] == X).all() and list_labels(raw) == CLASSES and raw.train_count == 50
 
 
+@pytest.mark.parametrize("name", ["target_names", "class_names", "labelNames", "classes"])
+def test_classes_are_called_by_the_list_of_their_names(tmp_path, name):
+    raw = read(tmp_path, x=X, y=Y, **{name: np.array(["no", "yes", "perhaps"])})
+    assert list_labels(raw) == [("no", "yes", "perhaps")[label] for label in Y]
+    assert f"Classes are named by `{name}`" in say(raw) and "Left out" not in say(raw)
+
+
+def test_labels_of_ones_and_zeros_are_said_to_be_one_hot(tmp_path):
+    raw = read(tmp_path, x=X, y=np.eye(3)[Y])
+    assert list_labels(raw) == CLASSES and "`y` in set.npz is one-hot" in say(raw)
+
+
 def test_a_validation_part_belongs_to_the_training_examples(tmp_path):
     arrays = {
         f"{part}_{name}": array[begin:end]
@@ -85,7 +97,8 @@ def test_what_is_left_out_is_named(tmp_path):
     names = np.array([f"{i}.png" for i in range(60)])
     raw = read(tmp_path, x=X, y=Y, file_names=names, class_names=np.array(["a", "b"]), mean=0.5)
     assert list_labels(raw) == CLASSES
-    assert "Left out of set.npz: `file_names`, `class_names`, `mean`." in raw.notes
+    assert "Left out of set.npz: `file_names`, `mean`." in raw.notes
+    assert "`class_names` in set.npz does not name each class: left out." in raw.notes
     raw = read(tmp_path, pictures=X, when=names)
     assert raw.y is None and "hardly classes" in say(raw)
 

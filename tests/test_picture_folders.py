@@ -41,6 +41,7 @@ def count_splits(raw):
 
 SPLITS = {
     "lower case": ("train/1.png train/2.png test/3.png", (2, 1)),
+    "German": ("Trainingsdaten/1.png Validierung/2.png Testdaten/3.png", (2, 1)),
     "capitals": ("Train/1.png Train/2.png TEST/3.png", (2, 1)),
     "long words": ("training/1.png training/2.png testing/3.png", (2, 1)),
     "a wrapper": ("pets/v1/train/1.png pets/v1/test/2.png", (1, 1)),

@@ -233,6 +233,7 @@ def test_uneven_rows_are_counted_and_their_cells_stay_in_place(tmp_path, end, la
         (b"\x00\x01\x02\x03\n\x00", "no text"),
         ("<html><table><tr><td>1</td></tr></table></html>", "web page"),
         ('[{"a": 1}]', "JSON"),
+        ("% iris\n@RELATION iris\n\n@ATTRIBUTE a NUMERIC\n@DATA\n5.1\n", "ARFF"),
         (b"%PDF-1.4", "PDF"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), ".xlsx"),
         (b"\x93NUMPY\x01\x00", ".npy"),

@@ -55,7 +55,7 @@ class Autoencoder(nn.Module):
             config.input_shape,
             self.bottleneck.inputs,
             config.latent_dim,
-            config.likelihood.values_per_feature,
+            config.likelihood.count_logits(config.features),
         )
         self.encoder.scale_code(self.bottleneck.head_scale)
         scaling_shape = () if config.scaling == "none" else config.input_shape
@@ -202,8 +202,11 @@ class Autoencoder(nn.Module):
         if self.config.scaling == "none":
             return
         fitted = fit_columns(x, self.config.scaling, self.config.missing)
+        unscaled = self.config.likelihood.find_unscaled(self.config.features)
+        fitted.shift[unscaled], fitted.scale[unscaled] = 0, 1
         self.shift.copy_(fitted.shift)
         self.scale.copy_(fitted.scale)
+        self.likelihood.fit_units(self.shift, self.scale)
 
     @torch.no_grad()
     def fit_output(self, mean: Tensor) -> None:

@@ -13,7 +13,8 @@ from aecore.model.parts.base import Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
-from aecore.model.parts.likelihood import Gaussian, LikelihoodOptions
+from aecore.model.parts.likelihood import Bernoulli, Gaussian, StudentT
+from aecore.model.parts.mixed_likelihood import Mixed
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
@@ -34,6 +35,7 @@ VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
 MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
+LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT | Mixed, Field(discriminator="kind")]
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -107,11 +109,13 @@ class ModelConfig(Options):
     def check_likelihood(self) -> None:
         """Raise ValueError if the decoder cannot give several values for each feature."""
         is_image = len(self.input_shape) > 1
-        if self.likelihood.values_per_feature > 1 and (is_image or self.network.is_tied):
+        is_special = self.likelihood.kind in ("student_t", "mixed")
+        if is_special and (is_image or self.network.is_tied):
             raise ValueError(
                 f"a {self.likelihood.kind} likelihood is for tables, "
                 "and for networks that are not tied"
             )
+        self.likelihood.check_features(self.features)
 
     def check_budget(self) -> None:
         """Raise ValueError if the model would need too much memory."""
@@ -135,6 +139,11 @@ class ModelConfig(Options):
     def features(self) -> int:
         """Values in one example."""
         return math.prod(self.input_shape)
+
+    @property
+    def column_slices(self) -> tuple[slice, ...]:
+        """The features of each column of a table, as far as the likelihood knows."""
+        return self.likelihood.list_slices(self.features)
 
     @property
     def has_prior(self) -> bool:

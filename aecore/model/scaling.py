@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from aecore.model.parts.mixed_likelihood import Head
+
 ScalingKind = Literal["standard", "minmax"]
 
 CLIP = 30.0
@@ -46,6 +48,7 @@ class RowTraits(NamedTuple):
     is_zero_or_one: bool = False  # these are 0 and 1
     has_extremes: bool = False  # some scaled values lie beyond CLIP
     has_missing: bool = False  # some cells are missing
+    heads: tuple[Head, ...] = ()  # what the columns are, where they are not all numbers
 
 
 def fit_columns(x: Tensor, scaling: ScalingKind, may_miss: bool = False) -> Scaling:

@@ -11,11 +11,13 @@ from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import ReportProgress
 from aecore.data.splits import Dataset, make_dataset
+from aecore.data.tables.columns import list_heads
 from aecore.data.tables.files import is_table_file
 from aecore.data.tables.reading import read_further_table
 from aecore.errors import ConfigError, DataError
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig, RunConfig, parse_options
+from aecore.model.scaling import find_binary_columns
 from aecore.model.variants import configure, override_config
 
 DATA_PREFIX = "data."
@@ -40,6 +42,9 @@ def plan_run(
     traits = dataset.traits
     if expects_missing(settings, dataset):
         traits = traits._replace(has_missing=True)
+    if dataset.schema:
+        binary = find_binary_columns(dataset.train.x).tolist()
+        traits = traits._replace(heads=list_heads(dataset.schema, binary))
     config = configure(
         variant,
         dataset.input_shape,

@@ -7,6 +7,7 @@ import http.client
 import logging
 import os
 import random
+import shutil
 import socket
 import tempfile
 import time
@@ -29,6 +30,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.ownership import HOME_USER
 from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
+from aecore.runs.storage import ledger
 from aecore.runs.uploads import UPLOAD_SUFFIXES, list_filled_uploads, uploads_folder
 from aecore.training.trainer import fit
 from bench.reliability.kills import is_running, kill_process, use_settings
@@ -76,6 +78,12 @@ class Scene:
                 faults.append(f"torn: {folder.name} ({error})")
         faults += [f"still running: {name}" for name in self.list_left_processes()]
         return "; ".join(faults)
+
+    def clear(self) -> None:
+        """Deletes what earlier cases pulled: the room that a visitor has is every case's own."""
+        for folder in self.runs.glob("pulled-*"):
+            shutil.rmtree(folder)
+        ledger.forget_measurement()
 
     def list_left_processes(self) -> list[str]:
         """Returns the processes of a killed server that do not end."""
@@ -199,6 +207,7 @@ def run_servers(seed: int, cases: range) -> Outcome:
                 fault = scene.check()
             except AssertionError as error:
                 fault = str(error)
+            scene.clear()
             outcome.add(kill.__name__.removeprefix("kill_in_"), f"{number}: {fault}" * bool(fault))
     return outcome
 

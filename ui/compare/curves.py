@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from aecore.model.config import RunConfig
-from aecore.model.parts.likelihood import LikelihoodOptions
+from aecore.model.config import LikelihoodOptions, RunConfig
 from aecore.runs.run import Run
 from ui.compare.charts import draw_loss_curves
 from ui.compare.chosen_runs import join_words

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from aecore.model.parts.base import Options
 
-HIDDEN_FIELDS = {"kind", "variant", "input_shape", "columns"}
+HIDDEN_FIELDS = {"kind", "variant", "input_shape", "columns", "heads"}
 FIELD_NAMES = {
     "lr": "Learning rate",
     "kl_sparsity": "KL sparsity",

@@ -59,3 +59,14 @@ def _check_classes(labels: Array, name: str, is_guess: bool) -> Array:
         f"{name} has {different:,} different values for {len(labels):,} examples, which are "
         "hardly classes. Save fewer kinds of labels."
     )
+
+
+def name_classes(labels: Array, names: Array, told: str) -> tuple[Array, str]:
+    """Return whole numbers from 0 on as the names (K,) of their classes, and a sentence on it.
+
+    Other labels are returned as they are. `told` is what the sentence calls the names.
+    """
+    is_number = labels.dtype.kind in "iub" and len(labels) > 0
+    if not is_number or labels.min() < 0 or labels.max() >= len(names):
+        return labels, f"{told} does not name each class: left out."
+    return names[labels.astype(np.int64)], f"Classes are named by {told}."

@@ -161,6 +161,16 @@ def _find_labels(
     return unnamed[0] if len(unnamed) == 1 else None
 
 
+def find_class_names(infos: Mapping[str, ArrayInfo], used: Iterable[str]) -> str | None:
+    """Return the array that names the classes, such as `target_names`; None where there is none."""
+    for name, info in infos.items():
+        words = {word.lower() for word in NAME_WORD.findall(name)}
+        is_list = len(info.shape) == 1 and info.dtype.kind in "US"
+        if is_list and words & set(LABEL_WORDS) and name not in used:
+            return name
+    return None
+
+
 def list_names(names: Iterable[str]) -> str:
     """Return names for a sentence: the first few of many."""
     return list_few(f"`{name}`" for name in names)

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from aecore.data.arrays.column_notes import describe_odd_columns
-from aecore.data.arrays.labels import UnusableLabels, find_labels
+from aecore.data.arrays.labels import UnusableLabels, find_labels, name_classes
 from aecore.data.arrays.layouts import check_number_type, find_array_layout, make_plain_layout
 from aecore.data.arrays.names import (
     ArrayInfo,
     NamedPart,
     assign_arrays,
+    find_class_names,
     list_names,
     parse_array_name,
 )
@@ -38,13 +39,6 @@ MAX_ARRAYS = 1000  # arrays in an archive
 PLAIN_NAMES = ("x", "y", "x_test", "y_test", "X", "Y")  # which need no word on what they are
 
 
-class ReadPart(NamedTuple):
-    """The examples of one part of an archive, as they are in the file, and their labels."""
-
-    x: Array
-    labels: Array | None
-
-
 def read_npz(path: Path, allow_missing: bool = False) -> RawData:
     """Read the examples of a .npz and, where there are any, their labels and their own division.
 
@@ -61,13 +55,16 @@ def read_npz(path: Path, allow_missing: bool = False) -> RawData:
             }
             plan = assign_arrays(infos, path.name)
             names = [name for part in plan for name in (part.examples, part.labels) if name]
+            class_names = find_class_names(infos, names) if plan[0].labels else None
+            if class_names:
+                names.append(class_names)
             arrays, notes = _read_arrays(archive, members, infos, names, path.name)
     except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path.name} is not a readable .npz file ({error}). Save it again with numpy.savez."
         ) from error
-    notes = [*_describe_choice(plan, infos, path.name), *notes]
-    raw = _make_raw_from_parts(plan, arrays, path.name, allow_missing)
+    notes = [*_describe_choice(plan, infos, class_names, path.name), *notes]
+    raw = _make_raw_from_parts(plan, arrays, class_names, path.name, allow_missing)
     return raw._replace(notes=(*notes, *raw.notes))
 
 
@@ -169,7 +166,10 @@ def _read_arrays(
 
 
 def _describe_choice(
-    plan: list[NamedPart], infos: Mapping[str, ArrayInfo], file_name: str
+    plan: list[NamedPart],
+    infos: Mapping[str, ArrayInfo],
+    class_names: str | None,
+    file_name: str,
 ) -> list[str]:
     """Return sentences on which arrays are used and which are not; none where that is plain."""
     used = [name for part in plan for name in (part.examples, part.labels) if name]
@@ -179,7 +179,7 @@ def _describe_choice(
         classes = f", their classes are {list_names(labels)}" if labels else ""
         examples = list_names(part.examples for part in plan)
         notes.append(f"The examples of {file_name} are {examples}{classes}.")
-    unused = [name for name in infos if name not in used]
+    unused = [name for name in infos if name not in (*used, class_names)]
     if unused:
         notes.append(f"Left out of {file_name}: {list_names(unused)}.")
     return notes
@@ -197,7 +197,11 @@ class LoadedPart(NamedTuple):
 
 
 def _make_raw_from_parts(
-    plan: list[NamedPart], arrays: Mapping[str, Array], file_name: str, allow_missing: bool
+    plan: list[NamedPart],
+    arrays: Mapping[str, Array],
+    class_names: str | None,
+    file_name: str,
+    allow_missing: bool,
 ) -> RawData:
     """Return the record of all parts, one after the other."""
     parts = [_load_part(part, arrays, file_name, allow_missing) for part in plan]
@@ -208,6 +212,10 @@ def _make_raw_from_parts(
     labels = _join_labels(plan, parts, file_name, notes)
     if len(parts) > 1:
         notes += _describe_division(plan, parts, file_name)
+    if labels is not None and class_names is not None:
+        told = f"`{class_names}` in {file_name}"
+        labels, note = name_classes(labels, arrays[class_names], told)
+        notes.append(note)
     raw = make_raw_from_examples(x, f"`{plan[0].examples}` in {file_name}", notes)
     if len(parts) > 1:
         raw = raw._replace(train_count=len(x) - len(parts[-1].x))
@@ -236,6 +244,8 @@ def _load_part(
         found = find_labels(labels, len(x), f"`{part.labels}` in {file_name}", is_guess)
     except UnusableLabels as error:
         return LoadedPart(x, None, [*notes, f"{error} It is left out."])
+    if found.size < labels.size:
+        notes.append(f"`{part.labels}` in {file_name} is one-hot: read as one class an example.")
     return LoadedPart(x, found, notes)
 
 

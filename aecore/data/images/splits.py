@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training", "trn", "训练", "训练集"), "train"),
+    **dict.fromkeys(("train", "training", "trainings", "trn", "训练", "训练集"), "train"),
+    **dict.fromkeys(("entrainement", "entraînement", "entrenamiento"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "验证", "验证集"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "测试", "测试集"), "test"),
+    **dict.fromkeys(("validierung", "validierungs", "validacion", "validación"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "prueba", "测试", "测试集"), "test"),
 }
 # words that may stand beside those, as in seg_train or test-images
 FILLERS = {"set", "data", "dataset", "split", "seg"}
@@ -33,7 +35,7 @@ def read_split_word(folder: str) -> str | None:
 def list_words(folder: str) -> list[str]:
     """Return the words of a folder's name that say something: without numbers and fillers."""
     words = re.split(r"[\W\d_]+", folder.casefold())
-    cut = [word.removesuffix("set") or word for word in words]
+    cut = [word.removesuffix("set").removesuffix("daten") or word for word in words]
     return [word for word in cut if word and word not in FILLERS | PICTURE_WORDS]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +13,16 @@ from aecore.data.tables.date_cells import compute_date_features, list_date_featu
 from aecore.data.tables.typed_cells import PlainCells
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
+from aecore.model.parts.mixed_likelihood import Head, HeadKind
 from aecore.names import list_few
 
-if TYPE_CHECKING:
-    pass
-
 SINCE = "days since "
+HEAD_KINDS: dict[str, HeadKind] = {
+    "category": "category",
+    "ordered": "ordered",
+    "boolean": "boolean",
+    "count": "count",
+}
 
 
 def list_features(name: str, options: ColumnOptions) -> list[str]:
@@ -38,6 +41,33 @@ def list_schema_features(schema: Mapping[str, ColumnOptions]) -> tuple[str, ...]
     return tuple(
         feature for name, options in schema.items() for feature in list_features(name, options)
     )
+
+
+def list_column_slices(schema: Mapping[str, ColumnOptions]) -> dict[str, slice]:
+    """Return the places of the features of each column that is an input, by its name."""
+    slices, start = {}, 0
+    for name, options in schema.items():
+        count = len(list_features(name, options))
+        if count:
+            slices[name] = slice(start, start + count)
+        start += count
+    return slices
+
+
+def list_heads(schema: Mapping[str, ColumnOptions], binary: Sequence[bool]) -> tuple[Head, ...]:
+    """Return what each column is for a likelihood of mixed columns; none where all are numbers.
+
+    `binary` (features,) says which features are 0 and 1 alone: a number of these is a flag.
+    """
+    heads = []
+    for name, part in list_column_slices(schema).items():
+        options, count = schema[name], part.stop - part.start
+        kind = HEAD_KINDS.get(options.kind, "number")
+        if kind == "number" and count == 1 and binary[part.start]:
+            kind = "boolean"
+        ranks = len(options.categories) if kind == "ordered" else 0
+        heads.append(Head(kind=kind, features=count, ranks=ranks))
+    return tuple(heads) if any(head.kind != "number" for head in heads) else ()
 
 
 def make_schema(features: Sequence[str]) -> dict[str, ColumnOptions]:

@@ -113,6 +113,10 @@ def identify_format(head: bytes, file_name: str) -> str:
         raise DataError(
             f"{file_name} is a web page or XML, not a table. Open it in a spreadsheet. {SAVE_AS}"
         )
+    if b"\n@attribute" in head.lower():
+        raise DataError(
+            f"{file_name} is an ARFF file of Weka. Open it there or by scipy. {SAVE_AS}"
+        )
     if start.startswith((b"{", b"[{", b"[[")):
         raise DataError(f"{file_name} is JSON, not a table. Read it with pandas. {SAVE_AS}")
     return "text"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +23,26 @@ class LikelihoodBase(Options):
 
     kind: str
 
-    values_per_feature: ClassVar[int] = 1  # how many logits the decoder gives for each feature
     needs_unit_interval: ClassVar[bool] = False  # inputs must lie in [0, 1]
 
     def build(self, features: int) -> Likelihood:
         """Return the module for examples of so many features."""
         raise NotImplementedError
+
+    def count_logits(self, features: int) -> int:
+        """Return how many values the decoder has to give for so many features."""
+        return features
+
+    def check_features(self, features: int) -> None:
+        """Raise ValueError if the likelihood is not for examples of so many features."""
+
+    def list_slices(self, features: int) -> tuple[slice, ...]:
+        """Return the features of each column of a table: one, where no more is known."""
+        return tuple(slice(i, i + 1) for i in range(features))
+
+    def find_unscaled(self, features: int) -> list[int]:
+        """Return the features that are not scaled, whatever the others are."""
+        return []
 
 
 class Gaussian(LikelihoodBase):
@@ -79,13 +93,11 @@ class StudentT(LikelihoodBase):
 
     kind: Literal["student_t"] = "student_t"
 
-    values_per_feature: ClassVar[int] = 2
-
     def build(self, features: int) -> Likelihood:
         return StudentTLikelihood(features)
 
-
-LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT, Field(discriminator="kind")]
+    def count_logits(self, features: int) -> int:
+        return 2 * features
 
 
 class Likelihood(nn.Module):
@@ -114,6 +126,9 @@ class Likelihood(nn.Module):
     def sample(self, logits: Tensor) -> Tensor:
         """Draw from p(x|z), in the shape of `mean`."""
         return self.mean(logits).bernoulli()
+
+    def fit_units(self, shift: Tensor, scale: Tensor) -> None:
+        """Take note of the model's scaling (*input_shape); most need not know it."""
 
 
 class FixedGaussian(Likelihood):
@@ -175,27 +190,32 @@ class StudentTLikelihood(Likelihood):
         return torch.cat([mean, torch.zeros_like(mean)], dim=-1)
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        location, scale, df = self.split_logits(logits)
-        normaliser = (
-            torch.lgamma(df / 2)
-            - torch.lgamma((df + 1) / 2)
-            + 0.5 * (df * math.pi).log()
-            + scale.log()
-        )
-        distance = ((x - location) / scale).square()
-        return sum_cells(normaliser + (df + 1) / 2 * (distance / df).log1p(), x, observed)
+        location, spread = logits.chunk(2, dim=-1)
+        return sum_cells(compute_student_losses(location, spread, self.freedom, x), x, observed)
 
     def sample(self, logits: Tensor) -> Tensor:
         location, scale, df = self.split_logits(logits)
         return torch.distributions.StudentT(df, location, scale).sample()
 
     def split_logits(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return location, scale and df.
+        """Return location, scale and df."""
+        location, spread = logits.chunk(2, dim=-1)
+        return location, *bound_student_shape(spread, self.freedom)
 
-        Lower bounds of scale and df keep away from a pole of the density and infinite variance.
-        """
-        location, scale = logits.chunk(2, dim=-1)
-        return location, F.softplus(scale) + 1e-3, 3 + F.softplus(self.freedom)
+
+def bound_student_shape(spread: Tensor, freedom: Tensor) -> tuple[Tensor, Tensor]:
+    """Return scale and df, away from a pole of the density and from infinite variance."""
+    return F.softplus(spread) + 1e-3, 3 + F.softplus(freedom)
+
+
+def compute_student_losses(location: Tensor, spread: Tensor, freedom: Tensor, x: Tensor) -> Tensor:
+    """Return -ln St(x; location, scale, df) of each cell, like `location` (..., N, d)."""
+    scale, df = bound_student_shape(spread, freedom)
+    normaliser = (
+        torch.lgamma(df / 2) - torch.lgamma((df + 1) / 2) + 0.5 * (df * math.pi).log() + scale.log()
+    )
+    distance = ((x - location) / scale).square()
+    return normaliser + (df + 1) / 2 * (distance / df).log1p()
 
 
 def sum_cells(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.parts.bottlenecks import BottleneckOptions
+from aecore.model.parts.mixed_likelihood import Head
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
 from aecore.model.scaling import CLIP, RowTraits
@@ -56,7 +57,7 @@ def configure(
         scaling = choose_scaling(variant, traits, is_binary)
         clip = CLIP if traits.has_extremes and scaling != "none" else None
         values |= {"scaling": scaling, "clip": clip}
-    likelihood = choose_likelihood(variant, network, kind, is_binary)
+    likelihood = choose_likelihood(variant, network, kind, is_binary, traits.heads)
     if likelihood:
         values["likelihood"] = likelihood
     model = parse_options(ModelConfig, values)
@@ -99,10 +100,21 @@ def choose_scaling(variant: Variant, traits: RowTraits, is_binary: bool) -> str:
 
 
 def choose_likelihood(
-    variant: Variant, network: NetworkBase, kind: str, is_binary: bool
+    variant: Variant,
+    network: NetworkBase,
+    kind: str,
+    is_binary: bool,
+    heads: tuple[Head, ...] = (),
 ) -> dict[str, Any] | None:
-    """Return the likelihood for data of this kind; None leaves the variant's own or the default."""
+    """Return the likelihood for data of this kind; None leaves the variant's own or the default.
+
+    Columns of several kinds, `heads`, are modelled as what they are where the decoder has weights
+    of its own.
+    """
     is_image = kind == "image"
+    if heads and not is_binary and not network.is_tied and "likelihood" not in variant.model:
+        mixed = {"kind": "mixed", "heads": heads}
+        return mixed | ({"variance": 0.1} if variant.probabilistic else {})
     if variant.probabilistic:
         has_bits = is_image or is_binary
         return {"kind": "bernoulli"} if has_bits else {"kind": "gaussian", "variance": 0.1}

@@ -78,11 +78,12 @@ class NetworkBase(Options):
     can_pretrain: ClassVar[bool] = False  # its layers can be trained greedily, one by one
 
     def build(
-        self, input_shape: Sequence[int], outputs: int, latent_dim: int, values_per_feature: int = 1
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[Encoder, Decoder]:
-        """Return an encoder of `outputs` values and a decoder of so many values per feature.
+        """Return an encoder of `outputs` values and a decoder of so many logits.
 
-        Logits have the input's shape, or (values_per_feature * features,) if that is above 1.
+        Logits have the input's shape where there are as many as features, or none are asked for,
+        else (logits,).
         """
         raise NotImplementedError
 

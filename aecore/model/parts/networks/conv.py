@@ -44,7 +44,7 @@ class Conv(NetworkBase):
     menu_position: ClassVar[int] = 2
 
     def build(
-        self, input_shape: Sequence[int], outputs: int, latent_dim: int, values_per_feature: int = 1
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[ConvEncoder, ConvDecoder]:
         sizes: list[Size] = [tuple(input_shape[1:])]
         for _ in self.channels:

@@ -54,14 +54,13 @@ class Mlp(NetworkBase):
     can_pretrain: ClassVar[bool] = True
 
     def build(
-        self, input_shape: Sequence[int], outputs: int, latent_dim: int, values_per_feature: int = 1
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[MlpEncoder, MlpDecoder]:
         features = math.prod(input_shape)
         encoder = MlpEncoder(self, [features, *self.hidden], outputs)
-        logits_shape = (
-            tuple(input_shape) if values_per_feature == 1 else (values_per_feature * features,)
-        )
-        widths = [latent_dim, *reversed(self.hidden), values_per_feature * features]
+        logits = features if logits is None else logits
+        logits_shape = tuple(input_shape) if logits == features else (logits,)
+        widths = [latent_dim, *reversed(self.hidden), logits]
         tied_to = encoder.linear_layers() if self.tied else None
         return encoder, MlpDecoder(self, widths, logits_shape, tied_to)
 

@@ -1,0 +1,350 @@
+"""The likelihood of a mixed table: each column is modelled as what it is.
+
+A row's loss is the sum of its columns' nats: a Gaussian or Student's t for numbers, a categorical
+distribution for words, a cumulative link for ordered categories, Bernoulli for yes and no, Poisson
+or negative binomial for counts (Nazábal et al., 2020, Handling Incomplete Heterogeneous Data using
+VAEs; ordered categories: McCullagh, 1980, Regression Models for Ordinal Data).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from aecore.model.parts.base import Options
+from aecore.model.parts.likelihood import (
+    Likelihood,
+    LikelihoodBase,
+    bound_student_shape,
+    compute_student_losses,
+    inverse_sigmoid,
+)
+
+HeadKind = Literal["number", "count", "category", "ordered", "boolean"]
+MAX_LOG_RATE = 20.0  # of a count: beyond it, a Poisson's rate grows no more
+NEVER = -1e9  # the logit of a word that does not exist
+
+
+class Head(Options):
+    """One column: what it is, and over how many consecutive features it goes."""
+
+    kind: HeadKind
+    features: Annotated[int, Field(ge=1, le=4000)] = 1
+    ranks: Annotated[int, Field(ge=0, le=1000)] = 0  # of an ordered category
+
+
+class Mixed(LikelihoodBase):
+    """-ln p(x|z) = sum over columns of -ln p(x_j|z), each column with a distribution of its kind.
+
+    Features of words are ones and zeros, an ordered category is its rank. Without heads, every
+    feature is a number.
+    """
+
+    kind: Literal["mixed"] = "mixed"
+    heads: tuple[Head, ...] = Field(
+        (), max_length=100_000, description="The columns; known from the table."
+    )
+    numbers: Literal["gaussian", "student_t"] = Field(
+        "gaussian", description="The distribution of numbers; Student's t is for odd cells."
+    )
+    variance: float = Field(
+        0.5, gt=0, le=1e6, description="Noise variance of numbers where they are Gaussian."
+    )
+    counts: Literal["poisson", "negative_binomial"] = Field(
+        "poisson", description="The distribution of columns read as counts."
+    )
+
+    def build(self, features: int) -> MixedLikelihood:
+        return MixedLikelihood(self, features)
+
+    def count_logits(self, features: int) -> int:
+        spread = 0
+        if self.numbers == "student_t":
+            spread = len(find_features(self.list_heads(features), "number"))
+        return features + spread
+
+    def check_features(self, features: int) -> None:
+        if self.heads and sum(head.features for head in self.heads) != features:
+            raise ValueError(f"the heads of the likelihood must cover {features} features")
+
+    def list_heads(self, features: int) -> tuple[Head, ...]:
+        """Return the heads of all features, which are numbers where none is named."""
+        return self.heads or (Head(kind="number"),) * features
+
+    def list_slices(self, features: int) -> tuple[slice, ...]:
+        """Return the features of each column."""
+        slices, start = [], 0
+        for head in self.list_heads(features):
+            slices.append(slice(start, start + head.features))
+            start += head.features
+        return tuple(slices)
+
+    def find_unscaled(self, features: int) -> list[int]:
+        """Return the features that are ones and zeros, which are not scaled."""
+        heads = self.list_heads(features)
+        return find_features(heads, "category") + find_features(heads, "boolean")
+
+
+def find_features(heads: Sequence[Head], kind: HeadKind) -> list[int]:
+    """Return the places of all features of one kind of column."""
+    places: list[int] = []
+    start = 0
+    for head in heads:
+        if head.kind == kind:
+            places += range(start, start + head.features)
+        start += head.features
+    return places
+
+
+class MixedLikelihood(Likelihood):
+    """Logits (..., features), then with Student's t a spread for each number.
+
+    The logits of words are unnormalised, those of an ordered category and of numbers are locations,
+    those of counts log rates.
+    """
+
+    numbers: Tensor  # places of the features of each kind
+    words: Tensor
+    flags: Tensor
+    counted: Tensor
+    word_places: Tensor  # (columns of words, most words of one) among the words, padded
+    owners: Tensor  # (features,) the column of each
+    shift: Tensor  # (features,) of the scaling: ranks and counts are whole in the data's units
+    scale: Tensor
+
+    def __init__(self, options: Mixed, features: int):
+        super().__init__()
+        self.options, self.features = options, features
+        self.heads = options.list_heads(features)
+        column_of = [j for j, head in enumerate(self.heads) for _ in range(head.features)]
+        self.has_spread = options.numbers == "student_t"
+        for name, kind in KIND_OF_BUFFER.items():
+            self._keep(name, make_places(find_features(self.heads, kind)))
+        self._keep("word_places", make_word_places(self.heads))
+        self._keep("owners", make_places(column_of))
+        self.register_buffer("shift", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+        if self.has_spread:
+            self.freedom = nn.Parameter(torch.full((len(self.numbers),), 2.0))
+        if options.counts == "negative_binomial" and len(self.counted):
+            self.log_dispersion = nn.Parameter(torch.zeros(len(self.counted)))
+        self.ordered = find_features(self.heads, "ordered")
+        ranks = [head.ranks for head in self.heads if head.kind == "ordered"]
+        self.steps = nn.ParameterList(make_steps(count) for count in ranks)
+
+    def _keep(self, name: str, values: Tensor) -> None:
+        """Keep places of features with the module, but not among its weights."""
+        self.register_buffer(name, values, persistent=False)
+
+    # -- what a reconstruction is
+
+    def mean(self, logits: Tensor) -> Tensor:
+        """Return means of numbers and counts, probabilities of words and flags, expected ranks."""
+        mean = logits[..., : self.features].clone()
+        if len(self.words):
+            mean[..., self.words] = self.word_log_probabilities(logits).exp()
+        if len(self.flags):
+            mean[..., self.flags] = logits[..., self.flags].sigmoid()
+        if len(self.counted):
+            rate = self.log_rate(logits).exp()
+            mean[..., self.counted] = self.to_network(rate, self.counted)
+        for place, steps in zip(self.ordered, self.steps, strict=True):
+            above = (logits[..., place, None] - make_cuts(steps)).sigmoid()
+            mean[..., place] = (above.sum(-1) - self.shift[place]) / self.scale[place]
+        return mean
+
+    def logits(self, mean: Tensor) -> Tensor:
+        """Return logits with about this mean; ordered categories begin at their middle."""
+        logits = mean.clone()
+        logits[..., self.words] = mean[..., self.words].clamp(min=1e-3).log()
+        logits[..., self.flags] = inverse_sigmoid(mean[..., self.flags])
+        counts = self.to_data(mean, self.counted)
+        logits[..., self.counted] = counts.clamp(min=1e-3).log()
+        logits[..., self.ordered] = 0
+        spread = mean.new_zeros(*mean.shape[:-1], len(self.numbers) if self.has_spread else 0)
+        return torch.cat([logits, spread], dim=-1)
+
+    # -- losses
+
+    def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        return self.column_losses(logits, x, observed).sum(-1)
+
+    def column_losses(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Return the nats of each column: logits (..., N, L), x (N, features) -> (..., N, columns).
+
+        With `observed` (N, features), columns whose cell is missing have none.
+        """
+        losses = logits.new_zeros(*logits.shape[:-1], len(self.heads))
+        for places, values in self.list_losses(logits, x):
+            losses = losses.index_add(-1, self.owners[places], values)
+        if observed is None:
+            return losses
+        firsts = [part.start for part in self.options.list_slices(self.features)]
+        return losses.masked_fill(~observed[:, firsts], 0)
+
+    def list_losses(self, logits: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return for each kind of column the places of its features, and their nats."""
+        losses = []
+        if len(self.numbers):
+            losses.append((self.numbers, self.number_losses(logits, x)))
+        if len(self.words):
+            nats = -x[:, self.words] * self.word_log_probabilities(logits)
+            losses.append((self.words, nats))
+        if len(self.flags):
+            flags = logits[..., self.flags]
+            losses.append((self.flags, F.softplus(flags) - x[:, self.flags] * flags))
+        if len(self.counted):
+            counts = self.to_data(x, self.counted).round().clamp(min=0)
+            losses.append((self.counted, self.count_losses(self.log_rate(logits), counts)))
+        for place, steps in zip(self.ordered, self.steps, strict=True):
+            rank = self.to_data(x, place).round().clamp(0, len(steps))
+            nats = compute_rank_losses(logits[..., place], rank, make_cuts(steps))
+            losses.append((self.owners.new_tensor([place]), nats[..., None]))
+        return losses
+
+    def number_losses(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Return the nats of each number, (..., N, numbers)."""
+        location, x = logits[..., self.numbers], x[:, self.numbers]
+        if self.has_spread:
+            spread = logits[..., self.features :]
+            return compute_student_losses(location, spread, self.freedom, x)
+        variance = self.options.variance
+        return (location - x).square() / (2 * variance) + math.log(2 * math.pi * variance) / 2
+
+    def count_losses(self, log_rate: Tensor, counts: Tensor) -> Tensor:
+        """Return the nats of whole numbers with these log rates, (..., N, counts)."""
+        if self.options.counts == "poisson":
+            return log_rate.exp() - counts * log_rate + torch.lgamma(counts + 1)
+        size = self.log_dispersion.exp()  # the variance is rate + rate^2 / size
+        log_total = torch.logaddexp(log_rate, self.log_dispersion)
+        chances = size * (self.log_dispersion - log_total) + counts * (log_rate - log_total)
+        ways = torch.lgamma(counts + size) - torch.lgamma(size) - torch.lgamma(counts + 1)
+        return -(ways + chances)
+
+    # -- draws
+
+    def sample(self, logits: Tensor) -> Tensor:
+        sample = self.mean(logits)
+        sample[..., self.numbers] = self.sample_numbers(logits)
+        sample[..., self.flags] = sample[..., self.flags].bernoulli()
+        rate = self.log_rate(logits).exp()
+        sample[..., self.counted] = self.to_network(self.sample_counts(rate), self.counted)
+        if len(self.words):
+            uniform = torch.rand_like(logits[..., self.words]).clamp(1e-20, 1 - 1e-7)
+            noisy = self.word_log_probabilities(logits) - (-uniform.log()).log()
+            padded = self.pad_words(noisy)
+            winner = padded == padded.max(-1, keepdim=True).values  # Gumbel (1954)
+            sample[..., self.words] = winner.to(sample.dtype).flatten(-2)[..., self.word_order]
+        for place, steps in zip(self.ordered, self.steps, strict=True):
+            above = (logits[..., place, None] - make_cuts(steps)).sigmoid()
+            rank = (torch.rand_like(above[..., :1]) < above).sum(-1)
+            sample[..., place] = (rank - self.shift[place]) / self.scale[place]
+        return sample
+
+    def sample_numbers(self, logits: Tensor) -> Tensor:
+        """Draw each number, (..., N, numbers)."""
+        location = logits[..., self.numbers]
+        if not self.has_spread:
+            return location + math.sqrt(self.options.variance) * torch.randn_like(location)
+        scale, df = bound_student_shape(logits[..., self.features :], self.freedom)
+        return torch.distributions.StudentT(df, location, scale).sample()
+
+    def sample_counts(self, rate: Tensor) -> Tensor:
+        """Draw each count, (..., N, counts)."""
+        if self.options.counts == "negative_binomial" and len(self.counted):
+            size = self.log_dispersion.exp().expand_as(rate)
+            rate = torch.distributions.Gamma(size, size / rate.clamp(min=1e-9)).sample()
+        return torch.poisson(rate)
+
+    # -- words, counts and units
+
+    def word_log_probabilities(self, logits: Tensor) -> Tensor:
+        """Return ln p of each word among those of its column, (..., N, words)."""
+        words = logits[..., self.words]
+        total = self.pad_words(words).logsumexp(-1)
+        return words - total[..., self.word_columns]
+
+    def pad_words(self, words: Tensor) -> Tensor:
+        """Return values (..., words) as (..., columns of words, most words of one), padded."""
+        padded = F.pad(words, (0, 1), value=NEVER)
+        return padded[..., self.word_places]
+
+    @property
+    def word_columns(self) -> Tensor:
+        """The place among the columns of words of each word."""
+        return (self.word_places < len(self.words)).nonzero()[:, 0]
+
+    @property
+    def word_order(self) -> Tensor:
+        """The place of each word in a padded table, flattened."""
+        return (self.word_places.flatten() < len(self.words)).nonzero()[:, 0]
+
+    def log_rate(self, logits: Tensor) -> Tensor:
+        """Return the log rate of each count, (..., N, counts)."""
+        return logits[..., self.counted].clamp(max=MAX_LOG_RATE)
+
+    def to_data(self, x: Tensor, places: Tensor | int) -> Tensor:
+        """Return some features of x in the data's units."""
+        return x[..., places] * self.scale[places] + self.shift[places]
+
+    def to_network(self, values: Tensor, places: Tensor) -> Tensor:
+        """Return values of some features in the network's units."""
+        return (values - self.shift[places]) / self.scale[places]
+
+    def fit_units(self, shift: Tensor, scale: Tensor) -> None:
+        """Take over the scaling (features,) of the model."""
+        self.shift.copy_(shift)
+        self.scale.copy_(scale)
+
+
+KIND_OF_BUFFER: dict[str, HeadKind] = {
+    "numbers": "number",
+    "words": "category",
+    "flags": "boolean",
+    "counted": "count",
+}
+
+
+def make_places(places: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    """Return places as a tensor that holds them also in a model without memory, to be loaded."""
+    return torch.tensor(places, dtype=torch.long, device="cpu")
+
+
+def make_word_places(heads: Sequence[Head]) -> Tensor:
+    """Return which words each column of words has, (columns, most words), padded by their count."""
+    counts = [head.features for head in heads if head.kind == "category"]
+    rows, start = [], 0
+    for count in counts:
+        padding = [sum(counts)] * (max(counts) - count)
+        rows.append([*range(start, start + count), *padding])
+        start += count
+    return make_places(rows).reshape(len(counts), max(counts, default=0))
+
+
+def make_steps(ranks: int) -> nn.Parameter:
+    """Return what the cut points between so many ordered categories are made of, evenly spaced."""
+    steps = torch.full((max(1, ranks - 1),), math.log(math.e - 1))  # softplus makes it 1
+    steps[0] = 1 - max(1, ranks - 1) / 2 - 0.5
+    return nn.Parameter(steps)
+
+
+def make_cuts(steps: Tensor) -> Tensor:
+    """Return ascending cut points: the first value, then steps that softplus makes positive."""
+    return torch.cat([steps[:1], steps[:1] + F.softplus(steps[1:]).cumsum(0)])
+
+
+def compute_rank_losses(location: Tensor, rank: Tensor, cuts: Tensor) -> Tensor:
+    """Return -ln p of ranks (N,) where P(rank > k) = sigmoid(location - cut_k): (..., N)."""
+    k = rank.long()
+    far = cuts.new_full((1,), 1e4)
+    bounds = torch.cat([-far, cuts, far])
+    below, above = location - bounds[k], location - bounds[k + 1]
+    # ln (sigmoid(below) - sigmoid(above)), stable where both are near 0 or 1
+    gap = (below - above).clamp(min=1e-6)
+    return -(F.logsigmoid(below) + F.logsigmoid(-above) + torch.log(-torch.expm1(-gap)))
