@@ -12,6 +12,7 @@ from aecore.errors import ConfigError
 from aecore.files import find_model_folder
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
+from aecore.model.parts.corruption import GaussianNoise
 from aecore.model.parts.likelihood import Likelihood
 from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
 from aecore.model.parts.penalties.base import Pass
@@ -116,7 +117,7 @@ class Autoencoder(nn.Module):
         `kl_weight` is the factor of the KL term while it fades in.
         """
         observed, x = self.observed(x), self.to_scaled(x)
-        noisy = self.config.corruption(x) if self.training and self.config.corruption else x
+        noisy = self.corrupt(x) if self.training else x
         features = self.encoder(noisy)
         # under autocast layers give half precision: too coarse for losses
         h = self.activate(features.out.to(x.dtype))
@@ -128,6 +129,17 @@ class Autoencoder(nn.Module):
         penalty = self.penalty(noisy, features.hidden, h, code)
         total = options.combine_losses(reconstruction + cost).mean() + penalty
         return Loss(total, reconstruction.mean(), code.cost.mean(), penalty)
+
+    def corrupt(self, x: Tensor) -> Tensor:
+        """Return x (N, *input_shape), in the network's units, as the encoder gets it."""
+        corruption = self.config.corruption
+        if corruption is None:
+            return x
+        noisy = corruption(x)
+        words = self.config.likelihood.list_words(self.config.features)
+        if words and isinstance(corruption, GaussianNoise):
+            return corruption.replace_words(noisy, x, words)
+        return noisy
 
     def penalty(self, x: Tensor, hidden: tuple[Tensor, ...], h: Tensor, code: Code) -> Tensor:
         """Return the weighted sum of the penalties on one batch.

@@ -117,12 +117,8 @@ def score_column_anomalies(
 def sum_column_shares(model: Autoencoder, residuals: Tensor) -> Tensor:
     """Return the sum of squared residuals (N, features) in each column: (N, columns)."""
     squares = residuals.square()
-    return torch.stack([squares[:, part].sum(1) for part in list_columns(model)], dim=1)
-
-
-def list_columns(model: Autoencoder) -> tuple[slice, ...]:
-    """Return the features of each column of a model of rows."""
-    return tuple(slice(i, i + 1) for i in range(model.config.features))
+    parts = model.config.column_slices
+    return torch.stack([squares[:, part].sum(1) for part in parts], dim=1)
 
 
 def compute_scaled_residuals(

@@ -104,7 +104,7 @@ class ColumnFeatures:
         spelled = []
         for name, part in self.places.items():
             cells = decode_features(self.options[name], rows[:, part])
-            missing = np.isnan(rows[:, part]).any(1)
+            missing = np.isnan(rows[:, part]).any(1).tolist()
             texts = [""] * len(rows) if cells is None else list(cells)
             pairs = zip(texts, missing, strict=True)
             spelled.append(["" if m else spell_cell(self.options[name], c) for c, m in pairs])
@@ -144,9 +144,9 @@ def spell_cells(options: ColumnOptions, x: Array, expected: Array) -> Array:
     given, wanted = decode_features(options, x), decode_features(options, expected)
     if given is None or wanted is None:
         return np.array([""] * len(x), object)
-    missing = np.isnan(x).any(1)
-    if options.kind == "category":
-        missing |= x.max(1, initial=0) < 0.5  # a word that the model does not know
+    missing = np.isnan(x).any(1).tolist()
+    if options.kind == "category":  # or a word that the model does not know
+        missing = (~(x.max(1, initial=0) >= 0.5)).tolist()
     chances = list_chances(options, expected)
     texts = [
         f"{'missing' if is_missing else spell_cell(options, cell)}, "

@@ -61,11 +61,11 @@ class Ensemble(NetworkBase):
     )
 
     def build(
-        self, input_shape: Sequence[int], outputs: int, latent_dim: int, values_per_feature: int = 1
+        self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[EnsembleEncoder, EnsembleDecoder]:
         features, units = math.prod(input_shape), latent_dim // self.members
         encoder = EnsembleEncoder(self, [features, *self.hidden, units])
-        widths = [units, *reversed(self.hidden), values_per_feature * features]
+        widths = [units, *reversed(self.hidden), features if logits is None else logits]
         return encoder, EnsembleDecoder(self, widths)
 
     @property
