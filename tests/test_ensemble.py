@@ -32,9 +32,9 @@ SETTINGS = {
 }
 
 
-def make_ensemble(**settings):
-    options = {"kind": "ensemble", "members": 3, "hidden": (5, 4), "rows": (6, 2)}
-    return model(network=options, latent_dim=6, **settings)
+def make_ensemble(columns=1.0, **settings):
+    sizes = {"members": 3, "hidden": (5, 4), "rows": (6, 2), "columns": columns}
+    return model(network={"kind": "ensemble", **sizes}, latent_dim=6, **settings)
 
 
 @pytest.fixture
@@ -126,9 +126,39 @@ def test_a_run_that_was_stopped_ends_bit_equal_to_one_that_was_not(rows, tmp_pat
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_a_member_sees_some_columns_and_the_mean_of_a_column_is_over_those_that_see_it(tmp_path):
+    net = make_ensemble(columns=0.3).eval()
+    sees = net.encoder.sees > 0
+    assert sees.sum(1).tolist() == [2, 2, 2] and sees.any(0).all()
+    x = torch.randn(4, 6)
+    members = net.decoder.decode_members(net.encode(x))
+    owner = int(sees[:, 5].nonzero()[0])
+    torch.testing.assert_close(net.reconstruct(x)[:, 5], members[owner, :, 5])
+    moved = x + 100 * ~sees[owner]
+    again = net.decoder.decode_members(net.encode(moved))
+    torch.testing.assert_close(again[owner], members[owner])
+    net.train()
+    loss = net.loss(torch.randn(6, 6)).total
+    loss.backward()
+    assert (net.decoder.stack.layers[-1].bias.grad != 0).equal(sees)
+    net.save(tmp_path)
+    loaded = Autoencoder.load(tmp_path)
+    assert torch.equal(loaded.reconstruct(x), net.eval().reconstruct(x))
+
+
+def test_a_column_of_words_is_seen_whole():
+    heads = [{"kind": "category", "features": 3}, *[{"kind": "number", "features": 1}] * 3]
+    net = make_ensemble(columns=0.5, likelihood={"kind": "mixed", "heads": heads})
+    sees = net.encoder.sees
+    assert (sees[:, 0] == sees[:, 1]).all() and (sees[:, 1] == sees[:, 2]).all()
+    assert sees[:, 2:].sum(1).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("columns", [1.0, 0.4])
 @pytest.mark.parametrize("hidden", [(), (5,), (5, 4)])
-def test_the_browser_gets_linear_steps_that_compute_the_same(hidden):
-    net = model(network={"kind": "ensemble", "members": 3, "hidden": hidden}, latent_dim=6).eval()
+def test_the_browser_gets_linear_steps_that_compute_the_same(hidden, columns):
+    options = {"kind": "ensemble", "members": 3, "hidden": hidden, "columns": columns}
+    net = model(network=options, latent_dim=6).eval()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter)
     steps, tensors = export_steps(net)

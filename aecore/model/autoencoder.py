@@ -58,6 +58,8 @@ class Autoencoder(nn.Module):
             config.latent_dim,
             config.likelihood.count_logits(config.features),
         )
+        if config.network.shares_columns:
+            config.network.share_columns(self.encoder, self.decoder, config.column_slices)
         self.encoder.scale_code(self.bottleneck.head_scale)
         scaling_shape = () if config.scaling == "none" else config.input_shape
         self.register_buffer("shift", torch.zeros(scaling_shape))
@@ -119,6 +121,8 @@ class Autoencoder(nn.Module):
         observed, x = self.observed(x), self.to_scaled(x)
         noisy = self.corrupt(x) if self.training else x
         features = self.encoder(noisy)
+        if features.visible is not None:
+            observed = features.visible if observed is None else observed & features.visible
         # under autocast layers give half precision: too coarse for losses
         h = self.activate(features.out.to(x.dtype))
         options = self.config.bottleneck

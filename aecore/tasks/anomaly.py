@@ -148,7 +148,7 @@ def _iterate_ensemble_residuals(
         part = part.to(model.shift.device)
         members = model.likelihood.mean(model.decoder.decode_members(model.encode(part)))
         steps = (part - model.shift) / model.scale - members  # (members, n, features)
-        steps = steps.masked_fill(part.isnan(), 0)
+        steps = steps.masked_fill(part.isnan(), 0) * model.encoder.sees[:, None]
         seen = model.encoder.find_seen(part)
         chosen = ~seen | seen.all(0) | trained_on_normal
         yield combine_members(steps, chosen).cpu()

@@ -34,6 +34,7 @@ class Features(NamedTuple):
 
     out: Tensor  # (N, outputs): the last layer before any activation
     hidden: tuple[Tensor, ...]  # (N, width) activations of each hidden layer, from the input on
+    visible: Tensor | None = None  # (N, features) bool: what the loss is about; None: all
 
 
 class Encoder(nn.Module):
@@ -75,6 +76,7 @@ class NetworkBase(Options):
     kind: str
 
     menu_position: ClassVar[int] = LAST
+    shares_columns: ClassVar[bool] = False  # its parts see some columns of a table each
     can_pretrain: ClassVar[bool] = False  # its layers can be trained greedily, one by one
 
     def build(
@@ -109,6 +111,12 @@ class NetworkBase(Options):
         """Raise ValueError if a code of so many units cannot be shared out.
 
         `is_plain` is True for a deterministic code without penalties.
+        """
+
+    def share_columns(self, encoder: Encoder, decoder: Decoder, columns: Sequence[slice]) -> None:
+        """Tell encoder and decoder which features each column of a table has.
+
+        It is called where `shares_columns`.
         """
 
     def draw_samples(self, count: int, seed: int) -> Tensor | None:

@@ -3,7 +3,8 @@
 The weights of a layer are one tensor, so that all networks make one batched product. A row is to be
 scored by those that have not seen it: see aecore/tasks/anomaly.py. Small random samples are what
 isolation forests are made of too, since anomalies are rare in each (Liu et al., 2008, Isolation
-Forest).
+Forest), and a few columns for each find what is odd in a few (Lazarevic & Kumar, 2005, Feature
+Bagging for Outlier Detection).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -59,14 +60,49 @@ class Ensemble(NetworkBase):
         description="Training rows that a member sees, drawn by seed, at most half of all; several "
         "numbers are taken in turns.",
     )
+    columns: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the table's columns that a member sees, two or more; dealt out so "
+        "that all are seen alike.",
+    )
+
+    shares_columns: ClassVar[bool] = True
 
     def build(
         self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[EnsembleEncoder, EnsembleDecoder]:
         features, units = math.prod(input_shape), latent_dim // self.members
         encoder = EnsembleEncoder(self, [features, *self.hidden, units])
-        widths = [units, *reversed(self.hidden), features if logits is None else logits]
+        outputs_of_each = features if logits is None else logits
+        widths = [units, *reversed(self.hidden), outputs_of_each]
         return encoder, EnsembleDecoder(self, widths)
+
+    def share_columns(self, encoder: Encoder, decoder: Decoder, columns: Sequence[slice]) -> None:
+        assert isinstance(encoder, EnsembleEncoder) and isinstance(decoder, EnsembleDecoder)
+        dealt = self.deal_columns(len(columns))
+        widths = torch.tensor([part.stop - part.start for part in columns], device="cpu")
+        sees = dealt.repeat_interleave(widths, dim=1).to(encoder.sees)
+        encoder.see(sees)
+        decoder.answer(sees)
+
+    def deal_columns(self, count: int) -> Tensor:
+        """Return which of `count` columns each member sees, (members, count) bool.
+
+        They are dealt from shuffled decks, each dealt out before the next one, so that none is seen
+        much more often than another.
+        """
+        size = min(count, max(2, round(self.columns * count), math.ceil(count / self.members)))
+        generator = torch.Generator().manual_seed(0)
+        hands = math.ceil(count / size)  # of a deck
+        places = torch.arange(hands * size, device="cpu") % count
+        decks = [
+            torch.randperm(count, generator=generator, device="cpu")[places].reshape(hands, size)
+            for _ in range(math.ceil(self.members / hands))
+        ]
+        dealt = torch.zeros(self.members, count, dtype=torch.bool, device="cpu")
+        return dealt.scatter(1, torch.cat(decks)[: self.members], True)
 
     @property
     def layer_activations(self) -> tuple[str, ...]:
@@ -123,8 +159,9 @@ class MemberLinear(nn.Module):
             bound = math.sqrt(6 / (inputs + outputs))
             nn.init.uniform_(self.weight, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.baddbmm(self.bias[:, None], x, self.weight.transpose(1, 2))
+    def forward(self, x: Tensor, sees: Tensor | None = None) -> Tensor:
+        weight = self.weight if sees is None else self.weight * sees[:, None]
+        return torch.baddbmm(self.bias[:, None], x, weight.transpose(1, 2))
 
 
 class MemberStack(nn.Module):
@@ -140,11 +177,12 @@ class MemberStack(nn.Module):
             for (a, b), kind in zip(pairwise(widths), kinds, strict=True)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (members, N, in) -> (members, N, out)."""
-        for layer in self.layers[:-1]:
-            x = self.activate(layer(x))
-        return self.layers[-1](x)
+    def forward(self, x: Tensor, sees: Tensor | None = None) -> Tensor:
+        """x (members, N, in) -> (members, N, out); each member `sees` (members, in) some inputs."""
+        *layers, last = self.list_member_layers()
+        for layer in layers:
+            x, sees = self.activate(layer(x, sees)), None
+        return last(x, sees)
 
     def deal(self, x: Tensor) -> Tensor:
         """x (N, width), example i being member i mod M's -> (members, ceil(N / M), width)."""
@@ -166,19 +204,31 @@ class EnsembleEncoder(Encoder):
     """x (N, features) -> the units of all members side by side; in training of one for each row."""
 
     seen: Tensor  # (members, most rows) int64, ascending: hashes of the rows of each
+    sees: Tensor  # (members, features): 1 where a member sees a feature, else 0
 
     def __init__(self, options: Ensemble, widths: Sequence[int]):
         super().__init__()
         self.stack = MemberStack(options, widths, options.code_activation)
         seen = torch.zeros(options.members, max(options.rows), dtype=torch.int64)
         self.register_buffer("seen", seen)
+        sees = torch.ones(options.members, widths[0], device="cpu")
+        self.register_buffer("sees", sees, persistent=False)
 
     def forward(self, x: Tensor) -> Features:
         if self.training:
-            out = self.stack.collect(self.stack(self.stack.deal(x.flatten(1))), len(x))
-            return Features(out, ())
-        out = self.stack(x.flatten(1).expand(self.stack.members, -1, -1))
+            out = self.stack(self.stack.deal(x.flatten(1)), self.sees)
+            owners = torch.arange(len(x), device=x.device) % self.stack.members
+            return Features(self.stack.collect(out, len(x)), (), self.sees[owners] > 0)
+        out = self.stack(x.flatten(1).expand(self.stack.members, -1, -1), self.sees)
         return Features(out.transpose(0, 1).flatten(1), ())
+
+    @torch.no_grad()
+    def see(self, sees: Tensor) -> None:
+        """Let each member see some features, (members, features) ones and zeros."""
+        self.sees = sees
+        first = self.stack.list_member_layers()[0]
+        if not first.weight.is_meta:  # as large as with all inputs
+            first.weight.mul_((sees.shape[1] / sees.sum(1)).sqrt()[:, None, None])
 
     @torch.no_grad()
     def scale_code(self, factor: float) -> None:
@@ -194,7 +244,8 @@ class EnsembleEncoder(Encoder):
     def list_dense_layers(self) -> list[tuple[Tensor, Tensor]]:
         """Return weight (out, in) and bias of layers that do the same for all members at once."""
         first, *rest = self.stack.list_member_layers()
-        return [(first.weight.flatten(0, 1), first.bias.flatten()), *map(join_members, rest)]
+        weight = (first.weight * self.sees[:, None]).flatten(0, 1)
+        return [(weight, first.bias.flatten()), *map(join_members, rest)]
 
     def find_seen(self, x: Tensor) -> Tensor:
         """Return which members saw which rows x (N, features), in data units: (members, N) bool."""
@@ -202,16 +253,27 @@ class EnsembleEncoder(Encoder):
 
 
 class EnsembleDecoder(Decoder):
-    """z (N, latent_dim) -> the mean of the members' logits; in training (N, units) of one each."""
+    """z (N, latent_dim) -> the mean of the members' logits; in training (N, units) of one each.
+
+    The mean of a feature is over those that see it.
+    """
+
+    weights: Tensor  # (members, logits), of the members in the mean
 
     def __init__(self, options: Ensemble, widths: Sequence[int]):
         super().__init__()
         self.stack = MemberStack(options, widths, "linear")
+        weights = torch.ones(options.members, widths[-1], device="cpu") / options.members
+        self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, z: Tensor) -> Tensor:
         if self.training:
             return self.stack.collect(self.stack(self.stack.deal(z)), len(z))
-        return self.decode_members(z).mean(0)
+        return torch.einsum("mnl,ml->nl", self.decode_members(z), self.weights)
+
+    def answer(self, sees: Tensor) -> None:
+        """Leave the mean of each feature to the members that see it, (members, features)."""
+        self.weights[:, : sees.shape[1]] = sees / sees.sum(0)
 
     def decode_members(self, z: Tensor) -> Tensor:
         """z (N, latent_dim) -> the logits of each member, (members, N, ...)."""
@@ -225,8 +287,8 @@ class EnsembleDecoder(Decoder):
     def list_dense_layers(self) -> list[tuple[Tensor, Tensor]]:
         """Return weight (out, in) and bias of layers that give the mean of the members' logits."""
         *layers, last = self.stack.list_member_layers()
-        mean = last.weight.transpose(0, 1).flatten(1) / self.stack.members
-        return [*map(join_members, layers), (mean, last.bias.mean(0))]
+        mean = (last.weight * self.weights[..., None]).transpose(0, 1).flatten(1)
+        return [*map(join_members, layers), (mean, (last.bias * self.weights).sum(0))]
 
 
 def join_members(layer: MemberLinear) -> tuple[Tensor, Tensor]:
