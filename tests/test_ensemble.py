@@ -32,7 +32,7 @@ SETTINGS = {
 }
 
 
-def make_ensemble(columns=1.0, **settings):
+def make_ensemble(columns=(1.0,), **settings):
     sizes = {"members": 3, "hidden": (5, 4), "rows": (6, 2), "columns": columns}
     return model(network={"kind": "ensemble", **sizes}, latent_dim=6, **settings)
 
@@ -127,7 +127,7 @@ def test_a_run_that_was_stopped_ends_bit_equal_to_one_that_was_not(rows, tmp_pat
 
 
 def test_a_member_sees_some_columns_and_the_mean_of_a_column_is_over_those_that_see_it(tmp_path):
-    net = make_ensemble(columns=0.3).eval()
+    net = make_ensemble(columns=(0.3,)).eval()
     sees = net.encoder.sees > 0
     assert sees.sum(1).tolist() == [2, 2, 2] and sees.any(0).all()
     x = torch.randn(4, 6)
@@ -146,15 +146,24 @@ def test_a_member_sees_some_columns_and_the_mean_of_a_column_is_over_those_that_
     assert torch.equal(loaded.reconstruct(x), net.eval().reconstruct(x))
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
+def test_columns_are_dealt_so_that_members_of_a_share_see_each_about_as_often(count):
+    dealt = Ensemble(members=48, columns=(1.0, 0.25)).deal_columns(count)
+    assert dealt[::2].all()
+    few = dealt[1::2].sum(0)
+    assert dealt[1::2].sum(1).unique().tolist() == [min(count, max(2, round(count / 4)))]
+    assert few.min() > 0 and few.max() <= 2 * few.min()
+
+
 def test_a_column_of_words_is_seen_whole():
     heads = [{"kind": "category", "features": 3}, *[{"kind": "number", "features": 1}] * 3]
-    net = make_ensemble(columns=0.5, likelihood={"kind": "mixed", "heads": heads})
+    net = make_ensemble(columns=(0.5,), likelihood={"kind": "mixed", "heads": heads})
     sees = net.encoder.sees
     assert (sees[:, 0] == sees[:, 1]).all() and (sees[:, 1] == sees[:, 2]).all()
     assert sees[:, 2:].sum(1).tolist() == [2, 2, 2]
 
 
-@pytest.mark.parametrize("columns", [1.0, 0.4])
+@pytest.mark.parametrize("columns", [(1.0,), (0.4,)])
 @pytest.mark.parametrize("hidden", [(), (5,), (5, 4)])
 def test_the_browser_gets_linear_steps_that_compute_the_same(hidden, columns):
     options = {"kind": "ensemble", "members": 3, "hidden": hidden, "columns": columns}

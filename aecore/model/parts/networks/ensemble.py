@@ -29,6 +29,7 @@ from aecore.model.parts.networks.base import (
 from aecore.model.parts.row_hashes import find_known_rows, hash_rows
 
 Width = Annotated[int, Field(ge=1, le=4096)]
+Share = Annotated[float, Field(gt=0, le=1)]
 SampleRows = Annotated[int, Field(ge=1, le=65536)]
 
 
@@ -60,12 +61,12 @@ class Ensemble(NetworkBase):
         description="Training rows that a member sees, drawn by seed, at most half of all; several "
         "numbers are taken in turns.",
     )
-    columns: float = Field(
-        1.0,
-        gt=0,
-        le=1,
-        description="Share of the table's columns that a member sees, two or more; dealt out so "
-        "that all are seen alike.",
+    columns: tuple[Share, ...] = Field(
+        (1.0,),
+        min_length=1,
+        max_length=16,
+        description="Share of the table's columns that a member sees, two or more of them, dealt "
+        "out so that all are seen alike; several shares are taken in turns.",
     )
 
     shares_columns: ClassVar[bool] = True
@@ -90,19 +91,24 @@ class Ensemble(NetworkBase):
     def deal_columns(self, count: int) -> Tensor:
         """Return which of `count` columns each member sees, (members, count) bool.
 
-        They are dealt from shuffled decks, each dealt out before the next one, so that none is seen
-        much more often than another.
+        Members of one share get theirs from shuffled decks, each dealt out before the next one, so
+        that no column is seen much more often than another.
         """
-        size = min(count, max(2, round(self.columns * count), math.ceil(count / self.members)))
         generator = torch.Generator().manual_seed(0)
-        hands = math.ceil(count / size)  # of a deck
-        places = torch.arange(hands * size, device="cpu") % count
-        decks = [
-            torch.randperm(count, generator=generator, device="cpu")[places].reshape(hands, size)
-            for _ in range(math.ceil(self.members / hands))
-        ]
         dealt = torch.zeros(self.members, count, dtype=torch.bool, device="cpu")
-        return dealt.scatter(1, torch.cat(decks)[: self.members], True)
+        kinds = min(len(self.columns), self.members)
+        for place, share in enumerate(self.columns[:kinds]):
+            members = len(dealt[place::kinds])
+            size = min(count, max(2, round(share * count), math.ceil(count / members)))
+            hands = math.ceil(count / size)  # of a deck
+            places = torch.arange(hands * size, device="cpu") % count
+            decks = [
+                torch.randperm(count, generator=generator, device="cpu")[places]
+                for _ in range(math.ceil(members / hands))
+            ]
+            cards = torch.cat(decks).reshape(-1, size)[:members]
+            dealt[place::kinds] = dealt[place::kinds].scatter(1, cards, True)
+        return dealt
 
     @property
     def layer_activations(self) -> tuple[str, ...]:
