@@ -15,7 +15,6 @@ from aecore.estimator.base import AutoencoderEstimator, Rows
 from aecore.model.config import RunConfig
 from aecore.model.parts.networks.ensemble import Ensemble
 from aecore.tasks.anomaly import (
-    DETECTOR_MEMBERS,
     DETECTOR_VARIANT,
     plan_detector,
     score_anomalies,
@@ -87,9 +86,11 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
             return super()._plan(path, settings)
         is_ensemble = settings.get("network.kind", "ensemble") == "ensemble"
         if is_ensemble and self.latent_dim is not None:
-            members = settings.get("network.members", DETECTOR_MEMBERS)
-            settings = {**settings, "latent_dim": self.latent_dim * members}
-        return plan_detector(path, settings)
+            settings = {name: value for name, value in settings.items() if name != "latent_dim"}
+            planned = plan_detector(path, settings, is_clean=self._is_clean).model.network
+            assert isinstance(planned, Ensemble)
+            settings["latent_dim"] = self.latent_dim * planned.members
+        return plan_detector(path, settings, is_clean=self._is_clean)
 
     def _finish_fit(self, rows: Rows) -> None:
         scores = self._score_unseen(rows)

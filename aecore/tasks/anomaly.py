@@ -41,23 +41,29 @@ from aecore.tasks.recipes import Settings, TaskRecipe
 from aecore.tasks.thresholds import check_false_alarm_share, find_threshold
 
 DETECTOR_VARIANT = "denoising-gaussian"
-DETECTOR_MEMBERS, DETECTOR_UNITS = 24, 16
+DETECTOR_UNITS = 16  # of the code of each member
 DETECTOR_RECIPE = TaskRecipe(
     DETECTOR_VARIANT,
     {
         "network.kind": "ensemble",
-        "network.members": DETECTOR_MEMBERS,
+        "network.members": 48,
         "network.hidden": (32,),
-        "network.rows": (64,),
-        "latent_dim": DETECTOR_MEMBERS * DETECTOR_UNITS,
-        "corruption.sigma": 0.1,
+        "network.rows": (16,),  # in so few rows there is hardly an anomaly
+        "network.columns": (1.0, 0.25),  # half see all, half a quarter
+        "corruption.sigma": 0.25,
         "training.lr": 5e-3,
-        "training.batch_size": 64,
-        "training.passes": 100,
+        "training.batch_size": 128,
+        "training.passes": 75,
         "training.epochs": 4,
         "data.validation_fraction": 0,  # rows held out would be of no use: none is chosen by them
     },
 )
+CLEAN_SETTINGS: Settings = {
+    "network.members": 24,
+    "network.rows": (128,),  # more rows describe better what is normal
+    "network.columns": (1.0,),
+    "training.passes": 100,
+}
 PICTURE_STEPS = 1500  # of training, for few pictures as for many
 PICTURE_RECIPE = TaskRecipe(
     DETECTOR_VARIANT,
@@ -74,21 +80,29 @@ PICTURE_RECIPE = TaskRecipe(
 LEAST_SCORE = 1e-30  # of a row that a member rebuilds exactly: it has a logarithm
 
 
-def plan_detector(name: str, settings: Settings | None = None) -> RunConfig:
+def plan_detector(
+    name: str, settings: Settings | None = None, *, is_clean: bool | None = None
+) -> RunConfig:
     """Return the run that makes a detector of the data set or path `name`.
 
-    Rows may be normal or hold the anomalies that are looked for. One recipe for every table: an
+    Rows are taken to hold the anomalies that are looked for, unless they are known to be normal:
+    `is_clean`, by itself where `data.train_class` chooses them. One recipe each for every table: an
     ensemble, with as many steps for a short one as for a long one. Pictures, and another kind of
     network, need normal examples: one wide net. `settings` replace the recipe.
     """
-    kind = (settings or {}).get("network.kind")
-    dataset = load_dataset(make_data_config(name, settings))
-    if kind in (None, "ensemble") and dataset.kind != "image":
-        return DETECTOR_RECIPE.plan(name, settings)
-    batch = max(1, min(64, dataset.count // 8))  # small batches of few examples keep epochs few
-    epochs = math.ceil(PICTURE_STEPS / math.ceil(dataset.count / batch))
-    computed = {"training.batch_size": batch, "training.epochs": epochs}
-    return PICTURE_RECIPE.plan(name, settings, computed=computed)
+    chosen = dict(settings or {})
+    dataset = load_dataset(make_data_config(name, chosen))
+    if chosen.get("network.kind", "ensemble") != "ensemble" or dataset.kind == "image":
+        batch = max(1, min(64, dataset.count // 8))  # small batches of few examples keep epochs few
+        epochs = math.ceil(PICTURE_STEPS / math.ceil(dataset.count / batch))
+        computed = {"training.batch_size": batch, "training.epochs": epochs}
+        return PICTURE_RECIPE.plan(name, chosen, computed=computed)
+    if is_clean is None:
+        is_clean = chosen.get("data.train_class") is not None
+    computed = dict(CLEAN_SETTINGS) if is_clean else {}
+    merged = {**DETECTOR_RECIPE.settings, **computed, **chosen}
+    computed["latent_dim"] = DETECTOR_UNITS * int(merged["network.members"])
+    return DETECTOR_RECIPE.plan(name, chosen, computed=computed)
 
 
 # -- scores

@@ -244,9 +244,8 @@ def train_detector(
     file = lab.folder / f"{lab.id.lower()}-{table.name}.npz"
     np.savez(file, x=table.train.numpy(), x_test=table.test.numpy())
     ablation = "".join(f"-{value:g}" for value in (settings or {}).values())
-    config = plan_detector(
-        str(file), {"training.previews": 0, "training.seed": seed, **(settings or {})}
-    )
+    changes = {"training.previews": 0, "training.seed": seed, **(settings or {})}
+    config = plan_detector(str(file), changes, is_clean=True)
     return lab.train_config(f"{table.name}-{seed}{ablation}", config)
 
 
