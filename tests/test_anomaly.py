@@ -79,10 +79,15 @@ def test_the_score_of_a_single_network_is_the_squared_residual_in_scaled_columns
     torch.testing.assert_close(score_anomalies(m, x), expected, rtol=1e-4, atol=1e-6)
 
 
+def measure_steps(m, x):
+    """The squared steps (members, N, columns) of each member in the columns that it sees."""
+    steps = (m.to_scaled(x) - m.decoder.decode_members(m.encode(x))).square()
+    return steps * m.encoder.sees[:, None]
+
+
 def test_the_score_of_an_ensemble_is_the_geometric_mean_over_its_members(detector):
     x, m = draw_line(7, 6), detector.model
-    members = m.decoder.decode_members(m.encode(x))
-    steps = (m.to_scaled(x) - members).square()
+    steps = measure_steps(m, x)
     scores = steps.sum(2)
     expected = scores.log().mean(0).exp()
     torch.testing.assert_close(detector.score(x), expected, rtol=1e-4, atol=1e-6)
@@ -96,9 +101,9 @@ def test_a_row_is_scored_by_the_members_that_have_not_seen_it_unless_it_is_known
     detector,
 ):
     x, m = draw_line(240), detector.model  # the training rows
-    steps = (m.to_scaled(x) - m.decoder.decode_members(m.encode(x))).square().sum(2).log()
+    steps = measure_steps(m, x).sum(2).log()
     seen = m.encoder.find_seen(x)
-    assert seen.sum() == 24 * 64 and count_known_to_all(m, x) == 0
+    assert seen.sum() == 48 * 16 and count_known_to_all(m, x) == 0
     expected = steps.masked_fill(seen, torch.nan).nanmean(0).exp()
     torch.testing.assert_close(score_anomalies(m, x), expected, rtol=1e-4, atol=1e-6)
     known = score_anomalies(m, x, trained_on_normal=True)
@@ -108,10 +113,10 @@ def test_a_row_is_scored_by_the_members_that_have_not_seen_it_unless_it_is_known
 
 def test_a_row_that_every_member_saw_is_scored_by_all(detector):
     m = copy.deepcopy(detector.model)
-    x = draw_line(64, 12)
-    for member in range(24):
+    x = draw_line(16, 12)
+    for member in range(48):
         m.encoder.remember_rows(member, x)
-    assert count_known_to_all(m, torch.cat([x, x + 1])) == 64
+    assert count_known_to_all(m, torch.cat([x, x + 1])) == 16
     assert torch.equal(score_anomalies(m, x), detector.score(x))
     assert count_known_to_all(model(), torch.zeros(2, 6)) == 0
 
@@ -212,7 +217,20 @@ def test_tables_get_an_ensemble_pictures_one_net_and_all_as_many_steps(
         samples = network.draw_samples(rows, 0)
         seen = rows if samples is None else samples.shape[1]
         steps = training.epochs * training.passes * math.ceil(seen / training.batch_size)
-        assert steps == 400 if kind == "ensemble" else 1500 <= steps < 1700
+        assert steps == 300 if kind == "ensemble" else 1500 <= steps < 1700
+
+
+def test_rows_known_to_be_normal_are_described_by_larger_samples():
+    for settings, clean in (
+        ({}, None),
+        ({"data.train_class": "class_0"}, None),
+        ({}, True),
+        ({"data.train_class": "class_0", "network.rows": (9,)}, None),
+    ):
+        config = plan_detector("wine", settings, is_clean=clean)
+        assert config.model.latent_dim == 16 * config.model.network.members
+        rows = settings.get("network.rows", (128,) if settings or clean else (16,))
+        assert config.model.network.rows == rows
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ DETECTOR_RECIPE = TaskRecipe(
         "network.hidden": (32,),
         "network.rows": (16,),  # in so few rows there is hardly an anomaly
         "network.columns": (1.0, 0.25),  # half see all, half a quarter
-        "corruption.sigma": 0.25,
+        "corruption.sigma": 0.1,
         "training.lr": 5e-3,
         "training.batch_size": 128,
         "training.passes": 75,
@@ -62,6 +62,7 @@ CLEAN_SETTINGS: Settings = {
     "network.members": 24,
     "network.rows": (128,),  # more rows describe better what is normal
     "network.columns": (1.0,),
+    "corruption.sigma": 0.25,
     "training.passes": 100,
 }
 PICTURE_STEPS = 1500  # of training, for few pictures as for many

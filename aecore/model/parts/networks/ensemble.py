@@ -99,7 +99,7 @@ class Ensemble(NetworkBase):
         kinds = min(len(self.columns), self.members)
         for place, share in enumerate(self.columns[:kinds]):
             members = len(dealt[place::kinds])
-            size = min(count, max(2, round(share * count), math.ceil(count / members)))
+            size = min(count, max(2, math.ceil(share * count), math.ceil(count / members)))
             hands = math.ceil(count / size)  # of a deck
             places = torch.arange(hands * size, device="cpu") % count
             decks = [
