@@ -83,3 +83,10 @@ def test_the_target_stays_clean(corruption):
         (x - 0.5).square().flatten(1).sum(1).mean().item()
     )
     assert torch.equal(x, before)
+
+
+def test_masking_hides_all_features_of_a_column_together():
+    owners = torch.tensor([0, 0, 0, 1, 2, 2])
+    kept = Masking(fraction=0.5)(torch.ones(200, 6), owners)
+    assert (kept[:, :3].std(1) == 0).all() and (kept[:, 4] == kept[:, 5]).all()
+    assert 0.3 < kept[:, 0].mean() < 0.7 and not torch.equal(kept[:, 0], kept[:, 3])

@@ -9,7 +9,8 @@ from torch import distributions as exact
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig, parse_options
-from aecore.model.parts.mixed_likelihood import Head, Mixed, make_cuts
+from aecore.model.parts.distributions import make_cuts
+from aecore.model.parts.mixed_likelihood import Head, Mixed
 
 HEADS = (
     Head(kind="category", features=3),
@@ -28,7 +29,7 @@ def build(**options):
     torch.manual_seed(0)
     likelihood = Mixed(heads=HEADS, **options).build(FEATURES).double()
     shift, scale = torch.zeros(FEATURES), torch.ones(FEATURES)
-    shift[5], scale[5], shift[6], scale[6] = 1.5, 1.2, 3.0, 2.0
+    shift[4], shift[5], shift[6], scale[4], scale[5], scale[6] = 0.7, 1.5, 3.0, 0.5, 1.2, 2.0
     likelihood.fit_units(shift, scale)
     return likelihood
 
@@ -40,7 +41,8 @@ def draw_rows(likelihood, count=40):
         size = part.stop - part.start
         word = torch.randint(size, (count,), generator=generator)
         x[:, part] = torch.nn.functional.one_hot(word, size).double()
-    x[:, 4] = torch.rand(count, generator=generator).round()
+    flag = torch.randint(2, (count,), generator=generator)
+    x[:, 4] = (flag - likelihood.shift[4]) / likelihood.scale[4]
     rank = torch.randint(4, (count,), generator=generator)
     x[:, 5] = (rank - likelihood.shift[5]) / likelihood.scale[5]
     visits = torch.randint(9, (count,), generator=generator)
@@ -61,7 +63,7 @@ def test_each_column_costs_the_nats_of_its_distribution():
     expected = [
         -exact.Categorical(logits=logits[:, 0:3]).log_prob(x[:, 0:3].argmax(1)),
         -number.log_prob(x[:, 3]),
-        -exact.Bernoulli(logits=logits[:, 4]).log_prob(x[:, 4]),
+        -exact.Bernoulli(logits=logits[:, 4]).log_prob(likelihood.to_data(x, 4)),
         -chances.gather(1, rank[:, None])[:, 0].log(),
         -exact.Poisson(logits[:, 6].exp()).log_prob(visits),
         -exact.Categorical(logits=logits[:, 7:9]).log_prob(x[:, 7:9].argmax(1)),
@@ -121,16 +123,16 @@ def test_samples_have_the_mean_of_their_distribution(counts):
     torch.testing.assert_close(ranks, ranks.round())
 
 
-def test_only_ones_and_zeros_are_left_unscaled_and_columns_keep_their_features():
+def test_only_words_are_left_unscaled_and_columns_keep_their_features():
     config = ModelConfig(
         input_shape=(FEATURES,), scaling="standard", missing=True, likelihood=Mixed(heads=HEADS)
     )
     model = Autoencoder(config)
     x = torch.randn(50, FEATURES) * 3 + 5
     model.fit_scaling(x)
-    unscaled = [0, 1, 2, 4, 7, 8]
+    unscaled = [0, 1, 2, 7, 8]
     assert (model.scale[unscaled] == 1).all() and (model.shift[unscaled] == 0).all()
-    scaled = [3, 5, 6, 9, 10]
+    scaled = [3, 4, 5, 6, 9, 10]
     assert (model.scale[scaled] > 2).all() and (model.likelihood.scale == model.scale).all()
     assert [x[0, part].numel() for part in config.column_slices] == [h.features for h in HEADS]
 

@@ -16,6 +16,9 @@ and a step is one of
     layer_norm      weight, bias (width,), eps
     activation      kind; of the `first` values alone where that is given
     take            the `first` values
+    columns         means of mixed columns: a softmax over each of `words` [from, to], a sigmoid of
+                    `flags` {place, shift, scale}, rates of `counts`, and expected ranks of
+                    `ordered` {..., cuts}
     scale           x -> x * scale + shift
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]
@@ -23,8 +26,8 @@ and a step is one of
     nearest         each part of `dim` values becomes the nearest row of `codebook`
     round           to the nearest of `levels` even steps from -1 to 1
 
-Bottlenecks write their own snap steps (`Bottleneck.snap_steps`). Batch normalisation is folded into
-the layer before it (Ioffe & Szegedy, 2015, section 3.1).
+Bottlenecks and likelihoods write their own steps (`snap_steps`, `mean_steps`). Batch normalisation
+is folded into the layer before it (Ioffe & Szegedy, 2015, section 3.1).
 """
 
 from __future__ import annotations
@@ -37,7 +40,6 @@ from torch import Tensor, nn
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.base import Bottleneck
-from aecore.model.parts.likelihood import FixedGaussian, Likelihood, StudentTLikelihood
 from aecore.model.parts.networks.base import Decoder, Encoder
 from aecore.model.parts.networks.conv import ConvDecoder, ConvEncoder
 from aecore.model.parts.networks.ensemble import EnsembleDecoder, EnsembleEncoder
@@ -60,7 +62,7 @@ def export_steps(model: Autoencoder) -> tuple[dict[str, Any], dict[str, Tensor]]
     ]
     decode = [
         *write_decoder_steps(writer, model.decoder),
-        *write_mean_step(model.likelihood, config.features),
+        *model.likelihood.mean_steps(config.features),
         *write_scale_step(writer, model),
     ]
     description = {
@@ -231,17 +233,6 @@ def get_weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 # -- the other parts
-
-
-def write_mean_step(likelihood: Likelihood, features: int) -> list[Step]:
-    """Return the steps from logits to the reconstruction."""
-    if isinstance(likelihood, StudentTLikelihood):
-        return [{"op": "take", "first": features}]
-    if isinstance(likelihood, FixedGaussian):
-        return write_activation_step("sigmoid" if likelihood.has_sigmoid else "linear")
-    if type(likelihood) is Likelihood:
-        return write_activation_step("sigmoid")
-    raise refuse_unknown_part(likelihood)
 
 
 def write_snap_steps(writer: StepWriter, bottleneck: Bottleneck) -> list[Step]:

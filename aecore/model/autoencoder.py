@@ -139,7 +139,7 @@ class Autoencoder(nn.Module):
         corruption = self.config.corruption
         if corruption is None:
             return x
-        noisy = corruption(x)
+        noisy = corruption(x, self.likelihood.owners)
         words = self.config.likelihood.list_words(self.config.features)
         if words and isinstance(corruption, GaussianNoise):
             return corruption.replace_words(noisy, x, words)

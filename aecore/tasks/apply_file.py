@@ -163,7 +163,10 @@ class FileApplication:
         return brought
 
     def make_columns(self, x: Tensor, arrays: dict[str, Array]) -> dict[str, Array]:
-        """Returns the output of examples x (n, *input_shape) as columns (n,) by their names."""
+        """Returns the output of examples x (n, *input_shape) as columns (n,); words as words."""
+        from aecore.data.tables.cells import decode_columns
+        from aecore.data.tables.columns import list_column_slices
+
         if self.output == "codes":
             return {f"z{i}": column for i, column in enumerate(arrays["codes"].T)}
         if self.output == "scores":
@@ -173,6 +176,8 @@ class FileApplication:
             columns = ColumnFeatures(self.schema, self.columns)
             odd = name_odd_columns(self.apply.model, columns, x, arrays["residuals"])
             return scores | odd
+        if len(self.columns) > len(list_column_slices(self.schema)) > 0:
+            return decode_columns(self.schema, arrays[self.output])
         return dict(zip(self.columns, arrays[self.output].T, strict=True))
 
 

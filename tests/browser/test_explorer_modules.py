@@ -39,6 +39,16 @@ NETWORKS = [
 ]
 
 
+HEADS = [
+    {"kind": "category", "features": 3},
+    {"kind": "number"},
+    {"kind": "boolean"},
+    {"kind": "ordered", "ranks": 4},
+    {"kind": "count"},
+    {"kind": "category", "features": 2},
+]
+
+
 PARTS = [
     {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "tied": True}},
@@ -55,6 +65,7 @@ PARTS = [
     {"input_shape": [6], "scaling": "standard", "clip": 0.5},
     {"input_shape": [6], "scaling": "minmax", "likelihood": {"kind": "bernoulli"}},
     {"input_shape": [6], "scaling": "standard", "likelihood": {"kind": "student_t"}},
+    {"input_shape": [9], "scaling": "standard", "likelihood": {"kind": "mixed", "heads": HEADS}},
     {"input_shape": [3, 8, 8], "network": {"kind": "conv", "channels": [4, 2]}},
 ]
 

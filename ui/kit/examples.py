@@ -18,6 +18,8 @@ from torch import Tensor
 
 from aecore.analysis.pictures import BACKGROUND, draw_grid, encode_png, make_tiles
 from aecore.data.splits import Dataset
+from aecore.data.tables.cells import describe_cells
+from aecore.data.tables.columns import list_features
 from aecore.model.autoencoder import Autoencoder
 from aecore.names import clean_name
 from ui.kit.figures import draw_cloud
@@ -195,7 +197,13 @@ def show_cloud(dataset: Dataset, groups: dict[str, Tensor], alt: str) -> None:
 
 
 def make_example_table(dataset: Dataset, rows: dict[str, Tensor]) -> pd.DataFrame:
-    """Returns named examples (features,) as a table with a line for each column of the data."""
+    """Returns named examples (features,) as a table with a line for each column of the data.
+
+    Where columns are of several kinds, cells are in words: `active 97 %`.
+    """
+    if any(len(list_features(name, o)) > 1 for name, o in dataset.schema.items()):
+        cells = {name: describe_cells(dataset.schema, row.numpy()) for name, row in rows.items()}
+        return pd.DataFrame(cells).rename_axis("column")
     names = dataset.columns or tuple(f"x{i}" for i in range(dataset.input_shape[0]))
     return pd.DataFrame(
         {name: row.numpy() for name, row in rows.items()}, index=pd.Index(names, name="column")
@@ -203,12 +211,13 @@ def make_example_table(dataset: Dataset, rows: dict[str, Tensor]) -> pd.DataFram
 
 
 def show_example_table(frame: pd.DataFrame) -> None:
-    """Show the table of `make_example_table` with four significant digits."""
+    """Show the table of `make_example_table`, numbers with four significant digits."""
     number_column = st.column_config.NumberColumn(format="%.4g", width="small")
+    numeric = frame.select_dtypes("number").columns
     st.dataframe(
         frame,
         height=min(300, 38 + 35 * len(frame)),
-        column_config={name: number_column for name in frame.columns},
+        column_config={name: number_column for name in numeric},
     )
 
 

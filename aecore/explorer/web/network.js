@@ -15,6 +15,7 @@ const STEPS = {
   layer_norm: layerNorm,
   activation,
   take,
+  columns,
   scale,
   unscale,
   top_k: topK,
@@ -92,6 +93,24 @@ function linear(x, { weight, bias, weightShape, transposed }) {
     out[o] += a + b;
   }
   return out;
+}
+
+// Means of mixed columns: probabilities of words and flags, rates of counts, expected ranks.
+function columns(x, { words, flags, counts, ordered }) {
+  const { sigmoid } = ACTIVATIONS;
+  for (const [from, to] of words) {
+    const largest = Math.max(...x.subarray(from, to));
+    let total = 0;
+    for (let i = from; i < to; i++) total += x[i] = Math.exp(x[i] - largest);
+    for (let i = from; i < to; i++) x[i] /= total;
+  }
+  for (const { place, shift, scale } of flags) x[place] = (sigmoid(x[place]) - shift) / scale;
+  for (const { place, shift, scale } of counts) x[place] = (Math.exp(Math.min(x[place], 20)) - shift) / scale;
+  for (const { place, cuts, shift, scale } of ordered) {
+    const rank = cuts.reduce((sum, cut) => sum + sigmoid(x[place] - cut), 0);
+    x[place] = (rank - shift) / scale;
+  }
+  return x;
 }
 
 // y[o, i, j] = b[o] + sum over c, u, v of w[o, c, u, v] x[c, 2 i + u - 1, 2 j + v - 1]

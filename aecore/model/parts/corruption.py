@@ -1,6 +1,7 @@
 """Corruption: noise added to the input before the encoder, in training only.
 
-Each kind is its options and, called with scaled inputs x, returns them corrupted. The target of the
+Each kind is its options and, called with scaled inputs x, returns them corrupted; `owners`
+(features,) is the column of each feature where columns have several. The target of the
 reconstruction stays clean, and every call draws new noise (Vincent et al., 2010, "Stacked Denoising
 Autoencoders", JMLR 11).
 """
@@ -36,7 +37,7 @@ class GaussianNoise(Options):
         0.1, ge=0, le=1, description="The chance that a word or a flag of a table is drawn anew."
     )
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
         return x + self.sigma * torch.randn_like(x)
 
     def replace_words(self, noisy: Tensor, x: Tensor, columns: Sequence[slice]) -> Tensor:
@@ -61,15 +62,21 @@ class GaussianNoise(Options):
 
 
 class Masking(Options):
-    """x~_i = 0 with probability nu, else x_i. No 1 / (1 - nu) rescaling: this is not dropout."""
+    """x~_i = 0 with probability nu, else x_i. No 1 / (1 - nu) rescaling: this is not dropout.
+
+    The features of a column of words are hidden together: one of them would tell the others.
+    """
 
     kind: Literal["masking"] = "masking"
     fraction: float = Field(
         0.25, ge=0, le=1, description="nu, the chance that a value is set to zero."
     )
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return x * (torch.rand_like(x) >= self.fraction)
+    def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
+        if owners is None:
+            return x * (torch.rand_like(x) >= self.fraction)
+        kept = torch.rand(len(x), int(owners[-1]) + 1, device=x.device) >= self.fraction
+        return x * kept[:, owners]
 
 
 class SaltAndPepper(Options):
@@ -80,7 +87,7 @@ class SaltAndPepper(Options):
         0.25, ge=0, le=1, description="nu, the chance that a value becomes 0 or 1."
     )
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
         u = torch.rand_like(x)
         is_salt = u < self.fraction / 2
         is_pepper = (u >= self.fraction / 2) & (u < self.fraction)

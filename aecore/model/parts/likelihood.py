@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from aecore.model.parts.base import Options
+from aecore.model.parts.distributions import bound_student_shape, compute_student_losses
 
 
 class LikelihoodBase(Options):
@@ -107,9 +107,21 @@ class StudentT(LikelihoodBase):
 class Likelihood(nn.Module):
     """The cross-entropy, and the base of the others: they override what differs."""
 
+    owners: Tensor | None  # (features,) the column of each, where columns have several
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("owners", None, persistent=False)
+
     def mean(self, logits: Tensor) -> Tensor:
         """Return the reconstruction in the network's units: here a probability for each pixel."""
         return logits.sigmoid()
+
+    def mean_steps(self, features: int) -> list[dict[str, Any]]:
+        """Return `mean` as steps for the explorer (aecore/explorer/portable.py)."""
+        if type(self).mean is not Likelihood.mean:
+            raise NotImplementedError(f"{type(self).__name__} has a `mean` but no `mean_steps`")
+        return [{"op": "activation", "kind": "sigmoid"}]
 
     def logits(self, mean: Tensor) -> Tensor:
         """Return logits with this mean, the inverse of `mean`."""
@@ -144,6 +156,9 @@ class FixedGaussian(Likelihood):
 
     def mean(self, logits: Tensor) -> Tensor:
         return logits.sigmoid() if self.has_sigmoid else logits
+
+    def mean_steps(self, features: int) -> list[dict[str, Any]]:
+        return [{"op": "activation", "kind": "sigmoid"}] if self.has_sigmoid else []
 
     def logits(self, mean: Tensor) -> Tensor:
         return inverse_sigmoid(mean) if self.has_sigmoid else mean
@@ -190,6 +205,9 @@ class StudentTLikelihood(Likelihood):
     def mean(self, logits: Tensor) -> Tensor:
         return logits.chunk(2, dim=-1)[0]
 
+    def mean_steps(self, features: int) -> list[dict[str, Any]]:
+        return [{"op": "take", "first": features}]
+
     def logits(self, mean: Tensor) -> Tensor:
         return torch.cat([mean, torch.zeros_like(mean)], dim=-1)
 
@@ -205,21 +223,6 @@ class StudentTLikelihood(Likelihood):
         """Return location, scale and df."""
         location, spread = logits.chunk(2, dim=-1)
         return location, *bound_student_shape(spread, self.freedom)
-
-
-def bound_student_shape(spread: Tensor, freedom: Tensor) -> tuple[Tensor, Tensor]:
-    """Return scale and df, away from a pole of the density and from infinite variance."""
-    return F.softplus(spread) + 1e-3, 3 + F.softplus(freedom)
-
-
-def compute_student_losses(location: Tensor, spread: Tensor, freedom: Tensor, x: Tensor) -> Tensor:
-    """Return -ln St(x; location, scale, df) of each cell, like `location` (..., N, d)."""
-    scale, df = bound_student_shape(spread, freedom)
-    normaliser = (
-        torch.lgamma(df / 2) - torch.lgamma((df + 1) / 2) + 0.5 * (df * math.pi).log() + scale.log()
-    )
-    distance = ((x - location) / scale).square()
-    return normaliser + (df + 1) / 2 * (distance / df).log1p()
 
 
 def sum_cells(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,17 +18,21 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aecore.model.parts.base import Options
-from aecore.model.parts.likelihood import (
-    Likelihood,
-    LikelihoodBase,
+from aecore.model.parts.distributions import (
+    MAX_LOG_RATE,
     bound_student_shape,
+    compute_negative_binomial_losses,
+    compute_poisson_losses,
+    compute_rank_losses,
     compute_student_losses,
-    inverse_sigmoid,
+    draw_counts,
+    make_cuts,
+    make_steps,
 )
+from aecore.model.parts.likelihood import Likelihood, LikelihoodBase, inverse_sigmoid
+from aecore.model.parts.word_columns import WordColumns, make_places
 
 HeadKind = Literal["number", "count", "category", "ordered", "boolean"]
-MAX_LOG_RATE = 20.0  # of a count: beyond it, a Poisson's rate grows no more
-NEVER = -1e9  # the logit of a word that does not exist
 
 
 class Head(Options):
@@ -42,8 +46,9 @@ class Head(Options):
 class Mixed(LikelihoodBase):
     """-ln p(x|z) = sum over columns of -ln p(x_j|z), each column with a distribution of its kind.
 
-    Features of words are ones and zeros, an ordered category is its rank. Without heads, every
-    feature is a number.
+    Features of words are ones and zeros, an ordered category is its rank. A missing word is all
+    zeros to the encoder, other missing cells are their column's mean. Without heads, every feature
+    is a number.
     """
 
     kind: Literal["mixed"] = "mixed"
@@ -64,10 +69,9 @@ class Mixed(LikelihoodBase):
         return MixedLikelihood(self, features)
 
     def count_logits(self, features: int) -> int:
-        spread = 0
-        if self.numbers == "student_t":
-            spread = len(find_features(self.list_heads(features), "number"))
-        return features + spread
+        if self.numbers == "gaussian":
+            return features
+        return features + len(find_features(self.list_heads(features), "number"))
 
     def check_features(self, features: int) -> None:
         if self.heads and sum(head.features for head in self.heads) != features:
@@ -92,8 +96,7 @@ class Mixed(LikelihoodBase):
 
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are ones and zeros, which are not scaled."""
-        heads = self.list_heads(features)
-        return find_features(heads, "category") + find_features(heads, "boolean")
+        return find_features(self.list_heads(features), "category")
 
 
 def find_features(heads: Sequence[Head], kind: HeadKind) -> list[int]:
@@ -118,9 +121,8 @@ class MixedLikelihood(Likelihood):
     words: Tensor
     flags: Tensor
     counted: Tensor
-    word_places: Tensor  # (columns of words, most words of one) among the words, padded
-    owners: Tensor  # (features,) the column of each
-    shift: Tensor  # (features,) of the scaling: ranks and counts are whole in the data's units
+    owners: Tensor
+    shift: Tensor  # (features,) of the scaling: flags, ranks and counts count in the data's units
     scale: Tensor
 
     def __init__(self, options: Mixed, features: int):
@@ -131,13 +133,15 @@ class MixedLikelihood(Likelihood):
         self.has_spread = options.numbers == "student_t"
         for name, kind in KIND_OF_BUFFER.items():
             self._keep(name, make_places(find_features(self.heads, kind)))
-        self._keep("word_places", make_word_places(self.heads))
+        counts = [head.features for head in self.heads if head.kind == "category"]
+        self.word_columns = WordColumns(counts)
         self._keep("owners", make_places(column_of))
         self.register_buffer("shift", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         if self.has_spread:
             self.freedom = nn.Parameter(torch.full((len(self.numbers),), 2.0))
-        if options.counts == "negative_binomial" and len(self.counted):
+        self.is_dispersed = options.counts == "negative_binomial" and len(self.counted) > 0
+        if self.is_dispersed:
             self.log_dispersion = nn.Parameter(torch.zeros(len(self.counted)))
         self.ordered = find_features(self.heads, "ordered")
         ranks = [head.ranks for head in self.heads if head.kind == "ordered"]
@@ -153,22 +157,40 @@ class MixedLikelihood(Likelihood):
         """Return means of numbers and counts, probabilities of words and flags, expected ranks."""
         mean = logits[..., : self.features].clone()
         if len(self.words):
-            mean[..., self.words] = self.word_log_probabilities(logits).exp()
-        if len(self.flags):
-            mean[..., self.flags] = logits[..., self.flags].sigmoid()
-        if len(self.counted):
-            rate = self.log_rate(logits).exp()
-            mean[..., self.counted] = self.to_network(rate, self.counted)
+            mean[..., self.words] = self.word_columns.log_probabilities(
+                logits[..., self.words]
+            ).exp()
+        mean[..., self.flags] = self.to_network(logits[..., self.flags].sigmoid(), self.flags)
+        mean[..., self.counted] = self.to_network(self.log_rate(logits).exp(), self.counted)
         for place, steps in zip(self.ordered, self.steps, strict=True):
             above = (logits[..., place, None] - make_cuts(steps)).sigmoid()
             mean[..., place] = (above.sum(-1) - self.shift[place]) / self.scale[place]
         return mean
 
+    def mean_steps(self, features: int) -> list[dict[str, Any]]:
+        slices = zip(self.heads, self.options.list_slices(features), strict=True)
+
+        def describe_units(place: int) -> dict[str, Any]:
+            shift, scale = self.shift[place].item(), self.scale[place].item()
+            return {"place": place, "shift": shift, "scale": scale}
+
+        step = {
+            "op": "columns",
+            "words": [[part.start, part.stop] for head, part in slices if head.kind == "category"],
+            "flags": [describe_units(place) for place in self.flags.tolist()],
+            "counts": [describe_units(place) for place in self.counted.tolist()],
+            "ordered": [
+                {**describe_units(place), "cuts": make_cuts(steps).tolist()}
+                for place, steps in zip(self.ordered, self.steps, strict=True)
+            ],
+        }
+        return [{"op": "take", "first": features}, step]
+
     def logits(self, mean: Tensor) -> Tensor:
         """Return logits with about this mean; ordered categories begin at their middle."""
         logits = mean.clone()
         logits[..., self.words] = mean[..., self.words].clamp(min=1e-3).log()
-        logits[..., self.flags] = inverse_sigmoid(mean[..., self.flags])
+        logits[..., self.flags] = inverse_sigmoid(self.to_data(mean, self.flags))
         counts = self.to_data(mean, self.counted)
         logits[..., self.counted] = counts.clamp(min=1e-3).log()
         logits[..., self.ordered] = 0
@@ -199,11 +221,12 @@ class MixedLikelihood(Likelihood):
         if len(self.numbers):
             losses.append((self.numbers, self.number_losses(logits, x)))
         if len(self.words):
-            nats = -x[:, self.words] * self.word_log_probabilities(logits)
+            nats = -x[:, self.words] * self.word_columns.log_probabilities(logits[..., self.words])
             losses.append((self.words, nats))
         if len(self.flags):
             flags = logits[..., self.flags]
-            losses.append((self.flags, F.softplus(flags) - x[:, self.flags] * flags))
+            nats = F.softplus(flags) - self.to_data(x, self.flags) * flags
+            losses.append((self.flags, nats))
         if len(self.counted):
             counts = self.to_data(x, self.counted).round().clamp(min=0)
             losses.append((self.counted, self.count_losses(self.log_rate(logits), counts)))
@@ -224,28 +247,22 @@ class MixedLikelihood(Likelihood):
 
     def count_losses(self, log_rate: Tensor, counts: Tensor) -> Tensor:
         """Return the nats of whole numbers with these log rates, (..., N, counts)."""
-        if self.options.counts == "poisson":
-            return log_rate.exp() - counts * log_rate + torch.lgamma(counts + 1)
-        size = self.log_dispersion.exp()  # the variance is rate + rate^2 / size
-        log_total = torch.logaddexp(log_rate, self.log_dispersion)
-        chances = size * (self.log_dispersion - log_total) + counts * (log_rate - log_total)
-        ways = torch.lgamma(counts + size) - torch.lgamma(size) - torch.lgamma(counts + 1)
-        return -(ways + chances)
+        if not self.is_dispersed:
+            return compute_poisson_losses(log_rate, counts)
+        return compute_negative_binomial_losses(log_rate, self.log_dispersion, counts)
 
     # -- draws
 
     def sample(self, logits: Tensor) -> Tensor:
         sample = self.mean(logits)
         sample[..., self.numbers] = self.sample_numbers(logits)
-        sample[..., self.flags] = sample[..., self.flags].bernoulli()
+        flags = logits[..., self.flags].sigmoid().bernoulli()
+        sample[..., self.flags] = self.to_network(flags, self.flags)
         rate = self.log_rate(logits).exp()
-        sample[..., self.counted] = self.to_network(self.sample_counts(rate), self.counted)
+        dispersion = self.log_dispersion if self.is_dispersed else None
+        sample[..., self.counted] = self.to_network(draw_counts(rate, dispersion), self.counted)
         if len(self.words):
-            uniform = torch.rand_like(logits[..., self.words]).clamp(1e-20, 1 - 1e-7)
-            noisy = self.word_log_probabilities(logits) - (-uniform.log()).log()
-            padded = self.pad_words(noisy)
-            winner = padded == padded.max(-1, keepdim=True).values  # Gumbel (1954)
-            sample[..., self.words] = winner.to(sample.dtype).flatten(-2)[..., self.word_order]
+            sample[..., self.words] = self.word_columns.draw(logits[..., self.words])
         for place, steps in zip(self.ordered, self.steps, strict=True):
             above = (logits[..., place, None] - make_cuts(steps)).sigmoid()
             rank = (torch.rand_like(above[..., :1]) < above).sum(-1)
@@ -260,35 +277,7 @@ class MixedLikelihood(Likelihood):
         scale, df = bound_student_shape(logits[..., self.features :], self.freedom)
         return torch.distributions.StudentT(df, location, scale).sample()
 
-    def sample_counts(self, rate: Tensor) -> Tensor:
-        """Draw each count, (..., N, counts)."""
-        if self.options.counts == "negative_binomial" and len(self.counted):
-            size = self.log_dispersion.exp().expand_as(rate)
-            rate = torch.distributions.Gamma(size, size / rate.clamp(min=1e-9)).sample()
-        return torch.poisson(rate)
-
-    # -- words, counts and units
-
-    def word_log_probabilities(self, logits: Tensor) -> Tensor:
-        """Return ln p of each word among those of its column, (..., N, words)."""
-        words = logits[..., self.words]
-        total = self.pad_words(words).logsumexp(-1)
-        return words - total[..., self.word_columns]
-
-    def pad_words(self, words: Tensor) -> Tensor:
-        """Return values (..., words) as (..., columns of words, most words of one), padded."""
-        padded = F.pad(words, (0, 1), value=NEVER)
-        return padded[..., self.word_places]
-
-    @property
-    def word_columns(self) -> Tensor:
-        """The place among the columns of words of each word."""
-        return (self.word_places < len(self.words)).nonzero()[:, 0]
-
-    @property
-    def word_order(self) -> Tensor:
-        """The place of each word in a padded table, flattened."""
-        return (self.word_places.flatten() < len(self.words)).nonzero()[:, 0]
+    # -- units
 
     def log_rate(self, logits: Tensor) -> Tensor:
         """Return the log rate of each count, (..., N, counts)."""
@@ -314,42 +303,3 @@ KIND_OF_BUFFER: dict[str, HeadKind] = {
     "flags": "boolean",
     "counted": "count",
 }
-
-
-def make_places(places: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
-    """Return places as a tensor that holds them also in a model without memory, to be loaded."""
-    return torch.tensor(places, dtype=torch.long, device="cpu")
-
-
-def make_word_places(heads: Sequence[Head]) -> Tensor:
-    """Return which words each column of words has, (columns, most words), padded by their count."""
-    counts = [head.features for head in heads if head.kind == "category"]
-    rows, start = [], 0
-    for count in counts:
-        padding = [sum(counts)] * (max(counts) - count)
-        rows.append([*range(start, start + count), *padding])
-        start += count
-    return make_places(rows).reshape(len(counts), max(counts, default=0))
-
-
-def make_steps(ranks: int) -> nn.Parameter:
-    """Return what the cut points between so many ordered categories are made of, evenly spaced."""
-    steps = torch.full((max(1, ranks - 1),), math.log(math.e - 1))  # softplus makes it 1
-    steps[0] = 1 - max(1, ranks - 1) / 2 - 0.5
-    return nn.Parameter(steps)
-
-
-def make_cuts(steps: Tensor) -> Tensor:
-    """Return ascending cut points: the first value, then steps that softplus makes positive."""
-    return torch.cat([steps[:1], steps[:1] + F.softplus(steps[1:]).cumsum(0)])
-
-
-def compute_rank_losses(location: Tensor, rank: Tensor, cuts: Tensor) -> Tensor:
-    """Return -ln p of ranks (N,) where P(rank > k) = sigmoid(location - cut_k): (..., N)."""
-    k = rank.long()
-    far = cuts.new_full((1,), 1e4)
-    bounds = torch.cat([-far, cuts, far])
-    below, above = location - bounds[k], location - bounds[k + 1]
-    # ln (sigmoid(below) - sigmoid(above)), stable where both are near 0 or 1
-    gap = (below - above).clamp(min=1e-6)
-    return -(F.logsigmoid(below) + F.logsigmoid(-above) + torch.log(-torch.expm1(-gap)))

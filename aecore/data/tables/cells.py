@@ -1,0 +1,77 @@
+"""Cells of a table in words, from the features that a model works with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from aecore.data.raw import Array
+from aecore.data.tables.columns import list_column_slices
+from aecore.data.tables.filling import decode_features
+from aecore.model.columns import ColumnOptions
+
+CERTAIN = 0.995  # a probability from which on it is not said
+
+
+def describe_cells(schema: Mapping[str, ColumnOptions], features: Array) -> dict[str, str]:
+    """Return each column of one example in words, by its name; features (F,) in the data's units.
+
+    Words and flags stand with their probability where the features are no certain ones, `active
+    97 %`; numbers have four digits, missing cells are `missing`.
+    """
+    return {
+        name: describe_cell(schema[name], features[part])
+        for name, part in list_column_slices(schema).items()
+    }
+
+
+def decode_columns(schema: Mapping[str, ColumnOptions], x: Array) -> dict[str, Array]:
+    """Return features x (N, F) as columns (N,) of cells, by their names.
+
+    Beside a column of words or flags stands the probability of each, `state_probability`.
+    """
+    columns: dict[str, Array] = {}
+    for name, part in list_column_slices(schema).items():
+        options, features = schema[name], x[:, part]
+        decoded = decode_features(options, features)
+        columns[name] = features[:, 0] if decoded is None else decoded
+        if options.kind == "category":
+            columns[f"{name}_probability"] = features.max(1)
+        elif options.kind == "boolean":
+            columns[f"{name}_probability"] = np.maximum(features[:, 0], 1 - features[:, 0])
+            if len(options.categories) == 2:
+                words = np.array(options.categories, object)
+                columns[name] = words[columns[name].astype(np.int64)]
+    return columns
+
+
+def describe_cell(options: ColumnOptions, features: Array) -> str:
+    """Return one cell in words, from the features (n,) of its column."""
+    features = np.asarray(features, np.float64)
+    if np.isnan(features).all():
+        return "missing"
+    decoded = decode_features(options, features[None])
+    if options.kind == "category":
+        return _add_chance(str(decoded[0]) if decoded is not None else "", features.max())
+    if options.kind == "boolean":
+        chance = max(features[0], 1 - features[0])
+        return _add_chance(name_flag(options, bool(features[0] >= 0.5)), chance)
+    if decoded is None or options.kind in ("number", "count"):
+        return f"{features[0]:.4g}{_space_unit(options.unit)}"
+    text = str(decoded[0])
+    return text.removesuffix("T00:00:00").replace("T", " ") if options.kind == "date" else text
+
+
+def name_flag(options: ColumnOptions, flag: bool) -> str:
+    """Return true or false as the table writes it."""
+    return options.categories[flag] if len(options.categories) == 2 else str(flag)
+
+
+def _add_chance(text: str, chance: float) -> str:
+    return text if chance >= CERTAIN or math.isnan(chance) else f"{text} {chance:.0%}"
+
+
+def _space_unit(unit: str) -> str:
+    return f" {unit}" if unit and len(unit) < 9 else ""
