@@ -58,6 +58,12 @@ DETECTOR_RECIPE = TaskRecipe(
         "data.validation_fraction": 0,  # rows held out would be of no use: none is chosen by them
     },
 )
+MIXED_SETTINGS: Settings = {
+    "network.members": 24,
+    "network.rows": (64,),  # which words go with what is not to be learned from fewer
+    "network.columns": (1.0,),
+    "training.passes": 100,
+}
 CLEAN_SETTINGS: Settings = {
     "network.members": 24,
     "network.rows": (128,),  # more rows describe better what is normal
@@ -78,6 +84,7 @@ PICTURE_RECIPE = TaskRecipe(
         "data.validation_fraction": 0,  # normal examples are few, and the last epoch is the best
     },
 )
+WORD_KINDS = ("category", "ordered", "boolean")
 LEAST_SCORE = 1e-30  # of a row that a member rebuilds exactly: it has a logarithm
 
 
@@ -87,9 +94,10 @@ def plan_detector(
     """Return the run that makes a detector of the data set or path `name`.
 
     Rows are taken to hold the anomalies that are looked for, unless they are known to be normal:
-    `is_clean`, by itself where `data.train_class` chooses them. One recipe each for every table: an
-    ensemble, with as many steps for a short one as for a long one. Pictures, and another kind of
-    network, need normal examples: one wide net. `settings` replace the recipe.
+    `is_clean`, by itself where `data.train_class` chooses them. One recipe for each of these, and
+    for tables with words or flags: an ensemble, with as many steps for a short table as for a long
+    one. Pictures, and another kind of network, need normal examples: one wide net. `settings`
+    replace the recipe.
     """
     chosen = dict(settings or {})
     dataset = load_dataset(make_data_config(name, chosen))
@@ -100,7 +108,8 @@ def plan_detector(
         return PICTURE_RECIPE.plan(name, chosen, computed=computed)
     if is_clean is None:
         is_clean = chosen.get("data.train_class") is not None
-    computed = dict(CLEAN_SETTINGS) if is_clean else {}
+    has_words = any(o.kind in WORD_KINDS for o in dataset.schema.values())
+    computed = {**(MIXED_SETTINGS if has_words else {}), **(CLEAN_SETTINGS if is_clean else {})}
     merged = {**DETECTOR_RECIPE.settings, **computed, **chosen}
     computed["latent_dim"] = DETECTOR_UNITS * int(merged["network.members"])
     return DETECTOR_RECIPE.plan(name, chosen, computed=computed)
