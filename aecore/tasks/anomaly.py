@@ -49,7 +49,7 @@ DETECTOR_RECIPE = TaskRecipe(
         "network.members": 48,
         "network.hidden": (32,),
         "network.rows": (16,),  # in so few rows there is hardly an anomaly
-        "network.columns": (1.0, 0.25),  # half see all, half a quarter
+        "network.columns": (1.0, 0.25, 0.25),  # one in three sees all, the others a quarter
         "corruption.sigma": 0.1,
         "training.lr": 5e-3,
         "training.batch_size": 128,

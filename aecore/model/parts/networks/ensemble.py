@@ -32,6 +32,8 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(gt=0, le=1)]
 SampleRows = Annotated[int, Field(ge=1, le=65536)]
 
+FEWEST_COLUMNS = 3  # of a member: what is odd in all columns shows in fewer hardly
+
 
 class Ensemble(NetworkBase):
     """z = (f_1(x), ..., f_M(x)),  x^ = 1/M sum_m g_m(z_m): members of equal size, for tables.
@@ -65,7 +67,7 @@ class Ensemble(NetworkBase):
         (1.0,),
         min_length=1,
         max_length=16,
-        description="Share of the table's columns that a member sees, two or more of them, dealt "
+        description="Share of the table's columns that a member sees, three or more of them, dealt "
         "out so that all are seen alike; several shares are taken in turns.",
     )
 
@@ -99,7 +101,9 @@ class Ensemble(NetworkBase):
         kinds = min(len(self.columns), self.members)
         for place, share in enumerate(self.columns[:kinds]):
             members = len(dealt[place::kinds])
-            size = min(count, max(2, math.ceil(share * count), math.ceil(count / members)))
+            size = min(
+                count, max(FEWEST_COLUMNS, math.ceil(share * count), math.ceil(count / members))
+            )
             hands = math.ceil(count / size)  # of a deck
             places = torch.arange(hands * size, device="cpu") % count
             decks = [
