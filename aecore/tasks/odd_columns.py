@@ -104,7 +104,7 @@ class ColumnFeatures:
         spelled = []
         for name, part in self.places.items():
             cells = decode_features(self.options[name], rows[:, part])
-            missing = np.isnan(rows[:, part]).any(1).tolist()
+            missing = np.asarray(np.isnan(rows[:, part]).any(axis=1))
             texts = [""] * len(rows) if cells is None else list(cells)
             pairs = zip(texts, missing, strict=True)
             spelled.append(["" if m else spell_cell(self.options[name], c) for c, m in pairs])
@@ -144,9 +144,9 @@ def spell_cells(options: ColumnOptions, x: Array, expected: Array) -> Array:
     given, wanted = decode_features(options, x), decode_features(options, expected)
     if given is None or wanted is None:
         return np.array([""] * len(x), object)
-    missing = np.isnan(x).any(1).tolist()
+    missing = np.asarray(np.isnan(x).any(axis=1))
     if options.kind == "category":  # or a word that the model does not know
-        missing = (~(x.max(1, initial=0) >= 0.5)).tolist()
+        missing = np.asarray(~(x.max(1, initial=0) >= 0.5))
     chances = list_chances(options, expected)
     texts = [
         f"{'missing' if is_missing else spell_cell(options, cell)}, "

@@ -18,8 +18,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from aecore.model.parts.member_layers import MemberStack, join_members
 from aecore.model.parts.networks.base import (
-    ACTIVATIONS,
     Activation,
     Decoder,
     Encoder,
@@ -154,62 +154,6 @@ class Ensemble(NetworkBase):
         return torch.stack(samples)
 
 
-class MemberLinear(nn.Module):
-    """x (members, N, in) -> x_m W_m^T + b_m (members, N, out)."""
-
-    def __init__(self, members: int, inputs: int, outputs: int, activation: str):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(members, outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(members, outputs))
-        if self.weight.is_meta:
-            return  # to be loaded
-        if activation in ("relu", "gelu"):  # as in aecore.model.parts.networks.base
-            nn.init.normal_(self.weight, 0, math.sqrt(2 / inputs))
-        else:
-            bound = math.sqrt(6 / (inputs + outputs))
-            nn.init.uniform_(self.weight, -bound, bound)
-
-    def forward(self, x: Tensor, sees: Tensor | None = None) -> Tensor:
-        weight = self.weight if sees is None else self.weight * sees[:, None]
-        return torch.baddbmm(self.bias[:, None], x, weight.transpose(1, 2))
-
-
-class MemberStack(nn.Module):
-    """The layers of all members, with the non-linearity behind all but the last."""
-
-    def __init__(self, options: Ensemble, widths: Sequence[int], last: str):
-        super().__init__()
-        self.members, self.activation = options.members, options.activation
-        self.activate = ACTIVATIONS[options.activation]
-        kinds = [options.activation] * (len(widths) - 2) + [last]
-        self.layers = nn.ModuleList(
-            MemberLinear(options.members, a, b, kind)
-            for (a, b), kind in zip(pairwise(widths), kinds, strict=True)
-        )
-
-    def forward(self, x: Tensor, sees: Tensor | None = None) -> Tensor:
-        """x (members, N, in) -> (members, N, out); each member `sees` (members, in) some inputs."""
-        *layers, last = self.list_member_layers()
-        for layer in layers:
-            x, sees = self.activate(layer(x, sees)), None
-        return last(x, sees)
-
-    def deal(self, x: Tensor) -> Tensor:
-        """x (N, width), example i being member i mod M's -> (members, ceil(N / M), width)."""
-        missing = -len(x) % self.members
-        if missing:
-            x = torch.cat([x, x.new_zeros(missing, x.shape[1])])
-        return x.unflatten(0, (-1, self.members)).transpose(0, 1)
-
-    def collect(self, x: Tensor, count: int) -> Tensor:
-        """Return the first `count` examples in the order that `deal` got, (count, width)."""
-        return x.transpose(0, 1).flatten(0, 1)[:count]
-
-    def list_member_layers(self) -> list[MemberLinear]:
-        """Return `layers` as a typed list."""
-        return [layer for layer in self.layers if isinstance(layer, MemberLinear)]
-
-
 class EnsembleEncoder(Encoder):
     """x (N, features) -> the units of all members side by side; in training of one for each row."""
 
@@ -218,7 +162,9 @@ class EnsembleEncoder(Encoder):
 
     def __init__(self, options: Ensemble, widths: Sequence[int]):
         super().__init__()
-        self.stack = MemberStack(options, widths, options.code_activation)
+        self.stack = MemberStack(
+            options.members, options.activation, widths, options.code_activation
+        )
         seen = torch.zeros(options.members, max(options.rows), dtype=torch.int64)
         self.register_buffer("seen", seen)
         sees = torch.ones(options.members, widths[0], device="cpu")
@@ -272,7 +218,7 @@ class EnsembleDecoder(Decoder):
 
     def __init__(self, options: Ensemble, widths: Sequence[int]):
         super().__init__()
-        self.stack = MemberStack(options, widths, "linear")
+        self.stack = MemberStack(options.members, options.activation, widths, "linear")
         weights = torch.ones(options.members, widths[-1], device="cpu") / options.members
         self.register_buffer("weights", weights, persistent=False)
 
@@ -299,8 +245,3 @@ class EnsembleDecoder(Decoder):
         *layers, last = self.stack.list_member_layers()
         mean = (last.weight * self.weights[..., None]).transpose(0, 1).flatten(1)
         return [*map(join_members, layers), (mean, (last.bias * self.weights).sum(0))]
-
-
-def join_members(layer: MemberLinear) -> tuple[Tensor, Tensor]:
-    """Return a block-diagonal weight (out, in) and a bias that do what the members do apart."""
-    return torch.block_diag(*layer.weight), layer.bias.flatten()
