@@ -89,6 +89,11 @@ class Mixed(LikelihoodBase):
             start += head.features
         return tuple(slices)
 
+    def list_words(self, features: int) -> tuple[slice, ...]:
+        """Return the features of each column of words or flags."""
+        pairs = zip(self.list_heads(features), self.list_slices(features), strict=True)
+        return tuple(part for head, part in pairs if head.kind in ("category", "boolean"))
+
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are ones and zeros, which are not scaled."""
         return find_features(self.list_heads(features), "category")
