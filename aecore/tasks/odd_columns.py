@@ -15,6 +15,7 @@ from torch import Tensor
 
 from aecore.analysis.chunks import reconstruct_in_chunks
 from aecore.data.raw import Array
+from aecore.data.tables.cells import spell_cell
 from aecore.data.tables.columns import list_features
 from aecore.data.tables.filling import decode_features
 from aecore.model.autoencoder import Autoencoder
@@ -144,6 +145,8 @@ def spell_cells(options: ColumnOptions, x: Array, expected: Array) -> Array:
     given, wanted = decode_features(options, x), decode_features(options, expected)
     if given is None or wanted is None:
         return np.array([""] * len(x), object)
+    if options.kind == "date" and (given == given.astype("datetime64[D]")).all():
+        wanted = wanted.astype("datetime64[D]")
     missing = np.asarray(np.isnan(x).any(axis=1))
     if options.kind == "category":  # or a word that the model does not know
         missing = np.asarray(~(x.max(1, initial=0) >= 0.5))
@@ -154,15 +157,6 @@ def spell_cells(options: ColumnOptions, x: Array, expected: Array) -> Array:
         for is_missing, cell, hope, chance in zip(missing, given, wanted, chances, strict=True)
     ]
     return np.array(texts, object)
-
-
-def spell_cell(options: ColumnOptions, cell: object) -> str:
-    """Returns a decoded cell as it is written."""
-    if isinstance(cell, np.datetime64):
-        return str(cell).removesuffix("T00:00:00")
-    if isinstance(cell, bool | np.bool_):
-        return (options.categories or ("False", "True"))[int(cell)]
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 def list_chances(options: ColumnOptions, expected: Array) -> list[str]:
