@@ -145,8 +145,6 @@ def spell_cells(options: ColumnOptions, x: Array, expected: Array) -> Array:
     given, wanted = decode_features(options, x), decode_features(options, expected)
     if given is None or wanted is None:
         return np.array([""] * len(x), object)
-    if options.kind == "date" and (given == given.astype("datetime64[D]")).all():
-        wanted = wanted.astype("datetime64[D]")
     missing = np.asarray(np.isnan(x).any(axis=1))
     if options.kind == "category":  # or a word that the model does not know
         missing = np.asarray(~(x.max(1, initial=0) >= 0.5))

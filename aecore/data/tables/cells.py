@@ -64,6 +64,8 @@ def describe_cell(options: ColumnOptions, features: Array) -> str:
 def spell_cell(options: ColumnOptions, cell: object) -> str:
     """Return a decoded cell as it is written: four digits of a number, a flag in its word."""
     if isinstance(cell, np.datetime64):
+        if "hour" not in options.parts:  # its dates have no time of day
+            cell = cell.astype("datetime64[D]")
         return str(cell).removesuffix("T00:00:00").replace("T", " ")
     if isinstance(cell, bool | np.bool_):
         return (options.categories or ("False", "True"))[int(cell)]
