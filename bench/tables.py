@@ -1,5 +1,7 @@
 """A large table, read and shown once: `python -m bench.tables [--before FOLDER]`.
 
+With --detector: how long a detector takes to fit (bench/detector_times.py).
+
 200,000 rows of 300 numbers are written as a .csv of 390 MB. Each way reads it in a process of its
 own, in turns: the page *Data* as it takes an upload and shows it, pandas' and Arrow's own readers,
 and the page *Data* of another checkout. Written to docs/results/tables.md.
@@ -19,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.detector_times import time_detectors
 from bench.results import describe_processor, format_range, write_result
 
 ROWS, COLUMNS, TURNS = 200_000, 300, 3
@@ -81,7 +84,13 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="a checkout of the version to compare with")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument(
+        "--detector", action="store_true", help="only time the detector beside IsolationForest"
+    )
     options = parser.parse_args()
+    if options.detector:
+        time_detectors(options.turns)
+        return
     with tempfile.TemporaryDirectory() as folder:
         file = write_numbers(Path(folder) / "numbers.csv", options.rows)
         readings = measure_ways(file, options.before, options.turns)

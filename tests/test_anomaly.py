@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -12,20 +13,24 @@ from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run
 from aecore.tasks.anomaly import (
-    DETECTOR_STEPS,
     Detector,
-    average_over_draws,
     compute_scaled_residuals,
-    draw_calibration_rows,
+    count_known_to_all,
     fit_detector,
     plan_detector,
     score_anomalies,
+    score_column_anomalies,
 )
 from aecore.tasks.detection import (
     compute_auroc,
     compute_detection_curves,
     count_confusion,
     find_cheapest_threshold,
+)
+from aecore.tasks.thresholds import (
+    average_over_draws,
+    draw_calibration_rows,
+    find_outlier_threshold,
 )
 from aecore.training.trainer import fit
 from tests.helpers import model
@@ -46,9 +51,7 @@ def detector(tmp_path_factory):
     """Trained on 240 points near a line, calibrated on 200 others."""
     folder = tmp_path_factory.mktemp("anomaly")
     np.savez(folder / "line.npz", x=draw_line(240).numpy(), x_test=draw_line(50, 1).numpy())
-    config = plan_detector(
-        str(folder / "line.npz"), {"training.epochs": 60, "training.device": "cpu"}
-    )
+    config = plan_detector(str(folder / "line.npz"), {"training.device": "cpu"})
     run = create_run(config, folder / "run")
     list(fit(run))
     return fit_detector(Autoencoder.load(run.path), draw_line(200, 2))
@@ -69,10 +72,66 @@ def test_a_row_that_breaks_the_relation_between_columns_scores_high_though_each_
     assert compute_auroc(detector.score(torch.cat([draw_line(100, 5), broken])), labels) > 0.8
 
 
-def test_the_score_is_the_squared_residual_in_scaled_columns(detector):
-    x, m = draw_line(7, 6), detector.model
+def test_the_score_of_a_single_network_is_the_squared_residual_in_scaled_columns():
+    m, x = model(scaling="standard"), 3 * torch.randn(7, 6) + 2
+    m.fit_scaling(x)
     expected = ((m.to_scaled(x) - m.to_scaled(m.reconstruct(x))) ** 2).sum(1)
+    torch.testing.assert_close(score_anomalies(m, x), expected, rtol=1e-4, atol=1e-6)
+
+
+def measure_steps(m, x):
+    """The squared steps (members, N, columns) of each member in the columns that it sees."""
+    steps = (m.to_scaled(x) - m.decoder.decode_members(m.encode(x))).square()
+    return steps * m.encoder.sees[:, None]
+
+
+def test_the_score_of_an_ensemble_is_the_geometric_mean_over_its_members(detector):
+    x, m = draw_line(7, 6), detector.model
+    steps = measure_steps(m, x)
+    scores = steps.sum(2)
+    expected = scores.log().mean(0).exp()
     torch.testing.assert_close(detector.score(x), expected, rtol=1e-4, atol=1e-6)
+    columns = score_column_anomalies(m, x)
+    torch.testing.assert_close(columns.sum(1), expected, rtol=1e-4, atol=1e-6)
+    shares = (steps / scores[..., None]).mean(0)
+    torch.testing.assert_close(columns / columns.sum(1, True), shares, rtol=1e-4, atol=1e-6)
+
+
+def test_a_row_is_scored_by_the_members_that_have_not_seen_it_unless_it_is_known_to_be_normal(
+    detector,
+):
+    x, m = draw_line(240), detector.model  # the training rows
+    steps = measure_steps(m, x).sum(2).log()
+    seen = m.encoder.find_seen(x)
+    assert seen.sum() == 48 * 16 and count_known_to_all(m, x) == 0
+    expected = steps.masked_fill(seen, torch.nan).nanmean(0).exp()
+    torch.testing.assert_close(score_anomalies(m, x), expected, rtol=1e-4, atol=1e-6)
+    known = score_anomalies(m, x, trained_on_normal=True)
+    torch.testing.assert_close(known, steps.mean(0).exp(), rtol=1e-4, atol=1e-6)
+    assert known.log().mean() < score_anomalies(m, x).log().mean()
+
+
+def test_a_row_that_every_member_saw_is_scored_by_all(detector):
+    m = copy.deepcopy(detector.model)
+    x = draw_line(16, 12)
+    for member in range(48):
+        m.encoder.remember_rows(member, x)
+    assert count_known_to_all(m, torch.cat([x, x + 1])) == 16
+    assert torch.equal(score_anomalies(m, x), detector.score(x))
+    assert count_known_to_all(model(), torch.zeros(2, 6)) == 0
+
+
+def test_far_rows_that_the_model_was_trained_on_score_above_the_others(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(285, 5)), rng.uniform(-8, 8, (15, 5))])
+    np.savez(tmp_path / "x.npz", x=x, x_test=x[:1])
+    run = create_run(plan_detector(str(tmp_path / "x.npz"), {"training.device": "cpu"}))
+    list(fit(run))
+    scores = score_anomalies(Autoencoder.load(run.path), torch.from_numpy(x))
+    assert scores.argsort(descending=True)[:15].sort().values.tolist() == [*range(285, 300)]
+    odd = scores > find_outlier_threshold(scores)
+    assert odd[285:].all() and odd[:285].sum() < 10
+    assert (scores > find_outlier_threshold(scores, 0.05)).sum() == 15
 
 
 def test_the_unit_of_a_column_does_not_matter():
@@ -138,12 +197,40 @@ def test_any_variant_makes_a_detector_images_too():
     assert fit_detector(vae, pictures).score(pictures[:4]).shape == (4,)
 
 
-def test_every_table_gets_about_as_many_steps_of_training(tmp_path):
-    for rows in (5, 34, 1000, 5000):
-        np.savez(tmp_path / "t.npz", x=np.random.rand(rows, 3), x_test=np.random.rand(2, 3))
-        training = plan_detector(str(tmp_path / "t.npz")).training
-        steps = training.epochs * math.ceil(rows / training.batch_size)
-        assert DETECTOR_STEPS <= steps < DETECTOR_STEPS + math.ceil(rows / training.batch_size)
+@pytest.mark.parametrize(
+    ("shape", "settings", "kind"),
+    [
+        ((3,), {}, "ensemble"),
+        ((3,), {"network.kind": "mlp"}, "mlp"),
+        ((1, 8, 8), {}, "mlp"),
+    ],
+)
+def test_tables_get_an_ensemble_pictures_one_net_and_all_as_many_steps(
+    tmp_path, shape, settings, kind
+):
+    for rows in (5, 34, 1000):
+        x = np.random.default_rng(0).random((rows, *shape)).astype(np.float32)
+        np.savez(tmp_path / "t.npz", x=x, x_test=x[:2])
+        config = plan_detector(str(tmp_path / "t.npz"), settings)
+        training, network = config.training, config.model.network
+        assert network.kind == kind
+        samples = network.draw_samples(rows, 0)
+        seen = rows if samples is None else samples.shape[1]
+        steps = training.epochs * training.passes * math.ceil(seen / training.batch_size)
+        assert steps == 300 if kind == "ensemble" else 1500 <= steps < 1700
+
+
+def test_rows_known_to_be_normal_are_described_by_larger_samples():
+    for settings, clean in (
+        ({}, None),
+        ({"data.train_class": "class_0"}, None),
+        ({}, True),
+        ({"data.train_class": "class_0", "network.rows": (9,)}, None),
+    ):
+        config = plan_detector("wine", settings, is_clean=clean)
+        assert config.model.latent_dim == 16 * config.model.network.members
+        rows = settings.get("network.rows", (128,) if settings or clean else (16,))
+        assert config.model.network.rows == rows
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,10 @@ def test_the_changed_picture_is_both_input_and_target(monkeypatch):
     fed, loss = [], Autoencoder.loss
     monkeypatch.setattr(Autoencoder, "loss", lambda net, x, kl: fed.append(x) or loss(net, x, kl))
     trainer.run_epoch()
-    clean = {tuple(x.flatten().tolist()) for x in trainer.x}
+    clean = {tuple(x.flatten().tolist()) for x in trainer.batches.x}
     fed = torch.cat(fed)
     kept, flipped = ([tuple(x.flatten().tolist()) in clean for x in y] for y in (fed, fed.flip(3)))
-    assert len(fed) == len(trainer.x) and 0 < sum(kept) < len(fed)
+    assert len(fed) == len(trainer.batches.x) and 0 < sum(kept) < len(fed)
     assert all(map(max, zip(kept, flipped, strict=True)))
 
 

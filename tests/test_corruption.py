@@ -6,6 +6,8 @@ import pytest
 import torch
 from helpers import digits, model
 
+from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import ModelConfig, parse_options
 from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
 
 KINDS = [GaussianNoise(sigma=0.5), Masking(fraction=0.3), SaltAndPepper(fraction=0.3)]
@@ -90,3 +92,23 @@ def test_masking_hides_all_features_of_a_column_together():
     kept = Masking(fraction=0.5)(torch.ones(200, 6), owners)
     assert (kept[:, :3].std(1) == 0).all() and (kept[:, 4] == kept[:, 5]).all()
     assert 0.3 < kept[:, 0].mean() < 0.7 and not torch.equal(kept[:, 0], kept[:, 3])
+
+
+def test_a_flag_that_is_drawn_anew_is_true_or_false_in_the_networks_units():
+    torch.manual_seed(0)
+    heads = [{"kind": "boolean"}, {"kind": "number"}]
+    config = parse_options(
+        ModelConfig,
+        {
+            "input_shape": (2,),
+            "scaling": "standard",
+            "missing": True,
+            "likelihood": {"kind": "mixed", "heads": heads},
+            "corruption": {"kind": "gaussian", "words": 1},
+        },
+    )
+    made, x = Autoencoder(config), torch.tensor([[0.0, 2], [1, 3], [0, 4], [0, 5]]).repeat(50, 1)
+    made.fit_scaling(x)
+    flags = made.corrupt(made.to_scaled(x))[:, 0]
+    assert set(flags.tolist()) == set(made.to_scaled(x)[:, 0].tolist())
+    assert 0.3 < (flags > 0).float().mean() < 0.7

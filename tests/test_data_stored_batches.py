@@ -129,11 +129,13 @@ def test_a_run_on_a_large_set_trains_on_all_of_it_and_resumes_as_if_it_had_not_s
     whole, part = trained(config), create_run(config)
     trainer = Trainer(create_run(config), lambda: False, None)
     assert (
-        isinstance(trainer.x, StoredArray)
-        and len(trainer.x) + len(trainer.validation) + len(trainer.test) == 2000
+        isinstance(trainer.batches.x, StoredArray)
+        and len(trainer.batches.x) + len(trainer.validation) + len(trainer.test) == 2000
     )
-    seen = np.concatenate([(batch * 255).round().byte() for batch in trainer.batches()])
-    assert len(np.unique(read_numbers(torch.from_numpy(seen)))) == len(trainer.x)
+    seen = np.concatenate(
+        [(batch * 255).round().byte() for batch in trainer.batches.iterate_epoch(0)]
+    )
+    assert len(np.unique(read_numbers(torch.from_numpy(seen)))) == len(trainer.batches.x)
 
     for record in fit(part, lambda: bool(part.epochs())):
         assert record.epoch == 1

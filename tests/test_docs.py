@@ -1,4 +1,4 @@
-"""The README's examples run, as forks of this process; the cards' example runs in a fresh one."""
+"""The README's commands run, as forks of this process; test_package.py runs its Python blocks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def list_blocks(language, text=README):
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
 def list_commands(text=README):
-    lines = [line for block in list_blocks("bash", text) for line in block.splitlines()]
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
     return [line for line in lines if line.startswith("python -m aecore")]
 
 
@@ -38,12 +35,6 @@ def run_program(arguments, tmp_path):
         text=True,
         timeout=600,
     )
-
-
-@pytest.mark.parametrize("code", list_blocks("python"))
-def test_every_python_block_of_the_readme_runs_as_it_stands(code, tmp_path, forked):
-    done = run_program(["-c", code], tmp_path)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("line", [c for c in list_commands() if "mnist" not in c])

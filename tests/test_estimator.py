@@ -13,7 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_outlier_contamination,
+    check_outliers_fit_predict,
+    check_outliers_train,
+    parametrize_with_checks,
+)
 
 from aecore.errors import AecoreError, CheckpointError
 from aecore.estimator import AutoencoderDetector, AutoencoderImputer, AutoencoderTransformer
@@ -31,7 +36,7 @@ def iris():
 @parametrize_with_checks(
     [
         AutoencoderTransformer(**ONCE),
-        AutoencoderDetector(**QUICK),
+        AutoencoderDetector(**QUICK, settings={"training.passes": 3}),
         AutoencoderImputer(**ONCE, n_draws=20),
     ]
 )
@@ -75,18 +80,40 @@ def test_a_grid_search_over_a_pipeline_chooses_the_size_of_the_code(iris):
     )
 
 
-def test_a_detector_finds_malignant_tumours_with_as_many_false_alarms_as_allowed():
+def test_a_detector_of_clean_rows_raises_as_many_false_alarms_as_allowed():
     x, benign = load_breast_cancer(return_X_y=True)
     normal = np.random.default_rng(0).permutation(x[benign == 1])
-    options = {"epochs": 60, "random_state": 0, "false_alarms": 0.1}
-    detector = AutoencoderDetector(**options).fit(normal[:250])
+    detector = AutoencoderDetector(random_state=0, false_alarms=0.1).fit(normal[:250])
     assert (detector.predict(x[benign == 0]) == -1).mean() > 0.8
     assert 0.02 < (detector.predict(normal[250:]) == -1).mean() < 0.2
-    strict = AutoencoderDetector(**options, calibrate=False).fit(normal[:250])
-    assert (
-        np.array_equal(strict.score_samples(x), detector.score_samples(x))
-        and strict.offset_ > detector.offset_
-    )
+    assert (detector.predict(normal[:250]) == -1).mean() < 0.1  # rows that it knows are normal
+    columns = detector.score_columns(x)
+    assert columns.shape == x.shape and np.allclose(columns.sum(1), -detector.score_samples(x))
+
+
+def test_a_detector_finds_far_points_among_the_rows_that_it_was_fitted_on():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(size=(285, 5)), rng.uniform(-8, 8, (15, 5))])
+    detector = AutoencoderDetector(random_state=0)
+    found = detector.fit_predict(x)
+    assert (found[285:] == -1).all() and (found[:285] == -1).sum() < 10
+    assert np.array_equal(detector.predict(x), found)
+    shared = detector.set_params(contamination=0.05).fit_predict(x)
+    assert (shared[285:] == -1).all() and (shared == -1).sum() == 15
+
+
+def test_a_detector_of_one_network_sets_its_threshold_on_rows_that_a_second_one_did_not_see():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    detector = AutoencoderDetector(**QUICK, settings={"network.kind": "mlp"}, latent_dim=3).fit(x)
+    assert detector.model_.config.latent_dim == 3
+    assert np.percentile(detector.score_samples(x), 5) != detector.offset_
+
+
+@pytest.mark.parametrize(
+    "check", [check_outliers_train, check_outliers_fit_predict, check_outlier_contamination]
+)
+def test_the_defaults_keep_the_contract_of_outlier_detectors(check):
+    check("AutoencoderDetector", AutoencoderDetector())
 
 
 def test_an_imputer_beats_column_means_and_leaves_known_cells_alone(iris):
@@ -180,6 +207,9 @@ def test_a_folder_without_an_estimator_is_named(tmp_path):
         ({"variant": "nonsense"}, AecoreError, "nonsense"),
         ({"settings": {"network.nonsense": 1}}, AecoreError, "nonsense"),
         ({"false_alarms": 1.5}, AecoreError, "between 0 and 1, got 1.5"),
+        ({"contamination": 0.6}, AecoreError, "between 0 and 0.5, got 0.6"),
+        ({"contamination": "much"}, AecoreError, 'must be "auto"'),
+        ({"contamination": 0.1, "false_alarms": 0.1}, AecoreError, "give one of them"),
     ],
 )
 def test_wrong_options_are_named_in_a_sentence(options, error, words, iris):

@@ -55,7 +55,7 @@ def test_every_file_of_a_package_brings_its_kinds_in_the_order_of_menus(tmp_path
     ("union", "kinds"),
     [
         (BottleneckOptions, "deterministic top_k gaussian vector_quantized finite_scalar"),
-        (Network, "mlp conv"),
+        (Network, "mlp conv ensemble"),
         (Penalty, "kl_sparsity l1 l2 contractive mmd"),
     ],
 )

@@ -52,9 +52,9 @@ def test_the_wheel_has_the_command_and_knows_its_version(run_outside):
     assert PROJECT["project"]["scripts"]["aecore"] == "aecore.cli.parser:main"
 
 
-def test_every_python_block_of_the_readme_runs_outside_the_checkout(run_outside):
+def test_every_python_block_of_the_readme_runs_by_itself_outside_the_checkout(run_outside):
     assert SNIPPETS
-    run_outside("-c", "\n".join(SNIPPETS))
+    run_outside("-c", f"for block in {SNIPPETS!r}: exec(block, {{}})")
 
 
 def test_the_model_that_travels_in_the_wheel_is_found_by_its_name(run_outside):

@@ -176,4 +176,4 @@ def test_pixels_drawn_once_are_the_same_in_every_epoch_and_fresh_ones_are_not(mo
 def test_training_begins_at_the_mean_of_the_data():
     trainer = Trainer(create_run(tiny(likelihood={"kind": "gaussian"})), lambda: False, None)
     start = trainer.model.decoder.output_bias.detach().view(1, 8, 8)
-    torch.testing.assert_close(start, trainer.x.mean(0))
+    torch.testing.assert_close(start, trainer.batches.x.mean(0))

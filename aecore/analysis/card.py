@@ -15,7 +15,7 @@ from aecore.errors import ConfigError
 from aecore.files import LIBRARY
 from aecore.model.config import RunConfig
 from aecore.model.parts.base import Options
-from aecore.model.parts.head_kinds import count_kinds
+from aecore.model.parts.column_heads import count_kinds
 from aecore.model.variants import VARIANTS
 from aecore.names import clean_name, escape_markdown
 from aecore.runs.foreign import name_data

@@ -42,6 +42,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.base import Bottleneck
 from aecore.model.parts.networks.base import Decoder, Encoder
 from aecore.model.parts.networks.conv import ConvDecoder, ConvEncoder
+from aecore.model.parts.networks.ensemble import EnsembleDecoder, EnsembleEncoder
 from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
 
 Step = dict[str, Any]
@@ -136,6 +137,8 @@ def write_encoder_steps(writer: StepWriter, encoder: Encoder) -> list[Step]:
         return write_mlp_encoder_steps(writer, encoder)
     if isinstance(encoder, ConvEncoder):
         return write_conv_encoder_steps(writer, encoder)
+    if isinstance(encoder, EnsembleEncoder):
+        return write_dense_steps(writer, "encoder", encoder)
     raise refuse_unknown_part(encoder)
 
 
@@ -170,6 +173,8 @@ def write_decoder_steps(writer: StepWriter, decoder: Decoder) -> list[Step]:
         return write_mlp_decoder_steps(writer, decoder)
     if isinstance(decoder, ConvDecoder):
         return write_conv_decoder_steps(writer, decoder)
+    if isinstance(decoder, EnsembleDecoder):
+        return write_dense_steps(writer, "decoder", decoder)
     raise refuse_unknown_part(decoder)
 
 
@@ -206,6 +211,17 @@ def write_conv_decoder_steps(writer: StepWriter, decoder: ConvDecoder) -> list[S
         sizes = {"size": list(decoder.sizes[i]), "to": list(decoder.sizes[i + 1])}
         weight, bias = get_weight_and_bias(layer)
         steps.append(writer.write_layer("conv_transpose", f"decoder.{i}", weight, bias, **sizes))
+    return steps
+
+
+def write_dense_steps(
+    writer: StepWriter, name: str, part: EnsembleEncoder | EnsembleDecoder
+) -> list[Step]:
+    """Return linear steps that do what all members of an ensemble do."""
+    steps: list[Step] = []
+    for i, (weight, bias) in enumerate(part.list_dense_layers()):
+        steps += write_activation_step(part.stack.activation) if i else []
+        steps += writer.write_linear(f"{name}.{i}", weight, bias)
     return steps
 
 

@@ -12,6 +12,7 @@ from aecore.errors import ConfigError
 from aecore.files import find_model_folder
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
+from aecore.model.parts.corruption import GaussianNoise
 from aecore.model.parts.likelihood import Likelihood
 from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
 from aecore.model.parts.penalties.base import Pass
@@ -57,8 +58,9 @@ class Autoencoder(nn.Module):
             config.latent_dim,
             config.likelihood.count_logits(config.features),
         )
-        with torch.no_grad():
-            self.encoder.head.weight.mul_(self.bottleneck.head_scale)
+        if config.network.shares_columns:
+            config.network.share_columns(self.encoder, self.decoder, config.column_slices)
+        self.encoder.scale_code(self.bottleneck.head_scale)
         scaling_shape = () if config.scaling == "none" else config.input_shape
         self.register_buffer("shift", torch.zeros(scaling_shape))
         self.register_buffer("scale", torch.ones(scaling_shape))
@@ -117,10 +119,10 @@ class Autoencoder(nn.Module):
         `kl_weight` is the factor of the KL term while it fades in.
         """
         observed, x = self.observed(x), self.to_scaled(x)
-        noisy = x
-        if self.training and self.config.corruption:
-            noisy = self.config.corruption(x, self.likelihood.owners)
+        noisy = self.corrupt(x) if self.training else x
         features = self.encoder(noisy)
+        if features.visible is not None:
+            observed = features.visible if observed is None else observed & features.visible
         # under autocast layers give half precision: too coarse for losses
         h = self.activate(features.out.to(x.dtype))
         options = self.config.bottleneck
@@ -131,6 +133,17 @@ class Autoencoder(nn.Module):
         penalty = self.penalty(noisy, features.hidden, h, code)
         total = options.combine_losses(reconstruction + cost).mean() + penalty
         return Loss(total, reconstruction.mean(), code.cost.mean(), penalty)
+
+    def corrupt(self, x: Tensor) -> Tensor:
+        """Return x (N, *input_shape), in the network's units, as the encoder gets it."""
+        corruption = self.config.corruption
+        if corruption is None:
+            return x
+        noisy = corruption(x, self.likelihood.owners)
+        words = self.config.likelihood.list_words(self.config.features)
+        if words and isinstance(corruption, GaussianNoise):
+            return corruption.replace_words(noisy, x, words)
+        return noisy
 
     def penalty(self, x: Tensor, hidden: tuple[Tensor, ...], h: Tensor, code: Code) -> Tensor:
         """Return the weighted sum of the penalties on one batch.
@@ -166,7 +179,7 @@ class Autoencoder(nn.Module):
         beyond, it grows like a logarithm: its exponential would be the loss of all others.
         """
         activation, d = self.config.network.code_activation, self.config.latent_dim
-        if out.shape[1] == d:
+        if out.shape[1] <= d:  # fewer in the training of an ensemble
             return out if activation == "linear" else ACTIVATIONS[activation](out)
         codes, log_variances = out[:, :d], out[:, d:]
         if activation != "linear":
@@ -220,7 +233,7 @@ class Autoencoder(nn.Module):
         """
         bias = self.decoder.output_bias
         logits = self.likelihood.logits(mean)
-        is_per_feature = bias.numel() == logits.numel()
+        is_per_feature = bias.shape[-1] == logits.numel()
         bias.copy_(logits.flatten() if is_per_feature else logits.flatten(1).mean(1))
 
     # -- on disk and on the Hub

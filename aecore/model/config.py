@@ -84,6 +84,8 @@ class ModelConfig(Options):
             )
         self.network.check_input_shape(self.input_shape)
         self.bottleneck.check_latent_dim(self.latent_dim)
+        is_plain = self.bottleneck.kind == "deterministic" and not self.penalties
+        self.network.check_code(self.latent_dim, is_plain)
         self.check_scaling()
         self.check_likelihood()
         for penalty in self.penalties:

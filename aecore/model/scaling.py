@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from aecore.model.parts.mixed_likelihood import Head
+from aecore.model.parts.column_heads import Head
 
 ScalingKind = Literal["standard", "minmax"]
 

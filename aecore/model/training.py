@@ -14,7 +14,19 @@ Augmentation = Literal["flip", "shift", "rotation", "crop", "colour"]
 class TrainConfig(Options):
     """How the weights are found."""
 
-    epochs: int = Field(10, ge=1, le=100_000, description="Passes over the training data.")
+    epochs: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="Passes over the training data, times `passes`.",
+    )
+    passes: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="Passes that make an epoch: more where there are few examples, since each "
+        "epoch is written to the disk.",
+    )
     batch_size: int = Field(128, ge=1, le=65536, description="Examples a step.")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has momentum.")
     lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.")

@@ -1,4 +1,4 @@
-"""Anomalies: examples that a denoising autoencoder, fitted to normal ones, would move far.
+"""Anomalies: examples that small denoising networks, which have not seen them, would move far.
 
 Trained with Gaussian noise of variance sigma^2, the best reconstruction is
 r(x) = x + sigma^2 grad ln p_sigma(x) (Vincent, 2011, A Connection Between Score Matching and
@@ -8,31 +8,71 @@ that is scaled columns,
     s(x) = |x - r(x)|^2 = sigma^4 |grad ln p_sigma(x)|^2
 
 is therefore the squared step back to where the training data are dense. No noise is added when
-scoring. The one default for tables was chosen over those of bench/fidelity/e09_anomaly.py, which
-has the figures of each.
+scoring. Of an ensemble (aecore/model/parts/networks/ensemble.py) it is the geometric mean over the
+members m that have not seen x,
+
+    s(x) = exp mean_m ln s_m(x),   of which column j has the share   s(x) mean_m s_mj(x) / s_m(x)
+
+so that rows can be scored that the model was trained on, and anomalies among them are found: an
+anomaly is in few of the small samples. Where all members saw a row, as it may be with one that
+stands in a table many times, all score it; and so they do where the training rows are known to be
+normal, since a copy of one then is. bench/fidelity/e09_anomaly.py and e13_contaminated.py
+have the figures.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import reconstruct_in_chunks
+from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS, reconstruct_in_chunks
+from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from aecore.errors import ConfigError, DataError
+from aecore.errors import DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
-from aecore.runs.plan import count_training_rows
+from aecore.model.parts.networks.ensemble import Ensemble, EnsembleDecoder, EnsembleEncoder
+from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe
+from aecore.tasks.thresholds import check_false_alarm_share, find_threshold
 
 DETECTOR_VARIANT = "denoising-gaussian"
-DETECTOR_STEPS = 1500  # of training, for a table of any length
+DETECTOR_UNITS = 16  # of the code of each member
 DETECTOR_RECIPE = TaskRecipe(
+    DETECTOR_VARIANT,
+    {
+        "network.kind": "ensemble",
+        "network.members": 48,
+        "network.hidden": (32,),
+        "network.rows": (16,),  # in so few rows there is hardly an anomaly
+        "network.columns": (1.0, 0.25, 0.25),  # one in three sees all, the others a quarter
+        "corruption.sigma": 0.1,
+        "training.lr": 5e-3,
+        "training.batch_size": 128,
+        "training.passes": 75,
+        "training.epochs": 4,
+        "data.validation_fraction": 0,  # rows held out would be of no use: none is chosen by them
+    },
+)
+MIXED_SETTINGS: Settings = {
+    "network.members": 24,
+    "network.rows": (64,),  # which words go with what is not to be learned from fewer
+    "network.columns": (1.0,),
+    "training.passes": 100,
+}
+CLEAN_SETTINGS: Settings = {
+    "network.members": 24,
+    "network.rows": (128,),  # more rows describe better what is normal
+    "network.columns": (1.0,),
+    "corruption.sigma": 0.25,
+    "training.passes": 100,
+}
+PICTURE_STEPS = 1500  # of training, for few pictures as for many
+PICTURE_RECIPE = TaskRecipe(
     DETECTOR_VARIANT,
     {
         "network.hidden": (256,),
@@ -44,51 +84,138 @@ DETECTOR_RECIPE = TaskRecipe(
         "data.validation_fraction": 0,  # normal examples are few, and the last epoch is the best
     },
 )
+WORD_KINDS = ("category", "ordered", "boolean")
+LEAST_SCORE = 1e-30  # of a row that a member rebuilds exactly: it has a logarithm
 
 
-def plan_detector(name: str, settings: Settings | None = None) -> RunConfig:
-    """Return the run that makes a detector of the normal examples in the data set or path `name`.
+def plan_detector(
+    name: str, settings: Settings | None = None, *, is_clean: bool | None = None
+) -> RunConfig:
+    """Return the run that makes a detector of the data set or path `name`.
 
-    One recipe for every table: wide enough to learn the data by heart, so that only the noise keeps
-    it from copying; and as many steps for a short table as for a long one. `settings` replace it.
+    Rows are taken to hold the anomalies that are looked for, unless they are known to be normal:
+    `is_clean`, by itself where `data.train_class` chooses them. One recipe for each of these, and
+    for tables with words or flags: an ensemble, with as many steps for a short table as for a long
+    one. Pictures, and another kind of network, need normal examples: one wide net. `settings`
+    replace the recipe.
     """
-    rows = count_training_rows(name, settings)
-    batch = max(1, min(64, rows // 8))  # the small batches of short tables keep their epochs few
-    epochs = math.ceil(DETECTOR_STEPS / math.ceil(rows / batch))
-    computed = {"training.batch_size": batch, "training.epochs": epochs}
-    return DETECTOR_RECIPE.plan(name, settings, computed=computed)
+    chosen = dict(settings or {})
+    dataset = load_dataset(make_data_config(name, chosen))
+    if chosen.get("network.kind", "ensemble") != "ensemble" or dataset.kind == "image":
+        batch = max(1, min(64, dataset.count // 8))  # small batches of few examples keep epochs few
+        epochs = math.ceil(PICTURE_STEPS / math.ceil(dataset.count / batch))
+        computed = {"training.batch_size": batch, "training.epochs": epochs}
+        return PICTURE_RECIPE.plan(name, chosen, computed=computed)
+    if is_clean is None:
+        is_clean = chosen.get("data.train_class") is not None
+    has_words = any(o.kind in WORD_KINDS for o in dataset.schema.values())
+    computed = {**(MIXED_SETTINGS if has_words else {}), **(CLEAN_SETTINGS if is_clean else {})}
+    merged = {**DETECTOR_RECIPE.settings, **computed, **chosen}
+    computed["latent_dim"] = DETECTOR_UNITS * int(merged["network.members"])
+    return DETECTOR_RECIPE.plan(name, chosen, computed=computed)
 
 
 # -- scores
 
 
-def score_anomalies(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return |x - r(x)|^2 in the network's units: x (N, *input_shape) -> (N,), on the CPU.
+def score_anomalies(model: Autoencoder, x: Tensor, trained_on_normal: bool = False) -> Tensor:
+    """Return the score of each example in the network's units: x (N, *input_shape) -> (N,).
 
-    Higher is more anomalous. DataError for examples that cannot be scored.
+    It is on the CPU; higher is more anomalous. With `trained_on_normal` a copy of a training row
+    counts as normal. DataError for examples that cannot be scored.
     """
-    return compute_scaled_residuals(model, x).square().flatten(1).sum(1)
+    return compute_scaled_residuals(model, x, trained_on_normal).square().flatten(1).sum(1)
 
 
-def compute_scaled_residuals(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return x - r(x) in the network's units, (N, *input_shape).
+def score_column_anomalies(
+    model: Autoencoder, x: Tensor, trained_on_normal: bool = False
+) -> Tensor:
+    """Return the share of each column in the scores of rows x (N, features): (N, columns).
 
-    It tells which columns make an example anomalous, and in which direction.
+    The columns of a row sum to its score. A column of words has several features, whose shares are
+    summed.
+    """
+    return sum_column_shares(model, compute_scaled_residuals(model, x, trained_on_normal))
+
+
+def sum_column_shares(model: Autoencoder, residuals: Tensor) -> Tensor:
+    """Return the sum of squared residuals (N, features) in each column: (N, columns)."""
+    squares = residuals.square()
+    parts = model.config.column_slices
+    return torch.stack([squares[:, part].sum(1) for part in parts], dim=1)
+
+
+def compute_scaled_residuals(
+    model: Autoencoder, x: Tensor, trained_on_normal: bool = False
+) -> Tensor:
+    """Return x - r(x) in the network's units, (N, *input_shape): their squares sum to the score.
+
+    It tells which columns make an example anomalous, and in which direction. Of an ensemble it is
+    the root of each column's share with the sign of the members' mean. Cells may be missing (NaN)
+    where the model allows it: they say nothing.
     """
     x = as_float(check_scorable(model, x)).to("cpu", model.scale.dtype)
     model.eval()  # a layer that normalises must use what it learned, not this batch
-    return (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
+    if isinstance(model.config.network, Ensemble):
+        return torch.cat(list(_iterate_ensemble_residuals(model, x, trained_on_normal)))
+    residuals = (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
+    return residuals.masked_fill(x.isnan(), 0) if model.config.missing else residuals
+
+
+@torch.no_grad()
+def _iterate_ensemble_residuals(
+    model: Autoencoder, x: Tensor, trained_on_normal: bool
+) -> Iterator[Tensor]:
+    assert isinstance(model.decoder, EnsembleDecoder) and isinstance(model.encoder, EnsembleEncoder)
+    rows = CHUNK_BYTES // (model.config.features * len(model.encoder.seen))
+    for part in x.split(max(1, min(CHUNK_ROWS, rows))):
+        part = part.to(model.shift.device)
+        members = model.likelihood.mean(model.decoder.decode_members(model.encode(part)))
+        steps = (part - model.shift) / model.scale - members  # (members, n, features)
+        steps = steps.masked_fill(part.isnan(), 0) * model.encoder.sees[:, None]
+        seen = model.encoder.find_seen(part)
+        chosen = ~seen | seen.all(0) | trained_on_normal
+        yield combine_members(steps, chosen).cpu()
+
+
+def combine_members(steps: Tensor, chosen: Tensor) -> Tensor:
+    """Return one residual for each feature of each row, (N, features), as the module's text says.
+
+    steps (members, N, features) are those of the members, of which `chosen` (members, N) count.
+    """
+    weights = chosen.to(steps.dtype) / chosen.sum(0)
+    squares = steps.square()
+    scores = squares.sum(2).clamp(min=LEAST_SCORE)
+    score = (weights * scores.log()).sum(0).exp()
+    shares = torch.einsum("mn,mnj->nj", weights / scores, squares) * score[:, None]
+    return shares.sqrt().copysign(torch.einsum("mn,mnj->nj", weights, steps))
+
+
+@torch.no_grad()
+def count_known_to_all(model: Autoencoder, x: Tensor) -> int:
+    """Return how many rows x (N, features) every member of an ensemble was trained on.
+
+    Their scores are low; 0 of another model.
+    """
+    if not isinstance(model.encoder, EnsembleEncoder):
+        return 0
+    seen = model.encoder.find_seen(as_float(x).to(model.shift.device))
+    return int(seen.all(0).sum())
 
 
 def check_scorable(model: Autoencoder, x: Tensor) -> Tensor:
-    """Return x. DataError where it has another shape, no examples, NaN or infinite values."""
+    """Return x. DataError where it has another shape, no examples, NaN or infinite values.
+
+    NaN are missing cells where the model allows them.
+    """
     shape = model.config.input_shape
     if tuple(x.shape[1:]) != shape:
         raise DataError(f"This detector takes examples of shape {shape}, got {tuple(x.shape[1:])}.")
     if not len(x):
         raise DataError("There are no examples to score. Give at least one.")
-    if x.is_floating_point() and not x.isfinite().all():
-        row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0])
+    is_sound = (x.isfinite() | x.isnan()) if model.config.missing else x.isfinite()
+    if x.is_floating_point() and not is_sound.all():
+        row = int((~is_sound).flatten(1).any(1).nonzero()[0])
         raise DataError(
             f"Example {row} (counted from 0) holds NaN or infinite values. Remove or fill them."
         )
@@ -156,54 +283,3 @@ def fit_detector(model: Autoencoder, normal: Tensor) -> Detector:
     They should not be those that the model was trained on.
     """
     return Detector(model, score_anomalies(model, normal).sort().values)
-
-
-def check_false_alarm_share(false_alarms: float) -> None:
-    """Raise ConfigError unless the share lies between 0 and 1."""
-    if not 0 < false_alarms < 1:
-        raise ConfigError(
-            f"The share of false alarms must lie between 0 and 1, got {false_alarms}."
-        )
-
-
-def find_threshold(normal_scores: Tensor, false_alarms: float) -> float:
-    """Return the quantile 1 - `false_alarms`, of order M + 1, of ascending scores (M,)."""
-    scores = normal_scores.double().numpy()
-    return float(np.quantile(scores, 1 - false_alarms, method="weibull"))
-
-
-def draw_calibration_rows(normal: Tensor, seed: int = 0) -> Tensor:
-    """Return half of the normal rows, ascending; `normal` is bool (N,).
-
-    The other rows are to be scored, so that none of them has also set the threshold.
-    """
-    rows = normal.nonzero().flatten()
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-    return rows[order[: len(rows) // 2]].sort().values
-
-
-class AverageRates(NamedTuple):
-    """Rates at one share of false alarms, over many draws of the rows that set the threshold."""
-
-    false_alarms: float  # share of the normal examples
-    recall: float  # share of the anomalies; NaN without any
-    draws: int
-
-
-def average_over_draws(
-    scores: Tensor, normal: Tensor, false_alarms: float, draws: int = 100
-) -> AverageRates:
-    """Return mean rates over many `draw_calibration_rows`: one half can be a lucky one.
-
-    scores (N,), and bool (N,) whether each is normal.
-    """
-    alarm_shares, recalls = [], []
-    for seed in range(draws):
-        calibration_rows = draw_calibration_rows(normal, seed)
-        rest = normal.index_fill(0, calibration_rows, False)
-        threshold = find_threshold(scores[calibration_rows].sort().values, false_alarms)
-        alarm_shares.append((scores[rest] > threshold).float().mean())
-        recalls.append((scores[~normal] > threshold).float().mean())
-    return AverageRates(
-        torch.stack(alarm_shares).mean().item(), torch.stack(recalls).mean().item(), draws
-    )

@@ -6,11 +6,10 @@ through a model are cut anyway, and random numbers go on from one batch to the n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,13 +22,17 @@ from aecore.data.raw import Array
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
-from aecore.tasks.anomaly import DETECTOR_VARIANT, compute_scaled_residuals
+from aecore.tasks.anomaly import (
+    DETECTOR_VARIANT,
+    compute_scaled_residuals,
+    count_known_to_all,
+)
 from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT, count_filled_rows, impute_cells
+from aecore.tasks.odd_columns import ColumnFeatures
 
 Output = Literal["codes", "reconstructions", "scores", "filled"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 BATCH_BYTES, BATCH_ROWS = 32 * 10**6, 20_000  # of float32 examples, at most
-ODD_COLUMNS = 3
 
 
 def choose_output(config: RunConfig) -> Output:
@@ -53,8 +56,16 @@ class Application:
     Where cells may be missing, `means` (*input_shape) stand for them, unless they are to be filled.
     """
 
-    def __init__(self, model: Autoencoder, output: Output, means: Callable[[], Tensor]):
+    def __init__(
+        self,
+        model: Autoencoder,
+        output: Output,
+        means: Callable[[], Tensor],
+        trained_on_normal: bool = False,
+    ):
         self.model, self.output, self.means = model, output, means
+        self.trained_on_normal = trained_on_normal
+        self.known = 0  # rows that every member of an ensemble was trained on
         self.missing = 0  # cells that were taken as their column's mean
         self.filled = 0
         self.randomness = torch.Generator().manual_seed(0).get_state()
@@ -78,12 +89,19 @@ class Application:
         """
         if self.output == "filled":
             return {"filled": self.fill(x).numpy()}
+        if self.output == "scores" and self.model.config.missing:
+            return self.score(x)
         x = self.replace_missing(x)
         if self.output == "codes":
             return {"codes": encode_in_chunks(self.model, x).numpy()}
         if self.output == "reconstructions":
             return {"reconstructions": reconstruct_in_chunks(self.model, x).numpy()}
-        residuals = compute_scaled_residuals(self.model, x)
+        return self.score(x)
+
+    def score(self, x: Tensor) -> dict[str, Array]:
+        """Return the scores of examples x (n, *input_shape) and what they are made of."""
+        residuals = compute_scaled_residuals(self.model, x, self.trained_on_normal)
+        self.known += count_known_to_all(self.model, x)
         scores = residuals.square().flatten(1).sum(1)
         return {"scores": scores.numpy(), "residuals": residuals.numpy()}
 
@@ -120,16 +138,19 @@ def check_output(output: Output, config: RunConfig) -> None:
         )
 
 
-def name_odd_columns(residuals: Array, columns: Sequence[str]) -> dict[str, Array]:
-    """Return which columns make a row odd, the oddest first, and how far each is off.
+def name_odd_columns(
+    model: Autoencoder, columns: ColumnFeatures, x: Tensor, residuals: Array
+) -> dict[str, Array]:
+    """Return which columns make rows x (n, features) odd, the oddest first, how far off, and why.
 
-    residuals (n, d) in the network's units. Keys are `odd_1`, `odd_1_by`, `odd_2` and so on: names
-    (n,) of columns, and the residual (n,) of each: above 0 is more than expected.
+    `residuals` (n, features) are in the network's units. Keys are `odd_1`, `odd_1_by`, `odd_1_why`,
+    `odd_2` and so on: names (n,) of columns; how far each is off, above 0 more than expected; and
+    what it is and was expected to be.
     """
-    names, rows = np.array(columns, object), np.arange(len(residuals))
-    order = np.argsort(-np.abs(residuals), axis=1, kind="stable")
+    odd = columns.find_oddest(model, torch.from_numpy(residuals), x)
     found: dict[str, Array] = {}
-    for place in range(min(ODD_COLUMNS, len(columns))):
-        found[f"odd_{place + 1}"] = names[order[:, place]]
-        found[f"odd_{place + 1}_by"] = residuals[rows, order[:, place]]
+    for place in range(odd.names.shape[1]):
+        found[f"odd_{place + 1}"] = odd.names[:, place]
+        found[f"odd_{place + 1}_by"] = odd.by[:, place]
+        found[f"odd_{place + 1}_why"] = odd.why[:, place]
     return found

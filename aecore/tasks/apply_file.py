@@ -27,6 +27,7 @@ from aecore.model.config import DataConfig
 from aecore.runs.plan import resolve_data_path
 from aecore.runs.run import Run
 from aecore.tasks.apply import Application, Output, check_output, name_odd_columns
+from aecore.tasks.odd_columns import ColumnFeatures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,9 @@ class FileApplication:
         self.config = run.config()
         check_output(output, self.config)
         self.output, self.name = output, Path(source).name
-        self.apply = Application(Autoencoder.load(run.path), output, self.compute_means)
+        is_clean = self.config.data is not None and self.config.data.train_class is not None
+        model = Autoencoder.load(run.path)
+        self.apply = Application(model, output, self.compute_means, trained_on_normal=is_clean)
         reading = self.config.data or DataConfig()
         changes = {"name": resolve_data_path(source), "missing": "keep", "split_by": None}
         self.data: BatchedData = open_batches(
@@ -125,6 +128,11 @@ class FileApplication:
         """Yields a sentence on cells that were filled, or taken as their column's mean."""
         if self.apply.missing:
             yield f"Missing cells taken as their column's mean in training: {self.apply.missing:,}."
+        if self.apply.known and not self.apply.trained_on_normal:
+            yield (
+                "Rows that every network of the run was trained on, and that score low: "
+                f"{self.apply.known:,}."
+            )
         if self.output == "filled":
             yield f"Missing cells filled in: {self.apply.filled:,}."
 
@@ -141,7 +149,7 @@ class FileApplication:
 
         if self.output == "filled" and batch.table is not None:
             return fill_table(batch.table, self.schema, arrays["filled"])
-        columns = self.make_columns(arrays)
+        columns = self.make_columns(batch.x, arrays)
         if self.output in ("filled", "reconstructions"):
             return pd.DataFrame(columns)
         if batch.table is not None:
@@ -154,8 +162,8 @@ class FileApplication:
             brought[name] = values
         return brought
 
-    def make_columns(self, arrays: dict[str, Array]) -> dict[str, Array]:
-        """Returns the output as columns (n,) by their names; words as words."""
+    def make_columns(self, x: Tensor, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Returns the output of examples x (n, *input_shape) as columns (n,); words as words."""
         from aecore.data.tables.cells import decode_columns, has_described_cells
 
         if self.output == "codes":
@@ -164,7 +172,9 @@ class FileApplication:
             scores = {"score": arrays["scores"]}
             if arrays["residuals"].ndim > 2:
                 return scores
-            return scores | name_odd_columns(arrays["residuals"], self.columns)
+            columns = ColumnFeatures(self.schema, self.columns)
+            odd = name_odd_columns(self.apply.model, columns, x, arrays["residuals"])
+            return scores | odd
         if has_described_cells(self.schema):
             return decode_columns(self.schema, arrays[self.output])
         return dict(zip(self.columns, arrays[self.output].T, strict=True))

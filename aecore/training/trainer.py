@@ -18,15 +18,14 @@ from torch import Tensor
 from aecore.analysis.chunks import count_rows_at_once
 from aecore.analysis.metrics import evaluate_model
 from aecore.data.datasets import load_dataset
-from aecore.data.on_disk import explain_read_errors
 from aecore.data.splits import as_float
-from aecore.data.stored import StoredArray
 from aecore.errors import RunError
 from aecore.files import RESUME_FILE, WEIGHTS_FILE
 from aecore.model.weights import read_tensors
 from aecore.runs.records import EpochRecord, MetricsRecord, Record
 from aecore.runs.run import Run
 from aecore.training.augmentation import build_augmentation
+from aecore.training.batches import arrange_batches
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
 from aecore.training.position import Position, restore_position
@@ -93,15 +92,15 @@ class Trainer:
         self.writer.write_state(note="")
         check_examples(dataset, data_config, self.config.model)
         data = prepare_training_data(dataset, data_config, self.device)
-        self.x, self.validation, self.sample, self.test = data
+        self.validation, self.sample, self.test = data.validation, data.sample, data.test
         self.model = build_initial_model(
             self.config.model, self.sample, self.device, self.training.seed
         )
+        self.batches = arrange_batches(self.model, data, self.training, self.ranks)
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.epoch, self.best, self.since_best = 0, math.inf, 0
-        self.steps = math.ceil(len(self.x) / self.training.batch_size)
 
     def open_device(self) -> torch.device:
         """Takes the device, meets the other ranks, and says in state.json that the run is on it."""
@@ -164,7 +163,7 @@ class Trainer:
     # -- one epoch
 
     def run_epoch(self) -> Tensor | None:
-        """Passes once over the data; returns the sums over the examples of the loss and its parts.
+        """Makes the passes of an epoch; returns sums over the examples: the loss and its parts.
 
         Returns None when stopped on the way.
         """
@@ -172,36 +171,17 @@ class Trainer:
         self.model.train()
         self.update.sums.zero_()
         kl_weight = scheduled_kl_weight(self.training, self.epoch)
-        for step, x in enumerate(self.batches()):
+        for step, x in enumerate(self.batches.iterate_epoch(self.epoch)):
             if self.is_stopped(step):
                 return None
             self.update(self.augment(x), self.learning_rate(step), kl_weight)
-            self.writer.report_progress((step + 1) / self.steps)
+            self.writer.report_progress((step + 1) / self.batches.steps)
         return self.ranks.sum(self.update.sums)
 
     def learning_rate(self, step: int) -> float:
         """Returns the rate of a step of this epoch."""
-        return scheduled_learning_rate(self.training, self.epoch * self.steps + step, self.steps)
-
-    def batches(self) -> Iterator[Tensor]:
-        """Yields all examples once, in the epoch's order: (batch_size, *input_shape), as float."""
-        seed = self.training.seed * 1_000_003 + self.epoch + 1
-        torch.manual_seed(seed)
-        if isinstance(self.x, StoredArray):
-            self.seed_rank_noise(seed)
-            with explain_read_errors(self.x.path.name):
-                for batch in self.x.batches(self.training.batch_size, seed):
-                    yield as_float(batch.to(self.device))
-            return
-        order = torch.randperm(len(self.x))
-        self.seed_rank_noise(seed)
-        for rows in order.to(self.device).split(self.training.batch_size):
-            yield as_float(self.x.index_select(0, rows))
-
-    def seed_rank_noise(self, seed: int) -> None:
-        """Gives each rank noise of its own; the order of the examples is the same for all."""
-        if self.ranks.rank:
-            torch.manual_seed(seed + self.ranks.rank * 7_777_777_777)
+        steps = self.batches.steps
+        return scheduled_learning_rate(self.training, self.epoch * steps + step, steps)
 
     def is_stopped(self, step: int) -> bool:
         """Returns True where to leave before this step; several ranks vote now and then."""
@@ -212,7 +192,7 @@ class Trainer:
     def finish_epoch(self, sums: Tensor, seconds: float) -> EpochRecord:
         """Measures and saves the epoch; RunError where the loss is not finite any more."""
         number = self.epoch + 1
-        means = (sums / len(self.x)).tolist()
+        means = (sums / self.batches.count).tolist()
         record, loss = self.make_epoch_record(means, seconds), means[0]
         held_out = record.validation_loss
         watched = self.ranks.value_of_leader(loss if held_out is None else held_out)

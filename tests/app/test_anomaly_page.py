@@ -11,12 +11,14 @@ import torch
 
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.listing import list_runs
-from aecore.tasks.anomaly import Detector, draw_calibration_rows, fit_detector, score_anomalies
+from aecore.runs.listing import create_run, list_runs
+from aecore.tasks.anomaly import Detector, fit_detector, plan_detector, score_anomalies
 from aecore.tasks.detection import count_confusion
+from aecore.tasks.thresholds import draw_calibration_rows, find_outlier_threshold
+from aecore.training.trainer import fit
 from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
-from ui.apply_anomaly.ranking import tabulate_verdicts
+from ui.apply_anomaly.ranking import tabulate_suspicious, tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.inputs import fill_missing_inputs, load_fitted_inputs
 
@@ -241,3 +243,63 @@ def test_the_shipped_detector_never_saw_a_malignant_tumour():
     run = next(r for r in list_runs() if r.id == "breast-cancer-detector")
     found = load_dataset(run.config().data)
     assert [found.classes[i] for i in found.train.y.unique()] == ["benign"]
+
+
+@pytest.fixture
+def machines(no_shipped):
+    """A run on one's own machines: words, a flag, numbers, gaps; the first ten states are false."""
+    rng = np.random.default_rng(0)
+    state = rng.choice(["active", "idle", "off"], 600, p=[0.5, 0.3, 0.2])
+    load = np.select([state == "active", state == "idle"], [rng.normal(60, 8, 600), 10.0], 0.0)
+    frame = pd.DataFrame({"state": state, "load": load.round(1), "on": state != "off"})
+    frame["temp"] = (20 + load / 3 + rng.normal(0, 1, 600)).round(1)
+    frame.loc[:9, "state"] = np.where(frame.state[:10] == "active", "idle", "active")
+    frame.loc[40:45, "temp"] = np.nan
+    one = bring_data("machines.csv", frame.to_csv(index=False).encode())
+    settings = {
+        f"data.{name}": value
+        for name, value in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+    }
+    run = create_run(plan_detector(str(one.source.resolve()), {**settings, "data.missing": "keep"}))
+    list(fit(run))
+    return run, one
+
+
+def test_a_set_with_wrong_rows_in_it_is_scored_whole_and_its_odd_rows_are_explained(
+    open_page, machines
+):
+    app = open_page("apply_anomaly.py", run=machines[0].id)
+    assert not app.exception and not app.error
+    said = read_texts(app)
+    assert "Each of the 600 rows is scored by the networks that have not seen it" in said
+    assert app.metric[0].value.endswith("of 600")
+    listed = next(frame.value for frame in app.dataframe if "most odd" in frame.value)
+    found = {int(name.removeprefix("row ")) for name in listed["row"][:10]}
+    assert len(found & set(range(10))) >= 9
+    row = listed[listed["row"].isin([f"row {i}" for i in range(10)])].iloc[0]
+    words = " ".join(row[["most odd", "odd 2", "odd 3"]])
+    assert re.search(r"state: \w+, expected \w+ \((over )?\d+ %\) · \d+%", words)
+    assert (
+        app.dataframe[-1].value.index.name == "column" and "state" in app.dataframe[-1].value.index
+    )
+
+
+def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_page, machines):
+    run, one = machines
+    app = open_page("apply_anomaly.py", run=run.id, threshold="By share", odd="2.0")
+    assert not app.exception and app.metric[0].value == "12 of 600"
+    sets = load_dataset(run.config().data)
+    inputs = load_fitted_inputs(run, sets, one.config(), "machines.csv")
+    net = Autoencoder.load(run.path)
+    scores = score_anomalies(net, inputs.x)
+    detector = Detector(net, scores.sort().values)
+    judged = ScoredInputs(
+        inputs.x, torch.arange(600), scores, None, (), detector, None, contaminated=True
+    )
+    at = find_outlier_threshold(scores, 0.02)
+    table = tabulate_suspicious(run, sets, inputs, judged, at)
+    assert len(table) == 12 and table["is_anomaly"].all() and table["score"].is_monotonic_decreasing
+    assert list(table.columns)[:5] == ["row", "state", "load", "on", "temp"]
+    assert (table["state"] == inputs.frame["state"][table["row"]].tolist()).all()
+    assert {"odd_1", "odd_1_share", "odd_1_why"} <= {*table.columns}
+    assert set(table["odd_1"]) <= {"state", "load", "on", "temp"}

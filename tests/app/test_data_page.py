@@ -9,6 +9,7 @@ import pytest
 
 from aecore.runs.ownership import claim_folder
 from aecore.runs.uploads import create_upload, find_upload, guess_settings
+from aecore.tasks.apply import choose_output
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 from tests.hub.test_hub_data import encode_table
@@ -216,6 +217,18 @@ def test_train_on_this_leads_to_the_form_with_the_set_chosen(open_page):
     assert not app.exception and not app.error
     assert app.selectbox(key="data").value == one.token
     assert "48 training and 12 test examples of (3,)" in read_texts(app)
+
+
+@pytest.mark.parametrize(
+    ("label", "output"), [("Find odd rows", "scores"), ("Fill missing cells", "filled")]
+)
+def test_a_table_starts_a_run_for_what_it_was_brought_for(open_page, monkeypatch, label, output):
+    one, started = bring_data("people.csv", PEOPLE.encode()), []
+    monkeypatch.setattr("ui.kit.task_page.start_run", started.append)
+    app = find_button(open_page("data.py", own=one.token), label).click().run()
+    assert not app.exception and not app.error
+    config = started[0].config()
+    assert choose_output(config) == output and config.data.name == one.config().name
 
 
 def test_deleting_removes_the_files(open_page):

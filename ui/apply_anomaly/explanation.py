@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
 import streamlit as st
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.anomaly import compute_scaled_residuals
+from aecore.tasks.odd_columns import ODD_COLUMNS, ColumnFeatures, OddColumns
 from aecore.tasks.search import SearchIndex, build_index
 from ui.apply_anomaly.charts import draw_residual_bars
 from ui.apply_anomaly.normal_classes import list_own_normal_classes, mark_normal, spell_class
@@ -33,6 +36,7 @@ from ui.kit.memory import keep_in_memory
 
 NEAREST_PICTURES, NEAREST_ROWS = 8, 3
 RESIDUAL_BARS = 12
+MAX_EXPECTED = 300  # columns whose values are expected one by one
 P_VALUE_HELP = (
     "The share of the normal examples behind the threshold that score as high: small is unusual."
 )
@@ -56,9 +60,8 @@ def show_explanation(
 ) -> None:
     """Show what was expected of a scored example, where it differs, and its nearest normal ones."""
     model, x = get_model(run), as_float(scored.x[index : index + 1])
-    example = ExplainedExample(
-        x, reconstruct_in_chunks(model, x), compute_scaled_residuals(model, x)
-    )
+    residual = compute_scaled_residuals(model, x, not scored.contaminated)
+    example = ExplainedExample(x, expect_example(run, dataset, x), residual)
     show_example_score(inputs, scored, index, threshold)
     if x.dim() == 4 or is_point_cloud(dataset):
         left, right = (column.container() for column in st.columns([3, 2], gap="large"))
@@ -68,7 +71,7 @@ def show_explanation(
         if x.dim() == 4:
             show_pixel_residuals(model, example)
         else:
-            show_column_residuals(dataset, example)
+            show_column_residuals(model, dataset, example)
     with right:
         show_nearest_normal(run, dataset, example, scored.normal)
 
@@ -120,21 +123,44 @@ def show_pixel_residuals(model: Autoencoder, example: ExplainedExample) -> None:
     )
 
 
-def show_column_residuals(dataset: Dataset, example: ExplainedExample) -> None:
+def show_column_residuals(model: Autoencoder, dataset: Dataset, example: ExplainedExample) -> None:
     """Show the columns that contribute most to the score, the largest first."""
-    x, rebuilt, residual = example.x[0], example.rebuilt[0], example.residual[0]
-    names = list(dataset.columns) or [f"x{i}" for i in range(len(x))]
-    order = residual.abs().argsort(descending=True)[:RESIDUAL_BARS].tolist()
-    texts = [f"{names[j]}: {x[j]:.4g}, expected {rebuilt[j]:.4g}" for j in order]
-    figure = draw_residual_bars([names[j] for j in order], residual[order].numpy(), texts)
+    odd = list_column_features(dataset).find_oddest(
+        model, example.residual, example.x, RESIDUAL_BARS
+    )
+    names, texts = odd.names[0].tolist(), spell_odd_columns(odd, 0)
+    figure = draw_residual_bars(names, odd.by[0], texts)
     st.plotly_chart(
         figure, key="why", alt=f"Residuals by column. {texts[0]}", config={"displayModeBar": False}
     )
-    share = float(residual[order].square().sum() / residual.square().sum().clamp(min=1e-12))
+    st.markdown("; ".join(escape_name(text) for text in texts[:ODD_COLUMNS]))
     st.caption(
-        f"The {len(order)} columns that make {share:.0%} of the score; red is more than expected, "
-        "blue less."
+        f"The {len(names)} columns that make {odd.shares[0].sum():.0%} of the score; red is more "
+        "than expected, blue less. Expected is what the other columns let expect."
     )
+
+
+def list_column_features(dataset: Dataset) -> ColumnFeatures:
+    """Returns the columns of a data set of rows, and which features each is."""
+    features = dataset.columns or tuple(f"x{i}" for i in range(dataset.input_shape[0]))
+    return ColumnFeatures(dataset.schema, features)
+
+
+def spell_odd_columns(odd: OddColumns, row: int) -> list[str]:
+    """Returns texts such as "state: idle, expected active (97 %)", the oddest column first."""
+    return [f"{name}: {why}" for name, why in zip(odd.names[row], odd.why[row], strict=True)]
+
+
+def expect_example(run: Run, dataset: Dataset, x: Tensor) -> Tensor:
+    """Returns what was expected of an example x (1, *input_shape).
+
+    Each column of a row is what the others let expect, where the run has an ensemble.
+    """
+    model = get_model(run)
+    is_wide = x.dim() > 2 or x.shape[1] > MAX_EXPECTED
+    if is_wide or run.config().model.network.kind != "ensemble":
+        return reconstruct_in_chunks(model, x)
+    return list_column_features(dataset).expect_each(model, x)
 
 
 # -- the nearest normal examples
@@ -170,8 +196,15 @@ def show_nearest_rows(dataset: Dataset, example: ExplainedExample, nearest: Tens
     """Show a row, what was expected, and rows beside it, the most unexpected column first."""
     rows = {"value": example.x[0], "expected": example.rebuilt[0]}
     rows |= {f"nearest {i + 1}": row for i, row in enumerate(nearest)}
-    order = example.residual[0].abs().argsort(descending=True).numpy()
-    show_example_table(make_example_table(dataset, rows).iloc[order])
+    columns = list_column_features(dataset)
+    order = np.argsort(-columns.sum_shares(example.residual.numpy())[0], kind="stable")
+    if columns.has_words:
+        texts = columns.spell_rows(torch.stack(list(rows.values())).numpy())
+        index = pd.Index(list(columns.places), name="column")
+        table = pd.DataFrame(texts, index, list(rows)).iloc[order]
+        st.dataframe(table, height=min(300, 38 + 35 * len(table)))
+    else:
+        show_example_table(make_example_table(dataset, rows).iloc[order])
 
 
 @keep_in_memory("Encoding normal examples ...")

@@ -8,14 +8,20 @@ from torch import Tensor
 
 from aecore.data.splits import Dataset, as_float
 from aecore.runs.run import Run
+from aecore.tasks.anomaly import compute_scaled_residuals
+from aecore.tasks.odd_columns import OddColumns
 from ui.apply_anomaly.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR
-from ui.apply_anomaly.explanation import name_class, name_example, show_explanation
+from ui.apply_anomaly.explanation import (
+    list_column_features,
+    name_class,
+    name_example,
+    show_explanation,
+)
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.cache import get_model
 from ui.kit.downloads import offer_csv
 from ui.kit.examples import (
     GROUND_POINTS,
-    ROW_TILES_NOTE,
     choose_index,
     format_cards,
     is_point_cloud,
@@ -35,6 +41,8 @@ def show_ranking(
     order = scored.scores.argsort(descending=True)
     if is_point_cloud(dataset):
         show_scored_cloud(dataset, scored, threshold)
+    elif scored.x.dim() == 2:
+        show_odd_rows(run, dataset, inputs, scored, order[:SHOWN_ANOMALIES])
     else:
         show_top_cards(run, inputs, scored, order[:SHOWN_ANOMALIES], threshold)
     row = st.container(horizontal=True, vertical_alignment="bottom")
@@ -48,6 +56,15 @@ def show_ranking(
         row,
         help="Every example that was scored, with score, p-value and verdict.",
     )
+    if scored.x.dim() == 2:
+        offer_csv(
+            "Suspicious rows as CSV",
+            lambda: tabulate_suspicious(run, dataset, inputs, scored, threshold),
+            f"{run.id}-suspicious.csv",
+            row,
+            help="The rows above the threshold, the oddest first, with the columns that make them "
+            "so.",
+        )
     show_explanation(run, dataset, inputs, scored, int(order[rank or 0]), threshold)
 
 
@@ -80,10 +97,63 @@ def show_top_cards(
     ]
     names = [name_example(inputs, scored, i) for i in indices]
     st.html(format_cards(get_model(run), x, names, details, (scores > threshold).tolist()))
-    st.caption(
-        "Underlined in red: above the threshold. Under each its score."
-        + ("" if x.dim() == 4 else f" {ROW_TILES_NOTE}")
+    st.caption("Underlined in red: above the threshold. Under each its score.")
+
+
+def show_odd_rows(
+    run: Run, dataset: Dataset, inputs: Inputs, scored: ScoredInputs, order: Tensor
+) -> None:
+    """Show rows in this order, each with the columns that make it odd."""
+    odd = find_odd_columns(run, dataset, scored, order)
+    table = pd.DataFrame(
+        {
+            "row": [name_example(inputs, scored, i) for i in order.tolist()],
+            "score": scored.scores[order].numpy(),
+        }
     )
+    for place in range(odd.names.shape[1]):
+        title = "most odd" if place == 0 else f"odd {place + 1}"
+        pairs = zip(odd.names[:, place], odd.why[:, place], odd.shares[:, place], strict=True)
+        table[title] = [f"{name}: {why} · {share:.0%}" for name, why, share in pairs]
+    if any(name_class(inputs, scored, i) for i in order.tolist()):
+        table["class"] = [name_class(inputs, scored, i).lstrip(", ") for i in order.tolist()]
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=min(400, 38 + 35 * len(table)),
+        column_config={"score": st.column_config.NumberColumn(format="%.4g", width="small")},
+    )
+    st.caption(
+        "Under each column that makes a row odd: what it is, what the other columns let expect, "
+        "and its share of the score."
+    )
+
+
+def find_odd_columns(run: Run, dataset: Dataset, scored: ScoredInputs, order: Tensor) -> OddColumns:
+    """Returns which columns make scored rows odd, in this order."""
+    model, x = get_model(run), as_float(scored.x[order])
+    residuals = compute_scaled_residuals(model, x, not scored.contaminated)
+    return list_column_features(dataset).find_oddest(model, residuals, x)
+
+
+def tabulate_suspicious(
+    run: Run, dataset: Dataset, inputs: Inputs, scored: ScoredInputs, threshold: float
+) -> pd.DataFrame:
+    """Returns the rows above the threshold, the oddest first, and which columns make them so."""
+    order = scored.scores.argsort(descending=True)
+    order = order[scored.scores[order] > threshold]
+    table = tabulate_verdicts(inputs, scored, threshold).iloc[order.numpy()]
+    table = table.reset_index(drop=True)
+    if "row" not in table.columns:
+        table.insert(0, "row", scored.rows[order].numpy())
+    if not len(order):
+        return table
+    odd = find_odd_columns(run, dataset, scored, order)
+    for place in range(odd.names.shape[1]):
+        table[f"odd_{place + 1}"] = odd.names[:, place]
+        table[f"odd_{place + 1}_share"] = odd.shares[:, place].round(4)
+        table[f"odd_{place + 1}_why"] = odd.why[:, place]
+    return table
 
 
 def format_score(score: float) -> str:

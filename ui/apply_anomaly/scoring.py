@@ -13,7 +13,8 @@ from aecore.data.splits import Dataset
 from aecore.names import escape_markdown
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
-from aecore.tasks.anomaly import Detector, draw_calibration_rows, score_anomalies
+from aecore.tasks.anomaly import Detector, count_known_to_all, score_anomalies
+from aecore.tasks.thresholds import draw_calibration_rows
 from ui.apply_anomaly.normal_classes import (
     choose_normal_classes,
     list_own_normal_classes,
@@ -21,7 +22,7 @@ from ui.apply_anomaly.normal_classes import (
     spell_classes,
 )
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.inputs import Inputs, make_split_inputs
+from ui.kit.inputs import Inputs, make_split_inputs, take_split
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
 MAX_SCORED = 10_000  # pictures at a time: a convolutional network takes a second for so many
@@ -42,6 +43,7 @@ class ScoredInputs(NamedTuple):
     detector: Detector
     # Where half of the normal examples set the threshold: scores and normality of all.
     halved: tuple[Tensor, Tensor] | None
+    contaminated: bool = False  # the run was trained on rows that may hold what is to be found
 
     @property
     def has_both_kinds(self) -> bool:
@@ -70,7 +72,10 @@ def score_inputs(run: Run, dataset: Dataset, inputs: Inputs) -> ScoredInputs:
     names = choose_normal_classes(run, inputs)
     normal = mark_normal(inputs.y, inputs.classes, names, len(inputs.x))
     scores = get_anomaly_scores(run, inputs.x)
-    calibration = calibrate(run, dataset, inputs, names, normal, scores)
+    if is_contaminated(run):
+        calibration = calibrate_on_unseen(run, dataset, inputs, scores)
+    else:
+        calibration = calibrate(run, dataset, inputs, names, normal, scores)
     text = calibration.text
     if len(inputs.x) == MAX_SCORED and inputs.x.dim() == 4 and inputs.brought:
         text += f" The first {MAX_SCORED:,} pictures are scored."
@@ -84,6 +89,7 @@ def score_inputs(run: Run, dataset: Dataset, inputs: Inputs) -> ScoredInputs:
         names,
         Detector(get_model(run), calibration.reference.sort().values),
         calibration.halved,
+        is_contaminated(run),
     )
 
 
@@ -99,6 +105,33 @@ def limit_inputs(inputs: Inputs) -> Inputs:
 
 
 # -- the normal examples that set the threshold
+
+
+def is_contaminated(run: Run) -> bool:
+    """Returns True for an ensemble trained on all rows: they may hold what is to be found."""
+    config = run.config()
+    is_clean = config.data is not None and config.data.train_class is not None
+    return config.model.network.kind == "ensemble" and not is_clean
+
+
+def calibrate_on_unseen(run: Run, dataset: Dataset, inputs: Inputs, scores: Tensor) -> Calibration:
+    """Returns that all inputs are scored, and the scores of the run's own rows by unseen networks.
+
+    These are the inputs themselves where they are all that the run was made of.
+    """
+    model, all_rows = get_model(run), torch.arange(len(inputs.x))
+    known = count_known_to_all(model, inputs.x)
+    copies = f"Of {known:,} rows there are so many copies that every network knows them: they score"
+    remark = f" {copies} low." if known else ""
+    if len(inputs.x) >= len(dataset.train.x):
+        text = f"Each of the {len(scores):,} rows is scored by the networks that have not seen it."
+        return Calibration(all_rows, scores, text + remark)
+    own = get_anomaly_scores(run, take_split(dataset, "train").x)
+    text = (
+        f"The threshold is set on the {len(own):,} training rows, each scored by the networks that "
+        "have not seen it."
+    )
+    return Calibration(all_rows, own, text + remark)
 
 
 def calibrate(
@@ -185,4 +218,4 @@ def load_anomaly_scores(
     path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
 ) -> np.ndarray:
     """Returns the scores (N,) of examples, which `digest` identifies."""
-    return score_anomalies(get_model(_run), _x).numpy()
+    return score_anomalies(get_model(_run), _x, not is_contaminated(_run)).numpy()

@@ -8,14 +8,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.tasks.detection import find_cheapest_threshold
+from aecore.tasks.thresholds import find_outlier_threshold
 from ui.apply_anomaly.scoring import ScoredInputs
 
-BY_ALARMS, BY_SCORE, BY_COST = "By false alarms", "By score", "By cost"
+AUTOMATIC, BY_SHARE, BY_ALARMS = "Automatic", "By share", "By false alarms"
+BY_SCORE, BY_COST = "By score", "By cost"
 DEFAULT_ALARMS = 0.1  # share of normal examples
+DEFAULT_SHARE = 0.05  # of the rows that are scored
 THRESHOLD_HELP = (
-    "**By false alarms**: the score that this share of the normal examples exceeds. **By score**: "
-    "a score of your own. **By cost**: what is cheapest on these examples, at what a miss costs "
-    "beside a false alarm; needs classes."
+    "**Automatic**: far above the scores of most, as a box plot marks outliers. **By share**: this "
+    "share of what is scored is odd. **By false alarms**: the score that this share of the normal "
+    "examples exceeds. **By score**: a score of your own. **By cost**: what is cheapest on these "
+    "examples, at what a miss costs beside a false alarm; needs classes."
 )
 
 
@@ -29,7 +33,10 @@ class Threshold(NamedTuple):
 def choose_threshold(scored: ScoredInputs) -> Threshold:
     """Show a control over what sets the threshold, and its setting; return the threshold."""
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-    methods = [BY_ALARMS, BY_SCORE, *([BY_COST] if scored.has_both_kinds else [])]
+    methods = [BY_ALARMS, AUTOMATIC, BY_SHARE, BY_SCORE]
+    if scored.contaminated:
+        methods = [AUTOMATIC, BY_SHARE, BY_ALARMS, BY_SCORE]
+    methods += [BY_COST] if scored.has_both_kinds else []
     if st.session_state.get("threshold", methods[0]) not in methods:
         del st.session_state["threshold"]
     method = row.segmented_control(
@@ -41,6 +48,10 @@ def choose_threshold(scored: ScoredInputs) -> Threshold:
         bind="query-params",
         help=THRESHOLD_HELP,
     )
+    if method == AUTOMATIC:
+        return Threshold(find_outlier_threshold(scored.detector.normal_scores))
+    if method == BY_SHARE:
+        return Threshold(find_outlier_threshold(scored.scores, choose_odd_share(row)))
     if method == BY_SCORE:
         return Threshold(choose_score(row, scored.detector.threshold(DEFAULT_ALARMS)))
     if method == BY_COST and scored.anomalous is not None:
@@ -56,6 +67,22 @@ def choose_threshold(scored: ScoredInputs) -> Threshold:
         )
         return Threshold(find_cheapest_threshold(scored.scores, scored.anomalous, miss))
     return choose_alarm_share(row, scored)
+
+
+def choose_odd_share(row: DeltaGenerator) -> float:
+    """Show a slider for the share of what is scored that is odd, and return it."""
+    percent = row.slider(
+        "Odd, %",
+        0.1,
+        50.0,
+        100 * DEFAULT_SHARE,
+        0.1,
+        key="odd",
+        bind="query-params",
+        width=280,
+        help="So many in a hundred of what is scored are above the threshold.",
+    )
+    return percent / 100
 
 
 def choose_score(row: DeltaGenerator, default: float) -> float:

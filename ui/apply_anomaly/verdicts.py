@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from aecore.tasks.anomaly import average_over_draws
 from aecore.tasks.detection import Confusion, count_confusion
+from aecore.tasks.thresholds import average_over_draws
 from ui.apply_anomaly.charts import draw_score_histogram
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.apply_anomaly.threshold import Threshold

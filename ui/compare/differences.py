@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aecore.model.config import RunConfig
-from aecore.model.parts.head_kinds import count_kinds
+from aecore.model.parts.column_heads import count_kinds
 
 
 def tabulate_differences(configs: Mapping[str, RunConfig]) -> pd.DataFrame:

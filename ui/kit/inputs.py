@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
+from aecore.runs.uploads import UploadedData, find_upload_of_path
 from ui.kit.cache import load_cached_table, load_table_as
 from ui.kit.links import (
     format_selection_key,
@@ -36,6 +38,7 @@ from ui.kit.messages import show_error, show_note
 from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
 TEST_SPLIT = "test set"  # an option of the select box, and its name on pages
+ALL_ROWS = "all"
 SPLIT_NAMES = {"test": TEST_SPLIT, "train": "training set"}
 INPUTS_HELP = (
     "What to work on: the run's own test examples, a selection that you named on the "
@@ -78,16 +81,22 @@ def choose_inputs(
     container: DeltaGenerator | None = None,
     key: str = "inputs",
     keep_missing: bool = False,
+    begin_whole: bool = False,
 ) -> Inputs:
     """Show a select box over the test set, selections of a map and the visitor's own sets.
 
     Returns the chosen inputs, made to fit the run, and shows what was done for that. Missing cells
     become their column's training mean, unless `keep_missing`. Where a set does not fit, shows why
-    and returns the test set.
+    and returns the test set. With `begin_whole` all rows that the run was made of come first.
     """
     sets, selections = map_own_sets(), list_linked_selections(dataset)
+    own = find_own_token(run, sets)
+    if begin_whole and not own:
+        selections = {ALL_ROWS: make_whole_inputs(dataset), **selections}
     names = name_own_sets() | {option: part.name for option, part in selections.items()}
     options = [TEST_SPLIT, *selections, *sets]
+    if begin_whole:
+        options.sort(key=lambda option: option != (own or ALL_ROWS))
     option = select_linked(container, "Inputs", options, key, names, INPUTS_HELP)
     inputs = selections.get(option) or take_split(dataset, "test")
     keep_inputs_owner(get_visitor().owner if option in sets else "")
@@ -103,6 +112,30 @@ def choose_inputs(
         inputs = fill_missing_inputs(inputs, dataset)
     show_note(inputs.remark)
     return inputs
+
+
+def find_own_token(run: Run, sets: Mapping[str, UploadedData]) -> str:
+    """Returns the visitor's set that the run was made of; empty where it was made of another."""
+    data = run.config().data
+    upload = find_upload_of_path(data.name) if data else None
+    return upload.token if upload is not None and upload.token in sets else ""
+
+
+def make_whole_inputs(dataset: Dataset) -> Inputs:
+    """Returns all rows of a data set, those for training first."""
+    parts = (dataset.train, dataset.test)
+    labels = [part.y for part in parts if part.y is not None]
+    return Inputs(
+        f"all rows of {dataset.name}",
+        torch.cat([part.x for part in parts]),
+        torch.cat(labels) if len(labels) == len(parts) else None,
+        dataset.classes,
+        (),
+        None,
+        "",
+        brought=True,
+        short_name="row",
+    )
 
 
 def list_linked_selections(dataset: Dataset) -> dict[str, Inputs]:

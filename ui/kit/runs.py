@@ -20,11 +20,16 @@ from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.storage_probe import check_storage
+from aecore.tasks.apply import choose_output
 from ui.kit.messages import show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
 STORAGE_SECONDS = 300  # between two looks at whether runs can be kept
 LINKED_RUNS = 5  # runs under way that the sidebar names
+TASK_PAGES = {  # by what a run is made for
+    "scores": ("apply_anomaly", "Find odd examples", "crisis_alert"),
+    "filled": ("apply_impute", "Fill missing cells", "healing"),
+}
 RUN_PAGES = (
     ("latent", "Latent map", "scatter_plot"),
     ("generate", "Generate", "auto_awesome"),
@@ -140,8 +145,9 @@ def has_same_inputs(first: RunConfig, second: RunConfig) -> bool:
 
 
 def show_run_links(run: Run) -> None:
-    """Show links to the pages on which to look at a run."""
-    for page, label, icon in RUN_PAGES:
+    """Show links to the pages on which to look at a run, first the one that it was made for."""
+    task = TASK_PAGES.get(choose_output(run.config()))
+    for page, label, icon in ((task,) if task else ()) + RUN_PAGES:
         params = {"runs": [run.id]} if page == "compare" else {"run": run.id}
         st.page_link(f"{page}.py", label=label, icon=f":material/{icon}:", query_params=params)
 

@@ -59,7 +59,7 @@ def list_drawn_cells(schema: Mapping[str, ColumnOptions]) -> list[dict[str, Any]
 def list_cell_words(options: ColumnOptions) -> list[str]:
     """Return the words that a cell can be, in the order of its features or ranks."""
     if options.kind == "boolean":
-        return [name_flag(options, flag) for flag in (False, True)]
+        return [spell_cell(options, flag) for flag in (False, True)]
     return list(options.categories) if options.kind in ("category", "ordered") else []
 
 
@@ -90,20 +90,26 @@ def describe_cell(options: ColumnOptions, features: Array) -> str:
     if np.isnan(features).all():
         return "missing"
     decoded = decode_features(options, features[None])
+    text = spell_cell(options, features[0] if decoded is None else decoded[0])
     if options.kind == "category":
-        return _add_chance(str(decoded[0]) if decoded is not None else "", features.max())
+        return _add_chance(text, features.max())
     if options.kind == "boolean":
-        chance = max(features[0], 1 - features[0])
-        return _add_chance(name_flag(options, bool(features[0] >= 0.5)), chance)
-    if decoded is None or options.kind in ("number", "count"):
-        return f"{features[0]:.4g}{_space_unit(options.unit)}"
-    text = str(decoded[0])
-    return text.removesuffix("T00:00:00").replace("T", " ") if options.kind == "date" else text
+        return _add_chance(text, max(features[0], 1 - features[0]))
+    return f"{text}{_space_unit(options.unit)}" if options.kind in ("number", "count") else text
 
 
-def name_flag(options: ColumnOptions, flag: bool) -> str:
-    """Return true or false as the table writes it."""
-    return options.categories[flag] if len(options.categories) == 2 else str(flag)
+def spell_cell(options: ColumnOptions, cell: object) -> str:
+    """Return a decoded cell as it is written: four digits of a number, a flag in its word."""
+    if isinstance(cell, np.datetime64):
+        if "hour" not in options.parts:  # its dates have no time of day
+            cell = cell.astype("datetime64[D]")
+        return str(cell).removesuffix("T00:00:00").replace("T", " ")
+    if isinstance(cell, bool | np.bool_):
+        return (options.categories or ("False", "True"))[int(cell)]
+    if isinstance(cell, float | np.floating):
+        number = float(cell)
+        return f"{number:.0f}" if 1e4 <= abs(number) < 1e9 else f"{number:.4g}"
+    return str(cell)
 
 
 def _add_chance(text: str, chance: float) -> str:

@@ -13,8 +13,7 @@ from aecore.data.tables.date_cells import compute_date_features, list_date_featu
 from aecore.data.tables.typed_cells import PlainCells
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
-from aecore.model.parts.head_kinds import HeadKind
-from aecore.model.parts.mixed_likelihood import Head
+from aecore.model.parts.column_heads import Head, HeadKind
 from aecore.names import list_few
 
 SINCE = "days since "

@@ -8,6 +8,7 @@ Autoencoders", JMLR 11).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -18,7 +19,11 @@ from aecore.model.parts.base import Options
 
 
 class GaussianNoise(Options):
-    """x~ = x + sigma * eps,  eps ~ N(0, I); not clipped, so that the noise keeps its variance."""
+    """x~ = x + sigma * eps,  eps ~ N(0, I); not clipped, so that the noise keeps its variance.
+
+    Words and flags of a mixed table, ones and zeros, are drawn anew instead: each word of the
+    column as likely, with probability `words`.
+    """
 
     kind: Literal["gaussian"] = "gaussian"
     sigma: float = Field(
@@ -28,8 +33,33 @@ class GaussianNoise(Options):
         description="Standard deviation of the noise; pixels span 0 to 1, columns are scaled.",
     )
 
+    words: float = Field(
+        0.1, ge=0, le=1, description="The chance that a word or a flag of a table is drawn anew."
+    )
+
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
         return x + self.sigma * torch.randn_like(x)
+
+    def replace_words(self, noisy: Tensor, x: Tensor, columns: Sequence[slice]) -> Tensor:
+        """Return `noisy` with columns of words as they are in x (N, features), or drawn anew.
+
+        Missing words, all zeros, stay missing.
+        """
+        parts = [self.draw_words(x[:, part]) for part in columns]
+        for part, words in zip(columns, parts, strict=True):
+            noisy[:, part] = words
+        return noisy
+
+    def draw_words(self, words: Tensor) -> Tensor:
+        """Return one column of words (N, k), ones and zeros, some rows drawn anew."""
+        count, k = words.shape
+        is_new = torch.rand(count, 1, device=words.device) < self.words
+        if k == 1:  # a flag is scaled: its two values are the ends of the column
+            is_low = torch.rand_like(words) < 0.5
+            return torch.where(is_new, torch.where(is_low, words.amin(0), words.amax(0)), words)
+        drawn = torch.randint(k, (count,), device=words.device)
+        fresh = torch.nn.functional.one_hot(drawn, k).to(words) * words.sum(1, keepdim=True)
+        return torch.where(is_new, fresh, words)
 
 
 class Masking(Options):

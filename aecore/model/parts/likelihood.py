@@ -40,6 +40,10 @@ class LikelihoodBase(Options):
         """Return the features of each column of a table: one, where no more is known."""
         return tuple(slice(i, i + 1) for i in range(features))
 
+    def list_words(self, features: int) -> tuple[slice, ...]:
+        """Return the features of each column of words or flags, as far as they are known."""
+        return ()
+
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are not scaled, whatever the others are."""
         return []

@@ -9,15 +9,14 @@ VAEs; ordered categories: McCullagh, 1980, Regression Models for Ordinal Data).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from aecore.model.parts.base import Options
+from aecore.model.parts.column_heads import Head, HeadKind, find_features
 from aecore.model.parts.distributions import (
     MAX_LOG_RATE,
     bound_student_shape,
@@ -29,17 +28,8 @@ from aecore.model.parts.distributions import (
     make_cuts,
     make_steps,
 )
-from aecore.model.parts.head_kinds import KIND_OF_BUFFER, HeadKind
 from aecore.model.parts.likelihood import Likelihood, LikelihoodBase, inverse_sigmoid
 from aecore.model.parts.word_columns import WordColumns, make_places
-
-
-class Head(Options):
-    """One column: what it is, and over how many consecutive features it goes."""
-
-    kind: HeadKind
-    features: Annotated[int, Field(ge=1, le=4000)] = 1
-    ranks: Annotated[int, Field(ge=0, le=1000)] = 0  # of an ordered category
 
 
 class Mixed(LikelihoodBase):
@@ -88,20 +78,14 @@ class Mixed(LikelihoodBase):
             start += head.features
         return tuple(slices)
 
+    def list_words(self, features: int) -> tuple[slice, ...]:
+        """Return the features of each column of words or flags."""
+        pairs = zip(self.list_heads(features), self.list_slices(features), strict=True)
+        return tuple(part for head, part in pairs if head.kind in ("category", "boolean"))
+
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are ones and zeros, which are not scaled."""
         return find_features(self.list_heads(features), "category")
-
-
-def find_features(heads: Sequence[Head], kind: HeadKind) -> list[int]:
-    """Return the places of all features of one kind of column."""
-    places: list[int] = []
-    start = 0
-    for head in heads:
-        if head.kind == kind:
-            places += range(start, start + head.features)
-        start += head.features
-    return places
 
 
 class MixedLikelihood(Likelihood):
@@ -292,3 +276,11 @@ class MixedLikelihood(Likelihood):
         """Take over the scaling (features,) of the model."""
         self.shift.copy_(shift)
         self.scale.copy_(scale)
+
+
+KIND_OF_BUFFER: dict[str, HeadKind] = {
+    "numbers": "number",
+    "words": "category",
+    "flags": "boolean",
+    "counted": "count",
+}

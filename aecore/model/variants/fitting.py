@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.parts.bottlenecks import BottleneckOptions
-from aecore.model.parts.mixed_likelihood import Head
+from aecore.model.parts.column_heads import Head
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
 from aecore.model.scaling import CLIP, RowTraits

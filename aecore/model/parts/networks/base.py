@@ -34,6 +34,7 @@ class Features(NamedTuple):
 
     out: Tensor  # (N, outputs): the last layer before any activation
     hidden: tuple[Tensor, ...]  # (N, width) activations of each hidden layer, from the input on
+    visible: Tensor | None = None  # (N, features) bool: what the loss is about; None: all
 
 
 class Encoder(nn.Module):
@@ -45,6 +46,11 @@ class Encoder(nn.Module):
     def head(self) -> nn.Linear:
         """The layer that gives the code."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def scale_code(self, factor: float) -> None:
+        """Multiply the initial weights of the layer that gives the code."""
+        self.head.weight.mul_(factor)
 
 
 class Decoder(nn.Module):
@@ -70,6 +76,7 @@ class NetworkBase(Options):
     kind: str
 
     menu_position: ClassVar[int] = LAST
+    shares_columns: ClassVar[bool] = False  # its parts see some columns of a table each
     can_pretrain: ClassVar[bool] = False  # its layers can be trained greedily, one by one
 
     def build(
@@ -99,6 +106,25 @@ class NetworkBase(Options):
 
     def check_input_shape(self, input_shape: Sequence[int]) -> None:
         """Raise ValueError if the network does not apply to examples of this shape."""
+
+    def check_code(self, latent_dim: int, is_plain: bool) -> None:
+        """Raise ValueError if a code of so many units cannot be shared out.
+
+        `is_plain` is True for a deterministic code without penalties.
+        """
+
+    def share_columns(self, encoder: Encoder, decoder: Decoder, columns: Sequence[slice]) -> None:
+        """Tell encoder and decoder which features each column of a table has.
+
+        It is called where `shares_columns`.
+        """
+
+    def draw_samples(self, count: int, seed: int) -> Tensor | None:
+        """Return which of `count` training rows each of several members sees: (members, K).
+
+        None where the network is one, and sees all.
+        """
+        return None
 
     def fit_input_shape(self, input_shape: Sequence[int]) -> Self:
         """Return these options with sizes that suit examples of this shape."""
