@@ -17,6 +17,7 @@ from aecore.data.tables.reading import read_further_table
 from aecore.errors import ConfigError, DataError
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig, RunConfig, parse_options
+from aecore.model.parts.mixed_likelihood import Head
 from aecore.model.scaling import find_binary_columns
 from aecore.model.variants import configure, override_config
 
@@ -42,9 +43,7 @@ def plan_run(
     traits = dataset.traits
     if expects_missing(settings, dataset):
         traits = traits._replace(has_missing=True)
-    if dataset.schema:
-        binary = find_binary_columns(dataset.train.x).tolist()
-        traits = traits._replace(heads=list_heads(dataset.schema, binary))
+    traits = traits._replace(heads=list_table_heads(dataset))
     config = configure(
         variant,
         dataset.input_shape,
@@ -57,6 +56,13 @@ def plan_run(
     settings = settings or {}
     others = {key: value for key, value in settings.items() if not key.startswith(DATA_PREFIX)}
     return override_config(config, others)
+
+
+def list_table_heads(dataset: Dataset) -> tuple[Head, ...]:
+    """Returns what each column of a table is for a likelihood; none where all are numbers."""
+    if not dataset.schema:
+        return ()
+    return list_heads(dataset.schema, find_binary_columns(dataset.train.x).tolist())
 
 
 def complete_data_config(config: DataConfig, dataset: Dataset) -> DataConfig:
