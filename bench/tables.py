@@ -39,13 +39,22 @@ print("RESULT", json.dumps([seconds, peak]))
 """
 PAGE_IMPORTS = """
 from streamlit.testing.v1 import AppTest
-import aecore.data.datasets, ui.data.preview
-from aecore.runs.uploads import create_upload, guess_settings
+import aecore.data.datasets, ui.data.bringing, ui.data.preview
+from aecore.runs.uploads import create_upload
 upload = create_upload()
 os.link(file, upload.path / "numbers.csv")
+take = (
+    "import streamlit as st\\n"
+    "from aecore.runs.uploads import list_uploads\\n"
+    "from ui.data.bringing import accept_upload\\n"
+    "if not st.session_state.get('taken'):\\n"
+    "    st.session_state['taken'] = True\\n"  # accept_upload runs the page again
+    "    accept_upload(list_uploads()[0])\\n"
+)
 """
 PAGE_WORK = """
-upload.save(guess_settings(upload))
+app = AppTest.from_string(take, default_timeout=3600).run()
+assert not app.exception and not app.error, [app.exception, app.error]
 app = AppTest.from_file(os.path.abspath("pages/data.py"), default_timeout=3600).run()
 assert not app.exception and not app.error, [app.exception, app.error]
 """

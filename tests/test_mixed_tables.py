@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from aecore.analysis.metrics import evaluate_model
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.data.tables.cells import describe_cells
@@ -109,3 +110,18 @@ def test_reconstructions_are_written_as_words_with_their_probability(file, tmp_p
     written = pd.read_csv(out)
     assert set(written["state"]) <= set(LEVELS) and written["state_probability"].between(0, 1).all()
     assert set(written["size"]) <= {"small", "medium", "large"} and len(written) == 400
+
+
+def test_errors_are_told_by_kind_of_column(file, tmp_path):
+    run = train(file, tmp_path, "vanilla", 40, **{"training.lr": 3e-3, "latent_dim": 4})
+    metrics = run.test_metrics()
+    model, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
+    known = x[~x.isnan().any(1)]
+    guess = model.reconstruct(known)
+    wrong = (guess[:, :3].argmax(1) != known[:, :3].argmax(1)).float()
+    wrong = wrong + (guess[:, [4, 7]].round() != known[:, [4, 7]]).float().sum(1)
+    whole = evaluate_model(model, known)
+    assert whole["wrong_words"] == pytest.approx(wrong.mean().item() / 3, abs=1e-6)
+    scaled = ((guess - known) / model.scale)[:, [3, 5, 6]].square().mean().item()
+    assert whole["number_se"] == pytest.approx(scaled, rel=1e-4)
+    assert {"wrong_words", "number_se"} <= set(metrics)

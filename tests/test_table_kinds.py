@@ -398,3 +398,20 @@ def test_an_estimator_names_the_columns_of_words_and_the_cure():
     flags = frame.assign(kind=pd.array([True, None, False], "boolean"))
     with pytest.raises(ValueError, match="flags with gaps"):
         AutoencoderImputer(epochs=1).fit(flags)
+
+
+@pytest.mark.parametrize(
+    ("others", "mark", "is_said"),
+    [
+        (range(40, 60), -999, True),
+        ([i / 8 for i in range(40, 60)], 9999, True),
+        (range(0, 2000, 100), 999, False),
+        (range(0, 95, 5), 99, False),
+    ],
+)
+def test_a_number_that_may_mark_missing_cells_is_said(others, mark, is_said):
+    cells = [str(number) for number in [*others, mark, mark]]
+    column = understand_one(cells)
+    assert (f"{mark} stands in 2 cells" in column.note) == is_said and column.missing == 0
+    options = ColumnOptions(kind="number", missing=(str(mark),))
+    assert understand({"c": cells}, columns={"c": options}).columns[0].missing == 2

@@ -17,6 +17,12 @@ from torch import Tensor
 
 from aecore.analysis.bounds import is_variational, iwae_bound, log_importance_weights
 from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
+from aecore.analysis.column_errors import (
+    has_numbers,
+    has_words,
+    measure_number_errors,
+    measure_wrong_share,
+)
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.likelihood import sum_cells
 
@@ -101,6 +107,18 @@ def sum_cross_entropies(batch: MeasuredBatch) -> Tensor:
     return batch.likelihood.loss(batch.logits, batch.x, batch.observed).sum()
 
 
+def sum_wrong_shares(batch: MeasuredBatch) -> Tensor:
+    """Sums the shares of wrong words over examples."""
+    mean = batch.likelihood.mean(batch.logits)
+    return measure_wrong_share(batch.model, mean, batch.x, batch.observed).sum()
+
+
+def sum_number_errors(batch: MeasuredBatch) -> Tensor:
+    """Sums the mean squared errors of numbers over examples."""
+    mean = batch.likelihood.mean(batch.logits)
+    return measure_number_errors(batch.model, mean, batch.x, batch.observed).sum()
+
+
 def sum_nll_bounds(batch: MeasuredBatch) -> Tensor:
     """Sums the upper bounds on -ln p(x), each from one sampled code, over examples."""
     log_weight, kl = batch.log_weight_and_kl
@@ -154,6 +172,24 @@ METRICS = {
             explanation="Cross-entropy in nats per example, without the KL term.",
             batch_sum=sum_cross_entropies,
             applies=has_probabilities,
+        ),
+        Metric(
+            name="wrong_words",
+            label="wrong words",
+            unit="share of words",
+            direction=-1,
+            explanation="Share of words, flags and ordered categories that are rebuilt wrongly.",
+            batch_sum=sum_wrong_shares,
+            applies=has_words,
+        ),
+        Metric(
+            name="number_se",
+            label="error of numbers",
+            unit="squared deviations per number",
+            direction=-1,
+            explanation="Squared error of numbers and counts in deviations, mean over columns.",
+            batch_sum=sum_number_errors,
+            applies=has_numbers,
         ),
         Metric(
             name="nll_bound",

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from aecore.model.scaling import RowTraits
 
 
+REORDERED_COLUMNS = 4  # at a time
+
+
 class Split(NamedTuple):
     """One part of a data set."""
 
@@ -141,6 +144,9 @@ def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split
             )
         return _take_rows(whole, train), _take_rows(whole, test)
     order = draw_permutation(count, config.split_seed)
+    if raw.schema:  # features of a table file are nobody else's: large ones are not kept twice
+        whole = _reorder_rows(whole, order)
+        return _take_rows(whole, slice(held_out, None)), _take_rows(whole, slice(held_out))
     return _take_rows(whole, order[held_out:]), _take_rows(whole, order[:held_out])
 
 
@@ -152,6 +158,13 @@ def _to_tensors(raw: RawData) -> Split:
         for labels in (raw.y, raw.groups)
     )
     return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y, groups)
+
+
+def _reorder_rows(split: Split, order: Tensor) -> Split:
+    """Return all rows in another order, in the memory in which they are."""
+    for columns in split.x.split(REORDERED_COLUMNS, dim=1):
+        columns.copy_(columns[order])
+    return split._replace(y=None if split.y is None else split.y[order])
 
 
 def _take_rows(split: Split, rows: Tensor | slice) -> Split:

@@ -141,7 +141,7 @@ def find_column_traits(x: Tensor, others: Tensor | None = None) -> ColumnTraits:
 
     `others` are rows that a model will meet besides, such as those of the test set.
     """
-    may_miss = bool(x.isnan().any())
+    may_miss = has_missing_cells(x)
     mean, deviation = _measure_columns(x, "standard", may_miss)
     fitted = fit_columns(x, "standard", may_miss)
     is_binary = find_binary_columns(x)
@@ -165,8 +165,18 @@ def describe_rows(x: Tensor, others: Tensor, is_part: bool = False) -> RowTraits
     if pair is not None and len(others) and find_value_pair(others, pair) is None:
         pair = None
     has_extremes = is_part or bool(find_column_traits(x, others).clipped.any())
-    has_missing = bool(x.isnan().any() or others.isnan().any())
+    has_missing = has_missing_cells(x) or has_missing_cells(others)
     return RowTraits(pair is not None, pair == (0.0, 1.0), has_extremes, has_missing)
+
+
+def has_missing_cells(x: Tensor) -> bool:
+    """Return True where a cell of x (N, ...) is NaN."""
+    return any(bool(part.isnan().any()) for part in _split_parts(x))
+
+
+def measure_missing_share(x: Tensor) -> float:
+    """Return the share of the cells of x (N, ...) that is NaN."""
+    return sum(int(part.isnan().sum()) for part in _split_parts(x)) / max(1, x.numel())
 
 
 def find_value_pair(

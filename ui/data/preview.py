@@ -17,6 +17,7 @@ from aecore.data.tables.reading import Table, describe_columns_briefly
 from aecore.errors import AecoreError
 from aecore.model.columns import LEFT_OUT_KINDS
 from aecore.model.config import DataConfig
+from aecore.model.scaling import measure_missing_share
 from aecore.names import escape_name
 from aecore.runs.uploads import UploadedData
 from ui.data.actions import offer_deletion, show_set_actions
@@ -126,7 +127,7 @@ def show_set_numbers(dataset: Dataset) -> None:
         help=", ".join(map(escape_name, dataset.classes[:50])) or None,
     )
     if dataset.train.x.is_floating_point():
-        missing = float(dataset.train.x.isnan().float().mean())
+        missing = measure_missing_share(dataset.train.x)
         row.metric("Missing inputs", f"{missing:.2%}" if missing else "none", width=NUMBER_WIDTH)
 
 

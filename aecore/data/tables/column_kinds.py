@@ -16,11 +16,12 @@ from aecore.data.tables.column_dates import looks_like_days, parse_dates_of_word
 from aecore.data.tables.column_keys import INDEX_NAME, KEY_NAME, MAX_WORDS, find_key_reason, is_time
 from aecore.data.tables.column_numbers import (
     describe_precision,
+    describe_suspected_mark,
     finish_number_words,
     read_number_words,
 )
 from aecore.data.tables.column_reading import read_column
-from aecore.data.tables.column_values import ReadColumn, leave_out
+from aecore.data.tables.column_values import ReadColumn, join_notes, leave_out
 from aecore.data.tables.column_words import Words, count_words, drop_empty_cells, quote_few
 from aecore.data.tables.number_cells import (
     LONG_KEY,
@@ -34,6 +35,7 @@ from aecore.model.columns import ColumnKind, ColumnOptions
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SAMPLE_CELLS = 100
 MANY_ROWS = 20  # of each word, for a category of more kinds
 MOST_WORDS = 100
 LONG_WORD = 60  # letters
@@ -64,7 +66,7 @@ def infer_column(name: str, cells: PlainCells, decimal: str) -> ReadColumn | Non
     if known == 0:
         return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
     if pa.types.is_string(kind):
-        return infer_from_texts(name, drop_empty_cells(cells.values), cells, decimal)
+        return infer_from_texts(name, cells, decimal)
     if pa.types.is_boolean(kind):
         column = read_flags(name, cells, ColumnOptions(kind="boolean"), cells.note)
         return _check_constant(column, cells)
@@ -78,15 +80,17 @@ def infer_column(name: str, cells: PlainCells, decimal: str) -> ReadColumn | Non
     return leave_out(name, cells, ColumnOptions(kind="ignored"), f"Holds {what}, left out.")
 
 
-def infer_from_texts(
-    name: str, texts: pa.ChunkedArray, cells: PlainCells, decimal: str
-) -> ReadColumn | None:
+def infer_from_texts(name: str, cells: PlainCells, decimal: str) -> ReadColumn | None:
     """Return a column of strings that are numbers or dates; None where they are other words."""
     import pyarrow as pa
 
-    if texts.null_count == len(texts):
-        return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
+    texts = cells.values
     plain = read_plain_numbers(texts, decimal)
+    if plain is None:  # a column of numbers alone has no empty cells to look for
+        texts = drop_empty_cells(texts)
+        if texts.null_count == len(texts):
+            return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
+        plain = read_plain_numbers(texts, decimal) if texts.null_count else None
     if plain is not None:
         if plain.type == "double" and are_long_keys(texts):
             return None
@@ -113,22 +117,24 @@ def read_plain_numbers(texts: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if has_leading_zeros(texts):
-        return None
     try:
-        if decimal == ",":  # a point is the mark of thousands
-            return pc.cast(texts, pa.int64())
-        values = cast_numbers(texts)
+        # with a decimal comma, a point is the mark of thousands
+        values = pc.cast(texts, pa.int64()) if decimal == "," else cast_numbers(texts)
     except pa.ArrowInvalid:
         return None
-    return values if values.null_count == texts.null_count else None
+    if values.null_count != texts.null_count or has_leading_zeros(texts):
+        return None
+    return values
 
 
 def are_long_keys(texts: pa.ChunkedArray) -> bool:
     """Return True for whole numbers of more digits than a number holds: keys, not measurements."""
     import pyarrow.compute as pc
 
-    return bool(pc.all(pc.match_substring_regex(texts, LONG_KEY)).as_py())
+    return all(
+        pc.all(pc.match_substring_regex(part, LONG_KEY), min_count=0).as_py()
+        for part in (texts.slice(0, SAMPLE_CELLS), texts)  # the first cells tell of most columns
+    )
 
 
 def are_numbers(words: Words, strays: Any, marks: Any, units: tuple[str, ...]) -> bool:
@@ -173,6 +179,8 @@ def check_numbers(column: ReadColumn, cells: PlainCells) -> ReadColumn:
     """Return numbers as they are, or as dates, keys or a constant where they are that."""
     if find_only_value(column.values) is not None:
         return _check_constant(column, cells)
+    suspicion = describe_suspected_mark(column.name, column.values)
+    column = column._replace(note=join_notes(column.note, suspicion))
     if column.values.type != "int64" or cells.is_measured or column.options.unit:
         return column
     if is_time(column.name, column.values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -105,10 +106,11 @@ def read_numbers(
         )
     elif pa.types.is_string(kind):
         words = count_words(drop_empty_cells(cells.values))
-        reading = read_number_words(words, options.decimal if options.decimal == "," else decimal)
+        mark = options.decimal if options.decimal == "," else decimal
+        reading = read_number_words(words, mark, options.missing)
         return finish_number_words(name, words, reading, options, note)
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        values = cells.values
+        values = blank_out_numbers(cells.values, options.missing)
     else:
         raise DataError(f"Column {name!r} holds no numbers ({kind}). Choose ignored for it.")
     if cells.unit and not options.unit:
@@ -150,6 +152,42 @@ def finish_number_words(
         describe_precision(values),
     )
     return ReadColumn(name, options, values, values.null_count, note)
+
+
+def blank_out_numbers(values: Any, marks: tuple[str, ...]) -> Any:
+    """Return numbers with null in place of those that are marks for missing cells."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    missing = [float(mark) for mark in marks if re.fullmatch(r"[+-]?\d+(\.\d*)?", mark)]
+    if not missing:
+        return values
+    is_mark = pc.is_in(values.cast(pa.float64(), safe=False), pa.array(missing, pa.float64()))
+    return pc.if_else(is_mark, pa.scalar(None, values.type), values)
+
+
+def describe_suspected_mark(name: str, values: Any) -> str:
+    """Return a sentence on a number such as -999 that may mark missing cells; "" without one.
+
+    It is all nines, stands in several cells, and is farther from the others than these are apart.
+    """
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(values).as_py()
+    for mark in (bounds["min"], bounds["max"]):
+        if mark is None or not re.fullmatch(r"-?99+(\.0|\.9+)?", str(mark)):
+            continue
+        is_mark = pc.equal(values, mark)
+        count, rest = pc.sum(is_mark).as_py(), pc.min_max(values.filter(pc.invert(is_mark))).as_py()
+        if rest["min"] is None or count < 2:
+            continue
+        apart = min(abs(mark - rest["min"]), abs(mark - rest["max"]))
+        if apart > rest["max"] - rest["min"]:
+            return (
+                f"{mark:g} stands in {count:,} cells, far from all others. If it marks missing "
+                f'ones, set data.columns.{name} to {{"kind": "number", "missing": ["{mark:g}"]}}.'
+            )
+    return ""
 
 
 def describe_infinite(count: int) -> str:

@@ -96,9 +96,9 @@ def compute_features(columns: Iterable[ReadColumn]) -> tuple[Array, tuple[str, .
     for column in columns:
         for feature in compute_column_features(column):
             with np.errstate(over="ignore"):
-                x[:, place] = feature
+                values = feature.astype(np.float32)
+            x[:, place] = np.where(np.isinf(values), np.nan, values)
             place += 1
-    x[np.isinf(x)] = np.nan
     return x, tuple(names)
 
 

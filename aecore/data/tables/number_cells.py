@@ -140,7 +140,8 @@ def has_leading_zeros(words: Any) -> bool:
     """Return True where one of the words is a code such as 01000 rather than a number."""
     import pyarrow.compute as pc
 
-    zeros = pc.starts_with(words, "0")
+    # most numbers below 1 begin with 0 and a point, and need no closer look
+    zeros = pc.and_not(pc.starts_with(words, "0"), pc.starts_with(words, "0."))
     if not pc.any(zeros, min_count=0).as_py():
         return False
     return bool(pc.any(pc.match_substring_regex(words.filter(zeros), LEADING_ZERO)).as_py())
