@@ -16,6 +16,7 @@ from helpers import tiny, trained
 from PIL import Image
 
 from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
+from aecore.analysis.imputation import impute_cells
 from aecore.cli.parser import main
 from aecore.data.batch_writers import open_parquet_writer, widen_types
 from aecore.data.datasets import load_dataset
@@ -29,7 +30,7 @@ from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
 from aecore.tasks.anomaly import score_anomalies
 from aecore.tasks.apply import choose_output
-from aecore.tasks.impute import FILLING_DRAWS, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS
 
 IMPUTER, DETECTOR = (SHIPPED_FOLDER / f"breast-cancer-{name}" for name in ("imputer", "detector"))
 

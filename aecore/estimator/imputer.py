@@ -9,15 +9,10 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
+from aecore.analysis.imputation import draw_imputations, impute_cells
 from aecore.estimator.base import AutoencoderEstimator, Rows
 from aecore.model.config import RunConfig
-from aecore.tasks.impute import (
-    IMPUTER_VARIANT,
-    count_draws,
-    draw_imputations,
-    impute_cells,
-    plan_imputer,
-)
+from aecore.tasks.impute import IMPUTER_VARIANT, count_draws, plan_imputer
 
 
 class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEstimator):

@@ -19,12 +19,13 @@ from aecore.analysis.chunks import (
     encode_in_chunks,
     reconstruct_in_chunks,
 )
+from aecore.analysis.imputation import count_filled_rows, impute_cells
 from aecore.data.raw import Array
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.tasks.anomaly import DETECTOR_VARIANT, compute_scaled_residuals
-from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT, count_filled_rows, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT
 
 Output = Literal["codes", "reconstructions", "scores", "filled"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)

@@ -18,7 +18,6 @@ from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_impute.hidden_rows import (
     compute_column_deviations,
     fill_hidden_rows,
-    hide_whole_words,
 )
 from ui.apply_impute.holes import HOLE_KINDS, make_hole
 from ui.apply_impute.pictures import load_filled_pictures
@@ -128,9 +127,3 @@ def test_few_rows_and_nonsense_in_the_link_are_borne(open_page, no_shipped):
     list(fit(run))
     app = open_page("apply_impute.py", hidden="x", pick="-1", column="zebra", inputs=one.token)
     assert not app.exception and not app.error
-
-
-def test_a_hidden_word_is_hidden_in_all_of_its_columns():
-    hidden = torch.tensor([[True, False, True, False], [False, True, False, True]])
-    found = hide_whole_words(hidden, ("age", "city=Oslo", "city=Rome", "height"))
-    assert found.tolist() == [[True, False, False, False], [False, True, True, True]]

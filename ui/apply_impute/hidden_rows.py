@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from aecore.analysis.bounds import is_variational
+from aecore.analysis.imputation import hide_cells, impute_cells
+from aecore.analysis.intervals import PredictionInterval, predict_interval
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
-from aecore.tasks.impute import (
-    FILLING_DRAWS,
-    PredictionInterval,
-    hide_cells,
-    impute_by_baselines,
-    impute_cells,
-    predict_interval,
-)
+from aecore.tasks.impute import FILLING_DRAWS, impute_by_baselines
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
@@ -61,27 +55,12 @@ def load_filled_rows(
 ) -> FilledRows:
     """Returns rows, which `digest` identifies, with cells hidden and filled."""
     model = get_model(_run)
-    hidden = hide_whole_words(hide_cells(_x, share, seed), _dataset.columns) & ~_x.isnan()
+    hidden = hide_cells(_x, share, seed, model.config.column_slices) & ~_x.isnan()
     masked = _x.masked_fill(hidden, torch.nan)
     fillings = {_run.id: impute_cells(model, masked, FILLING_DRAWS)}
     fillings |= impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked)
     interval = predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None
     return FilledRows(_x.clone(), hidden, fillings, interval)
-
-
-def hide_whole_words(hidden: Tensor, columns: Sequence[str]) -> Tensor:
-    """Returns hidden cells (N, d) in which one-hot columns of one word are hidden together.
-
-    These are `city=Rome`, `city=Oslo`, ...: one of them tells the others.
-    """
-    groups: dict[str, list[int]] = {}
-    for i, name in enumerate(columns):
-        if "=" in name:
-            groups.setdefault(name.split("=")[0], []).append(i)
-    hidden = hidden.clone()
-    for group in groups.values():
-        hidden[:, group] = hidden[:, group[:1]]
-    return hidden
 
 
 def compute_column_deviations(dataset: Dataset) -> Tensor:

@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 from torch import Tensor
 
+from aecore.analysis.imputation import impute_cells
 from aecore.data.splits import Dataset
 from aecore.data.tables.columns import make_schema
 from aecore.data.tables.filling import fill_table
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from aecore.tasks.impute import FILLING_DRAWS, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs

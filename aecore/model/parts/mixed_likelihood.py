@@ -89,6 +89,10 @@ class Mixed(LikelihoodBase):
             start += head.features
         return tuple(slices)
 
+    def list_kinds(self, features: int) -> tuple[str, ...]:
+        """Return the kind of each column."""
+        return tuple(head.kind for head in self.list_heads(features))
+
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are ones and zeros, which are not scaled."""
         return find_features(self.list_heads(features), "category")
