@@ -46,7 +46,7 @@ def cancer():
 def small_batches(monkeypatch):
     """Batches of a few rows, and every text above 4 kB is a long one."""
     monkeypatch.setattr("aecore.analysis.chunks.CHUNK_ROWS", 37)
-    monkeypatch.setattr("aecore.tasks.impute.CHUNK_ROWS", 37)
+    monkeypatch.setattr("aecore.analysis.imputation.CHUNK_ROWS", 37)
     monkeypatch.setattr("aecore.tasks.apply.BATCH_BYTES", 4 * 30 * 100)
     monkeypatch.setattr("aecore.data.tables.batches.FIRST_BYTES", 4000)
 

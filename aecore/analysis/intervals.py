@@ -14,6 +14,7 @@ al., 2019, Conformalized Quantile Regression).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,11 +27,14 @@ from aecore.model.config import ModelConfig
 
 OWN_SHARE = 0.9  # of the draws between the ends that are stretched
 OWN_CELLS = 150  # held-out cells from which on a column has a quantile of its own
-CALIBRATION_ROWS = 1000
+SHORT_ROWS = 1000  # of a table that can spare no whole rows
+CALIBRATION_ROWS = 1000  # at most, of a longer one
+LEAST_BESIDES = 0.1
 HELD_OUT_ROUNDS = 3  # times that the cells are filled, each time with others hidden besides
 HIDDEN_BESIDES = 0.25  # of the cells, as in the training
 INTERVAL_DRAWS, INTERVAL_CODES = 200, 500
 KINDS_WITH_INTERVALS = ("number", "count", "ordered")
+SORTED_VALUES = 8_000_000  # at a time: torch sorts no more than 16 million
 LEAST_SPREAD = 1e-3  # of a half interval, in deviations of the column
 
 
@@ -68,11 +72,8 @@ def predict_interval(
     `count` imputations.
     """
     if not is_calibrated(model):
-        imputations = draw_imputations(model, x, count, draws)
         edge = (1 - share) / 2
-        return PredictionInterval(
-            torch.quantile(imputations, edge, dim=0), torch.quantile(imputations, 1 - edge, dim=0)
-        )
+        return PredictionInterval(*draw_quantiles(model, x, (edge, 1 - edge), count, draws))
     spread = compute_spread(model, x, count, draws)
     stretch = choose_stretches(model, share).to(x)
     missing = x.isnan()
@@ -96,11 +97,27 @@ def choose_stretches(model: Autoencoder, share: float) -> Tensor:
 
 def compute_spread(model: Autoencoder, x: Tensor, count: int, draws: int, seed: int = 0) -> Spread:
     """Return where the imputations of the missing cells of x (N, d) lie."""
-    imputations = draw_imputations(model, x, count, draws, seed)
     edge = (1 - OWN_SHARE) / 2
-    low, middle, high = (imputations.quantile(q, dim=0) for q in (edge, 0.5, 1 - edge))
+    low, middle, high = draw_quantiles(model, x, (edge, 0.5, 1 - edge), count, draws, seed)
     least = LEAST_SPREAD * model.scale.to(x)
     return Spread(torch.minimum(low, middle - least), middle, torch.maximum(high, middle + least))
+
+
+def draw_quantiles(
+    model: Autoencoder,
+    x: Tensor,
+    levels: Sequence[float],
+    count: int,
+    draws: int,
+    seed: int = 0,
+) -> Tensor:
+    """Return quantiles of the imputations of x (N, *input_shape): (levels, N, *input_shape)."""
+    rows = max(1, SORTED_VALUES // (count * model.config.features))
+    parts = [
+        draw_imputations(model, part, count, draws, seed).quantile(x.new_tensor(levels), dim=0)
+        for part in x.split(rows)
+    ]
+    return torch.cat(parts, dim=1)
 
 
 # -- calibration
@@ -109,17 +126,19 @@ def compute_spread(model: Autoencoder, x: Tensor, count: int, draws: int, seed: 
 def hold_out_cells(config: ModelConfig, x: Tensor, seed: int) -> Tensor:
     """Choose the known cells of x (N, d) that a training leaves to the calibration: bool (N, d).
 
-    They are of columns that can have intervals, in at most CALIBRATION_ROWS rows.
+    Of a long table they are whole rows, so that intervals hold for new rows too; of a short one,
+    which can spare none, cells of columns that can have intervals.
     """
-    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    rows = rows[:CALIBRATION_ROWS]
-    columns = config.column_slices
     held = torch.zeros_like(x, dtype=torch.bool)
-    if len(columns) < 2 or not len(rows):
+    columns = config.column_slices
+    if len(columns) < 2 or not len(x):
         return held
-    hidden = hide_cells(x[rows].cpu(), config.calibration, seed, columns)
-    held[rows] = hidden.to(x.device) & find_interval_features(config).to(x.device)
-    return held
+    if len(x) > SHORT_ROWS:
+        rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        held[rows[: min(CALIBRATION_ROWS, round(config.calibration * len(x)))]] = True
+        return held
+    hidden = hide_cells(x.cpu(), config.calibration, seed, columns)
+    return hidden.to(x.device) & find_interval_features(config).to(x.device)
 
 
 def find_interval_features(config: ModelConfig) -> Tensor:
@@ -146,17 +165,31 @@ def calibrate_intervals(model: Autoencoder, x: Tensor, held: Tensor, seed: int) 
 
 
 def score_held_cells(model: Autoencoder, x: Tensor, held: Tensor, seed: int) -> Tensor:
-    """Return how far held-out cells lie from the middle of their draws (N, d), NaN elsewhere."""
-    masked = x.masked_fill(held, torch.nan)
+    """Return how far held-out cells lie from the middle of their draws (N, d), NaN elsewhere.
+
+    Further cells are hidden beside them where less is missing than in the training; of rows that
+    were held out whole, those are the cells.
+    """
     columns = model.config.column_slices
-    missing = masked[:, [part.start for part in columns]].isnan().float().mean().item()
-    if missing < HIDDEN_BESIDES:
-        share = (HIDDEN_BESIDES - missing) / (1 - missing)
-        masked = masked.masked_fill(hide_cells(masked, share, seed, columns), torch.nan)
+    if held.all():
+        held = hide_cells(x, choose_share_beside(x, columns, LEAST_BESIDES), seed, columns)
+        masked = x.masked_fill(held, torch.nan)
+        held = held & find_interval_features(model.config)
+    else:
+        masked = x.masked_fill(held, torch.nan)
+        share = choose_share_beside(masked, columns)
+        if share > 0:
+            masked = masked.masked_fill(hide_cells(masked, share, seed, columns), torch.nan)
     spread = compute_spread(model, masked, INTERVAL_DRAWS, INTERVAL_CODES, seed)
     above = (x - spread.middle) / (spread.high - spread.middle)
     below = (spread.middle - x) / (spread.middle - spread.low)
     return torch.maximum(above, below).masked_fill(~held, torch.nan)
+
+
+def choose_share_beside(x: Tensor, columns: Sequence[slice], least: float = 0.0) -> float:
+    """Return the share of the known cells to hide so that as many are missing as in training."""
+    missing = x[:, [part.start for part in columns]].isnan().float().mean().item()
+    return max(least, (HIDDEN_BESIDES - missing) / (1 - missing))
 
 
 def compute_stretches(model: Autoencoder, scores: Tensor) -> Tensor:

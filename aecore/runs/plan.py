@@ -59,7 +59,7 @@ def plan_run(
 
 
 def list_table_heads(dataset: Dataset) -> tuple[Head, ...]:
-    """Returns what each column of a table is for a likelihood; none where all are numbers."""
+    """Returns what each column of a table is; none where all are numbers."""
     if not dataset.schema:
         return ()
     return list_heads(dataset.schema, find_binary_columns(dataset.train.x).tolist())

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from aecore.analysis.intervals import SHORT_ROWS
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
 from aecore.model.config import RunConfig
+from aecore.model.parts.mixed_likelihood import Head
 from aecore.runs.plan import list_table_heads, make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe
 
@@ -22,9 +25,9 @@ if TYPE_CHECKING:
 IMPUTER_VARIANT = "iwae"
 HIDDEN_SHARE = 0.25  # of the cells, in training
 FILLING_DRAWS = 300  # for each row of a table that is filled to be taken away
-MANY_CELLS = 10_000
+MANY_CELLS = 20_000
 MOST_DRAWS, LEAST_DRAWS, DRAWS_OF_TABLE = 1000, 100, 2_000_000
-SHORT_ROWS, LONG_BATCH, LONG_STEPS = 1000, 256, 6000  # of a table that is trained in steps
+LONG_BATCH, LONG_STEPS = 256, 6000  # of a table that is trained in steps
 IMPUTER_RECIPE = TaskRecipe(
     IMPUTER_VARIANT,
     {
@@ -111,6 +114,38 @@ def compute_imputation_rmse(filled: Tensor, x: Tensor, hidden: Tensor, deviation
             "No known cell was hidden, so there is no error to measure. Hide a larger share."
         )
     return ((filled - x) / deviation)[hidden].square().mean().sqrt().item()
+
+
+class FillingErrors(NamedTuple):
+    """Errors of hidden cells by the kind of their columns; None where none was hidden."""
+
+    numbers: float | None  # root mean square, in deviations of the column
+    words: float | None  # share of words and flags that are wrong
+
+
+def compute_filling_errors(
+    heads: Sequence[Head], filled: Tensor, x: Tensor, hidden: Tensor, deviation: Tensor
+) -> FillingErrors:
+    """Return the errors of hidden cells: all tensors (N, d), `deviation` (d,).
+
+    `heads` say what each column is; counts and ranks are numbers too.
+    """
+    wrong, numeric, start = [], torch.zeros(x.shape[1], dtype=torch.bool), 0
+    for head in heads:
+        part = slice(start, start + head.features)
+        start += head.features
+        rows = hidden[:, part.start]
+        if head.kind == "category":
+            wrong.append(filled[rows, part].argmax(1) != x[rows, part].argmax(1))
+        elif head.kind == "boolean":
+            wrong.append(((filled[rows, part] >= 0.5) != (x[rows, part] >= 0.5)).flatten())
+        else:
+            numeric[part] = True
+    judged, words = hidden & numeric, torch.cat(wrong) if wrong else torch.empty(0)
+    return FillingErrors(
+        compute_imputation_rmse(filled, x, judged, deviation) if judged.any() else None,
+        words.float().mean().item() if len(words) else None,
+    )
 
 
 # -- what to compare it with

@@ -26,10 +26,10 @@ class HeldOutCells:
         self.held = hold_out_cells(config.model, self.x, self.seed) if is_asked_for else None
 
     def hide(self, data: TrainingData) -> TrainingData:
-        """Return the examples with these cells missing."""
+        """Return the examples without rows that are held out, and with these cells missing."""
         if self.held is None:
             return data
-        x = self.x.masked_fill(self.held, torch.nan)
+        x = self.x.masked_fill(self.held, torch.nan)[~self.held.all(1)]
         return data._replace(train=x, sample=x)
 
     def calibrate(self, model: Autoencoder, writer: RunWriter) -> None:
