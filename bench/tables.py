@@ -81,7 +81,13 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="a checkout of the version to compare with")
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--imputer", action="store_true", help="the imputer on a long table only")
     options = parser.parse_args()
+    if options.imputer:
+        from bench.imputation import compare_imputers
+
+        compare_imputers()
+        return
     with tempfile.TemporaryDirectory() as folder:
         file = write_numbers(Path(folder) / "numbers.csv", options.rows)
         readings = measure_ways(file, options.before, options.turns)

@@ -206,8 +206,11 @@ def test_a_run_on_a_table_with_words_finds_its_columns_again(tmp_path, capsys):
     holes.loc[3, "colour"], holes.loc[5, "size"] = None, None
     apply(capsys, run.path, write_table(tmp_path / "holes.csv", holes), "--to", tmp_path / "o.csv")
     found = read_table(tmp_path / "o.csv")
-    assert list(found.columns) == ["more", "colour", "size"] and not found.isna().any().any()
+    assert list(found.columns) == ["more", "colour", "size", "colour_probability"]
+    assert not found[["more", "colour", "size"]].isna().any().any()
     assert found.colour[3] in ("red", "blue", "green")
+    chances = found.colour_probability
+    assert 1 / 3 < chances[3] <= 1 and chances.notna().sum() == 1
     kept = ~holes.isna().any(axis=1)
     assert (found.colour[kept] == frame.colour[kept]).all()
     assert np.allclose(found["size"][kept], frame["size"][kept])

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
 from aecore.analysis.imputation import draw_imputations, impute_cells
+from aecore.analysis.intervals import predict_interval
 from aecore.estimator.base import AutoencoderEstimator, Rows
 from aecore.model.config import RunConfig
 from aecore.tasks.impute import IMPUTER_VARIANT, count_draws, plan_imputer
@@ -66,3 +67,14 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
         draws = self.n_draws or count_draws(len(rows))
         filled = draw_imputations(self.model_, torch.tensor(rows).double(), count, draws)
         return filled.numpy().astype(rows.dtype)
+
+    def find_intervals(self, X: ArrayLike, share: float = 0.9) -> tuple[Rows, Rows]:
+        """Return between what values that share of the missing cells lies, each (N, features).
+
+        Both ends of a known cell are the cell. They are calibrated on cells held out of the
+        training, `settings={"calibration": 0.1}` (aecore.analysis.intervals).
+        """
+        rows = self._check_rows(X)
+        draws = self.n_draws or count_draws(2 * len(rows))
+        low, high = predict_interval(self.model_, torch.tensor(rows).double(), share, draws=draws)
+        return low.numpy().astype(rows.dtype), high.numpy().astype(rows.dtype)
