@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.detector_times import time_detectors
+from bench.imputation import compare_imputers
 from bench.results import describe_processor, format_range, write_result
 
 ROWS, COLUMNS, TURNS = 200_000, 300, 3
@@ -87,9 +88,13 @@ def main() -> None:
     parser.add_argument(
         "--detector", action="store_true", help="only time the detector beside IsolationForest"
     )
+    parser.add_argument("--imputer", action="store_true", help="the imputer on a long table only")
     options = parser.parse_args()
     if options.detector:
         time_detectors(options.turns)
+        return
+    if options.imputer:
+        compare_imputers()
         return
     with tempfile.TemporaryDirectory() as folder:
         file = write_numbers(Path(folder) / "numbers.csv", options.rows)

@@ -16,6 +16,7 @@ from helpers import tiny, trained
 from PIL import Image
 
 from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
+from aecore.analysis.imputation import impute_cells
 from aecore.cli.parser import main
 from aecore.data.batch_writers import open_parquet_writer, widen_types
 from aecore.data.datasets import load_dataset
@@ -29,7 +30,7 @@ from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
 from aecore.tasks.anomaly import score_anomalies
 from aecore.tasks.apply import choose_output
-from aecore.tasks.impute import FILLING_DRAWS, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS
 
 IMPUTER, DETECTOR = (SHIPPED_FOLDER / f"breast-cancer-{name}" for name in ("imputer", "detector"))
 
@@ -45,7 +46,7 @@ def cancer():
 def small_batches(monkeypatch):
     """Batches of a few rows, and every text above 4 kB is a long one."""
     monkeypatch.setattr("aecore.analysis.chunks.CHUNK_ROWS", 37)
-    monkeypatch.setattr("aecore.tasks.impute.CHUNK_ROWS", 37)
+    monkeypatch.setattr("aecore.analysis.imputation.CHUNK_ROWS", 37)
     monkeypatch.setattr("aecore.tasks.apply.BATCH_BYTES", 4 * 30 * 100)
     monkeypatch.setattr("aecore.data.tables.batches.FIRST_BYTES", 4000)
 
@@ -205,8 +206,11 @@ def test_a_run_on_a_table_with_words_finds_its_columns_again(tmp_path, capsys):
     holes.loc[3, "colour"], holes.loc[5, "size"] = None, None
     apply(capsys, run.path, write_table(tmp_path / "holes.csv", holes), "--to", tmp_path / "o.csv")
     found = read_table(tmp_path / "o.csv")
-    assert list(found.columns) == ["more", "colour", "size"] and not found.isna().any().any()
+    assert list(found.columns) == ["more", "colour", "size", "colour_probability"]
+    assert not found[["more", "colour", "size"]].isna().any().any()
     assert found.colour[3] in ("red", "blue", "green")
+    chances = found.colour_probability
+    assert 1 / 3 < chances[3] <= 1 and chances.notna().sum() == 1
     kept = ~holes.isna().any(axis=1)
     assert (found.colour[kept] == frame.colour[kept]).all()
     assert np.allclose(found["size"][kept], frame["size"][kept])

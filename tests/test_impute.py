@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers import model, trained
 
+from aecore.analysis.imputation import draw_imputations, hide_cells, impute_cells
 from aecore.analysis.latent import decoding_errors
 from aecore.analysis.metrics import evaluate_model
 from aecore.data.datasets import load_dataset
@@ -18,13 +19,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.runs.plan import plan_run
 from aecore.runs.recipe import format_train_command
-from aecore.tasks.impute import (
-    compute_imputation_rmse,
-    draw_imputations,
-    hide_cells,
-    impute_by_baselines,
-    impute_cells,
-)
+from aecore.tasks.impute import compute_imputation_rmse, impute_by_baselines
 
 HOLES = {"missing": True, "scaling": "standard"}
 VAE = {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "gaussian", "variance": 0.3}}
@@ -214,7 +209,7 @@ def test_observed_cells_come_back_untouched_and_the_rest_are_numbers(x, options,
         assert (
             torch.equal(many[:, seen], x[seen].expand(3, -1)) and (many[0] != many[1])[~seen].all()
         )
-    monkeypatch.setattr("aecore.tasks.impute.CHUNK_BYTES", 1)  # a row at a time
+    monkeypatch.setattr("aecore.analysis.imputation.CHUNK_BYTES", 1)  # a row at a time
     assert impute_cells(made, x, draws=50).shape == x.shape
 
 
@@ -315,6 +310,13 @@ def test_hidden_cells_are_known_ones_and_every_row_keeps_one():
     assert torch.equal(hidden, hide_cells(x, 0.5)) and not torch.equal(
         hidden, hide_cells(x, 0.5, seed=1)
     )
+
+
+def test_a_hidden_word_is_hidden_in_all_of_its_features():
+    x = torch.rand(200, 4, generator=torch.Generator().manual_seed(0))
+    hidden = hide_cells(x, 0.4, columns=(slice(0, 1), slice(1, 3), slice(3, 4)))
+    assert torch.equal(hidden[:, 1], hidden[:, 2]) and hidden[:, 1].any()
+    assert not torch.equal(hidden[:, 0], hidden[:, 1])
 
 
 def test_the_usual_ways_fill_only_what_is_missing_and_use_the_other_columns():

@@ -9,15 +9,18 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
+from aecore.analysis.imputation import draw_imputations, impute_cells
+from aecore.analysis.intervals import predict_interval
 from aecore.estimator.base import AutoencoderEstimator, Rows
 from aecore.model.config import RunConfig
-from aecore.tasks.impute import IMPUTER_VARIANT, draw_imputations, impute_cells, plan_imputer
+from aecore.tasks.impute import IMPUTER_VARIANT, count_draws, plan_imputer
 
 
 class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEstimator):
     """Fills missing cells, NaN, from the observed ones of the same row (aecore.tasks.impute).
 
-    `n_draws` codes are drawn for each row, and weighted by the likelihood of the observed cells.
+    `n_draws` codes are drawn for each row, and weighted by the likelihood of the observed cells;
+    without a number 1,000, and fewer where rows are many.
     """
 
     _allows_missing: ClassVar[bool] = True
@@ -27,7 +30,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
         variant: str = IMPUTER_VARIANT,
         latent_dim: int | None = None,
         *,
-        n_draws: int = 1000,
+        n_draws: int | None = None,
         epochs: int | None = None,
         device: str = "auto",
         random_state: Any = None,
@@ -51,7 +54,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
     def transform(self, X: ArrayLike) -> Rows:
         """Return X (N, features) with missing cells filled by their mean given the others."""
         rows = self._check_rows(X)
-        filled = impute_cells(self.model_, torch.tensor(rows).double(), self.n_draws)
+        draws = self.n_draws or count_draws(len(rows))
+        filled = impute_cells(self.model_, torch.tensor(rows).double(), draws)
         return filled.numpy().astype(rows.dtype)
 
     def sample(self, X: ArrayLike, count: int = 5) -> Rows:
@@ -60,5 +64,17 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
         Rubin (1987), Multiple Imputation for Nonresponse in Surveys.
         """
         rows = self._check_rows(X)
-        draws = draw_imputations(self.model_, torch.tensor(rows).double(), count, self.n_draws)
-        return draws.numpy().astype(rows.dtype)
+        draws = self.n_draws or count_draws(len(rows))
+        filled = draw_imputations(self.model_, torch.tensor(rows).double(), count, draws)
+        return filled.numpy().astype(rows.dtype)
+
+    def find_intervals(self, X: ArrayLike, share: float = 0.9) -> tuple[Rows, Rows]:
+        """Return between what values that share of the missing cells lies, each (N, features).
+
+        Both ends of a known cell are the cell. They are calibrated on cells held out of the
+        training, `settings={"calibration": 0.1}` (aecore.analysis.intervals).
+        """
+        rows = self._check_rows(X)
+        draws = self.n_draws or count_draws(2 * len(rows))
+        low, high = predict_interval(self.model_, torch.tensor(rows).double(), share, draws=draws)
+        return low.numpy().astype(rows.dtype), high.numpy().astype(rows.dtype)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aecore.errors import ConfigError
 from aecore.files import find_model_folder
+from aecore.model.calibration import make_stretches
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.corruption import GaussianNoise
@@ -46,6 +47,7 @@ class Autoencoder(nn.Module):
     likelihood: Likelihood
     shift: Tensor  # of each column, in the data's units; zero without scaling
     scale: Tensor
+    stretches: Tensor | None  # (columns, promises) of intervals; zero before the calibration
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -64,6 +66,8 @@ class Autoencoder(nn.Module):
         scaling_shape = () if config.scaling == "none" else config.input_shape
         self.register_buffer("shift", torch.zeros(scaling_shape))
         self.register_buffer("scale", torch.ones(scaling_shape))
+        columns = len(config.column_slices) if config.calibration else 0
+        self.register_buffer("stretches", make_stretches(columns) if columns else None)
 
     # -- in the data's units
 
@@ -140,7 +144,7 @@ class Autoencoder(nn.Module):
         if corruption is None:
             return x
         noisy = corruption(x, self.likelihood.owners)
-        words = self.config.likelihood.list_words(self.config.features)
+        words = self.config.word_slices
         if words and isinstance(corruption, GaussianNoise):
             return corruption.replace_words(noisy, x, words)
         return noisy

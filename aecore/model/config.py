@@ -61,6 +61,13 @@ class ModelConfig(Options):
         False,
         description="Cells may be missing (NaN): their column's mean to the encoder, no loss.",
     )
+    calibration: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of the known cells of a table kept from the training, by which the "
+        "intervals of filled cells are calibrated.",
+    )
     corruption: Corruption | None = Field(
         None, description="What is done to the input in training."
     )
@@ -87,6 +94,7 @@ class ModelConfig(Options):
         is_plain = self.bottleneck.kind == "deterministic" and not self.penalties
         self.network.check_code(self.latent_dim, is_plain)
         self.check_scaling()
+        self.check_calibration()
         self.check_likelihood()
         for penalty in self.penalties:
             penalty.check_network(self.network)
@@ -104,6 +112,14 @@ class ModelConfig(Options):
             raise ValueError(
                 "cells may be missing in tables only, and with scaling standard, "
                 "where zero is the mean: fill them, or choose another variant"
+            )
+
+    def check_calibration(self) -> None:
+        """Raise ValueError if there can be no intervals of missing cells to calibrate."""
+        if self.calibration and not (self.missing and self.bottleneck.is_variational):
+            raise ValueError(
+                "calibration is of the intervals of missing cells, which models with missing cells "
+                "and a variational bottleneck have: set calibration to 0"
             )
 
     def check_likelihood(self) -> None:
@@ -144,6 +160,13 @@ class ModelConfig(Options):
     def column_slices(self) -> tuple[slice, ...]:
         """The features of each column of a table, as far as the likelihood knows."""
         return self.likelihood.list_slices(self.features)
+
+    @property
+    def word_slices(self) -> tuple[slice, ...]:
+        """The features of each column of words or flags, as far as the likelihood knows."""
+        kinds = self.likelihood.list_kinds(self.features)
+        pairs = zip(self.column_slices, kinds, strict=True)
+        return tuple(part for part, kind in pairs if kind in ("category", "boolean"))
 
     @property
     def has_prior(self) -> bool:

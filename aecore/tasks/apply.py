@@ -18,6 +18,7 @@ from aecore.analysis.chunks import (
     encode_in_chunks,
     reconstruct_in_chunks,
 )
+from aecore.analysis.imputation import count_filled_rows, impute_cells
 from aecore.data.raw import Array
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
@@ -27,7 +28,7 @@ from aecore.tasks.anomaly import (
     compute_scaled_residuals,
     count_known_to_all,
 )
-from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT, count_filled_rows, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT
 from aecore.tasks.odd_columns import ColumnFeatures
 
 Output = Literal["codes", "reconstructions", "scores", "filled"]

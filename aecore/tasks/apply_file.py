@@ -18,6 +18,7 @@ from aecore.data.batches import Batch, BatchedData, open_batches
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import Array
 from aecore.data.splits import Dataset
+from aecore.data.tables.filled_cells import FilledFeatures, make_probability_columns
 from aecore.data.tables.filling import make_written_frame
 from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.files import replace_file
@@ -141,14 +142,17 @@ class FileApplication:
     def tabulate(self, batch: Batch, arrays: dict[str, Array]) -> pd.DataFrame:
         """Returns the rows of a table that are written of a batch.
 
-        Codes and scores stand beside what was brought, filled cells in their places.
+        Codes and scores stand beside what was brought, filled cells in their places with the
+        probability of each filled word beside them.
         """
         import pandas as pd
 
         from aecore.data.tables.reading import fill_table
 
         if self.output == "filled" and batch.table is not None:
-            return fill_table(batch.table, self.schema, arrays["filled"])
+            filled = fill_table(batch.table, self.schema, arrays["filled"])
+            rows = FilledFeatures(batch.x.numpy(), arrays["filled"])
+            return self.add_columns(filled, make_probability_columns(self.schema, rows))
         columns = self.make_columns(batch.x, arrays)
         if self.output in ("filled", "reconstructions"):
             return pd.DataFrame(columns)
@@ -156,8 +160,12 @@ class FileApplication:
             brought = make_written_frame(batch.table)
         else:
             brought = pd.DataFrame(batch.labels, index=range(len(batch.x)))
+        return self.add_columns(brought, columns)
+
+    def add_columns(self, brought: pd.DataFrame, columns: dict[str, Array]) -> pd.DataFrame:
+        """Returns a table with columns more; one that was brought is never written over."""
         for name, values in columns.items():
-            while name in brought.columns:  # a column that was brought is never written over
+            while name in brought.columns:
                 name = f"{self.output}_{name}"
             brought[name] = values
         return brought

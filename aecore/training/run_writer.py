@@ -46,6 +46,10 @@ class RunWriter:
         if self.leads:
             self.run.write_state(**changes)
 
+    def write_start(self, device: str) -> None:
+        """Says in state.json that the run is on its device."""
+        self.write_state(state="running", device=device, error="", processes=0)
+
     def report_download(self, activity: str, share: float) -> None:
         """Shows watchers how far a download is."""
         if self.progress:

@@ -26,6 +26,7 @@ from aecore.runs.records import EpochRecord, MetricsRecord, Record
 from aecore.runs.run import Run
 from aecore.training.augmentation import build_augmentation
 from aecore.training.batches import arrange_batches
+from aecore.training.calibration import HeldOutCells
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
 from aecore.training.position import Position, restore_position
@@ -92,6 +93,8 @@ class Trainer:
         self.writer.write_state(note="")
         check_examples(dataset, data_config, self.config.model)
         data = prepare_training_data(dataset, data_config, self.device)
+        self.held_out = HeldOutCells(self.config, data)
+        data = self.held_out.hide(data)
         self.validation, self.sample, self.test = data.validation, data.sample, data.test
         self.model = build_initial_model(
             self.config.model, self.sample, self.device, self.training.seed
@@ -107,9 +110,8 @@ class Trainer:
         device = pick_device(self.training.device, self.ranks.local)
         prepare_device(device)
         self.ranks.join(device)
-        processes = f", {self.ranks.world} processes" if self.ranks.world > 1 else ""
-        name = describe_device(device) + processes
-        self.writer.write_state(state="running", device=name, error="", processes=0)
+        several = f", {self.ranks.world} processes" if self.ranks.world > 1 else ""
+        self.writer.write_start(describe_device(device) + several)
         return device
 
     # -- from the first epoch to the last
@@ -257,12 +259,13 @@ class Trainer:
         return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
 
     def test_metrics(self) -> dict[str, float]:
-        """Returns the metrics of the best weights on the test set."""
+        """Calibrates the best weights, and returns their metrics on the test set."""
         self.model.load_state_dict(
             read_tensors(self.run.path / WEIGHTS_FILE, self.model.state_dict())
         )
         self.model.eval()
         self.model.bottleneck.anneal(1.0)
+        self.held_out.calibrate(self.model, self.writer)
         return evaluate_model(self.model, self.test, seed=self.training.seed)
 
     # -- the position in the training
@@ -273,7 +276,6 @@ class Trainer:
 
     def restore(self) -> None:
         """Goes back to the end of the last whole epoch; CheckpointError for an unsound file."""
-        path = self.run.path / RESUME_FILE
-        position = restore_position(path, self.model, self.update.optimizer)
+        position = restore_position(self.run.path / RESUME_FILE, self.model, self.update.optimizer)
         self.epoch, self.best, self.since_best = position
         self.writer.write_state(epoch=self.epoch)

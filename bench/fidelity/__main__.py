@@ -52,7 +52,7 @@ def build_fidelity_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.fidelity", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", type=str.upper, choices=[*MODULES, []], metavar="E0..E13"
+        "names", nargs="*", type=str.upper, choices=[*MODULES, []], metavar="E0..E14"
     )
     parser.add_argument("--all", action="store_true", help="every experiment")
     parser.add_argument(

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.tasks.impute import impute_cells, plan_imputer
+from aecore.analysis.imputation import impute_cells
+from aecore.tasks.impute import plan_imputer
 from bench.fidelity.data_files import find_data_file
 from bench.fidelity.experiment import Check, Experiment, Lab, Result, TrainedRun, at_most
 

@@ -18,7 +18,6 @@ from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_impute.hidden_rows import (
     compute_column_deviations,
     fill_hidden_rows,
-    hide_whole_words,
 )
 from ui.apply_impute.holes import HOLE_KINDS, make_hole
 from ui.apply_impute.pictures import load_filled_pictures
@@ -81,6 +80,22 @@ def test_what_is_missing_in_ones_own_table_is_filled_and_all_else_kept(open_page
     }
 
 
+def test_a_mixed_table_is_judged_by_kind_and_its_words_come_with_probabilities(open_page, own_run):
+    one, run = own_run
+    app = open_page("apply_impute.py", run=run.id, inputs=one.token, column="city")
+    assert not app.exception and not app.error
+    assert app.get_by_key("errors").proto.spec and app.get_by_key("word_errors").proto.spec
+    counts, hidden, _, cells = (frame.value for frame in app.dataframe)
+    assert counts.index.name == "truth" and list(hidden.columns) == ["age", "city", "height"]
+    words = cells[cells.column == "city"]
+    assert len(words) and set(words.filled) <= {"Rome", "Oslo"}
+    assert words.probability.between(0.5, 1).all() and (words["from"] == "").all()
+    numbers = cells[cells.column == "age"]
+    low, filled, high = (numbers[name].astype(float) for name in ("from", "filled", "to"))
+    assert (low < high).all() and (low <= filled).mean() > 0.8 and (filled <= high).mean() > 0.8
+    assert any("Filled cells as CSV" in b.label for b in app.get("download_button"))
+
+
 def test_a_table_without_holes_says_so(open_page, trained, no_shipped):
     trained("iwae", "iris")
     assert "No cell of test set of iris is missing" in read_texts(open_page("apply_impute.py"))
@@ -128,9 +143,3 @@ def test_few_rows_and_nonsense_in_the_link_are_borne(open_page, no_shipped):
     list(fit(run))
     app = open_page("apply_impute.py", hidden="x", pick="-1", column="zebra", inputs=one.token)
     assert not app.exception and not app.error
-
-
-def test_a_hidden_word_is_hidden_in_all_of_its_columns():
-    hidden = torch.tensor([[True, False, True, False], [False, True, False, True]])
-    found = hide_whole_words(hidden, ("age", "city=Oslo", "city=Rome", "height"))
-    assert found.tolist() == [[True, False, False, False], [False, True, True, True]]

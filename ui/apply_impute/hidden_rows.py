@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from aecore.analysis.bounds import is_variational
-from aecore.data.splits import Dataset
-from aecore.runs.run import Run
-from aecore.tasks.impute import (
-    FILLING_DRAWS,
+from aecore.analysis.imputation import hide_cells, impute_cells
+from aecore.analysis.intervals import (
+    KINDS_WITH_INTERVALS,
     PredictionInterval,
-    hide_cells,
-    impute_by_baselines,
-    impute_cells,
+    is_calibrated,
     predict_interval,
 )
+from aecore.data.splits import Dataset
+from aecore.data.tables.columns import list_column_slices, list_heads, make_schema
+from aecore.model.parts.mixed_likelihood import Head
+from aecore.model.scaling import find_binary_columns
+from aecore.runs.run import Run
+from aecore.tasks.impute import FILLING_DRAWS, impute_by_baselines
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
@@ -34,6 +36,16 @@ class FilledRows(NamedTuple):
     hidden: Tensor  # (N, d) bool
     fillings: dict[str, Tensor]  # (N, d) by name; the run's id first, then baselines
     interval: PredictionInterval | None  # None where the model is not variational
+    is_calibrated: bool
+    heads: tuple[Head, ...]  # what each column is
+
+    @property
+    def judged(self) -> Tensor:
+        """Returns which hidden cells have intervals: numbers, counts and ranks, (N, d) bool."""
+        kinds = [
+            head.kind in KINDS_WITH_INTERVALS for head in self.heads for _ in range(head.features)
+        ]
+        return self.hidden & torch.tensor(kinds)
 
 
 def fill_hidden_rows(
@@ -61,27 +73,15 @@ def load_filled_rows(
 ) -> FilledRows:
     """Returns rows, which `digest` identifies, with cells hidden and filled."""
     model = get_model(_run)
-    hidden = hide_whole_words(hide_cells(_x, share, seed), _dataset.columns) & ~_x.isnan()
+    schema = _dataset.schema or make_schema(_dataset.columns)
+    hidden = hide_cells(_x, share, seed, list(list_column_slices(schema).values()))
     masked = _x.masked_fill(hidden, torch.nan)
     fillings = {_run.id: impute_cells(model, masked, FILLING_DRAWS)}
     fillings |= impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked)
     interval = predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None
-    return FilledRows(_x.clone(), hidden, fillings, interval)
-
-
-def hide_whole_words(hidden: Tensor, columns: Sequence[str]) -> Tensor:
-    """Returns hidden cells (N, d) in which one-hot columns of one word are hidden together.
-
-    These are `city=Rome`, `city=Oslo`, ...: one of them tells the others.
-    """
-    groups: dict[str, list[int]] = {}
-    for i, name in enumerate(columns):
-        if "=" in name:
-            groups.setdefault(name.split("=")[0], []).append(i)
-    hidden = hidden.clone()
-    for group in groups.values():
-        hidden[:, group] = hidden[:, group[:1]]
-    return hidden
+    heads = list_heads(schema, find_binary_columns(_dataset.train.x).tolist())
+    heads = heads or (Head(kind="number"),) * _x.shape[1]
+    return FilledRows(_x.clone(), hidden, fillings, interval, is_calibrated(model), heads)
 
 
 def compute_column_deviations(dataset: Dataset) -> Tensor:

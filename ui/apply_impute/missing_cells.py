@@ -7,18 +7,23 @@ import pandas as pd
 import streamlit as st
 from torch import Tensor
 
+from aecore.analysis.bounds import is_variational
+from aecore.analysis.imputation import impute_cells
+from aecore.analysis.intervals import PredictionInterval, predict_interval
 from aecore.data.splits import Dataset
 from aecore.data.tables.columns import make_schema
+from aecore.data.tables.filled_cells import FilledFeatures, list_filled_cells
 from aecore.data.tables.filling import fill_table
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from aecore.tasks.impute import FILLING_DRAWS, impute_cells
+from aecore.tasks.impute import FILLING_DRAWS, count_draws
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import encode_parquet, offer_csv, offer_download
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
 SHOWN_MISSING_ROWS = 50
+PROBABILITY = {"probability": st.column_config.NumberColumn(format="percent")}
 FILLED_STYLE = "background-color: rgba(204, 187, 68, 0.45); font-weight: 600"
 
 
@@ -41,9 +46,12 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
         "is as it was. Filled cells are marked."
     )
     show_marked_rows(frame, result)
+    cells = list_cells(run, dataset, inputs, x)
+    st.dataframe(cells, hide_index=True, column_config=PROBABILITY, alt="Filled cells")
     row = st.container(horizontal=True)
     stem = f"{run.id}-filled"
     offer_csv("Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary")
+    offer_csv("Filled cells as CSV", lambda: cells, f"{stem}-cells.csv", row)
     offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
 
 
@@ -53,6 +61,29 @@ def fill_inputs(inputs: Inputs, dataset: Dataset, x: Tensor) -> pd.DataFrame:
         return pd.DataFrame(x.numpy(), columns=list(dataset.columns))
     schema = dataset.schema or make_schema(dataset.columns)
     return fill_table(inputs.table, schema, x.numpy())
+
+
+def list_cells(run: Run, dataset: Dataset, inputs: Inputs, x: Tensor) -> pd.DataFrame:
+    """Returns each filled cell with its probability or its interval."""
+    schema = dataset.schema or make_schema(dataset.columns)
+    missing = inputs.x.isnan().any(1)
+    low, high = inputs.x.clone(), inputs.x.clone()
+    if is_variational(get_model(run)):
+        given = inputs.x[missing]
+        ends = load_intervals(str(run.path), run.version(), digest_examples(given), run, given)
+        low[missing], high[missing] = ends
+        rows = FilledFeatures(inputs.x.numpy(), x.numpy(), low.numpy(), high.numpy())
+    else:
+        rows = FilledFeatures(inputs.x.numpy(), x.numpy())
+    return list_filled_cells(schema, rows)
+
+
+@keep_in_memory("Finding the intervals ...")
+def load_intervals(
+    path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
+) -> PredictionInterval:
+    """Returns 90 % intervals of the missing cells of rows, which `digest` identifies."""
+    return predict_interval(get_model(_run), _x, draws=count_draws(2 * len(_x)))
 
 
 @keep_in_memory("Filling the table ...")

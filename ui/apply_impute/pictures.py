@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.bounds import is_variational
+from aecore.analysis.imputation import draw_imputations, impute_cells
 from aecore.analysis.pictures import (
     SheetBlock,
     choose_tile_width,
@@ -17,7 +18,6 @@ from aecore.analysis.pictures import (
 )
 from aecore.data.splits import Dataset, as_float
 from aecore.runs.run import Run
-from aecore.tasks.impute import draw_imputations, impute_cells
 from ui.apply_impute.holes import HoleChoice, choose_hole, make_hole
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import offer_download

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import streamlit as st
+from torch import Tensor
 
 from aecore.data.splits import Dataset
+from aecore.data.tables.cells import describe_cells
+from aecore.data.tables.columns import list_column_slices, make_schema
+from aecore.model.columns import ColumnOptions
 from aecore.runs.run import Run
-from aecore.tasks.impute import compute_imputation_rmse
+from aecore.tasks.impute import compute_filling_errors
 from ui.apply_impute.charts import draw_bars, draw_truth_against_filling
 from ui.apply_impute.hidden_rows import (
     INTERVAL_SHARE,
@@ -69,15 +75,20 @@ def show_filling_errors(run: Run, dataset: Dataset, filled: FilledRows) -> None:
     """Show the error of hidden cells for the run and each baseline."""
     deviations = compute_column_deviations(dataset)
     errors = {
-        name: compute_imputation_rmse(filling, filled.x, filled.hidden, deviations)
+        name: compute_filling_errors(filled.heads, filling, filled.x, filled.hidden, deviations)
         for name, filling in filled.fillings.items()
     }
     colours = {run.id: get_variant_colour(run.config().model.variant)}
-    st.plotly_chart(
-        draw_bars(errors, colours, "error of hidden cells, in deviations"),
-        key="errors",
-        alt=f"Error of hidden cells by {', '.join(errors)}",
-    )
+    numbers = {name: e.numbers for name, e in errors.items() if e.numbers is not None}
+    words = {name: e.words for name, e in errors.items() if e.words is not None}
+    charts = {
+        "errors": (numbers, "error of hidden numbers, in deviations"),
+        "word_errors": (words, "share of hidden words that are wrong"),
+    }
+    for key, (values, title) in charts.items():
+        if values:
+            alt = f"{title[0].upper()}{title[1:]}, by {', '.join(values)}"
+            st.plotly_chart(draw_bars(values, colours, title), key=key, alt=alt)
 
 
 def show_coverage(filled: FilledRows) -> None:
@@ -93,24 +104,35 @@ def show_coverage(filled: FilledRows) -> None:
         )
         return
     inside = (filled.x >= filled.interval.low) & (filled.x <= filled.interval.high)
-    share = inside[filled.hidden].float().mean().item()
+    if not filled.is_calibrated:
+        text += (
+            " The intervals are the model's own, not calibrated: train the imputer anew for "
+            "intervals that hold what they promise."
+        )
     st.caption(text)
+    if not filled.judged.any():
+        return
+    share = inside[filled.judged].float().mean().item()
     st.metric(
         f"Inside the {INTERVAL_SHARE:.0%} interval",
         f"{share:.0%}",
-        help=f"Share of hidden cells whose truth lies inside; {INTERVAL_SHARE:.0%} would be exact.",
+        help=f"Share of hidden numbers whose truth lies inside; {INTERVAL_SHARE:.0%} are promised.",
     )
 
 
 def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     """Show truth against filling of one column's hidden cells, with intervals."""
-    columns = [i for i in range(filled.x.shape[1]) if filled.hidden[:, i].any()]
-    names = [dataset.columns[i] for i in columns]
+    schema = dataset.schema or make_schema(dataset.columns)
+    slices = list_column_slices(schema)
+    names = [name for name, part in slices.items() if filled.hidden[:, part.start].any()]
     if st.session_state.get("column", names[0]) not in names:
         del st.session_state["column"]
     name = st.selectbox("Column", names, key="column", bind="query-params")
-    column = dataset.columns.index(name)
+    column = slices[name].start
     rows = filled.hidden[:, column]
+    if schema[name].kind == "category":
+        show_word_truth(schema[name], filled.x[rows], filled.fillings[run.id][rows], slices[name])
+        return
     ends = None
     if filled.interval is not None:
         low, high = filled.interval.low, filled.interval.high
@@ -125,22 +147,38 @@ def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     st.plotly_chart(figure, key="truth", alt=f"Truth against filling of hidden cells of {name}")
 
 
+def show_word_truth(options: ColumnOptions, x: Tensor, filling: Tensor, part: slice) -> None:
+    """Show how often each hidden word was filled with which."""
+    words = np.array(options.categories, object)
+    truth, found = (words[values[:, part].argmax(1).numpy()] for values in (x, filling))
+    counts = pd.crosstab(pd.Series(truth, name="truth"), pd.Series(found, name="filled with"))
+    st.dataframe(counts, alt="Hidden words by what they were filled with")
+
+
 def show_first_rows(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     """Show rows with hidden cells, filled: those cells marked, with the truth in brackets."""
     rows = filled.hidden.any(1).nonzero().flatten()[:SHOWN_HIDDEN_ROWS].tolist()
-    cells = [
-        [format_filled_cell(filled, run, row, column) for column in range(filled.x.shape[1])]
-        for row in rows
-    ]
-    frame = pd.DataFrame(cells, columns=list(dataset.columns), index=pd.Index(rows, name="row"))
+    schema = dataset.schema or make_schema(dataset.columns)
+    slices = list_column_slices(schema)
+    cells = [format_filled_row(schema, filled, run, row) for row in rows]
+    frame = pd.DataFrame(cells, columns=list(slices), index=pd.Index(rows, name="row"))
+    firsts = [part.start for part in slices.values()]
     marks = pd.DataFrame(
-        np.where(filled.hidden[rows].numpy(), FILLED_STYLE, ""), frame.index, frame.columns
+        np.where(filled.hidden[rows][:, firsts].numpy(), FILLED_STYLE, ""),
+        frame.index,
+        frame.columns,
     )
     st.markdown("**Hidden and filled again**, the truth in brackets")
     st.dataframe(frame.style.apply(lambda _: marks, axis=None), alt="Rows with filled cells marked")
 
 
-def format_filled_cell(filled: FilledRows, run: Run, row: int, column: int) -> str:
-    """Returns the value of a cell, with the truth in brackets where it was hidden."""
-    text = f"{filled.fillings[run.id][row, column]:.4g}"
-    return f"{text} ({filled.x[row, column]:.4g})" if filled.hidden[row, column] else text
+def format_filled_row(
+    schema: Mapping[str, ColumnOptions], filled: FilledRows, run: Run, row: int
+) -> list[str]:
+    """Returns the cells of a row in words, with the truth in brackets where one was hidden."""
+    found = describe_cells(schema, filled.fillings[run.id][row].numpy())
+    truth = describe_cells(schema, filled.x[row].numpy())
+    return [
+        f"{found[name]} ({truth[name]})" if filled.hidden[row, part.start] else found[name]
+        for name, part in list_column_slices(schema).items()
+    ]

@@ -40,9 +40,9 @@ class LikelihoodBase(Options):
         """Return the features of each column of a table: one, where no more is known."""
         return tuple(slice(i, i + 1) for i in range(features))
 
-    def list_words(self, features: int) -> tuple[slice, ...]:
-        """Return the features of each column of words or flags, as far as they are known."""
-        return ()
+    def list_kinds(self, features: int) -> tuple[str, ...]:
+        """Return the kind of each column: numbers, where no more is known."""
+        return ("number",) * len(self.list_slices(features))
 
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are not scaled, whatever the others are."""

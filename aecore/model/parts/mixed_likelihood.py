@@ -78,10 +78,9 @@ class Mixed(LikelihoodBase):
             start += head.features
         return tuple(slices)
 
-    def list_words(self, features: int) -> tuple[slice, ...]:
-        """Return the features of each column of words or flags."""
-        pairs = zip(self.list_heads(features), self.list_slices(features), strict=True)
-        return tuple(part for head, part in pairs if head.kind in ("category", "boolean"))
+    def list_kinds(self, features: int) -> tuple[str, ...]:
+        """Return the kind of each column."""
+        return tuple(head.kind for head in self.list_heads(features))
 
     def find_unscaled(self, features: int) -> list[int]:
         """Return the features that are ones and zeros, which are not scaled."""
