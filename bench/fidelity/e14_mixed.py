@@ -216,20 +216,32 @@ def fill_by_chained_regressions(masked: MixedTable) -> FilledTable:
 
 def fill_by_forest(masked: MixedTable) -> FilledTable:
     """Fill by miceforest: the mean of its tables for numbers, their commonest word for words."""
+    try:
+        kernel = run_forest(masked, "normal")
+    except ValueError:  # it looks for neighbours of logits, which are infinite where it is certain
+        kernel = run_forest(masked, "fast")
+    tables = [kernel.complete_data(dataset=i) for i in range(PASSES)]
+    result = {}
+    for name in masked.frame:
+        cells = pd.concat([table[name].astype(object) for table in tables], axis=1)
+        is_word = name in masked.words
+        result[name] = cells.mode(axis=1)[0] if is_word else cells.astype(float).mean(axis=1)
+    return FilledTable(pd.DataFrame(result))
+
+
+def run_forest(masked: MixedTable, words_strategy: str) -> Any:
+    """Returns miceforest's kernel, with this way of drawing words from its probabilities."""
     import miceforest
 
     frame = masked.frame.copy()
     for name in masked.words:
         frame[name] = frame[name].astype("category")
-    kernel = miceforest.ImputationKernel(frame, num_datasets=PASSES, random_state=0)
+    strategy = {name: words_strategy if name in masked.words else "normal" for name in frame}
+    kernel = miceforest.ImputationKernel(
+        frame, num_datasets=PASSES, mean_match_strategy=strategy, random_state=0
+    )
     kernel.mice(PASSES, num_threads=1)
-    tables = [kernel.complete_data(dataset=i) for i in range(PASSES)]
-    result = {}
-    for name in frame:
-        cells = pd.concat([table[name].astype(object) for table in tables], axis=1)
-        is_word = name in masked.words
-        result[name] = cells.mode(axis=1)[0] if is_word else cells.astype(float).mean(axis=1)
-    return FilledTable(pd.DataFrame(result))
+    return kernel
 
 
 # -- the figures

@@ -11,9 +11,10 @@ from aecore.analysis.bounds import is_variational
 from aecore.analysis.imputation import impute_cells
 from aecore.analysis.intervals import PredictionInterval, predict_interval
 from aecore.data.splits import Dataset
-from aecore.data.tables.columns import make_schema
+from aecore.data.tables.cells import has_described_cells
+from aecore.data.tables.columns import list_column_slices, make_schema
 from aecore.data.tables.filled_cells import FilledFeatures, list_filled_cells
-from aecore.data.tables.filling import fill_table
+from aecore.data.tables.filling import decode_features, fill_table
 from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.impute import FILLING_DRAWS, count_draws
@@ -36,14 +37,12 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
             "page **Data**, choose it as *Inputs*, and take it away filled."
         )
         return
-    frame = inputs.frame
-    if frame is None:
-        frame = pd.DataFrame(inputs.x.numpy(), columns=list(dataset.columns))
+    frame = make_rows_frame(dataset, inputs.x) if inputs.frame is None else inputs.frame
     x = load_imputed_rows(str(run.path), run.version(), digest_examples(inputs.x), run, inputs.x)
     result = fill_inputs(inputs, dataset, x)
     st.caption(
-        f"{int(frame.isna().sum().sum() - result.isna().sum().sum()):,} cells are filled; all else "
-        "is as it was. Filled cells are marked."
+        f"{int(frame.isna().sum().sum() - result.isna().sum().sum()):,} cells of "
+        f"{escape_name(inputs.name)} are filled; all else is as it was. Filled cells are marked."
     )
     show_marked_rows(frame, result)
     cells = list_cells(run, dataset, inputs, x)
@@ -58,9 +57,22 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
 def fill_inputs(inputs: Inputs, dataset: Dataset, x: Tensor) -> pd.DataFrame:
     """Returns a table as it was brought, or rows of numbers, with missing cells taken from x."""
     if inputs.table is None:
-        return pd.DataFrame(x.numpy(), columns=list(dataset.columns))
+        return make_rows_frame(dataset, x)
     schema = dataset.schema or make_schema(dataset.columns)
     return fill_table(inputs.table, schema, x.numpy())
+
+
+def make_rows_frame(dataset: Dataset, x: Tensor) -> pd.DataFrame:
+    """Returns rows (N, features) as a table: words as words, missing cells as missing."""
+    if not has_described_cells(dataset.schema):
+        return pd.DataFrame(x.numpy(), columns=list(dataset.columns))
+    columns = {}
+    for name, part in list_column_slices(dataset.schema).items():
+        features = x[:, part].numpy()
+        cells = decode_features(dataset.schema[name], features)
+        column = pd.Series(features[:, 0] if cells is None else cells)
+        columns[name] = column.mask(np.isnan(features).all(1))
+    return pd.DataFrame(columns)
 
 
 def list_cells(run: Run, dataset: Dataset, inputs: Inputs, x: Tensor) -> pd.DataFrame:

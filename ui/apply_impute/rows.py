@@ -24,7 +24,7 @@ from ui.apply_impute.hidden_rows import (
 )
 from ui.apply_impute.missing_cells import FILLED_STYLE, show_missing_cells
 from ui.kit.figures import get_variant_colour
-from ui.kit.inputs import Inputs
+from ui.kit.inputs import Inputs, widen_to_own_set
 
 SHOWN_HIDDEN_ROWS = 10
 
@@ -40,7 +40,7 @@ def show_row_imputation(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     with right:
         show_column_truth(dataset, filled, run)
     show_first_rows(dataset, filled, run)
-    show_missing_cells(run, dataset, inputs)
+    show_missing_cells(run, dataset, widen_to_own_set(run, dataset, inputs))
 
 
 def choose_hidden_cells() -> tuple[float, int]:

@@ -114,6 +114,20 @@ def choose_inputs(
     return inputs
 
 
+def widen_to_own_set(run: Run, dataset: Dataset, inputs: Inputs) -> Inputs:
+    """Returns all rows of the visitor's own set where inputs are the test set of a run on it."""
+    sets = map_own_sets()
+    token = find_own_token(run, sets)
+    if not token or inputs.brought or st.session_state.get("inputs", TEST_SPLIT) != TEST_SPLIT:
+        return inputs
+    try:
+        upload = sets[token]
+        return load_fitted_inputs(run, dataset, upload.config(), upload.name)
+    except AecoreError as error:
+        show_error(error)
+        return inputs
+
+
 def find_own_token(run: Run, sets: Mapping[str, UploadedData]) -> str:
     """Returns the visitor's set that the run was made of; empty where it was made of another."""
     data = run.config().data
