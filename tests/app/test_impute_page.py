@@ -86,6 +86,8 @@ def test_a_mixed_table_is_judged_by_kind_and_its_words_come_with_probabilities(o
     assert not app.exception and not app.error
     assert app.get_by_key("errors").proto.spec and app.get_by_key("word_errors").proto.spec
     counts, hidden, _, cells = (frame.value for frame in app.dataframe)
+    by_itself = open_page("apply_impute.py", run=run.id)  # not only the rows of the test set
+    assert "cells of people.csv are filled" in read_texts(by_itself)
     assert counts.index.name == "truth" and list(hidden.columns) == ["age", "city", "height"]
     words = cells[cells.column == "city"]
     assert len(words) and set(words.filled) <= {"Rome", "Oslo"}
