@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 SAMPLE_LETTERS = 4_000_000
 SAMPLE_LINES = 500
-MIN_DECIMAL_ROWS = 20  # that show that a column is of numbers
-DECIMAL = re.compile(r"[+-]?\d+\.\d+")
 CSV_BLOCK_BYTES = 1 << 22
 BATCH_CELLS = 500_000
 
@@ -44,7 +41,6 @@ class Layout(NamedTuple):
     dialect: Dialect
     header: Header
     skipped: list[str]  # lines up to the first row
-    decimals: tuple[int, ...]  # columns whose first cells are all numbers with a decimal point
 
 
 def read_text_table(source: TableSource) -> tuple[pa.Table, str, list[str]]:
@@ -56,21 +52,17 @@ def read_text_table(source: TableSource) -> tuple[pa.Table, str, list[str]]:
     layout = find_layout(source, facts)
     names = layout.header.names
     check_table_size(facts.lines, len(names), source.name)
-    separator = layout.dialect.separator
-    is_sure = separator != ";" and (not facts.commas or (separator == "," and not facts.quotes))
     table, notes = None, [*facts.notes, *layout.header.notes]
-    if not is_sure:
-        layout = layout._replace(decimals=())
     if not (layout.dialect.in_runs or facts.has_spaced_quotes or facts.quotes % 2):
         table = _read_regular_rows(source, facts, layout)
-        if table is None and layout.decimals:
-            table = _read_regular_rows(source, facts, layout._replace(decimals=()))
     if table is None:
         table, row_notes = _read_any_rows(source, facts, layout)
         notes += row_notes
     elif facts.has_blanks:
         table = _strip_blanks(table)
     table, end_notes = _drop_empty_end(table.rename_columns(names), source.name)
+    separator = layout.dialect.separator
+    is_sure = separator != ";" and (not facts.commas or (separator == "," and not facts.quotes))
     texts = [chunk for column in table.columns for chunk in column.chunks if not is_sure]
     decimal, decimal_notes = infer_decimal(texts, separator, source.name)
     return table, decimal, notes + end_notes + decimal_notes
@@ -97,16 +89,7 @@ def find_layout(source: TableSource, facts: TextFacts) -> Layout:
         )
     header = find_header([row.cells for row in rows], source.name)
     end = start + (rows[header.start - 1].line if header.start else 0)
-    decimals = find_decimal_columns([row.cells for row in rows[header.start :]])
-    return Layout(dialect, header, lines[:end], decimals)
-
-
-def find_decimal_columns(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
-    """Return the columns whose cells are all numbers with a decimal point, of enough rows."""
-    if len(rows) < MIN_DECIMAL_ROWS or len({len(row) for row in rows}) > 1:
-        return ()
-    columns = enumerate(zip(*rows, strict=True))
-    return tuple(i for i, cells in columns if all(map(DECIMAL.fullmatch, cells)))
+    return Layout(dialect, header, lines[:end])
 
 
 def open_text(source: TableSource, facts: TextFacts) -> io.TextIOWrapper:
@@ -116,18 +99,11 @@ def open_text(source: TableSource, facts: TextFacts) -> io.TextIOWrapper:
 
 
 def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) -> pa.Table | None:
-    """Return the rows as columns, quickly; None where rows are not alike.
-
-    They are texts, or numbers where `layout.decimals` says so: these need no look at the texts.
-    None also where such a column holds anything but finite numbers.
-    """
+    """Return the rows as columns of texts, quickly; None where rows are not alike."""
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import csv
 
     names = [str(i) for i in range(len(layout.header.names))]
-    types = dict.fromkeys(names, pa.string())
-    types |= {names[i]: pa.float64() for i in layout.decimals}
     try:
         with open_as_utf8(source, facts.encoding) as stream:
             _skip_bytes(stream, len("".join(layout.skipped).encode()))
@@ -139,13 +115,14 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
                     escape_char="\\" if layout.dialect.has_escapes else False,
                     newlines_in_values=facts.quotes > 0,
                 ),
-                csv.ConvertOptions(check_utf8=False, column_types=types, null_values=[]),
+                csv.ConvertOptions(
+                    check_utf8=False, column_types=dict.fromkeys(names, pa.string())
+                ),
             )
     except pa.ArrowInvalid:
         return None
     pa.default_memory_pool().release_unused()  # what the reader of blocks needed
-    numbers = (table[i] for i in layout.decimals)
-    return table if all(pc.all(pc.is_finite(column)).as_py() for column in numbers) else None
+    return table
 
 
 def _skip_bytes(stream: IO[bytes], count: int) -> None:
@@ -183,19 +160,17 @@ def _make_batches(rows: Iterator[list[str]], length: int) -> Iterator[list[tuple
 
 def _strip_blanks(table: pa.Table) -> pa.Table:
     """Return the table without the blanks around its cells."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     for i, column in enumerate(table.columns):
-        if pa.types.is_string(column.type):
-            table = table.set_column(i, table.field(i), pc.utf8_trim_whitespace(column))
+        table = table.set_column(i, table.field(i), pc.utf8_trim_whitespace(column))
     return table
 
 
 def _drop_empty_end(table: pa.Table, file_name: str) -> tuple[pa.Table, list[str]]:
     """Return the table without rows of empty cells at its end, and a note if there were any."""
     length = len(table)
-    if not length or set(table.slice(length - 1).to_pylist()[0].values()) - {"", None}:
+    if not length or any(table.slice(length - 1).to_pylist()[0].values()):
         return table, []
     kept = max(map(_find_end, table.columns))
     rows = format_count(length - kept, "empty row")
