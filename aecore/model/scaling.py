@@ -176,7 +176,8 @@ def has_missing_cells(x: Tensor) -> bool:
 
 def measure_missing_share(x: Tensor) -> float:
     """Return the share of the cells of x (N, ...) that is NaN."""
-    return sum(int(part.isnan().sum()) for part in _split_parts(x)) / max(1, x.numel())
+    count = sum(int(part.isnan().count_nonzero()) for part in _split_parts(x))
+    return count / max(1, x.numel())
 
 
 def find_value_pair(

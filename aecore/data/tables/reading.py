@@ -94,6 +94,8 @@ def understand_table(
     raw: RawTable, config: DataConfig, file_name: str, is_further: bool = False
 ) -> Table:
     """Return a raw table as columns; takes its frame apart, so that no cell is kept twice."""
+    import pyarrow as pa
+
     chosen = dict(config.columns)
     if config.label:
         chosen[config.label] = chosen.get(config.label) or ColumnOptions(kind="target")
@@ -101,25 +103,50 @@ def understand_table(
     words: dict[str, PlainCells] = {}
     try:
         for name, cells in split_columns(raw.frame, keep_whole=set(chosen)):
-            options = chosen.get(name)
-            if options is None and config.inference == "earlier":
-                options = infer_earlier_options(name, cells, config.unusable == "leave_out")
-            if options is None:
-                columns[name] = infer_column(name, cells, raw.decimal)
-            else:
-                columns[name] = read_column(name, cells, options, raw.decimal)
+            columns[name] = understand_column(name, cells, chosen.get(name), config, raw.decimal)
             if columns[name] is None:
                 words[name] = cells
+            del cells  # before the next column is read, which can take their memory
         marks = collect_missing_marks(columns.values())
         for name, cells in words.items():
             columns[name] = infer_words(name, cells, marks)
     except DataError as error:
         raise DataError(f"{file_name}: {error}") from error
+    pa.default_memory_pool().release_unused()  # the memory of the texts
     known = {name: column for name, column in columns.items() if column is not None}
     check_width(len(next(iter(known.values())).values) if known else 0, len(known), file_name)
     if not is_further:
         check_column_names(set(chosen) - set(known), known, file_name)
     return finish_table(known, raw.notes, config)
+
+
+def understand_column(
+    name: str,
+    cells: PlainCells,
+    options: ColumnOptions | None,
+    config: DataConfig,
+    decimal: str,
+) -> ReadColumn | None:
+    """Return a column as chosen or inferred; None for words, which `infer_words` decides on."""
+    if options is None and config.inference == "earlier":
+        options = infer_earlier_options(name, cells, config.unusable == "leave_out")
+    if options is None:
+        column = infer_column(name, cells, decimal)
+    else:
+        column = read_column(name, cells, options, decimal)
+    return None if column is None else gather_cells(column)
+
+
+def gather_cells(column: ReadColumn) -> ReadColumn:
+    """Return a column with its cells in one piece.
+
+    In many they lie between the texts that they were read from, whose memory stays taken then.
+    """
+    if column.values.num_chunks < 2:
+        return column
+    import pyarrow as pa
+
+    return column._replace(values=pa.chunked_array([column.values.combine_chunks()]))
 
 
 def collect_missing_marks(columns: Iterable[ReadColumn | None]) -> frozenset[str]:

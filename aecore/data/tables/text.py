@@ -71,9 +71,8 @@ def read_text_table(source: TableSource) -> tuple[pa.Table, str, list[str]]:
 def find_layout(source: TableSource, facts: TextFacts) -> Layout:
     """Decide by its first lines how a text file is laid out. Raises DataError."""
     with open_text(source, facts) as text:
-        lines = list(io.StringIO(text.read(SAMPLE_LETTERS), newline=""))
-        is_cut = len(lines) > SAMPLE_LINES or bool(text.read(1))
-    lines = lines[:SAMPLE_LINES]
+        lines = _read_first_lines(text)
+        is_cut = bool(text.read(1))
     if is_cut and len(lines) == 1:
         raise DataError(
             f"The first line of {source.name} has more than {SAMPLE_LETTERS:,} letters. "
@@ -90,6 +89,16 @@ def find_layout(source: TableSource, facts: TextFacts) -> Layout:
     header = find_header([row.cells for row in rows], source.name)
     end = start + (rows[header.start - 1].line if header.start else 0)
     return Layout(dialect, header, lines[:end])
+
+
+def _read_first_lines(text: io.TextIOBase) -> list[str]:
+    """Return the first lines, the last one torn where they have too many letters."""
+    lines: list[str] = []
+    room = SAMPLE_LETTERS
+    while room and len(lines) < SAMPLE_LINES and (line := text.readline(room)):
+        lines.append(line)
+        room -= len(line)
+    return lines
 
 
 def open_text(source: TableSource, facts: TextFacts) -> io.TextIOWrapper:
@@ -109,7 +118,8 @@ def _read_regular_rows(source: TableSource, facts: TextFacts, layout: Layout) ->
             _skip_bytes(stream, len("".join(layout.skipped).encode()))
             table = csv.read_csv(
                 stream,
-                csv.ReadOptions(column_names=names, block_size=CSV_BLOCK_BYTES),
+                # memory taken by other threads would not be given back by this one
+                csv.ReadOptions(column_names=names, block_size=CSV_BLOCK_BYTES, use_threads=False),
                 csv.ParseOptions(
                     delimiter=layout.dialect.mark,
                     escape_char="\\" if layout.dialect.has_escapes else False,
