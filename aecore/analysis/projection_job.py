@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -19,11 +20,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from aecore.errors import AecoreError, CheckpointError, DataError, RunError
 from aecore.files import make_plain_folder
 from aecore.limits import read_limit
+from aecore.progress import describe_progress, listen_to_progress
 from aecore.runs.child import end_with_starter, limit_processor_minutes, yield_processor
 from aecore.runs.process import (
     LockFile,
@@ -126,11 +128,6 @@ class ProjectionJob:
         """Returns True while the process lives."""
         return LockFile(self.lock).is_held()
 
-    def seconds(self) -> float:
-        """Returns the seconds since it was started; 0 if it was not."""
-        started = LockFile(self.lock).modified()
-        return max(0.0, time.time() - started) if started else 0.0
-
     def read(self) -> np.ndarray | None:
         """Reads the positions (count, dims) float32; None while there is no sound file."""
         import torch
@@ -207,17 +204,42 @@ def run_projection(job: ProjectionJob, out: Path) -> None:
             f"The data is {dataset.name} now, not {job.data_name}. Open the page again."
         )
     x = getattr(dataset, job.split).x[: job.count]
-    print_step("Encoding")
-    z = encode_in_chunks(Autoencoder.load(job.run.path), x)
-    print_step("Placing the points")
-    positions = project_codes(z, job.method, job.dims, job.seed)
+    with print_shares("Encoding"):
+        z = encode_in_chunks(Autoencoder.load(job.run.path), x)
+    with print_shares("Placing the points"):
+        positions = project_codes(z, job.method, job.dims, job.seed)
     write_tensors(out, {"positions": torch.from_numpy(positions)}, {"method": job.method})
 
 
-def print_step(step: str) -> None:
-    """Prints what is done now, for the page."""
-    sys.stdout.write(f"{STEP_PREFIX}{step}\n")
-    sys.stdout.flush()
+def print_step(step: str, stream: TextIO | None = None) -> None:
+    """Prints what is done now, for the page, to standard output or another stream."""
+    stream = stream or sys.stdout
+    stream.write(f"{STEP_PREFIX}{step}\n")
+    stream.flush()
+
+
+@contextmanager
+def print_shares(step: str) -> Iterator[None]:
+    """Prints a step, and again with each per cent of it that is done."""
+    print_step(step)
+    stream = sys.stdout  # of this process: a library's output is read from another meanwhile
+    began, printed = time.monotonic(), 0
+
+    def print_share(share: float) -> None:
+        nonlocal printed
+        if int(100 * share) > printed:
+            printed = int(100 * share)
+            text = describe_progress(share, time.monotonic() - began)
+            print_step(f"{step}: {text}", stream)
+
+    with listen_to_progress(print_share):
+        yield
+
+
+def find_share(step: str) -> float | None:
+    """Returns the share in a step as it was printed; None where it has none."""
+    match = re.search(r": (\d{1,3}) %", step)
+    return min(1.0, int(match[1]) / 100) if match else None
 
 
 def parse_arguments() -> argparse.Namespace:

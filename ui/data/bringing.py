@@ -92,7 +92,7 @@ def show_from_hub() -> None:
             job,
             lambda token: fetch_new_set(repo.strip(), split.strip() or "train", token, visitor),
         )
-    outcome = poll_job(job, f"Fetching {escape_name(repo)}", st.status, FETCH_POLL_SECONDS)
+    outcome = poll_job(job, f"Fetching {escape_name(repo)} ...", FETCH_POLL_SECONDS)
     if outcome.state in ("done", "failed"):
         forget_jobs([job])
     if outcome.state == "done":

@@ -23,6 +23,7 @@ from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
+from ui.train.knobs import show_knobs
 from ui.train.run_buttons import show_run_buttons
 
 RUN_POLL_SECONDS = 1.0
@@ -70,6 +71,7 @@ def show_live_run(run: Run) -> None:
     st.fragment(
         lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
     )()
+    show_knobs(run, config)
     show_run_details(run, config)
 
 
@@ -132,7 +134,7 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
     """Show the loss by epoch; before the first epoch, how far pretraining is."""
     records = run.epochs()
     if records:
-        spec = draw_live_curve(records, config.model.variant, state.epochs)
+        spec = draw_live_curve(records, config.model.variant, state.epochs, run.knob_moves())
         st.echarts_chart(
             spec, key="curve", height=320, alt="Loss by epoch, training and validation"
         )
