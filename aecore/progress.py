@@ -13,7 +13,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 ShareListener = Callable[[float], object]  # is told the share that is done, 0 to 1
-LEAST_SHARE = 0.02  # of the whole, before which an estimate is a guess
+LEAST_SHARE = 0.02  # of a computation, before which its pace is a guess
 
 _listener: ContextVar[ShareListener | None] = ContextVar("progress_listener", default=None)
 
@@ -26,6 +26,11 @@ def listen_to_progress(listener: ShareListener | None) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+def get_progress_listener() -> ShareListener | None:
+    """Returns who listens, for work that goes on in other threads."""
+    return _listener.get()
 
 
 def is_progress_wanted() -> bool:
@@ -64,9 +69,9 @@ def _make_part_listener(listener: ShareListener, i: int, total: int) -> ShareLis
 def estimate_seconds_left(done: float, total: float, elapsed: float) -> float | None:
     """Returns the seconds that the rest takes at the pace so far.
 
-    `done` of `total` took `elapsed` seconds. None where too little is done to tell.
+    `done` of `total` took `elapsed` seconds. None where nothing is done yet.
     """
-    if total <= 0 or done < LEAST_SHARE * total or elapsed <= 0:
+    if done <= 0 or elapsed <= 0:
         return None
     return max(0.0, total - done) * elapsed / done
 
@@ -84,6 +89,6 @@ def format_duration(seconds: float) -> str:
 
 def describe_progress(share: float, elapsed: float) -> str:
     """Returns `35 %, about 12 s left`, without the second half where that cannot be told yet."""
-    left = estimate_seconds_left(share, 1.0, elapsed)
+    left = estimate_seconds_left(share, 1.0, elapsed) if LEAST_SHARE <= share < 1 else None
     text = f"{min(share, 1.0):.0%}".replace("%", " %")
-    return text if left is None or share >= 1 else f"{text}, about {format_duration(left)} left"
+    return text if left is None else f"{text}, about {format_duration(left)} left"

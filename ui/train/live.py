@@ -25,6 +25,7 @@ from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
 from ui.train.knobs import show_knobs
 from ui.train.run_buttons import show_run_buttons
+from ui.train.run_progress import describe_run_progress
 
 RUN_POLL_SECONDS = 1.0
 METRIC_WIDTH = 150  # pixels
@@ -117,13 +118,8 @@ def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
 def show_progress(run: Run, state: State) -> None:
     """Show the state, the device, how far the run is, and its last error."""
     done = (state.epoch + state.progress) / max(1, state.epochs)
-    texts = {
-        "queued": "waiting for its turn",
-        "running": f"epoch {min(state.epoch + 1, state.epochs)} of {state.epochs}",
-    }
     st.markdown(f"{format_state_badge(run)} {escape_name(state.device)}{describe_place(run)}")
-    text = texts.get(state.state, f"{state.epoch} of {state.epochs} epochs")
-    st.progress(min(1.0, done), text=text)
+    st.progress(min(1.0, done), text=describe_run_progress(run, state))
     if state.note and state.state in LIVE_STATES:
         show_note(state.note, "pending")
     if state.error:
