@@ -11,7 +11,7 @@ from helpers import model, tiny, wait_for
 
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_tsne
-from aecore.analysis.projection_job import find_share, print_shares
+from aecore.analysis.printed_progress import find_share, print_shares
 from aecore.backends.waiting import count_runs_ahead, lock_file
 from aecore.progress import (
     describe_progress,

@@ -12,13 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aecore.analysis.projection_job import (
-    ERROR_PREFIX,
-    STEP_PREFIX,
-    find_share,
-    print_shares,
-    work_in_turn,
-)
+from aecore.analysis.printed_progress import STEP_PREFIX, find_share, print_shares
+from aecore.analysis.projection_job import ERROR_PREFIX, work_in_turn
 from aecore.errors import RunError
 from aecore.progress import report_share
 from aecore.runs.drafts import MAPS_DRAFT, open_draft_folder

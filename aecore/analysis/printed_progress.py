@@ -1,13 +1,60 @@
-"""The progress of libraries that only print it: read from their output, which is then dropped."""
+"""Progress as lines of text: how a process tells its page, and how libraries tell their users.
+
+Only the standard library is imported: a process that waits for its turn stays small.
+"""
 
 from __future__ import annotations
 
 import io
 import re
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import TextIO
 
-from aecore.progress import is_progress_wanted, report_share
+from aecore.progress import (
+    describe_progress,
+    is_progress_wanted,
+    listen_to_progress,
+    report_share,
+)
+
+STEP_PREFIX = "> "  # of a line that says what a process does now
+
+
+def print_step(step: str, stream: TextIO | None = None) -> None:
+    """Prints what is done now, for the page, to standard output or another stream."""
+    stream = stream or sys.stdout
+    stream.write(f"{STEP_PREFIX}{step}\n")
+    stream.flush()
+
+
+@contextmanager
+def print_shares(step: str) -> Iterator[None]:
+    """Prints a step, and again with each per cent of it that is done."""
+    print_step(step)
+    stream = sys.stdout  # of this process: a library's output is read from another meanwhile
+    began, printed = time.monotonic(), 0
+
+    def print_share(share: float) -> None:
+        nonlocal printed
+        if int(100 * share) > printed:
+            printed = int(100 * share)
+            text = describe_progress(share, time.monotonic() - began)
+            print_step(f"{step}: {text}", stream)
+
+    with listen_to_progress(print_share):
+        yield
+
+
+def find_share(step: str) -> float | None:
+    """Returns the share in a step as it was printed; None where it has none."""
+    match = re.search(r": (\d{1,3}) %", step)
+    return min(1.0, int(match[1]) / 100) if match else None
+
+
+# -- what libraries print
 
 
 class ProgressReader(io.TextIOBase):

@@ -11,21 +11,19 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import re
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from aecore.analysis.printed_progress import STEP_PREFIX, print_shares, print_step
 from aecore.errors import AecoreError, CheckpointError, DataError, RunError
 from aecore.files import make_plain_folder
 from aecore.limits import read_limit
-from aecore.progress import describe_progress, listen_to_progress
 from aecore.runs.child import end_with_starter, limit_processor_minutes, yield_processor
 from aecore.runs.process import (
     LockFile,
@@ -43,8 +41,7 @@ if TYPE_CHECKING:
     from aecore.runs.run import Run
 
 PROJECTION_LIMITS = {"tsne": 10_000, "umap": 60_000}  # points; beyond it t-SNE takes many minutes
-# what the process says begins with these; the rest is libraries talking
-STEP_PREFIX, ERROR_PREFIX = "> ", "error: "
+ERROR_PREFIX = "error: "  # of what the process says; beside it and its steps, libraries talk
 
 
 @dataclass(frozen=True)
@@ -209,37 +206,6 @@ def run_projection(job: ProjectionJob, out: Path) -> None:
     with print_shares("Placing the points"):
         positions = project_codes(z, job.method, job.dims, job.seed)
     write_tensors(out, {"positions": torch.from_numpy(positions)}, {"method": job.method})
-
-
-def print_step(step: str, stream: TextIO | None = None) -> None:
-    """Prints what is done now, for the page, to standard output or another stream."""
-    stream = stream or sys.stdout
-    stream.write(f"{STEP_PREFIX}{step}\n")
-    stream.flush()
-
-
-@contextmanager
-def print_shares(step: str) -> Iterator[None]:
-    """Prints a step, and again with each per cent of it that is done."""
-    print_step(step)
-    stream = sys.stdout  # of this process: a library's output is read from another meanwhile
-    began, printed = time.monotonic(), 0
-
-    def print_share(share: float) -> None:
-        nonlocal printed
-        if int(100 * share) > printed:
-            printed = int(100 * share)
-            text = describe_progress(share, time.monotonic() - began)
-            print_step(f"{step}: {text}", stream)
-
-    with listen_to_progress(print_share):
-        yield
-
-
-def find_share(step: str) -> float | None:
-    """Returns the share in a step as it was printed; None where it has none."""
-    match = re.search(r": (\d{1,3}) %", step)
-    return min(1.0, int(match[1]) / 100) if match else None
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -14,7 +14,7 @@ from typing import Any
 from aecore.errors import ConfigError, RunError
 from aecore.files import KNOBS_FILE, REMOTE_FILE, read_plain_text, write_text_file
 from aecore.model.config import RunConfig
-from aecore.model.knobs import turn_knobs
+from aecore.model.knobs import list_knobs, turn_knobs
 from aecore.runs.records import KnobRecord
 from aecore.runs.run import LIVE_STATES, Run
 
@@ -51,18 +51,22 @@ def read_wanted_knobs(run: Run, config: RunConfig) -> tuple[dict[str, float], st
 
 def apply_moves(config: RunConfig, moves: Iterable[KnobRecord]) -> RunConfig:
     """Returns a config with the knobs as these moves left them; what does not fit is left out."""
+    values: dict[str, float] = {}
     for move in moves:
-        sound, _ = choose_sound_knobs(config, move.knobs)
-        config = turn_knobs(config, sound)
-    return config
+        values |= move.knobs
+    sound, _ = choose_sound_knobs(config, values)
+    return turn_knobs(config, sound)
 
 
 def choose_sound_knobs(
     config: RunConfig, values: Mapping[str, Any]
 ) -> tuple[dict[str, float], str]:
     """Returns the values that fit a run, and a sentence on the first of the others."""
-    sound, note = {}, ""
+    sound, note, known = {}, "", list_knobs(config)
     for path, value in values.items():
+        if path not in known:  # a stranger's file may have very many
+            note = note or f"Ignored: {path[:80]} is no knob of this run."
+            continue
         try:
             turn_knobs(config, {path: value})
             sound[path] = value

@@ -57,8 +57,11 @@ class LiveKnobs:
 
     def repeat(self, epoch: int, step: int) -> None:
         """Makes the recorded moves up to a step; not what does not fit the run."""
+        due = []
         while self.recorded and (self.recorded[0].epoch, self.recorded[0].step) <= (epoch, step):
-            self.config = apply_moves(self.config, [self.recorded.popleft()])
+            due.append(self.recorded.popleft())
+        if due:
+            self.config = apply_moves(self.config, due)
 
     def is_time_to_look(self, step: int) -> bool:
         """Returns True at the beginning of an epoch, and every half second of a long one."""

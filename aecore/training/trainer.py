@@ -2,8 +2,7 @@
 
 The order of the examples is a function of seed and epoch alone, whatever the number of ranks, and
 so is the noise of each rank: a run that was killed and resumed from the end of its last whole epoch
-ends with the weights of one that was not, bit for bit on a CPU. So it is where knobs were moved on
-the way, too: see `live_knobs`.
+ends with the weights of one that was not, bit for bit on a CPU, also where knobs were moved.
 """
 
 from __future__ import annotations

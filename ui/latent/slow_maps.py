@@ -10,7 +10,8 @@ import threading
 
 import streamlit as st
 
-from aecore.analysis.projection_job import ProjectionJob, find_share
+from aecore.analysis.printed_progress import find_share
+from aecore.analysis.projection_job import ProjectionJob
 from aecore.errors import AecoreError, RunError
 from aecore.limits import is_public, read_limit
 from ui.kit.messages import hide_folders, show_error, show_error_toast
