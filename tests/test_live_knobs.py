@@ -24,9 +24,11 @@ from aecore.runs.knobs import request_knobs
 from aecore.runs.listing import create_run
 from aecore.runs.records import KnobRecord
 from aecore.runs.run import Run
+from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
 from aecore.training.run_writer import RunWriter
 from aecore.training.trainer import fit
+from aecore.training.update import GraphedUpdate, Objective
 
 K = {"bottleneck": {"kind": "top_k", "k": 2}}
 # 180 examples in batches of 64 are 3 steps an epoch; the trainer asks whether to stop before the
@@ -268,6 +270,18 @@ def test_a_model_whose_knobs_are_moved_is_as_one_built_so(variant):
 def move(value: float) -> float:
     """Another value of a knob, within its bounds."""
     return value + 1 if isinstance(value, int) else value * 0.7 + 0.01
+
+
+def test_a_recorded_step_is_recorded_anew_where_a_knob_was_moved():
+    config = tiny(**VAE)
+    model = Autoencoder(config.model)
+    objective = Objective(model, config.training, binarises=False)
+    update = GraphedUpdate(objective, Optimizer(model.parameters(), config.training), Ranks())
+    batch = digits(8)
+    recording = update.recording_for(batch)
+    assert update.recording_for(batch) is recording
+    model.retune(turn_knobs(config, {"bottleneck.beta": 2.0}).model)
+    assert update.recording_for(batch) is not recording
 
 
 def test_of_several_processes_all_follow_the_first_at_the_beginning_of_an_epoch():
