@@ -22,7 +22,7 @@ from aecore.progress import (
     report_share,
     track_progress,
 )
-from aecore.runs.estimates import estimate_training_left
+from aecore.runs.estimates import estimate_sweep_left, estimate_training_left
 from aecore.runs.listing import create_run
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import State
@@ -78,6 +78,18 @@ def test_a_training_takes_as_long_as_its_latest_epochs_say():
     state = State(state="running", epoch=60, epochs=100, progress=0.5)
     assert estimate_training_left(records, state) == pytest.approx(39.5 * 2)
     assert estimate_training_left([], State(state="running", epochs=3)) is None
+
+
+def test_a_sweep_takes_as_long_as_its_epochs_and_slots_say():
+    runs = [create_run(tiny(training={"epochs": 4})) for _ in range(3)]
+    for run in runs:
+        run.write_state(state="queued", processes=1, epochs=4)
+    assert estimate_sweep_left(runs, 1) is None
+    for epoch in range(1, 5):
+        runs[0].append(EpochRecord(epoch=epoch, seconds=3.0))
+    runs[0].write_state(state="done", epoch=4)
+    assert estimate_sweep_left(runs, 1) == pytest.approx(24.0)
+    assert estimate_sweep_left(runs, 2) == pytest.approx(12.0)
 
 
 def test_a_queued_run_waits_for_others_or_starts():
