@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from aecore.progress import get_progress_listener
@@ -18,6 +19,8 @@ def make_silent_bar(total: int) -> type[Any] | None:
         return None
     from huggingface_hub.utils import tqdm
 
+    guard = threading.Lock()
+
     class SilentBar(tqdm):  # type: ignore[type-arg]
         """One of the client's bars: it has others, of files and of the network's own bytes."""
 
@@ -29,7 +32,8 @@ def make_silent_bar(total: int) -> type[Any] | None:
 
         def update(self, n: float | None = 1) -> None:
             if self.counts and n and listener:
-                self.received += n
-                listener(min(1.0, self.received / max(1, total)))
+                with guard:  # files arrive in several threads
+                    self.received += n
+                    listener(min(1.0, self.received / max(1, total)))
 
     return SilentBar

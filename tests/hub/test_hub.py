@@ -58,7 +58,8 @@ def test_a_pulled_run_is_as_the_one_that_was_pushed(
     shares: list[float] = []
     with listen_to_progress(shares.append):
         got = Run(pull_run(REPO, out=tmp_path / "deep" / "er"))
-    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert shares == sorted(shares)
+    assert 0.9 < shares[-1] <= 1, "files of the same content are sent once"
     assert got.config() == run.config()
     assert got.epochs() == run.epochs() and got.test_metrics() == run.test_metrics()
     assert [epoch for epoch, _ in got.previews()] == [0, 2]
