@@ -6,6 +6,7 @@ listener it costs nothing. Every estimate of the time left comes from `estimate_
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -92,8 +93,37 @@ def format_duration(seconds: float) -> str:
     return f"{hours:,} h {rest} min" if rest and hours < 24 else f"{hours:,} h"
 
 
-def describe_progress(share: float, elapsed: float) -> str:
-    """Returns `35 %, about 12 s left`, without the second half where that cannot be told yet."""
-    left = estimate_seconds_left(share, 1.0, elapsed) if LEAST_SHARE <= share < 1 else None
+class ShareClock:
+    """How far a computation is, and how long it still takes; threads may share it.
+
+    The pace is taken from the first report on: what came before it was getting ready.
+    """
+
+    def __init__(self) -> None:
+        self.share: float | None = None  # None before it reports anything
+        self.first_share, self.first_time = 0.0, 0.0
+
+    def note(self, share: float) -> None:
+        """Takes over a share; one that is smaller than the first begins anew."""
+        if self.share is None or share < self.first_share:
+            self.first_share, self.first_time = share, time.monotonic()
+        self.share = share
+
+    def describe(self, message: str) -> str:
+        """Returns `Encoding: 35 %, about 12 s left`, as far as that can be told."""
+        if self.share is None:
+            return message
+        done, elapsed = self.share - self.first_share, time.monotonic() - self.first_time
+        text = describe_progress(self.share, done, elapsed)
+        return f"{message.removesuffix(' ...')}: {text}"
+
+
+def describe_progress(share: float, done: float, elapsed: float) -> str:
+    """Returns `35 %, about 12 s left`, without the second half where that cannot be told yet.
+
+    `share` is done, of which `done` took `elapsed` seconds.
+    """
+    is_early = done < LEAST_SHARE or share >= 1
+    left = None if is_early else estimate_seconds_left(done, done + 1 - share, elapsed)
     text = f"{min(share, 1.0):.0%}".replace("%", " %")
     return text if left is None else f"{text}, about {format_duration(left)} left"

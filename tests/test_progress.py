@@ -68,9 +68,9 @@ def test_the_time_left_goes_by_the_pace_so_far(done, total, elapsed, left):
 def test_durations_and_progress_are_short():
     durations = {0.2: "1 s", 89: "89 s", 100: "2 min", 3600: "1 h", 4800: "1 h 20 min"}
     assert {seconds: format_duration(seconds) for seconds in durations} == durations
-    assert describe_progress(0.01, 5) == "1 %", "too early to tell"
-    assert describe_progress(0.25, 4) == "25 %, about 12 s left"
-    assert describe_progress(1.0, 4) == "100 %"
+    assert describe_progress(0.3, 0.01, 5) == "30 %", "too early to tell"
+    assert describe_progress(0.5, 0.25, 6) == "50 %, about 12 s left"
+    assert describe_progress(1.0, 1.0, 4) == "100 %"
 
 
 def test_a_training_takes_as_long_as_its_latest_epochs_say():

@@ -8,13 +8,12 @@ from __future__ import annotations
 import io
 import re
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TextIO
 
 from aecore.progress import (
-    describe_progress,
+    ShareClock,
     is_progress_wanted,
     listen_to_progress,
     report_share,
@@ -35,14 +34,14 @@ def print_shares(step: str) -> Iterator[None]:
     """Prints a step, and again with each per cent of it that is done."""
     print_step(step)
     stream = sys.stdout  # of this process: a library's output is read from another meanwhile
-    began, printed = time.monotonic(), 0
+    clock, printed = ShareClock(), 0
 
     def print_share(share: float) -> None:
         nonlocal printed
+        clock.note(share)
         if int(100 * share) > printed:
             printed = int(100 * share)
-            text = describe_progress(share, time.monotonic() - began)
-            print_step(f"{step}: {text}", stream)
+            print_step(clock.describe(step), stream)
 
     with listen_to_progress(print_share):
         yield

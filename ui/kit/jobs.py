@@ -23,9 +23,9 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.limits import is_public
-from aecore.progress import listen_to_progress
+from aecore.progress import ShareClock, listen_to_progress
 from ui.kit.messages import show_error
-from ui.kit.progress import ShareClock, draw_job_bar
+from ui.kit.progress import draw_job_bar
 from ui.kit.sessions import call_at_session_end, get_session_id, session_watch
 
 POLL_SECONDS = 1.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,29 +10,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
-from aecore.progress import describe_progress, listen_to_progress
+from aecore.progress import ShareClock, listen_to_progress
 
 BAR_AFTER, REDRAW_SECONDS = 0.5, 0.2  # since the beginning, and between two drawings
-
-
-class ShareClock:
-    """How far a computation is, and since when it works. One thread writes, others may read."""
-
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.share: float | None = None  # None before it reports anything
-        self.is_drawn = False
-
-    def note(self, share: float) -> None:
-        """Takes over a share."""
-        self.share = share
-
-    def describe(self, message: str) -> str:
-        """Returns a message with the percentage and the time left, where they are known."""
-        if self.share is None:
-            return message
-        text = describe_progress(self.share, time.monotonic() - self.began)
-        return f"{message.removesuffix(' ...')}: {text}"
 
 
 def draw_job_bar(message: str, clock: ShareClock | None) -> None:
@@ -57,8 +36,7 @@ def show_share(message: str) -> Iterator[None]:
     finally:
         over.set()
         artist.join()
-        if clock.is_drawn:
-            slot.empty()
+        slot.empty()
 
 
 def draw_until(
@@ -72,5 +50,4 @@ def draw_until(
     while not over.wait(pause):
         pause = REDRAW_SECONDS
         if clock.share is not None:
-            clock.is_drawn = True
             slot.progress(min(1.0, clock.share), text=clock.describe(message))
