@@ -21,7 +21,7 @@ def make_silent_bar(total: int) -> type[Any] | None:
 
     guard = threading.Lock()
 
-    class SilentBar(tqdm):  # type: ignore[type-arg]
+    class SilentBar(tqdm):
         """One of the client's bars: it has others, of files and of the network's own bytes."""
 
         def __init__(self, *args: Any, **options: Any):
