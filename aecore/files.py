@@ -16,6 +16,7 @@ from typing import BinaryIO
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 METRICS_FILE = "metrics.jsonl"
+KNOBS_FILE = "knobs.json"
 RESUME_FILE = "resume.safetensors"
 CARD_FILE = "README.md"
 REMOTE_FILE = "remote.json"

@@ -24,7 +24,7 @@ from aecore.data.images import formats as image_formats
 from aecore.data.images.grey_range import GreyRange, choose_grey_range
 from aecore.data.images.reading import read_image_files
 from aecore.data.images.sizes import choose_side
-from aecore.data.raw import ignore_progress
+from aecore.data.raw import pass_progress_on
 from aecore.errors import DataError
 from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.plan import plan_run
@@ -278,7 +278,7 @@ def test_a_torn_heic_is_refused_by_its_name_with_a_cure(tmp_path, content):
     path = tmp_path / "renamed.jpg"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"HEIC picture that is damaged\. Copy it again"):
-        read_image_files([path], ignore_progress, DataConfig(unusable="refuse"))
+        read_image_files([path], pass_progress_on, DataConfig(unusable="refuse"))
 
 
 def test_without_its_decoder_heic_is_refused_with_the_package_to_install(tmp_path, monkeypatch):
@@ -349,12 +349,12 @@ def test_pictures_brought_one_by_one_are_named_where_they_are_refused(tmp_path):
     for path in paths:
         path.write_bytes(encode_image(make_noise()))
     paths[1].write_bytes(b"torn")
-    raw = read_image_files(paths, ignore_progress, DataConfig(unusable="leave_out"))
+    raw = read_image_files(paths, pass_progress_on, DataConfig(unusable="leave_out"))
     assert raw.names == ("0.png", "2.png") and raw.notes[0].startswith("1.png in 3 pictures")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "0.png").write_bytes(b"")
     with pytest.raises(DataError, match="have the same name"):
-        read_image_files([paths[0], tmp_path / "b" / "0.png"], ignore_progress, DataConfig())
+        read_image_files([paths[0], tmp_path / "b" / "0.png"], pass_progress_on, DataConfig())
 
 
 def test_a_png_text_that_grows_is_no_reason_to_fail(tmp_path):

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aecore.analysis.projection_job import ERROR_PREFIX, print_step, work_in_turn
+from aecore.analysis.printed_progress import STEP_PREFIX, find_share, print_shares
+from aecore.analysis.projection_job import ERROR_PREFIX, work_in_turn
 from aecore.errors import RunError
+from aecore.progress import report_share
 from aecore.runs.drafts import MAPS_DRAFT, open_draft_folder
 from aecore.runs.process import LockFile, read_log_tail, start_module, try_lock
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 ARRAYS_FILE, MAPS_FILE = "arrays.safetensors", "maps.safetensors"
 POLL_SECONDS = 0.1
 METHODS = ("t-SNE", "UMAP")
+MAX_STEPS = 500  # that are read of what the process printed: one for each per cent of each map
 
 
 def place_arrays(
@@ -31,13 +34,14 @@ def place_arrays(
 ) -> dict[str, np.ndarray]:
     """Returns maps (N, 2) of arrays (N, d) by t-SNE and UMAP, named "array, method".
 
-    Waits for the process that makes them. RunError where that fails, or is no longer wanted.
+    Waits for the process that makes them, and reports its progress. RunError where that fails, or
+    is no longer wanted.
     """
     from safetensors.torch import load_file, save_file
 
     with open_draft_folder(MAPS_DRAFT) as folder:
         save_file({name: x.contiguous() for name, x in arrays.items()}, folder / ARRAYS_FILE)
-        run_and_wait(folder, is_wanted)
+        run_and_wait(folder, is_wanted, len(arrays))
         if not (folder / MAPS_FILE).exists():
             raise RunError(find_failure(folder / "log.txt"))
         maps = load_file(folder / MAPS_FILE)
@@ -45,8 +49,8 @@ def place_arrays(
         return {name: maps[name].numpy() for name in names}
 
 
-def run_and_wait(folder: Path, is_wanted: Callable[[], bool]) -> None:
-    """Runs the process over a folder until it has ended, or is no longer wanted."""
+def run_and_wait(folder: Path, is_wanted: Callable[[], bool], count: int) -> None:
+    """Runs the process over a folder of `count` arrays until it has ended, or is not wanted."""
     lock = LockFile(folder / "lock")
     with open(lock.path, "a+") as file:
         try_lock(file)
@@ -55,9 +59,19 @@ def run_and_wait(folder: Path, is_wanted: Callable[[], bool]) -> None:
         pid = start_module(module, str(folder), log=log, held_lock=file, is_tied=True)
         file.write(str(pid))
     while lock.is_held():
+        report_printed_share(log, len(METHODS) * count)
         if not is_wanted():
             lock.end_holder(0)
         time.sleep(POLL_SECONDS)
+
+
+def report_printed_share(log: Path, count: int) -> None:
+    """Reports how many of `count` maps a process has made that prints to this log."""
+    steps = [line for line in read_log_tail(log, MAX_STEPS) if line.startswith(STEP_PREFIX)]
+    names = [step.partition(" by ")[0::2] for step in steps if " by " in step]
+    done = len({(array, method.partition(":")[0]) for array, method in names}) - 1
+    if names:
+        report_share((done + (find_share(steps[-1]) or 0.0)) / count)
 
 
 def find_failure(log: Path) -> str:
@@ -81,8 +95,8 @@ def write_array_maps(folder: Path) -> None:
     maps = {}
     for method, project in zip(METHODS, (project_by_tsne, project_by_umap), strict=True):
         for name, x in load_file(folder / ARRAYS_FILE).items():
-            print_step(f"Placing {name} by {method}")
-            maps[f"{name}, {method}"] = torch.from_numpy(project(x.numpy(), 2, 0)).contiguous()
+            with print_shares(f"{name} by {method}"):
+                maps[f"{name}, {method}"] = torch.from_numpy(project(x.numpy(), 2, 0)).contiguous()
     save_file(maps, folder / MAPS_FILE)
 
 

@@ -19,11 +19,13 @@ from aecore.model.parts.column_heads import count_kinds
 from aecore.model.variants import VARIANTS
 from aecore.names import clean_name, escape_markdown
 from aecore.runs.foreign import name_data
+from aecore.runs.knobs import apply_moves
 from aecore.runs.recipe import RECIPE_PARTS, format_train_command, infer_data_kind
-from aecore.runs.records import EpochRecord, is_finite_number
+from aecore.runs.records import EpochRecord, KnobRecord, is_finite_number
 from aecore.runs.references import find_references
 
 VARIANT_TAG = "aecore-variant:"
+MAX_LISTED_MOVES = 100
 ON_THE_HUB = {  # catalog names whose data the Hub has too
     "mnist": "ylecun/mnist",
     "fashion-mnist": "zalando-datasets/fashion_mnist",
@@ -40,12 +42,13 @@ def format_card(
     folder: str | None = None,
     space: str = "",
     history: Sequence[EpochRecord] = (),
+    moves: Sequence[KnobRecord] = (),
 ) -> str:
     """Returns the text of README.md for a run with these test metrics.
 
     The snippet pulls from `repo` where that is given, else it loads `folder`. `space` is the
-    address of a page that shows the model. `history` is `Run.epochs()`. Nothing in a stranger's
-    config or metrics can break out of its place in the text.
+    address of a page that shows the model. `history` is `Run.epochs()`, `moves` `Run.knob_moves()`.
+    Nothing in a stranger's config or metrics can break out of its place in the text.
     """
     known = keep_known_metrics(metrics)
     blocks = [
@@ -60,9 +63,10 @@ def format_card(
         )
     blocks.append("## Parts\n\n" + format_parts_table(config))
     if known:
-        blocks.append("## Results\n\n" + format_results_section(config, known))
+        results = format_results_section(apply_moves(config, moves), known)
+        blocks.append("## Results\n\n" + results)
     if training := format_training_section(config, history):
-        blocks.append("## Training\n\n" + training)
+        blocks.append("## Training\n\n" + training + format_moves(moves))
     blocks.append(
         "## Use\n\nWith the package `aecore` of Autoencoder Lab:\n\n"
         + fence_code("python", format_snippet(config, repo, folder))
@@ -222,6 +226,18 @@ def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -
         f"{text}\n\n{len(losses)} epochs took {took} s; "
         f"the training loss went from {first} to {last}."
     )
+
+
+def format_moves(moves: Sequence[KnobRecord]) -> str:
+    """Returns a list of the knobs that were moved while the run trained; empty without any."""
+    lines = [
+        f"- epoch {move.epoch}, step {move.step}: {escape_markdown(clean_name(path))} "
+        f"{format_card_number(value)}"
+        for move in moves[:MAX_LISTED_MOVES]
+        for path, value in move.knobs.items()
+    ]
+    text = "\n\nMoved while it trained, which the command does not repeat:\n\n"
+    return text + "\n".join(lines) if lines else ""
 
 
 def format_snippet(config: RunConfig, repo: str | None, folder: str | None) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import track_progress
 
 CHUNK_ROWS = 1000  # examples at a time, at most
 CHUNK_BYTES = 20_000_000  # decoded values at a time
@@ -35,7 +36,7 @@ def _map_in_chunks(
 ) -> Tensor:
     device = model.shift.device
     parts = values.split(count_rows_at_once(model))
-    return torch.cat([function(as_float(part).to(device)).cpu() for part in parts])
+    return torch.cat([function(as_float(part).to(device)).cpu() for part in track_progress(parts)])
 
 
 def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
@@ -43,7 +44,7 @@ def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tens
 
     The parts are float, on the model's device and in the network's units.
     """
-    for part in x.split(count_rows_at_once(model)):
+    for part in track_progress(x.split(count_rows_at_once(model))):
         part = as_float(part).to(model.shift.device)
         yield model.to_scaled(part), model.observed(part)
 

@@ -22,6 +22,7 @@ from aecore.analysis.bounds import is_variational
 from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import track_progress
 
 # (x, observed), in the network's units -> (..., *x.shape)
 FillRows = Callable[[Tensor, Tensor], Tensor]
@@ -89,7 +90,7 @@ def fill_in_chunks(
             torch.manual_seed(seed)
         parts = [
             fill_chunk(model, part.to(device), fill).cpu()
-            for part in model.check_input(x).split(count_filled_rows(model, draws))
+            for part in track_progress(model.check_input(x).split(count_filled_rows(model, draws)))
         ]
     return torch.cat(parts, dim=parts[0].dim() - x.dim())
 

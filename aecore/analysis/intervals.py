@@ -24,6 +24,7 @@ from aecore.analysis.imputation import draw_imputations, hide_cells, spread_colu
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.calibration import PROMISES
 from aecore.model.config import ModelConfig
+from aecore.progress import track_progress
 
 OWN_SHARE = 0.9  # of the draws between the ends that are stretched
 OWN_CELLS = 150  # held-out cells from which on a column has a quantile of its own
@@ -115,7 +116,7 @@ def draw_quantiles(
     rows = max(1, SORTED_VALUES // (count * model.config.features))
     parts = [
         draw_imputations(model, part, count, draws, seed).quantile(x.new_tensor(levels), dim=0)
-        for part in x.split(rows)
+        for part in track_progress(x.split(rows))
     ]
     return torch.cat(parts, dim=1)
 

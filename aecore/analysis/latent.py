@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.chunks import CHUNK_ROWS, decode_in_chunks, encode_in_chunks
+from aecore.analysis.printed_progress import hear_printed_progress
 from aecore.data.splits import as_float
 from aecore.errors import CheckpointError, ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.likelihood import sum_cells
+from aecore.progress import is_progress_wanted
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -136,8 +138,10 @@ def project_by_tsne(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
         perplexity=perplexity,
         init="pca" if min(z.shape) >= dims else "random",
         random_state=seed,
+        verbose=2 if is_progress_wanted() else 0,
     )
-    return method.fit_transform(z).astype(np.float32)
+    with hear_printed_progress(r"Iteration (\d+):", method.max_iter):
+        return method.fit_transform(z).astype(np.float32)
 
 
 def project_by_umap(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
@@ -149,8 +153,16 @@ def project_by_umap(z: np.ndarray, dims: int, seed: int) -> np.ndarray:
         raise ConfigError(f"UMAP needs at least {dims + 3} points, got {len(z)}. Use PCA.")
     from umap import UMAP
 
-    method = UMAP(n_components=dims, n_neighbors=min(15, len(z) - 1), random_state=seed, n_jobs=1)
-    return np.asarray(method.fit_transform(z), dtype=np.float32)
+    method = UMAP(
+        n_components=dims,
+        n_neighbors=min(15, len(z) - 1),
+        random_state=seed,
+        n_jobs=1,
+        verbose=is_progress_wanted(),
+        tqdm_kwds={"bar_format": "{percentage:.0f} percent "},
+    )
+    with hear_printed_progress(r"(\d+) percent", 100):
+        return np.asarray(method.fit_transform(z), dtype=np.float32)
 
 
 @torch.no_grad()

@@ -14,13 +14,13 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aecore.analysis.printed_progress import STEP_PREFIX, print_shares, print_step
 from aecore.errors import AecoreError, CheckpointError, DataError, RunError
 from aecore.files import make_plain_folder
 from aecore.limits import read_limit
@@ -41,8 +41,7 @@ if TYPE_CHECKING:
     from aecore.runs.run import Run
 
 PROJECTION_LIMITS = {"tsne": 10_000, "umap": 60_000}  # points; beyond it t-SNE takes many minutes
-# what the process says begins with these; the rest is libraries talking
-STEP_PREFIX, ERROR_PREFIX = "> ", "error: "
+ERROR_PREFIX = "error: "  # of what the process says; beside it and its steps, libraries talk
 
 
 @dataclass(frozen=True)
@@ -126,11 +125,6 @@ class ProjectionJob:
         """Returns True while the process lives."""
         return LockFile(self.lock).is_held()
 
-    def seconds(self) -> float:
-        """Returns the seconds since it was started; 0 if it was not."""
-        started = LockFile(self.lock).modified()
-        return max(0.0, time.time() - started) if started else 0.0
-
     def read(self) -> np.ndarray | None:
         """Reads the positions (count, dims) float32; None while there is no sound file."""
         import torch
@@ -207,17 +201,11 @@ def run_projection(job: ProjectionJob, out: Path) -> None:
             f"The data is {dataset.name} now, not {job.data_name}. Open the page again."
         )
     x = getattr(dataset, job.split).x[: job.count]
-    print_step("Encoding")
-    z = encode_in_chunks(Autoencoder.load(job.run.path), x)
-    print_step("Placing the points")
-    positions = project_codes(z, job.method, job.dims, job.seed)
+    with print_shares("Encoding"):
+        z = encode_in_chunks(Autoencoder.load(job.run.path), x)
+    with print_shares("Placing the points"):
+        positions = project_codes(z, job.method, job.dims, job.seed)
     write_tensors(out, {"positions": torch.from_numpy(positions)}, {"method": job.method})
-
-
-def print_step(step: str) -> None:
-    """Prints what is done now, for the page."""
-    sys.stdout.write(f"{STEP_PREFIX}{step}\n")
-    sys.stdout.flush()
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -80,6 +80,27 @@ def read_start(slot: Path) -> Start:
     return Start("", 0.0)
 
 
+def count_runs_ahead(path: Path) -> int | None:
+    """Returns how many other runs train, or wait since earlier, while a run waits for a slot.
+
+    None for one that has its slot and is about to begin, or is not in the queue. Owners take turns,
+    so that a run may start sooner.
+    """
+    run, folder = read_waiting_run(path), path.parent / SLOTS_FOLDER
+    if run is None:
+        return None
+    taken = [read_start(slot) for slot in folder.glob("[0-9]*.lock") if is_lock_taken(slot)]
+    if any(start.name == run.name and start.since == run.since for start in taken):
+        return None
+    names = {start.name for start in taken}
+    earlier = [
+        other
+        for other in list_waiting(path.parent)
+        if other.name not in names and (other.since, other.name) < (run.since, run.name)
+    ]
+    return len(taken) + len(earlier)
+
+
 def read_served(folder: Path) -> list[str]:
     """Returns the owners whose runs were started, in the order of their last turns."""
     owners = read_json(folder / SERVED_FILE)

@@ -10,7 +10,13 @@ from tqdm import tqdm
 
 from aecore.cli.output import print_metrics
 from aecore.model.config import TrainConfig
-from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord, Record
+from aecore.runs.records import (
+    EpochRecord,
+    KnobRecord,
+    MetricsRecord,
+    PretrainRecord,
+    Record,
+)
 from aecore.runs.run import Run
 
 
@@ -56,8 +62,11 @@ def show_record(record: Record, total: int, bar: tqdm) -> None:
         bar.update()
 
 
-def format_record(record: EpochRecord | PretrainRecord, total: int) -> str:
+def format_record(record: EpochRecord | PretrainRecord | KnobRecord, total: int) -> str:
     """Returns a record as a plain line; `total` is the number of epochs of the run."""
+    if isinstance(record, KnobRecord):
+        moves = ", ".join(f"{path} {value:g}" for path, value in record.knobs.items())
+        return f"epoch {record.epoch}/{total}  from step {record.step} on: {moves}"
     if isinstance(record, PretrainRecord):
         parts = [f"layer {record.layer} epoch {record.epoch}", f"loss {record.loss:.4f}"]
     else:

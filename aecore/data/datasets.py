@@ -12,7 +12,7 @@ from aecore.data.download import fetch_catalog_file
 from aecore.data.groups import add_groups
 from aecore.data.memory import may_read_from_disk
 from aecore.data.on_disk import DiskArray, make_disk_dataset, read_npy
-from aecore.data.raw import RawData, ReportProgress, ignore_progress
+from aecore.data.raw import RawData, ReportProgress, pass_progress_on
 from aecore.data.splits import Dataset, make_dataset
 from aecore.errors import DataError
 
@@ -42,7 +42,7 @@ def open_dataset(config: DataConfig, report: ReportProgress | None = None) -> Ra
 
     Those that are larger than memory stay on the disk.
     """
-    return _read_examples(config, report or ignore_progress, may_read_from_disk())
+    return _read_examples(config, report or pass_progress_on, may_read_from_disk())
 
 
 def read_dataset(config: DataConfig, report: ReportProgress | None = None) -> RawData:
@@ -50,7 +50,7 @@ def read_dataset(config: DataConfig, report: ReportProgress | None = None) -> Ra
 
     Otherwise as `load_dataset`.
     """
-    examples = _read_examples(config, report or ignore_progress, may_stay_on_disk=False)
+    examples = _read_examples(config, report or pass_progress_on, may_stay_on_disk=False)
     assert not isinstance(examples, DiskArray)
     return examples
 

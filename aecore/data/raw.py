@@ -10,6 +10,7 @@ import numpy as np
 
 from aecore.model.columns import ColumnOptions
 from aecore.names import drop_unprintable
+from aecore.progress import report_share
 
 DataKind = Literal["image", "table", "manifold"]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,8 +35,9 @@ class RawData(NamedTuple):
     groups: Array | None = None  # (N,) int64: examples of one group are not divided
 
 
-def ignore_progress(message: str, fraction: float) -> None:
-    """Discard a progress report: the default where the caller passes no callback."""
+def pass_progress_on(message: str, fraction: float) -> None:
+    """Tell a bar, where there is one, how far it is: the default without a callback."""
+    report_share(fraction)
 
 
 def format_count(count: int, noun: str) -> str:

@@ -31,7 +31,14 @@ def format_push_card(run: Run, repo: str, space: str) -> str:
     Folders of this machine do not appear in it.
     """
     config = strip_local_paths(run.config())
-    return format_card(config, run.test_metrics(), repo=repo, history=run.epochs(), space=space)
+    return format_card(
+        config,
+        run.test_metrics(),
+        repo=repo,
+        history=run.epochs(),
+        moves=run.knob_moves(),
+        space=space,
+    )
 
 
 def format_space_card(config: RunConfig, repo: str) -> str:

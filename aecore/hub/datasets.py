@@ -16,6 +16,7 @@ from aecore.errors import DataError, HubError
 from aecore.files import LIBRARY
 from aecore.hub.client import Token, check_token, explain_hub_errors, get_json, hub_endpoint
 from aecore.hub.repositories import check_name_letters
+from aecore.progress import report_share, track_progress
 from aecore.runs.drafts import DATA_DRAFT, open_draft_folder
 from aecore.runs.uploads import UploadedData, read_upload_bytes
 
@@ -50,7 +51,7 @@ def fetch_hub_dataset(
         into.receiving(f"{repo.split('/')[-1]}.parquet") as out,
     ):
         rows = FirstRows(out)
-        for number, address in enumerate(addresses):
+        for number, address in enumerate(track_progress(addresses)):
             if rows.is_full():
                 rows.is_cut = True
                 break
@@ -98,9 +99,13 @@ def download_dataset_file(address: str, target: Path, token: Token, repo: str) -
         request = get_session().stream("GET", address, headers=headers, follow_redirects=True)
         with request as answer, open(target, "wb") as file:
             hf_raise_for_status(answer)
+            header = answer.headers.get("content-length", "")
+            length = int(header) if header.isdecimal() else 0
             for chunk in answer.iter_bytes():
                 file.write(chunk)
                 check_set_size(file.tell(), repo)
+                if length:
+                    report_share(min(1.0, answer.num_bytes_downloaded / length))
 
 
 def check_set_size(size: int, repo: str) -> None:

@@ -11,6 +11,7 @@ from aecore.errors import HubError
 from aecore.files import CONFIG_FILE, WEIGHTS_FILE
 from aecore.hub.client import HUB_TIMEOUT, Token, explain_hub_errors, open_client
 from aecore.hub.repositories import REVISION_NAME, ask_missing_sizes, check_repo_name
+from aecore.hub.transfer import make_silent_bar
 from aecore.limits import is_public
 from aecore.runs.drafts import PULL_DRAFT, open_draft_folder
 from aecore.runs.foreign import adopt_run_folder, choose_files_to_take, verify_model_loads
@@ -98,7 +99,11 @@ def download_snapshot(
         if reserve:
             reserve(sum(sizes[name] or 0 for name in names))
         snapshot = api.snapshot_download(
-            repo, revision=info.sha, allow_patterns=names, local_dir=into
+            repo,
+            revision=info.sha,
+            allow_patterns=names,
+            local_dir=into,
+            tqdm_class=make_silent_bar(sum(sizes[name] or 0 for name in names)),
         )
         folder = Path(snapshot)
     missing = [name for name in names if not (folder / name).is_file()]

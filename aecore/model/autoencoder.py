@@ -69,6 +69,11 @@ class Autoencoder(nn.Module):
         columns = len(config.column_slices) if config.calibration else 0
         self.register_buffer("stretches", make_stretches(columns) if columns else None)
 
+    def retune(self, config: ModelConfig) -> None:
+        """Take over a config that differs from the model's own in knobs alone."""
+        self.config = config
+        self.bottleneck.retune(config.bottleneck)
+
     # -- in the data's units
 
     def encode(self, x: Tensor) -> Tensor:
@@ -244,7 +249,7 @@ class Autoencoder(nn.Module):
 
     def save(self, folder: str | Path, config: RunConfig | None = None) -> None:
         """Write config.json and model.safetensors, each replaced in one step."""
-        save_model(self, Path(folder), config or RunConfig(model=self.config))
+        save_model(self, Path(folder), config or RunConfig(model=self.config), self.config)
 
     @classmethod
     def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> Autoencoder:

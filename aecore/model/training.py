@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from aecore.model.parts.base import Options
+from aecore.model.parts.base import LIVE, Options
 
 Augmentation = Literal["flip", "shift", "rotation", "crop", "colour"]
 
@@ -29,7 +29,7 @@ class TrainConfig(Options):
     )
     batch_size: int = Field(128, ge=1, le=65536, description="Examples a step.")
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has momentum.")
-    lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.")
+    lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.", json_schema_extra=LIVE)
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
     weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
     schedule: Literal["constant", "cosine", "step"] = Field(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,11 +21,14 @@ from torch import Tensor, nn
 
 from aecore.errors import CheckpointError, ConfigError
 from aecore.files import CONFIG_FILE, WEIGHTS_FILE, is_plain_file, replace_file, write_text_file
-from aecore.model.config import VERSION, RunConfig, parse_options
+from aecore.model.config import VERSION, ModelConfig, RunConfig, parse_options
+from aecore.model.knobs import compare_knobs, turn_knobs
 from aecore.model.validation import shorten_text
 
 # one entry: several are written in no fixed order, and equal models must have equal bytes
 FORMAT = {"aecore_format": "1"}
+KNOBS_ENTRY = "aecore_knobs"  # in place of FORMAT where knobs were moved, {path: value} as JSON
+MAX_KNOBS_TEXT = 10_000
 MAX_CONFIG_BYTES = 4_000_000  # the kinds of 100,000 columns
 DTYPE_NAMES = {
     torch.float32: "F32",
@@ -36,11 +40,23 @@ DTYPE_NAMES = {
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
-def save_model(model: nn.Module, folder: Path, config: RunConfig) -> None:
-    """Write config.json and model.safetensors into `folder`, which is created if missing."""
+def save_model(model: nn.Module, folder: Path, config: RunConfig, present: ModelConfig) -> None:
+    """Write config.json and model.safetensors into `folder`, which is created if missing.
+
+    `present` is the model's own config, from which the folder's differs in moved knobs at most.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_text_file(folder / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
-    write_tensors(folder / WEIGHTS_FILE, model.state_dict())
+    write_weights(folder, model, config.model, present)
+
+
+def write_weights(
+    folder: Path, model: nn.Module, config: ModelConfig, present: ModelConfig
+) -> None:
+    """Replace model.safetensors; with it go the knobs in which `present` differs from `config`."""
+    knobs = compare_knobs(config, present)
+    metadata = {KNOBS_ENTRY: json.dumps(knobs)} if knobs else None
+    write_tensors(folder / WEIGHTS_FILE, model.state_dict(), metadata)
 
 
 def load_model(model_class: type[ModelT], folder: Path) -> ModelT:
@@ -48,10 +64,10 @@ def load_model(model_class: type[ModelT], folder: Path) -> ModelT:
 
     CheckpointError says what is wrong with the folder.
     """
-    config = read_config(folder)
+    config = read_present_config(folder)
     try:
         with torch.device("meta"):
-            model = model_class(config.model)
+            model = model_class(config)
     except (RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{folder / CONFIG_FILE} describes a model that cannot be built: {error}"
@@ -75,6 +91,24 @@ def read_config(folder: Path) -> RunConfig:
                 "aecore to read it."
             ) from error
         raise CheckpointError(f"{path} is not a config of this version: {error}") from error
+
+
+def read_present_config(folder: Path) -> ModelConfig:
+    """Return the model's config with the knobs that its weights hold; CheckpointError as above."""
+    config, path = read_config(folder), folder / WEIGHTS_FILE
+    with open_tensors(path) as file:
+        text = (file.metadata() or {}).get(KNOBS_ENTRY)
+    if text is None:
+        return config.model
+    try:
+        knobs = json.loads(text) if len(text) <= MAX_KNOBS_TEXT else None
+        if not isinstance(knobs, dict):
+            raise ValueError("they are no small JSON object")
+        return turn_knobs(RunConfig(model=config.model), knobs).model
+    except (ConfigError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} holds knobs that do not fit {CONFIG_FILE}: {error} Pull or copy the run again."
+        ) from error
 
 
 def _read_json(path: Path) -> Any:
@@ -125,12 +159,25 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 
     Raises CheckpointError unless names, shapes and dtypes are those of `expected`, and all finite.
     """
+    with open_tensors(path) as file:
+        check_tensor_header(path, file, expected)
+        # cloned: memory of our own instead of the file's pages
+        tensors = {name: file.get_tensor(name).clone() for name in expected}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{path}: tensor {name} holds NaN or infinity. Use an earlier checkpoint."
+            )
+    return tensors
+
+
+@contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """Opens a safetensors file; CheckpointError where there is none, or while it is read."""
     check_plain_file(path)
     try:
         with safe_open(path, "pt") as file:
-            check_tensor_header(path, file, expected)
-            # cloned: memory of our own instead of the file's pages
-            tensors = {name: file.get_tensor(name).clone() for name in expected}
+            yield file
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent} has no {path.name}. Was the run stopped before it began?"
@@ -139,12 +186,6 @@ def read_tensors(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
         raise CheckpointError(
             f"{path} is torn or no safetensors file ({error}). Pull or copy it again."
         ) from error
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise CheckpointError(
-                f"{path}: tensor {name} holds NaN or infinity. Use an earlier checkpoint."
-            )
-    return tensors
 
 
 def check_tensor_header(path: Path, file: Any, expected: Mapping[str, Tensor]) -> None:
@@ -177,7 +218,7 @@ def write_tensors(
 
     def write(draft: Path) -> None:
         try:
-            save_file(on_cpu, draft, metadata={**FORMAT, **(metadata or {})})
+            save_file(on_cpu, draft, metadata=dict(metadata or FORMAT))
         except SafetensorError as error:  # raised for a full disk
             raise OSError(str(error)) from error
         draft.chmod(0o644)  # save_file gives access to the owner alone

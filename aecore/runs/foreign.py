@@ -26,7 +26,7 @@ from aecore.runs.drafts import PULL_DRAFT, open_draft_folder
 from aecore.runs.ownership import claim_folder
 from aecore.runs.previews import choose_preview_files, keep_sound_previews
 from aecore.runs.record_file import RecordFile
-from aecore.runs.records import EpochRecord, MetricsRecord, Record, encode_record
+from aecore.runs.records import EpochRecord, KnobRecord, MetricsRecord, Record, encode_record
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
 
@@ -103,6 +103,8 @@ def _is_complete(record: Record) -> bool:
         return True
     if record.epoch is None or not 0 <= record.epoch <= MAX_FOREIGN_EPOCHS:
         return False
+    if isinstance(record, KnobRecord):
+        return record.step >= 0
     return record.loss is not None and record.seconds is not None
 
 

@@ -76,7 +76,22 @@ class MetricsRecord:
         return {"kind": self.kind, **self.metrics}
 
 
-Record = EpochRecord | PretrainRecord | MetricsRecord
+@dataclass(frozen=True)
+class KnobRecord:
+    """Knobs that were moved while the run trained, {path: value from this step on}."""
+
+    kind: ClassVar[str] = "knob"
+
+    epoch: int  # under way, from 1 on
+    step: int  # of the epoch, from 0 on: the first one that the new values act on
+    knobs: Mapping[str, float]
+
+    def to_row(self) -> dict[str, Any]:
+        """Returns the line as a flat dict: the kind, the place and the knobs."""
+        return {"kind": self.kind, "epoch": self.epoch, "step": self.step, **self.knobs}
+
+
+Record = EpochRecord | PretrainRecord | MetricsRecord | KnobRecord
 
 
 def encode_record(record: Record) -> bytes:
@@ -105,7 +120,18 @@ def parse_record(line: bytes) -> Record | None:
             return PretrainRecord(**_sort_numbers(PretrainRecord, numbers))
         case "test":
             return MetricsRecord(numbers)
+        case "knob":
+            return _make_knob_record(numbers)
     return None
+
+
+def _make_knob_record(numbers: Mapping[str, Any]) -> KnobRecord | None:
+    """Returns the record of moved knobs; None where their place is missing."""
+    epoch, step = numbers.get("epoch"), numbers.get("step")
+    if not isinstance(epoch, int) or not isinstance(step, int):
+        return None
+    knobs = {name: value for name, value in numbers.items() if name not in ("epoch", "step")}
+    return KnobRecord(epoch, step, knobs)
 
 
 def is_finite_number(value: object) -> bool:

@@ -4,6 +4,7 @@ config.json          RunConfig; written first, never changed
 state.json           State; replaced in one step
 run.lock             locked by the trainer for as long as it lives
 metrics.jsonl        one flat record a line; a torn last line is ignored
+knobs.json           where a page wants the knobs to be while the run trains
 model.safetensors    the best weights so far
 resume.safetensors   weights, optimiser and position at the end of the last whole epoch
 previews/            a few test inputs reconstructed, as NNNNN.safetensors
@@ -48,6 +49,7 @@ from aecore.runs.process import LockFile, read_log_tail
 from aecore.runs.record_file import read_records
 from aecore.runs.records import (
     EpochRecord,
+    KnobRecord,
     MetricsRecord,
     PretrainRecord,
     Record,
@@ -160,6 +162,11 @@ class Run:
     def pretraining(self) -> list[PretrainRecord]:
         """Returns the records of the layer-wise pretraining, in order."""
         return [record for record in self.records() if isinstance(record, PretrainRecord)]
+
+    def knob_moves(self) -> list[KnobRecord]:
+        """Returns the knobs that were moved while the run trained, in the order of its steps."""
+        moves = [record for record in self.records() if isinstance(record, KnobRecord)]
+        return sorted(moves, key=lambda move: (move.epoch, move.step))
 
     def test_metrics(self) -> dict[str, float]:
         """Returns the metrics of the best weights on the test set; empty before the run is done."""

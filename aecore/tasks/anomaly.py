@@ -36,6 +36,7 @@ from aecore.errors import DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.parts.networks.ensemble import Ensemble, EnsembleDecoder, EnsembleEncoder
+from aecore.progress import track_progress
 from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe
 from aecore.tasks.thresholds import check_false_alarm_share, find_threshold
@@ -168,7 +169,7 @@ def _iterate_ensemble_residuals(
 ) -> Iterator[Tensor]:
     assert isinstance(model.decoder, EnsembleDecoder) and isinstance(model.encoder, EnsembleEncoder)
     rows = CHUNK_BYTES // (model.config.features * len(model.encoder.seen))
-    for part in x.split(max(1, min(CHUNK_ROWS, rows))):
+    for part in track_progress(x.split(max(1, min(CHUNK_ROWS, rows)))):
         part = part.to(model.shift.device)
         members = model.likelihood.mean(model.decoder.decode_members(model.encode(part)))
         steps = (part - model.shift) / model.scale - members  # (members, n, features)

@@ -26,6 +26,7 @@ from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.parts.corruption import Corruption, GaussianNoise, SaltAndPepper
+from aecore.progress import track_progress
 from aecore.tasks.recipes import Settings, TaskRecipe
 
 MAX_LINEAR_SIZE = 4096  # values of an example: the weights are its square, 134 MB in float64
@@ -230,6 +231,6 @@ def filter_by_non_local_means(x: Tensor, noise: Corruption) -> Tensor:
     grey = x.shape[1] == 1  # as (H, W): of a single channel the library returns the transpose
     filtered = [
         denoise_nl_means(image[0] if grey else image, **options, channel_axis=None if grey else 0)
-        for image in x.numpy()
+        for image in track_progress(list(x.numpy()))
     ]
     return torch.from_numpy(np.stack(filtered)).reshape(x.shape).to(x.dtype)

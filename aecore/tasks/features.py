@@ -15,6 +15,7 @@ from aecore.analysis.probe import fit_linear_probe
 from aecore.data.splits import Split, as_float
 from aecore.errors import DataError
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import listen_to_progress, track_progress
 from aecore.tasks.search import make_baseline_vectors, score_retrieval
 
 TRUST_NEIGHBOURS = 10
@@ -62,9 +63,13 @@ def compare_features(
     vectors: dict[str, tuple[Tensor, Tensor]] = {}
     for size in sorted({model.config.latent_dim for model in models.values()}):
         vectors |= make_baseline_vectors(x, test.x, size)
-    for name, model in models.items():
-        vectors[name] = encode_in_chunks(model, x), encode_in_chunks(model, test.x)
-    return [judge_features(name, z, y, test_z, test.y) for name, (z, test_z) in vectors.items()]
+    with listen_to_progress(None):  # it is short beside the judging
+        for name, model in models.items():
+            vectors[name] = encode_in_chunks(model, x), encode_in_chunks(model, test.x)
+    return [
+        judge_features(name, vectors[name][0], y, vectors[name][1], test.y)
+        for name in track_progress(list(vectors))
+    ]
 
 
 def judge_features(

@@ -16,6 +16,7 @@ from aecore.data.splits import Dataset
 from aecore.errors import DataError
 from aecore.model.config import RunConfig
 from aecore.model.parts.mixed_likelihood import Head
+from aecore.progress import track_progress
 from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe
 
@@ -165,10 +166,8 @@ def impute_by_baselines(train: Tensor, x: Tensor) -> dict[str, Tensor]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)  # a column of which nothing is known
-        return {
-            name: fill_scaled(imputer, train, x)
-            for name, imputer in make_baseline_imputers().items()
-        }
+        imputers = list(make_baseline_imputers().items())
+        return {name: fill_scaled(imputer, train, x) for name, imputer in track_progress(imputers)}
 
 
 def make_baseline_imputers() -> dict[str, TransformerMixin]:

@@ -15,6 +15,7 @@ from aecore.analysis.latent import fit_pca
 from aecore.analysis.pictures import to_rgb_bytes
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import track_progress
 from aecore.tasks.compress import compress_examples, expand_file
 from aecore.tasks.range_coder import pack_codes, unpack_codes
 
@@ -32,7 +33,7 @@ def measure_rate_curve(model: Autoencoder, x: Tensor, steps: Sequence[float]) ->
     used_steps = steps if model.bottleneck.levels is None else steps[:1]
     truth = to_scaled_inputs(model, x)
     points = []
-    for step in used_steps:
+    for step in track_progress(used_steps):
         data = compress_examples(model, x, step)
         expanded = to_scaled_inputs(model, expand_file(model, data))
         points.append(measure_rate_point(step, data, truth, expanded))
@@ -51,7 +52,7 @@ def measure_pca_curve(
     pca = fit_pca(train.numpy(), model.config.latent_dim)
     z = torch.from_numpy(pca.transform(flat.numpy())).float()
     points = []
-    for step in steps:
+    for step in track_progress(steps):
         data = pack_codes(z, torch.full((z.shape[1],), step))
         expanded = torch.from_numpy(pca.inverse_transform(unpack_codes(data).numpy())).view_as(x)
         points.append(measure_rate_point(step, data, x, expanded))
@@ -61,7 +62,7 @@ def measure_pca_curve(
 def measure_image_codec_curve(x: Tensor, kind: str, qualities: Sequence[int]) -> list[RatePoint]:
     """Compress images x (N, C, H, W), each as a JPEG or WEBP file, at qualities from 1 to 100."""
     x, points = as_float(x), []
-    for quality in qualities:
+    for quality in track_progress(qualities):
         files = [encode_image_file(image, kind, quality) for image in to_rgb_bytes(x)]
         expanded = torch.stack([decode_image_file(file, x.shape[1]) for file in files])
         points.append(measure_rate_point(quality, b"".join(files), x, expanded))

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.card import format_card
-from aecore.files import CARD_FILE, RESUME_FILE, WEIGHTS_FILE, write_text_file
+from aecore.files import CARD_FILE, RESUME_FILE, write_text_file
 from aecore.limits import is_public
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
-from aecore.model.weights import write_tensors
+from aecore.model.weights import write_weights
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.previews import write_preview
 from aecore.runs.records import Record
@@ -70,8 +70,9 @@ class RunWriter:
         return is_due
 
     def save_weights(self, model: Autoencoder) -> None:
+        """Replaces model.safetensors, with the knobs that were moved."""
         if self.leads:
-            write_tensors(self.run.path / WEIGHTS_FILE, model.state_dict())
+            write_weights(self.run.path, model, self.run.config().model, model.config)
 
     def save_position(self, model: Autoencoder, optimizer: Optimizer, position: Position) -> None:
         if self.leads:
@@ -92,5 +93,11 @@ class RunWriter:
         if self.leads:
             config = strip_local_paths(config) if is_public() else config
             folder = f"{self.run.path.parent.name}/{self.run.id}"
-            card = format_card(config, metrics, folder=folder, history=self.run.epochs())
+            card = format_card(
+                config,
+                metrics,
+                folder=folder,
+                history=self.run.epochs(),
+                moves=self.run.knob_moves(),
+            )
             write_text_file(self.run.path / CARD_FILE, card)

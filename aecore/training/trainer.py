@@ -2,7 +2,7 @@
 
 The order of the examples is a function of seed and epoch alone, whatever the number of ranks, and
 so is the noise of each rank: a run that was killed and resumed from the end of its last whole epoch
-ends with the weights of one that was not, bit for bit on a CPU.
+ends with the weights of one that was not, bit for bit on a CPU, also where knobs were moved.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
+from aecore.training.live_knobs import LiveKnobs
 from aecore.training.position import Position, restore_position
 from aecore.training.preparation import (
     build_initial_model,
@@ -103,6 +104,8 @@ class Trainer:
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
+        self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
+        self.is_loss_moved = False  # by a knob, in the epoch that is under way
         self.epoch, self.best, self.since_best = 0, math.inf, 0
 
     def open_device(self) -> torch.device:
@@ -122,9 +125,12 @@ class Trainer:
             self.restore()
         else:
             yield from self.begin()
+        self.knobs.catch_up(self.epoch)
+        self.use_knobs()
         while not self.is_over() and not self.ranks.any(self.stop()) and not self.has_converged():
             started = time.perf_counter()
             sums = self.run_epoch()
+            yield from self.knobs.take_records()
             if sums is None:
                 if self.epoch == 0:
                     # a part of an epoch is better than the first weights
@@ -172,13 +178,25 @@ class Trainer:
         self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.model.train()
         self.update.sums.zero_()
+        self.is_loss_moved = False
         kl_weight = scheduled_kl_weight(self.training, self.epoch)
         for step, x in enumerate(self.batches.iterate_epoch(self.epoch)):
             if self.is_stopped(step):
                 return None
+            if self.knobs.turn(self.epoch + 1, step):
+                self.use_knobs()
             self.update(self.augment(x), self.learning_rate(step), kl_weight)
             self.writer.report_progress((step + 1) / self.batches.steps)
         return self.ranks.sum(self.update.sums)
+
+    def use_knobs(self) -> None:
+        """Takes over knobs that were moved."""
+        config = self.knobs.config
+        self.training = config.training or self.training
+        if config.model is not self.model.config:
+            self.model.retune(config.model)
+            self.model.bottleneck.anneal(self.epoch / self.training.epochs)
+            self.is_loss_moved = True
 
     def learning_rate(self, step: int) -> float:
         """Returns the rate of a step of this epoch."""
@@ -230,11 +248,12 @@ class Trainer:
     def keep_best(self, watched: float) -> None:
         """Counts the epoch, and saves the weights where the watched loss is the best so far.
 
-        While the loss changes its meaning, by annealing or KL warm-up, no earlier epoch compares
-        with the latest, which then counts as the best.
+        While the loss changes its meaning, by annealing, KL warm-up or a knob, no earlier epoch
+        compares with the latest, which then counts as the best.
         """
         number = self.epoch + 1
         is_annealing = self.model.bottleneck.anneal(self.epoch / self.training.epochs)
+        is_annealing |= self.is_loss_moved
         self.epoch, self.since_best = number, self.since_best + 1
         if is_annealing or number <= self.training.kl_warmup_epochs or watched < self.best:
             self.best, self.since_best = (math.inf if is_annealing else watched), 0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aecore.model.autoencoder import Autoencoder, Loss
-from aecore.model.config import TrainConfig
+from aecore.model.config import ModelConfig, TrainConfig
 from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
 
@@ -87,7 +87,7 @@ class GraphedUpdate(Update):
         super().__init__(objective, optimizer, ranks)
         self.lr, self.kl_weight = (torch.zeros((), device=ranks.device) for _ in range(2))
         self.recordings: dict[torch.Size, Recording] = {}
-        self.k: int | None = None
+        self.settings: tuple[ModelConfig, int | None] | None = None
 
     def __call__(self, batch: Tensor, lr: float, kl_weight: float) -> None:
         recording = self.recording_for(batch)
@@ -105,10 +105,11 @@ class GraphedUpdate(Update):
             recording.updates += 1
 
     def recording_for(self, batch: Tensor) -> Recording:
-        """Returns the recording of the batch's shape; a falling k makes all of them void."""
-        k = self.objective.model.bottleneck.annealed_value
-        if k != self.k:
-            self.recordings, self.k = {}, k
+        """Returns the recording of the batch's shape; a moved knob or a falling k voids all."""
+        model = self.objective.model
+        config, k = model.config, model.bottleneck.annealed_value
+        if self.settings is None or self.settings[0] is not config or self.settings[1] != k:
+            self.recordings, self.settings = {}, (config, k)
         if batch.shape not in self.recordings:
             self.recordings[batch.shape] = Recording(torch.empty_like(batch))
         return self.recordings[batch.shape]

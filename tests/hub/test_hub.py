@@ -20,6 +20,7 @@ from aecore.hub.repositories import name_of_token, search_models
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.variants import VARIANTS, configure
+from aecore.progress import listen_to_progress
 from aecore.runs.foreign import list_file_sizes, strip_local_paths
 from aecore.runs.run import Run
 from tests.hub.loopback import LoopbackHub
@@ -54,7 +55,11 @@ def test_a_pulled_run_is_as_the_one_that_was_pushed(
     loopback: LoopbackHub, run: Run, tmp_path: Path
 ) -> None:
     push_run(run, REPO, token=TOKEN)
-    got = Run(pull_run(REPO, out=tmp_path / "deep" / "er"))
+    shares: list[float] = []
+    with listen_to_progress(shares.append):
+        got = Run(pull_run(REPO, out=tmp_path / "deep" / "er"))
+    assert shares == sorted(shares)
+    assert 0.9 < shares[-1] <= 1, "files of the same content are sent once"
     assert got.config() == run.config()
     assert got.epochs() == run.epochs() and got.test_metrics() == run.test_metrics()
     assert [epoch for epoch, _ in got.previews()] == [0, 2]

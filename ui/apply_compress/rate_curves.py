@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 from torch import Tensor
 
 from aecore.data.splits import Dataset, as_float
+from aecore.progress import track_progress
 from aecore.runs.run import Run
 from aecore.tasks.rate_distortion import (
     RatePoint,
@@ -82,13 +84,15 @@ def load_rate_curves(
 ) -> dict[str, Sequence[RatePoint]]:
     """Returns the curves of examples, which `digest` identifies, by their names."""
     model = get_model(_run)
-    curves: dict[str, Sequence[RatePoint]] = {
-        name_run_curve(_run): measure_rate_curve(model, _x, STEP_CHOICES)
-    }
     train = as_float(fill_with_means(_dataset.train.x[:PCA_PICTURES], _dataset))
     components = min(model.config.latent_dim, *train.flatten(1).shape)
-    curves[f"PCA, {components}"] = measure_pca_curve(model, train, _x, STEP_CHOICES)
+    measures: dict[str, Callable[[], Sequence[RatePoint]]] = {
+        name_run_curve(_run): lambda: measure_rate_curve(model, _x, STEP_CHOICES),
+        f"PCA, {components}": lambda: measure_pca_curve(model, train, _x, STEP_CHOICES),
+    }
     if _x.dim() == 4 and _x.shape[1] in (1, 3):  # the only channels of JPEG and WebP
-        for name, kind in CODECS.items():
-            curves[name] = measure_image_codec_curve(_x[:CODEC_PICTURES], kind, CODEC_QUALITIES)
-    return curves
+        measures |= {
+            name: partial(measure_image_codec_curve, _x[:CODEC_PICTURES], kind, CODEC_QUALITIES)
+            for name, kind in CODECS.items()
+        }
+    return {name: measures[name]() for name in track_progress(list(measures))}

@@ -73,7 +73,7 @@ def load_quick_maps(
 
 def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
     """Returns t-SNE and UMAP of codes and values, once they were asked for and are there."""
-    outcome = poll_job(key, SLOW_MAPS_MESSAGE, show_waiting=st.status)
+    outcome = poll_job(key, SLOW_MAPS_MESSAGE)
     if outcome.state == "failed":
         forget_jobs([key])  # the next run of the page offers them again
     if outcome.state == "idle":

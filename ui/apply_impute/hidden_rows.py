@@ -19,6 +19,7 @@ from aecore.data.splits import Dataset
 from aecore.data.tables.columns import list_column_slices, list_heads, make_schema
 from aecore.model.parts.mixed_likelihood import Head
 from aecore.model.scaling import find_binary_columns
+from aecore.progress import run_parts
 from aecore.runs.run import Run
 from aecore.tasks.impute import FILLING_DRAWS, impute_by_baselines
 from ui.kit.cache import digest_examples, get_model
@@ -76,9 +77,12 @@ def load_filled_rows(
     schema = _dataset.schema or make_schema(_dataset.columns)
     hidden = hide_cells(_x, share, seed, list(list_column_slices(schema).values()))
     masked = _x.masked_fill(hidden, torch.nan)
-    fillings = {_run.id: impute_cells(model, masked, FILLING_DRAWS)}
-    fillings |= impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked)
-    interval = predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None
+    own, baselines, interval = run_parts(
+        lambda: impute_cells(model, masked, FILLING_DRAWS),
+        lambda: impute_by_baselines(_dataset.train.x[:BASELINE_ROWS], masked),
+        lambda: predict_interval(model, masked, INTERVAL_SHARE) if is_variational(model) else None,
+    )
+    fillings = {_run.id: own, **baselines}
     heads = list_heads(schema, find_binary_columns(_dataset.train.x).tolist())
     heads = heads or (Head(kind="number"),) * _x.shape[1]
     return FilledRows(_x.clone(), hidden, fillings, interval, is_calibrated(model), heads)

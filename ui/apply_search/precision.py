@@ -11,6 +11,7 @@ from torch import Tensor
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
+from aecore.progress import track_progress
 from aecore.runs.run import Run
 from aecore.tasks.search import make_baseline_vectors, match_classes
 from ui.apply_search.charts import draw_class_dots
@@ -131,7 +132,7 @@ def load_baseline_precision(
         model.config.latent_dim,
     )
     matches = {}
-    for name, (collection, queries) in vectors.items():
+    for name, (collection, queries) in track_progress(list(vectors.items())):
         method = describe_comparable_values(_train.x) if name == RAW_VALUES else name
         matches[method] = match_classes(collection, _train.y, queries, _test.y, PRECISION_NEAREST)
     return matches

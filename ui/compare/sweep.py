@@ -9,6 +9,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from aecore.analysis.metrics import METRICS
+from aecore.limits import read_slot_limit
+from aecore.progress import format_duration
+from aecore.runs.estimates import estimate_sweep_left
 from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
@@ -58,9 +61,12 @@ def show_sweep_progress(runs: Sequence[Run]) -> bool:
     live = sum(state in LIVE_STATES for state in states)
     failed = sum(state in ("failed", "lost") for state in states)
     ended = len(states) - live
+    left = estimate_sweep_left(runs, read_slot_limit()) if live else None
     st.progress(
         ended / max(1, len(states)),
-        text=f"{ended} of {len(states)} runs" + (f", {failed} failed" if failed else ""),
+        text=f"{ended} of {len(states)} runs"
+        + (f", {failed} failed" if failed else "")
+        + (f", about {format_duration(left)} left" if left else ""),
     )
     return live > 0
 

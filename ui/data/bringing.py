@@ -25,6 +25,7 @@ from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job
 from ui.kit.links import set_linked
 from ui.kit.messages import show_error, show_note
+from ui.kit.progress import show_share
 from ui.kit.uploader import LEFT_OUT_KEY, ask_for_files
 from ui.kit.visitor import get_visitor
 
@@ -92,7 +93,7 @@ def show_from_hub() -> None:
             job,
             lambda token: fetch_new_set(repo.strip(), split.strip() or "train", token, visitor),
         )
-    outcome = poll_job(job, f"Fetching {escape_name(repo)}", st.status, FETCH_POLL_SECONDS)
+    outcome = poll_job(job, f"Fetching {escape_name(repo)} ...", FETCH_POLL_SECONDS)
     if outcome.state in ("done", "failed"):
         forget_jobs([job])
     if outcome.state == "done":
@@ -122,7 +123,7 @@ def fetch_new_set(repo: str, split: str, token: str | bool, visitor: Visitor) ->
 def accept_upload(upload: UploadedData) -> None:
     """Read a set that has come as is best; remove it and say why where it cannot be read."""
     try:
-        with st.spinner(f"Reading {escape_name(upload.name)} ..."):
+        with show_share(f"Reading {escape_name(upload.name)} ..."):
             source, table = upload.config(), None
             if holds_table(Path(source.name)):
                 table = load_cached_table(source)

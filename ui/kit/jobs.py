@@ -23,7 +23,9 @@ import streamlit as st
 
 from aecore.errors import AecoreError
 from aecore.limits import is_public
+from aecore.progress import ShareClock, listen_to_progress
 from ui.kit.messages import show_error
+from ui.kit.progress import draw_job_bar
 from ui.kit.sessions import call_at_session_end, get_session_id, session_watch
 
 POLL_SECONDS = 1.0
@@ -64,24 +66,15 @@ def is_job_running(name: str) -> bool:
     return get_job_registry().look(make_job_key(name)).state == "running"
 
 
-def show_hourglass(message: str) -> None:
-    """Show an empty progress bar with a message."""
-    st.progress(0.0, text=f":material/hourglass_top: {message}")
+def poll_job(name: str, message: str, seconds: float = POLL_SECONDS) -> JobOutcome:
+    """Returns the outcome of a job; shows its error, or how far it is, and then looks again.
 
-
-def poll_job(
-    name: str,
-    message: str,
-    show_waiting: Callable[[str], object] = show_hourglass,
-    seconds: float = POLL_SECONDS,
-) -> JobOutcome:
-    """Returns the outcome of a job; shows its error, or that it runs, and then looks again.
-
-    While it runs, `show_waiting(message)` is drawn and the page is run once more when it ends. The
-    outcome of a job that has ended is kept for the session, until `start_job` or `forget_jobs`.
+    While it runs, a bar with the message is drawn, which moves where the call reports its progress
+    (`aecore.progress`), and the page is run once more when it ends. The outcome of a job that has
+    ended is kept for the session, until `start_job` or `forget_jobs`.
     """
     if is_job_running(name):
-        st.fragment(lambda: wait_for_job(name, message, show_waiting), run_every=seconds)()
+        st.fragment(lambda: wait_for_job(name, message), run_every=seconds)()
         return RUNNING
     ended = get_job_registry().take(make_job_key(name))
     if ended.state != "idle":
@@ -108,11 +101,11 @@ def leave_session_jobs() -> None:
     st.session_state.pop(SESSION_KEY, None)
 
 
-def wait_for_job(name: str, message: str, show_waiting: Callable[[str], object]) -> None:
-    """Show that a job runs; run the page once more when it has ended."""
+def wait_for_job(name: str, message: str) -> None:
+    """Show how far a job is; run the page once more when it has ended."""
     if not is_job_running(name):
         st.rerun()
-    show_waiting(message)
+    draw_job_bar(message, get_job_registry().clocks.get(make_job_key(name)))
 
 
 def make_job_key(name: str) -> str:
@@ -139,6 +132,7 @@ class JobRegistry:
     def __init__(self) -> None:
         self.outcomes: dict[str, JobOutcome] = {}
         self.starters: dict[str, JobStarter] = {}  # of the outcomes
+        self.clocks: dict[str, ShareClock] = {}  # of those that run
         self.working: list[str] = []  # whose each thread that works is, also of those who left
         self.guard = threading.Lock()
 
@@ -153,8 +147,9 @@ class JobRegistry:
                 return
             self.check_room(starter.owner)
             self.outcomes[key], self.starters[key] = RUNNING, starter
+            self.clocks[key] = clock = ShareClock()
             self.working.append(starter.owner)
-        threading.Thread(target=self.work, args=(key, call, starter), daemon=True).start()
+        threading.Thread(target=self.work, args=(key, call, starter, clock), daemon=True).start()
 
     def check_room(self, owner: str) -> None:
         """Raises AecoreError where a visitor, or all of them, have as many jobs as may run."""
@@ -167,10 +162,13 @@ class JobRegistry:
         if len(self.working) >= MAX_JOBS:
             raise AecoreError("This server is busy with other visitors' tasks. Try again soon.")
 
-    def work(self, key: str, call: Callable[[], Any], starter: JobStarter) -> None:
+    def work(
+        self, key: str, call: Callable[[], Any], starter: JobStarter, clock: ShareClock
+    ) -> None:
         """Call, and keep the outcome if the session is still there."""
         try:
-            outcome = JobOutcome("done", call())
+            with listen_to_progress(clock.note):
+                outcome = JobOutcome("done", call())
         except AecoreError as error:
             outcome = JobOutcome("failed", error=error)
         except Exception as error:  # a fault of ours must not leave the page waiting for ever
@@ -178,6 +176,8 @@ class JobRegistry:
             outcome = JobOutcome("failed", error=AecoreError(text))
         with self.guard:
             self.working.remove(starter.owner)
+            if self.clocks.get(key) is clock:
+                del self.clocks[key]
             if self.starters.get(key) is starter:
                 self.outcomes[key] = outcome
 

@@ -27,7 +27,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-import streamlit as st
 from cachetools import Cache, LRUCache
 from pydantic import BaseModel
 
@@ -40,6 +39,7 @@ from aecore.runs.listing import is_shipped_run
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
+from ui.kit.progress import show_share
 from ui.kit.sessions import get_session_id, is_visitor_present
 from ui.kit.sizes import count_bytes, follow_large_blocks
 
@@ -235,9 +235,9 @@ def freeze(value: Any) -> Hashable:
 
 @contextmanager
 def show_computing(text: str) -> Iterator[None]:
-    """Show a text while a value is computed; not in a thread, nor within another computation."""
+    """Show how far the computing of a value is; not in a thread, nor within another computation."""
     is_shown = bool(text) and bool(get_session_id()) and not is_computing.get()
-    spinner: AbstractContextManager[None] = st.spinner(text) if is_shown else nullcontext()
+    spinner: AbstractContextManager[None] = show_share(text) if is_shown else nullcontext()
     token = is_computing.set(True)
     try:
         with spinner:

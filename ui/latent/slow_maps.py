@@ -10,6 +10,7 @@ import threading
 
 import streamlit as st
 
+from aecore.analysis.printed_progress import find_share
 from aecore.analysis.projection_job import ProjectionJob
 from aecore.errors import AecoreError, RunError
 from aecore.limits import is_public, read_limit
@@ -18,6 +19,7 @@ from ui.kit.sessions import call_at_session_end, is_visitor_present
 from ui.kit.visitor import get_visitor
 
 MAP_POLL_SECONDS = 1.0
+MAP_BAR_WIDTH = 460  # pixels
 
 
 class MapWaiters:
@@ -129,8 +131,11 @@ def watch_slow_map(job: ProjectionJob, label: str) -> None:
         map_waiters.join(job, get_visitor().owner)
         is_own = map_waiters.may_cancel(job, get_visitor().owner)
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.status(
-        f"{label} of {job.count:,} points: {job.step().lower()}, {job.seconds():.0f} s", width=460
+    step = job.step()
+    row.progress(
+        find_share(step) or 0.0,
+        text=f"{label} of {job.count:,} points: {step.lower()}",
+        width=MAP_BAR_WIDTH,
     )
     if is_own:
         row.button(

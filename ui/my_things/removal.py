@@ -8,6 +8,7 @@ import streamlit as st
 
 from aecore.backends.launch import stop_run
 from aecore.errors import AecoreError
+from aecore.progress import track_progress
 from aecore.runs.keeping import KeptThing
 from aecore.runs.ownership import Visitor
 from aecore.runs.run import Run
@@ -47,7 +48,7 @@ def begin_removal(things: list[KeptThing]) -> None:
 def remove_things(things: Sequence[KeptThing], visitor: Visitor) -> list[str]:
     """Deletes things of a visitor; returns a sentence for each that could not be deleted."""
     problems = []
-    for thing in things:
+    for thing in track_progress(things):
         try:
             visitor.check_may_change(thing.path)
             if thing.is_live():

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from aecore.runs.records import EpochRecord
+from aecore.names import clean_name
+from aecore.runs.records import EpochRecord, KnobRecord
 from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 
+MARK_COLOUR = "#888888"  # seen on both themes
+MAX_MARKS = 30  # the latest ones: more cannot be read
 
-def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) -> dict[str, Any]:
-    """Returns training and validation loss over epochs as an ECharts spec."""
+
+def draw_live_curve(
+    records: Sequence[EpochRecord],
+    variant: str,
+    total: int,
+    moves: Sequence[KnobRecord] = (),
+) -> dict[str, Any]:
+    """Returns training and validation loss over epochs as an ECharts spec.
+
+    Upright lines mark the knobs that were moved.
+    """
     records = thin_records(records)
 
     def series(name: str, losses: Sequence[float | None], style: str) -> dict[str, Any]:
@@ -45,7 +57,34 @@ def draw_live_curve(records: Sequence[EpochRecord], variant: str, total: int) ->
         },
         "yAxis": {"type": "value", "name": LOSS_LABEL, "scale": True},
         "series": [
-            series("training", [record.loss for record in records], "solid"),
+            {
+                **series("training", [record.loss for record in records], "solid"),
+                "markLine": mark_moves(moves),
+            },
             series("validation", [record.validation_loss for record in records], "dashed"),
         ],
+    }
+
+
+def mark_moves(moves: Sequence[KnobRecord]) -> dict[str, Any]:
+    """Returns an upright line for each moved knob, as a markLine of ECharts.
+
+    Points of the curve are ends of epochs: a move at the first step of an epoch lies on the point
+    before it, one on the way half an epoch later.
+    """
+    lines = [
+        {
+            "xAxis": max(1.0, move.epoch - (0.5 if move.step else 1.0)),
+            "name": f"{clean_name(path).rpartition('.')[2]} {value:.3g}",
+        }
+        for move in moves
+        for path, value in move.knobs.items()
+    ]
+    return {
+        "symbol": "none",
+        "silent": True,
+        "animation": False,
+        "lineStyle": {"color": MARK_COLOUR, "type": "dotted", "width": 1.5},
+        "label": {"formatter": "{b}", "position": "insideEndTop", "color": MARK_COLOUR},
+        "data": lines[-MAX_MARKS:],
     }

@@ -23,7 +23,9 @@ from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
+from ui.train.knobs import show_knobs
 from ui.train.run_buttons import show_run_buttons
+from ui.train.run_progress import describe_run_progress
 
 RUN_POLL_SECONDS = 1.0
 METRIC_WIDTH = 150  # pixels
@@ -70,6 +72,7 @@ def show_live_run(run: Run) -> None:
     st.fragment(
         lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
     )()
+    show_knobs(run, config)
     show_run_details(run, config)
 
 
@@ -115,13 +118,8 @@ def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
 def show_progress(run: Run, state: State) -> None:
     """Show the state, the device, how far the run is, and its last error."""
     done = (state.epoch + state.progress) / max(1, state.epochs)
-    texts = {
-        "queued": "waiting for its turn",
-        "running": f"epoch {min(state.epoch + 1, state.epochs)} of {state.epochs}",
-    }
     st.markdown(f"{format_state_badge(run)} {escape_name(state.device)}{describe_place(run)}")
-    text = texts.get(state.state, f"{state.epoch} of {state.epochs} epochs")
-    st.progress(min(1.0, done), text=text)
+    st.progress(min(1.0, done), text=describe_run_progress(run, state))
     if state.note and state.state in LIVE_STATES:
         show_note(state.note, "pending")
     if state.error:
@@ -132,7 +130,7 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
     """Show the loss by epoch; before the first epoch, how far pretraining is."""
     records = run.epochs()
     if records:
-        spec = draw_live_curve(records, config.model.variant, state.epochs)
+        spec = draw_live_curve(records, config.model.variant, state.epochs, run.knob_moves())
         st.echarts_chart(
             spec, key="curve", height=320, alt="Loss by epoch, training and validation"
         )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
+
+# `Field(..., json_schema_extra=LIVE)` marks a number that may be moved while a run trains: a knob
+LIVE: dict[str, Any] = {"live": True}
 
 
 class Options(BaseModel):

@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from aecore.model.parts.base import Options
+from aecore.model.parts.base import LIVE, Options
 
 
 class GaussianNoise(Options):
@@ -31,10 +31,15 @@ class GaussianNoise(Options):
         ge=0,
         le=10,
         description="Standard deviation of the noise; pixels span 0 to 1, columns are scaled.",
+        json_schema_extra=LIVE,
     )
 
     words: float = Field(
-        0.1, ge=0, le=1, description="The chance that a word or a flag of a table is drawn anew."
+        0.1,
+        ge=0,
+        le=1,
+        description="The chance that a word or a flag of a table is drawn anew.",
+        json_schema_extra=LIVE,
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
@@ -70,7 +75,11 @@ class Masking(Options):
 
     kind: Literal["masking"] = "masking"
     fraction: float = Field(
-        0.25, ge=0, le=1, description="nu, the chance that a value is set to zero."
+        0.25,
+        ge=0,
+        le=1,
+        description="nu, the chance that a value is set to zero.",
+        json_schema_extra=LIVE,
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
@@ -85,7 +94,11 @@ class SaltAndPepper(Options):
 
     kind: Literal["salt_and_pepper"] = "salt_and_pepper"
     fraction: float = Field(
-        0.25, ge=0, le=1, description="nu, the chance that a value becomes 0 or 1."
+        0.25,
+        ge=0,
+        le=1,
+        description="nu, the chance that a value becomes 0 or 1.",
+        json_schema_extra=LIVE,
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:

@@ -110,6 +110,9 @@ class Bottleneck(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} is not variational")
 
+    def retune(self, options: BottleneckBase) -> None:
+        """Take over the knobs of `options`; a module that keeps a knob's value overrides this."""
+
     def anneal(self, progress: float) -> bool:
         """Adapt to this share of the training; True while the loss is not yet the final one."""
         return False

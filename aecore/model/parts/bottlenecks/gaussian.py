@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from aecore.model.parts.base import LIVE
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 
@@ -25,6 +26,7 @@ class GaussianCode(BottleneckBase):
         ge=0,
         le=1000,
         description="Weight of the KL term in training; bounds are reported at 1.",
+        json_schema_extra=LIVE,
     )
     samples: int = Field(
         1, ge=1, le=1000, description="K, how many codes are drawn for each example."

@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from aecore.model.parts.base import LIVE
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase
 
 
@@ -20,7 +21,13 @@ class TopK(BottleneckBase):
     """
 
     kind: Literal["top_k"] = "top_k"
-    k: int = Field(25, ge=1, le=16384, description="How many code units stay on for one example.")
+    k: int = Field(
+        25,
+        ge=1,
+        le=16384,
+        description="How many code units stay on for one example.",
+        json_schema_extra=LIVE,
+    )
     start: int | None = Field(
         None,
         ge=1,
@@ -51,9 +58,13 @@ class TopKBottleneck(Bottleneck):
 
     def __init__(self, options: TopK, latent_dim: int):
         super().__init__(latent_dim)
-        self.k = self.final_k = min(options.k, latent_dim)
-        self.first_k = min(options.start or options.k, latent_dim)
         self.by_magnitude = options.by == "magnitude"
+        self.retune(options)
+
+    def retune(self, options: BottleneckBase) -> None:
+        assert isinstance(options, TopK)
+        self.k = self.final_k = min(options.k, self.latent_dim)
+        self.first_k = min(options.start or options.k, self.latent_dim)
 
     def snap(self, z: Tensor) -> Tensor:
         ranked = z.abs() if self.by_magnitude else z

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from aecore.model.parts.base import LIVE
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 
@@ -26,7 +27,11 @@ class VectorQuantized(BottleneckBase):
         4, ge=1, le=1024, description="Length of one codebook vector; divides latent_dim."
     )
     commitment: float = Field(
-        0.25, ge=0, le=100, description="Weight of the commitment (encoder) term."
+        0.25,
+        ge=0,
+        le=100,
+        description="Weight of the commitment (encoder) term.",
+        json_schema_extra=LIVE,
     )
 
     menu_position: ClassVar[int] = 4
@@ -57,6 +62,10 @@ class CodebookBottleneck(Bottleneck):
         self.codebook = nn.Parameter(torch.empty(options.codes, options.dim))
         if not self.codebook.is_meta:  # to be loaded; torch imports a compiler to draw there
             nn.init.normal_(self.codebook, std=1 / math.sqrt(options.dim))
+
+    def retune(self, options: BottleneckBase) -> None:
+        assert isinstance(options, VectorQuantized)
+        self.commitment = options.commitment
 
     def forward(self, h: Tensor, samples: int) -> Code:
         z = self.snap(h)

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, NamedTuple
 from pydantic import Field
 from torch import Tensor, nn
 
-from aecore.model.parts.base import Options
+from aecore.model.parts.base import LIVE, Options
 from aecore.model.parts.kinds import LAST
 from aecore.model.parts.networks.base import NetworkBase
 
-Weight = Annotated[float, Field(ge=0, le=1e6)]
+Weight = Annotated[float, Field(ge=0, le=1e6, json_schema_extra=LIVE)]
 
 
 class Pass(NamedTuple):
