@@ -32,17 +32,20 @@ ORDERS: dict[str, Callable[[UnitStatistics], np.ndarray]] = {
     "number": lambda s: np.arange(len(s.mean)),
 }
 COLUMNS: dict[str, Any] = {
-    "atom": st.column_config.ImageColumn("Atom", width="small"),
-    "unit": st.column_config.TextColumn("Unit", width="small"),
-    "name": st.column_config.TextColumn("Name", width="small"),
+    "atom": st.column_config.ImageColumn("Atom", width=50),
+    "unit": st.column_config.TextColumn("Unit", width=55),
     "off": st.column_config.NumberColumn(
-        "Off", format="percent", help="Share of the inputs with which the unit is 0: its dead time."
+        "Off",
+        format="percent",
+        width=60,
+        help="Share of the inputs with which the unit is 0: its dead time.",
     ),
-    "mean": st.column_config.NumberColumn("Mean", format="%.3g"),
     "deviation": st.column_config.NumberColumn(
-        "Deviation", format="%.3g", help="Standard deviation."
+        "Dev.", format="%.3g", width=60, help="Standard deviation over the inputs."
     ),
-    "maximum": st.column_config.NumberColumn("Max", format="%.3g"),
+    "maximum": st.column_config.NumberColumn("Max", format="%.3g", width=60),
+    "mean": st.column_config.NumberColumn("Mean", format="%.3g", width=60),
+    "name": st.column_config.TextColumn("Name", width=120),
 }
 
 
@@ -66,13 +69,13 @@ def order_units(
 def choose_unit_in_table(run: Run, statistics: UnitStatistics, names: Mapping[int, str]) -> int:
     """Show the table with its controls, and the field that names a unit; return its number."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    order = row.selectbox("Sort by", list(ORDERS), key="order", bind="query-params", width=150)
-    text = row.text_input("Search", key="search", placeholder="number or name", width=150)
+    order = row.selectbox("Sort by", list(ORDERS), key="order", bind="query-params", width=140)
+    text = row.text_input("Search", key="search", placeholder="number or name", width=140)
     units = order_units(statistics, order or "number", text or "", names)
     count = max(1, -(-len(units) // PAGE_UNITS))
     page = 1
     if count > 1:
-        page = int(row.number_input("Page", 1, count, 1, key="page", width=110))
+        page = int(row.number_input("Page", 1, count, 1, key="page", width=140))
     shown = units[(page - 1) * PAGE_UNITS : page * PAGE_UNITS].tolist()
     unit = choose_index(
         row,
@@ -123,11 +126,11 @@ def tabulate_units(
     return pd.DataFrame(
         {
             "unit": [f"z{unit}" for unit in units],
-            "name": [names.get(unit, "") for unit in units],
-            "off": statistics.dead_share[units],
-            "mean": statistics.mean[units],
+            "off": statistics.dead_share[units].round(3),
             "deviation": np.sqrt(statistics.variance[units]),
             "maximum": statistics.maximum[units],
+            "mean": statistics.mean[units],
+            "name": [names.get(unit, "") for unit in units],
         }
     )
 

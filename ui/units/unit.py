@@ -33,7 +33,7 @@ from ui.kit.strips import format_strips
 from ui.units.names import show_name_field
 from ui.units.table import make_atom_tiles
 
-SHOWN_INPUTS = 12  # that excite a unit most, and least
+SHOWN_INPUTS = 8  # that excite a unit most, and least
 CHANGED_INPUTS = 8  # with which the unit is switched
 ATOM_PIXELS = 200
 
@@ -66,6 +66,8 @@ def show_unit(
         show_values(model, statistics, unit)
     show_exciting_inputs(model, inputs, statistics, unit)
     show_switched_unit(run, inputs, statistics, unit)
+    st.markdown("**Inputs that excite it least**")
+    show_input_cards(model, inputs, statistics.least[unit][:SHOWN_INPUTS])
 
 
 def show_atom(model: Autoencoder, dataset: Dataset, statistics: UnitStatistics, unit: int) -> None:
@@ -109,7 +111,7 @@ def draw_value_histogram(statistics: UnitStatistics, unit: int, colour: str) -> 
             hovertemplate="%{y:,} inputs near %{x:.3g}<extra></extra>",
         )
     )
-    figure.update_layout(xaxis_title="value where active", yaxis_title="inputs", showlegend=False)
+    figure.update_layout(xaxis_title="value, where not 0", yaxis_title="inputs", showlegend=False)
     return finish_figure(figure, 190)
 
 
@@ -119,7 +121,7 @@ def draw_value_histogram(statistics: UnitStatistics, unit: int, colour: str) -> 
 def show_exciting_inputs(
     model: Autoencoder, inputs: Inputs, statistics: UnitStatistics, unit: int
 ) -> None:
-    """Show the inputs that excite the unit most, and least."""
+    """Show the inputs that excite the unit most."""
     active = min(int(statistics.active[unit]), SHOWN_INPUTS)
     st.markdown("**Inputs that excite it most**")
     if active:
@@ -128,8 +130,6 @@ def show_exciting_inputs(
         show_input_cards(model, inputs, rows, values)
     else:
         st.caption(f"None: the unit is 0 with all {statistics.count:,} inputs. It is dead.")
-    st.markdown("**Inputs that excite it least**")
-    show_input_cards(model, inputs, statistics.least[unit][:SHOWN_INPUTS])
 
 
 def show_input_cards(

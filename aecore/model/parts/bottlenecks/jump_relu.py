@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 FIRST_THRESHOLD = 0.1
+SPEED = 10.0  # a step of Adam changes every weight by the learning rate: thresholds have far to go
 
 
 class JumpReLU(BottleneckBase):
     """z_i = a_i where a_i > theta_i, else 0; theta_i > 0 is learned.  L0 = the number of units on.
 
-    cost = weight * (mean L0 / target - 1)^2, or weight * L0 where there is no target.
+    cost = weight * (mean L0 / target - 1)^2, or weight * L0 where there is no target. Beyond twice the
+    target it grows evenly: steep first gradients would make Adam's later steps too short.
     Gradients of theta are straight-through, by a rectangle K as wide as `bandwidth`, b:
     dz/dtheta = -theta/b K((a - theta)/b),  dL0/dtheta = -1/b K((a - theta)/b).
     Rajamanoharan et al. (2024), Jumping Ahead: Improving Reconstruction Fidelity with JumpReLU
@@ -29,7 +31,10 @@ class JumpReLU(BottleneckBase):
         25, ge=1, le=16384, description="Units on for an example, on average; none: a price each."
     )
     weight: float = Field(
-        1.0, ge=0, le=1e6, description="Weight of the sparsity term; without a target, per unit on."
+        100.0,
+        ge=0,
+        le=1e6,
+        description="Weight of the sparsity term; without a target, per unit on.",
     )
     bandwidth: float = Field(
         0.1,
@@ -51,16 +56,22 @@ class JumpReLU(BottleneckBase):
 
 
 class JumpReLUBottleneck(Bottleneck):
-    """Has the thresholds, as their logarithms, which keeps them above zero."""
+    """Has the thresholds, as their logarithms, which keeps them above zero, over SPEED."""
 
     def __init__(self, options: JumpReLU, latent_dim: int):
         super().__init__(latent_dim)
         self.target, self.weight = options.target, options.weight
         self.bandwidth = options.bandwidth
-        self.log_threshold = nn.Parameter(torch.full((latent_dim,), math.log(FIRST_THRESHOLD)))
+        first = math.log(FIRST_THRESHOLD) / SPEED
+        self.log_threshold = nn.Parameter(torch.full((latent_dim,), first))
+
+    @property
+    def threshold(self) -> Tensor:
+        """The thresholds (latent_dim,)."""
+        return (SPEED * self.log_threshold).exp()
 
     def forward(self, h: Tensor, samples: int) -> Code:
-        threshold = self.log_threshold.exp()
+        threshold = self.threshold
         is_on = (h > threshold).to(h.dtype)
         # zero, with a gradient of 1 / bandwidth for each threshold near the value
         pull = (threshold - threshold.detach()) * self.near(h.detach(), threshold.detach())
@@ -76,10 +87,12 @@ class JumpReLUBottleneck(Bottleneck):
         active = is_on.sum(1)
         if self.target is None:
             return self.weight * active
-        return (self.weight * (active.mean() / self.target - 1).square()).expand(len(active))
+        excess = active.mean() / self.target - 1
+        bounded = torch.where(excess > 1, 2 * excess - 1, excess.square())
+        return (self.weight * bounded).expand(len(active))
 
     def snap(self, z: Tensor) -> Tensor:
-        return z * (z > self.log_threshold.exp())
+        return z * (z > self.threshold)
 
     def snap_steps(self) -> list[dict[str, Any]]:
-        return [{"op": "threshold", "threshold": self.log_threshold.exp()}]
+        return [{"op": "threshold", "threshold": self.threshold}]
