@@ -18,8 +18,8 @@ SPEED = 10.0  # a step of Adam changes every weight by the learning rate: thresh
 class JumpReLU(BottleneckBase):
     """z_i = a_i where a_i > theta_i, else 0; theta_i > 0 is learned.  L0 = the number of units on.
 
-    cost = weight * (mean L0 / target - 1)^2, or weight * L0 where there is no target. Beyond twice the
-    target it grows evenly: steep first gradients would make Adam's later steps too short.
+    cost = weight * (mean L0 / target - 1)^2, or weight * L0 where there is no target. Beyond twice
+    the target it grows evenly: steep first gradients would make Adam's later steps too short.
     Gradients of theta are straight-through, by a rectangle K as wide as `bandwidth`, b:
     dz/dtheta = -theta/b K((a - theta)/b),  dL0/dtheta = -1/b K((a - theta)/b).
     Rajamanoharan et al. (2024), Jumping Ahead: Improving Reconstruction Fidelity with JumpReLU
