@@ -2,8 +2,8 @@
 
 Trains tied 784-1024-784 networks with k = 25 units on: plain top-k, with the auxiliary loss for
 dead units, BatchTopK without and with it, and JumpReLU; three seeds each, on the CPU. Each run is
-kept in the folder of runs and is not trained again: stop and go on as you like. About twelve
-minutes on one core. The result is docs/results/sparsity.md.
+kept in the folder of runs and is not trained again: stop and go on as you like. About six minutes
+on one core. The result is docs/results/sparsity.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from aecore.training.trainer import fit
 from bench.results import describe_commit, describe_processor, write_result
 from bench.timing import load_mnist
 
-UNITS, ACTIVE, EPOCHS, SEEDS = 1024, 25, 4, (0, 1, 2)
+UNITS, ACTIVE, SEEDS = 1024, 25, (0, 1, 2)
+EXAMPLES, EPOCHS = 30_000, 4
 BOTTLENECKS: dict[str, dict[str, Any]] = {
     "top-k": {"kind": "top_k", "by": "value"},
     "top-k, auxiliary loss": {"kind": "top_k", "by": "value", "auxiliary": 1 / 32},
@@ -49,8 +50,9 @@ def main() -> None:
     lines = [
         "# Sparse codes at equal sparsity",
         "",
-        f"MNIST, tied 784-{UNITS}-784 networks, {ACTIVE} units on, {EPOCHS} epochs of batches of "
-        f"128, Adam 2e-3 with a cosine, {len(SEEDS)} seeds: mean and deviation. "
+        f"{EXAMPLES:,} training images of MNIST, tied 784-{UNITS}-784 networks, {ACTIVE} units on, "
+        f"{EPOCHS} epochs of batches of 128, Adam 2e-3 with a cosine, {len(SEEDS)} seeds: mean and "
+        "deviation. "
         f"{describe_processor()}, commit {describe_commit()}, `python -m bench.sparsity`.",
         "",
         "SE: squared error on the 10,000 test images, summed over pixels. Units on: of a test "
@@ -74,7 +76,7 @@ def make_config(name: str, seed: int) -> RunConfig:
     model = {"input_shape": (1, 28, 28), "latent_dim": UNITS, "network": network}
     return RunConfig(
         model=parse_options(ModelConfig, {**model, "bottleneck": options}),
-        data=DataConfig(name="mnist", validation_fraction=0),
+        data=DataConfig(name="mnist", limit=EXAMPLES, validation_fraction=0),
         training=TrainConfig(epochs=EPOCHS, seed=seed, previews=0, device="cpu"),
     )
 

@@ -6,6 +6,7 @@ import { paintPixels } from "./picture.js";
 import { Rows, floats, readTensors } from "./tensors.js";
 
 const SHOWN = 40; // atoms at a time
+const SHOWN_ROWS = 3; // of a table: a picture of one is wide
 const [BLUE, WHITE, RED] = [
   [33, 102, 172],
   [247, 247, 247],
@@ -45,7 +46,7 @@ export class UnitBrowser {
     const total = `${this.units.length.toLocaleString("en")} units, ${this.count.toLocaleString("en")} inputs.`;
     return [
       element("h2", {}, "Units"),
-      element("p", {}, `Each picture is an atom: what a unit adds (red) and takes away (blue). Choose one. ${total}`),
+      element("p", {}, `${this.describeAtoms()} Choose one. ${total}`),
       element(
         "div",
         { class: "choices" },
@@ -54,6 +55,13 @@ export class UnitBrowser {
       ),
       element("div", { class: "browser" }, element("div", {}, this.list, this.more), this.detail),
     ];
+  }
+
+  describeAtoms() {
+    const { kind } = this.explorer.painter;
+    if (kind === "image") return "Each picture is an atom: what a unit adds (red) and takes away (blue).";
+    const [after, before] = kind === "cloud" ? ["red", "blue"] : ["bars", "red lines"];
+    return `Each picture shows what is decoded as a unit grows by its deviation: ${after}, before it ${before}.`;
   }
 
   // -- the list
@@ -97,7 +105,7 @@ export class UnitBrowser {
     moved[unit] += numbers[2] || 1;
     const after = network.decode(moved);
     if (painter.kind === "image") paintChange(canvas, before, after, network.shape);
-    else painter.paint(canvas, after, before);
+    else queueMicrotask(() => painter.paint(canvas, after, before)); // on the page, where it has a colour of text
   }
 
   // -- one unit
@@ -109,7 +117,8 @@ export class UnitBrowser {
       const text = i ? formatNumbers([unit.numbers[i]]) : `${(100 * unit.numbers[0]).toFixed(1)} %`;
       return element("span", {}, `${name} `, element("strong", {}, text));
     });
-    const rows = unit.strongest.filter((row) => row >= 0);
+    const limit = this.explorer.painter.kind === "table" ? SHOWN_ROWS : unit.strongest.length,
+      rows = unit.strongest.filter((row) => row >= 0).slice(0, limit);
     this.detail.replaceChildren(
       element("h3", {}, unit.name ? `Unit z${unit.unit}: ${unit.name}` : `Unit z${unit.unit}`),
       element("div", { class: "facts" }, ...facts),
@@ -142,7 +151,7 @@ export class UnitBrowser {
   makeLine(name, pictures, rows) {
     const cells = pictures.map((values, i) => {
       const canvas = element("canvas", { role: "img", "aria-label": `input ${rows[i]}, ${name}` });
-      this.explorer.painter.paint(canvas, values);
+      queueMicrotask(() => this.explorer.painter.paint(canvas, values));
       return element("td", {}, canvas);
     });
     return element("tr", {}, element("th", { scope: "row" }, name), ...cells);

@@ -31,13 +31,13 @@ class JumpReLU(BottleneckBase):
         25, ge=1, le=16384, description="Units on for an example, on average; none: a price each."
     )
     weight: float = Field(
-        100.0,
+        300.0,
         ge=0,
         le=1e6,
         description="Weight of the sparsity term; without a target, per unit on.",
     )
     bandwidth: float = Field(
-        0.1,
+        0.5,
         gt=0,
         le=100,
         description="Width of the band around a threshold in which values move it.",
