@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -45,14 +45,24 @@ class Cell(NamedTuple):
 
 
 def main() -> None:
-    """Train what is not there yet, measure, and write the result."""
+    """Train what is not there yet, seed by seed, and write the result after each."""
     dataset = load_mnist()
-    lines = [
+    cells: dict[str, list[Cell]] = {name: [] for name in BOTTLENECKS}
+    for seed in SEEDS:
+        for name in BOTTLENECKS:
+            cells[name].append(measure_cell(train_cell(name, seed), dataset))
+            print(f"{name}, seed {seed}: {cells[name][-1]}", flush=True)
+        write_result("sparsity.md", format_table(cells, seed + 1))
+
+
+def format_table(cells: Mapping[str, Sequence[Cell]], seeds: int) -> list[str]:
+    """Return the lines of the result, of so many seeds."""
+    spread = f"{seeds} seeds: mean and deviation" if seeds > 1 else "one seed"
+    return [
         "# Sparse codes at equal sparsity",
         "",
         f"{EXAMPLES:,} training images of MNIST, tied 784-{UNITS}-784 networks, {ACTIVE} units on, "
-        f"{EPOCHS} epochs of batches of 128, Adam 2e-3 with a cosine, {len(SEEDS)} seeds: mean and "
-        "deviation. "
+        f"{EPOCHS} epochs of batches of 128, Adam 2e-3 with a cosine, {spread}. "
         f"{describe_processor()}, commit {describe_commit()}, `python -m bench.sparsity`.",
         "",
         "SE: squared error on the 10,000 test images, summed over pixels. Units on: of a test "
@@ -60,12 +70,9 @@ def main() -> None:
         "",
         "| bottleneck | SE | units on | dead |",
         "|---|---|---|---|",
+        *(format_row(name, cells[name]) for name in cells),
+        "",
     ]
-    for name in BOTTLENECKS:
-        cells = [measure_cell(train_cell(name, seed), dataset) for seed in SEEDS]
-        lines.append(format_row(name, cells))
-        print(lines[-1], flush=True)
-    write_result("sparsity.md", [*lines, ""])
 
 
 def make_config(name: str, seed: int) -> RunConfig:
@@ -115,7 +122,9 @@ def format_row(name: str, cells: Sequence[Cell]) -> str:
 
 
 def format_mean(values: Sequence[float], digits: str) -> str:
-    """Return mean and deviation."""
+    """Return the mean, with the deviation of several."""
+    if len(values) == 1:
+        return f"{values[0]:{digits}}"
     return f"{statistics.mean(values):{digits}} ± {statistics.stdev(values):{digits}}"
 
 
