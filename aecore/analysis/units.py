@@ -16,6 +16,7 @@ from aecore.model.autoencoder import Autoencoder
 
 KEPT_INPUTS = 20  # that excite a unit most, and least
 BINS = 40  # of a histogram
+CODE_VALUES = 4_000_000  # of codes in memory at a time
 
 Progress = Callable[[float], None]
 
@@ -81,12 +82,13 @@ def measure_units(
 @torch.no_grad()
 def iterate_codes(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield what the encoder gives and the codes made of it, (n, latent_dim) both, on the CPU."""
-    for scaled, _ in iterate_chunks(model, x):
-        h = model.encode_scaled(scaled)
-        z = model.bottleneck.snap(h)
-        if not z.isfinite().all():
-            raise CheckpointError("The codes overflow: the weights are unsound. Train it again.")
-        yield h.cpu(), z.cpu()
+    for part in x.split(max(1, CODE_VALUES // model.config.latent_dim)):
+        for scaled, _ in iterate_chunks(model, part):
+            h = model.encode_scaled(scaled)
+            z = model.bottleneck.snap(h)
+            if not z.isfinite().all():
+                raise CheckpointError("The codes overflow: the weights are unsound. Train again.")
+            yield h.cpu(), z.cpu()
 
 
 def count_values(z: Tensor, low: Tensor, high: Tensor) -> Tensor:
