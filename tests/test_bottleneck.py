@@ -219,7 +219,7 @@ def test_outside_training_an_example_does_not_depend_on_its_batch():
 @pytest.mark.parametrize("target", [None, 2])
 def test_thresholds_get_the_straight_through_gradients_of_the_paper(target):
     torch.manual_seed(0)
-    options = JumpReLU(target=target, weight=0.7, bandwidth=0.8)
+    options = JumpReLU(target=target, weight=0.7, price=0.7, bandwidth=0.8)
     bottleneck = options.build(3).double().train()
     h = torch.randn(40, 3, dtype=torch.float64, requires_grad=True)
     pull = torch.randn(40, 3, dtype=torch.float64)
@@ -245,8 +245,9 @@ def test_the_price_of_activity_is_per_unit_or_by_the_distance_to_the_target():
     on = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]])  # 2 of 4, on average
     prices = {None: [3.0, 1.0], 2: [0.0, 0.0], 4: [0.25, 0.25], 1: [1.0, 1.0]}
     for target, expected in prices.items():
-        assert JumpReLU(target=target, weight=1).build(4).price(on).tolist() == expected
-    assert JumpReLU(target=1, weight=1).build(4).price(torch.ones(1, 4)).tolist() == [5.0]
+        options = JumpReLU(target=target, weight=1, price=1)
+        assert options.build(4).charge(on).tolist() == expected
+    assert JumpReLU(target=1, weight=1).build(4).charge(torch.ones(1, 4)).tolist() == [5.0]
 
 
 # -- dead units

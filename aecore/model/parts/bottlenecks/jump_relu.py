@@ -18,7 +18,7 @@ SPEED = 10.0  # a step of Adam changes every weight by the learning rate: thresh
 class JumpReLU(BottleneckBase):
     """z_i = a_i where a_i > theta_i, else 0; theta_i > 0 is learned.  L0 = the number of units on.
 
-    cost = weight * (mean L0 / target - 1)^2, or weight * L0 where there is no target. Beyond twice
+    cost = weight * (mean L0 / target - 1)^2, or price * L0 where there is no target. Beyond twice
     the target it grows evenly: steep first gradients would make Adam's later steps too short.
     Gradients of theta are straight-through, by a rectangle K as wide as `bandwidth`, b:
     dz/dtheta = -theta/b K((a - theta)/b),  dL0/dtheta = -1/b K((a - theta)/b).
@@ -28,13 +28,11 @@ class JumpReLU(BottleneckBase):
 
     kind: Literal["jump_relu"] = "jump_relu"
     target: int | None = Field(
-        25, ge=1, le=16384, description="Units on for an example, on average; none: a price each."
+        25, ge=1, le=16384, description="Units on for an example, on average; none: see price."
     )
-    weight: float = Field(
-        300.0,
-        ge=0,
-        le=1e6,
-        description="Weight of the sparsity term; without a target, per unit on.",
+    weight: float = Field(300.0, ge=0, le=1e6, description="How strictly the target is kept.")
+    price: float = Field(
+        0.1, ge=0, le=1e6, description="Cost of each unit that is on, where there is no target."
     )
     bandwidth: float = Field(
         0.5,
@@ -60,8 +58,7 @@ class JumpReLUBottleneck(Bottleneck):
 
     def __init__(self, options: JumpReLU, latent_dim: int):
         super().__init__(latent_dim)
-        self.target, self.weight = options.target, options.weight
-        self.bandwidth = options.bandwidth
+        self.options = options
         first = math.log(FIRST_THRESHOLD) / SPEED
         self.log_threshold = nn.Parameter(torch.full((latent_dim,), first))
 
@@ -76,20 +73,22 @@ class JumpReLUBottleneck(Bottleneck):
         # zero, with a gradient of 1 / bandwidth for each threshold near the value
         pull = (threshold - threshold.detach()) * self.near(h.detach(), threshold.detach())
         z = h * is_on - threshold.detach() * pull
-        return Code(z[None], self.price(is_on - pull)[None], z)
+        return Code(z[None], self.charge(is_on - pull)[None], z)
 
     def near(self, h: Tensor, threshold: Tensor) -> Tensor:
         """Return K((h - threshold) / bandwidth) / bandwidth, of the shape of h."""
-        return ((h - threshold).abs() < self.bandwidth / 2).to(h.dtype) / self.bandwidth
+        return ((h - threshold).abs() < self.options.bandwidth / 2).to(
+            h.dtype
+        ) / self.options.bandwidth
 
-    def price(self, is_on: Tensor) -> Tensor:
+    def charge(self, is_on: Tensor) -> Tensor:
         """Return the cost (N,) of units that are on: 1, or off: 0, (N, latent_dim)."""
         active = is_on.sum(1)
-        if self.target is None:
-            return self.weight * active
-        excess = active.mean() / self.target - 1
+        if self.options.target is None:
+            return self.options.price * active
+        excess = active.mean() / self.options.target - 1
         bounded = torch.where(excess > 1, 2 * excess - 1, excess.square())
-        return (self.weight * bounded).expand(len(active))
+        return (self.options.weight * bounded).expand(len(active))
 
     def snap(self, z: Tensor) -> Tensor:
         return z * (z > self.threshold)
