@@ -2,7 +2,7 @@
 
 Trains tied 784-1024-784 networks with k = 25 units on: plain top-k, with the auxiliary loss for
 dead units, BatchTopK without and with it, and JumpReLU; three seeds each, on the CPU. Each run is
-kept in the folder of runs and is not trained again: stop and go on as you like. About six minutes
+kept in the folder of runs and is not trained again: stop and go on as you like. About four minutes
 on one core. The result is docs/results/sparsity.md.
 """
 
@@ -26,7 +26,7 @@ from bench.results import describe_commit, describe_processor, write_result
 from bench.timing import load_mnist
 
 UNITS, ACTIVE, SEEDS = 1024, 25, (0, 1, 2)
-EXAMPLES, EPOCHS = 30_000, 4
+EXAMPLES, EPOCHS = 20_000, 4
 BOTTLENECKS: dict[str, dict[str, Any]] = {
     "top-k": {"kind": "top_k", "by": "value"},
     "top-k, auxiliary loss": {"kind": "top_k", "by": "value", "auxiliary": 1 / 32},

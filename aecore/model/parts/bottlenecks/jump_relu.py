@@ -77,9 +77,8 @@ class JumpReLUBottleneck(Bottleneck):
 
     def near(self, h: Tensor, threshold: Tensor) -> Tensor:
         """Return K((h - threshold) / bandwidth) / bandwidth, of the shape of h."""
-        return ((h - threshold).abs() < self.options.bandwidth / 2).to(
-            h.dtype
-        ) / self.options.bandwidth
+        width = self.options.bandwidth
+        return ((h - threshold).abs() < width / 2).to(h.dtype) / width
 
     def charge(self, is_on: Tensor) -> Tensor:
         """Return the cost (N,) of units that are on: 1, or off: 0, (N, latent_dim)."""
