@@ -25,6 +25,7 @@ STATE_FILE = "state.json"
 LOCK_FILE = "run.lock"
 LOG_FILE = "log.txt"
 PREVIEWS_FOLDER = "previews"
+UNIT_NAMES_FILE = "units.json"
 OWNER_FILE = ".owner.json"  # hidden, since a brought data set is the one visible file
 
 LIBRARY = "aecore"  # as the Hub calls what loads a run folder

@@ -44,6 +44,7 @@ PAGES = {
     "interpolate": "/generate?run=mnist-vae&mode=Interpolate",
     "walk": "/generate?run=mnist-vae&mode=Walk",
     "data": "/data",
+    "units": "/units?run=mnist-k-sparse",
     "manifold": "/manifold",
     "surface": "/manifold?mode=Surface&run=s-curve-vae",
     "field": "/manifold?mode=Surface&run=circles-denoising",

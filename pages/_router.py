@@ -35,6 +35,7 @@ NAVIGATION = {
     "Explore": [
         make_page("latent.py", "Latent", "scatter_plot"),
         make_page("generate.py", "Generate", "auto_awesome"),
+        make_page("units.py", "Units", "grid_view"),
         make_page("manifold.py", "Manifold", "layers"),
     ],
     "Apply": [

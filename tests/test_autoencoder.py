@@ -20,6 +20,8 @@ CORRUPTIONS = [None, {"kind": "gaussian"}, {"kind": "masking"}, {"kind": "salt_a
 BOTTLENECKS = [
     {"kind": "deterministic"},
     {"kind": "top_k", "k": 2},
+    {"kind": "batch_top_k", "k": 2},
+    {"kind": "jump_relu", "target": 2},
     {"kind": "gaussian"},
     {"kind": "gaussian", "bound": "iwae", "samples": 3},
     {"kind": "vector_quantized", "codes": 8, "dim": 2},

@@ -6,11 +6,16 @@ import math
 
 import pytest
 import torch
+from helpers import model
 
+from aecore.errors import ConfigError
+from aecore.model.parts.bottlenecks.batch_top_k import MOMENTUM, BatchTopK
 from aecore.model.parts.bottlenecks.finite_scalar import FiniteScalar
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode, kl_to_standard_normal
+from aecore.model.parts.bottlenecks.jump_relu import JumpReLU
 from aecore.model.parts.bottlenecks.top_k import TopK
 from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
+from aecore.training.preparation import freeze_statistics
 
 
 def make_column(*values):
@@ -174,3 +179,131 @@ def test_the_gradient_passes_a_rounded_code_unchanged():
     assert h.grad.tolist() == [[2.0, -3.0]]
     assert made.cost.tolist() == [[0.0]]
     assert torch.equal(made.z[0].detach(), made.mean)
+
+
+# -- BatchTopK
+
+
+def test_a_batch_keeps_its_largest_values_wherever_they_are():
+    a = torch.tensor([[5.0, 4.0, 3.0, -9.0], [1.0, 0.5, -1.0, -2.0]], requires_grad=True)
+    z = BatchTopK(k=2).build(4).train()(a, 1).z[0]
+    assert z.tolist() == [[5, 4, 3, 0], [1, 0, 0, 0]]
+    z.sum().backward()
+    assert a.grad.tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+
+
+def test_the_threshold_is_the_running_mean_of_the_smallest_value_kept():
+    bottleneck = BatchTopK(k=1).build(2).train()
+    bottleneck(torch.tensor([[4.0, 1.0], [2.0, 3.0]]), 1)
+    assert bottleneck.threshold.item() == 3  # the first one
+    bottleneck(torch.tensor([[9.0, 0.0], [5.0, 0.0]]), 1)
+    assert bottleneck.threshold.item() == pytest.approx(3 * MOMENTUM + 5 * (1 - MOMENTUM))
+    bottleneck(torch.tensor([[-1.0, -1.0]]), 1)  # keeps nothing, and says nothing
+    assert bottleneck.threshold.item() == pytest.approx(3 * MOMENTUM + 5 * (1 - MOMENTUM))
+
+
+def test_outside_training_an_example_does_not_depend_on_its_batch():
+    torch.manual_seed(0)
+    bottleneck, a = BatchTopK(k=3).build(20), torch.randn(50, 20)
+    bottleneck.train()(a, 1)
+    bottleneck.eval()
+    together = bottleneck(a, 1).z[0]
+    alone = torch.cat([bottleneck(row[None], 1).z[0] for row in a])
+    assert torch.equal(together, alone) and torch.equal(together, bottleneck.snap(a))
+    assert (together != 0).sum().item() == 3 * 50 - 1  # the smallest one is the threshold itself
+
+
+# -- JumpReLU
+
+
+@pytest.mark.parametrize("target", [None, 2])
+def test_thresholds_get_the_straight_through_gradients_of_the_paper(target):
+    torch.manual_seed(0)
+    options = JumpReLU(target=target, weight=0.7, price=0.7, bandwidth=0.8)
+    bottleneck = options.build(3).double().train()
+    h = torch.randn(40, 3, dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(40, 3, dtype=torch.float64)
+    theta, b = bottleneck.threshold.detach(), 0.8
+    code = bottleneck(h, 1)
+    ((code.z[0] * pull).sum(1) + code.cost[0]).mean().backward()
+    is_on = (h > theta).detach().double()
+    near = ((h.detach() - theta).abs() < b / 2).double()  # K((h - theta) / b)
+    if target is None:
+        by_active = 0.7
+    else:
+        excess = is_on.sum(1).mean() / target - 1
+        assert excess < 1
+        by_active = 0.7 * 2 * excess / target
+    wanted = ((-theta / b * near) * pull + by_active * (-near / b)).mean(0)
+    by_log = wanted * theta * (theta.log() / bottleneck.log_threshold.detach())
+    assert torch.allclose(bottleneck.log_threshold.grad, by_log)
+    assert torch.equal(code.z[0].detach(), (h * is_on).detach())
+    assert torch.allclose(h.grad, is_on * pull / 40)
+
+
+def test_the_price_of_activity_is_per_unit_or_by_the_distance_to_the_target():
+    on = torch.tensor([[1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]])  # 2 of 4, on average
+    prices = {None: [3.0, 1.0], 2: [0.0, 0.0], 4: [0.25, 0.25], 1: [1.0, 1.0]}
+    for target, expected in prices.items():
+        options = JumpReLU(target=target, weight=1, price=1)
+        assert options.build(4).charge(on).tolist() == expected
+    assert JumpReLU(target=1, weight=1).build(4).charge(torch.ones(1, 4)).tolist() == [5.0]
+
+
+# -- dead units
+
+DEAD = {"kind": "top_k", "k": 1, "auxiliary": 0.5, "dead_after": 2}
+
+
+def make_dead_model(**options):
+    """A linear model of 6 inputs and 4 units, of which only the first is ever active."""
+    made = model(
+        latent_dim=4, network={"kind": "mlp", "hidden": ()}, bottleneck=DEAD, **options
+    ).double()
+    with torch.no_grad():
+        made.encoder.head.bias[0] = 100.0
+    return made.train()
+
+
+def test_a_unit_is_dead_after_so_many_steps_and_alive_again_at_once():
+    made, x = make_dead_model(), torch.randn(5, 6, dtype=torch.float64)
+    idle = made.bottleneck.dead_units.idle_steps
+    for _ in range(3):
+        made.loss(x)
+    assert idle.tolist() == [0, 3, 3, 3]
+    made.bottleneck.dead_units.count_step(torch.tensor([[0.0, 0.0, -1.0, 0.0]]))
+    assert idle.tolist() == [1, 4, 0, 4]
+
+
+def test_dead_units_reconstruct_what_the_others_leave():
+    torch.manual_seed(1)
+    made, x = make_dead_model(), torch.randn(5, 6, dtype=torch.float64)
+    assert made.loss(x).penalty.item() == 0
+    loss = made.loss(x)  # of the second step on they are dead
+    h = made.encode_scaled(x)
+    dead = h * torch.tensor([0.0, 1.0, 1.0, 1.0])
+    weight = made.decoder.layers[0].weight
+    residual = x - made.reconstruct(x)
+    wanted = (residual - dead @ weight.T).square().sum(1).mean()
+    assert loss.penalty.item() == pytest.approx(0.5 * wanted.item())
+    loss.penalty.backward()
+    assert made.encoder.head.weight.grad[0].abs().max() == 0, "the living ones are left alone"
+    assert (made.encoder.head.weight.grad[1:].abs().amax(1) > 0).all()
+    assert made.decoder.layers[0].bias.grad.abs().max() < 1e-12
+
+
+def test_a_validation_neither_counts_steps_nor_moves_thresholds():
+    for bottleneck in (DEAD, {"kind": "batch_top_k", "k": 1}):
+        made = model(latent_dim=4, bottleneck=bottleneck).train()
+        made.loss(torch.randn(8, 6))
+        before = {name: value.clone() for name, value in made.bottleneck.state_dict().items()}
+        freeze_statistics(made)
+        made.loss(torch.randn(8, 6))
+        after = made.bottleneck.state_dict()
+        assert before and all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_without_an_auxiliary_loss_nothing_is_saved_and_old_models_load():
+    assert not TopK(k=2).build(4).state_dict()
+    with pytest.raises(ConfigError, match=r"set bottleneck\.auxiliary to 0"):
+        model(bottleneck=DEAD, network={"kind": "mlp", "norm": "batch"})

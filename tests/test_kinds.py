@@ -54,7 +54,10 @@ def test_every_file_of_a_package_brings_its_kinds_in_the_order_of_menus(tmp_path
 @pytest.mark.parametrize(
     ("union", "kinds"),
     [
-        (BottleneckOptions, "deterministic top_k gaussian vector_quantized finite_scalar"),
+        (
+            BottleneckOptions,
+            "deterministic top_k gaussian vector_quantized finite_scalar batch_top_k jump_relu",
+        ),
         (Network, "mlp conv ensemble"),
         (Penalty, "kl_sparsity l1 l2 contractive mmd"),
     ],

@@ -142,6 +142,7 @@ def test_samples_come_from_the_prior_where_there_is_one():
     [
         {"kind": "deterministic"},
         {"kind": "top_k", "k": 2},
+        {"kind": "jump_relu", "target": 2},
         {"kind": "vector_quantized", "codes": 8, "dim": 2},
     ],
 )

@@ -52,7 +52,7 @@ def read(path):
 def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tmp_path, capsys):
     out = tmp_path / "page"
     assert main(["export", run.id, "--to", "static", str(out)]) == 0
-    files = {"model.bin", "model.bin.js", "pca.bin", "pca.bin.js"}
+    files = {f"{name}.bin{suffix}" for name in ("model", "pca", "units") for suffix in ("", ".js")}
     assert {path.name for path in out.iterdir()} == files | {
         "index.html",
         "explorer.js",

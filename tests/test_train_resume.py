@@ -50,6 +50,25 @@ def test_a_learned_noise_variance_is_trained_kept_and_resumed():
     assert 0.01 < noise < 0.47, "it began at 0.5, and the digits' pixels vary by 0.14 at most"
 
 
+@pytest.mark.parametrize(
+    "bottleneck",
+    [
+        {"kind": "top_k", "k": 1, "auxiliary": 0.1, "dead_after": 6},
+        {"kind": "batch_top_k", "k": 1, "dead_after": 6},
+        {"kind": "jump_relu", "target": 2},
+    ],
+    ids=lambda options: options["kind"],
+)
+def test_counts_and_thresholds_of_sparse_codes_are_resumed(bottleneck):
+    config = tiny(bottleneck=bottleneck, latent_dim=12, training={"epochs": 5})
+    whole, run, seen = trained(config), create_run(config), []
+    for record in fit(run, lambda: len(seen) >= 3):
+        seen.append(record)
+    list(fit(run))
+    assert weights_of(run) == weights_of(whole)
+    assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()]
+
+
 def test_stop_within_the_first_epoch_leaves_a_model_that_has_learned_something():
     calls = iter(range(10_000))
     run = create_run(tiny(training={"batch_size": 1, "lr": 1e-2}))

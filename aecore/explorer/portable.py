@@ -23,6 +23,7 @@ and a step is one of
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]
     top_k           the k largest stay, by `magnitude` or value; the rest are 0
+    threshold       values above `threshold` (width,) stay; the rest are 0
     nearest         each part of `dim` values becomes the nearest row of `codebook`
     round           to the nearest of `levels` even steps from -1 to 1
 

@@ -29,23 +29,27 @@ from aecore.analysis.latent import (
     project_codes,
 )
 from aecore.analysis.projection_job import PROJECTION_LIMITS
+from aecore.analysis.units import measure_units
 from aecore.data.splits import Dataset
 from aecore.data.stand_in import load_data_or_stand_in
 from aecore.errors import CheckpointError, ConfigError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
 from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.packs import MapInputs, PackArrays, encode_map_pack, encode_model_pack
+from aecore.explorer.unit_pack import encode_unit_pack
 from aecore.files import CARD_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.drafts import PAGE_DRAFT, open_draft_folder
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.run import Run
+from aecore.runs.unit_names import read_unit_names
 
 PAGE_POINTS = 10_000
 EPOCH_VALUES = 4000  # of the codes that are tracked over the epochs
 MIN_EPOCH_POINTS = 50  # with fewer tracked points there is no map of earlier epochs
 MAP_NAMES: dict[Projection, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 MODEL_PACK = "model.bin"
+UNIT_PACK = "units.bin"
 OTHER_FILES = {CARD_FILE}  # of a Space: the folder of a page may hold it, too
 FIRST_LETTER = 0x3400  # from here on 32,768 letters are no control, quote or half of a pair
 LETTER_BITS = 15
@@ -88,6 +92,9 @@ def export_static_page(
     dataset, remark = load_data_or_stand_in(run.config())
     map_inputs = encode_map_inputs(run, model, dataset, points)
     packs = {MODEL_PACK: encode_model_pack(model, map_inputs, inputs=thumbnails, compact=True)}
+    statistics = measure_units(model, map_inputs.x)
+    is_sparse = model.config.bottleneck.is_sparse
+    packs[UNIT_PACK] = encode_unit_pack(statistics, read_unit_names(run.path), is_sparse)
     titles = {f"{name}.bin": MAP_NAMES[name] for name in dict.fromkeys(maps)}
     for name in dict.fromkeys(maps):
         packs[f"{name}.bin"] = encode_projected_map(run, map_inputs, name, thumbnails, not remark)
@@ -113,7 +120,7 @@ def zip_static_page(run: Run, *, thumbnails: bool = False) -> bytes:
 
 def list_pack_names() -> set[str]:
     """Return the names of all packs that an export may leave in the folder."""
-    names = [MODEL_PACK, *(f"{name}.bin" for name in MAP_NAMES)]
+    names = [MODEL_PACK, UNIT_PACK, *(f"{name}.bin" for name in MAP_NAMES)]
     return {file for name in names for file in (name, f"{name}.js")}
 
 
@@ -211,12 +218,13 @@ def format_page(run: Run, maps: dict[str, str], remark: str, repo: str) -> str:
         footer.insert(0, f'The model: <a href="https://huggingface.co/{name}">{name}</a>.')
     if remark:
         footer.insert(0, html.escape(remark))
+    about = {"model": MODEL_PACK, "maps": maps, "units": UNIT_PACK}
     template = (WEB_FOLDER / "page.html").read_text(encoding="utf-8")
     return template.format(
         title=html.escape(format_card_title(config)),
         summary=html.escape(describe_variant(config)[0]),
         footer=" ".join(footer),
-        about=json.dumps({"model": MODEL_PACK, "maps": maps}).replace("<", "\\u003c"),
+        about=json.dumps(about).replace("<", "\\u003c"),
     )
 
 

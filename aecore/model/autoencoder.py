@@ -140,6 +140,10 @@ class Autoencoder(nn.Module):
         reconstruction = self.likelihood.loss(logits, x, observed)  # (samples, N)
         cost = code.cost * options.cost_weight(kl_weight)
         penalty = self.penalty(noisy, features.hidden, h, code)
+        dead_code = self.bottleneck.select_dead_code(h)
+        if dead_code is not None:
+            auxiliary = self.auxiliary_loss(dead_code, logits, x, observed)
+            penalty = penalty + options.auxiliary_weight * auxiliary
         total = options.combine_losses(reconstruction + cost).mean() + penalty
         return Loss(total, reconstruction.mean(), code.cost.mean(), penalty)
 
@@ -173,6 +177,21 @@ class Autoencoder(nn.Module):
         for penalty in self.config.penalties:
             total = total + penalty(batch)
         return total
+
+    def auxiliary_loss(
+        self, dead_code: Tensor, logits: Tensor, x: Tensor, observed: Tensor | None
+    ) -> Tensor:
+        """Return the loss of x where what dead units decode to is added to `logits`, a scalar.
+
+        `logits` (samples, N, ...) are those of the other units, which get no gradient of it. With a
+        linear decoder and the squared error it is |e - W z|^2 of the residual e (Gao et al., 2024,
+        appendix A.2). Zero where no unit is dead.
+        """
+        without = dead_code.new_zeros(1, dead_code.shape[1])
+        decoded = self.decode_samples(torch.cat([dead_code, without])[None])
+        corrected = logits.detach() + decoded[:, :-1] - decoded[:, -1:]
+        loss = self.likelihood.loss(corrected, x, observed).mean()
+        return loss * (dead_code != 0).any()
 
     def encode_scaled(self, x: Tensor) -> Tensor:
         """x in the network's units -> (N, latent_dim) before the bottleneck.

@@ -91,6 +91,7 @@ class ModelConfig(Options):
             )
         self.network.check_input_shape(self.input_shape)
         self.bottleneck.check_latent_dim(self.latent_dim)
+        self.check_auxiliary_loss()
         is_plain = self.bottleneck.kind == "deterministic" and not self.penalties
         self.network.check_code(self.latent_dim, is_plain)
         self.check_scaling()
@@ -112,6 +113,14 @@ class ModelConfig(Options):
             raise ValueError(
                 "cells may be missing in tables only, and with scaling standard, "
                 "where zero is the mean: fill them, or choose another variant"
+            )
+
+    def check_auxiliary_loss(self) -> None:
+        """Raise ValueError if the codes of dead units would spoil the decoder's statistics."""
+        if self.bottleneck.auxiliary_weight and self.network.uses_batch_norm:
+            raise ValueError(
+                "the auxiliary loss decodes dead units alone, which batch normalisation would "
+                "count as examples: set bottleneck.auxiliary to 0, or network.norm to layer"
             )
 
     def check_calibration(self) -> None:

@@ -13,6 +13,7 @@ from aecore.data.stored import StoredArray
 from aecore.errors import ConfigError, RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from aecore.model.parts.bottlenecks.base import Bottleneck
 from aecore.runs.run import Run
 
 # data that fits is kept on the device as float, indexed and never decoded again
@@ -134,7 +135,10 @@ def mean_in_network_units(model: Autoencoder, sample: Tensor) -> Tensor:
 
 
 def freeze_statistics(model: Autoencoder) -> None:
-    """Switches batch normalisation to its running statistics; the rest stays in training mode."""
+    """Switches what follows its batches to evaluation; the rest stays in training mode.
+
+    That is batch normalisation, and the thresholds and counts of bottlenecks.
+    """
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d):
+        if isinstance(module, torch.nn.BatchNorm1d | Bottleneck):
             module.eval()

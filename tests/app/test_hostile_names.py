@@ -11,6 +11,7 @@ from aecore.runs.plan import plan_run
 from aecore.runs.run import Run
 from aecore.runs.uploads import UploadedData, create_upload, guess_settings
 from aecore.training.trainer import fit
+from tests.app.conftest import finish_jobs
 from tests.hostile import (
     CLASS_NAME,
     COLUMN,
@@ -28,6 +29,8 @@ PAGES = [  # with the kind of run, and what is chosen on the page
     ("train.py", "table", {}),
     ("latent.py", "table", {"input": "1"}),
     ("latent.py", "pictures", {"axes": "3-D"}),
+    ("units.py", "table", {}),
+    ("units.py", "pictures", {}),
     ("generate.py", "table", {}),
     ("manifold.py", "table", {}),
     ("manifold.py", "pictures", {"mode": "Dimension"}),
@@ -125,7 +128,7 @@ def check_names_are_text(app, world):
 @pytest.mark.parametrize(("page", "kind", "choices"), PAGES)
 def test_names_are_text_on_the_page_of_a_run(page, kind, choices, open_page, world):
     run, upload = world.runs[kind], world.sets[kind]
-    app = open_page(page, run=run.id, inputs=upload.token, **choices)
+    app = finish_jobs(open_page(page, run=run.id, inputs=upload.token, **choices))
     check_names_are_text(app, world)
     assert page == "hub.py" or not app.error
 

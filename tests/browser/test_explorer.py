@@ -300,6 +300,22 @@ def opened(page, address):
     page.remove_listener("request", listen)
 
 
+def browse_units(page, run):
+    """Search a unit and press it; its strongest input is the one of the largest value."""
+    units = page.locator("#units")
+    units.get_by_role("searchbox").fill("z3")
+    units.get_by_role("button", name="z3", exact=True).press("Enter")
+    units.get_by_role("heading", name="Unit z3").wait_for()
+    _, z = codes_of(run, 300)
+    heads = units.locator("table tr").first.locator("th").all()
+    assert float(heads[1].inner_text()) == pytest.approx(z[:, 3].max().item(), rel=6e-3)
+    assert heads[1].get_attribute("title") == f"input {z[:, 3].argmax().item()}"
+    pictures = units.locator("table canvas").evaluate_all(
+        "(all) => all.map((canvas) => canvas.toDataURL())"
+    )
+    assert len(pictures) == 4 * 8 and len({*pictures[8:]}) == 3 * 8  # rebuilt, off and doubled
+
+
 SHIPPED = [run.id for run in list_runs() if is_shipped_run(run.path)]
 
 
@@ -334,4 +350,5 @@ def test_the_page_opens_from_a_disk_too(lone_page, served):
         x = as_float(load_data_or_stand_in(run.config())[0].test.x[:1])
         shown = root.evaluate("(root) => Array.from(root.explorer.readInput(0))")
         assert np.allclose(np.array(shown) / 255, x.flatten(), atol=1 / 255)
+        browse_units(lone_page, run)
         save_picture(lone_page, "static")

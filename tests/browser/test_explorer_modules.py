@@ -56,6 +56,8 @@ PARTS = [
     {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "tied": True}},
     {"bottleneck": {"kind": "top_k", "k": 2}},
     {"bottleneck": {"kind": "top_k", "k": 2, "by": "value"}},
+    {"bottleneck": {"kind": "batch_top_k", "k": 2}},
+    {"bottleneck": {"kind": "jump_relu", "target": 2}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 5}},
     {
         "bottleneck": {"kind": "finite_scalar", "levels": 4},

@@ -22,6 +22,9 @@ FIELD_NAMES = {
     "adam": "Adam",
     "adamw": "AdamW",
     "relu": "ReLU",
+    "batch_top_k": "BatchTopK",
+    "jump_relu": "JumpReLU",
+    "auxiliary": "Auxiliary loss",
 } | {
     name: name.upper()
     for name in ("l1", "l2", "mmd", "sgd", "gelu", "elbo", "iwae", "cpu", "cuda", "mps")

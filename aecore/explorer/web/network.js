@@ -19,6 +19,7 @@ const STEPS = {
   scale,
   unscale,
   top_k: topK,
+  threshold: applyThreshold,
   nearest,
   round,
 };
@@ -56,7 +57,7 @@ export class Network {
 // A step with its weights in place of their names.
 function bindWeights(step, tensors) {
   const bound = { ...step };
-  for (const name of ["weight", "bias", "shift", "scale", "codebook"])
+  for (const name of ["weight", "bias", "shift", "scale", "codebook", "threshold"])
     if (typeof step[name] === "string") {
       const tensor = tensors[`model.${step[name]}`];
       tensor.floats ??= floats(tensor); // tied layers share it
@@ -202,6 +203,10 @@ function topK(z, { k, magnitude }) {
   const out = new Float32Array(z.length);
   for (const i of largest) out[i] = z[i];
   return out;
+}
+
+function applyThreshold(z, { threshold }) {
+  return z.map((value, i) => (value > threshold[i] ? value : 0));
 }
 
 function nearest(z, { codebook, dim }) {

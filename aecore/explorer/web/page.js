@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { Explorer } from "./explorer.js";
+import { UnitBrowser } from "./units.js";
 
 const about = JSON.parse(document.getElementById("about").textContent);
 
@@ -58,6 +59,7 @@ async function main() {
   if (Object.keys(about.maps).length > 1) bar.append(makeSelect("Map", about.maps, showMap));
   await showMap(Object.keys(about.maps)[0]);
   explorer.setModel(await loadPack(about.model));
+  new UnitBrowser(document.getElementById("units"), explorer, await loadPack(about.units));
   document.body.dataset.ready = "true";
 }
 

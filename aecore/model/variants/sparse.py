@@ -25,6 +25,45 @@ SPARSE_VARIANTS: dict[str, Variant] = {
         },
         latent_dim=1000,
     ),
+    "batch-top-k": Variant(
+        label="BatchTopK",
+        family="Sparse",
+        colour="#0b5d3b",
+        summary="Keeps the strongest code units of a batch: more of them for complex examples.",
+        formula=format_objective(
+            f"{SE},", r"\hat{x} = W^\top \mathrm{BatchTop}_k(\mathrm{ReLU}(Wx + b)) + c"
+        ),
+        source=Paper(
+            "Bussmann et al. (2024), BatchTopK Sparse Autoencoders",
+            "https://arxiv.org/abs/2412.06410",
+        ),
+        model={
+            "network": {"kind": "mlp", "hidden": (), "tied": True},
+            "bottleneck": {"kind": "batch_top_k", "k": 25},
+        },
+        latent_dim=1000,
+    ),
+    "jump-relu": Variant(
+        label="JumpReLU",
+        family="Sparse",
+        colour="#778800",
+        summary="Learns for each code unit a threshold below which it is off.",
+        formula=format_objective(
+            SE,
+            r"+ \lambda \left( \lVert z \rVert_0 / k - 1 \right)^2,",
+            r"z_i = a_i \, H(a_i - \theta_i)",
+        ),
+        source=Paper(
+            "Rajamanoharan et al. (2024), Jumping Ahead: Improving Reconstruction Fidelity with "
+            "JumpReLU Sparse Autoencoders",
+            "https://arxiv.org/abs/2407.14435",
+        ),
+        model={
+            "network": {"kind": "mlp", "hidden": (), "tied": True},
+            "bottleneck": {"kind": "jump_relu", "target": 25},
+        },
+        latent_dim=1000,
+    ),
     "sparse-kl": Variant(
         label="Sparse, KL",
         family="Sparse",

@@ -40,6 +40,11 @@ class BottleneckBase(Options):
         """Return the number of codes drawn for each example in training."""
         return 1
 
+    @property
+    def auxiliary_weight(self) -> float:
+        """Return the weight of the loss by which dead units learn; 0 without one."""
+        return 0.0
+
     def count_weights(self) -> int:
         """Return how many learned values the module has."""
         return 0
@@ -94,6 +99,13 @@ class Bottleneck(nn.Module):
         if type(self).snap is not Bottleneck.snap:
             raise NotImplementedError(f"{type(self).__name__} has a `snap` but no `snap_steps`")
         return []
+
+    def select_dead_code(self, h: Tensor) -> Tensor | None:
+        """Return the code (N, latent_dim) of dead units alone, zero elsewhere.
+
+        None where none is to learn: outside training, or without an auxiliary loss.
+        """
+        return None
 
     def indices(self, z: Tensor) -> Tensor:
         """Return the index of the value of each part of z (N, latent_dim): (N, parts) int64."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, Self
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from aecore.model.parts.base import LIVE
-from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase
+from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
+from aecore.model.parts.bottlenecks.dead_units import (
+    AuxiliaryWeight,
+    DeadAfter,
+    DeadUnits,
+    keep_highest,
+)
 
 
 class TopK(BottleneckBase):
@@ -18,6 +23,7 @@ class TopK(BottleneckBase):
     `by="value"` keeps the k largest a_i themselves, as in Makhzani & Frey (2013), k-Sparse
     Autoencoders. Exactly k survive, also among ties and outside training. A small k from the first
     step on leaves units that are never among the k; the paper lets k fall (section 4.2.1): `start`.
+    Another cure is the auxiliary loss of Gao et al. (2024), by which dead units learn: `auxiliary`.
     """
 
     kind: Literal["top_k"] = "top_k"
@@ -37,9 +43,15 @@ class TopK(BottleneckBase):
     by: Literal["magnitude", "value"] = Field(
         "magnitude", description="Rank by |a| or, as the paper, by a."
     )
+    auxiliary: AuxiliaryWeight = 0.0
+    dead_after: DeadAfter = 200
 
     menu_position: ClassVar[int] = 2
     is_sparse: ClassVar[bool] = True
+
+    @property
+    def auxiliary_weight(self) -> float:
+        return self.auxiliary
 
     def build(self, latent_dim: int) -> Bottleneck:
         return TopKBottleneck(self, latent_dim)
@@ -59,6 +71,7 @@ class TopKBottleneck(Bottleneck):
     def __init__(self, options: TopK, latent_dim: int):
         super().__init__(latent_dim)
         self.by_magnitude = options.by == "magnitude"
+        self.dead_units = DeadUnits(latent_dim, options.dead_after) if options.auxiliary else None
         self.retune(options)
 
     def retune(self, options: BottleneckBase) -> None:
@@ -66,10 +79,23 @@ class TopKBottleneck(Bottleneck):
         self.k = self.final_k = min(options.k, self.latent_dim)
         self.first_k = min(options.start or options.k, self.latent_dim)
 
+    def forward(self, h: Tensor, samples: int) -> Code:
+        code = super().forward(h, samples)
+        if self.dead_units is not None and self.training:
+            self.dead_units.count_step(code.mean)
+        return code
+
     def snap(self, z: Tensor) -> Tensor:
-        ranked = z.abs() if self.by_magnitude else z
-        largest = ranked.topk(self.k, dim=1).indices
-        return torch.zeros_like(z).scatter(1, largest, z.gather(1, largest))
+        return keep_highest(z, self.rank(z), self.k)
+
+    def rank(self, z: Tensor) -> Tensor:
+        """Return what z (N, latent_dim) is ranked by."""
+        return z.abs() if self.by_magnitude else z
+
+    def select_dead_code(self, h: Tensor) -> Tensor | None:
+        if self.dead_units is None or not self.training:
+            return None
+        return self.dead_units.select_code(h, self.rank(h))
 
     def snap_steps(self) -> list[dict[str, Any]]:
         return [{"op": "top_k", "k": self.k, "magnitude": self.by_magnitude}]

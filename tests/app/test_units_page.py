@@ -1,0 +1,64 @@
+"""The page Units: a table of units, one of them in detail, names, and whose they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from aecore.runs.unit_names import read_unit_names, write_unit_names
+from tests.app.conftest import finish_jobs
+
+SPARSE = {"latent_dim": 12}
+
+
+def open_units(open_page, **params):
+    app = finish_jobs(open_page("units.py", **params))
+    assert not app.exception and not app.error
+    return app
+
+
+def read_all(app):
+    return " ".join(str(part.value) for part in (*app.markdown, *app.caption, *app.subheader))
+
+
+@pytest.mark.parametrize(
+    ("variant", "data"),
+    [("k-sparse", "digits"), ("vae", "digits"), ("vanilla", "breast-cancer"), ("vae", "s-curve")],
+)
+def test_every_kind_of_code_and_data_has_its_units_shown(
+    open_page, trained, no_shipped, variant, data
+):
+    trained(variant, data)
+    app = open_units(open_page, unit="1")
+    assert "Unit z1" in read_all(app) and "Atom: what the decoder adds" in read_all(app)
+    assert [m.label for m in app.metric] == ["Off", "Mean", "Deviation", "Max"]
+    table = app.dataframe[0].value
+    assert table["unit"].str.match(r"z\d+").all() and table["atom"].str.startswith("data:").all()
+
+
+def test_units_are_sorted_searched_and_named(open_page, trained, no_shipped):
+    run = trained("k-sparse")
+    app = open_units(open_page, unit="5", order="number")
+    assert app.dataframe[0].value["unit"].tolist()[:3] == ["z0", "z1", "z2"]
+    app.text_input(key=f"name-{run.id}-5").set_value("left edge").run()
+    assert read_unit_names(run.path) == {5: "left edge"}
+    assert "Unit z5: left edge" in read_all(app)
+    for text, expected in (("LEFT", ["z5"]), ("z7", ["z7"]), ("7", ["z7"]), ("right", [])):
+        app.text_input(key="search").set_value(text).run()
+        assert app.dataframe[0].value["unit"].tolist() == expected
+    app.text_input(key=f"name-{run.id}-5").set_value("").run()
+    assert read_unit_names(run.path) == {}
+
+
+def test_a_visitor_names_units_of_others_for_themself_alone(
+    open_page, trained, no_shipped, visit_as
+):
+    run = trained("k-sparse")
+    write_unit_names(run.path, {2: "a loop"})
+    visit_as("alice")
+    from aecore.runs.ownership import OwnerRecord
+
+    OwnerRecord(owner="somebody", published=True).write(run.path)
+    app = open_units(open_page, unit="2", run=run.id)
+    assert "Unit z2: a loop" in read_all(app)
+    app.text_input(key=f"name-{run.id}-2").set_value("mine").run()
+    assert "Unit z2: mine" in read_all(app) and read_unit_names(run.path) == {2: "a loop"}
