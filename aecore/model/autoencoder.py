@@ -136,7 +136,8 @@ class Autoencoder(nn.Module):
         cost = code.cost * options.cost_weight(kl_weight)
         penalty = self.penalty(noisy, features.hidden, h, code)
         total = options.combine_losses(reconstruction + cost).mean() + penalty
-        return Loss(total, reconstruction.mean(), code.cost.mean(), penalty)
+        rate = code.cost if code.rate is None else code.rate
+        return Loss(total, reconstruction.mean(), rate.mean(), penalty)
 
     def corrupt(self, x: Tensor) -> Tensor:
         """Return x (N, *input_shape), in the network's units, as the encoder gets it."""

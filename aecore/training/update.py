@@ -87,7 +87,7 @@ class GraphedUpdate(Update):
         super().__init__(objective, optimizer, ranks)
         self.lr, self.kl_weight = (torch.zeros((), device=ranks.device) for _ in range(2))
         self.recordings: dict[torch.Size, Recording] = {}
-        self.k: int | None = None
+        self.annealed: float | None = None
 
     def __call__(self, batch: Tensor, lr: float, kl_weight: float) -> None:
         recording = self.recording_for(batch)
@@ -105,10 +105,10 @@ class GraphedUpdate(Update):
             recording.updates += 1
 
     def recording_for(self, batch: Tensor) -> Recording:
-        """Returns the recording of the batch's shape; a falling k makes all of them void."""
-        k = self.objective.model.bottleneck.annealed_value
-        if k != self.k:
-            self.recordings, self.k = {}, k
+        """Returns the recording of the batch's shape; an annealed value voids all of them."""
+        annealed = self.objective.model.bottleneck.annealed_value
+        if annealed != self.annealed:
+            self.recordings, self.annealed = {}, annealed
         if batch.shape not in self.recordings:
             self.recordings[batch.shape] = Recording(torch.empty_like(batch))
         return self.recordings[batch.shape]
