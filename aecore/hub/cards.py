@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from aecore.analysis.card import format_card, format_card_title
+from aecore.analysis.doctor import examine_by_catalog
 from aecore.files import LIBRARY
 from aecore.hub.client import Token
 from aecore.hub.repositories import find_explorer_page
@@ -31,7 +32,14 @@ def format_push_card(run: Run, repo: str, space: str) -> str:
     Folders of this machine do not appear in it.
     """
     config = strip_local_paths(run.config())
-    return format_card(config, run.test_metrics(), repo=repo, history=run.epochs(), space=space)
+    return format_card(
+        config,
+        run.test_metrics(),
+        repo=repo,
+        history=run.epochs(),
+        space=space,
+        findings=examine_by_catalog(run),
+    )
 
 
 def format_space_card(config: RunConfig, repo: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from aecore.analysis.card import format_card
+from aecore.analysis.doctor import Finding
 from aecore.files import CARD_FILE, RESUME_FILE, WEIGHTS_FILE, write_text_file
 from aecore.limits import is_public
 from aecore.model.autoencoder import Autoencoder
@@ -84,7 +85,9 @@ class RunWriter:
         if self.leads:
             write_preview(self.run.path, epoch, make_preview(model, test, device))
 
-    def save_card(self, config: RunConfig, metrics: dict[str, float]) -> None:
+    def save_card(
+        self, config: RunConfig, metrics: dict[str, float], findings: Sequence[Finding]
+    ) -> None:
         """Writes the model card, with the path from which its snippet loads the run.
 
         On a public Space it does not tell folders of the server.
@@ -92,5 +95,6 @@ class RunWriter:
         if self.leads:
             config = strip_local_paths(config) if is_public() else config
             folder = f"{self.run.path.parent.name}/{self.run.id}"
-            card = format_card(config, metrics, folder=folder, history=self.run.epochs())
+            history = self.run.epochs()
+            card = format_card(config, metrics, folder=folder, history=history, findings=findings)
             write_text_file(self.run.path / CARD_FILE, card)
