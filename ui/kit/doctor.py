@@ -21,7 +21,7 @@ from aecore.runs.recipe import (
     list_changes,
     list_column_traits,
 )
-from aecore.runs.run import Run
+from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.cache import get_dataset, get_model
 from ui.kit.fields import format_field_name
 from ui.kit.jobs import is_job_running, poll_job, read_job_outcome, start_job
@@ -30,6 +30,7 @@ from ui.kit.messages import show_note
 from ui.kit.runs import get_variant_label
 from ui.kit.visitor import map_own_sets
 
+ALWAYS_SHOWN = "underfitting"  # of healthy models too: the error of PCA beside the model's
 EXAMINING = "The doctor looks at the model ..."
 ICONS = {"sick": ":material/healing:", "note": ":material/info:", "fine": ":material/check_circle:"}
 
@@ -71,7 +72,7 @@ def find_or_skip(path: str, version: float) -> tuple[Finding, ...]:
 
 def show_diagnosis(run: Run) -> None:
     """Show what the doctor finds in a run that has ended, with a button for each cure."""
-    if not run.has_model():
+    if not run.has_model() or run.state().state in LIVE_STATES:
         return
     st.markdown("**Model doctor**")
     findings = (examine_runs([run]) or {}).get(run.id)
@@ -80,10 +81,12 @@ def show_diagnosis(run: Run) -> None:
     if not findings:
         show_note("The model's own data are not here, or too few: it was not examined.")
         return
-    for finding in findings:
-        if finding.kind == "sick":
-            show_disease(run, finding)
-    show_passed_checks([f for f in findings if f.kind != "sick"])
+    sick = [finding for finding in findings if finding.kind == "sick"]
+    for finding in sick:
+        show_disease(run, finding)
+    if not sick:
+        st.markdown(f":green-badge[{ICONS['fine']} No disease found]")
+    show_other_checks([finding for finding in findings if finding.kind != "sick"])
 
 
 def show_disease(run: Run, finding: Finding) -> None:
@@ -102,18 +105,20 @@ def show_disease(run: Run, finding: Finding) -> None:
             st.switch_page("train.py", query_params=link)
 
 
-def show_passed_checks(findings: Sequence[Finding]) -> None:
-    """Show folded the checks that found nothing wrong, with their numbers; notes stand open."""
+def show_other_checks(findings: Sequence[Finding]) -> None:
+    """Show notes and the comparison with PCA, then folded the other checks and their numbers."""
+    folded = [f for f in findings if f.kind == "fine" and f.name != ALWAYS_SHOWN]
     for finding in findings:
-        if finding.kind == "note":
-            show_note(f"{finding.name.capitalize()}: {finding.text} {finding.meaning}")
-    fine = [finding for finding in findings if finding.kind == "fine"]
-    if fine:
-        plural = "" if len(fine) == 1 else "s"
-        with st.expander(f"{len(fine)} check{plural} passed", icon=ICONS["fine"]):
-            for finding in fine:
-                text = f"**{finding.name.capitalize()}**: {escape_markdown(finding.text)}"
-                st.markdown(text)
+        if finding not in folded:
+            title = "Beside PCA" if finding.name == ALWAYS_SHOWN else finding.name.capitalize()
+            icon = "info" if finding.kind == "note" else "check_circle"
+            show_note(f"{title}: {finding.text} {finding.meaning}", icon)
+    if folded:
+        plural = "" if len(folded) == 1 else "s"
+        with st.expander(f"{len(folded)} check{plural} passed", icon=ICONS["fine"]):
+            for finding in folded:
+                title = finding.name.capitalize()
+                st.markdown(f"**{title}**: {escape_markdown(finding.text)}")
 
 
 # -- several runs
@@ -146,7 +151,7 @@ def tabulate_diagnoses(
         findings = diagnoses[run.id]
         sick = [finding.name for finding in findings if finding.kind == "sick"]
         verdict = ", ".join(sick) or ("healthy" if findings else "not examined")
-        pca = next((f.text for f in findings if f.name == "underfitting"), "")
+        pca = next((f.text for f in findings if f.name == ALWAYS_SHOWN), "")
         rows.append(
             {"run": run.id, "variant": get_variant_label(run), "verdict": verdict, "PCA": pca}
         )

@@ -7,8 +7,10 @@ import streamlit as st
 from aecore.cli.settings import parse_setting
 from aecore.model.config import RunConfig
 from aecore.model.variants import override_config
+from aecore.names import escape_markdown
 
 PARAMETER = "set"  # of the address, once for each setting: part.field=value
+MAX_SHOWN = 400  # characters of the settings
 TARGET = "settings-target"  # of the session: the settings, and the variant and data they are for
 
 
@@ -29,7 +31,8 @@ def apply_address_settings(config: RunConfig) -> RunConfig:
         return config
     changed = override_config(config, dict(map(parse_setting, texts)))
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.caption(f":material/tune: {len(texts)} settings come from the link that led here.")
+    shown = escape_markdown(", ".join(texts)[:MAX_SHOWN])
+    row.caption(f":material/tune: Set by the link: {shown}")
     row.button("Use the defaults", on_click=drop_address_settings, type="tertiary")
     return changed
 

@@ -71,8 +71,7 @@ def show_live_run(run: Run) -> None:
     st.fragment(
         lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
     )()
-    if not alive:
-        show_diagnosis(run)
+    show_diagnosis(run)
     show_run_details(run, config)
 
 

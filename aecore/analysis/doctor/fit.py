@@ -17,6 +17,7 @@ from aecore.analysis.doctor.retraining import (
     train_longer,
 )
 
+MAX_RISE = 0.5  # of the loss above its lowest value
 LEAST_GAP = 0.06  # of the data's variance; a smaller one between test and training is no matter
 EASY_AUC = 0.99  # of the distance to the mean, beyond which no detector can gain
 
@@ -116,6 +117,7 @@ def explain_underfit(patient: Patient) -> str:
     """Returns why a model is meant to rebuild less than PCA does, if it is."""
     model = patient.model.config
     reasons: Sequence[tuple[bool, str]] = (
+        (measure_rise(patient) > MAX_RISE, "The training diverged."),
         (model.bottleneck.is_variational, "The KL term trades reconstruction for a shorter code."),
         (patient.code_width >= patient.features, "A code as wide as the input: PCA copies it."),
         (patient.model.bottleneck.levels is not None, "The code is discrete, PCA's is not."),
@@ -170,7 +172,7 @@ def explain_weak_detector(patient: Patient) -> str:
 FIT_DISEASES = (
     Disease(
         name="divergence",
-        threshold=0.5,
+        threshold=MAX_RISE,
         meaning="The steps are too long: the loss grows instead of falling.",
         applies=lambda patient: True,
         measure=measure_rise,
