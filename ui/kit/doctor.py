@@ -130,6 +130,9 @@ def show_diagnoses(runs: Sequence[Run]) -> None:
     diagnoses = examine_runs(runs)
     if diagnoses is None:
         return
+    if not any(diagnoses.values()):
+        show_note("The models' own data are not here, or too few: they were not examined.")
+        return
     st.dataframe(
         tabulate_diagnoses(runs, diagnoses),
         hide_index=True,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -91,8 +94,8 @@ def use_gelu(patient: Patient) -> dict[str, object]:
 def weaken_penalties(patient: Patient) -> dict[str, object]:
     """Returns a hundredth of the weight of each penalty on the activity of the code."""
     kinds = ("l1", "l2", "kl_sparsity", "contractive")
-    penalties = [p for p in patient.model.config.penalties if p.kind in kinds]
-    return {f"penalties.{p.kind}.weight": p.weight / 100 for p in penalties}
+    penalties: Sequence[Any] = patient.model.config.penalties
+    return {f"penalties.{p.kind}.weight": p.weight / 100 for p in penalties if p.kind in kinds}
 
 
 # -- dead codebook vectors
@@ -185,8 +188,9 @@ def strengthen_prior(patient: Patient) -> Settings:
     options = patient.model.config.bottleneck
     if isinstance(options, GaussianCode):
         return {"bottleneck.beta": max(1.0, 2 * options.beta)}
-    penalties = [p for p in patient.model.config.penalties if p.matches_prior]
-    return {f"penalties.{p.kind}.weight": max(200.0, 10 * p.weight) for p in penalties}
+    penalties: Sequence[Any] = patient.model.config.penalties
+    matching = [p for p in penalties if p.matches_prior]
+    return {f"penalties.{p.kind}.weight": max(200.0, 10 * p.weight) for p in matching}
 
 
 CODE_DISEASES = (
