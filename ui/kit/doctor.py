@@ -24,7 +24,7 @@ from aecore.runs.recipe import (
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.cache import get_dataset, get_model
 from ui.kit.fields import format_field_name
-from ui.kit.jobs import is_job_running, poll_job, read_job_outcome, start_job
+from ui.kit.jobs import poll_job, start_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_note
 from ui.kit.runs import get_variant_label
@@ -53,9 +53,10 @@ def examine_runs(runs: Sequence[Run]) -> dict[str, tuple[Finding, ...]] | None:
     """
     keys = [(run.id, str(run.path), run.version()) for run in runs]
     name = f"doctor-{keys}"
-    if read_job_outcome(name).state == "idle" and not is_job_running(name):
-        start_job(name, lambda: {run_id: find_or_skip(path, v) for run_id, path, v in keys})
     outcome = poll_job(name, EXAMINING)
+    if outcome.state == "idle":
+        start_job(name, lambda: {run_id: find_or_skip(path, v) for run_id, path, v in keys})
+        outcome = poll_job(name, EXAMINING)
     return outcome.result if outcome.state == "done" else None
 
 
