@@ -44,6 +44,52 @@ def test_kl_is_the_mean_of_the_sampled_log_ratio():
     assert ((ratio.mean(0) - kl_to_standard_normal(mean, log_variance)).abs() < 4 * error).all()
 
 
+def test_free_bits_and_capacity_price_the_kl_as_in_their_papers():
+    kl = torch.tensor([[0.0, 3.0], [0.2, 1.0]])  # units have 0.1 and 2 nats, examples 3 and 1.2
+    plain = GaussianCode().build(2)
+    assert plain.price(kl).tolist() == pytest.approx([3.0, 1.2])
+    free = GaussianCode(free_bits=0.5).build(2)
+    assert free.price(kl).mean().item() == pytest.approx(0.5 + 2.0)  # max(.5, .1) + max(.5, 2)
+    for capacity, distance in ((5.0, 2.9), (1.1, 1.0)):
+        held = GaussianCode(capacity=capacity).build(2)
+        assert held.price(kl).mean().item() == pytest.approx(distance)
+
+
+def test_units_below_their_free_bits_get_no_gradient_of_the_kl():
+    h = torch.tensor([[0.1, 2.0, 0.0, 0.0]], requires_grad=True)  # means, then log variances
+    GaussianCode(free_bits=0.5).build(2)(h, 1).cost.sum().backward()
+    assert h.grad.tolist() == [[0.0, 2.0, 0.0, 0.0]]
+
+
+def test_the_rate_is_the_kl_whatever_it_costs():
+    torch.manual_seed(0)
+    h = torch.randn(5, 4)
+    rates = [
+        GaussianCode(**options).build(2)(h, 3).rate
+        for options in ({}, {"free_bits": 9.0}, {"capacity": 4.0})
+    ]
+    assert torch.equal(rates[0], rates[1]) and torch.equal(rates[0], rates[2])
+    mean, log_variance = h.chunk(2, dim=1)
+    assert torch.equal(rates[0][0], kl_to_standard_normal(mean, log_variance))
+
+
+def test_the_capacity_rises_to_its_value_in_the_first_half_of_the_training():
+    bottleneck = GaussianCode(capacity=8.0).build(2)
+    assert bottleneck.capacity == 8  # of a model that is loaded
+    assert [bottleneck.anneal(share) for share in (0, 0.25, 0.5, 1)] == [True, True, False, False]
+    bottleneck.anneal(0.25)
+    assert bottleneck.capacity == 4
+    assert not GaussianCode().build(2).anneal(0.0)
+
+
+@pytest.mark.parametrize(
+    "options", [{"free_bits": 1, "capacity": 2}, {"bound": "iwae", "capacity": 2}]
+)
+def test_a_kl_that_makes_no_sense_is_refused(options):
+    with pytest.raises(ValueError, match=r"free_bits|both"):
+        GaussianCode(**options)
+
+
 def test_codes_are_drawn_with_the_stated_mean_and_deviation_and_fresh_each_time():
     torch.manual_seed(0)
     mean, log_variance = (

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from aecore.analysis.doctor.base import Finding
 from aecore.analysis.metrics import COUNT, METRICS
 from aecore.data.catalog import CATALOG
 from aecore.errors import ConfigError
@@ -20,7 +21,12 @@ from aecore.model.variants import VARIANTS
 from aecore.names import clean_name, escape_markdown
 from aecore.runs.foreign import name_data
 from aecore.runs.knobs import apply_moves
-from aecore.runs.recipe import RECIPE_PARTS, format_train_command, infer_data_kind
+from aecore.runs.recipe import (
+    RECIPE_PARTS,
+    format_settings,
+    format_train_command,
+    infer_data_kind,
+)
 from aecore.runs.records import EpochRecord, KnobRecord, is_finite_number
 from aecore.runs.references import find_references
 
@@ -43,8 +49,9 @@ def format_card(
     space: str = "",
     history: Sequence[EpochRecord] = (),
     moves: Sequence[KnobRecord] = (),
+    findings: Sequence[Finding] = (),
 ) -> str:
-    """Returns the text of README.md for a run with these test metrics.
+    """Returns the text of README.md for a run with these test metrics, and the doctor's findings.
 
     The snippet pulls from `repo` where that is given, else it loads `folder`. `space` is the
     address of a page that shows the model. `history` is `Run.epochs()`, `moves` `Run.knob_moves()`.
@@ -65,6 +72,8 @@ def format_card(
     if known:
         results = format_results_section(apply_moves(config, moves), known)
         blocks.append("## Results\n\n" + results)
+    if findings:
+        blocks.append("## Diagnosis\n\n" + format_diagnosis(findings))
     if training := format_training_section(config, history):
         blocks.append("## Training\n\n" + training + format_moves(moves))
     blocks.append(
@@ -205,6 +214,21 @@ def format_published_figures(config: RunConfig, metrics: Mapping[str, float]) ->
         if name in metrics
     ]
     return "\n\nFor comparison:\n\n" + "\n".join(lines) if lines else ""
+
+
+def format_diagnosis(findings: Sequence[Finding]) -> str:
+    """Returns a table of what the doctor finds, and the flags that mend what is wrong."""
+    lines = ["| check | verdict | evidence |", "|---|---|---|"]
+    lines += [f"| {f.name} | {f.kind} | {join_sentences(f.text, f.meaning)} |" for f in findings]
+    cures = [
+        f"- {f.name}: `{format_settings(f.cure)}`" for f in findings if f.kind == "sick" and f.cure
+    ]
+    return "\n".join(lines) + ("\n\nTo mend it:\n\n" + "\n".join(cures) if cures else "")
+
+
+def join_sentences(*sentences: str) -> str:
+    """Returns sentences as one text; empty ones are left out."""
+    return " ".join(filter(None, sentences))
 
 
 def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -> str:

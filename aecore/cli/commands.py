@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from typing import Any
 
@@ -10,7 +11,7 @@ from aecore.backends.launch import start_run, stop_run
 from aecore.backends.local import continue_queue
 from aecore.cli.foreground import print_progress, train_here
 from aecore.cli.ordering import make_order
-from aecore.cli.output import print_metrics, print_rows, write_examples
+from aecore.cli.output import print_findings, print_metrics, print_rows, write_examples
 from aecore.cli.settings import parse_setting
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.files import REMOTE_FILE
@@ -149,8 +150,9 @@ def run_stop(options: argparse.Namespace) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    """Measure a run on its test split, or on other data."""
+    """Measure a run on its test split, or on other data; on its own the doctor looks at it too."""
     from aecore import Autoencoder
+    from aecore.analysis.doctor import examine
     from aecore.analysis.metrics import evaluate_model
     from aecore.runs.plan import load_matching_data
 
@@ -160,7 +162,13 @@ def run_evaluate(options: argparse.Namespace) -> None:
     model.check_input(x)
     if options.samples < 0:
         raise ConfigError(f"--samples must be 0 or more, got {options.samples}.")
-    print_metrics(evaluate_model(model, x, samples=options.samples), options.json)
+    metrics = evaluate_model(model, x, samples=options.samples)
+    findings = [] if options.data else examine(model, dataset, run)
+    if options.json:
+        print(json.dumps({**metrics, "doctor": [finding.to_row() for finding in findings]}))
+        return
+    print_metrics(metrics)
+    print_findings(findings)
 
 
 def run_sample(options: argparse.Namespace) -> None:

@@ -40,7 +40,7 @@ def train_here(run: Run, queued: bool = False) -> None:
         run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")
     state = run.state()
     print(f"{run.id}: {state.state} after {state.epoch} of {total} epochs, in {run.path}")
-    print_metrics(run.test_metrics(), False)
+    print_metrics(run.test_metrics())
 
 
 def collect_signals() -> list[int]:

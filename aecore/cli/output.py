@@ -14,14 +14,25 @@ from aecore.names import clean_name
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from aecore.analysis.doctor import Finding
 
-def print_metrics(metrics: Mapping[str, float], as_json: bool) -> None:
-    """Prints metrics as JSON, or one a line."""
-    if as_json:
-        print(json.dumps(metrics))
-        return
+
+def print_metrics(metrics: Mapping[str, float]) -> None:
+    """Prints metrics, one a line."""
     for name, value in metrics.items():
         print(f"{name:16} {value:.4f}" if isinstance(value, float) else f"{name:16} {value}")
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Prints what the doctor finds: the verdict and its evidence, what it means, and the cure."""
+    from aecore.runs.recipe import format_settings
+
+    for finding in findings:
+        print(f"{finding.kind:5} {finding.name:22} {finding.text}")
+        if finding.meaning:
+            print(f"{'':28} {finding.meaning}")
+        if finding.cure:
+            print(f"{'':28} Cure: {format_settings(finding.cure)}")
 
 
 def print_rows(

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from aecore.analysis.card import format_card, format_card_title
+from aecore.analysis.doctor import examine_by_catalog
 from aecore.files import LIBRARY
 from aecore.hub.client import Token
 from aecore.hub.repositories import find_explorer_page
@@ -38,6 +39,7 @@ def format_push_card(run: Run, repo: str, space: str) -> str:
         history=run.epochs(),
         moves=run.knob_moves(),
         space=space,
+        findings=examine_by_catalog(run),
     )
 
 

@@ -145,7 +145,8 @@ class Autoencoder(nn.Module):
             auxiliary = self.auxiliary_loss(dead_code, logits, x, observed)
             penalty = penalty + options.auxiliary_weight * auxiliary
         total = options.combine_losses(reconstruction + cost).mean() + penalty
-        return Loss(total, reconstruction.mean(), code.cost.mean(), penalty)
+        rate = code.cost if code.rate is None else code.rate
+        return Loss(total, reconstruction.mean(), rate.mean(), penalty)
 
     def corrupt(self, x: Tensor) -> Tensor:
         """Return x (N, *input_shape), in the network's units, as the encoder gets it."""

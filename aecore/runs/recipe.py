@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,16 @@ RECIPE_PARTS = ("corruption", "network", "bottleneck", "likelihood")
 TRAINING_FLAGS = ("epochs", "batch_size", "lr", "seed", "device")
 # those that are always written: the first two depend on how many examples there are
 ALWAYS_WRITTEN = ("epochs", "batch_size", "seed")
+# of `data`: how a brought set is read, which its own record says
+READING_FIELDS = (
+    "columns",
+    "greys",
+    "inference",
+    "label",
+    "pixels",
+    "side",
+    "unusable",
+)
 
 
 def format_train_command(config: RunConfig, kind: str) -> str:
@@ -95,6 +105,31 @@ def list_settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any
     for name, value in list_differences(config.data, DataConfig()):
         if name not in unspoken:
             yield f"data.{name}", value
+
+
+def list_changes(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any]]:
+    """Yields all (path, value) that make `config` out of `base`, a run on the same data.
+
+    How a brought set is read is left out; what depends on its size is always among them.
+    """
+    if config.model.latent_dim != base.model.latent_dim:
+        yield "latent_dim", config.model.latent_dim
+    training, default = config.training or TrainConfig(), base.training or TrainConfig()
+    for name in TRAINING_FLAGS:
+        value = getattr(training, name)
+        if name in ALWAYS_WRITTEN or value != getattr(default, name):
+            yield f"training.{name}", value
+    yield from (
+        (path, value)
+        for path, value in list_settings(config, base)
+        if path.removeprefix("data.") not in READING_FIELDS
+    )
+
+
+def format_settings(settings: Mapping[str, Any]) -> str:
+    """Returns settings as flags of the command line: `--set PATH=VALUE ...`."""
+    words = (f"{path}={format_setting_value(value)}" for path, value in settings.items())
+    return shlex.join(word for text in words for word in ("--set", text))
 
 
 def list_part_settings(name: str, part: Any, base: Any) -> Iterator[tuple[str, Any]]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from aecore.analysis.card import format_card
-from aecore.files import CARD_FILE, RESUME_FILE, write_text_file
+from aecore.analysis.doctor import Finding
+from aecore.files import CARD_FILE, RESUME_FILE, WEIGHTS_FILE, write_text_file
 from aecore.limits import is_public
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
@@ -85,7 +86,9 @@ class RunWriter:
         if self.leads:
             write_preview(self.run.path, epoch, make_preview(model, test, device))
 
-    def save_card(self, config: RunConfig, metrics: dict[str, float]) -> None:
+    def save_card(
+        self, config: RunConfig, metrics: dict[str, float], findings: Sequence[Finding]
+    ) -> None:
         """Writes the model card, with the path from which its snippet loads the run.
 
         On a public Space it does not tell folders of the server.
@@ -99,5 +102,6 @@ class RunWriter:
                 folder=folder,
                 history=self.run.epochs(),
                 moves=self.run.knob_moves(),
+                findings=findings,
             )
             write_text_file(self.run.path / CARD_FILE, card)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.chunks import count_rows_at_once
+from aecore.analysis.doctor import draw_specimen, examine_specimen
 from aecore.analysis.metrics import evaluate_model
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
@@ -93,6 +94,7 @@ class Trainer:
         dataset = load_dataset(data_config, self.writer.report_download)
         self.writer.write_state(note="")
         check_examples(dataset, data_config, self.config.model)
+        self.specimen = draw_specimen(dataset, data_config)
         data = prepare_training_data(dataset, data_config, self.device)
         self.held_out = HeldOutCells(self.config, data)
         data = self.held_out.hide(data)
@@ -165,7 +167,8 @@ class Trainer:
             return
         metrics = self.test_metrics()
         yield self.writer.append(MetricsRecord(metrics))
-        self.writer.save_card(self.config, metrics)
+        findings = examine_specimen(self.model, self.specimen, self.run)
+        self.writer.save_card(self.config, metrics, findings)
         self.writer.write_state(state="done", progress=0.0)
 
     # -- one epoch

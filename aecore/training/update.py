@@ -87,7 +87,7 @@ class GraphedUpdate(Update):
         super().__init__(objective, optimizer, ranks)
         self.lr, self.kl_weight = (torch.zeros((), device=ranks.device) for _ in range(2))
         self.recordings: dict[torch.Size, Recording] = {}
-        self.settings: tuple[ModelConfig, int | None] | None = None
+        self.settings: tuple[ModelConfig, float | None] | None = None
 
     def __call__(self, batch: Tensor, lr: float, kl_weight: float) -> None:
         recording = self.recording_for(batch)
@@ -105,11 +105,11 @@ class GraphedUpdate(Update):
             recording.updates += 1
 
     def recording_for(self, batch: Tensor) -> Recording:
-        """Returns the recording of the batch's shape; a moved knob or a falling k voids all."""
+        """Returns the recording of the batch's shape; moved knobs and annealed values void all."""
         model = self.objective.model
-        config, k = model.config, model.bottleneck.annealed_value
-        if self.settings is None or self.settings[0] is not config or self.settings[1] != k:
-            self.recordings, self.settings = {}, (config, k)
+        config, annealed = model.config, model.bottleneck.annealed_value
+        if self.settings is None or self.settings[0] is not config or self.settings[1] != annealed:
+            self.recordings, self.settings = {}, (config, annealed)
         if batch.shape not in self.recordings:
             self.recordings[batch.shape] = Recording(torch.empty_like(batch))
         return self.recordings[batch.shape]

@@ -11,6 +11,7 @@ import pytest
 from aecore.model.parts.likelihood import Gaussian
 from aecore.runs.listing import runs_folder
 from aecore.runs.plan import plan_run
+from tests.app.conftest import finish_jobs
 from ui.compare.curves import explain_different_losses
 from ui.compare.differences import tabulate_differences
 from ui.compare.tables import mark_best
@@ -32,6 +33,15 @@ def test_the_shipped_models_are_compared_at_first_sight(open_page):
     assert not app.exception
     assert read_picture(app).count("<section") >= 3
     assert len(app.dataframe) == 2
+
+
+def test_the_doctor_tells_the_sick_run_from_the_healthy_one(open_page, trained):
+    healthy, sick = trained("vae"), trained("vae", **{"bottleneck.beta": 100.0})
+    app = finish_jobs(open_page("compare.py", runs=[sick.id, healthy.id]))
+    assert not app.exception
+    table = next(d.value for d in app.dataframe if "verdict" in d.value)
+    assert list(table["verdict"]) == ["posterior collapse", "healthy"]
+    assert [b.label for b in app.button if b.label.startswith("Train with")]
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):

@@ -7,13 +7,15 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from helpers import wait_for
 from safetensors.torch import save_file
 
-from aecore.model.variants import VARIANTS
+from aecore.model.variants import VARIANTS, override_config
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
 from aecore.runs.ownership import claim_folder, read_owner_record
 from aecore.runs.records import MetricsRecord
 from aecore.runs.uploads import create_upload, guess_settings
+from ui.kit.jobs import RUNNING, get_job_registry
 
 
 def find_button(app, label):
@@ -74,6 +76,37 @@ def test_the_live_view_of_a_finished_run_shows_curve_metrics_and_reconstructions
     assert not app.exception
     assert {"squared error", "NLL bound"} <= {m.label for m in app.metric}
     assert app.image
+
+
+def test_a_disease_is_named_and_its_cure_opens_the_form_with_all_settings(
+    open_page, trained, submitted
+):
+    run = trained(**{"bottleneck.beta": 100.0, "latent_dim": 4, "training.lr": 1e-3})
+    app = open_page("train.py", run=run.id)
+    wait_for(lambda: RUNNING not in get_job_registry().outcomes.values(), "the doctor has looked")
+    app.run()
+    assert not app.exception
+    assert any("Posterior collapse" in m.value for m in app.markdown)
+    assert any("PCA with 4 components" in c.value for c in app.caption)
+    find_button(app, "Train with free bits 0.25").click().run()
+    assert not app.exception and not app.error
+    find_button(app, "Start").click().run()
+    assert submitted[0].config() == override_config(run.config(), {"bottleneck.free_bits": 0.25})
+
+
+def test_settings_of_the_address_are_dropped_with_another_variant(open_page, submitted):
+    app = open_page("train.py", variant="vae", set=["bottleneck.beta=3", "training.epochs=7"])
+    assert any("Set by the link" in c.value for c in app.caption)
+    next(s for s in app.selectbox if s.label == "Variant").set_value("vanilla").run()
+    assert not app.exception and not app.error
+    find_button(app, "Start").click().run()
+    assert submitted[0].config().training.epochs != 7
+
+
+def test_settings_of_the_address_that_do_not_exist_are_named(open_page):
+    app = open_page("train.py", variant="vae", set="bottleneck.gamma=3")
+    assert not app.exception
+    assert "gamma" in app.error[0].value
 
 
 def test_a_link_to_a_run_that_is_not_there_says_so(open_page):

@@ -21,6 +21,7 @@ from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
+from ui.train.address_settings import apply_address_settings, read_address_settings
 
 PRESETS = {
     "Quick": "A fifth of the epochs: a first look.",
@@ -81,8 +82,9 @@ def choose_training() -> tuple[RunConfig, str] | None:
             data=about.config,
             traits=about.traits,
         )
-        config = apply_preset(default, preset)
-        return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
+        config = apply_address_settings(apply_preset(default, preset))
+        key = f"{variant}-{data.name}-{preset}{read_address_settings()}"
+        return edit_config(config, key), about.kind
     except AecoreError as error:
         show_error(error)
         return None

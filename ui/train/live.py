@@ -18,6 +18,7 @@ from aecore.runs.previews import read_preview
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import LIVE_STATES, Run, State
+from ui.kit.doctor import show_diagnosis
 from ui.kit.messages import hide_folders, show_error, show_note
 from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
@@ -73,6 +74,7 @@ def show_live_run(run: Run) -> None:
         lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
     )()
     show_knobs(run, config)
+    show_diagnosis(run)
     show_run_details(run, config)
 
 

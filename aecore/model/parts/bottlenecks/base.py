@@ -16,6 +16,7 @@ class Code(NamedTuple):
     z: Tensor  # (samples, N, latent_dim)
     cost: Tensor  # (samples, N): added to the reconstruction; for variational codes a KL in nats
     mean: Tensor  # (N, latent_dim): the code without noise, what `encode` returns
+    rate: Tensor | None = None  # (samples, N): what is recorded, where that is not the cost
 
 
 class BottleneckBase(Options):
@@ -130,7 +131,7 @@ class Bottleneck(nn.Module):
         return False
 
     @property
-    def annealed_value(self) -> int | None:
+    def annealed_value(self) -> float | None:
         """The value that `anneal` changes, None if there is none.
 
         A recorded CUDA graph is valid only as long as it stays the same.

@@ -12,8 +12,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from aecore.model.parts.base import LIVE
-
 REVIVED_UNITS = 512  # that try at once, at most; the paper's choice for its smallest model
 
 AuxiliaryWeight = Annotated[
@@ -23,7 +21,6 @@ AuxiliaryWeight = Annotated[
         le=1,
         description="Weight of the auxiliary loss, by which dead units learn what the others "
         "leave; the paper has 1/32. 0: none.",
-        json_schema_extra=LIVE,
     ),
 ]
 DeadAfter = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from aecore.model.parts.base import LIVE
@@ -18,6 +18,15 @@ class GaussianCode(BottleneckBase):
     bound="elbo":  cost = beta * 1/2 sum(mu^2 + sigma^2 - 1 - ln sigma^2)   (Kingma & Welling, 2013;
     beta: Higgins et al., 2017), averaged over the samples.
     bound="iwae":  -ln 1/K sum_k p(x|z_k) [p(z_k) / q(z_k|x)]^beta          (Burda et al., 2015).
+
+    With KL_j of unit j, the mean over the batch, the cost of the elbo may instead be
+
+    free_bits:  beta * sum_j max(free_bits, KL_j)   (Kingma et al., 2016, Improved Variational
+                                                     Inference with Inverse Autoregressive Flow)
+    capacity:   beta * |sum_j KL_j - C|             (Burgess et al., 2018, Understanding
+                                                     Disentangling in beta-VAE)
+
+    where C rises from 0 to `capacity` in the first half of the training.
     """
 
     kind: Literal["gaussian"] = "gaussian"
@@ -34,10 +43,32 @@ class GaussianCode(BottleneckBase):
     bound: Literal["elbo", "iwae"] = Field(
         "elbo", description="Average the K losses, or their likelihoods (IWAE)."
     )
+    free_bits: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="Nats of KL that each unit may use without cost; against posterior collapse.",
+    )
+    capacity: float | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="Nats that the KL of an example is held to, rising from 0 in the first half "
+        "of the training; beta then weights the distance from it.",
+    )
 
     menu_position: ClassVar[int] = 3
     is_variational: ClassVar[bool] = True
     values_per_unit: ClassVar[int] = 2  # a mean and a log variance
+
+    @model_validator(mode="after")
+    def check(self) -> GaussianCode:
+        """Raise ValueError where options of the KL term do not fit each other."""
+        if self.free_bits and self.capacity is not None:
+            raise ValueError("the KL has free bits or a capacity, not both: leave one out")
+        if (self.free_bits or self.capacity is not None) and self.bound != "elbo":
+            raise ValueError("free_bits and capacity change the KL in closed form: use bound elbo")
+        return self
 
     def build(self, latent_dim: int) -> Bottleneck:
         return GaussianBottleneck(self, latent_dim)
@@ -68,12 +99,37 @@ class GaussianBottleneck(Bottleneck):
     def __init__(self, options: GaussianCode, latent_dim: int):
         super().__init__(latent_dim, options.values_per_unit)
         self.has_sampled_cost = options.bound == "iwae"
+        self.free_bits = options.free_bits
+        self.capacity = self.final_capacity = options.capacity
 
     def forward(self, h: Tensor, samples: int) -> Code:
         mean, log_variance = h.chunk(2, dim=1)
         z, log_ratio = self.draw(mean, log_variance, samples)
-        kl = kl_to_standard_normal(mean, log_variance)
-        return Code(z, log_ratio if self.has_sampled_cost else kl.expand(samples, -1), mean)
+        if self.has_sampled_cost:
+            return Code(z, log_ratio, mean)
+        kl = kl_of_units(mean, log_variance)
+        cost = self.price(kl).expand(samples, -1)
+        return Code(z, cost, mean, kl.sum(-1).expand(samples, -1))
+
+    def price(self, kl: Tensor) -> Tensor:
+        """Return what codes with these KL (N, latent_dim) cost, (N,); its mean is the term."""
+        if self.free_bits:
+            paying = kl.mean(0) > self.free_bits
+            return torch.where(paying, kl, self.free_bits).sum(-1)
+        total = kl.sum(-1)
+        if self.capacity is None:
+            return total
+        distance = total - self.capacity  # the sign is that of the batch's mean
+        return distance * distance.mean().detach().sign()
+
+    def anneal(self, progress: float) -> bool:
+        if self.final_capacity is not None:
+            self.capacity = self.final_capacity * min(1.0, 2 * progress)
+        return self.capacity != self.final_capacity
+
+    @property
+    def annealed_value(self) -> float | None:
+        return self.capacity
 
     def draw(self, mean: Tensor, log_variance: Tensor, samples: int) -> tuple[Tensor, Tensor]:
         eps = torch.randn(samples, *mean.shape, device=mean.device, dtype=mean.dtype)
@@ -84,8 +140,13 @@ class GaussianBottleneck(Bottleneck):
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return KL(N(mean, variance) || N(0, I)) in nats, (N, d) -> (N,).
+    """Return KL(N(mean, variance) || N(0, I)) in nats, (N, d) -> (N,)."""
+    return kl_of_units(mean, log_variance).sum(-1)
+
+
+def kl_of_units(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return the KL of each unit of N(mean, variance) to N(0, I) in nats, (N, d) -> (N, d).
 
     Kingma & Welling (2013), appendix B.
     """
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
