@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
 from aecore.model.parts.base import Options
 
+MAX_EPOCHS = 400  # of a training of so many steps; beyond it, an epoch has several passes
 Augmentation = Literal["flip", "shift", "rotation", "crop", "colour"]
 
 
@@ -75,6 +77,16 @@ class TrainConfig(Options):
         if not isinstance(augment, str):
             return augment
         return [name.strip() for name in augment.split(",") if name.strip()]
+
+    def count_steps(self, examples: int) -> float:
+        """Return about how many steps the training makes with so many examples."""
+        return self.epochs * self.passes * max(1.0, examples / self.batch_size)
+
+    def with_steps(self, steps: float, examples: int) -> Self:
+        """Return the training with as many epochs as make about `steps` of so many examples."""
+        turns = max(1, round(steps / max(1.0, examples / self.batch_size)))
+        passes = math.ceil(turns / MAX_EPOCHS)
+        return self.model_copy(update={"epochs": round(turns / passes), "passes": passes})
 
     def check_augment(self, input_shape: tuple[int, ...]) -> None:
         """Raise ValueError where examples of this shape are no pictures that can be changed so."""

@@ -17,6 +17,9 @@ from torch.autograd.function import once_differentiable
 from aecore.model.parts.base import Options
 from aecore.model.parts.distributions import bound_student_shape, compute_student_losses
 
+LOGISTIC_STEPS = 50  # of the fit of a linear path to values between 0 and 1
+LOGISTIC_ROWS = 8192  # examples that are enough for it
+
 
 class LikelihoodBase(Options):
     """Options of a likelihood, and what the rest of the program asks about one."""
@@ -127,6 +130,29 @@ class Likelihood(nn.Module):
         """Return logits with this mean, the inverse of `mean`."""
         return inverse_sigmoid(mean)
 
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return weights V (logits, K) and biases b (logits,) with which V z + b fits x.
+
+        x (N, features) are in the network's units; codes z (N, K) have mean 0 and variance 1, and
+        are uncorrelated. `changes` (features, K) are those of x with z; b begins as `bias`. Here
+        by steps that never raise the cross-entropy, whose second derivative is at most 1/4
+        (Böhning & Lindsay, 1988, Monotonicity of Quadratic-Approximation Algorithms).
+        """
+        stride = math.ceil(len(x) / LOGISTIC_ROWS)
+        x, z = x[::stride], z[::stride]
+        weight = x.new_zeros(x.shape[1], z.shape[1])
+        for _ in range(LOGISTIC_STEPS):
+            residuals = x - (z @ weight.t() + bias).sigmoid()
+            weight = weight + 4 / len(z) * residuals.t() @ z
+            bias = bias + 4 * residuals.mean(0)
+        return weight, bias
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        """Return about the second derivative of the loss in each of the logits (logits,)."""
+        return logits.sigmoid() * (1 - logits.sigmoid())
+
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return nats without `constant`: logits (..., *shape) and x (N, *shape) -> (..., N).
 
@@ -162,6 +188,14 @@ class FixedGaussian(Likelihood):
 
     def logits(self, mean: Tensor) -> Tensor:
         return inverse_sigmoid(mean) if self.has_sigmoid else mean
+
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return super().fit_directions(changes, z, x, bias) if self.has_sigmoid else (changes, bias)
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        return torch.full_like(logits, 1 / self.variance)
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         return sum_cells((self.mean(logits) - x).square(), x, observed) / (2 * self.variance)
@@ -210,6 +244,14 @@ class StudentTLikelihood(Likelihood):
 
     def logits(self, mean: Tensor) -> Tensor:
         return torch.cat([mean, torch.zeros_like(mean)], dim=-1)
+
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return torch.cat([changes, torch.zeros_like(changes)]), bias
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        return torch.ones_like(logits)  # of a unit scale
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         location, spread = logits.chunk(2, dim=-1)

@@ -37,6 +37,7 @@ class PenaltyBase(Options):
     menu_position: ClassVar[int] = LAST
     matches_prior: ClassVar[bool] = False  # moves the codes together towards N(0, I)
     needs_large_batch: ClassVar[bool] = False  # compares statistics of the batch, not of examples
+    allows_path: ClassVar[bool] = True  # the encoder may have a linear path beside it
 
     def __call__(self, batch: Pass) -> Tensor:
         """Return the weighted term of one batch, a scalar."""
