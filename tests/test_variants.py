@@ -110,7 +110,9 @@ def test_an_unknown_variant_lists_the_known_ones():
 
 def test_images_get_the_loss_that_suits_the_variant():
     assert configure("vae", (1, 28, 28)).model.likelihood.kind == "bernoulli"
-    assert configure("vanilla", (1, 28, 28)).model.likelihood.output == "sigmoid"
+    published = configure("vanilla", (1, 28, 28), as_published=True)
+    assert published.model.likelihood.output == "sigmoid"
+    assert configure("vanilla", (1, 28, 28)).model.likelihood.output == "linear"  # as PCA
     assert configure("linear", (1, 28, 28)).model.likelihood.output == "linear"
     assert configure("k-sparse", (1, 28, 28)).model.likelihood.output == "linear"
     assert configure("vae", (30,), kind="table").model.scaling == "standard"

@@ -16,12 +16,10 @@ from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.corruption import GaussianNoise
 from aecore.model.parts.likelihood import Likelihood
 from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
-from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
 from aecore.model.parts.penalties.base import Pass
 from aecore.model.scaling import fit_columns
 from aecore.model.weights import load_model, save_model
 
-MIN_BETA = 1e-6  # of a code whose KL has no weight, where log variances have to begin somewhere
 MAX_LOG_VARIANCE = 6.0  # of a code, above which it grows like a logarithm
 
 
@@ -241,38 +239,6 @@ class Autoencoder(nn.Module):
         logits = self.likelihood.logits(mean)
         is_per_feature = bias.shape[-1] == logits.numel()
         bias.copy_(logits.flatten() if is_per_feature else logits.flatten(1).mean(1))
-
-    @torch.no_grad()
-    def start_as_pca(self, x: Tensor, components: Tensor, deviations: Tensor) -> None:
-        """Set the linear path to principal components, and the layers beside it to zero.
-
-        x (N, features) are examples in the network's units, `components` (K, features) of unit
-        length, with the `deviations` (K,) of x along each. Codes begin with unit variance and
-        reconstructions as those of PCA, or of the linear fit of a likelihood that is not in x's
-        units; the log variances of codes as in probabilistic PCA (Tipping & Bishop, 1999).
-        """
-        encoder, decoder = self.encoder, self.decoder
-        assert isinstance(encoder, MlpEncoder) and isinstance(decoder, MlpDecoder)
-        assert encoder.path is not None and decoder.path is not None
-        units, weight = len(components), components / deviations[:, None]
-        shift = weight @ x.mean(0)
-        directions, bias = self.likelihood.fit_directions(
-            (components * deviations[:, None]).t(),
-            x @ weight.t() - shift,
-            x,
-            decoder.output_bias,
-        )
-        encoder.path.weight[:units], decoder.path.weight[:, :units] = weight, directions
-        decoder.output_bias.copy_(bias)
-        for layer in (encoder.head, decoder.layers[-1]):
-            layer.weight.zero_()
-        encoder.head.bias.zero_()
-        encoder.head.bias[:units] = -shift
-        if self.config.bottleneck.is_variational:
-            gains = directions.square().t() @ self.likelihood.find_precisions(bias)
-            beta = max(float(self.config.bottleneck.cost_weight(1.0)), MIN_BETA)
-            first = self.config.latent_dim
-            encoder.head.bias[first : first + units] = -(gains / beta).log1p()
 
     # -- on disk and on the Hub
 

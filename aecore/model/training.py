@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
 from aecore.model.parts.base import Options
 
-MAX_EPOCHS = 400  # of a training of so many steps; beyond it, an epoch has several passes
 Augmentation = Literal["flip", "shift", "rotation", "crop", "colour"]
 
 
@@ -84,9 +82,8 @@ class TrainConfig(Options):
 
     def with_steps(self, steps: float, examples: int) -> Self:
         """Return the training with as many epochs as make about `steps` of so many examples."""
-        turns = max(1, round(steps / max(1.0, examples / self.batch_size)))
-        passes = math.ceil(turns / MAX_EPOCHS)
-        return self.model_copy(update={"epochs": round(turns / passes), "passes": passes})
+        steps_of_epoch = self.passes * max(1.0, examples / self.batch_size)
+        return self.model_copy(update={"epochs": max(1, round(steps / steps_of_epoch))})
 
     def check_augment(self, input_shape: tuple[int, ...]) -> None:
         """Raise ValueError where examples of this shape are no pictures that can be changed so."""

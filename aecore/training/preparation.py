@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.latent import fit_pca
 from aecore.data.groups import draw_whole_groups
 from aecore.data.splits import Dataset, as_float
 from aecore.data.stored import StoredArray
@@ -20,8 +18,6 @@ from aecore.runs.run import Run
 # data that fits is kept on the device as float, indexed and never decoded again
 RESIDENT_BYTES = 4 * 2**30
 STATISTICS_CHUNK = 4096
-PCA_VALUES = 2**25  # of the examples to which principal components are fitted: 128 MB
-NO_DEVIATION = 1e-4  # of the inputs along a component, as a share of the largest: rounding errors
 
 
 class TrainingData(NamedTuple):
@@ -114,26 +110,6 @@ def build_initial_model(
     check_probabilities(model, sample)
     model.fit_output(mean_in_network_units(model, sample))
     return model
-
-
-def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
-    """Begins the linear path of a model as the principal components of `sample` (N, *input_shape).
-
-    Of large sets, examples at even distances stand for all. Code units beyond the number of
-    components begin at zero.
-    """
-    count = min(len(sample), max(2, PCA_VALUES // model.config.features))
-    rows = sample[
-        torch.linspace(0, len(sample) - 1, count, dtype=torch.float64).long().to(sample.device)
-    ]
-    x = model.to_scaled(as_float(rows)).flatten(1)
-    pca = fit_pca(x.cpu().numpy(), model.config.latent_dim)
-    deviations = np.sqrt(pca.explained_variance_)
-    keeps = deviations > NO_DEVIATION * deviations.max(initial=0)
-    components, kept_deviations = (
-        torch.from_numpy(values[keeps]).to(x) for values in (pca.components_, deviations)
-    )
-    model.start_as_pca(x, components, kept_deviations)
 
 
 def check_probabilities(model: Autoencoder, sample: Tensor) -> None:

@@ -29,6 +29,7 @@ from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
+from aecore.training.pca_start import start_as_pca
 from aecore.training.position import Position, restore_position
 from aecore.training.preparation import (
     build_initial_model,
@@ -36,7 +37,6 @@ from aecore.training.preparation import (
     freeze_statistics,
     prepare_training_data,
     require_settings,
-    start_as_pca,
 )
 from aecore.training.pretraining import pretrain_layers
 from aecore.training.ranks import VOTE_EVERY, Ranks, is_one_of_several

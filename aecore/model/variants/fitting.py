@@ -13,13 +13,13 @@ from aecore.model.parts.column_heads import Head
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
 from aecore.model.scaling import CLIP, RowTraits
-from aecore.model.training import MAX_EPOCHS
 from aecore.model.variants.base import Variant
 from aecore.model.variants.table import find_variant
 
 SMALL = 10_000  # examples; below it the training is adapted
 SMALL_BATCH = 32  # batch size for so few examples
 STEPS = 4700  # of every variant's training, about; more where ten epochs of large sets need them
+MAX_SMALL_EPOCHS = 400  # in batches of that size
 ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
 WIDE = 64  # units; codes of variants above it are meant to be wider than others
@@ -140,7 +140,7 @@ def choose_likelihood(
 def fit_training_to_size(training: TrainConfig, examples: int, batch_size: int) -> TrainConfig:
     """Return the training with the steps that every variant makes with so many examples."""
     if examples < SMALL:
-        steps = min(STEPS, MAX_EPOCHS * max(1.0, examples / SMALL_BATCH))
+        steps = min(STEPS, MAX_SMALL_EPOCHS * max(1.0, examples / SMALL_BATCH))
     else:
         steps = ORDINARY_EPOCHS * examples / ORDINARY_BATCH
     return training.model_copy(update={"batch_size": batch_size}).with_steps(steps, examples)
@@ -150,7 +150,7 @@ def fit_published_training(training: TrainConfig, examples: int, batch_size: int
     """Return the variant's own training, with more epochs where there are few examples."""
     if examples >= SMALL:
         return training
-    epochs = min(MAX_EPOCHS, round(STEPS * batch_size / examples))
+    epochs = min(MAX_SMALL_EPOCHS, round(STEPS * batch_size / examples))
     return training.model_copy(
         update={"epochs": max(training.epochs, epochs), "batch_size": batch_size}
     )
