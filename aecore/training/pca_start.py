@@ -11,7 +11,7 @@ from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
 
-PCA_VALUES = 2**25  # of the examples to which principal components are fitted: 128 MB
+PCA_VALUES = 2**24  # of the examples to which principal components are fitted: 64 MB
 NO_DEVIATION = 1e-4  # of the inputs along a component, as a share of the largest: rounding errors
 MIN_BETA = 1e-6  # of a code whose KL has no weight: log variances have to begin somewhere
 

@@ -64,7 +64,7 @@ def count_verdicts(rows: Sequence[Row]) -> str:
     """Return how many rows have which verdict, in one sentence; photographs do not count."""
     verdicts = [row.verdict.split(":")[0] for row in rows if row.data not in PHOTOGRAPHS]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts).most_common())
-    return f"{len(verdicts)} rows outside photographs: {counts}."
+    return f"Rows outside photographs: {counts}."
 
 
 def format_row(row: Row) -> str:
