@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from aecore.analysis.latent import fit_pca
 from aecore.data.splits import as_float
@@ -35,6 +35,7 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
         (components * deviations[:, None]).t(), x @ weight.t() - shift, x, decoder.output_bias
     )
     for layer in (encoder.head, decoder.layers[-1], encoder.path, decoder.path):
+        assert isinstance(layer, nn.Linear)
         layer.weight.zero_()
     encoder.path.weight[:units], decoder.path.weight[:, :units] = weight, directions
     decoder.output_bias.copy_(bias)

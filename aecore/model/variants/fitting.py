@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.parts.bottlenecks import BottleneckOptions
+from aecore.model.parts.bottlenecks.base import BottleneckBase
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 from aecore.model.parts.column_heads import Head
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
@@ -22,6 +24,8 @@ STEPS = 4700  # of every variant's training, about; more where ten epochs of lar
 MAX_SMALL_EPOCHS = 400  # in batches of that size
 ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
+BETA_FEATURES = 28 * 28  # from which on the beta of a variant is as its paper has it
+LEAST_BETA = 1.5  # of fewer features
 WIDE = 64  # units; codes of variants above it are meant to be wider than others
 
 
@@ -52,9 +56,12 @@ def configure(
         "input_shape": input_shape,
         "latent_dim": latent_dim,
         "missing": traits.has_missing,
-        "bottleneck": _parse_bottleneck(variant).fit_latent_dim(latent_dim),
     }
     is_binary = traits.is_binary and kind != "image" and not values["missing"]
+    bottleneck = _parse_bottleneck(variant).fit_latent_dim(latent_dim)
+    if not as_published and (kind == "image" or is_binary):
+        bottleneck = fit_beta(bottleneck, math.prod(input_shape))
+    values["bottleneck"] = bottleneck
     if kind != "image":
         scaling = choose_scaling(variant, traits, is_binary)
         clip = CLIP if traits.has_extremes and scaling != "none" else None
@@ -83,6 +90,17 @@ def _parse_network(variant: Variant) -> NetworkBase:
 def _parse_bottleneck(variant: Variant) -> Any:
     values = variant.model.get("bottleneck", {"kind": "deterministic"})
     return TypeAdapter(BottleneckOptions).validate_python(values)
+
+
+def fit_beta(bottleneck: BottleneckBase, features: int) -> BottleneckBase:
+    """Return a bottleneck whose beta is smaller where a cross-entropy has few features.
+
+    Their nats pay for the code: at beta = 4 that of the digits, of 64 pixels, would say nothing.
+    """
+    if not isinstance(bottleneck, GaussianCode) or bottleneck.beta <= LEAST_BETA:
+        return bottleneck
+    beta = max(LEAST_BETA, bottleneck.beta * min(1.0, features / BETA_FEATURES))
+    return bottleneck.model_copy(update={"beta": round(beta, 2)})
 
 
 def choose_latent_dim(variant: Variant, features: int, kind: str) -> int:
