@@ -24,6 +24,7 @@ PATH = {"kind": "mlp", "hidden": (16,), "linear_path": True}
 CPU = torch.device("cpu")
 WITH_PATH = [
     "vanilla",
+    "linear",
     "stacked",
     "denoising-gaussian",
     "denoising-masking",
@@ -56,6 +57,7 @@ def reconstruct_by_pca(x, units):
         {"bottleneck": {"kind": "gaussian"}},
         {"network": {**PATH, "norm": "batch", "hidden": (16, 8)}},
         {"corruption": {"kind": "gaussian", "sigma": 0.5}},
+        {"network": {**PATH, "hidden": ()}},
         {"latent_dim": 70, "network": {**PATH, "hidden": (80,)}},
     ],
     ids=str,
@@ -137,7 +139,6 @@ def test_a_variant_has_the_path_by_default_where_its_parts_can(variant):
         ({"bottleneck": {"kind": "top_k"}}, "a bottleneck of kind top_k"),
         ({"bottleneck": {"kind": "finite_scalar"}}, "a bottleneck of kind finite_scalar"),
         ({"network": {**PATH, "tied": True}}, "tied weights"),
-        ({"network": {**PATH, "hidden": ()}}, "no hidden layers"),
         ({"network": {**PATH, "code_activation": "sigmoid"}}, "a sigmoid code"),
         ({"penalties": [{"kind": "contractive"}]}, "a contractive penalty"),
     ],

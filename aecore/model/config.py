@@ -107,9 +107,8 @@ class ModelConfig(Options):
         obstacle = self.explain_no_path()
         if self.network.has_linear_path and obstacle:
             raise ValueError(
-                "a linear path is for fully connected networks with hidden layers and a linear "
-                f"code, plain or Gaussian; these parts have {obstacle}: "
-                "set network.linear_path to false"
+                "a linear path is for fully connected networks with a linear code, plain or "
+                f"Gaussian; these parts have {obstacle}: set network.linear_path to false"
             )
 
     def explain_no_path(self) -> str | None:

@@ -26,7 +26,6 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     """
     encoder, decoder = model.encoder, model.decoder
     assert isinstance(encoder, MlpEncoder) and isinstance(decoder, MlpDecoder)
-    assert encoder.path is not None and decoder.path is not None
     x = draw_scaled_rows(model, sample)
     components, deviations = fit_components(x, model.config.latent_dim)
     units, weight = len(components), components / deviations[:, None]
@@ -34,10 +33,13 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     directions, bias = model.likelihood.fit_directions(
         (components * deviations[:, None]).t(), x @ weight.t() - shift, x, decoder.output_bias
     )
-    for layer in (encoder.head, decoder.layers[-1], encoder.path, decoder.path):
-        assert isinstance(layer, nn.Linear)
-        layer.weight.zero_()
-    encoder.path.weight[:units], decoder.path.weight[:, :units] = weight, directions
+    last = decoder.layers[-1]
+    assert isinstance(last, nn.Linear)
+    encoder.head.weight.zero_()
+    last.weight.zero_()
+    into_code = encoder.path or encoder.head  # without hidden layers the network is the path
+    out_of_code = decoder.path or last
+    into_code.weight[:units], out_of_code.weight[:, :units] = weight, directions
     decoder.output_bias.copy_(bias)
     encoder.head.bias.zero_()
     encoder.head.bias[:units] = -shift

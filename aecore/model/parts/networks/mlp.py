@@ -36,7 +36,8 @@ class Mlp(NetworkBase):
     No hidden layer and a linear code is the linear autoencoder; several make the stacked one
     (Hinton & Salakhutdinov, 2006). Tied: the decoder's weights are the encoder's, transposed.
     With a linear path, z = W x + e(x) and logits V z + d(z) for these layers e and d. W and V begin
-    as principal components and the last layers of e and d at zero: the model begins as PCA.
+    as principal components and the last layers of e and d at zero: the model begins as PCA. Without
+    hidden layers e and d are linear themselves, and begin so.
     """
 
     kind: Literal["mlp"] = "mlp"
@@ -71,7 +72,7 @@ class Mlp(NetworkBase):
         widths = [latent_dim, *reversed(self.hidden), logits]
         tied_to = encoder.linear_layers() if self.tied else None
         decoder = MlpDecoder(self, widths, logits_shape, tied_to)
-        if self.linear_path:
+        if self.linear_path and self.hidden:
             encoder.path = LinearPath(features, latent_dim)
             decoder.path = LinearPath(latent_dim, logits)
         return encoder, decoder
@@ -91,9 +92,7 @@ class Mlp(NetworkBase):
     def explain_no_path(self) -> str | None:
         if self.tied:
             return "tied weights"
-        if self.code_activation != "linear":
-            return f"a {self.code_activation} code"
-        return None if self.hidden else "no hidden layers"
+        return None if self.code_activation == "linear" else f"a {self.code_activation} code"
 
     def with_linear_path(self, has_path: bool) -> Self:
         return self.model_copy(update={"linear_path": has_path})
@@ -111,7 +110,7 @@ class Mlp(NetworkBase):
 
     def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
         widths = [math.prod(input_shape), *self.hidden, outputs]
-        in_path = widths[0] * outputs if self.linear_path else 0
+        in_path = widths[0] * outputs if self.linear_path and self.hidden else 0
         return 2 * (sum(a * b for a, b in pairwise(widths)) + in_path)
 
 
