@@ -10,7 +10,8 @@ from torch.distributions import Bernoulli as Coin
 from torch.distributions import Normal
 from torch.distributions import StudentT as Heavy
 
-from aecore.model.parts.likelihood import Bernoulli, CrossEntropy, Gaussian, StudentT
+from aecore.model.parts.cross_entropy import CrossEntropy
+from aecore.model.parts.likelihood import Bernoulli, Gaussian, StudentT
 
 
 @pytest.fixture

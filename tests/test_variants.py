@@ -13,6 +13,7 @@ from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.parts.networks.conv import choose_channels
+from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS, configure, find_variant, override_config
 from aecore.runs.listing import create_run
 from aecore.runs.plan import load_matching_data, plan_run
@@ -110,7 +111,9 @@ def test_an_unknown_variant_lists_the_known_ones():
 
 def test_images_get_the_loss_that_suits_the_variant():
     assert configure("vae", (1, 28, 28)).model.likelihood.kind == "bernoulli"
-    assert configure("vanilla", (1, 28, 28)).model.likelihood.output == "sigmoid"
+    published = configure("vanilla", (1, 28, 28), as_published=True)
+    assert published.model.likelihood.output == "sigmoid"
+    assert configure("vanilla", (1, 28, 28)).model.likelihood.output == "linear"  # as PCA
     assert configure("linear", (1, 28, 28)).model.likelihood.output == "linear"
     assert configure("k-sparse", (1, 28, 28)).model.likelihood.output == "linear"
     assert configure("vae", (30,), kind="table").model.scaling == "standard"
@@ -267,3 +270,20 @@ def test_a_plan_names_bad_data_options():
         plan_run("vanilla", "digits", settings={"data.test_fraction": 2})
     with pytest.raises(DataError, match="nowhere"):
         plan_run("vanilla", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "beta"),
+    [
+        ((1, 28, 28), {}, 4),
+        ((3, 32, 32), {}, 4),
+        ((1, 20, 20), {}, 2.04),
+        ((1, 8, 8), {}, 1.5),
+        ((1, 8, 8), {"as_published": True}, 4),
+        ((30,), {"kind": "table"}, 4),
+        ((30,), {"kind": "table", "traits": RowTraits(is_binary=True)}, 1.5),
+    ],
+)
+def test_beta_is_smaller_where_few_features_pay_for_the_code(shape, options, beta):
+    assert configure("beta-vae", shape, **options).model.bottleneck.beta == beta
+    assert configure("vae", shape, **options).model.bottleneck.beta == 1

@@ -11,6 +11,8 @@ and a step is one of
 
     linear          weight (out, in), bias (out,); with `transposed` the weight is (in, out), that
                     of the encoder
+    path            weight (out, in) of a linear path beside `steps`: W x is added to the first
+                    values of what these steps make of the same x
     conv            weight (out, in, 3, 3), bias; stride 2, padding 1; from `size` (H, W) to `to`
     conv_transpose  weight (in, out, 3, 3), bias; stride 2, padding 1; from `size` to `to`
     layer_norm      weight, bias (width,), eps
@@ -151,7 +153,17 @@ def write_mlp_encoder_steps(writer: StepWriter, encoder: MlpEncoder) -> list[Ste
         steps += writer.write_linear(f"encoder.{i}", *get_weight_and_bias(layer), norm)
         if norm is not None:
             steps += write_activation_step(encoder.activation)
-    return steps
+    return write_path_step(writer, "encoder", encoder.path, steps)
+
+
+def write_path_step(
+    writer: StepWriter, name: str, path: nn.Linear | None, steps: list[Step]
+) -> list[Step]:
+    """Return the step that adds a linear path to what `steps` give; these alone without one."""
+    if path is None:
+        return steps
+    weight = writer.add_tensor(f"{name}.path.weight", path.weight)
+    return [{"op": "path", "weight": weight, "steps": steps}]
 
 
 def write_conv_encoder_steps(writer: StepWriter, encoder: ConvEncoder) -> list[Step]:
@@ -187,7 +199,7 @@ def write_mlp_decoder_steps(writer: StepWriter, decoder: MlpDecoder) -> list[Ste
         steps += write_decoder_layer(writer, decoder, i, norm)
         if norm is not None:
             steps += write_activation_step(decoder.activation)
-    return steps
+    return write_path_step(writer, "decoder", decoder.path, steps)
 
 
 def write_decoder_layer(

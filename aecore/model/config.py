@@ -94,6 +94,7 @@ class ModelConfig(Options):
         self.check_auxiliary_loss()
         is_plain = self.bottleneck.kind == "deterministic" and not self.penalties
         self.network.check_code(self.latent_dim, is_plain)
+        self.check_path()
         self.check_scaling()
         self.check_calibration()
         self.check_likelihood()
@@ -101,6 +102,24 @@ class ModelConfig(Options):
             penalty.check_network(self.network)
         self.check_budget()
         return self
+
+    def check_path(self) -> None:
+        """Raise ValueError if there is a linear path beside parts that cannot have one."""
+        obstacle = self.explain_no_path()
+        if self.network.has_linear_path and obstacle:
+            raise ValueError(
+                "a linear path is for fully connected networks with a linear code, plain or "
+                f"Gaussian; these parts have {obstacle}: set network.linear_path to false"
+            )
+
+    def explain_no_path(self) -> str | None:
+        """Return what of these parts forbids a linear path, such as "a sigmoid code"; else None."""
+        if not self.bottleneck.allows_path:
+            return f"a bottleneck of kind {self.bottleneck.kind}"
+        for penalty in self.penalties:
+            if not penalty.allows_path:
+                return f"a {penalty.kind} penalty"
+        return self.network.explain_no_path()
 
     def check_scaling(self) -> None:
         """Raise ValueError if likelihood or missing cells need another scaling."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -75,6 +75,15 @@ class TrainConfig(Options):
         if not isinstance(augment, str):
             return augment
         return [name.strip() for name in augment.split(",") if name.strip()]
+
+    def count_steps(self, examples: int) -> float:
+        """Return about how many steps the training makes with so many examples."""
+        return self.epochs * self.passes * max(1.0, examples / self.batch_size)
+
+    def with_steps(self, steps: float, examples: int) -> Self:
+        """Return the training with as many epochs as make about `steps` of so many examples."""
+        steps_of_epoch = self.passes * max(1.0, examples / self.batch_size)
+        return self.model_copy(update={"epochs": max(1, round(steps / steps_of_epoch))})
 
     def check_augment(self, input_shape: tuple[int, ...]) -> None:
         """Raise ValueError where examples of this shape are no pictures that can be changed so."""

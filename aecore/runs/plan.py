@@ -29,8 +29,11 @@ def plan_run(
     latent_dim: int | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: ReportProgress | None = None,
+    as_published: bool = False,
 ) -> RunConfig:
     """Returns the config of `variant` on the data set or path `name`; settings by dotted path.
+
+    With `as_published` the variant is as its paper has it, without our linear path.
 
     Reads the data once, to know its shape; what was chosen while reading is kept in the config.
     Raises DataError or ConfigError.
@@ -48,6 +51,7 @@ def plan_run(
         data=complete_data_config(data_config, dataset),
         latent_dim=latent_dim,
         traits=traits,
+        as_published=as_published,
     )
     settings = settings or {}
     others = {key: value for key, value in settings.items() if not key.startswith(DATA_PREFIX)}

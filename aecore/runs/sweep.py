@@ -90,6 +90,13 @@ def with_latent_dim(config: RunConfig, latent_dim: int) -> RunConfig:
     return parse_options(RunConfig, values)
 
 
+def with_equal_steps(config: RunConfig, other: TrainConfig, examples: int) -> RunConfig:
+    """Returns the config with the steps and the schedule that `other` has for so many examples."""
+    training = (config.training or TrainConfig()).model_copy(update={"schedule": other.schedule})
+    training = training.with_steps(other.count_steps(examples), examples)
+    return config.model_copy(update={"training": training})
+
+
 def list_sweeps(runs: Sequence[Run] | None = None) -> list[str]:
     """Returns the names of the sweeps of these runs, or of all, in their order: newest first."""
     names = (read_sweep_name(run) for run in (list_runs() if runs is None else runs))

@@ -32,7 +32,8 @@ class TaskRecipe:
         """Return the run that the recipe makes of the data set or path `name`.
 
         `computed` settings depend on the data; both they and the recipe give way to `settings`, the
-        user's own. Small sets get their epochs and batches by their size.
+        user's own. Small sets get their epochs and batches by their size. Recipes are measured with
+        the variants as published.
         """
         is_large = bool(self.large) and count_training_rows(name, settings) >= SMALL
         merged = {
@@ -41,4 +42,6 @@ class TaskRecipe:
             **(computed or {}),
             **(settings or {}),
         }
-        return plan_run(self.variant, name, latent_dim=latent_dim, settings=merged)
+        return plan_run(
+            self.variant, name, latent_dim=latent_dim, settings=merged, as_published=True
+        )

@@ -31,6 +31,7 @@ from aecore.training.calibration import HeldOutCells
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
 from aecore.training.live_knobs import LiveKnobs
+from aecore.training.pca_start import start_as_pca
 from aecore.training.position import Position, restore_position
 from aecore.training.preparation import (
     build_initial_model,
@@ -149,16 +150,25 @@ class Trainer:
         return 0 < self.training.early_stopping <= self.since_best
 
     def begin(self) -> Iterator[Record]:
-        """Pretrains where asked for, and writes weights to disk before the first epoch."""
+        """Pretrains or starts as PCA where asked for, and writes weights before the first epoch."""
         if self.training.pretrain_epochs:
             for record in pretrain_layers(self.model, self.sample, self.training, self.stop):
                 yield self.writer.append(record)
             if not self.is_finite():
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
             self.ranks.align(self.model)
+        if self.config.model.network.has_linear_path:
+            self.start_as_pca()
         self.writer.save_weights(self.model)
         if self.training.previews:
             self.writer.save_preview(0, self.model, self.test, self.device)
+
+    def start_as_pca(self) -> None:
+        """Begins the linear path, on all ranks alike; an epoch is kept where it is better."""
+        start_as_pca(self.model, self.sample)
+        self.ranks.align(self.model)
+        start = self.validate()
+        self.best = math.inf if start is None else self.ranks.value_of_leader(start)
 
     def conclude(self) -> Iterator[Record]:
         """Measures a finished run on the test set and writes its card; marks another as stopped."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
+
+FigureT = TypeVar("FigureT")
 
 
 class CellStore:
-    """Figures by their keys, in a file of one line each. A torn last line is measured again."""
+    """Figures by their keys, in a file of one line each. A torn last line is measured again.
+
+    A figure is a number, or a list of them.
+    """
 
     def __init__(self, path: Path):
         self.path = path
-        self.figures: dict[str, float] = {}
+        self.figures: dict[str, Any] = {}
         lines = path.read_text().splitlines() if path.is_file() else []
         for line in lines:
             try:
@@ -21,7 +27,7 @@ class CellStore:
                 continue
             self.figures[key] = figure
 
-    def measure(self, key: str, compute: Callable[[], float]) -> float:
+    def measure(self, key: str, compute: Callable[[], FigureT]) -> FigureT:
         """Returns the figure of a key, which is computed and kept where it is not there."""
         if key not in self.figures:
             figure = compute()
@@ -29,9 +35,16 @@ class CellStore:
             with self.path.open("a") as file:
                 file.write("\n" * self.is_torn() + json.dumps([key, figure]) + "\n")
             self.figures[key] = figure
-            print(f"  {key}: {figure:.4g}", flush=True)
-        return self.figures[key]
+            print(f"  {key}: {format_figures(figure)}", flush=True)
+        figures: FigureT = self.figures[key]
+        return figures
 
     def is_torn(self) -> bool:
         """Returns True where the file ends within a line."""
         return self.path.is_file() and not f"\n{self.path.read_text()}".endswith("\n")
+
+
+def format_figures(figure: Any) -> str:
+    """Returns a number, or several, with four digits."""
+    values = figure if isinstance(figure, list) else [figure]
+    return " ".join(f"{value:.4g}" for value in values)

@@ -123,7 +123,11 @@ class Lab:
         """
         dotted = {key.replace("__", "."): value for key, value in settings.items()}
         config = plan_run(
-            variant, data, latent_dim=latent_dim, settings={"training.previews": 0, **dotted}
+            variant,
+            data,
+            latent_dim=latent_dim,
+            settings={"training.previews": 0, **dotted},
+            as_published=True,
         )
         return self.train_config(name, config)
 

@@ -35,6 +35,7 @@ NETWORKS = [
         {"kind": "mlp", "hidden": [12, 7], "norm": norm, "tied": True}
         for norm in ("none", "batch", "layer")
     ),
+    {"kind": "mlp", "hidden": [12, 7], "norm": "batch", "linear_path": True},
     {"kind": "mlp", "hidden": [], "code_activation": "sigmoid", "tied": True},
     {"kind": "conv", "channels": [3], "activation": "gelu"},
     {"kind": "conv", "channels": [3, 4, 6], "activation": "tanh", "code_activation": "tanh"},
@@ -54,6 +55,7 @@ HEADS = [
 PARTS = [
     {"bottleneck": {"kind": "gaussian"}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "tied": True}},
+    {"bottleneck": {"kind": "gaussian"}, "network": {"kind": "mlp", "linear_path": True}},
     {"bottleneck": {"kind": "top_k", "k": 2}},
     {"bottleneck": {"kind": "top_k", "k": 2, "by": "value"}},
     {"bottleneck": {"kind": "batch_top_k", "k": 2}},

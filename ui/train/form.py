@@ -12,9 +12,9 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.limits import is_public
-from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
+from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS, configure, keep_possible_path
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
 from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
@@ -25,7 +25,7 @@ from ui.train.address_settings import apply_address_settings, read_address_setti
 
 PRESETS = {
     "Quick": "A fifth of the epochs: a first look.",
-    "Default": "The variant's own settings.",
+    "Default": "The variant's own settings; the same number of steps for all.",
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
 OWN_PATH = "a path of your own"  # an option of the select box of data
@@ -174,6 +174,7 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
         model["penalties"] = show_penalties_form(
             fields["penalties"], model["penalties"], f"{key}.penalties"
         )
+        path_note = st.empty()
     with st.expander("Training", icon=":material/tune:"):
         values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
     with st.expander("Data", icon=":material/database:"):
@@ -181,4 +182,14 @@ def edit_config(config: RunConfig, key: str) -> RunConfig:
         if values["data"]["side"] == "auto":  # of a known set, or no images
             skip.add("side")
         values["data"] = show_options_form(DataConfig, values["data"], f"{key}.data", skip)
-    return parse_options(RunConfig, values)
+    edited = keep_possible_path(values)
+    path_note.caption(describe_linear_path(edited.model))
+    return edited
+
+
+def describe_linear_path(model: ModelConfig) -> str:
+    """Returns one sentence: whether the model starts as PCA, and why not."""
+    if model.network.has_linear_path:
+        return "Linear path: the model starts as PCA and learns what PCA cannot."
+    obstacle = model.explain_no_path() or "it switched off"
+    return f"No linear path, which would start as PCA: this model has {obstacle}."

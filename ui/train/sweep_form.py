@@ -10,11 +10,11 @@ import streamlit as st
 
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError, ConfigError
-from aecore.model.config import RunConfig
+from aecore.model.config import RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.run import Run
-from aecore.runs.sweep import create_sweep, with_latent_dim
+from aecore.runs.sweep import create_sweep, with_equal_steps, with_latent_dim
 from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
 
@@ -43,8 +43,8 @@ def choose_sweep(config: RunConfig, kind: str) -> SweepRequest | None:
     """
     with st.expander("Sweep", icon=":material/grid_view:"):
         st.caption(
-            "One run for each combination. The form above holds for its variant; "
-            "others have their defaults."
+            "One run for each combination. The form above holds for its variant; others have their "
+            "defaults, and the same number of steps and schedule as the form."
         )
         variants, sizes, seeds = show_grid_inputs(config)
         try:
@@ -107,9 +107,11 @@ def configs_at_sizes(
     if entry is None:
         dataset = load_cached_data(data)
         count, traits = dataset.count, dataset.traits
-    return [
+    defaults = [
         configure(
             variant, shape, kind=kind, examples=count, data=data, latent_dim=size, traits=traits
         )
         for size in sizes
     ]
+    training = config.training or TrainConfig()
+    return [with_equal_steps(default, training, count) for default in defaults]

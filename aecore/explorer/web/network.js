@@ -10,6 +10,7 @@ const ACTIVATIONS = {
 };
 const STEPS = {
   linear,
+  path,
   conv,
   conv_transpose: convTranspose,
   layer_norm: layerNorm,
@@ -57,6 +58,7 @@ export class Network {
 // A step with its weights in place of their names.
 function bindWeights(step, tensors) {
   const bound = { ...step };
+  if (step.steps) bound.steps = step.steps.map((inner) => bindWeights(inner, tensors));
   for (const name of ["weight", "bias", "shift", "scale", "codebook", "threshold"])
     if (typeof step[name] === "string") {
       const tensor = tensors[`model.${step[name]}`];
@@ -94,6 +96,13 @@ function linear(x, { weight, bias, weightShape, transposed }) {
     out[o] += a + b;
   }
   return out;
+}
+
+// What `steps` make of x, with a linear map of x added to its first values.
+function path(x, { weight, weightShape, steps }) {
+  const out = runSteps(steps, x);
+  const along = linear(x, { weight, weightShape, bias: new Float32Array(weightShape[0]) });
+  return out.map((value, i) => (i < along.length ? value + along[i] : value));
 }
 
 // Means of mixed columns: probabilities of words and flags, rates of counts, expected ranks.

@@ -6,16 +6,18 @@ Losses are summed over features, with one value per example.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from aecore.model.parts.base import Options
+from aecore.model.parts.cross_entropy import CrossEntropy
 from aecore.model.parts.distributions import bound_student_shape, compute_student_losses
+
+LOGISTIC_STEPS = 50  # of the fit of a linear path to values between 0 and 1
+LOGISTIC_ROWS = 8192  # examples that are enough for it
 
 
 class LikelihoodBase(Options):
@@ -127,6 +129,29 @@ class Likelihood(nn.Module):
         """Return logits with this mean, the inverse of `mean`."""
         return inverse_sigmoid(mean)
 
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return weights V (logits, K) and biases b (logits,) with which V z + b fits x.
+
+        x (N, features) are in the network's units; codes z (N, K) have mean 0 and variance 1, and
+        are uncorrelated. `changes` (features, K) are those of x with z; b begins as `bias`. Here
+        by steps that never raise the cross-entropy, whose second derivative is at most 1/4
+        (Böhning & Lindsay, 1988, Monotonicity of Quadratic-Approximation Algorithms).
+        """
+        stride = math.ceil(len(x) / LOGISTIC_ROWS)
+        x, z = x[::stride], z[::stride]
+        weight = x.new_zeros(x.shape[1], z.shape[1])
+        for _ in range(LOGISTIC_STEPS):
+            residuals = x - (z @ weight.t() + bias).sigmoid()
+            weight = weight + 4 / len(z) * residuals.t() @ z
+            bias = bias + 4 * residuals.mean(0)
+        return weight, bias
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        """Return about the second derivative of the loss in each of the logits (logits,)."""
+        return logits.sigmoid() * (1 - logits.sigmoid())
+
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         """Return nats without `constant`: logits (..., *shape) and x (N, *shape) -> (..., N).
 
@@ -162,6 +187,14 @@ class FixedGaussian(Likelihood):
 
     def logits(self, mean: Tensor) -> Tensor:
         return inverse_sigmoid(mean) if self.has_sigmoid else mean
+
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return super().fit_directions(changes, z, x, bias) if self.has_sigmoid else (changes, bias)
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        return torch.full_like(logits, 1 / self.variance)
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         return sum_cells((self.mean(logits) - x).square(), x, observed) / (2 * self.variance)
@@ -211,6 +244,14 @@ class StudentTLikelihood(Likelihood):
     def logits(self, mean: Tensor) -> Tensor:
         return torch.cat([mean, torch.zeros_like(mean)], dim=-1)
 
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return torch.cat([changes, torch.zeros_like(changes)]), bias
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        return torch.ones_like(logits)  # of a unit scale
+
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         location, spread = logits.chunk(2, dim=-1)
         return sum_cells(compute_student_losses(location, spread, self.freedom, x), x, observed)
@@ -233,51 +274,6 @@ def sum_cells(cells: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
     if observed is not None:
         cells = cells.masked_fill(~observed, 0)
     return cells.flatten(-x.dim() + 1).sum(-1)
-
-
-class CrossEntropy(torch.autograd.Function):
-    """sum_j softplus(l_j) - x_j l_j for logits (..., N, d), x (N, d): (..., N).
-
-    The gradient is sigmoid(l) - x. The stable softplus max(l, 0) - ln sigmoid(|l|) is written with
-    operations that are vectorised on CPUs: eight times as fast there as the built-in one, which
-    alone took a fifth of a training step. Several samples are taken one at a time, so that
-    intermediate results stay in the CPU's cache.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, x: Tensor, observed: Tensor | None) -> Tensor:
-        ctx.save_for_backward(logits, x, observed)
-        losses = logits.new_empty(logits.shape[:-1])
-        for sample, sample_losses in iterate_samples(logits, losses):
-            cells = sample.abs().sigmoid_().log_().neg_()
-            cells.add_(sample.clamp(min=0)).addcmul_(x, sample, value=-1)
-            if observed is not None:
-                cells.mul_(observed)
-            torch.sum(cells, -1, out=sample_losses)
-        return losses
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        logits, x, observed = ctx.saved_tensors
-        result = torch.empty_like(logits)
-        pairs = zip(iterate_samples(logits, result), iterate_samples(logits, gradient), strict=True)
-        for (sample, sample_result), (_, weight) in pairs:
-            torch.sigmoid(sample, out=sample_result).sub_(x).mul_(weight[..., None])
-            if observed is not None:
-                sample_result.mul_(observed)
-        return result, None, None
-
-
-def iterate_samples(logits: Tensor, other: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield both tensors (samples, ...) one sample at a time; whole where that is not faster.
-
-    They are whole on other devices than the CPU, and where logits (N, d) have no samples.
-    """
-    if logits.dim() > 2 and logits.device.type == "cpu":
-        yield from zip(logits.unbind(), other.unbind(), strict=True)
-    else:
-        yield logits, other
 
 
 def inverse_sigmoid(p: Tensor) -> Tensor:

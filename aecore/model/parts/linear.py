@@ -25,7 +25,7 @@ class Linear(nn.Linear):
         return apply_linear(x, self.weight, self.bias)
 
 
-def apply_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return x weight^T + bias, as torch.nn.functional.linear: x (..., in), weight (out, in)."""
     if can_use_onednn(x) and len(x) * weight.numel() >= MIN_ONEDNN_WORK and onednn_is_faster():
         return Product.apply(x, weight, bias)

@@ -177,6 +177,17 @@ class MixedLikelihood(Likelihood):
         spread = mean.new_zeros(*mean.shape[:-1], len(self.numbers) if self.has_spread else 0)
         return torch.cat([logits, spread], dim=-1)
 
+    def fit_directions(
+        self, changes: Tensor, z: Tensor, x: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return those of the numbers' locations; all other weights are zero, to be learned."""
+        weight = x.new_zeros(len(bias), z.shape[1])
+        weight[self.numbers] = changes[self.numbers]
+        return weight, bias
+
+    def find_precisions(self, logits: Tensor) -> Tensor:
+        return torch.full_like(logits, 1 if self.has_spread else 1 / self.options.variance)
+
     # -- losses
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:

@@ -6,7 +6,15 @@ some data, `override_config` changes single options of the result.
 
 from aecore.model.variants.base import Variant
 from aecore.model.variants.fitting import SMALL, configure
-from aecore.model.variants.overrides import override_config
+from aecore.model.variants.overrides import keep_possible_path, override_config
 from aecore.model.variants.table import VARIANTS, find_variant
 
-__all__ = ["SMALL", "VARIANTS", "Variant", "configure", "find_variant", "override_config"]
+__all__ = [
+    "SMALL",
+    "VARIANTS",
+    "Variant",
+    "configure",
+    "find_variant",
+    "keep_possible_path",
+    "override_config",
+]

@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.parts.bottlenecks import BottleneckOptions
+from aecore.model.parts.bottlenecks.base import BottleneckBase
+from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 from aecore.model.parts.column_heads import Head
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
@@ -18,9 +20,12 @@ from aecore.model.variants.table import find_variant
 
 SMALL = 10_000  # examples; below it the training is adapted
 SMALL_BATCH = 32  # batch size for so few examples
-SMALL_STEPS = 4700  # about as many training steps for them
-MAX_SMALL_EPOCHS = 400
+STEPS = 4700  # of every variant's training, about; more where ten epochs of large sets need them
+MAX_SMALL_EPOCHS = 400  # in batches of that size
+ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
+BETA_FEATURES = 28 * 28  # from which on the beta of a variant is as its paper has it
+LEAST_BETA = 1.5  # of fewer features
 WIDE = 64  # units; codes of variants above it are meant to be wider than others
 
 
@@ -33,11 +38,13 @@ def configure(
     data: DataConfig | None = None,
     latent_dim: int | None = None,
     traits: RowTraits = ORDINARY,
+    as_published: bool = False,
 ) -> RunConfig:
     """Return the run of variant `name` for so many examples of this shape and kind.
 
-    The kind is image, table or manifold; `traits` are those of rows. ConfigError if the variant
-    does not apply, such as convolutions to a table.
+    The kind is image, table or manifold; `traits` are those of rows. It gets a linear path where
+    its parts can have one, and as many steps as every other variant; with `as_published` neither,
+    as its paper has it. ConfigError if the variant does not apply, such as convolutions to a table.
     """
     variant = find_variant(name)
     if latent_dim is None:
@@ -49,22 +56,30 @@ def configure(
         "input_shape": input_shape,
         "latent_dim": latent_dim,
         "missing": traits.has_missing,
-        "network": network,
-        "bottleneck": _parse_bottleneck(variant).fit_latent_dim(latent_dim),
     }
     is_binary = traits.is_binary and kind != "image" and not values["missing"]
+    bottleneck = _parse_bottleneck(variant).fit_latent_dim(latent_dim)
+    if not as_published and (kind == "image" or is_binary):
+        bottleneck = fit_beta(bottleneck, math.prod(input_shape))
+    values["bottleneck"] = bottleneck
     if kind != "image":
         scaling = choose_scaling(variant, traits, is_binary)
         clip = CLIP if traits.has_extremes and scaling != "none" else None
         values |= {"scaling": scaling, "clip": clip}
-    likelihood = choose_likelihood(variant, network, kind, is_binary, traits.heads)
-    if likelihood:
-        values["likelihood"] = likelihood
-    model = parse_options(ModelConfig, values)
+
+    def build_model(network: NetworkBase) -> ModelConfig:
+        likelihood = choose_likelihood(variant, network, kind, is_binary, traits.heads)
+        parts = {"network": network, **({"likelihood": likelihood} if likelihood else {})}
+        return parse_options(ModelConfig, {**values, **parts})
+
+    model = build_model(network)
+    if not as_published and model.explain_no_path() is None:
+        model = build_model(network.with_linear_path(True))
     training = parse_options(TrainConfig, variant.training)
-    return RunConfig(
-        model=model, data=data, training=fit_training_to_size(training, examples, model)
-    )
+    if examples is not None:
+        fit_training = fit_published_training if as_published else fit_training_to_size
+        training = fit_training(training, examples, choose_batch_size(training, examples, model))
+    return RunConfig(model=model, data=data, training=training)
 
 
 def _parse_network(variant: Variant) -> NetworkBase:
@@ -75,6 +90,17 @@ def _parse_network(variant: Variant) -> NetworkBase:
 def _parse_bottleneck(variant: Variant) -> Any:
     values = variant.model.get("bottleneck", {"kind": "deterministic"})
     return TypeAdapter(BottleneckOptions).validate_python(values)
+
+
+def fit_beta(bottleneck: BottleneckBase, features: int) -> BottleneckBase:
+    """Return a bottleneck whose beta is smaller where a cross-entropy has few features.
+
+    Their nats pay for the code: at beta = 4 that of the digits, of 64 pixels, would say nothing.
+    """
+    if not isinstance(bottleneck, GaussianCode) or bottleneck.beta <= LEAST_BETA:
+        return bottleneck
+    beta = max(LEAST_BETA, bottleneck.beta * min(1.0, features / BETA_FEATURES))
+    return bottleneck.model_copy(update={"beta": round(beta, 2)})
 
 
 def choose_latent_dim(variant: Variant, features: int, kind: str) -> int:
@@ -124,18 +150,31 @@ def choose_likelihood(
         return None
     if is_binary:
         return {"kind": "bernoulli"}
-    return {"kind": "gaussian", "output": "sigmoid"} if is_image else None
+    # a model that starts as PCA reconstructs linearly
+    has_sigmoid = is_image and not network.has_linear_path
+    return {"kind": "gaussian", "output": "sigmoid"} if has_sigmoid else None
 
 
-def fit_training_to_size(
-    training: TrainConfig, examples: int | None, model: ModelConfig
-) -> TrainConfig:
-    """Return the training with smaller batches and more epochs where there are few examples."""
-    if examples is None or examples >= SMALL:
+def fit_training_to_size(training: TrainConfig, examples: int, batch_size: int) -> TrainConfig:
+    """Return the training with the steps that every variant makes with so many examples."""
+    if examples < SMALL:
+        steps = min(STEPS, MAX_SMALL_EPOCHS * max(1.0, examples / SMALL_BATCH))
+    else:
+        steps = ORDINARY_EPOCHS * examples / ORDINARY_BATCH
+    return training.model_copy(update={"batch_size": batch_size}).with_steps(steps, examples)
+
+
+def fit_published_training(training: TrainConfig, examples: int, batch_size: int) -> TrainConfig:
+    """Return the variant's own training, with more epochs where there are few examples."""
+    if examples >= SMALL:
         return training
-    needs_large_batch = any(penalty.needs_large_batch for penalty in model.penalties)
-    batch_size = training.batch_size if needs_large_batch else SMALL_BATCH
-    epochs = min(MAX_SMALL_EPOCHS, round(SMALL_STEPS * batch_size / examples))
+    epochs = min(MAX_SMALL_EPOCHS, round(STEPS * batch_size / examples))
     return training.model_copy(
         update={"epochs": max(training.epochs, epochs), "batch_size": batch_size}
     )
+
+
+def choose_batch_size(training: TrainConfig, examples: int, model: ModelConfig) -> int:
+    """Return a small batch for few examples, unless batches are compared as a whole."""
+    needs_large_batch = any(penalty.needs_large_batch for penalty in model.penalties)
+    return training.batch_size if examples >= SMALL or needs_large_batch else SMALL_BATCH

@@ -8,13 +8,16 @@ from typing import Any
 from aecore.errors import ConfigError
 from aecore.model.config import RunConfig, parse_options
 
+PATH_OPTION = "network.linear_path"
+
 
 def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     """Return a run with some fields replaced, {path: value}.
 
     `bottleneck.samples`, `network.hidden` and so on are the model's; `training.lr` and `data.limit`
     are the others'; `penalties.contractive.weight` names a penalty by its kind. Naming another
-    `kind` starts that part anew from its defaults. ConfigError names what does not exist.
+    `kind` starts that part anew from its defaults. A linear path that nobody asked for goes where
+    the parts cannot have it any more. ConfigError names what does not exist.
     """
     values = config.model_dump(mode="json")
     for path, value in settings.items():
@@ -23,7 +26,18 @@ def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig
         keys = path.split(".")
         options = values if keys[0] in ("model", "training", "data") else values["model"]
         set_option(options, keys, value, path)
-    return parse_options(RunConfig, values)
+    is_asked_for = any(path.removeprefix("model.") == PATH_OPTION for path in settings)
+    return parse_options(RunConfig, values) if is_asked_for else keep_possible_path(values)
+
+
+def keep_possible_path(values: dict[str, Any]) -> RunConfig:
+    """Return the run of these values, without a linear path where its parts cannot have one."""
+    network = values["model"]["network"]
+    if not isinstance(network, dict) or not network.get("linear_path"):
+        return parse_options(RunConfig, values)
+    without = {**values["model"], "network": {**network, "linear_path": False}}
+    config = parse_options(RunConfig, {**values, "model": without})
+    return config if config.model.explain_no_path() else parse_options(RunConfig, values)
 
 
 def set_option(options: dict[str, Any], keys: list[str], value: Any, path: str) -> None:

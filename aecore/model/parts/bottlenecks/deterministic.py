@@ -13,6 +13,7 @@ class Deterministic(BottleneckBase):
     kind: Literal["deterministic"] = "deterministic"
 
     menu_position: ClassVar[int] = 1
+    allows_path: ClassVar[bool] = True
 
     def build(self, latent_dim: int) -> Bottleneck:
         return Bottleneck(latent_dim)

@@ -59,6 +59,7 @@ class GaussianCode(BottleneckBase):
 
     menu_position: ClassVar[int] = 3
     is_variational: ClassVar[bool] = True
+    allows_path: ClassVar[bool] = True
     values_per_unit: ClassVar[int] = 2  # a mean and a log variance
 
     @model_validator(mode="after")

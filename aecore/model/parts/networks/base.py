@@ -100,6 +100,19 @@ class NetworkBase(Options):
         return False
 
     @property
+    def has_linear_path(self) -> bool:
+        """True where a linear map beside encoder and decoder begins as PCA."""
+        return False
+
+    def explain_no_path(self) -> str | None:
+        """Return what of this network forbids a linear path, such as "tied weights"; else None."""
+        return f"a network of kind {self.kind}"
+
+    def with_linear_path(self, has_path: bool) -> Self:
+        """Return these options with the linear path or without; the same where there is none."""
+        return self
+
+    @property
     def uses_batch_norm(self) -> bool:
         """True where the output for an example depends on the rest of its batch."""
         return False

@@ -35,6 +35,9 @@ class Mlp(NetworkBase):
 
     No hidden layer and a linear code is the linear autoencoder; several make the stacked one
     (Hinton & Salakhutdinov, 2006). Tied: the decoder's weights are the encoder's, transposed.
+    With a linear path, z = W x + e(x) and logits V z + d(z) for these layers e and d. W and V begin
+    as principal components and the last layers of e and d at zero: the model begins as PCA. Without
+    hidden layers e and d are linear themselves, and begin so.
     """
 
     kind: Literal["mlp"] = "mlp"
@@ -49,6 +52,12 @@ class Mlp(NetworkBase):
         "none", description="Normalise hidden units, over the batch or over each example's layer."
     )
     tied: bool = Field(False, description="The decoder uses the encoder's weights, transposed.")
+    linear_path: bool = Field(
+        False,
+        description="A linear map beside the hidden layers begins as PCA of the training examples: "
+        "the layers learn what PCA cannot. For linear codes, plain or Gaussian, without tied "
+        "weights.",
+    )
 
     menu_position: ClassVar[int] = 1
     can_pretrain: ClassVar[bool] = True
@@ -62,7 +71,11 @@ class Mlp(NetworkBase):
         logits_shape = tuple(input_shape) if logits == features else (logits,)
         widths = [latent_dim, *reversed(self.hidden), logits]
         tied_to = encoder.linear_layers() if self.tied else None
-        return encoder, MlpDecoder(self, widths, logits_shape, tied_to)
+        decoder = MlpDecoder(self, widths, logits_shape, tied_to)
+        if self.linear_path and self.hidden:
+            encoder.path = LinearPath(features, latent_dim)
+            decoder.path = LinearPath(latent_dim, logits)
+        return encoder, decoder
 
     @property
     def layer_activations(self) -> tuple[str, ...]:
@@ -71,6 +84,18 @@ class Mlp(NetworkBase):
     @property
     def is_tied(self) -> bool:
         return self.tied
+
+    @property
+    def has_linear_path(self) -> bool:
+        return self.linear_path
+
+    def explain_no_path(self) -> str | None:
+        if self.tied:
+            return "tied weights"
+        return None if self.code_activation == "linear" else f"a {self.code_activation} code"
+
+    def with_linear_path(self, has_path: bool) -> Self:
+        return self.model_copy(update={"linear_path": has_path})
 
     @property
     def uses_batch_norm(self) -> bool:
@@ -85,27 +110,47 @@ class Mlp(NetworkBase):
 
     def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
         widths = [math.prod(input_shape), *self.hidden, outputs]
-        return 2 * sum(a * b for a, b in pairwise(widths))
+        in_path = widths[0] * outputs if self.linear_path and self.hidden else 0
+        return 2 * (sum(a * b for a, b in pairwise(widths)) + in_path)
+
+
+class LinearPath(Linear):
+    """x (N, in) -> x W^T (N, out), without a bias. W is zero until `start_as_pca` sets it."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, outputs, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Set W to zero: the network is as without a path."""
+        nn.init.zeros_(self.weight)
 
 
 class MlpEncoder(Encoder):
-    """Fully connected layers from the flattened input to the code parameters."""
+    """Fully connected layers from the flattened input to the code parameters, beside a `path`."""
+
+    path: LinearPath | None
 
     def __init__(self, options: Mlp, widths: list[int], outputs: int):
         super().__init__()
         self.activation = options.activation
         self.activate = ACTIVATIONS[options.activation]
+        self.path = None
         self.layers = nn.ModuleList(Linear(a, b) for a, b in pairwise([*widths, outputs]))
         self.norms = build_normalisers(options.norm, widths[1:])
         initialise_layers(self.layers[:-1], options.activation)
         initialise_layers(self.layers[-1:], options.code_activation)
 
     def forward(self, x: Tensor) -> Features:
-        h, hidden = x.flatten(1), []
+        h = flat = x.flatten(1)
+        hidden = []
         for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
             h = self.activate(norm(layer(h)))
             hidden.append(h)
-        return Features(self.layers[-1](h), tuple(hidden))
+        out = self.layers[-1](h)
+        if self.path is not None:
+            along_path = self.path(flat)  # of codes or means; a variational layer gives more
+            out = out + F.pad(along_path, (0, out.shape[1] - along_path.shape[1]))
+        return Features(out, tuple(hidden))
 
     @property
     def head(self) -> nn.Linear:
@@ -122,6 +167,7 @@ class MlpDecoder(Decoder):
     It has `layers` with weights of its own, or `biases` alone and the weights of `tied_layers`.
     """
 
+    path: LinearPath | None
     layers: nn.ModuleList
     norms: nn.ModuleList
     biases: nn.ParameterList
@@ -138,6 +184,7 @@ class MlpDecoder(Decoder):
         self.activation = options.activation
         self.activate = ACTIVATIONS[options.activation]
         self.logits_shape = logits_shape
+        self.path = None
         self.norms = build_normalisers(options.norm, widths[1:-1])
         # a tuple, not a ModuleList: the parameters must not be registered twice
         self.tied_layers = None if tied_to is None else tuple(reversed(tied_to))
@@ -152,7 +199,10 @@ class MlpDecoder(Decoder):
         h = z
         for i, norm in enumerate(self.norms):
             h = self.activate(norm(self.apply_layer(i, h)))
-        return self.apply_layer(len(self.norms), h).unflatten(1, self.logits_shape)
+        out = self.apply_layer(len(self.norms), h)
+        if self.path is not None:
+            out = out + self.path(z)
+        return out.unflatten(1, self.logits_shape)
 
     @property
     def output_bias(self) -> nn.Parameter:

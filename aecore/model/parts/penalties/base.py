@@ -34,9 +34,12 @@ class PenaltyBase(Options):
     A new kind sets `kind`, a `weight` and its fields, and `__call__`.
     """
 
+    kind: str
+
     menu_position: ClassVar[int] = LAST
     matches_prior: ClassVar[bool] = False  # moves the codes together towards N(0, I)
     needs_large_batch: ClassVar[bool] = False  # compares statistics of the batch, not of examples
+    allows_path: ClassVar[bool] = True  # the encoder may have a linear path beside it
 
     def __call__(self, batch: Pass) -> Tensor:
         """Return the weighted term of one batch, a scalar."""

@@ -43,6 +43,7 @@ class Contractive(PenaltyBase):
     )
 
     menu_position: ClassVar[int] = 4
+    allows_path: ClassVar[bool] = False
 
     def __call__(self, batch: Pass) -> Tensor:
         return self.weight * self.squared_norm(batch).mean()

@@ -1,0 +1,1 @@
+"""What every variant's defaults make of many kinds of data: `python -m bench.defaults`."""
