@@ -27,7 +27,7 @@ HIDDEN_SHARE = 0.25  # of the cells, in training
 FILLING_DRAWS = 300  # for each row of a table that is filled to be taken away
 MANY_CELLS = 20_000
 MOST_DRAWS, LEAST_DRAWS, DRAWS_OF_TABLE = 1000, 100, 2_000_000
-LONG_BATCH, LONG_STEPS = 256, 6000  # of a table that is trained in steps
+LONG_BATCH, LONG_STEPS = 256, 4000  # of a table that is trained in steps
 IMPUTER_RECIPE = TaskRecipe(
     IMPUTER_VARIANT,
     {
@@ -36,10 +36,12 @@ IMPUTER_RECIPE = TaskRecipe(
         "network.hidden": (128, 128),
         "network.activation": "relu",
         "bottleneck.samples": 20,
-        "training.epochs": 600,
+        "training.epochs": 60,
+        "training.passes": 10,
         "training.batch_size": 64,
         "training.lr": 1e-3,
         "training.schedule": "constant",
+        "training.averaged": 0.5,
     },
 )
 
@@ -73,8 +75,10 @@ def plan_steps(rows: int) -> dict[str, Any]:
         "bottleneck.samples": 5,
         "training.batch_size": LONG_BATCH,
         "training.epochs": max(1, round(LONG_STEPS / math.ceil(rows / LONG_BATCH))),
+        "training.passes": 1,
         "training.lr": 2e-3,
         "training.schedule": "cosine",
+        "training.averaged": 0,
     }
 
 
