@@ -14,7 +14,7 @@ from helpers import VAE, ended, fork, hold_still, kill_hard, tiny, trained, wait
 from safetensors.torch import load_file
 
 from aecore.cli.parser import main
-from aecore.errors import ConfigError, RunError
+from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run
 from aecore.runs.run import Run
@@ -288,5 +288,5 @@ def test_batch_normalised_runs_resume_to_the_same_bytes():
 
 def test_averaged_weights_are_refused_where_batches_are_normalised():
     network = {"kind": "mlp", "hidden": (8,), "norm": "batch"}
-    with pytest.raises(ConfigError, match="set averaged to 0"):
+    with pytest.raises(ValueError, match="set averaged to 0"):
         tiny(network=network, training={"averaged": 0.5})
