@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 from helpers import VAE, ended, fork, hold_still, kill_hard, tiny, trained, wait_for, weights_of
+from safetensors.torch import load_file
 
 from aecore.cli.parser import main
 from aecore.errors import RunError
@@ -67,6 +68,22 @@ def test_counts_and_thresholds_of_sparse_codes_are_resumed(bottleneck):
     list(fit(run))
     assert weights_of(run) == weights_of(whole)
     assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()]
+
+
+def test_the_weights_of_the_last_epochs_are_averaged_and_a_resumed_run_has_the_same_mean():
+    config = tiny(**VAE, training={"epochs": 6, "averaged": 0.5})
+    whole, run = trained(config), create_run(config)
+    list(fit(run, lambda: run.state().epoch >= 5))
+    assert run.state().state == "stopped" and run.state().epoch == 5
+    list(fit(run))
+    assert weights_of(run) == weights_of(whole)
+    plain, ends = create_run(tiny(**VAE, training={"epochs": 6})), []
+    for _ in fit(plain):
+        ends.append(load_file(plain.path / "resume.safetensors"))
+    for name, weight in Autoencoder.load(whole.path).named_parameters():
+        of_epochs = torch.stack([end[f"model.{name}"] for end in ends[3:6]])
+        assert torch.allclose(weight, of_epochs.mean(0), atol=1e-6)
+        assert not torch.allclose(weight, of_epochs[-1], atol=1e-6)
 
 
 def test_stop_within_the_first_epoch_leaves_a_model_that_has_learned_something():
@@ -286,3 +303,9 @@ def test_batch_normalised_runs_resume_to_the_same_bytes():
     assert parts.state().state == "stopped"
     list(fit(parts))
     assert weights_of(parts) == weights_of(whole)
+
+
+def test_averaged_weights_are_refused_where_batches_are_normalised():
+    network = {"kind": "mlp", "hidden": (8,), "norm": "batch"}
+    with pytest.raises(ValueError, match="set averaged to 0"):
+        tiny(network=network, training={"averaged": 0.5})

@@ -226,7 +226,16 @@ class RunConfig(Options):
             self.check_pretraining()
         if self.training:
             self.training.check_augment(self.model.input_shape)
+            self.check_averaging(self.training)
         return self
+
+    def check_averaging(self, training: TrainConfig) -> None:
+        """Raise ValueError if the mean of weights has no statistics of the batches to go with."""
+        if training.averaged and getattr(self.model.network, "norm", "none") == "batch":
+            raise ValueError(
+                "averaged weights do not go with batch normalisation, whose statistics are not "
+                "theirs: set averaged to 0, or norm to layer"
+            )
 
     def check_pretraining(self) -> None:
         """Raise ValueError if the model's layers cannot be trained one by one."""

@@ -37,6 +37,13 @@ class TrainConfig(Options):
         description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
         "epochs.",
     )
+    averaged: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the epochs, the last ones, whose weights are averaged in the end: "
+        "a smoother model of few examples. 0: the best epoch is kept.",
+    )
     warmup_steps: int = Field(
         0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
     )

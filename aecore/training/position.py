@@ -11,6 +11,7 @@ from torch import Tensor
 from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.weights import read_tensors, write_tensors
+from aecore.training.averaging import WeightAverage
 from aecore.training.optimizer import Optimizer
 
 
@@ -22,19 +23,33 @@ class Position(NamedTuple):
     since_best: int  # epochs without a better one
 
 
-def save_position(path: Path, model: Autoencoder, optimizer: Optimizer, position: Position) -> None:
-    """Replaces the file at `path` in one step, with weights, optimiser state and position."""
+class Progress(NamedTuple):
+    """What an epoch changes: the weights, their mean and the optimiser's state."""
+
+    model: Autoencoder
+    optimizer: Optimizer
+    average: WeightAverage
+
+    def collect_tensors(self) -> dict[str, Tensor]:
+        """Returns all of it, the tensors themselves, under flat names."""
+        weights = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.tensors().items()}
+        return weights | state | self.average.list_tensors()
+
+
+def save_position(path: Path, progress: Progress, position: Position) -> None:
+    """Replaces the file at `path` in one step."""
     metadata = {
         "epoch": str(position.epoch),
         "best": repr(position.best),
         "since_best": str(position.since_best),
     }
-    write_tensors(path, collect_tensors(model, optimizer), metadata)
+    write_tensors(path, progress.collect_tensors(), metadata)
 
 
-def restore_position(path: Path, model: Autoencoder, optimizer: Optimizer) -> Position:
-    """Copies the saved tensors into model and optimiser; CheckpointError for an unsound file."""
-    tensors = collect_tensors(model, optimizer)
+def restore_position(path: Path, progress: Progress) -> Position:
+    """Copies the saved tensors into those of `progress`; CheckpointError for an unsound file."""
+    tensors = progress.collect_tensors()
     for name, saved in read_tensors(path, tensors).items():
         tensors[name].copy_(saved)
     try:
@@ -45,10 +60,3 @@ def restore_position(path: Path, model: Autoencoder, optimizer: Optimizer) -> Po
         )
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} does not say where the run stood. Start it anew.") from error
-
-
-def collect_tensors(model: Autoencoder, optimizer: Optimizer) -> dict[str, Tensor]:
-    """Returns weights and optimiser state, the tensors themselves, under flat names."""
-    weights = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    state = {f"optimizer.{name}": tensor for name, tensor in optimizer.tensors().items()}
-    return weights | state

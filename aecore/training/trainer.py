@@ -26,13 +26,14 @@ from aecore.model.weights import read_tensors
 from aecore.runs.records import EpochRecord, MetricsRecord, Record
 from aecore.runs.run import Run
 from aecore.training.augmentation import build_augmentation
+from aecore.training.averaging import WeightAverage
 from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
 from aecore.training.live_knobs import LiveKnobs
 from aecore.training.pca_start import start_as_pca
-from aecore.training.position import Position, restore_position
+from aecore.training.position import Position, Progress, restore_position
 from aecore.training.preparation import (
     build_initial_model,
     check_examples,
@@ -106,6 +107,8 @@ class Trainer:
         self.batches = arrange_batches(self.model, data, self.training, self.ranks)
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
+        average = WeightAverage(self.model, self.training)
+        self.progress = Progress(self.model, self.update.optimizer, average)
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
         self.is_loss_moved = False  # by a knob, in the epoch that is under way
@@ -175,6 +178,8 @@ class Trainer:
         if not self.is_over() and not self.has_converged():
             self.writer.write_state(state="stopped", progress=0.0)
             return
+        if self.progress.average.apply(self.epoch):
+            self.writer.save_weights(self.model)
         metrics = self.test_metrics()
         yield self.writer.append(MetricsRecord(metrics))
         findings = examine_specimen(self.model, self.specimen, self.run)
@@ -238,6 +243,7 @@ class Trainer:
         # before the position: a kill in between repeats a line rather than losing it
         self.writer.append(record)
         self.keep_best(watched)
+        self.progress.average.add(number)
         self.save_position()
         if number in choose_preview_epochs(self.training):
             self.writer.save_preview(number, self.model, self.test, self.device)
@@ -304,10 +310,10 @@ class Trainer:
 
     def save_position(self) -> None:
         position = Position(self.epoch, self.best, self.since_best)
-        self.writer.save_position(self.model, self.update.optimizer, position)
+        self.writer.save_position(self.progress, position)
 
     def restore(self) -> None:
         """Goes back to the end of the last whole epoch; CheckpointError for an unsound file."""
-        position = restore_position(self.run.path / RESUME_FILE, self.model, self.update.optimizer)
+        position = restore_position(self.run.path / RESUME_FILE, self.progress)
         self.epoch, self.best, self.since_best = position
         self.writer.write_state(epoch=self.epoch)

@@ -9,6 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
@@ -32,6 +33,9 @@ HOUSE, CHAINED, FOREST = "here", "chained regressions", "miceforest"
 METHODS = (HOUSE, CHAINED, FOREST)
 TUNED_ON = ("penguins", "tips", "generated")
 PASSES = 5  # of miceforest, and tables that it draws
+
+
+Cells = np.ndarray[Any, np.dtype[np.bool_]]  # which cells of a table
 
 
 class MixedTable(NamedTuple):
@@ -150,7 +154,7 @@ TABLES: Mapping[str, Callable[[], MixedTable]] = {
 }
 
 
-def hide_table_cells(table: MixedTable, seed: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def hide_table_cells(table: MixedTable, seed: int) -> Cells:
     """Returns which known cells are hidden, about 30 %; each row keeps one."""
     rng = np.random.default_rng(seed)
     order = rng.random(table.frame.shape)
@@ -248,10 +252,7 @@ def run_forest(masked: MixedTable, words_strategy: str) -> Any:
 
 
 def measure_filling(
-    table: MixedTable,
-    hidden: np.ndarray[Any, np.dtype[np.bool_]],
-    filled: FilledTable,
-    seconds: float,
+    table: MixedTable, hidden: Cells, filled: FilledTable, seconds: float
 ) -> Figures:
     """Compare the hidden cells with what they were filled with."""
     mask = pd.DataFrame(hidden, columns=table.frame.columns)
@@ -276,29 +277,36 @@ def measure_filling(
 
 
 def measure_mask(lab: Lab, name: str, seed: int) -> dict[str, Figures]:
-    """Returns the figures of all ways for one mask of a table; from their file where it is."""
-    path = lab.folder / f"{name}-{seed}.json"
-    if path.exists():
-        kept = json.loads(path.read_text())
-        return {method: Figures(**values) for method, values in kept.items()}
+    """Returns the figures of all ways for one mask of a table."""
     table = TABLES[name]()
     hidden = hide_table_cells(table, seed)
     masked = MixedTable(table.frame.mask(hidden), table.words)
+    run = f"{name}-{seed}"
     ways: dict[str, Callable[[], FilledTable]] = {
-        HOUSE: lambda: fill_by_house(lab, f"{name}-{seed}", masked),
+        HOUSE: lambda: fill_by_house(lab, run, masked),
         CHAINED: lambda: fill_by_chained_regressions(masked),
         FOREST: lambda: fill_by_forest(masked),
     }
-    figures = {}
-    for method, fill in ways.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of regressions that do not converge
-            started = time.perf_counter()
-            filled = fill()
-        figures[method] = measure_filling(table, hidden, filled, time.perf_counter() - started)
+    return {
+        method: measure_way(lab.folder / f"{run}-{method}.json", table, hidden, fill)
+        for method, fill in ways.items()
+    }
+
+
+def measure_way(
+    path: Path, table: MixedTable, hidden: Cells, fill: Callable[[], FilledTable]
+) -> Figures:
+    """Returns the figures of one way for one mask; from their file where it is."""
+    if path.exists():
+        return Figures(**json.loads(path.read_text()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of regressions that do not converge
+        started = time.perf_counter()
+        filled = fill()
+    figures = measure_filling(table, hidden, filled, time.perf_counter() - started)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text_file(path, json.dumps({m: f._asdict() for m, f in figures.items()}, indent=1))
-    print(f"{name}, mask {seed}: {figures}", flush=True)
+    write_text_file(path, json.dumps(figures._asdict(), indent=1))
+    print(f"{path.stem}: {figures}", flush=True)
     return figures
 
 

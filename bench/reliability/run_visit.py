@@ -38,8 +38,9 @@ from aecore.runs.ownership import HOME_USER, read_owner_record
 from aecore.runs.previews import read_preview
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
+from aecore.training.averaging import WeightAverage
 from aecore.training.optimizer import Optimizer
-from aecore.training.position import restore_position
+from aecore.training.position import Progress, restore_position
 from ui.compare.charts import draw_loss_curves
 from ui.compare.comparison import make_sheet_blocks
 from ui.compare.differences import tabulate_differences
@@ -225,7 +226,8 @@ def look_at_position(run: Run, spare: Path) -> Any:
         return ""
     model = Autoencoder(config.model)
     optimizer = Optimizer(model.parameters(), config.training)
-    return str(restore_position(run.path / RESUME_FILE, model, optimizer))
+    progress = Progress(model, optimizer, WeightAverage(model, config.training))
+    return str(restore_position(run.path / RESUME_FILE, progress))
 
 
 def look_at_writing(run: Run, spare: Path) -> Any:

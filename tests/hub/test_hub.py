@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,10 +20,14 @@ from aecore.hub.push import push_model, push_run
 from aecore.hub.repositories import name_of_token, search_models
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
+from aecore.model.parts.networks.ensemble import EnsembleEncoder
 from aecore.model.variants import VARIANTS, configure
 from aecore.progress import listen_to_progress
 from aecore.runs.foreign import list_file_sizes, strip_local_paths
+from aecore.runs.listing import create_run
 from aecore.runs.run import Run
+from aecore.tasks.anomaly import plan_detector, score_anomalies
+from aecore.training.trainer import fit
 from tests.hub.loopback import LoopbackHub
 from tests.hub.pushed_runs import (
     EVIL,
@@ -49,6 +54,24 @@ def test_a_pushed_run_reconstructs_the_same_bits_when_pulled(
     x = torch.rand(5, *SHAPE)
     ours, theirs = (Autoencoder.load(path).reconstruct(x) for path in (run.path, out))
     assert torch.equal(ours, theirs)
+
+
+def test_a_pulled_ensemble_scores_the_same_bits_and_knows_its_rows(
+    loopback: LoopbackHub, tmp_path: Path
+) -> None:
+    x = torch.randn(40, 5)
+    np.savez(tmp_path / "rows.npz", x=x.numpy(), x_test=x[:2].numpy())
+    sizes = {"network.members": 3, "training.epochs": 1, "training.passes": 2}
+    config = plan_detector(str(tmp_path / "rows.npz"), {**sizes, "training.device": "cpu"})
+    run = create_run(config, tmp_path / "run")
+    list(fit(run))
+    push_run(run, REPO, token=TOKEN)
+    pulled = Autoencoder.load(pull_run(REPO, out=tmp_path / "pulled"))
+    mine = Autoencoder.load(run.path)
+    assert pulled.config.network == mine.config.network
+    assert torch.equal(score_anomalies(pulled, x), score_anomalies(mine, x))
+    assert isinstance(pulled.encoder, EnsembleEncoder)
+    assert 0 < pulled.encoder.find_seen(x).sum() < 3 * len(x)  # each member saw some of the rows
 
 
 def test_a_pulled_run_is_as_the_one_that_was_pushed(

@@ -112,11 +112,14 @@ def show_coverage(filled: FilledRows) -> None:
     st.caption(text)
     if not filled.judged.any():
         return
-    share = inside[filled.judged].float().mean().item()
+    held = inside[filled.judged].float()
+    error = (INTERVAL_SHARE * (1 - INTERVAL_SHARE) / len(held)) ** 0.5
     st.metric(
         f"Inside the {INTERVAL_SHARE:.0%} interval",
-        f"{share:.0%}",
-        help=f"Share of hidden numbers whose truth lies inside; {INTERVAL_SHARE:.0%} are promised.",
+        f"{held.mean().item():.0%}",
+        help=f"Of {len(held):,} hidden numbers the share whose truth lies inside. "
+        f"{INTERVAL_SHARE:.0%} are promised; with so many numbers chance moves that by up to "
+        f"{200 * error:.0f} points.",
     )
 
 
