@@ -22,7 +22,7 @@ from ui.learn.lesson import Lesson, NextPage
 from ui.learn.models import choose_digit, choose_level, load_lesson_model, load_test_digits
 
 SHOWN_DIRECTIONS = 8
-MEASURED_DIGITS = 100
+MEASURED_DIGITS = 20
 
 
 class Sensitivity(NamedTuple):
@@ -107,8 +107,8 @@ CONTRACTION = Lesson(
     "move with what tells digits apart, or it could not rebuild them. All else it forgets.",
     show_experiment=show_contraction_experiment,
     look_at="A singular value says how far the code moves when the digit changes in one "
-    "direction. Raise λ: the curve falls, but first and most at its end. Few directions are left, "
-    "and their pictures turn from speckle into edges: strokes that grow, shift or bend.",
+    "direction. Raise λ: the curve falls, but first and most at its end. Few directions are left. "
+    "Their pictures leave the corners, where digits have no ink, and gather on the strokes.",
     formula=r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2 "
     r"+ \lambda\, \lVert J_f(x) \rVert_F^2",
     symbols={

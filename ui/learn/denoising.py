@@ -108,8 +108,8 @@ DENOISING = Lesson(
     "one. To do so it must know where data lie: copying does not help.",
     show_experiment=show_denoising_experiment,
     look_at="An arrow starts at a place and ends where the model moves it. Without noise in "
-    "training (σ = 0) nothing moves: this model has 16 code units for 2 numbers, and copies. With "
-    "noise, arrows point to the two moons. Send the points through several times: they gather on "
+    "training (σ = 0) the points stay: this model has 16 code units for 2 numbers, and copies. "
+    "With noise, arrows point to the two moons. Send the points through several times: they gather on "
     "the curves.",
     formula=r"\min_{f, g}\; \mathbb{E} \lVert x - g(f(x + \sigma \varepsilon)) \rVert^2, \qquad "
     r"r(\tilde x) - \tilde x \approx \sigma^2 \nabla \log p(\tilde x)",

@@ -125,7 +125,7 @@ DISTRIBUTIONS = Lesson(
     show_experiment=show_distributions_experiment,
     look_at="At β = 0.01 the ellipses are nearly points, far apart, with holes between them. Raise "
     "β: they grow, move together and fill the prior's circle, so that a draw from the prior meets "
-    "a digit. At β = 2 every ellipse **is** the prior: the code says nothing, and all digits "
+    "a digit. At β = 4 every ellipse **is** the prior: the code says nothing, and all digits "
     "decode to the same blur. That is posterior collapse.",
     formula=r"z = \mu + \sigma \varepsilon,\; \varepsilon \sim N(0, I) \qquad "
     r"\min\; \mathbb{E}[-\ln p(x \mid z)] + \beta\, \mathrm{KL}(q(z \mid x) \,\Vert\, N(0, I))",
@@ -138,7 +138,7 @@ DISTRIBUTIONS = Lesson(
         r"\beta": "weight: the first slider",
     },
     question="A model has collapsed: KL near 0, every reconstruction the same. What cures it?",
-    answer="Whatever makes information in the code worth its price. Lower β: slide back to 0.3 and "
+    answer="Whatever makes information in the code worth its price. Lower β: slide back to 1 and "
     "the code lives again. The same happens when the decoder's noise variance is learned or "
     "set smaller, when the KL term fades in slowly at the start of the training, or when the "
     "first nats are free (free bits).",

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 import torch
@@ -92,8 +90,3 @@ def describe_share(part: float, whole: float) -> str:
 def to_rows(x: Tensor) -> np.ndarray:
     """Returns examples (N, *shape) as rows (N, features)."""
     return np.asarray(x.flatten(1))
-
-
-def find_nearest_level(levels: Sequence[str], value: float) -> str:
-    """Returns the level whose number is nearest to a value."""
-    return min(levels, key=lambda level: abs(float(level) - value))

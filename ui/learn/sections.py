@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from aecore.errors import AecoreError
 from ui.kit.links import select_linked, set_linked
+from ui.kit.messages import show_error
 from ui.learn.course import LESSONS
 from ui.learn.lesson import Lesson
 
@@ -56,7 +58,7 @@ def show_lesson(lesson: Lesson) -> None:
     st.markdown(lesson.sentence)
     experiment, explanation = st.columns([3, 2], gap="large")
     with experiment:
-        st.fragment(lesson.show_experiment)()
+        st.fragment(run_experiment)(lesson)
     with explanation:
         st.markdown(f"**What to look at.** {lesson.look_at}")
         show_formula(lesson)
@@ -70,6 +72,14 @@ def show_lesson(lesson: Lesson) -> None:
         )
         if lesson.source:
             st.caption(lesson.source)
+
+
+def run_experiment(lesson: Lesson) -> None:
+    """Show the experiment; what is wrong with its models is said in its place."""
+    try:
+        lesson.show_experiment()
+    except AecoreError as error:
+        show_error(error)
 
 
 def show_formula(lesson: Lesson) -> None:

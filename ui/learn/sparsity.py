@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import streamlit as st
 import torch
+from PIL import Image
 from torch import Tensor
 
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
@@ -22,7 +23,7 @@ from ui.learn.models import (
 )
 
 SHOWN_PARTS, ATOM_COLUMNS = 8, 16
-FADED = 0.8  # share of white in atoms that are off
+FADED = 0.7  # share of white in atoms that are off
 
 
 class Atoms(NamedTuple):
@@ -90,16 +91,17 @@ def scale_atoms(atoms: Atoms, code: Tensor) -> tuple[Tensor, Tensor]:
     return parts, parts.flatten(1).norm(dim=1).argsort(descending=True)
 
 
-def draw_sum(x: Tensor, rebuilt: Tensor, background: Tensor, parts: Tensor) -> object:
-    """Returns a picture of two lines: the digit and its sum, then the parts; in one scale."""
+def draw_sum(x: Tensor, rebuilt: Tensor, background: Tensor, parts: Tensor) -> Image.Image:
+    """Returns a line of pictures: the digit, its sum, then what is added up, in one scale."""
     plain = make_tiles(torch.cat([x, rebuilt, background]))
-    return draw_grid(torch.cat([plain, colour_signed(parts, 1.0)]), 3 + SHOWN_PARTS)
+    return draw_grid(torch.cat([plain, colour_signed(parts)]), 3 + SHOWN_PARTS)
 
 
-def draw_atoms(atoms: Atoms, code: Tensor) -> object:
-    """Returns a picture of all atoms, those that a code (units,) uses in full colour."""
+def draw_atoms(atoms: Atoms, code: Tensor) -> Image.Image:
+    """Returns a picture of all atoms, each in its own scale, those that a code uses not faded."""
     order = atoms.shares.argsort(descending=True, stable=True)
-    tiles = colour_signed(atoms.pictures)[order]
+    peaks = atoms.pictures.flatten(1).abs().amax(1).clamp(min=1e-9)[:, None, None, None]
+    tiles = colour_signed(atoms.pictures / peaks)[order]
     is_on = (code != 0)[order][:, None, None, None]
     return draw_grid(torch.where(is_on, tiles, tiles + FADED * (1 - tiles)), ATOM_COLUMNS)
 
@@ -110,9 +112,9 @@ SPARSITY = Lesson(
     sentence="A wide code can be a good one if only **few units are on** at a time: then each has "
     "to stand for something. This model has 128 units and keeps the k strongest.",
     show_experiment=show_sparsity_experiment,
-    look_at="With k = 1 an atom is a whole digit: a template. With 4 to 16, atoms are strokes that "
-    "are put together. With 64, no atom means much by itself, and the model copies. Watch the "
-    "units that are never used: small k leaves many dead.",
+    look_at="With k = 1 an atom is a whole digit: a template. With 4 to 16, atoms are pieces of "
+    "digits that are put together. With 64, no atom means much by itself, and the model copies. "
+    "Watch the units that are never used: small k leaves many dead.",
     formula=r"\min_{W}\; \sum_x \lVert x - W^\top \mathrm{top}_k(W x + b) - c \rVert^2",
     symbols={
         "x": "input: 64 pixels",
