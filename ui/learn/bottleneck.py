@@ -17,7 +17,7 @@ from ui.kit.figures import (
     make_decade_axis,
 )
 from ui.kit.memory import keep_in_memory
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     choose_level,
     find_digit_rows,
@@ -98,14 +98,14 @@ BOTTLENECK = Lesson(
     look_at="With 1 or 2 numbers only the kind of digit survives, and rare forms turn into common "
     "ones. Slant and thickness come with 4 to 8. Compare both curves: with few numbers the "
     "autoencoder, whose encoder can bend, loses far less than PCA, which cannot.",
-    formula=r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2, \qquad \dim z \ll \dim x",
+    formula=stack_lines(r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2,", r"\dim z \ll \dim x"),
     symbols={
         "x": "input: 64 pixels between 0 and 1",
         "f": "encoder: a network with one hidden layer",
         "g": "decoder: the same, mirrored",
         "z = f(x)": "code: as many numbers as the slider says",
     },
-    question="Both curves meet at about 24 to 32 numbers. Is the network of no use there?",
+    question="Both curves meet at 32 numbers. Is the network of no use there?",
     answer="For the error, hardly: so wide a code lets even straight lines keep nearly everything, "
     "and PCA finds its optimum exactly while a network is trained approximately. A nonlinear "
     "autoencoder pays where the code is **much smaller** than what the linear one needs. Always "

@@ -18,7 +18,7 @@ from aecore.analysis.manifold import (
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import choose_digit, choose_level, load_lesson_model, load_test_digits
 
 SHOWN_DIRECTIONS = 8
@@ -109,8 +109,10 @@ CONTRACTION = Lesson(
     look_at="A singular value says how far the code moves when the digit changes in one "
     "direction. Raise λ: the curve falls, but first and most at its end. Few directions are left. "
     "Their pictures leave the corners, where digits have no ink, and gather on the strokes.",
-    formula=r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2 "
-    r"+ \lambda\, \lVert J_f(x) \rVert_F^2",
+    formula=stack_lines(
+        r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2",
+        r"\qquad\quad + \lambda \lVert J_f(x) \rVert_F^2",
+    ),
     symbols={
         "x": "input: 64 pixels",
         "f, g": "encoder and decoder: 128 sigmoid units",

@@ -12,7 +12,7 @@ from aecore.model.autoencoder import Autoencoder
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import DATA_COLOUR, LearnedSurface, add_arrows, make_trace
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import choose_level, load_lesson_data, load_lesson_model
 
 SHOWN_POINTS, NOISY_POINTS = 500, 60
@@ -109,10 +109,12 @@ DENOISING = Lesson(
     show_experiment=show_denoising_experiment,
     look_at="An arrow starts at a place and ends where the model moves it. Without noise in "
     "training (σ = 0) the points stay: this model has 16 code units for 2 numbers, and copies. "
-    "With noise, arrows point to the two moons. Send the points through several times: they gather on "
-    "the curves.",
-    formula=r"\min_{f, g}\; \mathbb{E} \lVert x - g(f(x + \sigma \varepsilon)) \rVert^2, \qquad "
-    r"r(\tilde x) - \tilde x \approx \sigma^2 \nabla \log p(\tilde x)",
+    "With noise, arrows point to the two moons. Send the points through several times: they "
+    "gather on the curves.",
+    formula=stack_lines(
+        r"\min_{f, g}\; \mathbb{E} \lVert x - g(f(x + \sigma \varepsilon)) \rVert^2",
+        r"r(\tilde x) - \tilde x \approx \sigma^2 \nabla \log p(\tilde x)",
+    ),
     symbols={
         "x": "clean input",
         r"\varepsilon": "noise: drawn anew from N(0, I) at each step",

@@ -12,7 +12,7 @@ from aecore.analysis.pictures import draw_strip, make_tiles
 from ui.kit.figures import CLASS_COLOURS, finish_figure
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import TANGENT_COLOUR, make_trace
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     choose_level,
     find_digit_rows,
@@ -104,7 +104,7 @@ def draw_posteriors(posterior: Posterior, row: int, z: Tensor) -> go.Figure:
     figure.add_trace(make_trace(drawn, mode="markers", name="drawn z", marker=marker))
     frame_plane(figure)
     figure.update_layout(legend={"itemsizing": "constant"})
-    return finish_figure(figure, 400)
+    return finish_figure(figure, 370)
 
 
 def join_ellipses(posterior: Posterior, rows: list[int]) -> np.ndarray:
@@ -127,13 +127,17 @@ DISTRIBUTIONS = Lesson(
     "β: they grow, move together and fill the prior's circle, so that a draw from the prior meets "
     "a digit. At β = 4 every ellipse **is** the prior: the code says nothing, and all digits "
     "decode to the same blur. That is posterior collapse.",
-    formula=r"z = \mu + \sigma \varepsilon,\; \varepsilon \sim N(0, I) \qquad "
-    r"\min\; \mathbb{E}[-\ln p(x \mid z)] + \beta\, \mathrm{KL}(q(z \mid x) \,\Vert\, N(0, I))",
+    formula=stack_lines(
+        r"z = \mu + \sigma \varepsilon, \quad \varepsilon \sim N(0, I)",
+        r"\min\; \mathbb{E}[-\ln p(x \mid z)]",
+        r"\qquad + \beta\, \mathrm{KL}(q(z \mid x) \,\Vert\, p(z))",
+    ),
     symbols={
         r"\mu, \sigma": "mean and deviation: what the encoder gives for x",
         r"\varepsilon": "noise: all randomness is here, so gradients pass through μ and σ "
         "(reparameterisation)",
         "q(z|x)": "posterior: N(μ, σ²), an ellipse",
+        "p(z)": "prior: N(0, I), the dotted circles",
         r"\mathrm{KL}": "divergence: how much the ellipse differs from the prior, in nats",
         r"\beta": "weight: the first slider",
     },

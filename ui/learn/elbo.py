@@ -13,7 +13,7 @@ from torch import Tensor
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import TANGENT_COLOUR, make_trace
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import find_digit_rows, load_lesson_model, load_test_digits
 from ui.learn.variational import (
     Posterior,
@@ -184,8 +184,10 @@ ELBO = Lesson(
     look_at="The bar is −ELBO: what the digit costs to rebuild, plus what its code costs. Change "
     "q: the bar gets longer, but never shorter than the line. Make q narrow: reconstruction gets "
     "cheaper, the KL dearer. Shift it off the shaded posterior: both suffer.",
-    formula=r"\ln p(x) = \underbrace{\mathbb{E}_q[\ln p(x \mid z)] - \mathrm{KL}(q \Vert p(z))}"
-    r"_{\mathrm{ELBO}} + \mathrm{KL}(q \Vert p(z \mid x))",
+    formula=stack_lines(
+        r"\mathrm{ELBO} = \mathbb{E}_q[\ln p(x \mid z)] - \mathrm{KL}(q \Vert p(z))",
+        r"\ln p(x) = \mathrm{ELBO} + \mathrm{KL}(q \Vert p(z \mid x))",
+    ),
     symbols={
         "p(x)": "likelihood: how probable the model finds the digit",
         "q": "approximate posterior: the green ellipse, N(μ, σ²)",

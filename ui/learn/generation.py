@@ -11,7 +11,7 @@ from aecore.analysis.pictures import draw_grid, make_tiles
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from ui.kit.memory import keep_in_memory
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import find_digit_rows, load_lesson_data, load_lesson_model, load_test_digits
 
 LINE_SAMPLES, STEPS = 12, 12
@@ -93,7 +93,10 @@ GENERATION = Lesson(
     "should lie, and draws from N(0, 1) fall between or beside them. At s = 0 all draws are the "
     "same picture; at s = 3 both leave the data. Below: halfway by code there is a digit, or "
     "nearly one; halfway by pixels there are two, half faded.",
-    formula=r"z \sim N(0, s^2 I),\; x = g(z) \qquad z_t = (1 - t)\, f(x_A) + t\, f(x_B)",
+    formula=stack_lines(
+        r"x = g(z), \quad z \sim N(0, s^2 I)",
+        r"x_t = g\big((1 - t)\, f(x_A) + t\, f(x_B)\big)",
+    ),
     symbols={
         "z": "code: 8 numbers",
         "g": "decoder",

@@ -30,3 +30,8 @@ class Lesson:
     answer: str
     next_page: NextPage
     source: str = field(default="")  # of the idea: a paper, as a Markdown link
+
+
+def stack_lines(*lines: str) -> str:
+    """Returns lines of LaTeX under each other, so that a formula fits into a narrow column."""
+    return r"\begin{aligned} & " + r" \\ & ".join(lines) + r" \end{aligned}"

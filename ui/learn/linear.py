@@ -35,7 +35,7 @@ class LearnedLine(NamedTuple):
 
 def show_line_experiment() -> None:
     """Show points, the line that a linear autoencoder has found, and that of PCA."""
-    epochs = choose_level("line", "Epochs of training", "1", "Passes over the 1,600 points.")
+    epochs = choose_level("line", "Epochs of training", "1", "Passes over the training points.")
     offset = st.slider(
         "Code z, in standard deviations from its mean",
         -LINE_REACH,

@@ -22,7 +22,7 @@ from ui.kit.surface_chart import (
     make_tangent_trace,
     make_trace,
 )
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import load_lesson_data
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000)
@@ -132,8 +132,11 @@ MANIFOLD = Lesson(
     "tangent: the directions in which one can move and still meet data. Look at few neighbours: "
     "two directions hold all of their variance, so the dimension is 2. Turn the picture by "
     "dragging.",
-    formula=r"x \approx g(z), \qquad T_x = \mathrm{span}\left\{ \frac{\partial g}{\partial z_1}, "
-    r"\frac{\partial g}{\partial z_2} \right\}",
+    formula=stack_lines(
+        r"x \approx g(z)",
+        r"T_x = \mathrm{span}\left\{ \tfrac{\partial g}{\partial z_1}, "
+        r"\tfrac{\partial g}{\partial z_2} \right\}",
+    ),
     symbols={
         "x": "data point: three numbers",
         "z": "coordinates on the sheet: the code, two numbers",
