@@ -24,7 +24,14 @@ LESSONS_FOLDER = SHIPPED_FOLDER / "lessons"
 QUIET = {"training.previews": 0, "training.device": "cpu"}
 # A line through the half moons, by the epoch of one training
 LINE_EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128)
-LINE = {"scaling": "none", "training.lr": 0.003, "training.schedule": "constant"}
+LINE = {
+    "scaling": "none",
+    "training.lr": 0.01,
+    "training.batch_size": 128,
+    "training.schedule": "constant",
+}
+# Enough for this one, in a third of the steps
+SHORT = {"training.batch_size": 128, "training.lr": 0.004, "training.epochs": 160}
 SMALL_NETWORK = {"network.hidden": [64]}
 CODE_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 ACTIVE_UNITS = (1, 2, 4, 8, 16, 32, 64)
@@ -64,7 +71,7 @@ def plan_models() -> dict[str, RunConfig]:
     for beta in BETAS:
         settings = {**SMALL_NETWORK, "bottleneck.beta": float(beta)}
         planned[f"beta-{beta}"] = plan("vae", latent_dim=2, **settings)
-    planned["prior-8"] = plan("vae", latent_dim=8, **SMALL_NETWORK, **LEARNED_VARIANCE)
+    planned["prior-8"] = plan("vae", latent_dim=8, **SMALL_NETWORK, **SHORT, **LEARNED_VARIANCE)
     return planned
 
 
