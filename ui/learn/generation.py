@@ -58,7 +58,10 @@ def show_draws(name: str, model: Autoencoder, width: float) -> None:
         alt=f"{name}: {len(x)} codes drawn from N(0, {width:.1f}²), decoded",
     )
     distance = measure_data_distance(x)
-    st.caption(f"**{name}**, draws. Distance to the nearest real digit: **{distance:.2f}**")
+    st.caption(
+        f"**{name}**, draws. Distance to the nearest training digit: **{distance:.2f}** "
+        f"(test digits: {measure_test_distance():.2f})"
+    )
 
 
 @keep_in_memory()
@@ -70,6 +73,12 @@ def load_training_rows() -> Tensor:
 def measure_data_distance(x: Tensor) -> float:
     """Returns the distance of pictures (N, 1, 8, 8) to the nearest training digit, on average."""
     return float(torch.cdist(x.flatten(1), load_training_rows()).amin(1).mean())
+
+
+@keep_in_memory()
+def measure_test_distance() -> float:
+    """Returns the distance of test digits to the nearest training digit, on average."""
+    return measure_data_distance(load_test_digits())
 
 
 def decode_way(model: Autoencoder, ends: Tensor) -> Tensor:
@@ -90,9 +99,9 @@ GENERATION = Lesson(
     "the codes of real digits lie: a VAE knows, for the KL term put them around the prior.",
     show_experiment=show_generation_experiment,
     look_at="At s = 1 the VAE draws digits. The plain autoencoder was never told where its codes "
-    "should lie, and draws from N(0, 1) fall between or beside them. At s = 0 all draws are the "
-    "same picture; at s = 3 both leave the data. Below: halfway by code there is a digit, or "
-    "nearly one; halfway by pixels there are two, half faded.",
+    "should lie: draws from N(0, 1) fall between them and are smears. At s = 0 all draws are the "
+    "same picture; at s = 3 both leave the data. Below: on the way by code, strokes bend and move; "
+    "by pixels, the old ones fade out while the new ones fade in.",
     formula=stack_lines(
         r"x = g(z), \quad z \sim N(0, s^2 I)",
         r"x_t = g\big((1 - t)\, f(x_A) + t\, f(x_B)\big)",
