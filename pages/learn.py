@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from ui.learn.sections import choose_lesson, show_lesson
 
-st.title("Learn")
 show_lesson(choose_lesson())

@@ -95,8 +95,8 @@ BOTTLENECK = Lesson(
     sentence="A digit of **64 pixels** has to pass through a code of fewer numbers. What does not "
     "fit is lost, so training keeps what digits differ in most.",
     show_experiment=show_bottleneck_experiment,
-    look_at="With 1 or 2 numbers only the kind of digit survives, and rare forms turn into common "
-    "ones. Slant and thickness come with 4 to 8. Compare both curves: with few numbers the "
+    look_at="With 1 or 2 numbers hardly the kind of digit survives, and digits that look alike "
+    "become one. Slant and thickness come with 4 to 8. Compare both curves: with few numbers the "
     "autoencoder, whose encoder can bend, loses far less than PCA, which cannot.",
     formula=stack_lines(r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2,", r"\dim z \ll \dim x"),
     symbols={

@@ -34,10 +34,12 @@ class Sensitivity(NamedTuple):
 
 def show_contraction_experiment() -> None:
     """Show which changes of a digit move the code, and how strongly."""
-    weight = choose_level(
-        "contractive", "Weight of the penalty, λ", "0.1", "λ = 0 is no penalty at all."
-    )
-    x = choose_digit("learn-contractive-digit", 3)
+    left, right = st.columns(2)
+    with left:
+        help = "λ = 0 is no penalty at all."
+        weight = choose_level("contractive", "Weight of the penalty, λ", "0.1", help)
+    with right:
+        x = choose_digit("learn-contractive-digit", 3)
     _, strengths, directions = torch.linalg.svd(differentiate_encoder(weight, x))
     shown = directions[:SHOWN_DIRECTIONS].view(-1, *x.shape[1:])
     st.image(

@@ -11,7 +11,7 @@ from aecore.analysis.pictures import SheetBlock, draw_strip, make_tiles
 from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.strips import format_strips
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     find_digit_rows,
     load_lesson_model,
@@ -105,7 +105,9 @@ COPYING = Lesson(
     look_at="At 0 % the free model looks best. Scramble the pixels: it rebuilds nonsense just as "
     "perfectly, so it knows nothing about digits. The others fail on nonsense, each for its own "
     "reason, because they know what digits look like.",
-    formula=r"\dim z \ge \dim x \;\Rightarrow\; g(f(x)) = x \ \text{is possible}",
+    formula=stack_lines(
+        r"\dim z \ge \dim x", r"\Rightarrow\; g(f(x)) = x \text{ for all } x \text{ is possible}"
+    ),
     symbols={
         "x": "input: 64 pixels",
         "z": "code: 128 numbers, or 8",

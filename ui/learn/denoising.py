@@ -24,13 +24,15 @@ START_COLOUR = CLASS_COLOURS[1]
 
 def show_denoising_experiment() -> None:
     """Show where a denoising autoencoder moves points of the plane, and noisy points on the way."""
-    sigma = choose_level(
-        "noise",
-        "Noise in training, σ",
-        "0.2",
-        "Standard deviation of the noise that was added to each input, in those of the data.",
-    )
-    steps = st.slider(
+    left, right = st.columns(2)
+    with left:
+        sigma = choose_level(
+            "noise",
+            "Noise in training, σ",
+            "0.2",
+            "Standard deviation of the noise that was added to each input, in those of the data.",
+        )
+    steps = right.slider(
         "Times through the model",
         0,
         MAX_STEPS,

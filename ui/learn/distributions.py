@@ -11,7 +11,7 @@ from torch import Tensor
 from aecore.analysis.pictures import draw_strip, make_tiles
 from ui.kit.figures import CLASS_COLOURS, finish_figure
 from ui.kit.memory import keep_in_memory
-from ui.kit.surface_chart import TANGENT_COLOUR, make_trace
+from ui.kit.surface_chart import make_trace
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     choose_level,
@@ -37,15 +37,18 @@ PICTURE_WIDTH = 128  # pixels
 
 def show_distributions_experiment() -> None:
     """Show the posteriors of test digits in the plane of codes, and a draw from one of them."""
-    beta = choose_level("beta", "Weight of the KL term, β", "0.1", "β = 1 is the ELBO itself.")
-    noise = st.slider(
-        "Noise ε of the draw, in both dimensions",
+    left, right = st.columns(2)
+    with left:
+        beta = choose_level("beta", "Weight of the KL term, β", "0.1", "β = 1 is the ELBO itself.")
+    noise = right.slider(
+        "Noise of the draw, ε",
         -3.0,
         3.0,
         1.0,
         0.1,
         key="learn-beta-noise",
-        help="z = μ + σ ε. Training draws ε from N(0, 1) each time; here you choose it.",
+        help="z = μ + σ ε, here with the same ε in both dimensions. Training draws it from N(0, 1) "
+        "each time.",
     )
     model = load_lesson_model("beta", beta)
     row = find_digit_rows()[SHOWN_DIGIT]
@@ -96,14 +99,15 @@ def draw_posteriors(posterior: Posterior, row: int, z: Tensor) -> go.Figure:
         line = {"color": colour, "width": 1.5}
         outlines = join_ellipses(posterior, rows)
         figure.add_trace(make_trace(outlines, mode="lines", name=str(label), line=line))
-    thick = {"color": TANGENT_COLOUR, "width": 5}
+    colour = CLASS_COLOURS[SHOWN_DIGIT]
+    thick = {"color": colour, "width": 6}
     ellipse = make_ellipse(posterior.mean[row], posterior.deviation[row])
     figure.add_trace(make_trace(ellipse, mode="lines", name="this 3, 1 σ", line=thick))
-    marker = {"symbol": "diamond", "size": 12, "color": TANGENT_COLOUR}
+    outline = {"color": "#777777", "width": 2}
+    marker = {"symbol": "diamond", "size": 13, "color": colour, "line": outline}
     drawn = z[None].numpy()
     figure.add_trace(make_trace(drawn, mode="markers", name="drawn z", marker=marker))
-    frame_plane(figure)
-    figure.update_layout(legend={"itemsizing": "constant"})
+    frame_plane(figure, 4.5)
     return finish_figure(figure, 370)
 
 

@@ -48,21 +48,22 @@ class Terms(NamedTuple):
 
 def show_elbo_experiment() -> None:
     """Show a Gaussian over the true posterior, and the terms of the ELBO that belong to it."""
-    width = st.select_slider(
-        "Width of q, times the encoder's",
+    left, right = st.columns(2)
+    width = left.select_slider(
+        "Width of q",
         WIDTHS,
         1.0,
         key="learn-elbo-width",
-        help="1 is the σ that the encoder gives for this digit.",
+        help="Times the σ that the encoder gives for this digit.",
     )
-    shift = st.slider(
-        "Shift of q, in the encoder's σ",
+    shift = right.slider(
+        "Shift of q",
         -4.0,
         4.0,
         0.0,
         0.1,
         key="learn-elbo-shift",
-        help="0 is the μ that the encoder gives for this digit.",
+        help="From the μ that the encoder gives for this digit, in its σ and in both dimensions.",
     )
     truth, q = integrate_posterior(), load_changed_posterior(width, shift)
     terms = measure_terms(q)
@@ -146,9 +147,8 @@ def draw_elbo_plane(truth: TruePosterior, q: Posterior) -> go.Figure:
     line = {"color": TANGENT_COLOUR, "width": 4}
     outline = np.concatenate([ellipses[0], gap, ellipses[1]])
     figure.add_trace(make_trace(outline, mode="lines", name="q(z|x), 1 and 2 σ", line=line))
-    frame_plane(figure)
-    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.18})
-    return finish_figure(figure, 330)
+    frame_plane(figure, 2.6)
+    return finish_figure(figure, 320)
 
 
 def draw_terms(terms: Terms, cost: float) -> go.Figure:
@@ -170,7 +170,7 @@ def draw_terms(terms: Terms, cost: float) -> go.Figure:
         x=cost, line={"color": PROBABILITY_COLOUR, "width": 4}, annotation_text="−ln p(x)"
     )
     figure.update_xaxes(title="nats", range=[0, max(36.0, 1.05 * sum(terms))])
-    figure.update_layout(barmode="stack", legend=LEGEND_BELOW | {"y": -0.6})
+    figure.update_layout(barmode="stack", legend=LEGEND_BELOW | {"y": -0.75})
     return finish_figure(figure, 170)
 
 
@@ -185,8 +185,9 @@ ELBO = Lesson(
     "q: the bar gets longer, but never shorter than the line. Make q narrow: reconstruction gets "
     "cheaper, the KL dearer. Shift it off the shaded posterior: both suffer.",
     formula=stack_lines(
-        r"\mathrm{ELBO} = \mathbb{E}_q[\ln p(x \mid z)] - \mathrm{KL}(q \Vert p(z))",
-        r"\ln p(x) = \mathrm{ELBO} + \mathrm{KL}(q \Vert p(z \mid x))",
+        r"\mathrm{ELBO} = \mathbb{E}_q[\ln p(x|z)]",
+        r"\qquad\quad - \mathrm{KL}(q \,\Vert\, p(z))",
+        r"\ln p(x) = \mathrm{ELBO} + \mathrm{KL}(q \,\Vert\, p(z|x))",
     ),
     symbols={
         "p(x)": "likelihood: how probable the model finds the digit",

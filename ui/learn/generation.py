@@ -20,7 +20,8 @@ PAIRS = ("0 and 1", "3 and 8", "4 and 9", "2 and 7", "6 and 5")
 
 def show_generation_experiment() -> None:
     """Show digits drawn from the prior, and ways from one digit to another."""
-    width = st.slider(
+    left, right = st.columns(2)
+    width = left.slider(
         "Width of the draws, s",
         0.0,
         3.0,
@@ -29,9 +30,7 @@ def show_generation_experiment() -> None:
         key="learn-draw-width",
         help="Codes are drawn from N(0, s²). s = 1 is the prior.",
     )
-    pair = st.select_slider(
-        "From one digit to another", PAIRS, key="learn-pair", help="Two test digits."
-    )
+    pair = right.select_slider("Ends of the way", PAIRS, key="learn-pair", help="Two test digits.")
     vae, plain = load_lesson_model("prior", "8"), load_lesson_model("code", "8")
     for name, model in {"VAE": vae, "Autoencoder": plain}.items():
         show_draws(name, model, width)

@@ -14,7 +14,7 @@ from aecore.model.autoencoder import Autoencoder
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import DATA_COLOUR, TANGENT_COLOUR, make_trace
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import choose_level, load_lesson_data, load_lesson_model
 
 SHOWN_POINTS, SHOWN_ERRORS = 400, 60  # of the half moons
@@ -35,15 +35,18 @@ class LearnedLine(NamedTuple):
 
 def show_line_experiment() -> None:
     """Show points, the line that a linear autoencoder has found, and that of PCA."""
-    epochs = choose_level("line", "Epochs of training", "1", "Passes over the training points.")
-    offset = st.slider(
-        "Code z, in standard deviations from its mean",
+    left, right = st.columns(2)
+    with left:
+        epochs = choose_level("line", "Epochs of training", "1", "Passes over the training points.")
+    offset = right.slider(
+        "Code z, in deviations",
         -LINE_REACH,
         LINE_REACH,
         1.0,
         0.1,
         key="learn-line-code",
-        help="The code is one number. The decoder turns it into a point: the diamond.",
+        help="How many standard deviations z lies from the mean of all codes. The decoder turns it "
+        "into a point: the diamond.",
     )
     x, line = load_moons(), fit_learned_line(epochs)
     z, point = decode_line_code(load_lesson_model("line", epochs), offset)
@@ -125,12 +128,14 @@ LINEAR = Lesson(
     look_at="Move the code: the decoded point runs along a line, the only place that this decoder "
     "can reach. Then move the training on: the line turns until the grey segments, the errors, "
     "are as short as they can be. That line has a name: PCA.",
-    formula=r"\min_{W_1, W_2}\; \sum_x \lVert x - W_2 (W_1 x + b_1) - b_2 \rVert^2",
+    formula=stack_lines(
+        r"z = W_1 x + b_1, \quad \hat x = W_2 z + b_2", r"\min\; \sum_x \lVert x - \hat x \rVert^2"
+    ),
     symbols={
         "x": "input: a point, two numbers",
-        "W_1, b_1": "encoder: z = W₁x + b₁, one number",
-        "W_2, b_2": "decoder: from z back to two numbers",
-        r"\lVert \cdot \rVert^2": "squared error: the squared length of a grey segment",
+        "W_1, b_1": "encoder: its weights and bias; z is one number",
+        "W_2, b_2": "decoder: its weights and biases, from z back to two numbers",
+        r"\hat x": "reconstruction: the point on the line at the end of a grey segment",
     },
     question="The autoencoder ends on the first principal component. Does it also find PCA's "
     "numbers for z?",

@@ -42,7 +42,8 @@ class Neighbourhood(NamedTuple):
 
 def show_manifold_experiment() -> None:
     """Show a rolled-up sheet, the tangent plane at a point, and the dimension around it."""
-    position = st.slider(
+    left, right = st.columns(2)
+    position = left.slider(
         "Way along the roll, %",
         0,
         100,
@@ -51,7 +52,7 @@ def show_manifold_experiment() -> None:
         key="learn-roll-position",
         help="Where the point lies, from the inner end of the sheet to the outer one.",
     )
-    count = st.select_slider(
+    count = right.select_slider(
         "Neighbours",
         COUNTS,
         50,

@@ -16,12 +16,13 @@ LESSON_KEY, ANSWERED_KEY = "lesson", "answered"  # in the address
 
 
 def choose_lesson() -> Lesson:
-    """Show which lesson is open, and ways to the others; return it."""
+    """Show the title, which lesson is open, and ways to the others; return it."""
     names = list(LESSONS)
     answered = read_answered()
     keep_answered(answered)
     titles = {name: format_lesson_title(name, answered) for name in names}
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    row.title("Learn", width="content")
     previous, following = row.empty(), row.empty()
     name = select_linked(
         row, f"Lesson ({len(answered)} of {len(names)} answered)", names, LESSON_KEY, titles
@@ -56,7 +57,7 @@ def format_lesson_title(name: str, answered: Sequence[str]) -> str:
 def show_lesson(lesson: Lesson) -> None:
     """Show a lesson: its sentence, the experiment, and beside it what explains it."""
     st.markdown(lesson.sentence)
-    experiment, explanation = st.columns([3, 2], gap="large")
+    experiment, explanation = st.columns([5, 4], gap="medium")
     with experiment:
         st.fragment(run_experiment)(lesson)
     with explanation:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from ui.kit.memory import keep_in_memory
-from ui.learn.lesson import Lesson, NextPage
+from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     choose_digit,
     choose_level,
@@ -36,10 +36,12 @@ class Atoms(NamedTuple):
 
 def show_sparsity_experiment() -> None:
     """Show a digit as the sum of its active atoms, and all atoms, the active ones in colour."""
-    k = choose_level(
-        "sparse", "Active units, k", "4", "How many of the 128 units stay on for one digit."
-    )
-    x = choose_digit("learn-sparse-digit", 3)
+    left, right = st.columns(2)
+    with left:
+        help = "How many of the 128 units stay on for one digit."
+        k = choose_level("sparse", "Active units, k", "4", help)
+    with right:
+        x = choose_digit("learn-sparse-digit", 3)
     model, atoms = load_lesson_model("sparse", k), load_atoms(k)
     code = model.encode(x)[0]
     parts, order = scale_atoms(atoms, code)
@@ -115,7 +117,10 @@ SPARSITY = Lesson(
     look_at="With k = 1 an atom is a whole digit: a template. With 4 to 16, atoms are pieces of "
     "digits that are put together. With 64, no atom means much by itself, and the model copies. "
     "Watch the units that are never used: small k leaves many dead.",
-    formula=r"\min_{W}\; \sum_x \lVert x - W^\top \mathrm{top}_k(W x + b) - c \rVert^2",
+    formula=stack_lines(
+        r"z = \mathrm{top}_k(W x + b), \quad \hat x = W^\top z + c",
+        r"\min_{W, b, c}\; \sum_x \lVert x - \hat x \rVert^2",
+    ),
     symbols={
         "x": "input: 64 pixels",
         "W": "weights: row j, as a picture, is atom j",

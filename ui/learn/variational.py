@@ -15,7 +15,6 @@ from ui.kit.surface_chart import make_trace
 
 PRIOR_COLOUR = "#999999"
 CIRCLE = np.stack([f(np.linspace(0, 2 * np.pi, 41)) for f in (np.cos, np.sin)], 1)  # (41, 2)
-PLANE_REACH = 3.6  # of the drawn plane, to each side
 
 
 class Posterior(NamedTuple):
@@ -56,9 +55,9 @@ def add_prior_circles(figure: go.Figure) -> None:
     figure.add_trace(make_trace(circles, mode="lines", name="prior, 1 and 2 σ", line=line))
 
 
-def frame_plane(figure: go.Figure) -> None:
-    """Let a figure show the plane of codes, in one scale."""
-    figure.update_xaxes(range=[-PLANE_REACH, PLANE_REACH], title="z₁", zeroline=False)
-    figure.update_yaxes(
-        range=[-PLANE_REACH, PLANE_REACH], title="z₂", zeroline=False, scaleanchor="x"
-    )
+def frame_plane(figure: go.Figure, reach: float) -> None:
+    """Let a figure show the plane of codes so far to each side, both numbers in one scale."""
+    span = [-reach, reach]
+    figure.update_xaxes(range=span, zeroline=False, constrain="domain")
+    figure.update_yaxes(range=span, zeroline=False, scaleanchor="x", constrain="domain")
+    figure.update_layout(legend={"itemsizing": "constant"})
