@@ -50,7 +50,7 @@ def show_denoising_experiment() -> None:
     before, after = (measure_distance(points) for points in (path[0], path[steps]))
     st.caption(
         f"Distance to the nearest data point, on average: {before:.3f} with noise, "
-        f"**{after:.3f}** after {steps} times."
+        f"**{after:.3f}** after {steps} time{'s' * (steps != 1)} through the model."
     )
 
 

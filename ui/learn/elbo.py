@@ -159,18 +159,17 @@ def draw_terms(terms: Terms, cost: float) -> go.Figure:
         figure.add_bar(
             x=[value],
             y=[""],
-            name=name,
+            name=f"{name}: {value:.1f}",
             orientation="h",
             marker={"color": colour},
-            text=f"{value:.1f}",
-            textposition="inside",
-            insidetextanchor="middle",
         )
     figure.add_vline(
         x=cost, line={"color": PROBABILITY_COLOUR, "width": 4}, annotation_text="−ln p(x)"
     )
     figure.update_xaxes(title="nats", range=[0, max(36.0, 1.05 * sum(terms))])
-    figure.update_layout(barmode="stack", legend=LEGEND_BELOW | {"y": -0.75})
+    figure.update_layout(
+        barmode="stack", legend=LEGEND_BELOW | {"y": -0.75, "traceorder": "normal"}
+    )
     return finish_figure(figure, 170)
 
 
@@ -183,7 +182,7 @@ ELBO = Lesson(
     show_experiment=show_elbo_experiment,
     look_at="The bar is −ELBO: what the digit costs to rebuild, plus what its code costs. Change "
     "q: the bar gets longer, but never shorter than the line. Make q narrow: reconstruction gets "
-    "cheaper, the KL dearer. Shift it off the shaded posterior: both suffer.",
+    "cheaper, the KL dearer. Shift it off the shades: the digit gets dearer to rebuild.",
     formula=stack_lines(
         r"\mathrm{ELBO} = \mathbb{E}_q[\ln p(x|z)]",
         r"\qquad\quad - \mathrm{KL}(q \,\Vert\, p(z))",

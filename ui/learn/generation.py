@@ -15,7 +15,7 @@ from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import find_digit_rows, load_lesson_data, load_lesson_model, load_test_digits
 
 LINE_SAMPLES, STEPS = 12, 12
-PAIRS = ("0 and 1", "3 and 8", "4 and 9", "2 and 7", "6 and 5")
+PAIRS = ("2 and 7", "0 and 1", "3 and 8", "4 and 9", "6 and 5")
 
 
 def show_generation_experiment() -> None:
