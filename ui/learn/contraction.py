@@ -61,9 +61,9 @@ def show_contraction_experiment() -> None:
     )
     moves = measure_sensitivity(weight)
     st.caption(
-        f"The code follows about **{dimension:.0f}** of 64 directions. Moving a digit moves the "
-        f"code by {moves.moved:.2f}, as much noise by {moves.noisy:.2f}: "
-        f"**{moves.moved / moves.noisy:.2f} to 1**."
+        f"The code follows about **{dimension:.0f}** of 64 directions. Shifting, turning or "
+        f"stretching a digit moves the code by {moves.moved:.2f} per unit of change, noise by "
+        f"{moves.noisy:.2f}: **{moves.moved / moves.noisy:.2f} to 1**."
     )
 
 

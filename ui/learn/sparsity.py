@@ -112,7 +112,8 @@ SPARSITY = Lesson(
     name="sparsity",
     title="Sparsity",
     sentence="A wide code can be a good one if only **few units are on** at a time: then each has "
-    "to stand for something. This model has 128 units and keeps the k strongest.",
+    "to stand for something. This model has 128 units and keeps the k strongest. Each adds its "
+    "**atom**, a picture, times its code.",
     show_experiment=show_sparsity_experiment,
     look_at="With k = 1 an atom is a whole digit: a template. With 4 to 16, atoms are pieces of "
     "digits that are put together. With 64, no atom means much by itself, and the model copies. "
@@ -130,9 +131,10 @@ SPARSITY = Lesson(
     },
     question="A code of 8 active units out of 128, and a code of 8 numbers: both keep 8 numbers. "
     "Which one says more about the digit?",
-    answer="The sparse one. It also tells **which** 8 of 128 units are on, and there are more than "
-    "a million million such choices. In exchange, its decoder is linear here: each choice spans a "
-    "flat piece, and 128 atoms make very many pieces.",
+    answer="The sparse one: it also tells **which** 8 of 128 units are on, and there are more than "
+    "a million million such choices. So with a decoder that only adds atoms it loses 17 % of the "
+    "variance, as much as the nonlinear network with 8 numbers of lesson 2. PCA, which adds the "
+    "same 8 atoms for every digit, loses 33 %.",
     next_page=NextPage("apply_features.py", "Use codes as features", {}),
     source="[Makhzani & Frey (2013), k-Sparse Autoencoders](https://arxiv.org/abs/1312.5663)",
 )
