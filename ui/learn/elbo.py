@@ -25,7 +25,7 @@ from ui.learn.variational import (
 )
 
 BETA, SHOWN_DIGIT_ROW = "1", 3
-GRID_REACH, GRID_SIDE = 5.0, 141  # of the plane on which the likelihood is integrated
+GRID_REACH, GRID_SIDE = 5.0, 101  # of the plane on which the likelihood is integrated
 NODES = 12  # of the quadrature, along each dimension
 PROBABILITY_COLOUR = CLASS_COLOURS[2]
 WIDTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)

@@ -28,7 +28,8 @@ from ui.learn.models import load_lesson_data
 COUNTS = (10, 20, 50, 100, 200, 500, 1000)
 NEAR_COLOUR = CLASS_COLOURS[1]
 TANGENT_REACH = 6.0
-CAMERA = {"eye": {"x": 0.9, "y": -2.0, "z": 0.7}}
+CAMERA = {"eye": {"x": 0.25, "y": -1.7, "z": 0.35}}  # nearly along the roll
+SURFACE_OPACITY = 0.35  # data behind it stay visible
 
 
 class Neighbourhood(NamedTuple):
@@ -60,7 +61,7 @@ def show_manifold_experiment() -> None:
         help="How many of the nearest data points to look at.",
     )
     place = measure_neighbourhood(position, count)
-    shares = [f"{100 * share:.0f} %" for share in place.shares]
+    shares = [f"{100 * share:.0f}\u00a0%" for share in place.shares]
     st.plotly_chart(
         draw_roll(place),
         key="learn-roll-chart",
@@ -69,7 +70,7 @@ def show_manifold_experiment() -> None:
     )
     st.caption(
         f"Variance of the {count} neighbours in their three principal directions: "
-        f"**{shares[0]}, {shares[1]}, {shares[2]}**."
+        f"**{', '.join(shares)}**."
     )
 
 
@@ -112,7 +113,8 @@ def draw_roll(place: Neighbourhood) -> go.Figure:
     ground = {"size": 2, "color": DATA_COLOUR}
     figure.add_trace(make_trace(x, mode="markers", name="data", marker=ground))
     if (sheet := load_roll_sheet()) is not None:
-        figure.add_trace(make_sheet_trace(sheet, get_variant_colour("vanilla")))
+        surface = make_sheet_trace(sheet, get_variant_colour("vanilla"))
+        figure.add_trace(surface.update(opacity=SURFACE_OPACITY))
     near = {"size": 3, "color": NEAR_COLOUR}
     figure.add_trace(make_trace(place.neighbours, mode="markers", name="neighbours", marker=near))
     figure.add_trace(make_tangent_trace(place.point, place.directions, TANGENT_REACH))
