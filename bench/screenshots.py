@@ -36,6 +36,7 @@ CHROMIUM_ARGUMENTS = [
 ]
 PAGES = {
     "home": "/",
+    "learn": "/learn?lesson=denoising",
     "train": "/train?variant=vae",
     "run": "/train?run=mnist-vae",
     "compare": "/compare",

@@ -25,7 +25,10 @@ def make_page(file: str, title: str, icon: str) -> st.Page:
 
 
 NAVIGATION = {
-    "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
+    "": [
+        st.Page("home.py", title="Home", icon=":material/home:", default=True),
+        make_page("learn.py", "Learn", "school"),
+    ],
     "Make": [
         make_page("data.py", "Data", "database"),
         make_page("train.py", "Train", "model_training"),

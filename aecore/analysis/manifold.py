@@ -11,14 +11,17 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.func import jacfwd, jacrev, vmap
 
-from aecore.analysis.chunks import iterate_chunks
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks, iterate_chunks
 from aecore.model.autoencoder import Autoencoder
 
 FEW_ROWS = 20  # Jacobians at a time: a wide one takes megabytes
+CURVE_POINTS, SURFACE_SIDE = 200, 60  # decoded codes of a curve, and along a side of a surface
+NEAR_CODES = 0.06  # of the codes' range: the surface is drawn where a code is so near
 FORWARD_MODE = threading.Lock()  # torch takes a second thread's for a nested one, and refuses it
 
 
@@ -152,3 +155,24 @@ def reconstruction_shift(model: Autoencoder, x: Tensor) -> Tensor:
     2014).
     """
     return model.reconstruct(x.to(model.shift.device)).cpu() - x
+
+
+def decode_sheet(model: Autoencoder, x: Tensor) -> np.ndarray | None:
+    """Returns the decoded codes over the range of those of x (N, features).
+
+    That is a curve (n, features), or a surface (n, n, 3) with NaN where there are no codes. It is
+    None for wider codes.
+    """
+    z = encode_in_chunks(model, x)
+    low, high = z.quantile(0.01, 0), z.quantile(0.99, 0)
+    if z.shape[1] == 1:
+        codes = torch.linspace(0, 1, CURVE_POINTS)[:, None] * (high - low) + low
+        return decode_in_chunks(model, codes).numpy()
+    if z.shape[1] != 2 or x.shape[1] != 3:
+        return None
+    steps = torch.linspace(0, 1, SURFACE_SIDE)
+    codes = torch.cartesian_prod(steps, steps) * (high - low) + low
+    distances = torch.cdist((codes - low) / (high - low), (z - low) / (high - low)).amin(1)
+    is_near = (distances < NEAR_CODES)[:, None]
+    sheet = torch.where(is_near, decode_in_chunks(model, codes), torch.nan)
+    return sheet.view(SURFACE_SIDE, SURFACE_SIDE, 3).numpy()

@@ -23,7 +23,7 @@ class Position(NamedTuple):
     since_best: int  # epochs without a better one
 
 
-class Progress(NamedTuple):
+class TrainingParts(NamedTuple):
     """What an epoch changes: the weights, their mean and the optimiser's state."""
 
     model: Autoencoder
@@ -37,7 +37,7 @@ class Progress(NamedTuple):
         return weights | state | self.average.list_tensors()
 
 
-def save_position(path: Path, progress: Progress, position: Position) -> None:
+def save_position(path: Path, progress: TrainingParts, position: Position) -> None:
     """Replaces the file at `path` in one step."""
     metadata = {
         "epoch": str(position.epoch),
@@ -47,7 +47,7 @@ def save_position(path: Path, progress: Progress, position: Position) -> None:
     write_tensors(path, progress.collect_tensors(), metadata)
 
 
-def restore_position(path: Path, progress: Progress) -> Position:
+def restore_position(path: Path, progress: TrainingParts) -> Position:
     """Copies the saved tensors into those of `progress`; CheckpointError for an unsound file."""
     tensors = progress.collect_tensors()
     for name, saved in read_tensors(path, tensors).items():

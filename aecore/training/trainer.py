@@ -33,7 +33,7 @@ from aecore.training.devices import describe_device, pick_device, prepare_device
 from aecore.training.failures import is_lost_connection, record_failure, record_restart
 from aecore.training.live_knobs import LiveKnobs
 from aecore.training.pca_start import start_as_pca
-from aecore.training.position import Position, Progress, restore_position
+from aecore.training.position import Position, TrainingParts, restore_position
 from aecore.training.preparation import (
     build_initial_model,
     check_examples,
@@ -108,7 +108,7 @@ class Trainer:
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
         average = WeightAverage(self.model, self.training)
-        self.progress = Progress(self.model, self.update.optimizer, average)
+        self.progress = TrainingParts(self.model, self.update.optimizer, average)
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
         self.is_loss_moved = False  # by a knob, in the epoch that is under way

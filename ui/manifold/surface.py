@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
-from aecore.analysis.manifold import reconstruction_shift
+from aecore.analysis.manifold import decode_sheet, reconstruction_shift
 from aecore.data.splits import Dataset
-from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
 from ui.kit.examples import is_point_cloud
 from ui.kit.figures import get_variant_colour
 from ui.kit.memory import keep_in_memory
+from ui.kit.surface_chart import LearnedSurface, PointTangents, draw_surface
 from ui.manifold.geometry import get_point_geometry, has_countable_codes, show_run_columns
-from ui.manifold.surface_chart import LearnedSurface, PointTangents, draw_surface
 
 SURFACE_EXAMPLES = 1000  # training examples that are drawn, and that the codes' range is of
-CURVE_POINTS, SURFACE_SIDE = 200, 60  # decoded codes of a curve, and along a side of a surface
-NEAR_CODES = 0.06  # of the codes' range: the surface is drawn where a code is so near
 ARROW_SIDE, ARROW_EXAMPLES = 14, 250  # arrows along a side in 2-D, and in 3-D
 
 
@@ -73,27 +68,6 @@ def load_learned_surface(
     starts = choose_arrow_starts(x)
     arrows = reconstruction_shift(model, starts)
     return LearnedSurface(decode_sheet(model, x), starts.numpy(), arrows.numpy())
-
-
-def decode_sheet(model: Autoencoder, x: Tensor) -> np.ndarray | None:
-    """Returns the decoded codes over the range of those of x (N, features).
-
-    That is a curve (n, features), or a surface (n, n, 3) with NaN where there are no codes. It is
-    None for wider codes.
-    """
-    z = encode_in_chunks(model, x)
-    low, high = z.quantile(0.01, 0), z.quantile(0.99, 0)
-    if z.shape[1] == 1:
-        codes = torch.linspace(0, 1, CURVE_POINTS)[:, None] * (high - low) + low
-        return decode_in_chunks(model, codes).numpy()
-    if z.shape[1] != 2 or x.shape[1] != 3:
-        return None
-    steps = torch.linspace(0, 1, SURFACE_SIDE)
-    codes = torch.cartesian_prod(steps, steps) * (high - low) + low
-    distances = torch.cdist((codes - low) / (high - low), (z - low) / (high - low)).amin(1)
-    is_near = (distances < NEAR_CODES)[:, None]
-    sheet = torch.where(is_near, decode_in_chunks(model, codes), torch.nan)
-    return sheet.view(SURFACE_SIDE, SURFACE_SIDE, 3).numpy()
 
 
 def choose_arrow_starts(x: Tensor) -> Tensor:
