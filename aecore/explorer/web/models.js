@@ -6,10 +6,9 @@ const MAX_MODELS = 4;
 // Fetch the model that the map needs, and use it once the map is drawn.
 export async function loadModel(explorer, token) {
   explorer.token = token;
-  const promise = getModel(token);
+  const drawn = new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))); // the map is on the screen
   try {
-    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))); // the map is on the screen
-    const bytes = await promise;
+    const [bytes] = await Promise.all([getModel(token), drawn]);
     if (explorer.token === token) explorer.setModel(bytes); // else another run was chosen meanwhile
   } catch (error) {
     models.delete(token);
