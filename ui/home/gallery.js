@@ -9,9 +9,17 @@ const ACTIONS = { explain: "How it works", map: "Its map", train: "Train one" };
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
   const open = (action, variant) => setTriggerValue("open", { action, variant });
-  root.querySelector(".cards").replaceChildren(...data.map((card) => makeCard(root, card, open)));
-  makeDigits(root, data.find((card) => card.sheet));
-  chooseDigit(root, root.digit ?? FIRST_DIGIT);
+  whenIdle(() => {
+    root.querySelector(".cards").replaceChildren(...data.map((card) => makeCard(root, card, open)));
+    makeDigits(root, data.find((card) => card.sheet));
+    chooseDigit(root, root.digit ?? FIRST_DIGIT);
+  });
+}
+
+// The explorer above comes first.
+function whenIdle(work) {
+  if (globalThis.requestIdleCallback) requestIdleCallback(work, { timeout: 1000 });
+  else setTimeout(work);
 }
 
 // One of the ten pictures in a line of a card's sheet; CSS moves the sheet to the chosen digit.

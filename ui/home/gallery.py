@@ -125,7 +125,7 @@ def load_card_sheet(path: str, version: float, data_name: str, turn: int) -> dic
         lines["new"] = model.sample(DIGIT_COUNT, turn)
     tiles = make_tiles(torch.cat([part.clamp(0, 1) for part in lines.values()]))
     return {
-        "sheet": encode_image_source(draw_grid(tiles, DIGIT_COUNT, gap=0)),
+        "sheet": encode_image_source(draw_grid(tiles, DIGIT_COUNT, gap=0).convert("L")),
         "lines": list(lines),
     }
 
