@@ -35,7 +35,7 @@ def build_shipped_packs(name: str) -> dict[str, bytes]:
         inputs,
         plane.positions(inputs.z),
         name="code",
-        axes=["first number of the code", "second number of the code"],
+        axes=["first number", "second number"],
         plane=plane,
         colour="class",
         total=len(inputs.z),

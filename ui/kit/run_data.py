@@ -40,7 +40,7 @@ def show_sample_note(entry: CatalogEntry, remark: str) -> None:
         st.caption(f":material/info: {remark}", help=f"Source: {entry.credit}", width="content")
         is_running = is_job_running(job)
         if not is_running and st.button(
-            f"Use all {entry.sizes[1]:,}",
+            f"Use all {entry.sizes[1]:,} ({entry.megabytes} MB)",
             icon=":material/download:",
             type="tertiary",
             key=job,
