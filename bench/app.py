@@ -4,6 +4,8 @@ Pages: each opened by its link in a new browser on a server that has just starte
 to rest; then once more, by another visitor. A page that shows an error, or nothing of its own,
 fails the run.
 
+Home: from the link until its explorer decodes under the pointer (bench/home.py).
+
 The explorer: page to first drawn map beside Plotly, drawing again, pointer to decoded picture
 (bench/explorer.py).
 
@@ -27,6 +29,7 @@ from aecore.runs.listing import SHIPPED_FOLDER
 from aecore.tasks.search import build_index
 from bench.browser import launch_chromium, open_visitor_page
 from bench.explorer import measure_explorer
+from bench.home import measure_home
 from bench.results import compute_percentiles, describe_commit, describe_processor, write_result
 from bench.screenshots import IDLE, PAGES, server
 from bench.timing import load_mnist
@@ -59,7 +62,9 @@ def main() -> None:
         "",
         "## The explorer",
         "",
-        *measure_explorer_in_chromium(),
+        *measure_in_chromium(measure_home),
+        "",
+        *measure_in_chromium(measure_explorer),
         "",
         "## Pages",
         "",
@@ -74,10 +79,10 @@ def main() -> None:
     write_result("app.md", lines)
 
 
-def measure_explorer_in_chromium() -> list[str]:
-    """Returns the lines of the explorer's section."""
+def measure_in_chromium(measure: Callable[[Browser], list[str]]) -> list[str]:
+    """Returns the lines of a section that is measured in a browser."""
     with sync_playwright() as playwright:
-        return measure_explorer(launch_chromium(playwright))
+        return measure(launch_chromium(playwright))
 
 
 def measure_pages() -> list[str]:

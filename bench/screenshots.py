@@ -114,10 +114,10 @@ def picture(browser: Browser, address: str, path: str, file: Path, theme: str, w
 
 
 def film(browser: Browser, address: str, file: Path) -> None:
-    """The pointer on its way over the map, a point chosen, a digit drawn: as a GIF."""
+    """The pointer on its way over Home's map, then a digit drawn: as a GIF."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
-    page.goto(f"{address}/latent?run=mnist-vae")
+    page.goto(address)
     settle(page, 4000)
     root = page.locator(".explorer-root").filter(has=page.locator(".stage"))
     stage, area = root.locator(".stage").bounding_box(), root.bounding_box()
@@ -137,7 +137,7 @@ def film(browser: Browser, address: str, file: Path) -> None:
             )
 
     way = [
-        (0.5 + 0.36 * math.cos(t), 0.5 + 0.33 * math.sin(1.7 * t))
+        (0.5 + 0.2 * math.cos(t), 0.5 + 0.3 * math.sin(1.7 * t))
         for t in (2 * math.pi * i / 45 for i in range(45))
     ]
     for x, y in way:

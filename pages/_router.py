@@ -6,16 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-import ui.kit.preload  # noqa: F401 - first, since other threads may be importing the same
-from aecore.backends.local import continue_queue
-from ui.kit.frame import report_address
-from ui.kit.hub_account import follow_account
-from ui.kit.hub_handover import resume_handover
-from ui.kit.operator import offer_settings
-from ui.kit.runs import show_live_runs, show_storage_problem
-from ui.kit.sessions import note_session
-from ui.kit.turns import TURNS
-from ui.kit.visitor import get_visitor
+from ui.kit.late import import_late
 
 
 def make_page(file: str, title: str, icon: str) -> st.Page:
@@ -57,15 +48,7 @@ NAVIGATION = {
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
 st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
-if page.url_path != "hub":
-    resume_handover("hub.py")
-with TURNS.take(get_visitor().owner):
-    continue_queue()
-    follow_account()
-    note_session(get_visitor().ids)
-    with st.sidebar:
-        show_live_runs()
-        offer_settings()
-    report_address()
-    show_storage_problem()
-    page.run()
+if page.url_path == "":
+    page.run()  # Home draws its explorer before PyTorch is imported
+else:
+    import_late("ui.kit.visit:run_visit")(page.run, page.url_path)

@@ -13,7 +13,8 @@ from ui.apply_anomaly.threshold import choose_threshold
 from ui.apply_anomaly.verdicts import show_verdicts
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
@@ -27,7 +28,7 @@ with left:
     run = choose_run(first="breast-cancer-detector")
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     whole = is_contaminated(run)
     keep = whole and run.config().model.missing
     inputs = choose_inputs(run, dataset, right, keep_missing=keep, begin_whole=whole)

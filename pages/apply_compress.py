@@ -9,7 +9,8 @@ from aecore.tasks.compress import plan_compressor
 from ui.apply_compress.packing import show_packing
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
@@ -23,7 +24,7 @@ with left:
     run = choose_run(first="mnist-stacked")
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     show_packing(run, dataset, choose_inputs(run, dataset, right))
 except AecoreError as error:
     show_error(error)

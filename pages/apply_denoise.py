@@ -12,7 +12,8 @@ from ui.apply_denoise.runs import keep_runs_of_one_shape
 from ui.apply_denoise.strengths import show_noise_strengths
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_runs, takes_pictures
 from ui.kit.task_page import offer_training
 
@@ -24,7 +25,7 @@ left, right = st.columns([3, 2])
 runs = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla"], container=left)
 try:
     dataset, remark = get_dataset(runs[0])
-    show_note(remark)
+    show_data_remark(runs[0], remark)
     runs = keep_runs_of_one_shape(runs)
     inputs = choose_inputs(runs[0], dataset, right)
     noise = choose_noise()

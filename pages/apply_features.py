@@ -9,8 +9,9 @@ from aecore.tasks.compress import plan_compressor
 from ui.apply_features.sections import FEATURE_SENTENCES, SHOW_FEATURE_SECTION
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
 from ui.kit.page_modes import choose_section
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
@@ -21,7 +22,7 @@ with left:
     run = choose_run()
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     inputs = choose_inputs(run, dataset, right)
     SHOW_FEATURE_SECTION[mode](run, dataset, inputs)
 except AecoreError as error:

@@ -10,7 +10,8 @@ from ui.apply_impute.pictures import show_picture_imputation
 from ui.apply_impute.rows import show_row_imputation
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run, takes_pictures
 from ui.kit.task_page import offer_training
 
@@ -23,7 +24,7 @@ with left:
     run = choose_run(first="breast-cancer-imputer")
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     inputs = choose_inputs(run, dataset, right, keep_missing=True)
     show_imputation = show_picture_imputation if takes_pictures(run) else show_row_imputation
     show_imputation(run, dataset, inputs)

@@ -10,7 +10,8 @@ from ui.apply_search.precision import show_precision
 from ui.apply_search.search import show_search
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 from ui.kit.task_page import offer_training
 
@@ -23,7 +24,7 @@ with left:
     run = choose_run(first="mnist-denoising-gaussian")
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     show_search(run, dataset, choose_inputs(run, dataset, right))
     show_precision(run, dataset)
 except AecoreError as error:

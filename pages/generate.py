@@ -9,8 +9,9 @@ from ui.generate.interpolation import show_interpolation
 from ui.generate.samples import show_samples
 from ui.generate.walk import show_walk
 from ui.kit.cache import get_dataset, get_model
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
 from ui.kit.page_modes import choose_section
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 
 SENTENCES = {
@@ -29,7 +30,7 @@ mode = choose_section("What to do", SENTENCES, "Samples")
 run = choose_run()
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     SHOW_SECTION[mode](run, get_model(run), dataset)
 except AecoreError as error:
     show_error(error)

@@ -7,7 +7,8 @@ import streamlit as st
 from aecore.errors import AecoreError
 from ui.kit.cache import get_dataset
 from ui.kit.explorer import preload_explorer
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 from ui.latent.controls import choose_second_run, show_map_controls
 from ui.latent.figure import show_maps
@@ -26,7 +27,7 @@ with first:
     run = choose_run()
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     second_run = choose_second_run(run, second)
     latent_map, view = load_map(run, dataset, show_map_controls(dataset, third))
     typed_rows = ask_for_input(fourth, view)

@@ -7,8 +7,9 @@ import streamlit as st
 from aecore.errors import AecoreError
 from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error
 from ui.kit.page_modes import choose_section
+from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
 from ui.manifold.runs import choose_manifold_runs
 from ui.manifold.sections import MANIFOLD_SENTENCES, show_manifold_section
@@ -20,7 +21,7 @@ with left:
     run = choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
 try:
     dataset, remark = get_dataset(run)
-    show_note(remark)
+    show_data_remark(run, remark)
     with middle:
         runs = choose_manifold_runs(run)
     show_manifold_section(mode, runs, dataset, choose_inputs(run, dataset, right))

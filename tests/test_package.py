@@ -62,6 +62,11 @@ def test_the_model_that_travels_in_the_wheel_is_found_by_its_name(run_outside):
     assert "site" in run_outside("-c", code)
 
 
+def test_the_sample_inputs_travel_in_the_wheel(run_outside):
+    code = "from aecore.data.sample_inputs import read_sample; print(read_sample('mnist').x.shape)"
+    assert run_outside("-c", code).strip() == "(2000, 1, 28, 28)"
+
+
 def test_importing_the_package_loads_neither_torch_nor_the_app(run_outside):
     code = "import sys, aecore; print({'torch', 'pydantic', 'streamlit', 'ui'} & set(sys.modules))"
     assert run_outside("-c", code).strip() == "set()"

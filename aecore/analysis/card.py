@@ -194,10 +194,18 @@ def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> s
         for name, value in metrics.items()
     ]
     return (
-        f"Measured on {measured_on}, in {units}. Of errors and bounds lower is better{tail}.\n\n"
+        f"Measured on {measured_on}, in {units}. Of errors and bounds lower is better{tail}."
+        + format_credit(config)
+        + "\n\n"
         + "\n".join(lines)
         + format_published_figures(config, metrics)
     )
+
+
+def format_credit(config: RunConfig) -> str:
+    """Returns a sentence on whose data it is and its licence; empty where that is not known."""
+    entry = CATALOG.get(config.data.name) if config.data else None
+    return f" Data: {entry.credit}." if entry and entry.credit else ""
 
 
 def describe_metric(name: str) -> str:

@@ -38,6 +38,8 @@ class CatalogEntry:
     description: str
     reader: Callable[[Path], RawData] = field(repr=False)  # takes the data folder
     files: tuple[CatalogFile, ...] = field(default=(), repr=False)
+    megabytes: int = 0  # to download
+    credit: str = ""  # authors and licence, where its inputs come with the package
 
     def is_local(self) -> bool:
         """Return True if the set can be read without a download."""
@@ -65,6 +67,8 @@ _IMAGES = (
         description="Handwritten digits, the set that most papers report.",
         reader=catalog_readers.read_mnist,
         files=catalog_files.list_mnist_files("MNIST"),
+        megabytes=12,
+        credit="MNIST, by Y. LeCun, C. Cortes and C. Burges, CC BY-SA 3.0",
     ),
     CatalogEntry(
         name="binarized-mnist",
@@ -77,6 +81,7 @@ _IMAGES = (
         "what likelihoods are reported on.",
         reader=catalog_readers.read_binarized_mnist,
         files=catalog_files.BINARIZED_FILES,
+        megabytes=110,
     ),
     CatalogEntry(
         name="fashion-mnist",
@@ -88,6 +93,7 @@ _IMAGES = (
         description="Clothes in grey, as large as MNIST and harder.",
         reader=catalog_readers.read_fashion_mnist,
         files=catalog_files.list_mnist_files("FashionMNIST"),
+        megabytes=31,
     ),
     CatalogEntry(
         name="kmnist",
@@ -99,6 +105,7 @@ _IMAGES = (
         description="Cursive Japanese characters from old books.",
         reader=catalog_readers.read_kmnist,
         files=catalog_files.list_mnist_files("KMNIST"),
+        megabytes=21,
     ),
     CatalogEntry(
         name="emnist",
@@ -110,6 +117,7 @@ _IMAGES = (
         description="Handwritten digits and letters, equally many of each.",
         reader=catalog_readers.read_emnist,
         files=catalog_files.EMNIST_FILES,
+        megabytes=562,
     ),
     CatalogEntry(
         name="cifar10",
@@ -121,6 +129,7 @@ _IMAGES = (
         description="Small colour photographs of animals and vehicles.",
         reader=catalog_readers.read_cifar10,
         files=catalog_files.CIFAR_FILES,
+        megabytes=170,
     ),
     CatalogEntry(
         name="svhn",
@@ -132,6 +141,7 @@ _IMAGES = (
         description="House numbers photographed from the street, in colour.",
         reader=catalog_readers.read_svhn,
         files=catalog_files.SVHN_FILES,
+        megabytes=246,
     ),
 )
 _TABLES = (

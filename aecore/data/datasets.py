@@ -110,12 +110,18 @@ def _read_path(
     )
 
 
-def _read_catalog_entry(entry: CatalogEntry, report: ReportProgress) -> RawData:
-    """Download the files that are missing, then read the set."""
+def fetch_catalog_set(entry: CatalogEntry, report: ReportProgress | None = None) -> None:
+    """Download the files of a known set that are missing. Raises DataError."""
     root = data_folder()
     for file in entry.files:
         if not file.is_present(root):
-            fetch_catalog_file(file, entry.name, root, report)
+            fetch_catalog_file(file, entry.name, root, report or ignore_progress)
+
+
+def _read_catalog_entry(entry: CatalogEntry, report: ReportProgress) -> RawData:
+    """Download the files that are missing, then read the set."""
+    fetch_catalog_set(entry, report)
+    root = data_folder()
     try:
         return entry.reader(root)
     except Exception as error:  # readers of damaged files raise whatever they like

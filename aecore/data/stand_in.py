@@ -1,4 +1,4 @@
-"""Embedded digits, enlarged to a model's input size, for when its own data is not at hand."""
+"""What a run is shown on when its own data is not at hand: the sample inputs of the package."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from torch import Tensor
 
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
-from aecore.data.splits import Dataset, Split, as_float
+from aecore.data.sample_inputs import SAMPLE_COUNT, has_sample, read_sample
+from aecore.data.splits import Dataset, Split, as_float, make_dataset
 from aecore.errors import AecoreError, DataError, RoomError
 from aecore.model.config import DataConfig, RunConfig
 
-DIGIT_SHARE = 20 / 28
-"""Share of the image's side that a digit fills, as in MNIST."""
+StandIn = Callable[[DataConfig, tuple[int, ...]], Dataset]
+FOREIGN_NAME = "MNIST sample, resized"
 
 
 def load_data_or_stand_in(
     config: RunConfig,
     load: Callable[[DataConfig], Dataset] = load_dataset,
-    stand_in: Callable[[tuple[int, ...]], Dataset] | None = None,
+    stand_in: StandIn | None = None,
 ) -> tuple[Dataset, str]:
-    """Return the data of a run and a remark, which is empty or says that digits stand in for it.
+    """Return the data of a run and a remark, which is empty where that is its own, whole data.
 
-    Nothing is downloaded. `load` and `stand_in` may be cached versions of `load_dataset` and
-    `make_stand_in_digits`. Raises DataError where the data is not at hand and the model takes no
+    Else it says what is shown: a sample of it (`is_own_sample`), or digits for which the model was
+    not made. Nothing is downloaded. `load` and `stand_in` may be cached versions of `load_dataset`
+    and `make_stand_in`. Raises DataError where the data is not at hand and the model takes no
     images, RoomError where it finds no room in memory.
     """
     data_config, shape = config.data or DataConfig(), config.model.input_shape
@@ -45,31 +47,43 @@ def load_data_or_stand_in(
         pass
     if len(shape) != 3:
         raise DataError(f"This run's data, {name}, {problem}, and no other data fits the model.")
-    remark = f"{name} {problem}: the embedded digits stand in, enlarged to this model's input size."
-    return (stand_in or make_stand_in_digits)(shape), remark
+    if is_own_sample(data_config, shape):
+        remark = f"{SAMPLE_COUNT:,} test images of {CATALOG[name].label} that come with the app."
+    else:
+        remark = (
+            f"This model was not made for these pictures. Its data, {name}, {problem}: "
+            "digits of MNIST are shown, resized to what it takes."
+        )
+    return (stand_in or make_stand_in)(data_config, shape), remark
 
 
-def make_stand_in_digits(shape: tuple[int, ...]) -> Dataset:
-    """Return the digits as images (C, H, W), with MNIST's margin."""
-    digits = load_dataset(DataConfig(name="digits"))
+def is_own_sample(config: DataConfig, shape: tuple[int, ...]) -> bool:
+    """Return True where a sample of this very data comes with the package."""
+    return has_sample(config.name) and CATALOG[config.name].input_shape == shape
 
-    def enlarge(split: Split) -> Split:
+
+def make_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
+    """Return the sample of a run's data, divided as its config says; else digits of its shape."""
+    if is_own_sample(config, shape):
+        name = f"{CATALOG[config.name].label} sample"
+        return make_dataset(name, read_sample(config.name), config)
+    digits = make_dataset(FOREIGN_NAME, read_sample("mnist"), DataConfig(name="mnist"))
+
+    def resize(split: Split) -> Split:
         return Split(fit_images_to_shape(as_float(split.x), shape), split.y)
 
     return Dataset(
-        name="digits, enlarged",
+        name=FOREIGN_NAME,
         kind="image",
-        train=enlarge(digits.train),
-        test=enlarge(digits.test),
+        train=resize(digits.train),
+        test=resize(digits.test),
         classes=digits.classes,
     )
 
 
 def fit_images_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Enlarge x (N, 1, h, w) smoothly to (N, C, H, W), centred on black."""
-    channels, height, width = shape
-    size = max(1, round(height * DIGIT_SHARE)), max(1, round(width * DIGIT_SHARE))
-    enlarged = F.interpolate(x, size=size, mode="bicubic", align_corners=False).clamp(0, 1)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    margins = (left, width - size[1] - left, top, height - size[0] - top)
-    return F.pad(enlarged, margins).expand(-1, channels, -1, -1).contiguous()
+    """Resize grey images x (N, 1, h, w) smoothly to (N, C, H, W)."""
+    channels, *size = shape
+    if x.shape[2:] != tuple(size):
+        x = F.interpolate(x, size=tuple(size), mode="bilinear", antialias=True).clamp(0, 1)
+    return x.expand(-1, channels, -1, -1).contiguous()

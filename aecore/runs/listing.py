@@ -19,7 +19,7 @@ from aecore.runs.run import START_SECONDS, Run
 from aecore.runs.storage_probe import check_storage
 
 # The beginnings of the names of shipped runs, in the order of listings; as in .gitignore
-SHIPPED_PREFIXES = ("mnist-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")
+SHIPPED_PREFIXES = ("mnist-", "digits-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")
 
 
 def runs_folder() -> Path:

@@ -37,19 +37,19 @@ class TrainingParts(NamedTuple):
         return weights | state | self.average.list_tensors()
 
 
-def save_position(path: Path, progress: TrainingParts, position: Position) -> None:
+def save_position(path: Path, parts: TrainingParts, position: Position) -> None:
     """Replaces the file at `path` in one step."""
     metadata = {
         "epoch": str(position.epoch),
         "best": repr(position.best),
         "since_best": str(position.since_best),
     }
-    write_tensors(path, progress.collect_tensors(), metadata)
+    write_tensors(path, parts.collect_tensors(), metadata)
 
 
-def restore_position(path: Path, progress: TrainingParts) -> Position:
-    """Copies the saved tensors into those of `progress`; CheckpointError for an unsound file."""
-    tensors = progress.collect_tensors()
+def restore_position(path: Path, parts: TrainingParts) -> Position:
+    """Copies the saved tensors into those of `parts`; CheckpointError for an unsound file."""
+    tensors = parts.collect_tensors()
     for name, saved in read_tensors(path, tensors).items():
         tensors[name].copy_(saved)
     try:

@@ -20,7 +20,7 @@ from aecore.runs.foreign import strip_local_paths
 from aecore.runs.previews import write_preview
 from aecore.runs.records import Record
 from aecore.runs.run import Run
-from aecore.training.position import Position, Progress, save_position
+from aecore.training.position import Position, TrainingParts, save_position
 from aecore.training.snapshots import make_preview
 
 REPORT_SECONDS = 1.0  # between two reports of progress in state.json
@@ -74,9 +74,9 @@ class RunWriter:
         if self.leads:
             write_weights(self.run.path, model, self.run.config().model, model.config)
 
-    def save_position(self, progress: Progress, position: Position) -> None:
+    def save_position(self, parts: TrainingParts, position: Position) -> None:
         if self.leads:
-            save_position(self.run.path / RESUME_FILE, progress, position)
+            save_position(self.run.path / RESUME_FILE, parts, position)
 
     def save_preview(
         self, epoch: int, model: Autoencoder, test: Tensor, device: torch.device

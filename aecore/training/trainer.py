@@ -108,7 +108,7 @@ class Trainer:
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
         average = WeightAverage(self.model, self.training)
-        self.progress = TrainingParts(self.model, self.update.optimizer, average)
+        self.parts = TrainingParts(self.model, self.update.optimizer, average)
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
         self.is_loss_moved = False  # by a knob, in the epoch that is under way
@@ -178,7 +178,7 @@ class Trainer:
         if not self.is_over() and not self.has_converged():
             self.writer.write_state(state="stopped", progress=0.0)
             return
-        if self.progress.average.apply(self.epoch):
+        if self.parts.average.apply(self.epoch):
             self.writer.save_weights(self.model)
         metrics = self.test_metrics()
         yield self.writer.append(MetricsRecord(metrics))
@@ -243,7 +243,7 @@ class Trainer:
         # before the position: a kill in between repeats a line rather than losing it
         self.writer.append(record)
         self.keep_best(watched)
-        self.progress.average.add(number)
+        self.parts.average.add(number)
         self.save_position()
         if number in choose_preview_epochs(self.training):
             self.writer.save_preview(number, self.model, self.test, self.device)
@@ -310,10 +310,10 @@ class Trainer:
 
     def save_position(self) -> None:
         position = Position(self.epoch, self.best, self.since_best)
-        self.writer.save_position(self.progress, position)
+        self.writer.save_position(self.parts, position)
 
     def restore(self) -> None:
         """Goes back to the end of the last whole epoch; CheckpointError for an unsound file."""
-        position = restore_position(self.run.path / RESUME_FILE, self.progress)
+        position = restore_position(self.run.path / RESUME_FILE, self.parts)
         self.epoch, self.best, self.since_best = position
         self.writer.write_state(epoch=self.epoch)

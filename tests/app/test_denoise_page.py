@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from aecore.data.catalog import CATALOG
 from tests.app.test_data_page import bring_data, read_texts
 from tests.test_data_images import encode_picture, pack_zip
 
@@ -30,8 +29,7 @@ def test_a_first_visit_shows_filters_and_shipped_runs_on_the_same_noise(open_pag
         if name != "Clean"
     }
     assert found["Best linear"] > found["Noisy"]
-    if CATALOG["mnist"].is_local():  # else digits stand in, and the model was trained on others
-        assert found["Denoising, Gaussian"] > found["Best linear"]
+    assert found["Denoising, Gaussian"] > found["Best linear"]
     assert app.get_by_key("strengths").proto.spec
 
 

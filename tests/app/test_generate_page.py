@@ -165,10 +165,12 @@ def test_damaged_weights_are_explained(open_page, trained, no_shipped, mode):
     assert "torn" in app.error[0].value
 
 
-def test_digits_stand_in_where_the_runs_images_are_gone(open_page, trained, no_shipped):
+def test_other_digits_are_said_to_be_shown_where_the_runs_images_are_gone(
+    open_page, trained, no_shipped
+):
     run = trained()
     config = run.path / "config.json"
     config.write_text(config.read_text().replace('"name": "digits"', '"name": "/gone/away.zip"'))
     app = open_page("generate.py", mode="Walk")
     assert not app.exception and not app.error
-    assert "digits stand in" in read_texts(app)
+    assert "was not made for these pictures" in app.warning[0].value

@@ -409,7 +409,12 @@ def test_a_typed_input_stays_while_the_map_only_says_what_was_named(open_page, t
     assert "Test input 5" in read_texts(app)
 
 
-def test_epochs_are_not_shown_over_data_that_stands_in(open_page, tmp_path, monkeypatch):
-    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+def test_epochs_are_shown_over_the_sample_and_not_over_other_data(open_page, data_folder, trained):
     app = open_page("latent.py", run="mnist-vae")
-    assert "digits stand in" in read_texts(app) and "epochs" not in read_pack(app)[0]
+    assert "come with the app" in read_texts(app) and "epochs" in read_pack(app)[0]
+    run = trained()
+    config = run.path / "config.json"
+    config.write_text(config.read_text().replace('"name": "digits"', '"name": "/gone/away.zip"'))
+    app = open_page("latent.py", run=run.id)
+    assert "was not made for these pictures" in app.warning[0].value
+    assert "epochs" not in read_pack(app)[0]

@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import fit_principal_plane, order_dimensions
-from aecore.data.catalog import CATALOG
 from aecore.data.splits import as_float
 from aecore.data.stand_in import load_data_or_stand_in
 from aecore.explorer.static_page import PAGE_POINTS, export_static_page
@@ -166,9 +165,7 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
 
 
 def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
-    run = find_run(
-        "mnist-vae" if CATALOG["mnist"].is_local() else "swiss-roll-vanilla"
-    )  # no epochs of a stand-in
+    run = find_run("mnist-vae")
     go(page, f"{app}/latent?run={run.id}")
     root = explorer_of(page)
     slider = root.get_by_label("Epoch", exact=True)

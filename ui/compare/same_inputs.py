@@ -18,6 +18,7 @@ from ui.compare.comparison import (
 from ui.kit.cache import get_dataset, pick_test_examples
 from ui.kit.figures import draw_cloud
 from ui.kit.messages import show_error, show_note
+from ui.kit.run_data import show_data_remark
 from ui.kit.run_view import RunView
 from ui.kit.runs import format_run_title
 from ui.kit.strips import format_strips
@@ -32,7 +33,7 @@ def show_same_inputs(runs: list[Run]) -> None:
     fitting, remark = keep_fitting_runs(runs)
     try:
         dataset, stand_in = get_dataset(fitting[0])
-        show_note(stand_in)
+        show_data_remark(fitting[0], stand_in)
         show_note(remark)
         if is_scatter(dataset.input_shape):
             show_scatters(fitting, as_float(dataset.test.x[:SCATTER_POINTS]))

@@ -30,7 +30,7 @@ from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.describe import holds_table
 from aecore.data.splits import Dataset, as_float, make_dataset
-from aecore.data.stand_in import load_data_or_stand_in, make_stand_in_digits
+from aecore.data.stand_in import FOREIGN_NAME, load_data_or_stand_in, make_stand_in
 from aecore.data.tables.reading import (
     Table,
     is_read_alike,
@@ -116,15 +116,16 @@ def load_table_as(config: DataConfig, version: float, is_further: bool = False) 
 
 
 @keep_in_memory()
-def load_stand_in(shape: tuple[int, ...]) -> Dataset:
-    """Returns digits of the shape of data that is not at hand."""
-    return make_stand_in_digits(shape)
+def load_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
+    """Returns sample inputs of the shape of data that is not at hand."""
+    return make_stand_in(config, shape)
 
 
 def get_dataset(run: Run) -> tuple[Dataset, str]:
     """Returns the run's data, and a remark for the page.
 
-    The remark is empty, or says that digits stand in for data that is not at hand.
+    The remark is empty, or says what is shown of data that is not at hand: see
+    `ui.kit.run_data.show_data_remark`.
     """
     return load_data_or_stand_in(run.config(), load_cached_data, load_stand_in)
 
@@ -229,8 +230,12 @@ def load_saved_epochs(path: str, version: float) -> dict[str, np.ndarray]:
 
 
 def get_saved_epochs(run: Run) -> dict[str, np.ndarray]:
-    """Returns what the run kept of its epochs; nothing where other data stands in for its own."""
-    return {} if get_dataset(run)[1] else load_saved_epochs(str(run.path), run.version())
+    """Returns what the run kept of its epochs; nothing where the first inputs are not its own."""
+    dataset, remark = get_dataset(run)
+    data = run.config().data
+    if remark and (dataset.name == FOREIGN_NAME or (data and data.limit)):
+        return {}
+    return load_saved_epochs(str(run.path), run.version())
 
 
 @keep_in_memory()

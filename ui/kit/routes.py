@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from inspect import iscoroutinefunction
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from ui.kit.late import import_late
+from ui.kit.shipped_explorer import send_shipped_pack
 
 
 def answer_health(request: Request) -> PlainTextResponse:
@@ -21,7 +22,7 @@ def make_late_route(path: str, endpoint: str, method: str = "GET") -> Route:
     """Returns a route to a function of a module that is slow to import, "package.module:name"."""
 
     async def answer(request: Request) -> Response:
-        function = await run_in_threadpool(load_endpoint, endpoint)
+        function = await run_in_threadpool(import_late, endpoint)
         if iscoroutinefunction(function):
             return await function(request)
         return await run_in_threadpool(function, request)
@@ -29,16 +30,17 @@ def make_late_route(path: str, endpoint: str, method: str = "GET") -> Route:
     return Route(path, answer, methods=[method])
 
 
-def load_endpoint(endpoint: str) -> Any:
-    """Returns the function that "package.module:name" names."""
-    import_module("ui.kit.preload")
-    module, name = endpoint.split(":")
-    return getattr(import_module(module), name)
-
-
 UPLOAD_ROUTE = make_late_route("/own/{ticket}/{name}", "ui.kit.uploader:receive_file", "PUT")
 ZIP_ROUTE = make_late_route("/things/{token}", "ui.kit.zip_link:send_zip")
 PACK_ROUTE = make_late_route("/explorer/{token}", "ui.kit.explorer:send_pack")
 HANDOVER_ROUTE = make_late_route("/handover", "ui.kit.hub_handover:begin_handover")
+SHIPPED_PACK_ROUTE = Route("/explorer/shipped/{name}/{digest}", send_shipped_pack)
 HEALTH_ROUTE = Route("/healthz", answer_health)
-ROUTES = [HEALTH_ROUTE, UPLOAD_ROUTE, PACK_ROUTE, ZIP_ROUTE, HANDOVER_ROUTE]
+ROUTES = [
+    HEALTH_ROUTE,
+    UPLOAD_ROUTE,
+    SHIPPED_PACK_ROUTE,
+    PACK_ROUTE,
+    ZIP_ROUTE,
+    HANDOVER_ROUTE,
+]

@@ -2,6 +2,7 @@
 
 const STEP = 10; // pixels that an arrow key moves the cursor
 const CLICK_REACH = 4; // pixels that a pressed pointer may move and still click
+const UNDRAWN_TOOLS = ["move", "plane", "look"]; // "look" decodes under a finger, and moves nothing
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Gestures {
@@ -36,7 +37,7 @@ export class Gestures {
     this.fingers.set(event.pointerId, pixel);
     this.start = pixel;
     this.panning = this.fingers.size > 1; // a second finger pans and zooms, whatever the tool
-    const draws = !this.panning && map.tool !== "move" && map.tool !== "plane";
+    const draws = !this.panning && !UNDRAWN_TOOLS.includes(map.tool);
     map.stroke = draws ? [map.camera.toMap(...pixel)] : [];
   }
 
@@ -63,7 +64,7 @@ export class Gestures {
     } else if (map.tool === "box") {
       const [a, b] = [map.camera.toMap(...this.start), map.camera.toMap(...pixel)];
       map.stroke = [a, [b[0], a[1]], b, [a[0], b[1]]];
-    } else if (map.tool !== "plane") map.stroke.push(map.camera.toMap(...pixel));
+    } else if (!UNDRAWN_TOOLS.includes(map.tool)) map.stroke.push(map.camera.toMap(...pixel));
   }
 
   pinch(id, before, pixel) {
@@ -103,6 +104,7 @@ export class Gestures {
   }
 
   turnWheel(event) {
+    if (this.map.tool === "look") return; // the page scrolls
     event.preventDefault();
     const [x, y] = this.readPixel(event);
     this.map.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), x, y);

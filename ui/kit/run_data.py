@@ -1,0 +1,66 @@
+"""What a page says of a run's data where that is not at hand, and how to fetch it."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import streamlit as st
+
+from aecore.data.catalog import CATALOG, CatalogEntry
+from aecore.data.datasets import fetch_catalog_set
+from aecore.data.stand_in import is_own_sample
+from aecore.model.config import DataConfig
+from aecore.runs.run import Run
+from ui.kit.jobs import is_job_running, poll_job, start_job
+from ui.kit.messages import show_warning
+
+FETCH_SECONDS = 0.5  # between two looks at a download
+fetch_lock = threading.Lock()  # one download at a time: several visitors may want the same files
+fetch_progress: dict[str, tuple[str, float]] = {}  # by set: the file, and the share of it
+
+
+def show_data_remark(run: Run, remark: str) -> None:
+    """Show the remark of `get_dataset`: a caption and the whole set, or a warning in large letters.
+
+    The warning is for pictures that the model was not made for. Nothing for an empty remark.
+    """
+    config = run.config()
+    data = config.data or DataConfig()
+    if remark and is_own_sample(data, config.model.input_shape):
+        show_sample_note(CATALOG[data.name], remark)
+    elif remark:
+        show_warning(remark)
+
+
+def show_sample_note(entry: CatalogEntry, remark: str) -> None:
+    """Show what the sample is, and a button that fetches the whole set."""
+    job = f"fetch-{entry.name}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(f":material/info: {remark}", help=f"Source: {entry.credit}", width="content")
+        is_running = is_job_running(job)
+        if not is_running and st.button(
+            f"Use all {entry.sizes[1]:,} ({entry.megabytes} MB)",
+            icon=":material/download:",
+            type="tertiary",
+            key=job,
+            help=f"Downloads {entry.label}, {entry.megabytes} MB, onto this server, once.",
+        ):
+            start_job(job, partial(fetch_whole_set, entry))
+    poll_job(job, entry.name, show_fetch_progress, FETCH_SECONDS)
+
+
+def fetch_whole_set(entry: CatalogEntry) -> None:
+    """Download the missing files of a set; DataError where no mirror answers."""
+
+    def report(message: str, share: float) -> None:
+        fetch_progress[entry.name] = (message, share)
+
+    with fetch_lock:
+        fetch_catalog_set(entry, report)
+
+
+def show_fetch_progress(name: str) -> None:
+    """Show how far the download of a set is."""
+    message, share = fetch_progress.get(name, ("Waiting for the download", 0.0))
+    st.progress(share, text=f"{message}: {share:.0%}")
