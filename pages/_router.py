@@ -24,6 +24,12 @@ def make_page(file: str, title: str, icon: str) -> st.Page:
     return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address)
 
 
+def name_tab(shown: st.Page) -> str:
+    """Returns the title of the browser's tab while a page is shown."""
+    return APP_NAME if shown.url_path == "" else f"{shown.title} · {APP_NAME}"
+
+
+APP_NAME = "Autoencoder Lab"
 NAVIGATION = {
     "": [st.Page("home.py", title="Home", icon=":material/home:", default=True)],
     "Make": [
@@ -51,8 +57,8 @@ NAVIGATION = {
 
 
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
-st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
+st.set_page_config(page_title=name_tab(page), page_icon=ICON, layout="wide")
 if page.url_path != "hub":
     resume_handover("hub.py")
 with TURNS.take(get_visitor().owner):

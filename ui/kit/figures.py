@@ -24,7 +24,7 @@ CLASS_COLOURS = (
     "#aa3377",
     "#44aa99",
     "#ee8866",
-    "#117733",
+    "#7755dd",
     "#882255",
 )
 LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -49,6 +49,11 @@ def choose_text_colour(background: str) -> str:
 def escape_label(name: str) -> str:
     """Returns a name as Plotly shows it as it is: it makes links and lines of some HTML."""
     return html.escape(clean_name(name), quote=False)
+
+
+def format_figure(value: float) -> str:
+    """Returns a number with four significant digits, zeros among them: `0.3200`, `6425`."""
+    return f"{value:#.4g}".removesuffix(".")
 
 
 def shorten_label(name: str, limit: int = 24) -> str:

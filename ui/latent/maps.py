@@ -11,7 +11,7 @@ from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
 from aecore.data.splits import Dataset
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from ui.kit.cache import get_codes, get_principal_plane, get_principal_positions
+from ui.kit.cache import get_class_plane, get_codes, get_principal_plane, get_principal_positions
 from ui.latent.controls import COMPARED_NEIGHBOURS, MapView, choose_dimensions
 from ui.latent.slow_maps import offer_slow_map
 
@@ -48,6 +48,10 @@ def load_map(run: Run, dataset: Dataset, view: MapView) -> tuple[LatentMap, MapV
         units, axes = choose_dimensions(z, view.dims)
         positions = z[:, units]
         plane = make_unit_plane(z, units) if view.dims == 2 else None
+    elif view.method == "classes":
+        space = get_class_plane(run, view.split, view.points, view.dims)
+        positions, plane = space.positions(z), space if view.dims == 2 else None
+        axes = [f"direction {i + 1} between classes" for i in range(view.dims)]
     else:
         positions = get_principal_positions(run, view.split, view.points, view.dims)
         plane = get_principal_plane(run, view.split, view.points) if view.dims == 2 else None

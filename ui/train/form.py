@@ -1,10 +1,10 @@
-"""The form of the Train page: a variant, data, and every option."""
+"""The form of the Train page: a variant, data, a preset, and every option."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -12,21 +12,22 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.limits import is_public
-from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
+from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
-from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
+from ui.train.settings import edit_config
 
 PRESETS = {
-    "Quick": "A fifth of the epochs: a first look.",
+    "Quick": "A fifth of the epochs, for a first look.",
     "Default": "The variant's own settings.",
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
+FIRST_VARIANT = "vae"
 OWN_PATH = "a path of your own"  # an option of the select box of data
 DATA_HELP = (
     "Sets marked for download come from the network on first use. "
@@ -45,32 +46,24 @@ class DataDescription:
     traits: RowTraits = field(default_factory=RowTraits)
 
 
-def choose_training() -> tuple[RunConfig, str] | None:
-    """Show the form of a run; return its config and the kind of its data.
+class TrainingChoice(NamedTuple):
+    """What the form describes."""
+
+    config: RunConfig
+    about: DataDescription
+
+
+def choose_training(
+    head: DeltaGenerator, settings: DeltaGenerator, details: DeltaGenerator
+) -> TrainingChoice | None:
+    """Show the form of a run: variant, data and preset in the head, its options in the others.
 
     Returns None, and shows the reason, where the form describes no run.
     """
-    left, middle, right = st.columns(3)
-    variant = left.selectbox(
-        "Variant",
-        list(VARIANTS),
-        list(VARIANTS).index("vae"),
-        key="variant",
-        bind="query-params",
-        help="A named combination of parts. Each part can be changed below.",
-    )
+    left, middle, right = head.columns(3)
+    variant = choose_trained_variant(left)
     data = choose_training_data(middle)
-    preset = right.segmented_control(
-        "Preset",
-        list(PRESETS),
-        default="Default",
-        required=True,
-        key="preset",
-        bind="query-params",
-        help=" ".join(f"**{name}**: {text}" for name, text in PRESETS.items()),
-    )
-    left.caption(VARIANTS[variant].summary)
-    right.caption(PRESETS[preset])
+    preset = choose_preset(right)
     try:
         about = describe_training_data(data, middle)
         default = configure(
@@ -82,10 +75,43 @@ def choose_training() -> tuple[RunConfig, str] | None:
             traits=about.traits,
         )
         config = apply_preset(default, preset)
-        return edit_config(config, f"{variant}-{data.name}-{preset}"), about.kind
+        key = f"{variant}-{data.name}-{preset}"
+        return TrainingChoice(edit_config(config, key, settings, details), about)
     except AecoreError as error:
-        show_error(error)
+        with head:
+            show_error(error)
         return None
+
+
+def choose_trained_variant(column: DeltaGenerator) -> str:
+    """Show a select box over the variants and the summary of the chosen one; return its name."""
+    variant = select_linked(
+        column,
+        "Variant",
+        list(VARIANTS),
+        "variant",
+        {name: entry.label for name, entry in VARIANTS.items()},
+        "A named combination of parts. Each part can be changed below.",
+        default=FIRST_VARIANT,
+        keeps=True,
+    )
+    column.caption(VARIANTS[variant].summary)
+    return variant
+
+
+def choose_preset(column: DeltaGenerator) -> str:
+    """Show a control over the presets and what the chosen one does; return its name."""
+    preset = column.segmented_control(
+        "Preset",
+        list(PRESETS),
+        default="Default",
+        required=True,
+        key="preset",
+        bind="query-params",
+        help=" ".join(f"**{name}**: {text}" for name, text in PRESETS.items()),
+    )
+    column.caption(PRESETS[preset])
+    return preset
 
 
 # -- data
@@ -99,7 +125,7 @@ def choose_training_data(column: DeltaGenerator) -> DataConfig:
     sets = map_own_sets()
     options = [*CATALOG, *sets, *([] if is_public() else [OWN_PATH])]
     names = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
-    option = select_linked(column, "Data", options, "data", names, DATA_HELP)
+    option = select_linked(column, "Data", options, "data", names, DATA_HELP, keeps=True)
     if option in sets:
         return sets[option].config()
     return ask_for_path(column) if option == OWN_PATH else DataConfig(name=option)
@@ -159,24 +185,3 @@ def apply_preset(config: RunConfig, preset: str) -> RunConfig:
     if preset == "Thorough":
         changes = {"epochs": training.epochs * 3, "schedule": "cosine"}
     return config.model_copy(update={"training": training.model_copy(update=changes)})
-
-
-def edit_config(config: RunConfig, key: str) -> RunConfig:
-    """Show a folded form over every field; return the config with what was changed."""
-    values = config.model_dump(mode="json")
-    model, fields = values["model"], ModelConfig.model_fields
-    with st.expander("Model", icon=":material/hub:"):
-        model.update(show_options_form(ModelConfig, model, f"{key}.model"))
-        for name in ("network", "bottleneck", "corruption", "likelihood"):
-            model[name] = show_part_form(name, fields[name], model[name], f"{key}.{name}")
-        model["penalties"] = show_penalties_form(
-            fields["penalties"], model["penalties"], f"{key}.penalties"
-        )
-    with st.expander("Training", icon=":material/tune:"):
-        values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
-    with st.expander("Data", icon=":material/database:"):
-        skip = {"name", "label", "limit", "inference", "greys"}
-        if values["data"]["side"] == "auto":  # of a known set, or no images
-            skip.add("side")
-        values["data"] = show_options_form(DataConfig, values["data"], f"{key}.data", skip)
-    return parse_options(RunConfig, values)

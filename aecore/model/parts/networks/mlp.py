@@ -87,6 +87,9 @@ class Mlp(NetworkBase):
         widths = [math.prod(input_shape), *self.hidden, outputs]
         return 2 * sum(a * b for a, b in pairwise(widths))
 
+    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        return tuple((width,) for width in self.hidden)
+
 
 class MlpEncoder(Encoder):
     """Fully connected layers from the flattened input to the code parameters."""
