@@ -8,6 +8,7 @@ import streamlit as st
 
 import ui.kit.preload  # noqa: F401 - first, since other threads may be importing the same
 from aecore.backends.local import continue_queue
+from ui.kit.contrast import mend_contrast
 from ui.kit.frame import report_address
 from ui.kit.hub_account import follow_account
 from ui.kit.hub_handover import resume_handover
@@ -59,6 +60,7 @@ NAVIGATION = {
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
 st.set_page_config(page_title=name_tab(page), page_icon=ICON, layout="wide")
+mend_contrast()
 if page.url_path != "hub":
     resume_handover("hub.py")
 with TURNS.take(get_visitor().owner):

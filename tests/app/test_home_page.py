@@ -24,7 +24,7 @@ def test_home_shows_a_shipped_model_at_work(open_page):
 def test_home_without_any_model_says_so_and_still_explains_the_variant(open_page, no_shipped):
     app = open_page("home.py")
     assert not app.exception
-    assert "No Variational model is shipped" in read_texts(app)
+    assert "No VAE model is shipped" in read_texts(app)
     assert app.latex
 
 

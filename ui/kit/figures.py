@@ -27,6 +27,16 @@ CLASS_COLOURS = (
     "#7755dd",
     "#882255",
 )
+BASELINE_COLOURS = {  # of what runs are compared with, by the word that a name begins with
+    "pca": "#7755dd",
+    "jpeg": "#009e9e",
+    "webp": "#c04fc0",
+    "noisy": "#888888",
+    "median": "#009e9e",
+    "non-local": "#c04fc0",
+    "best": "#7755dd",
+    "raw": "#8a7a5c",
+}
 LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"
@@ -38,6 +48,12 @@ UNKNOWN_COLOUR = "#777777"  # of a variant that is not in VARIANTS
 def get_variant_colour(variant: str) -> str:
     """Returns the colour #rrggbb of a variant, grey for one that is unknown here."""
     return VARIANTS[variant].colour if variant in VARIANTS else UNKNOWN_COLOUR
+
+
+def get_baseline_colour(name: str) -> str:
+    """Returns the colour #rrggbb of a method that is no variant, grey for one unknown here."""
+    first = name.lower().replace(",", " ").split()
+    return BASELINE_COLOURS.get(first[0] if first else "", UNKNOWN_COLOUR)
 
 
 def choose_text_colour(background: str) -> str:

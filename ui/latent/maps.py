@@ -15,6 +15,10 @@ from ui.kit.cache import get_class_plane, get_codes, get_principal_plane, get_pr
 from ui.latent.controls import COMPARED_NEIGHBOURS, MapView, choose_dimensions
 from ui.latent.slow_maps import offer_slow_map
 
+MAP_NAMES = {
+    "Classes": "on the plane in which the classes differ most",
+    "Dimensions": "by their code units",
+}
 SPLIT_ADJECTIVES = {"test": "test", "train": "training"}
 
 
@@ -116,7 +120,7 @@ def group_by_class(dataset: Dataset, view: MapView) -> dict[str, np.ndarray]:
 def describe_map(dataset: Dataset, view: MapView) -> str:
     """Returns the caption of a map as Markdown: its inputs, and what limits their number."""
     inputs = f"{SPLIT_ADJECTIVES[view.split]} inputs of {escape_name(dataset.name)}"
-    text = f"{view.points:,} {inputs}, {view.label}."
+    text = f"{view.points:,} {inputs}, {MAP_NAMES.get(view.label, view.label)}."
     total = len(getattr(dataset, view.split).x)
     if view.method in PROJECTION_LIMITS and view.points == PROJECTION_LIMITS[view.method] < total:
         text += f" {view.label} is limited to {view.points:,} points."

@@ -150,7 +150,7 @@ def show_last_epoch(record: EpochRecord) -> None:
     values = {
         "training loss": record.loss,
         "validation loss": record.validation_loss,
-        "seconds an epoch": record.seconds,
+        "seconds per epoch": record.seconds,
     }
     row = st.container(horizontal=True)
     for label, value in values.items():

@@ -85,7 +85,7 @@ def build_corruptor(config: ModelConfig, sample: Tensor) -> Autoencoder:
 
 
 @torch.no_grad()
-def corrupt_examples(model: Autoencoder, x: Tensor) -> Tensor:
+def corrupt_as_in_training(model: Autoencoder, x: Tensor) -> Tensor:
     """Returns examples (N, *input_shape) as the encoder gets them; the same noise each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -97,7 +97,7 @@ def show_input_strip(dataset: Dataset, model: Autoencoder) -> None:
     is_corrupted = model.config.corruption is not None
     count = STRIP_COLUMNS * (1 if is_corrupted else STRIP_LINES)
     x = as_float(dataset.train.x[:count])
-    shown = torch.cat([x, corrupt_examples(model, x)]) if is_corrupted else x
+    shown = torch.cat([x, corrupt_as_in_training(model, x)]) if is_corrupted else x
     text = "Training examples"
     if is_corrupted:
         text += ", above what the encoder gets of them"
@@ -111,7 +111,7 @@ def show_point_inputs(dataset: Dataset, model: Autoencoder) -> None:
     x = dataset.train.x[:CLOUD_POINTS]
     groups = {"training examples": x.numpy()}
     if model.config.corruption is not None:
-        groups["what the encoder gets"] = corrupt_examples(model, x).numpy()
+        groups["what the encoder gets"] = corrupt_as_in_training(model, x).numpy()
     figure = draw_cloud(groups).update_layout(height=CLOUD_HEIGHT, showlegend=len(groups) > 1)
     show_small_cloud(figure, ", ".join(groups))
 

@@ -34,7 +34,10 @@ class GaussianNoise(Options):
     )
 
     words: float = Field(
-        0.1, ge=0, le=1, description="The chance that a word or a flag of a table is drawn anew."
+        0.1,
+        ge=0,
+        le=1,
+        description="Probability that a word or a flag of a table is replaced by a random one.",
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
@@ -70,7 +73,7 @@ class Masking(Options):
 
     kind: Literal["masking"] = "masking"
     fraction: float = Field(
-        0.25, ge=0, le=1, description="nu, the chance that a value is set to zero."
+        0.25, ge=0, le=1, description="Probability that a value is set to zero."
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
@@ -85,7 +88,7 @@ class SaltAndPepper(Options):
 
     kind: Literal["salt_and_pepper"] = "salt_and_pepper"
     fraction: float = Field(
-        0.25, ge=0, le=1, description="nu, the chance that a value becomes 0 or 1."
+        0.25, ge=0, le=1, description="Probability that a value becomes 0 or 1."
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:

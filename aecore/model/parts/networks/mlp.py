@@ -46,7 +46,8 @@ class Mlp(NetworkBase):
     activation: Activation = Field("gelu", description="Non-linearity of the hidden layers.")
     code_activation: Activation = Field("linear", description="Non-linearity of the code layer.")
     norm: Norm = Field(
-        "none", description="Normalise hidden units, over the batch or over each example's layer."
+        "none",
+        description="Normalise hidden units: over the batch, or over the layer of each example.",
     )
     tied: bool = Field(False, description="The decoder uses the encoder's weights, transposed.")
 
