@@ -24,7 +24,6 @@ Projection = Literal["classes", "dimensions", "pca", "tsne", "umap"]
 # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
 MIXTURE_COMPONENTS = 10
 DENSITY_DIMS, DENSITY_ROWS = 64, 10_000
-SPREAD_FLOOR = 1e-4  # of the largest variance within classes: no direction counts as narrower
 MAX_CODE = 1e15  # squares of larger codes, summed, leave the range of float32
 
 
@@ -94,37 +93,6 @@ def fit_principal_plane(z: np.ndarray) -> Plane:
     missing = 2 - len(pca.components_)
     axes = np.pad(pca.components_, ((0, missing), (0, 0)))
     return Plane(pca.mean_.astype(np.float32), axes.astype(np.float32))
-
-
-def fit_class_axes(z: np.ndarray, labels: np.ndarray, dims: int = 2) -> tuple[np.ndarray, ...]:
-    """Finds the directions in which classes differ most, measured by their own spread.
-
-    These are the discriminants of Fisher (1936), made orthonormal, so that each place between them
-    is a code. Fewer classes than `dims` + 1 are told apart by fewer directions: then the largest
-    variance across those completes them.
-
-    Args:
-        z: Codes (N, latent_dim).
-        labels: The class of each, (N,).
-
-    Returns the origin (latent_dim,) and the axes (dims, latent_dim), zero where there are no more.
-    """
-    check_codes(z)
-    origin = z.mean(0)
-    centres = np.stack([z[labels == label].mean(0) for label in np.unique(labels)])
-    spread = z - centres[np.unique(labels, return_inverse=True)[1]]
-    with explain_wild_codes():
-        variances, directions = np.linalg.eigh(np.cov(spread, rowvar=False, ddof=0, dtype=float))
-    floor = max(variances.max(initial=0) * SPREAD_FLOOR, 1e-12)
-    whiten = directions / np.sqrt(np.maximum(variances, floor))
-    _, sizes, discriminants = np.linalg.svd((centres - origin) @ whiten, full_matrices=False)
-    rank = min(dims, int((sizes > 1e-6 * sizes.max(initial=1e-12)).sum()))
-    axes = np.linalg.qr(whiten @ discriminants[:rank].T)[0].T
-    rest = (z - origin) - (z - origin) @ axes.T @ axes
-    axes = np.concatenate([axes, fit_pca(rest, dims - rank).components_]) if rank < dims else axes
-    missing = dims - len(axes)
-    axes = np.pad(axes, ((0, missing), (0, 0)))
-    return origin.astype(np.float32), axes.astype(np.float32)
 
 
 def make_unit_plane(z: np.ndarray, units: Sequence[int]) -> Plane:

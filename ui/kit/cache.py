@@ -19,7 +19,6 @@ from aecore.analysis.latent import (
     Plane,
     choose_density_examples,
     decoding_errors,
-    fit_class_axes,
     fit_density,
     fit_principal_plane,
     preserved_neighbour_shares,
@@ -200,22 +199,6 @@ def get_principal_plane(run: Run, split: str, count: int) -> Plane:
     return load_principal_plane(
         str(run.path), run.version(), get_dataset(run)[0].name, split, count
     )
-
-
-@keep_in_memory()
-def load_class_axes(
-    path: str, version: float, data_name: str, split: str, count: int, dims: int
-) -> tuple[np.ndarray, ...]:
-    """Returns the origin and the axes (dims, latent_dim) in which the classes of codes differ."""
-    z, _ = load_codes_and_errors(path, version, data_name, split, count)
-    labels = getattr(get_dataset(Run(Path(path)))[0], split).y[:count].numpy()
-    return fit_class_axes(z, labels, dims)
-
-
-def get_class_plane(run: Run, split: str, count: int, dims: int) -> Plane:
-    """Returns the plane, or with `dims` 3 the space, in which the classes of codes differ most."""
-    name = get_dataset(run)[0].name
-    return Plane(*load_class_axes(str(run.path), run.version(), name, split, count, dims))
 
 
 @keep_in_memory("Comparing neighbours ...")
