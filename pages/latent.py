@@ -30,7 +30,7 @@ try:
     settings = right.popover("Settings", icon=":material/tune:", width="stretch")
     view = show_map_controls(run, dataset, middle, settings)
     second_run = choose_second_run(run, settings)
-    latent_map, view = load_map(run, dataset, view)
+    latent_map, view = load_map(run, dataset, view, settings)
     typed_rows = ask_for_input(settings, view)
     map_rows = show_maps(run, second_run, dataset, latent_map, view)
     st.caption(describe_map(dataset, view))

@@ -156,13 +156,15 @@ def format_help_list(texts: Mapping[str, str]) -> str:
     return "\n".join(f"- **{name}**: {text}" for name, text in texts.items())
 
 
-def choose_dimensions(z: np.ndarray, dims: int) -> tuple[list[int], list[str]]:
+def choose_dimensions(
+    z: np.ndarray, dims: int, container: DeltaGenerator
+) -> tuple[list[int], list[str]]:
     """Show a select box for the code unit of each axis, by default the most varying ones.
 
     Returns the units and the titles of the axes.
     """
     order, deviations = (part.tolist() for part in order_dimensions(torch.from_numpy(z)))
-    row = st.container(horizontal=True, gap="small")
+    row = container.container(horizontal=True, gap="small")
     help = "Code units, the most varying over the shown inputs first."
     units = [
         choose_unit(row, f"{axis} axis", f"along_{axis}", order, i, help)

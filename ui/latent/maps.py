@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore.analysis.class_axes import fit_class_axes
 from aecore.analysis.latent import Plane, make_unit_plane
@@ -36,8 +37,10 @@ class LatentMap(NamedTuple):
     groups: dict[str, np.ndarray]  # the rows of each trace of the figure
 
 
-def load_map(run: Run, dataset: Dataset, view: MapView) -> tuple[LatentMap, MapView]:
-    """Returns the map to show now, and its view.
+def load_map(
+    run: Run, dataset: Dataset, view: MapView, settings: DeltaGenerator
+) -> tuple[LatentMap, MapView]:
+    """Returns the map to show now, and its view; the units of its axes are chosen in `settings`.
 
     While a slow map is missing, that is PCA of no more points, and the slow one is offered.
     """
@@ -52,7 +55,7 @@ def load_map(run: Run, dataset: Dataset, view: MapView) -> tuple[LatentMap, MapV
     if view.method != "dimensions":
         return make_spread_map(run, dataset, view), view
     z, errors = get_codes(run, view.split, view.points)
-    units, axes = choose_dimensions(z, view.dims)
+    units, axes = choose_dimensions(z, view.dims, settings)
     positions = z[:, units]
     plane = make_unit_plane(z, units) if view.dims == 2 else None
     if plane is not None:
