@@ -18,7 +18,7 @@ from aecore.training.preparation import build_initial_model
 from aecore.training.ranks import Ranks
 from aecore.training.update import build_update
 
-TIMED_STEPS = 8
+TIMED_STEPS = 12
 WARM_UP_STEPS = 2
 PRODUCTS_PER_STEP = 3  # a step computes each product once forward and twice backward
 TIMED_SHAPES = ((1, 8, 8), (1, 28, 28))

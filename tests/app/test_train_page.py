@@ -17,6 +17,7 @@ from aecore.runs.plan import plan_run
 from aecore.runs.records import MetricsRecord
 from aecore.runs.uploads import create_upload, guess_settings
 from tests.app.conftest import finish_jobs
+from ui.train.form import OWN_PATH
 
 
 def find_button(app, label):
@@ -244,7 +245,7 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     app = open_page("compare.py", sweep=name)
     assert not app.exception
     frame = app.dataframe[0].value
-    assert list(frame["size of the code"]) == [2, 3] and list(frame["seeds"]) == [
+    assert list(frame["latent dimension"]) == [2, 3] and list(frame["seeds"]) == [
         "2 of 2",
         "1 of 2",
     ]
@@ -360,3 +361,12 @@ def test_at_home_nothing_is_asked_or_limited(open_page, submitted):
     app = open_page("train.py", variant="vae")
     assert "Show to everybody" not in [t.label for t in app.toggle]
     assert not [c.value for c in app.caption if "At most 2 runs" in c.value]
+
+
+def test_rows_of_ones_own_table_are_shown_as_they_will_be_read(open_page, submitted, tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"{i},{i % 7},{'ab'[i % 2]},{'xyz'[i % 3]}" for i in range(60)]
+    table.write_text("\n".join(["size,weight,state,kind", *lines]))
+    app = open_page("train.py", variant="denoising-masking", data=OWN_PATH, path=str(table))
+    assert not app.exception and not app.error
+    assert "what the encoder gets" in app.image[0].proto.imgs[0].alt

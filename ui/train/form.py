@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.data.catalog import CATALOG
+from aecore.data.splits import Dataset
 from aecore.errors import AecoreError
 from aecore.limits import is_public
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
@@ -44,6 +45,7 @@ class DataDescription:
     count: int  # of training examples
     config: DataConfig  # with the kinds of all columns of a table
     traits: RowTraits = field(default_factory=RowTraits)
+    dataset: Dataset | None = None  # of one's own, which was read
 
 
 class TrainingChoice(NamedTuple):
@@ -165,6 +167,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             dataset.count,
             complete_data_config(data, dataset),
             dataset.traits,
+            dataset,
         )
     column.caption(
         entry.description

@@ -12,7 +12,7 @@ from aecore.data.catalog import CATALOG
 from aecore.data.splits import Dataset, as_float
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import DataConfig, ModelConfig, RunConfig
+from aecore.model.config import DataConfig, ModelConfig
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.networks.mlp import Mlp
 from ui.kit.cache import load_cached_data
@@ -32,7 +32,7 @@ def show_overview(choice: TrainingChoice, time_text: str) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         try:
-            show_training_inputs(choice.config)
+            show_training_inputs(choice)
         except AecoreError as error:
             show_error(error)
     with right:
@@ -43,31 +43,27 @@ def show_overview(choice: TrainingChoice, time_text: str) -> None:
 # -- inputs
 
 
-def show_training_inputs(config: RunConfig) -> None:
+def show_training_inputs(choice: TrainingChoice) -> None:
     """Show some training examples, and under them what the encoder gets of them in training."""
-    data = config.data
-    if data is None:
-        return
-    entry = CATALOG.get(data.name)
-    if entry is not None and not entry.is_local():
+    dataset = choice.about.dataset or load_first_examples(choice.about.config.name)
+    if dataset is None:
         st.caption(
-            f":material/download: {entry.label} is downloaded on first use; "
-            "its examples appear here then."
+            ":material/download: These data are downloaded on first use; "
+            "some of them are shown here then."
         )
         return
-    dataset = load_strip_data(data)
-    model = build_corruptor(config.model, dataset.train.x[:SAMPLE_EXAMPLES])
+    model = build_corruptor(choice.config.model, dataset.train.x[:SAMPLE_EXAMPLES])
     if is_point_cloud(dataset):
         show_point_inputs(dataset, model)
     else:
         show_input_strip(dataset, model)
 
 
-def load_strip_data(data: DataConfig) -> Dataset:
-    """Returns a data set of the visitor's whole, which the form has read; the start of others."""
-    if data.name not in CATALOG:
-        return load_cached_data(DataConfig(name=data.name, label=data.label))
-    return load_cached_data(DataConfig(name=data.name, limit=SAMPLE_EXAMPLES))
+def load_first_examples(name: str) -> Dataset | None:
+    """Returns the start of a data set of the catalog; None where it is not at hand."""
+    if not CATALOG[name].is_local():
+        return None
+    return load_cached_data(DataConfig(name=name, limit=SAMPLE_EXAMPLES))
 
 
 def build_corruptor(config: ModelConfig, sample: Tensor) -> Autoencoder:
