@@ -276,7 +276,6 @@ def test_the_map_begins_with_the_projection_that_suits_the_code(
     assert not app.exception
     control = next(group for group in app.button_group if group.label == "Projection")
     assert control.value == projection
-    assert ("Classes" in control.options) == (data == "digits")
 
 
 def test_an_unknown_run_in_the_link_is_named_and_another_shown(open_page, trained, no_shipped):
