@@ -81,7 +81,7 @@ def test_no_page_has_a_serious_finding_in_either_theme(axe, themed_page, app, pa
     assert list_findings(axe, themed_page) == []
     themed_page.emulate_media(color_scheme="dark")
     themed_page.wait_for_function(
-        "getComputedStyle(document.querySelector('.stApp')).colorScheme === 'dark'"
+        "() => getComputedStyle(document.querySelector('.stApp')).colorScheme === 'dark'"
     )
     settle(themed_page)
     contrast = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
@@ -89,6 +89,7 @@ def test_no_page_has_a_serious_finding_in_either_theme(axe, themed_page, app, pa
 
 
 def test_the_checker_sees_what_it_is_there_for(axe, themed_page, app):
+    themed_page.emulate_media(color_scheme="light")
     themed_page.goto(f"{app}/hub")
     settle(themed_page)
     themed_page.evaluate(
