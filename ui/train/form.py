@@ -77,7 +77,8 @@ def choose_training(
             traits=about.traits,
         )
         config = apply_preset(default, preset)
-        key = f"{variant}-{data.name}-{preset}"
+        # of a set that is read anew, what was kept of the form does not hold
+        key = f"{variant}-{data.name}-{preset}-{about.count}-{about.shape}"
         return TrainingChoice(edit_config(config, key, settings, details), about)
     except AecoreError as error:
         with head:
