@@ -58,8 +58,10 @@ NAVIGATION = {
 
 
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
+# before the navigation, which would let the browser fetch the page's icon from a font server
+st.set_page_config(page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
-st.set_page_config(page_title=name_tab(page), page_icon=ICON, layout="wide")
+st.set_page_config(page_title=name_tab(page))
 mend_contrast()
 if page.url_path != "hub":
     resume_handover("hub.py")
