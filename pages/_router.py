@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.kit.contrast import mend_contrast
 from ui.kit.late import import_late
 
 
@@ -15,6 +16,12 @@ def make_page(file: str, title: str, icon: str) -> st.Page:
     return st.Page(file, title=title, icon=f":material/{icon}:", url_path=address)
 
 
+def name_tab(shown: st.Page) -> str:
+    """Returns the title of the browser's tab while a page is shown."""
+    return APP_NAME if shown.url_path == "" else f"{shown.title} · {APP_NAME}"
+
+
+APP_NAME = "Autoencoder Lab"
 NAVIGATION = {
     "": [
         st.Page("home.py", title="Home", icon=":material/home:", default=True),
@@ -46,8 +53,11 @@ NAVIGATION = {
 
 
 ICON = Path(__file__).parents[1] / "ui" / "kit" / "icon.svg"
-st.set_page_config(page_title="Autoencoder Lab", page_icon=ICON, layout="wide")
+# before the navigation, which would let the browser fetch the page's icon from a font server
+st.set_page_config(page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
+st.set_page_config(page_title=name_tab(page))
+mend_contrast()
 if page.url_path == "":
     page.run()  # Home draws its explorer before PyTorch is imported
 else:

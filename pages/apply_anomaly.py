@@ -20,8 +20,8 @@ from ui.kit.task_page import offer_training
 
 st.title("Anomaly")
 st.markdown(
-    "**Learn what is normal, find what is not:** what a model cannot rebuild is unlike all that it "
-    "knows."
+    "**Learn what is normal, find what is not:** what a model cannot reconstruct is unlike the "
+    "examples it was trained on."
 )
 left, right = st.columns(2)
 with left:

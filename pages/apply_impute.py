@@ -17,7 +17,8 @@ from ui.kit.task_page import offer_training
 
 st.title("Impute")
 st.markdown(
-    "**Fill in what is missing:** from what is known of the same example, and with how much doubt."
+    "**Fill in missing values:** from the known part of the same example, with prediction "
+    "intervals."
 )
 left, right = st.columns(2)
 with left:

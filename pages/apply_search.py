@@ -17,7 +17,7 @@ from ui.kit.task_page import offer_training
 
 st.title("Search")
 st.markdown(
-    "**Show one, find its like:** the nearest codes of a collection, all compared, in milliseconds."
+    "**Find similar examples:** the nearest codes of a collection, each compared with the query."
 )
 left, right = st.columns(2)
 with left:

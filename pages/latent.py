@@ -22,15 +22,17 @@ st.markdown(
     "Every point is an input, placed by its code *z*. **Move over the map: what the model decodes "
     "there appears beside it.**"
 )
-first, second, third, fourth = st.columns([4, 3, 3, 2], gap="medium")
-with first:
+left, middle, right = st.columns([4, 7, 2], gap="small", vertical_alignment="bottom")
+with left:
     run = choose_run()
 try:
     dataset, remark = get_dataset(run)
     show_data_remark(run, remark)
-    second_run = choose_second_run(run, second)
-    latent_map, view = load_map(run, dataset, show_map_controls(dataset, third))
-    typed_rows = ask_for_input(fourth, view)
+    settings = right.popover("Settings", icon=":material/tune:", width="stretch")
+    view = show_map_controls(run, dataset, middle, settings)
+    second_run = choose_second_run(run, settings)
+    latent_map, view = load_map(run, dataset, view, settings)
+    typed_rows = ask_for_input(settings, view)
     map_rows = show_maps(run, second_run, dataset, latent_map, view)
     st.caption(describe_map(dataset, view))
     show_selection(run, dataset, latent_map, view, typed_rows or map_rows)

@@ -1,4 +1,4 @@
-"""Train: fill in a form, start a run, watch it, stop it, resume it. A run is its own process."""
+"""Train: choose a variant and data, see what will happen, start a run, watch it, resume it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import streamlit as st
 
 from ui.kit.visitor import show_session_note
 from ui.train.backend_form import choose_training_place
+from ui.train.estimate import describe_training_time
 from ui.train.form import choose_training
 from ui.train.live import read_watched_id, show_watched_run
+from ui.train.overview import show_overview
 from ui.train.run_table import show_run_table
 from ui.train.start import show_command, show_start_button
 from ui.train.sweep_form import choose_sweep
@@ -18,13 +20,17 @@ if watched_id:
     show_watched_run(watched_id)
     st.stop()
 show_session_note()
-st.markdown("Choose a variant and data, then press **Start**. Every default is a good first try.")
-training = choose_training()
-if training is None:
+st.markdown("Choose a variant and data; the model and its inputs are shown before you **start**.")
+head, overview, settings, start, details = (st.container() for _ in range(5))
+choice = choose_training(head, settings, details)
+if choice is None:
     st.stop()
-config, kind = training
-show_command(config, kind)
-sweep = choose_sweep(config, kind)
-place = choose_training_place(sweep.count if sweep else 1)
-show_start_button(config, sweep, place)
+with details:
+    sweep = choose_sweep(choice.config, choice.about.kind)
+    show_command(choice.config, choice.about.kind)
+with start:
+    place = choose_training_place(sweep.count if sweep else 1)
+    show_start_button(choice.config, sweep, place)
+with overview:
+    show_overview(choice, describe_training_time(choice, place, sweep.count if sweep else 1))
 show_run_table()

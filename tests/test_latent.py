@@ -8,6 +8,7 @@ import torch
 from helpers import digits, model
 
 from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
+from aecore.analysis.class_axes import fit_class_axes
 from aecore.analysis.latent import (
     fit_density,
     interpolate_codes,
@@ -164,3 +165,22 @@ def test_codes_in_chunks_are_codes_at_once(monkeypatch):
     )  # bytes as they are stored
     assert torch.allclose(decode_in_chunks(made, whole), made.decode(whole), atol=1e-6)
     assert encode_in_chunks(made, x[:0]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("classes", "dims"), [(4, 2), (4, 3), (2, 2), (2, 3), (1, 2)])
+def test_class_axes_are_orthonormal_and_find_the_direction_that_classes_differ_in(classes, dims):
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % classes
+    z = rng.normal(size=(300, 6)) * [9, 1, 1, 1, 1, 1]  # the largest variance tells nothing
+    z[:, 3] += 8 * labels
+    origin, axes = fit_class_axes(z, labels, dims)
+    assert np.allclose(axes @ axes.T, np.eye(dims), atol=1e-4)
+    assert np.allclose(origin, z.mean(0), atol=1e-5)
+    if classes > 1:
+        assert abs(axes[0, 3]) > 0.95
+
+
+def test_class_axes_of_a_single_unit_leave_the_others_at_zero():
+    z = np.linspace(-1, 1, 40)[:, None]
+    _, axes = fit_class_axes(z, (z[:, 0] > 0).astype(int))
+    assert abs(axes[0, 0]) == pytest.approx(1) and axes[1, 0] == 0

@@ -61,7 +61,7 @@ def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tm
     size = sum(path.stat().st_size for path in out.iterdir())
     assert f"{size:,} bytes in all" in capsys.readouterr().out
     page = (out / "index.html").read_text()
-    assert "http" not in page and "<h1>Variational autoencoder on" in page
+    assert "http" not in page and "<h1>VAE on" in page
     model, about = read(out / "model.bin")
     net = Autoencoder.load(run.path)
     z = encode_in_chunks(net, inputs(run))

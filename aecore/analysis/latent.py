@@ -22,7 +22,7 @@ from aecore.progress import is_progress_wanted
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
 
-Projection = Literal["dimensions", "pca", "tsne", "umap"]
+Projection = Literal["classes", "dimensions", "pca", "tsne", "umap"]
 # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
 MIXTURE_COMPONENTS = 10
 DENSITY_DIMS, DENSITY_ROWS = 64, 10_000

@@ -13,7 +13,7 @@ from aecore.backends.waiting import SLOTS_FOLDER, SUPERVISOR_LOCK, list_waiting
 from aecore.files import LOG_FILE, REMOTE_FILE
 from aecore.limits import read_slot_limit
 from aecore.runs.listing import runs_folder
-from aecore.runs.process import LockFile, start_module
+from aecore.runs.process import LockFile, count_child_threads, start_module
 from aecore.runs.run import Run
 
 
@@ -26,7 +26,7 @@ class Local:
 
         from aecore.training.devices import describe_device, pick_device
 
-        label = describe_device(pick_device("auto"))
+        label = describe_device(pick_device("auto"), count_child_threads())
         devices = [Device("auto", label, f"{read_slot_limit()} at a time")]
         count = torch.cuda.device_count()
         if count > 1:

@@ -115,7 +115,7 @@ def fetch_catalog_set(entry: CatalogEntry, report: ReportProgress | None = None)
     root = data_folder()
     for file in entry.files:
         if not file.is_present(root):
-            fetch_catalog_file(file, entry.name, root, report or ignore_progress)
+            fetch_catalog_file(file, entry.name, root, report or pass_progress_on)
 
 
 def _read_catalog_entry(entry: CatalogEntry, report: ReportProgress) -> RawData:

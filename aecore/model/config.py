@@ -49,35 +49,52 @@ class ModelConfig(Options):
     input_shape: tuple[Side, ...] = Field(
         min_length=1, max_length=3, description="Shape of one example."
     )
-    latent_dim: int = Field(32, ge=1, le=16384, description="Size of the code z.")
+    latent_dim: int = Field(
+        32,
+        ge=1,
+        le=16384,
+        description="Number of values in the code z. Fewer compress more and lose more detail.",
+    )
     scaling: Literal["none", "standard", "minmax"] = Field(
         "none",
-        description="How columns are scaled on their way in: not, to unit variance, or to 0..1.",
+        description="How columns of a table are scaled: not at all, to unit variance, or to the "
+        "range 0 to 1.",
     )
     clip: float | None = Field(
-        None, gt=0, le=1e6, description="Scaled values farther from zero count as this far."
+        None,
+        gt=0,
+        le=1e6,
+        description="Largest scaled value: those farther from zero count as this far, so that "
+        "outliers do not dominate the loss.",
     )
     missing: bool = Field(
         False,
-        description="Cells may be missing (NaN): their column's mean to the encoder, no loss.",
+        title="Accepts missing cells",
+        description="Missing cells (NaN) are their column's mean to the encoder and are left out "
+        "of the loss.",
     )
     calibration: float = Field(
         0.0,
         ge=0,
         le=0.5,
-        description="Share of the known cells of a table kept from the training, by which the "
-        "intervals of filled cells are calibrated.",
+        description="Share of the known cells of a table that is held out from training, to "
+        "calibrate the prediction intervals of missing cells.",
     )
     corruption: Corruption | None = Field(
-        None, description="What is done to the input in training."
+        None, description="Noise that is added to the input in training, for the model to remove."
     )
-    network: Network = Field(default_factory=Mlp, description="Encoder and decoder.")
+    network: Network = Field(
+        default_factory=Mlp, description="Layers of the encoder; the decoder mirrors them."
+    )
     bottleneck: BottleneckOptions = Field(
-        default_factory=Deterministic, description="How the code is made."
+        default_factory=Deterministic, description="How the code is made from the encoder's output."
     )
-    penalties: tuple[Penalty, ...] = Field((), max_length=8, description="Terms added to the loss.")
+    penalties: tuple[Penalty, ...] = Field(
+        (), max_length=8, description="Terms added to the loss, for example for sparse codes."
+    )
     likelihood: LikelihoodOptions = Field(
-        default_factory=Gaussian, description="The reconstruction loss."
+        default_factory=Gaussian,
+        description="Reconstruction loss: the distribution of the input, given the code.",
     )
 
     @model_validator(mode="after")

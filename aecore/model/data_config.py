@@ -38,23 +38,32 @@ class DataConfig(Options):
         "columns are read. Pictures of a .parquet were sorted by class then.",
     )
     pixels: Literal["numbers", "pictures"] = Field(
-        "numbers", description="A table whose columns are pixels: rows of numbers, or pictures."
+        "numbers",
+        description="Read a table whose columns are pixels as rows of numbers, or as pictures.",
     )
     test_fraction: float = Field(
-        0.2, gt=0, lt=1, description="Held out where the set has no test split of its own."
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share of the examples held out for testing, where the set has no test split "
+        "of its own.",
     )
     validation_fraction: float = Field(
-        0.05, ge=0, lt=1, description="Share of the training examples that choose the best epoch."
+        0.05,
+        ge=0,
+        lt=1,
+        description="Share of the training examples held out to choose the best epoch.",
     )
     missing: Literal["refuse", "keep"] = Field(
         "keep",
-        description="Missing cells of a table: refused, or kept for the model to leave out of its "
-        "loss.",
+        title="Missing cells",
+        description="keep: the model leaves missing cells of a table out of its loss. refuse: such "
+        "a table is not read.",
     )
     unusable: Literal["refuse", "leave_out"] = Field(
         "leave_out",
-        description="What is of no use, an odd file among images or a column of keys or free text: "
-        "left out with a note, or refused.",
+        description="Odd files among images, and columns of keys or free text: left out with a "
+        "note, or refused.",
     )
     side: Annotated[int, Field(ge=4, le=1024)] | Literal["auto"] | None = Field(
         "auto",
@@ -69,22 +78,27 @@ class DataConfig(Options):
     train_class: str | None = Field(
         None,
         max_length=256,
-        description="Train with this class alone, the normal one; the test set keeps all.",
+        description="Train on this class alone, the normal one; the test set keeps all classes.",
     )
-    split_seed: int = Field(0, ge=0, le=2**31, description="Seed of the divisions.")
+    split_seed: int = Field(
+        0,
+        ge=0,
+        le=2**31,
+        description="Seed of the division into training, validation and test examples.",
+    )
     split_by: str | None = Field(
         None,
         max_length=1000,
-        description="A column of a table, or an array of a .npz, such as a person or a day: "
+        description="A column of a table or an array of a .npz, for example a person or a day: "
         "examples that share its value stay on one side of every division.",
     )
     limit: int | None = Field(
-        None, ge=2, description="Use at most this many training and test examples."
+        None, ge=2, description="Largest number of training examples, and of test examples."
     )
     binarise: Literal["none", "static", "dynamic"] = Field(
         "none",
-        description="Draw each pixel as 0 or 1, its grey value the chance: once, or afresh at "
-        "every training step.",
+        description="Draw each pixel as 0 or 1, its grey value being the probability: once "
+        "(static), or at every training step (dynamic).",
     )
 
     @model_validator(mode="before")

@@ -18,24 +18,37 @@ class TrainConfig(Options):
         10,
         ge=1,
         le=100_000,
-        description="Passes over the training data, times `passes`.",
+        description="Number of epochs; an epoch is one or more passes over the training examples.",
     )
     passes: int = Field(
         1,
         ge=1,
         le=10_000,
-        description="Passes that make an epoch: more where there are few examples, since each "
-        "epoch is written to the disk.",
+        description="Passes over the training examples per epoch. More where there are few "
+        "examples, since each epoch is written to the disk.",
     )
-    batch_size: int = Field(128, ge=1, le=65536, description="Examples a step.")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="sgd has momentum.")
-    lr: float = Field(2e-3, gt=0, le=100, description="Learning rate.", json_schema_extra=LIVE)
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd.")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
+    batch_size: int = Field(128, ge=1, le=65536, description="Examples per step.")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam",
+        description="Update rule of the weights; sgd is stochastic gradient descent with momentum.",
+    )
+    lr: float = Field(
+        2e-3,
+        gt=0,
+        le=100,
+        description="Size of the steps. Too large diverges, too small is slow.",
+        json_schema_extra=LIVE,
+    )
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="Share of the last update that is kept in the next one."
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, le=10, description="Shrinks the weights at each step, against overfitting."
+    )
     schedule: Literal["constant", "cosine", "step"] = Field(
         "cosine",
-        description="cosine: to zero at the end; step: a tenth at half and three quarters of the "
-        "epochs.",
+        description="How the learning rate changes. cosine: falls to zero at the end; step: "
+        "divided by ten after half and three quarters of the epochs.",
     )
     averaged: float = Field(
         0.0,
@@ -45,24 +58,35 @@ class TrainConfig(Options):
         "a smoother model of few examples. 0: the best epoch is kept.",
     )
     warmup_steps: int = Field(
-        0, ge=0, le=1_000_000, description="Steps in which the learning rate rises from zero."
+        0, ge=0, le=1_000_000, description="Steps over which the learning rate rises from zero."
     )
     kl_warmup_epochs: int = Field(
-        0, ge=0, le=100_000, description="Epochs in which the KL term fades in."
+        0,
+        ge=0,
+        le=100_000,
+        description="Epochs over which the weight of the KL term rises from zero, against "
+        "posterior collapse.",
     )
     early_stopping: int = Field(
-        0, ge=0, le=100_000, description="Stop after so many epochs without gain; 0 never."
+        0,
+        ge=0,
+        le=100_000,
+        description="Stop after this many epochs without a lower validation loss; 0 trains to the "
+        "end.",
     )
     pretrain_epochs: int = Field(
-        0, ge=0, le=10_000, description="Epochs of greedy pretraining for each layer."
+        0,
+        ge=0,
+        le=10_000,
+        description="Epochs of greedy layer-wise pretraining for each layer; 0 for none.",
     )
     previews: int = Field(
-        20, ge=0, le=1000, description="At about how many epochs reconstructions are kept."
+        20, ge=0, le=1000, description="About how many epochs keep reconstructions to look at."
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="bfloat16: layers multiply in half precision, up to twice as fast; losses do "
-        "not.",
+        description="bfloat16 multiplies in half precision, up to twice as fast; losses stay in "
+        "float32.",
     )
     augment: tuple[Augmentation, ...] = Field(
         (),
@@ -72,7 +96,12 @@ class TrainConfig(Options):
         "area, made full size again), colour (brightness and contrast by up to a fifth, saturation "
         "and hue of colour pictures). The model is to reconstruct the changed picture.",
     )
-    seed: int = Field(0, ge=0, le=2**31, description="Seed of weights, batches and noise.")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31,
+        description="Seed of the initial weights, the order of the batches and the noise.",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
 
     @field_validator("augment", mode="before")

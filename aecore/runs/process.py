@@ -193,18 +193,22 @@ def start_module(
     return process.pid
 
 
-def make_child_environment() -> dict[str, str]:
-    """Returns a child's environment: its share of the cores, and no spinning while it waits."""
+def count_child_threads() -> int:
+    """Returns how many threads a child computes with: its share of the cores."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
     # on two cores one is left for the pages
-    threads = 1 if cores <= 2 else max(1, cores // read_slot_limit())
+    return 1 if cores <= 2 else max(1, cores // read_slot_limit())
+
+
+def make_child_environment() -> dict[str, str]:
+    """Returns a child's environment: its share of the cores, and no spinning while it waits."""
     path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH", "")]))
     return {
         **os.environ,
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": str(count_child_threads()),
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONPATH": path,
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",

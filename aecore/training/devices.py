@@ -43,11 +43,14 @@ def prepare_device(device: torch.device) -> None:
         torch.backends.cudnn.allow_tf32 = True
 
 
-def describe_device(device: torch.device) -> str:
-    """Returns a device's name for people: a GPU by its model, a CPU with its threads."""
+def describe_device(device: torch.device, threads: int = 0) -> str:
+    """Returns a device's name for people: a GPU by its model, a CPU with its threads.
+
+    Without `threads` they are those of this process.
+    """
     if device.type == "cuda":
         return f"CUDA, {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
         return "MPS, Apple GPU"
-    threads = torch.get_num_threads()
+    threads = threads or torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"

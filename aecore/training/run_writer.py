@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aecore.analysis.card import format_card
 from aecore.analysis.doctor import Finding
-from aecore.files import CARD_FILE, RESUME_FILE, WEIGHTS_FILE, write_text_file
+from aecore.files import CARD_FILE, RESUME_FILE, write_text_file
 from aecore.limits import is_public
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig

@@ -92,7 +92,7 @@ async def sweep_for_ever(attacker: Attacker) -> None:
                 tab,
                 ("multiselect", "More variants", list_options(tab, "More variants")),
                 ("number_input", "Seeds", None),
-                ("text_input", "Sizes of the code", sizes),
+                ("text_input", "Latent dimensions", sizes),
             )
             await attacker.press(tab, "Start")
 

@@ -17,6 +17,7 @@ from aecore.data.catalog import CATALOG
 from aecore.runs.listing import create_run
 from aecore.runs.ownership import Visitor, digest_secret
 from aecore.runs.plan import plan_run
+from aecore.training.speed import MachineSpeed
 from aecore.training.trainer import fit
 from ui.kit import browser_id, visitor
 from ui.kit.jobs import RUNNING, get_job_registry
@@ -32,6 +33,14 @@ def known_components():
         scan = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
         yield
+
+
+@pytest.fixture(autouse=True)
+def known_speed(monkeypatch):
+    """As if this machine had been measured: no thread computes when a test ends."""
+    measure = functools.cache(lambda: MachineSpeed(1e-3, 1e-10))
+    measure()
+    monkeypatch.setattr("ui.train.estimate.measure_machine_speed", measure)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_slow_maps_are_added_on_request(
     next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
     finish_jobs(app)
     assert not app.exception and read_texts(app).count("Trustworthiness 0.") == 6
-    assert "The bare values, UMAP" in read_texts(app)
+    assert "Raw features, UMAP" in read_texts(app)
 
 
 def test_slow_maps_of_a_session_that_has_ended_are_given_up(

@@ -225,7 +225,7 @@ def test_a_selection_takes_the_place_of_a_typed_input(open_page, trained, no_shi
     assert "2 selected inputs" in read_texts(app) and "Test input 5" not in read_texts(app)
 
 
-@pytest.mark.parametrize("method", ["PCA", "Dimensions"])
+@pytest.mark.parametrize("method", ["Classes", "PCA", "Dimensions"])
 @pytest.mark.parametrize("axes", ["2-D", "3-D"])
 @pytest.mark.parametrize("colour", ["class", "error"])
 def test_a_link_opens_the_map_that_it_names(open_page, trained, no_shipped, method, axes, colour):
@@ -256,7 +256,26 @@ def test_a_link_with_nonsense_opens_the_default_map(open_page, trained, no_shipp
         along_x="z99",
     )
     assert not app.exception and not app.error
-    assert "test inputs of digits, PCA" in read_texts(app)
+    assert "test inputs of digits, on the plane in which the classes differ" in read_texts(app)
+
+
+@pytest.mark.parametrize(
+    ("variant", "data", "projection"),
+    [
+        ("vae", "digits", "Classes"),
+        ("vanilla", "digits", "PCA"),
+        ("vae", "swiss-roll", "Dimensions"),
+    ],
+)
+def test_the_map_begins_with_the_projection_that_suits_the_code(
+    open_page, trained, no_shipped, variant, data, projection
+):
+    run, first = trained(variant, data), trained("vae", "digits")
+    app = open_page("latent.py", run=first.id)
+    app.selectbox(key="run").set_value(run.id).run()
+    assert not app.exception
+    control = next(group for group in app.button_group if group.label == "Projection")
+    assert control.value == projection
 
 
 def test_an_unknown_run_in_the_link_is_named_and_another_shown(open_page, trained, no_shipped):

@@ -10,12 +10,16 @@ import torch
 from helpers import wait_for
 from safetensors.torch import save_file
 
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.variants import VARIANTS, override_config
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
 from aecore.runs.ownership import claim_folder, read_owner_record
+from aecore.runs.plan import plan_run
 from aecore.runs.records import MetricsRecord
 from aecore.runs.uploads import create_upload, guess_settings
+from tests.app.conftest import finish_jobs
 from ui.kit.jobs import RUNNING, get_job_registry
+from ui.train.form import OWN_PATH
 
 
 def find_button(app, label):
@@ -48,10 +52,62 @@ def test_the_form_shows_the_command_that_does_the_same(open_page, submitted):
 
 def test_a_changed_field_reaches_the_run(open_page, submitted):
     app = open_page("train.py", variant="vae")
-    field = next(n for n in app.number_input if n.label == "Latent dim")
+    field = next(n for n in app.number_input if n.label == "Latent dimension")
     field.set_value(3).run()
     find_button(app, "Start").click().run()
     assert submitted[0].config().model.latent_dim == 3
+
+
+def test_the_form_is_as_it_was_left_after_a_visit_to_another_page(open_page, submitted):
+    app = open_page("train.py", variant="conv", data="swiss-roll")
+    assert "images" in app.error[0].value
+    app.selectbox(key="data").set_value("digits").run()
+    next(n for n in app.number_input if n.label == "Latent dimension").set_value(5).run()
+    app.switch_page("home.py").run()
+    for name in ("variant", "data"):  # as where the sidebar leads there
+        app.query_params.pop(name, None)
+    app.switch_page("train.py").run()
+    find_button(app, "Start").click().run()
+    config = submitted[0].config()
+    assert (config.model.variant, config.data.name, config.model.latent_dim) == (
+        "conv",
+        "digits",
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "label"),
+    [
+        ("k-sparse", "k, active units"),
+        ("wae-mmd", "MMD weight"),
+        ("vae", "Beta"),
+        ("iwae", "Samples"),
+    ],
+)
+def test_what_a_variant_is_about_stands_open_once(open_page, submitted, variant, label):
+    app = open_page("train.py", variant=variant)
+    fields = [n for n in app.number_input if n.label == label]
+    assert len(fields) == 1
+    assert not any(n.label == "Momentum" for n in app.number_input)
+
+
+def test_inputs_network_size_and_time_are_shown_before_the_start(open_page, submitted):
+    app = finish_jobs(open_page("train.py", variant="denoising-gaussian"))
+    assert not app.exception and len(app.image) == 1
+    assert "what the encoder gets" in app.image[0].proto.imgs[0].alt
+    drawing = next(h.proto.body for h in app.get("html") if "net-drawing" in h.proto.body)
+    assert "1 by 8 by 8 (input), 512, 256, 16 (code), 256, 512" in drawing
+    summary = next(m.value for m in app.markdown if "weights" in m.value)
+    weights = sum(
+        w.numel() for w in Autoencoder(plan_run("denoising-gaussian", "digits").model).parameters()
+    )
+    assert f"**{weights:,}** weights" in summary and "trains for about" in summary
+
+
+def test_a_table_and_points_are_shown_as_what_they_are(open_page, submitted):
+    assert open_page("train.py", variant="vae", data="breast-cancer").image
+    assert open_page("train.py", variant="vae", data="swiss-roll").get_by_key("inputs-cloud")
 
 
 def test_a_variant_that_does_not_apply_says_why_and_offers_no_start(open_page, submitted):
@@ -63,7 +119,7 @@ def test_a_variant_that_does_not_apply_says_why_and_offers_no_start(open_page, s
 
 def test_a_bad_width_is_named_where_it_was_typed(open_page, submitted):
     app = open_page("train.py", variant="vae")
-    next(t for t in app.text_input if t.label == "Hidden").set_value("40, many").run()
+    next(t for t in app.text_input if t.label == "Hidden layers").set_value("40, many").run()
     assert not app.exception
     assert "network" in app.error[0].value
 
@@ -203,9 +259,9 @@ def test_a_tasks_recipe_starts_from_its_page_on_one_class_and_is_watched(
 
 def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page, submitted):
     app = open_page("train.py", variant="vae", preset="Quick")
-    next(t for t in app.text_input if t.label == "Sizes of the code").set_value("2, x").run()
+    next(t for t in app.text_input if t.label == "Latent dimensions").set_value("2, x").run()
     assert "whole numbers" in app.error[0].value
-    next(t for t in app.text_input if t.label == "Sizes of the code").set_value("2, 3").run()
+    next(t for t in app.text_input if t.label == "Latent dimensions").set_value("2, 3").run()
     next(n for n in app.number_input if n.label == "Seeds").set_value(2).run()
     find_button(app, "Start 4 runs").click().run()
     assert not app.exception
@@ -222,7 +278,7 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     app = open_page("compare.py", sweep=name)
     assert not app.exception
     frame = app.dataframe[0].value
-    assert list(frame["size of the code"]) == [2, 3] and list(frame["seeds"]) == [
+    assert list(frame["latent dimension"]) == [2, 3] and list(frame["seeds"]) == [
         "2 of 2",
         "1 of 2",
     ]
@@ -338,3 +394,12 @@ def test_at_home_nothing_is_asked_or_limited(open_page, submitted):
     app = open_page("train.py", variant="vae")
     assert "Show to everybody" not in [t.label for t in app.toggle]
     assert not [c.value for c in app.caption if "At most 2 runs" in c.value]
+
+
+def test_rows_of_ones_own_table_are_shown_as_they_will_be_read(open_page, submitted, tmp_path):
+    table = tmp_path / "own.csv"
+    lines = [f"{i},{i % 7},{'ab'[i % 2]},{'xyz'[i % 3]}" for i in range(60)]
+    table.write_text("\n".join(["size,weight,state,kind", *lines]))
+    app = open_page("train.py", variant="denoising-masking", data=OWN_PATH, path=str(table))
+    assert not app.exception and not app.error
+    assert "what the encoder gets" in app.image[0].proto.imgs[0].alt

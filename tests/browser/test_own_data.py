@@ -103,9 +103,9 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
     whole(page, "pictures-data")
     run = train_on_this(page, "vae", "pictures")
     for job, heading in (
-        ("denoise", "Where each breaks"),
-        ("compress", "Bits against error"),
-        ("search", "How often it is right"),
+        ("denoise", "Noise strengths"),
+        ("compress", "Rate-distortion"),
+        ("search", "Retrieval precision"),
         ("anomaly", "The most anomalous"),
         ("impute", "Error of the hidden pixels"),
         ("features", "Trustworthiness"),
@@ -157,8 +157,8 @@ def test_a_table_with_words_and_holes_is_filled_and_searched_for_anomalies(page,
     whole(page, "table-data")
     run = train_on_this(page, "vae", "table")
     for job, heading in (
-        ("compress", "Bits against error"),
-        ("search", "How often it is right"),
+        ("compress", "Rate-distortion"),
+        ("search", "Retrieval precision"),
         ("anomaly", "The most anomalous"),
         ("impute", "What is really missing"),
         ("features?mode=Codes&", "rows of"),
@@ -195,7 +195,7 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
     page.get_by_text("On the test set").wait_for()
     run = run_of(page)
     go(page, f"{app}/anomaly?run={run}")
-    page.get_by_text("How well it tells them apart").wait_for()
+    page.get_by_text("Detection performance").wait_for()
     whole(page, "cancer-anomaly")
     with page.expect_download() as download:
         page.get_by_role("button", name="Scores as CSV").click()

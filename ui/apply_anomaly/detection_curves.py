@@ -18,7 +18,7 @@ def show_detection_curves(scored: ScoredInputs, threshold: float) -> None:
     """Show ROC and precision over recall, where there are anomalies to find."""
     if scored.anomalous is None or not scored.anomalous.any():
         return
-    st.subheader("How well it tells them apart", anchor=False)
+    st.subheader("Detection performance", anchor=False)
     if not scored.has_both_kinds:
         st.caption("None that is scored is normal: there is nothing to tell apart.")
         return

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from aecore.tasks.rate_distortion import RatePoint
-from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure, make_decade_axis
+from ui.kit.figures import (
+    LEGEND_BELOW,
+    LINE_DASHES,
+    finish_figure,
+    get_baseline_colour,
+    make_decade_axis,
+)
 
 
 def draw_rate_distortion(
@@ -18,7 +24,7 @@ def draw_rate_distortion(
 ) -> go.Figure:
     """Draws squared error over bits per unit for each coder, and the current file as a diamond.
 
-    Coders without a colour are grey; the diamond has the first colour.
+    Coders that are no runs have the colours of baselines; the diamond has the first colour.
     """
     figure = go.Figure()
     for i, (name, points) in enumerate(curves.items()):
@@ -30,7 +36,7 @@ def draw_rate_distortion(
             name=name,
             mode="lines+markers",
             line={
-                "color": colours.get(name, "#888888"),
+                "color": colours.get(name) or get_baseline_colour(name),
                 "width": 2 + (name in colours),
                 "dash": LINE_DASHES[i % len(LINE_DASHES)],
             },

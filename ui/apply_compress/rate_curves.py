@@ -34,7 +34,7 @@ PCA_PICTURES = 20_000  # training examples behind PCA
 
 def show_rate_curves(run: Run, dataset: Dataset, x: Tensor, point: RatePoint) -> None:
     """Show bits against error of examples x (N, *input_shape), and `point`, the file in use."""
-    st.subheader("Bits against error", anchor=False)
+    st.subheader("Rate-distortion", anchor=False)
     curves = load_rate_curves(
         str(run.path), run.version(), dataset.name, digest_examples(x), run, dataset, x
     )

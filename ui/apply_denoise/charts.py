@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure
+from ui.kit.figures import LEGEND_BELOW, LINE_DASHES, finish_figure, get_baseline_colour
 
 
 def draw_noise_strengths(
@@ -14,12 +14,14 @@ def draw_noise_strengths(
 ) -> go.Figure:
     """Draws PSNR by strength of noise, {denoiser: [(strength, dB), ...]}.
 
-    Runs have their colours, filters are grey and dashed. `x` is the title of the strength's axis.
+    Runs have their colours; filters have those of baselines, and are dashed. `x` is the title of
+    the strength's axis.
     """
     figure, filters = go.Figure(), 0
     for name, points in curves.items():
         strengths, decibels = zip(*points, strict=True)
-        line = {"color": colours.get(name, "#888888"), "width": 3 if name in colours else 2}
+        colour = colours.get(name) or get_baseline_colour(name)
+        line = {"color": colour, "width": 3 if name in colours else 2}
         if name not in colours:
             filters += 1
             line["dash"] = LINE_DASHES[filters % len(LINE_DASHES)]

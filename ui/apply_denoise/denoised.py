@@ -32,7 +32,7 @@ from aecore.tasks.denoise import (
 from ui.apply_denoise.noise import NoiseChoice, make_noise
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.downloads import offer_csv, offer_download
-from ui.kit.figures import get_variant_colour
+from ui.kit.figures import UNKNOWN_COLOUR, get_baseline_colour, get_variant_colour
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
 from ui.kit.runs import get_variant_label
@@ -40,7 +40,6 @@ from ui.kit.strips import format_strips
 
 MEASURED_PICTURES = 32  # behind the figures
 LINEAR_EXAMPLES = 10_000  # training pictures behind the best linear denoiser
-BASELINE_COLOUR = "#888888"
 
 
 def show_denoised(
@@ -84,9 +83,13 @@ def make_denoised_blocks(
     def draw_line(images: Tensor) -> Image.Image:
         return draw_strip(make_tiles(images[:count]), width)
 
-    blocks = [SheetBlock("Clean", name, BASELINE_COLOUR, {"input": draw_line(x)})]
+    blocks = [SheetBlock("Clean", name, UNKNOWN_COLOUR, {"input": draw_line(x)})]
     for result in results:
-        title, detail, colour = result.name, format_denoised(result), BASELINE_COLOUR
+        title, detail, colour = (
+            result.name,
+            format_denoised(result),
+            get_baseline_colour(result.name),
+        )
         if run := runs_by_id.get(result.name):
             title, detail = get_variant_label(run), f"{run.id}, {detail}"
             colour = get_variant_colour(run.config().model.variant)

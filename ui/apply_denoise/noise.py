@@ -26,7 +26,7 @@ class NoiseChoice(NamedTuple):
 
 def choose_noise() -> NoiseChoice:
     """Show controls for the noise, how many pictures are shown, and which."""
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     kind = row.segmented_control(
         "Noise",
         list(NOISE_KINDS),
@@ -37,9 +37,9 @@ def choose_noise() -> NoiseChoice:
         help=NOISE_HELP,
     )
     strength = row.slider(
-        "Strength", 0.05, 1.0, 0.5, 0.05, key="strength", bind="query-params", width=220
+        "Strength", 0.05, 1.0, 0.5, 0.05, key="strength", bind="query-params", width=180
     )
-    shown = row.slider("Pictures", 4, 16, 8, key="count", bind="query-params", width=160)
+    shown = row.slider("Pictures", 4, 16, 8, key="count", bind="query-params", width=130)
     seed = row.number_input(
         "Seed",
         0,
@@ -47,7 +47,7 @@ def choose_noise() -> NoiseChoice:
         0,
         key="pick",
         bind="query-params",
-        width=120,
+        width=110,
         help="Which pictures are drawn, and which noise.",
     )
     return NoiseChoice(kind, strength, shown, int(seed or 0))

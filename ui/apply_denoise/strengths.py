@@ -27,7 +27,7 @@ StrengthCurves = dict[str, list[tuple[float, float]]]  # (strength, PSNR in dB) 
 
 def show_noise_strengths(runs: Sequence[Run], dataset: Dataset, inputs: Inputs, kind: str) -> None:
     """Show PSNR over strengths of a kind of noise."""
-    st.subheader("Where each breaks", anchor=False)
+    st.subheader("Noise strengths", anchor=False)
     x = as_float(inputs.x[:SWEPT_PICTURES])
     versions = tuple((str(run.path), run.version()) for run in runs)
     curves = load_strength_curves(

@@ -8,7 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour, make_decade_axis
+from ui.kit.figures import (
+    LEGEND_BELOW,
+    finish_figure,
+    get_baseline_colour,
+    get_variant_colour,
+    make_decade_axis,
+)
 
 MIN_DRAWN_SIZE = 64  # components of PCA that are drawn, if there are so many
 LEAST_ERROR = 1e-9  # below it there is no point on a log axis
@@ -33,7 +39,7 @@ def draw_size_against_error(curve: np.ndarray, runs: Sequence[SizedRun]) -> go.F
             y=[curve[size] for size in sizes],
             mode="lines",
             name="PCA",
-            line={"color": "#888888", "width": 3},
+            line={"color": get_baseline_colour("PCA"), "width": 3},
         )
     )
     for run in runs:

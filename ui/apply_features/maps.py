@@ -67,7 +67,7 @@ def load_quick_maps(
     """Returns maps (N, 2) by PCA of the codes of inputs, and of their values."""
     z = encode_in_chunks(get_model(_run), _x).numpy()
     maps = {"The code itself": z} if z.shape[1] == 2 else {"The code, PCA": project_by_pca(z, 2)}
-    maps["The bare values, PCA"] = project_by_pca(_values.flatten(1).numpy(), 2)
+    maps["Raw features, PCA"] = project_by_pca(_values.flatten(1).numpy(), 2)
     return maps
 
 
@@ -83,7 +83,7 @@ def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
             icon=":material/play_arrow:",
             key="slow",
             on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x, session_id)),
-            help="Of the code and of the bare values: half a minute, beside this page.",
+            help="Of the codes and of the raw features: half a minute, beside this page.",
         )
     return outcome.result or {}
 
@@ -94,7 +94,7 @@ def compute_slow_maps(z: Tensor, x: Tensor, session_id: str) -> dict[str, np.nda
     Among strangers they are given up when the session has ended.
     """
     return place_arrays(
-        {"The code": z, "The bare values": x.flatten(1)},
+        {"The code": z, "Raw features": x.flatten(1)},
         is_wanted=lambda: not is_public() or is_session_alive(session_id),
     )
 

@@ -10,7 +10,7 @@ from ui.apply_features.size import show_size_against_error
 FEATURE_SENTENCES = {
     "Codes": "**A few numbers instead of many:** take the codes along as a table.",
     "Map": "**Two numbers for each input:** which map keeps true neighbours together?",
-    "Worth": "**What can a simple classifier do with them?** Codes beside bare values and PCA.",
+    "Worth": "**What can a simple classifier do with them?** Codes beside raw features and PCA.",
     "Size": "**How large must the code be?** Error against the number of code units.",
 }
 SHOW_FEATURE_SECTION = {

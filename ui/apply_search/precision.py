@@ -49,7 +49,7 @@ def show_precision(run: Run, dataset: Dataset) -> None:
     if dataset.train.y is None or dataset.test.y is None or not dataset.classes:
         st.caption("These data have no classes to judge a search by.")
         return
-    st.subheader("How often it is right", anchor=False)
+    st.subheader("Retrieval precision", anchor=False)
     result = measure_precision(run, dataset)
     methods = ", ".join(result.matches)
     nearest_count = min(match.shape[1] for match in result.matches.values())

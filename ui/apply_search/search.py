@@ -94,7 +94,7 @@ def show_baseline_results(
     run: Run, dataset: Dataset, collection: SearchCollection, query: SearchQuery
 ) -> None:
     """Show the nearest by raw values, and by as many principal components as the code has units."""
-    st.subheader("The same query otherwise", anchor=False)
+    st.subheader("Baselines", anchor=False)
     model, pca = get_model(run), collection.pca
     values = to_comparable_values(model, query.x)
     collection_values = to_comparable_values(model, collection.examples.x)

@@ -38,7 +38,7 @@ def draw_sweep(
             marker={"size": 8},
         )
     ticks = sorted({size for points in lines.values() for size, _, _ in points})
-    figure.update_xaxes(title="size of the code", type="log", tickvals=ticks, ticktext=ticks)
+    figure.update_xaxes(title="latent dimension", type="log", tickvals=ticks, ticktext=ticks)
     figure.update_yaxes(title=y)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.3}, hovermode="x unified")
     return finish_figure(figure, 340)

@@ -16,6 +16,7 @@ from aecore.runs.run import LIVE_STATES, Run
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
 from ui.kit.figures import get_variant_colour
+from ui.kit.runs import format_variant
 from ui.kit.visitor import list_visible_runs, may_see
 
 SWEEP_POLL_SECONDS = 2.0
@@ -84,7 +85,7 @@ def show_sweep_results(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> N
     st.plotly_chart(
         make_sweep_figure(groups, metric),
         key="sweep-chart",
-        alt=f"{METRICS[metric].label} over the size of the code",
+        alt=f"{METRICS[metric].label} over the latent dimension",
     )
     st.dataframe(
         make_sweep_frame(groups, metrics),
@@ -101,8 +102,9 @@ def make_sweep_figure(groups: Sequence[SeedGroup], metric: str) -> go.Figure:
         if summary := group.metrics().get(metric):
             point = (group.latent_dim, summary.mean, summary.deviation or 0.0)
             lines.setdefault(group.variant, []).append(point)
-    colours = {name: get_variant_colour(name) for name in lines}
-    return draw_sweep(lines, colours, METRICS[metric].label)
+    colours = {format_variant(name): get_variant_colour(name) for name in lines}
+    labelled = {format_variant(name): points for name, points in lines.items()}
+    return draw_sweep(labelled, colours, METRICS[metric].label)
 
 
 def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.DataFrame:
@@ -111,8 +113,8 @@ def make_sweep_frame(groups: Sequence[SeedGroup], metrics: Sequence[str]) -> pd.
     for group in groups:
         measured = group.metrics()
         row = {
-            "variant": group.variant,
-            "size of the code": group.latent_dim,
+            "variant": format_variant(group.variant),
+            "latent dimension": group.latent_dim,
             "seeds": f"{group.count_done()} of {len(group.runs)}",
         }
         rows.append(row | {METRICS[m].label: str(measured.get(m, "")) for m in metrics})

@@ -15,7 +15,7 @@ from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
 from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import poll_job
-from ui.kit.runs import show_run_links
+from ui.kit.runs import format_variant, show_run_links
 from ui.kit.visitor import get_visitor
 
 
@@ -50,7 +50,7 @@ def show_found_model(model: HubModel) -> None:
     """Show a model of the Hub, with a button that pulls it."""
     left, right = st.columns([2, 1], vertical_alignment="center")
     updated = f", {model.updated:%d %b %Y}" if model.updated else ""
-    about = escape_name(f"{model.variant}{updated}, {model.downloads:,} downloads")
+    about = escape_name(f"{format_variant(model.variant)}{updated}, {model.downloads:,} downloads")
     left.markdown(f"**{escape_name(model.repo)}** :gray[{about}]")
     right.button(
         "Pull",

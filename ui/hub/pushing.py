@@ -60,7 +60,7 @@ def show_push_form(runs: list[Run]) -> tuple[Run, str, bool]:
     run = runs[ids.index(st.selectbox("Run", ids, key="push_run") or ids[0])]
     suggestion = f"{get_hub_name() or 'user'}/{run.id}"
     repo = st.text_input(
-        "Repository", suggestion, key=f"push_repo-{suggestion}", help="It is made if need be."
+        "Repository", suggestion, key=f"push_repo-{suggestion}", help="Created if missing."
     ).strip()
     private = st.toggle("Private", key="push_private", help="Only you see it.")
     show_card(run, repo)
@@ -106,7 +106,7 @@ def show_push_button(run: Run, repo: str, private: bool) -> None:
 
 def show_publish(run: Run, repo: str, private: bool) -> None:
     """Show how the explorer of a run becomes a page of its own: on the Hub, or as a file."""
-    st.markdown("**Its explorer, as a page without a server**")
+    st.markdown("**Static explorer page**")
     st.caption(
         "The map, the network and what one can do with them, in any browser: as a static Space, "
         "which needs no plan, or as files to keep."

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Collection
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import streamlit as st
 from pydantic.fields import FieldInfo
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore.model.parts.base import Options
 
 HIDDEN_FIELDS = {"kind", "variant", "input_shape", "columns", "heads"}
+DEPENDENT_FIELDS = {"momentum": ("optimizer", "sgd")}  # shown where another has that value
 FIELD_NAMES = {
     "lr": "Learning rate",
+    "latent_dim": "Latent dimension",
+    "hidden": "Hidden layers",
+    "k": "k, active units",
     "kl_sparsity": "KL sparsity",
     "kl_warmup_epochs": "KL warm-up epochs",
     "mlp": "Fully connected",
@@ -31,15 +36,31 @@ FIELD_NAMES = {
 }
 
 
+class OpenPlace(NamedTuple):
+    """Where a field is shown instead of in its form, and its label there."""
+
+    container: DeltaGenerator
+    label: str
+
+
+OpenPlaces = Mapping[str, OpenPlace]  # by the key of the field's widget
+IN_FORM: OpenPlaces = {}
+
+
 # -- forms
 
 
 def show_options_form(
-    options_class: type[Options], values: dict[str, Any], key: str, skip: Collection[str] = ()
+    options_class: type[Options],
+    values: dict[str, Any],
+    key: str,
+    skip: Collection[str] = (),
+    places: OpenPlaces = IN_FORM,
 ) -> dict[str, Any]:
     """Show widgets for the plain fields of an option class, three a row; return the new values.
 
-    The widgets start at `values`; fields that are hidden, parts or in `skip` keep theirs.
+    The widgets start at `values`; fields that are hidden, parts or in `skip` keep theirs. Those
+    with a place of their own in `places` stand there.
     """
     fields = {
         name: field
@@ -48,14 +69,30 @@ def show_options_form(
     }
     result = dict(values)
     columns = st.columns(3) if len(fields) > 1 else [st.container()]
-    for i, (name, field) in enumerate(fields.items()):
-        with columns[i % len(columns)]:
-            result[name] = show_field_widget(name, field, values.get(name), f"{key}.{name}")
+    count = 0  # of those in the form
+    for name, field in fields.items():
+        place = places.get(f"{key}.{name}")
+        if is_without_effect(name, result):
+            continue
+        with place.container if place else columns[count % len(columns)]:
+            label = place.label if place else field.title or format_field_name(name)
+            result[name] = show_field_widget(label, field, values.get(name), f"{key}.{name}")
+        count += place is None
     return result
 
 
+def is_without_effect(name: str, values: Mapping[str, Any]) -> bool:
+    """Returns True for a field that other values make of no use, as momentum is to Adam."""
+    other, needed = DEPENDENT_FIELDS.get(name, ("", None))
+    return other in values and values[other] != needed
+
+
 def show_part_form(
-    name: str, field: FieldInfo, value: dict[str, Any] | None, key: str
+    name: str,
+    field: FieldInfo,
+    value: dict[str, Any] | None,
+    key: str,
+    places: OpenPlaces = IN_FORM,
 ) -> dict[str, Any] | None:
     """Show a select box over the kinds of a part, and the fields of the kind that is chosen.
 
@@ -72,15 +109,16 @@ def show_part_form(
         key=f"{key}.kind",
         help=field.description,
         format_func=format_field_name,
+        persist_state="session",
     )
     if kind == "none":
         return None
     start = value if value and kind == current else classes[kind]().model_dump(mode="json")
-    return show_options_form(classes[kind], start, f"{key}.{kind}")
+    return show_options_form(classes[kind], start, f"{key}.{kind}", places=places)
 
 
 def show_penalties_form(
-    field: FieldInfo, values: list[dict[str, Any]], key: str
+    field: FieldInfo, values: list[dict[str, Any]], key: str, places: OpenPlaces = IN_FORM
 ) -> list[dict[str, Any]]:
     """Show a list of penalties to choose from, and the fields of each that is chosen."""
     classes = map_part_classes(field)
@@ -92,47 +130,62 @@ def show_penalties_form(
         key=f"{key}.kinds",
         help=field.description,
         format_func=format_field_name,
+        persist_state="session",
     )
     result = []
     for kind in kinds:
         st.caption(format_field_name(kind))
         start = current.get(kind) or classes[kind]().model_dump(mode="json")
-        result.append(show_options_form(classes[kind], start, f"{key}.{kind}"))
+        result.append(show_options_form(classes[kind], start, f"{key}.{kind}", places=places))
     return result
 
 
 # -- one field
 
 
-def show_field_widget(name: str, field: FieldInfo, value: Any, key: str) -> Any:
-    """Show a field as the widget of its type, with its bounds, and its description on hover."""
-    kind, label, help = (
-        flatten_annotation(field.annotation)[0],
-        format_field_name(name),
-        field.description,
-    )
+def show_field_widget(label: str, field: FieldInfo, value: Any, key: str) -> Any:
+    """Show a field as the widget of its type, with its bounds, and its description on hover.
+
+    What was typed is kept while the visitor looks at other pages.
+    """
+    kind, help = flatten_annotation(field.annotation)[0], field.description
     if get_origin(kind) is Literal:
         choices = list(get_args(kind))
         index = choices.index(value)
         return st.selectbox(
-            label, choices, index, key=key, help=help, format_func=format_field_name
+            label,
+            choices,
+            index,
+            key=key,
+            help=help,
+            format_func=format_field_name,
+            persist_state="session",
         )
     if kind is bool:
-        return st.toggle(label, value, key=key, help=help)
+        return st.toggle(label, value, key=key, help=help, persist_state="session")
     if kind is int:
         low, high = get_field_limits(field)
-        return st.number_input(label, low, high, value, 1, key=key, help=help)
+        return st.number_input(
+            label, low, high, value, 1, key=key, help=help, persist_state="session"
+        )
     if kind is float:
         return show_float_widget(label, field, value, key)
     if get_origin(kind) is tuple and get_origin(get_args(kind)[0]) is Literal:
         names = list(get_args(get_args(kind)[0]))
         return st.multiselect(
-            label, names, value, key=key, help=help, format_func=format_field_name
+            label,
+            names,
+            value,
+            key=key,
+            help=help,
+            format_func=format_field_name,
+            persist_state="session",
         )
     if get_origin(kind) is tuple:
-        text = st.text_input(label, ", ".join(map(str, value)), key=key, help=help)
+        numbers = ", ".join(map(str, value))
+        text = st.text_input(label, numbers, key=key, help=help, persist_state="session")
         return parse_number_list(text)
-    return st.text_input(label, value or "", key=key, help=help) or None
+    return st.text_input(label, value or "", key=key, help=help, persist_state="session") or None
 
 
 def show_float_widget(label: str, field: FieldInfo, value: float | None, key: str) -> float | None:
@@ -148,6 +201,7 @@ def show_float_widget(label: str, field: FieldInfo, value: float | None, key: st
         "%.4g",
         key=key,
         help=field.description,
+        persist_state="session",
     )
 
 

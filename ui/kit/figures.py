@@ -24,9 +24,19 @@ CLASS_COLOURS = (
     "#aa3377",
     "#44aa99",
     "#ee8866",
-    "#117733",
+    "#7755dd",
     "#882255",
 )
+BASELINE_COLOURS = {  # of what runs are compared with, by the word that a name begins with
+    "pca": "#7755dd",
+    "jpeg": "#009e9e",
+    "webp": "#c04fc0",
+    "noisy": "#888888",
+    "median": "#009e9e",
+    "non-local": "#c04fc0",
+    "best": "#7755dd",
+    "raw": "#8a7a5c",
+}
 LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"
@@ -40,6 +50,12 @@ def get_variant_colour(variant: str) -> str:
     return VARIANTS[variant].colour if variant in VARIANTS else UNKNOWN_COLOUR
 
 
+def get_baseline_colour(name: str) -> str:
+    """Returns the colour #rrggbb of a method that is no variant, grey for one unknown here."""
+    first = name.lower().replace(",", " ").split()
+    return BASELINE_COLOURS.get(first[0] if first else "", UNKNOWN_COLOUR)
+
+
 def choose_text_colour(background: str) -> str:
     """Returns black or white, whichever reads better on a colour #rrggbb."""
     red, green, blue = (int(background[i : i + 2], 16) for i in (1, 3, 5))
@@ -49,6 +65,11 @@ def choose_text_colour(background: str) -> str:
 def escape_label(name: str) -> str:
     """Returns a name as Plotly shows it as it is: it makes links and lines of some HTML."""
     return html.escape(clean_name(name), quote=False)
+
+
+def format_figure(value: float) -> str:
+    """Returns a number with four significant digits, zeros among them: `0.3200`, `6425`."""
+    return f"{value:#.4g}".removesuffix(".")
 
 
 def shorten_label(name: str, limit: int = 24) -> str:

@@ -17,6 +17,7 @@ def select_linked(
     names: Mapping[str, str],
     help: str = "",
     default: str | None = None,
+    keeps: bool = False,
 ) -> str:
     """Show a select box of names that keeps the options in the address, which `bind` would not.
 
@@ -25,12 +26,13 @@ def select_linked(
         key: Of the widget, and of the query parameter.
         names: What is shown for an option; the option itself where there is none.
         default: The option that an address without the parameter means; else the first.
+        keeps: The choice is kept while the visitor looks at other pages.
 
     Returns the option.
     """
     if st.session_state.get(key, options[0]) not in options:
         del st.session_state[key]
-    linked = st.query_params.get(key, "")
+    linked = st.query_params.get(key) or st.session_state.get(f"kept-{key}", "")
     start = linked if linked in options else default if default in options else options[0]
     selectbox = st.selectbox if container is None else container.selectbox
     option = selectbox(
@@ -45,6 +47,8 @@ def select_linked(
         st.query_params[key] = option
     else:
         st.query_params.pop(key, None)
+    if keeps:
+        st.session_state[f"kept-{key}"] = option
     return option
 
 

@@ -163,8 +163,12 @@ def format_run_title(run: Run) -> str:
 
 
 def get_variant_label(run: Run) -> str:
-    """Returns the name of the run's variant for people; a stranger's config may name any."""
-    name = run.config().model.variant
+    """Returns the name of the run's variant for people."""
+    return format_variant(run.config().model.variant)
+
+
+def format_variant(name: str) -> str:
+    """Returns a variant's name for people; one that is unknown, as a stranger's config may have."""
     return VARIANTS[name].label if name in VARIANTS else name
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,31 +13,34 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.analysis.latent import Projection, order_dimensions
 from aecore.data.catalog import have_same_examples
 from aecore.data.splits import Dataset
+from aecore.model.config import ModelConfig
 from aecore.runs.run import Run
 from ui.kit.cache import MAP_POINTS
 from ui.kit.examples import choose_unit
 from ui.kit.runs import list_usable_runs
 
 PROJECTIONS: dict[str, Projection] = {
+    "Classes": "classes",
     "PCA": "pca",
     "Dimensions": "dimensions",
     "t-SNE": "tsne",
     "UMAP": "umap",
 }
 PROJECTION_HELP = {
-    "PCA": "the plane of the codes' largest variance: at once, true to distances in it, and every "
-    "place on it is a code that decodes.",
-    "Dimensions": "raw code units as axes, a plane as well.",
+    "Classes": "the plane in which the classes differ most (Fisher's discriminants, 1936). It is "
+    "chosen by the labels, which the model has not seen.",
+    "PCA": "the plane of the largest variance of the codes.",
+    "Dimensions": "two code units as axes. On these three, every place is a code that decodes.",
     "t-SNE": "keeps near points near (van der Maaten & Hinton, 2008); sizes and gaps of clusters "
     "mean little. Between points the codes of neighbours are blended.",
-    "UMAP": "as t-SNE, faster, and with more of the whole (McInnes et al., 2018).",
+    "UMAP": "like t-SNE, faster, with more of the overall shape (McInnes et al., 2018).",
 }
 POINT_COUNTS = (500, 1000, 2000, 5000, 10_000, 20_000, 40_000, 60_000, 100_000, 300_000, MAP_POINTS)
 COLOUR_HELP = {
     "class": "the class of the input.",
     "error": "the squared error of its reconstruction, summed over features.",
-    "neighbours": "which share of its 10 nearest codes is also among its 10 nearest on this map: "
-    "where that is low, the map lies.",
+    "neighbours": "the share of its 10 nearest codes that are also among its 10 nearest on this "
+    "map: where that is low, the projection is distorted.",
 }
 COMPARED_NEIGHBOURS = 10_000  # points whose neighbours are compared; more take too long
 
@@ -53,50 +56,83 @@ class MapView(NamedTuple):
     points: int
 
 
-def show_map_controls(dataset: Dataset, container: DeltaGenerator) -> MapView:
-    """Show a row of controls, and the number of points in the container; all in the address."""
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-    label = row.segmented_control(
+def show_map_controls(
+    run: Run, dataset: Dataset, container: DeltaGenerator, settings: DeltaGenerator
+) -> MapView:
+    """Show the projection in the container, the other controls in `settings`; all in the address.
+
+    The map begins with the projection that suits the run.
+    """
+    names = list_projections(dataset)
+    default = pick_projection(run.config().model, names)
+    begin_at_default("map", default, names)
+    label = container.segmented_control(
         "Projection",
-        list(PROJECTIONS),
-        default="PCA",
+        names,
+        default=default,
         required=True,
         key="map",
         bind="query-params",
-        help=format_help_list(PROJECTION_HELP),
+        help=format_help_list({name: PROJECTION_HELP[name] for name in names}),
     )
-    axes = row.segmented_control(
+    colour = choose_map_colour(settings, dataset)
+    axes = settings.segmented_control(
         "Axes",
         ["2-D", "3-D"],
         default="2-D",
         required=True,
         key="axes",
         bind="query-params",
-        help="3-D is to turn and zoom; box and lasso need 2-D.",
+        help="3-D can be turned and zoomed; boxes and lassos need 2-D.",
     )
-    colour = choose_map_colour(row, dataset)
-    split: Literal["test", "train"] = row.segmented_control(
-        "Inputs",
+    split: Literal["test", "train"] = settings.segmented_control(
+        "Split",
         ["test", "train"],
         default="test",
         required=True,
         key="split",
         bind="query-params",
-        help="Those the model has not seen, or those it learned from.",
+        help="Inputs that the model has not seen, or those that it was trained on.",
     )
-    points = container.select_slider(
+    points = settings.select_slider(
         "Points",
         POINT_COUNTS,
         5000,
         key="points",
         bind="query-params",
         format_func=lambda count: f"{count:,}",
-        help="The first so many inputs of the set.",
+        help="The first inputs of the split, up to this many.",
     )
     count = min(points, len(getattr(dataset, split).x))
     if colour == "neighbours":
         count = min(count, COMPARED_NEIGHBOURS)
     return MapView(PROJECTIONS[label], label, int(axes[0]), colour, split, count)
+
+
+def list_projections(dataset: Dataset) -> list[str]:
+    """Returns the projections that the data allow: that of classes needs labels."""
+    has_classes = dataset.test.y is not None and dataset.train.y is not None
+    return [name for name in PROJECTIONS if name != "Classes" or has_classes]
+
+
+def pick_projection(model: ModelConfig, names: Sequence[str]) -> str:
+    """Returns the projection that a map begins with.
+
+    A code of one or two units is a map itself. Codes that are drawn to N(0, I) vary as much in all
+    directions, so that PCA finds none that matters: with classes, theirs are shown.
+    """
+    if model.latent_dim <= 2:
+        return "Dimensions"
+    return "Classes" if model.has_prior and "Classes" in names else "PCA"
+
+
+def begin_at_default(key: str, default: str, options: Sequence[str]) -> None:
+    """Let a control begin anew where it stands at the default of the last run, or at no option."""
+    former = st.session_state.get(f"default-{key}", default)
+    is_former = former != default and st.session_state.get(key) == former
+    if is_former or st.session_state.get(key, default) not in options:
+        st.session_state[key] = default
+    st.session_state[f"default-{key}"] = default
 
 
 def choose_map_colour(container: DeltaGenerator, dataset: Dataset) -> str:
@@ -120,13 +156,15 @@ def format_help_list(texts: Mapping[str, str]) -> str:
     return "\n".join(f"- **{name}**: {text}" for name, text in texts.items())
 
 
-def choose_dimensions(z: np.ndarray, dims: int) -> tuple[list[int], list[str]]:
+def choose_dimensions(
+    z: np.ndarray, dims: int, container: DeltaGenerator
+) -> tuple[list[int], list[str]]:
     """Show a select box for the code unit of each axis, by default the most varying ones.
 
     Returns the units and the titles of the axes.
     """
     order, deviations = (part.tolist() for part in order_dimensions(torch.from_numpy(z)))
-    row = st.container(horizontal=True, gap="small")
+    row = container.container(horizontal=True, gap="small")
     help = "Code units, the most varying over the shown inputs first."
     units = [
         choose_unit(row, f"{axis} axis", f"along_{axis}", order, i, help)
@@ -149,13 +187,13 @@ def choose_second_run(run: Run, container: DeltaGenerator) -> Run | None:
     if st.session_state.get("beside") not in (None, *ids):
         del st.session_state["beside"]
     run_id = container.selectbox(
-        "Beside it",
+        "Second run",
         ids,
         None,
         key="beside",
         bind="query-params",
         placeholder="none",
-        help="A second run of the same data: the same inputs in two models. A selection on one "
-        "map is one on both.",
+        help="The map of another run of the same data, beside this one. What is selected on one "
+        "map is selected on both.",
     )
     return runs[run_id] if run_id in ids else None

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from streamlit.delta_generator import DeltaGenerator
 
+from aecore.analysis.class_axes import fit_class_axes
 from aecore.analysis.latent import Plane, make_unit_plane
 from aecore.analysis.projection_job import PROJECTION_LIMITS, ProjectionJob
 from aecore.data.splits import Dataset
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from ui.kit.cache import get_codes, get_principal_plane, get_principal_positions
+from ui.kit.cache import get_codes, get_dataset, get_principal_plane, get_principal_positions
+from ui.kit.memory import keep_in_memory
 from ui.latent.controls import COMPARED_NEIGHBOURS, MapView, choose_dimensions
 from ui.latent.slow_maps import offer_slow_map
 
+MAP_NAMES = {
+    "Classes": "on the plane in which the classes differ most",
+    "Dimensions": "by their code units",
+}
 SPLIT_ADJECTIVES = {"test": "test", "train": "training"}
 
 
@@ -29,8 +37,10 @@ class LatentMap(NamedTuple):
     groups: dict[str, np.ndarray]  # the rows of each trace of the figure
 
 
-def load_map(run: Run, dataset: Dataset, view: MapView) -> tuple[LatentMap, MapView]:
-    """Returns the map to show now, and its view.
+def load_map(
+    run: Run, dataset: Dataset, view: MapView, settings: DeltaGenerator
+) -> tuple[LatentMap, MapView]:
+    """Returns the map to show now, and its view; the units of its axes are chosen in `settings`.
 
     While a slow map is missing, that is PCA of no more points, and the slow one is offered.
     """
@@ -42,39 +52,62 @@ def load_map(run: Run, dataset: Dataset, view: MapView) -> tuple[LatentMap, MapV
             return make_slow_map(run, dataset, view, positions), view
         offer_slow_map(job, view.label)
         view = view._replace(method="pca", label="PCA")
+    if view.method != "dimensions":
+        return make_spread_map(run, dataset, view), view
     z, errors = get_codes(run, view.split, view.points)
-    plane: Plane | None = None
-    if view.method == "dimensions":
-        units, axes = choose_dimensions(z, view.dims)
-        positions = z[:, units]
-        plane = make_unit_plane(z, units) if view.dims == 2 else None
-    else:
-        positions = get_principal_positions(run, view.split, view.points, view.dims)
-        plane = get_principal_plane(run, view.split, view.points) if view.dims == 2 else None
-        axes = title_principal_axes(z, positions, view.dims)
+    units, axes = choose_dimensions(z, view.dims, settings)
+    positions = z[:, units]
+    plane = make_unit_plane(z, units) if view.dims == 2 else None
     if plane is not None:
         positions = plane.positions(z)
     return LatentMap(z, errors, positions, plane, axes, group_by_class(dataset, view)), view
 
 
+def make_spread_map(run: Run, dataset: Dataset, view: MapView) -> LatentMap:
+    """Returns the map on the plane where codes, or their classes, are spread most."""
+    z, errors = get_codes(run, view.split, view.points)
+    if view.method == "classes":
+        space = get_class_plane(run, view.split, view.points, view.dims)
+        positions, plane = space.positions(z), space if view.dims == 2 else None
+        axes = [f"direction {i + 1} between classes" for i in range(view.dims)]
+    else:
+        positions = get_principal_positions(run, view.split, view.points, view.dims)
+        plane = get_principal_plane(run, view.split, view.points) if view.dims == 2 else None
+        axes = title_principal_axes(z, positions, view.dims)
+        positions = plane.positions(z) if plane is not None else positions
+    return LatentMap(z, errors, positions, plane, axes, group_by_class(dataset, view))
+
+
+@keep_in_memory()
+def load_class_axes(
+    path: str, version: float, data_name: str, split: str, count: int, dims: int
+) -> tuple[np.ndarray, ...]:
+    """Returns the origin and the axes (dims, latent_dim) in which the classes of codes differ."""
+    run = Run(Path(path))
+    z, _ = get_codes(run, split, count)
+    labels = getattr(get_dataset(run)[0], split).y[:count].numpy()
+    return fit_class_axes(z, labels, dims)
+
+
+def get_class_plane(run: Run, split: str, count: int, dims: int) -> Plane:
+    """Returns the plane, or with `dims` 3 the space, in which the classes of codes differ most."""
+    name = get_dataset(run)[0].name
+    return Plane(*load_class_axes(str(run.path), run.version(), name, split, count, dims))
+
+
 def load_second_map(run: Run, dataset: Dataset, view: MapView) -> tuple[LatentMap, MapView]:
     """Returns the same inputs on another run's map, and its view.
 
-    That is its plane of principal components while it has no slow map of them.
+    That is its plane of principal components where the first one shows units of its code, or a slow
+    map that this run has not.
     """
     if view.method in PROJECTION_LIMITS:
         positions = make_projection_job(run, dataset, view).read()
         if positions is not None:
             return make_slow_map(run, dataset, view, positions), view
-    z, errors = get_codes(run, view.split, view.points)
-    plane = get_principal_plane(run, view.split, view.points) if view.dims == 2 else None
-    if plane is None:
-        positions = get_principal_positions(run, view.split, view.points, view.dims)
-    else:
-        positions = plane.positions(z)
-    axes = [f"component {i + 1}" for i in range(view.dims)]
-    latent_map = LatentMap(z, errors, positions, plane, axes, group_by_class(dataset, view))
-    return latent_map, view._replace(method="pca", label="PCA")
+    if view.method != "classes":
+        view = view._replace(method="pca", label="PCA")
+    return make_spread_map(run, dataset, view), view
 
 
 def make_projection_job(run: Run, dataset: Dataset, view: MapView) -> ProjectionJob:
@@ -112,7 +145,7 @@ def group_by_class(dataset: Dataset, view: MapView) -> dict[str, np.ndarray]:
 def describe_map(dataset: Dataset, view: MapView) -> str:
     """Returns the caption of a map as Markdown: its inputs, and what limits their number."""
     inputs = f"{SPLIT_ADJECTIVES[view.split]} inputs of {escape_name(dataset.name)}"
-    text = f"{view.points:,} {inputs}, {view.label}."
+    text = f"{view.points:,} {inputs}, {MAP_NAMES.get(view.label, view.label)}."
     total = len(getattr(dataset, view.split).x)
     if view.method in PROJECTION_LIMITS and view.points == PROJECTION_LIMITS[view.method] < total:
         text += f" {view.label} is limited to {view.points:,} points."

@@ -20,7 +20,7 @@ def choose_manifold_runs(run: Run) -> list[Run]:
     }
     run_id = select_linked(
         None,
-        "Beside",
+        "Second run",
         [NO_RUN, *others],
         "beside",
         {},

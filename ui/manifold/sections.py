@@ -14,8 +14,7 @@ from ui.manifold.surface import show_surface
 from ui.manifold.tangents import show_tangents
 
 MANIFOLD_SENTENCES = {
-    "Tangents": "**Where can one go from here and still meet data?** The directions in which each "
-    "decoder moves most.",
+    "Tangents": "**Directions along the data manifold:** those in which each decoder moves most.",
     "Noise": "**Leave the manifold on purpose:** does the model find the way back?",
     "Dimension": "**How many directions are there?** The map, coloured by the dimension around "
     "each point.",

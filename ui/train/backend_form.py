@@ -38,13 +38,15 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
 
     Returns None, and shows the reason, where the backend cannot be used.
     """
-    engine = st.segmented_control(
+    where, what = st.columns([5, 4])
+    engine = where.segmented_control(
         "Where",
         list(BACKENDS),
         default="local",
         required=True,
         key="where",
         format_func=format_backend,
+        persist_state="session",
     )
     entry = BACKENDS[engine]
     token = get_hub_token() if entry.needs_token else False
@@ -55,25 +57,27 @@ def choose_training_place(count: int = 1) -> TrainingPlace | None:
         if entry.needs_token:
             st.page_link("hub.py", label="Sign in", icon=":material/login:")
         return None
-    left, right = st.columns([2, 1], vertical_alignment="bottom")
-    name = left.selectbox(
+    name = what.selectbox(
         "Device",
         list(usable),
         key=f"device-{engine}",
         format_func=lambda option: format_device(usable[option]),
+        persist_state="session",
     )
     device = usable[name or next(iter(usable))]
     if entry.needs_token:
         show_found_jobs(entry)
     if device.price is None:
         return TrainingPlace(engine, device)
-    return TrainingPlace(engine, device, ask_for_minutes(right, device.price, count))
+    return TrainingPlace(engine, device, ask_for_minutes(what, device.price, count))
 
 
 def ask_for_minutes(column: DeltaGenerator, price: float, count: int) -> int:
     """Ask for the time limit of a rented device, and show what `count` runs may cost at most."""
     shortest, usual, longest = DEFAULT_MINUTES
-    minutes = column.number_input("Time limit, minutes", shortest, longest, usual, 5, key="minutes")
+    minutes = column.number_input(
+        "Time limit, minutes", shortest, longest, usual, 5, key="minutes", persist_state="session"
+    )
     cost = price * int(minutes) / 60 * count
     for_runs = f" for {count} runs" if count > 1 else ""
     account = escape_name(get_hub_name())

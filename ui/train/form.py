@@ -1,33 +1,35 @@
-"""The form of the Train page: a variant, data, and every option."""
+"""The form of the Train page: a variant, data, a preset, and every option."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.data.catalog import CATALOG
+from aecore.data.splits import Dataset
 from aecore.errors import AecoreError
 from aecore.limits import is_public
-from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import VARIANTS, configure, keep_possible_path
+from aecore.model.variants import VARIANTS, configure
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
-from ui.kit.fields import show_options_form, show_part_form, show_penalties_form
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
 from ui.train.address_settings import apply_address_settings, read_address_settings
+from ui.train.settings import edit_config
 
 PRESETS = {
-    "Quick": "A fifth of the epochs: a first look.",
+    "Quick": "A fifth of the epochs, for a first look.",
     "Default": "The variant's own settings; the same number of steps for all.",
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
+FIRST_VARIANT = "vae"
 OWN_PATH = "a path of your own"  # an option of the select box of data
 DATA_HELP = (
     "Sets marked for download come from the network on first use. "
@@ -44,34 +46,27 @@ class DataDescription:
     count: int  # of training examples
     config: DataConfig  # with the kinds of all columns of a table
     traits: RowTraits = field(default_factory=RowTraits)
+    dataset: Dataset | None = None  # of one's own, which was read
 
 
-def choose_training() -> tuple[RunConfig, str] | None:
-    """Show the form of a run; return its config and the kind of its data.
+class TrainingChoice(NamedTuple):
+    """What the form describes."""
+
+    config: RunConfig
+    about: DataDescription
+
+
+def choose_training(
+    head: DeltaGenerator, settings: DeltaGenerator, details: DeltaGenerator
+) -> TrainingChoice | None:
+    """Show the form of a run: variant, data and preset in the head, its options in the others.
 
     Returns None, and shows the reason, where the form describes no run.
     """
-    left, middle, right = st.columns(3)
-    variant = left.selectbox(
-        "Variant",
-        list(VARIANTS),
-        list(VARIANTS).index("vae"),
-        key="variant",
-        bind="query-params",
-        help="A named combination of parts. Each part can be changed below.",
-    )
+    left, middle, right = head.columns(3)
+    variant = choose_trained_variant(left)
     data = choose_training_data(middle)
-    preset = right.segmented_control(
-        "Preset",
-        list(PRESETS),
-        default="Default",
-        required=True,
-        key="preset",
-        bind="query-params",
-        help=" ".join(f"**{name}**: {text}" for name, text in PRESETS.items()),
-    )
-    left.caption(VARIANTS[variant].summary)
-    right.caption(PRESETS[preset])
+    preset = choose_preset(right)
     try:
         about = describe_training_data(data, middle)
         default = configure(
@@ -82,12 +77,47 @@ def choose_training() -> tuple[RunConfig, str] | None:
             data=about.config,
             traits=about.traits,
         )
-        config = apply_address_settings(apply_preset(default, preset))
-        key = f"{variant}-{data.name}-{preset}{read_address_settings()}"
-        return edit_config(config, key), about.kind
+        with head:
+            config = apply_address_settings(apply_preset(default, preset))
+        # of a set that is read anew, what was kept of the form does not hold
+        key = f"{variant}-{data.name}-{preset}-{about.count}-{about.shape}"
+        key += read_address_settings()
+        return TrainingChoice(edit_config(config, key, settings, details), about)
     except AecoreError as error:
-        show_error(error)
+        with head:
+            show_error(error)
         return None
+
+
+def choose_trained_variant(column: DeltaGenerator) -> str:
+    """Show a select box over the variants and the summary of the chosen one; return its name."""
+    variant = select_linked(
+        column,
+        "Variant",
+        list(VARIANTS),
+        "variant",
+        {name: entry.label for name, entry in VARIANTS.items()},
+        "A named combination of parts. Each part can be changed below.",
+        default=FIRST_VARIANT,
+        keeps=True,
+    )
+    column.caption(VARIANTS[variant].summary)
+    return variant
+
+
+def choose_preset(column: DeltaGenerator) -> str:
+    """Show a control over the presets and what the chosen one does; return its name."""
+    preset = column.segmented_control(
+        "Preset",
+        list(PRESETS),
+        default="Default",
+        required=True,
+        key="preset",
+        bind="query-params",
+        help=" ".join(f"**{name}**: {text}" for name, text in PRESETS.items()),
+    )
+    column.caption(PRESETS[preset])
+    return preset
 
 
 # -- data
@@ -101,7 +131,7 @@ def choose_training_data(column: DeltaGenerator) -> DataConfig:
     sets = map_own_sets()
     options = [*CATALOG, *sets, *([] if is_public() else [OWN_PATH])]
     names = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
-    option = select_linked(column, "Data", options, "data", names, DATA_HELP)
+    option = select_linked(column, "Data", options, "data", names, DATA_HELP, keeps=True)
     if option in sets:
         return sets[option].config()
     return ask_for_path(column) if option == OWN_PATH else DataConfig(name=option)
@@ -141,6 +171,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
             dataset.count,
             complete_data_config(data, dataset),
             dataset.traits,
+            dataset,
         )
     column.caption(
         entry.description
@@ -161,35 +192,3 @@ def apply_preset(config: RunConfig, preset: str) -> RunConfig:
     if preset == "Thorough":
         changes = {"epochs": training.epochs * 3, "schedule": "cosine"}
     return config.model_copy(update={"training": training.model_copy(update=changes)})
-
-
-def edit_config(config: RunConfig, key: str) -> RunConfig:
-    """Show a folded form over every field; return the config with what was changed."""
-    values = config.model_dump(mode="json")
-    model, fields = values["model"], ModelConfig.model_fields
-    with st.expander("Model", icon=":material/hub:"):
-        model.update(show_options_form(ModelConfig, model, f"{key}.model"))
-        for name in ("network", "bottleneck", "corruption", "likelihood"):
-            model[name] = show_part_form(name, fields[name], model[name], f"{key}.{name}")
-        model["penalties"] = show_penalties_form(
-            fields["penalties"], model["penalties"], f"{key}.penalties"
-        )
-        path_note = st.empty()
-    with st.expander("Training", icon=":material/tune:"):
-        values["training"] = show_options_form(TrainConfig, values["training"], f"{key}.training")
-    with st.expander("Data", icon=":material/database:"):
-        skip = {"name", "label", "limit", "inference", "greys"}
-        if values["data"]["side"] == "auto":  # of a known set, or no images
-            skip.add("side")
-        values["data"] = show_options_form(DataConfig, values["data"], f"{key}.data", skip)
-    edited = keep_possible_path(values)
-    path_note.caption(describe_linear_path(edited.model))
-    return edited
-
-
-def describe_linear_path(model: ModelConfig) -> str:
-    """Returns one sentence: whether the model starts as PCA, and why not."""
-    if model.network.has_linear_path:
-        return "Linear path: the model starts as PCA and learns what PCA cannot."
-    obstacle = model.explain_no_path() or "it switched off"
-    return f"No linear path, which would start as PCA: this model has {obstacle}."

@@ -19,6 +19,7 @@ from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
 from aecore.runs.run import LIVE_STATES, Run, State
 from ui.kit.doctor import show_diagnosis
+from ui.kit.figures import format_figure
 from ui.kit.messages import hide_folders, show_error, show_note
 from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
@@ -46,8 +47,8 @@ def read_watched_id() -> str | None:
 def show_watched_run(run_id: str) -> None:
     """Show the run of the address as it stands, or why it cannot be shown."""
     st.markdown(
-        "**Watch the reconstructions sharpen.** The run goes on when you close this page; "
-        "its address finds it."
+        "**Watch the reconstructions sharpen.** Training continues if you close this page; "
+        "come back with this link."
     )
     try:
         run = find_visible_run(run_id)
@@ -81,7 +82,7 @@ def show_live_run(run: Run) -> None:
 def show_run_details(run: Run, config: RunConfig) -> None:
     """Show folded: the command that repeats the run, what its process printed, its config."""
     config = get_shown_config(config)
-    with st.expander("The same from a terminal", icon=":material/terminal:"):
+    with st.expander("Command line", icon=":material/terminal:"):
         st.code(format_repeat_command(run, config), language="bash", wrap_lines=True)
     if run.state().state in ("failed", "lost") and (log := run.log_tail()):
         with st.expander("What the process printed", icon=":material/article:"):
@@ -149,12 +150,12 @@ def show_last_epoch(record: EpochRecord) -> None:
     values = {
         "training loss": record.loss,
         "validation loss": record.validation_loss,
-        "seconds an epoch": record.seconds,
+        "seconds per epoch": record.seconds,
     }
     row = st.container(horizontal=True)
     for label, value in values.items():
         if value is not None:
-            row.metric(label, f"{value:#.4g}", width=METRIC_WIDTH)
+            row.metric(label, format_figure(value), width=METRIC_WIDTH)
 
 
 def show_previews(run: Run) -> None:
@@ -200,7 +201,7 @@ def show_test_metrics(run: Run) -> None:
     st.markdown("**On the test set**")
     row = st.container(horizontal=True)
     for name, value in metrics.items():
-        text = f"{value:,}" if isinstance(value, int) else f"{value:#.4g}"
+        text = f"{value:,}" if isinstance(value, int) else format_figure(value)
         metric = METRICS.get(name)
         label, help_text = (metric.label, metric.help) if metric else (escape_name(name), None)
         row.metric(label, text, help=help_text, width=METRIC_WIDTH)

@@ -21,7 +21,7 @@ from ui.train.sweep_form import SweepRequest
 def show_command(config: RunConfig, kind: str) -> None:
     """Show folded the command that trains the same run; `kind` is that of the data."""
     shown = get_shown_config(config)
-    with st.expander("The same from a terminal", icon=":material/terminal:"):
+    with st.expander("Command line", icon=":material/terminal:"):
         st.code(format_train_command(shown, kind), language="bash", wrap_lines=True)
 
 

@@ -43,8 +43,8 @@ def choose_sweep(config: RunConfig, kind: str) -> SweepRequest | None:
     """
     with st.expander("Sweep", icon=":material/grid_view:"):
         st.caption(
-            "One run for each combination. The form above holds for its variant; others have their "
-            "defaults, and the same number of steps and schedule as the form."
+            "One run for each combination. These settings apply to the selected variant; "
+            "the others use their defaults, with the same number of steps and schedule."
         )
         variants, sizes, seeds = show_grid_inputs(config)
         try:
@@ -63,16 +63,29 @@ def show_grid_inputs(config: RunConfig) -> tuple[list[str], str, int]:
     """Show the three inputs of the grid; return more variants, sizes as text, and seeds."""
     left, middle, right = st.columns([2, 1, 1])
     others = [name for name in VARIANTS if name != config.model.variant]
-    variants = left.multiselect("More variants", others, key="sweep-variants")
+    variants = left.multiselect(
+        "More variants",
+        others,
+        key="sweep-variants",
+        format_func=lambda name: VARIANTS[name].label,
+        persist_state="session",
+    )
     latent_dim = config.model.latent_dim
     sizes = middle.text_input(
-        "Sizes of the code",
+        "Latent dimensions",
         str(latent_dim),
         key=f"sweep-{latent_dim}",
-        help="Separated by commas, such as 2, 8, 20.",
+        help="Separated by commas, for example 2, 8, 20.",
+        persist_state="session",
     )
     seeds = right.number_input(
-        "Seeds", 1, 20, 1, key="sweep-seeds", help="Each gives another deviation."
+        "Seeds",
+        1,
+        20,
+        1,
+        key="sweep-seeds",
+        help="Each setting is trained with so many seeds; Compare shows mean and deviation.",
+        persist_state="session",
     )
     return variants, sizes, int(seeds)
 

@@ -3,7 +3,7 @@
 // After Cividis, blue to yellow by lightness, much the same to colour-blind eyes (Nuñez et al., 2018); its darkest part,
 // which a dark page would swallow, is left out.
 const STOPS = ["2b4a8b", "3f5583", "56617e", "6c6e7a", "817b77", "978a72", "ae9a69", "c6ac5c", "dfc14b", "fbe03a"];
-const CLASSES = ["4477aa", "ee6677", "228833", "ccbb44", "66ccee", "aa3377", "44aa99", "ee8866", "117733", "882255"];
+const CLASSES = ["4477aa", "ee6677", "228833", "ccbb44", "66ccee", "aa3377", "44aa99", "ee8866", "7755dd", "882255"];
 
 // 256 colours, 3 bytes each; kind: "class" or "scale".
 export function makePalette(kind) {

@@ -38,7 +38,7 @@ class GaussianNoise(Options):
         0.1,
         ge=0,
         le=1,
-        description="The chance that a word or a flag of a table is drawn anew.",
+        description="Probability that a word or a flag of a table is replaced by a random one.",
         json_schema_extra=LIVE,
     )
 
@@ -78,7 +78,7 @@ class Masking(Options):
         0.25,
         ge=0,
         le=1,
-        description="nu, the chance that a value is set to zero.",
+        description="Probability that a value is set to zero.",
         json_schema_extra=LIVE,
     )
 
@@ -97,7 +97,7 @@ class SaltAndPepper(Options):
         0.25,
         ge=0,
         le=1,
-        description="nu, the chance that a value becomes 0 or 1.",
+        description="Probability that a value becomes 0 or 1.",
         json_schema_extra=LIVE,
     )
 

@@ -62,14 +62,15 @@ class Gaussian(LikelihoodBase):
         0.5,
         gt=0,
         le=1e6,
-        description="Noise variance of the decoder; 0.5 makes the loss the squared error.",
+        description="Noise variance of the decoder. A smaller one gives the reconstruction more "
+        "weight; 0.5 makes the loss the squared error.",
     )
 
     output: Literal["linear", "sigmoid"] = Field(
-        "linear", description="sigmoid keeps reconstructions between 0 and 1, as pixels are."
+        "linear", description="sigmoid keeps reconstructions between 0 and 1, the range of pixels."
     )
     learned: bool = Field(
-        False, description="The noise variance is learned too, starting from the one above."
+        False, description="Learn the noise variance, starting from the value above."
     )
 
     def build(self, features: int) -> Likelihood:

@@ -13,10 +13,10 @@ ELBO = r"-\mathbb{E}_{q(z|x)}[\ln p(x|z)]"
 
 VARIATIONAL_VARIANTS: dict[str, Variant] = {
     "vae": Variant(
-        label="Variational",
+        label="VAE",
         family="Variational",
         colour="#ee6677",
-        summary="Codes are distributions near N(0, I), so new examples can be drawn.",
+        summary="Encodes each input as a Gaussian; sample the prior to generate new examples.",
         formula=format_objective(ELBO, f"+ {KL}"),
         source=KINGMA,
         model={"bottleneck": {"kind": "gaussian"}},
@@ -27,7 +27,7 @@ VARIATIONAL_VARIANTS: dict[str, Variant] = {
         label="beta-VAE",
         family="Variational",
         colour="#bb2233",
-        summary="A VAE that pays beta times more for its code, to keep its axes apart.",
+        summary="Weights the KL term by beta, for disentangled latents.",
         formula=format_objective(ELBO, rf"+ \beta\, {KL}"),
         source=Paper(
             "Higgins et al. (2017), beta-VAE", "https://openreview.net/forum?id=Sy2fzU9gl"

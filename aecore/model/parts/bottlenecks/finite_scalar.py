@@ -18,7 +18,9 @@ class FiniteScalar(BottleneckBase):
     """
 
     kind: Literal["finite_scalar"] = "finite_scalar"
-    levels: int = Field(16, ge=2, le=65536, description="Values that one code unit can take.")
+    levels: int = Field(
+        16, ge=2, le=65536, description="Number of values that each code unit can take."
+    )
 
     menu_position: ClassVar[int] = 5
 

@@ -34,14 +34,21 @@ class GaussianCode(BottleneckBase):
         1.0,
         ge=0,
         le=1000,
-        description="Weight of the KL term in training; bounds are reported at 1.",
+        description="Weight of the KL term. A larger one makes codes simpler and reconstructions "
+        "blurrier. Bounds are reported at 1.",
         json_schema_extra=LIVE,
     )
     samples: int = Field(
-        1, ge=1, le=1000, description="K, how many codes are drawn for each example."
+        1,
+        ge=1,
+        le=1000,
+        description="Codes drawn for each example at each step. More make gradients less noisy and "
+        "the bound of IWAE tighter.",
     )
     bound: Literal["elbo", "iwae"] = Field(
-        "elbo", description="Average the K losses, or their likelihoods (IWAE)."
+        "elbo",
+        description="elbo: the mean loss of the samples. iwae: the tighter, importance-weighted "
+        "bound.",
     )
     free_bits: float = Field(
         0.0,

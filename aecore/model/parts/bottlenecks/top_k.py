@@ -31,17 +31,20 @@ class TopK(BottleneckBase):
         25,
         ge=1,
         le=16384,
-        description="How many code units stay on for one example.",
+        description="Code units that stay active for each example; the others are set to zero.",
         json_schema_extra=LIVE,
     )
     start: int | None = Field(
         None,
         ge=1,
         le=16384,
-        description="k at first, falling evenly to k in the first half of the training.",
+        description="k at the start of the training; it falls to k in its first half. A small k "
+        "from the first step on can leave units that are never used.",
     )
     by: Literal["magnitude", "value"] = Field(
-        "magnitude", description="Rank by |a| or, as the paper, by a."
+        "magnitude",
+        description="Keep the units of the largest absolute values or, as in the paper, of the "
+        "largest values.",
     )
     auxiliary: AuxiliaryWeight = 0.0
     dead_after: DeadAfter = 200

@@ -22,15 +22,19 @@ class VectorQuantized(BottleneckBase):
     """
 
     kind: Literal["vector_quantized"] = "vector_quantized"
-    codes: int = Field(256, ge=2, le=65536, description="Vectors in the codebook.")
+    codes: int = Field(256, ge=2, le=65536, description="Number of vectors in the codebook.")
     dim: int = Field(
-        4, ge=1, le=1024, description="Length of one codebook vector; divides latent_dim."
+        4,
+        ge=1,
+        le=1024,
+        description="Length of a codebook vector; it divides the latent dimension.",
     )
     commitment: float = Field(
         0.25,
         ge=0,
         le=100,
-        description="Weight of the commitment (encoder) term.",
+        description="Weight of the term that keeps the encoder's output close to its codebook "
+        "vector.",
         json_schema_extra=LIVE,
     )
 

@@ -147,6 +147,17 @@ class NetworkBase(Options):
         """Return about how many weights encoder and decoder have, without building them."""
         raise NotImplementedError
 
+    def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
+        """Return about how many products encoder and decoder compute for one example."""
+        return self.count_weights(input_shape, outputs)
+
+    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        """Return the shape of each hidden layer of the encoder, from the input on.
+
+        The decoder has the same ones in reverse.
+        """
+        return ()
+
 
 def initialise_layers(layers: Iterable[nn.Module], activation: str) -> None:
     """Draw initial weights in place; biases are zero.

@@ -46,9 +46,7 @@ class Conv(NetworkBase):
     def build(
         self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[ConvEncoder, ConvDecoder]:
-        sizes: list[Size] = [tuple(input_shape[1:])]
-        for _ in self.channels:
-            sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+        sizes = self.list_sizes(input_shape)
         channels = [input_shape[0], *self.channels]
         return (
             ConvEncoder(self, channels, sizes, outputs),
@@ -76,8 +74,26 @@ class Conv(NetworkBase):
     def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
         channels = [input_shape[0], *self.channels]
         convolutions = sum(9 * a * b for a, b in pairwise(channels))
-        last_size = [math.ceil(side / 2 ** len(self.channels)) for side in input_shape[1:]]
+        last_size = self.list_sizes(input_shape)[-1]
         return 2 * (convolutions + channels[-1] * math.prod(last_size) * outputs)
+
+    def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
+        channels, sizes = [input_shape[0], *self.channels], self.list_sizes(input_shape)
+        places = [math.prod(size) for size in sizes]
+        kernels = [9 * a * b for a, b in pairwise(channels)]
+        convolutions = sum(a * b for a, b in zip(kernels, places[1:], strict=True))
+        return 2 * (convolutions + channels[-1] * places[-1] * outputs)
+
+    def list_sizes(self, input_shape: Sequence[int]) -> list[Size]:
+        """Return the height and width of the image, then of each level."""
+        sizes: list[Size] = [tuple(input_shape[1:])]
+        for _ in self.channels:
+            sizes.append(tuple((side + 1) // 2 for side in sizes[-1]))
+        return sizes
+
+    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        sizes = self.list_sizes(input_shape)[1:]
+        return tuple((c, *size) for c, size in zip(self.channels, sizes, strict=True))
 
 
 def choose_channels(side: int) -> tuple[int, ...]:

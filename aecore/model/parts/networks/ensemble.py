@@ -138,6 +138,9 @@ class Ensemble(NetworkBase):
         widths = [math.prod(input_shape), *self.hidden, max(1, outputs // self.members)]
         return 2 * self.members * sum(a * b for a, b in pairwise(widths))
 
+    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        return tuple((self.members, width) for width in self.hidden)
+
     def draw_samples(self, count: int, seed: int) -> Tensor:
         """Return the training rows of each member, (members, most rows), by their places.
 

@@ -49,7 +49,8 @@ class Mlp(NetworkBase):
     activation: Activation = Field("gelu", description="Non-linearity of the hidden layers.")
     code_activation: Activation = Field("linear", description="Non-linearity of the code layer.")
     norm: Norm = Field(
-        "none", description="Normalise hidden units, over the batch or over each example's layer."
+        "none",
+        description="Normalise hidden units: over the batch, or over the layer of each example.",
     )
     tied: bool = Field(False, description="The decoder uses the encoder's weights, transposed.")
     linear_path: bool = Field(
@@ -123,6 +124,9 @@ class LinearPath(Linear):
     def reset_parameters(self) -> None:
         """Set W to zero: the network is as without a path."""
         nn.init.zeros_(self.weight)
+
+    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        return tuple((width,) for width in self.hidden)
 
 
 class MlpEncoder(Encoder):

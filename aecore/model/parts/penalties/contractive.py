@@ -33,13 +33,18 @@ class Contractive(PenaltyBase):
     """
 
     kind: Literal["contractive"] = "contractive"
-    weight: Weight = Field(0.1, description="Weight of the encoder's squared Jacobian norm.")
+    weight: Weight = Field(
+        0.1,
+        description="Weight of the encoder's squared Jacobian norm: with a larger one codes change "
+        "less when the input does.",
+    )
     method: Literal["auto", "closed_form", "exact", "probes"] = Field(
         "auto",
-        description="auto: closed form for one layer, exact up to 16 code units, else probes.",
+        description="How the Jacobian is computed. auto: closed form for one layer, exact up to 16 "
+        "code units, else estimated by probes.",
     )
     probes: int = Field(
-        1, ge=1, le=64, description="Random directions of the estimate, for each example."
+        1, ge=1, le=64, description="Random directions per example by which the norm is estimated."
     )
 
     menu_position: ClassVar[int] = 4

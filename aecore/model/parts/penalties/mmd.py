@@ -20,7 +20,11 @@ class Mmd(PenaltyBase):
     """
 
     kind: Literal["mmd"] = "mmd"
-    weight: Weight = Field(200.0, description="Weight of the distance between codes and prior.")
+    weight: Weight = Field(
+        200.0,
+        description="Weight of the distance between the codes and the prior (MMD): a larger one "
+        "draws the codes closer to N(0, I).",
+    )
 
     menu_position: ClassVar[int] = 5
     matches_prior: ClassVar[bool] = True

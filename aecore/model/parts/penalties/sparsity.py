@@ -73,9 +73,13 @@ class KlSparsity(ActivityPenalty):
     """
 
     kind: Literal["kl_sparsity"] = "kl_sparsity"
-    weight: Weight = Field(0.1, description="Weight of the sparsity term.")
+    weight: Weight = Field(
+        0.1,
+        description="Weight of the sparsity term: with a larger one units are active for fewer "
+        "examples.",
+    )
     rho: float = Field(
-        0.05, gt=0, lt=1, description="Wanted share of the time that a unit is active."
+        0.05, gt=0, lt=1, description="Target share of the examples for which a unit is active."
     )
 
     menu_position: ClassVar[int] = 1
@@ -95,7 +99,11 @@ class L1(ActivityPenalty):
     """weight * mean over the batch of sum_j |h_j|."""
 
     kind: Literal["l1"] = "l1"
-    weight: Weight = Field(0.1, description="Weight of the absolute activations.")
+    weight: Weight = Field(
+        0.1,
+        description="Weight of the sum of absolute activations: a larger one sets more units to "
+        "zero.",
+    )
 
     menu_position: ClassVar[int] = 2
 
@@ -107,7 +115,11 @@ class L2(ActivityPenalty):
     """weight * mean over the batch of sum_j h_j^2."""
 
     kind: Literal["l2"] = "l2"
-    weight: Weight = Field(0.1, description="Weight of the squared activations.")
+    weight: Weight = Field(
+        0.1,
+        description="Weight of the sum of squared activations: a larger one makes all of them "
+        "smaller.",
+    )
 
     menu_position: ClassVar[int] = 3
 
