@@ -16,6 +16,7 @@ from aecore.analysis.units import BINS, KEPT_INPUTS, decode_atoms, measure_units
 from aecore.errors import CheckpointError
 from aecore.explorer.static_page import export_static_page
 from aecore.files import UNIT_NAMES_FILE
+from aecore.progress import listen_to_progress
 from aecore.runs.unit_names import MAX_UNIT_NAME, read_unit_names, write_unit_names
 
 SPARSE = {"kind": "top_k", "k": 2, "by": "value"}
@@ -33,7 +34,8 @@ def test_statistics_in_chunks_are_those_of_all_codes_together(bottleneck, monkey
     made, x = make_model(bottleneck=bottleneck), torch.randn(100, 6)
     z, h = made.encode(x), made.encode_scaled(x)
     shares: list[float] = []
-    units = measure_units(made, x, shares.append)
+    with listen_to_progress(shares.append):
+        units = measure_units(made, x)
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert units.active.tolist() == (z != 0).sum(0).tolist()
     assert np.allclose(units.dead_share, 1 - (z != 0).float().mean(0))

@@ -9,9 +9,16 @@ from typing import Any
 
 import yaml
 
+from aecore.analysis.card_results import format_diagnosis, format_results_section
+from aecore.analysis.card_text import (
+    fence_code,
+    format_card_number,
+    keep_known_metrics,
+    name_data_set,
+    quote_yaml,
+)
 from aecore.analysis.doctor.base import Finding
 from aecore.analysis.metrics import COUNT, METRICS
-from aecore.data.catalog import CATALOG
 from aecore.errors import ConfigError
 from aecore.files import LIBRARY
 from aecore.model.config import RunConfig
@@ -19,16 +26,13 @@ from aecore.model.parts.base import Options
 from aecore.model.parts.column_heads import count_kinds
 from aecore.model.variants import VARIANTS
 from aecore.names import clean_name, escape_markdown
-from aecore.runs.foreign import name_data
 from aecore.runs.knobs import apply_moves
 from aecore.runs.recipe import (
     RECIPE_PARTS,
-    format_settings,
     format_train_command,
     infer_data_kind,
 )
-from aecore.runs.records import EpochRecord, KnobRecord, is_finite_number
-from aecore.runs.references import find_references
+from aecore.runs.records import EpochRecord, KnobRecord
 
 VARIANT_TAG = "aecore-variant:"
 MAX_LISTED_MOVES = 100
@@ -179,66 +183,6 @@ def format_part_options(part: Options) -> str:
     )
 
 
-def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> str:
-    """Returns the table of test metrics with their explanations, then published figures."""
-    data = f"the test split of {escape_markdown(name_data_set(config))}"
-    measured_on = data if config.data else "test data"
-    units = "pixels in [0, 1]" if config.model.scaling == "none" else "scaled columns"
-    if config.model.likelihood.find_unscaled(config.model.features):
-        units = "scaled numbers and the probabilities of words"
-    higher = [METRICS[name].label for name in metrics if METRICS[name].direction > 0]
-    tail = f", of {' and '.join(higher)} higher" if higher else ""
-    lines = ["| metric | value | what it is |", "|---|---|---|"]
-    lines += [
-        f"| {name} | {format_card_number(value)} | {describe_metric(name)} |"
-        for name, value in metrics.items()
-    ]
-    return (
-        f"Measured on {measured_on}, in {units}. Of errors and bounds lower is better{tail}."
-        + format_credit(config)
-        + "\n\n"
-        + "\n".join(lines)
-        + format_published_figures(config, metrics)
-    )
-
-
-def format_credit(config: RunConfig) -> str:
-    """Returns a sentence on whose data it is and its licence; empty where that is not known."""
-    entry = CATALOG.get(config.data.name) if config.data else None
-    return f" Data: {entry.credit}." if entry and entry.credit else ""
-
-
-def describe_metric(name: str) -> str:
-    """Returns the explanation of a metric, for a cell of a table."""
-    return METRICS[name].explanation.rstrip(".").replace("|", "\\|")
-
-
-def format_published_figures(config: RunConfig, metrics: Mapping[str, float]) -> str:
-    """Returns a list of published figures beside the run's own; empty where there are none."""
-    lines = [
-        f"- {name} {format_card_number(metrics[name])}; "
-        f"{escape_markdown(reference.source)}: {format_card_number(reference.value)}"
-        for name, reference in find_references(config).items()
-        if name in metrics
-    ]
-    return "\n\nFor comparison:\n\n" + "\n".join(lines) if lines else ""
-
-
-def format_diagnosis(findings: Sequence[Finding]) -> str:
-    """Returns a table of what the doctor finds, and the flags that mend what is wrong."""
-    lines = ["| check | verdict | evidence |", "|---|---|---|"]
-    lines += [f"| {f.name} | {f.kind} | {join_sentences(f.text, f.meaning)} |" for f in findings]
-    cures = [
-        f"- {f.name}: `{format_settings(f.cure)}`" for f in findings if f.kind == "sick" and f.cure
-    ]
-    return "\n".join(lines) + ("\n\nTo mend it:\n\n" + "\n".join(cures) if cures else "")
-
-
-def join_sentences(*sentences: str) -> str:
-    """Returns sentences as one text; empty ones are left out."""
-    return " ".join(filter(None, sentences))
-
-
 def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -> str:
     """Returns the command and its outcome; empty where it is not known or not safe to paste."""
     try:
@@ -292,33 +236,3 @@ def format_snippet(config: RunConfig, repo: str | None, folder: str | None) -> s
             'print(tuple(reconstruction.shape), f"squared error {error:.4g}")',
         ]
     )
-
-
-# -- text that cannot break out
-
-
-def keep_known_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the known metrics that are finite numbers, in the order of METRICS."""
-    return {name: metrics[name] for name in METRICS if is_finite_number(metrics.get(name))}
-
-
-def name_data_set(config: RunConfig) -> str:
-    """Returns a catalog set's label, else the name on one line, never a path; for people."""
-    if config.data is None or config.data.name not in CATALOG:
-        return clean_name(name_data(config.data)) if config.data else "data"
-    return CATALOG[config.data.name].label
-
-
-def quote_yaml(text: str) -> str:
-    """Returns the text in double quotes, escaped, as YAML and Python read it."""
-    return json.dumps(text)
-
-
-def fence_code(language: str, text: str) -> str:
-    """Returns a code block of Markdown."""
-    return f"```{language}\n{text}\n```"
-
-
-def format_card_number(value: float) -> str:
-    """Formats to three significant digits, or whole with its thousands set apart."""
-    return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.3g}"

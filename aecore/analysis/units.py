@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,12 +13,11 @@ from torch import Tensor
 from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks, iterate_chunks
 from aecore.errors import CheckpointError
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import track_progress
 
 KEPT_INPUTS = 20  # that excite a unit most, and least
 BINS = 40  # of a histogram
 CODE_VALUES = 4_000_000  # of codes in memory at a time
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -57,32 +56,27 @@ class UnitEffect(NamedTuple):
 # -- over all inputs
 
 
-def measure_units(
-    model: Autoencoder, x: Tensor, progress: Progress = lambda share: None
-) -> UnitStatistics:
+def measure_units(model: Autoencoder, x: Tensor) -> UnitStatistics:
     """Return the statistics of all units over x (N, *input_shape).
 
-    Two passes in chunks, so that memory does not grow with N. `progress` is told the share done.
-    The inputs that excite a unit least are ranked by what the encoder gives: most values of sparse
-    codes are 0. CheckpointError where codes overflow.
+    Two passes in chunks, so that memory does not grow with N. The inputs that excite a unit least
+    are ranked by what the encoder gives: most values of sparse codes are 0. CheckpointError where
+    codes overflow.
     """
-    sums = UnitSums(model.config.latent_dim)
-    for h, z in iterate_codes(model, x):
-        sums.add(h, z)
-        progress(sums.count / len(x) / 2)
-    low, high = sums.limits()
-    histogram, counted = torch.zeros(len(low), BINS, dtype=torch.int64), 0
-    for _, z in iterate_codes(model, x):
-        histogram += count_values(z, low, high)
-        counted += len(z)
-        progress((1 + counted / len(x)) / 2)
+    sums, histogram = UnitSums(model.config.latent_dim), torch.zeros((), dtype=torch.int64)
+    for is_second in track_progress((False, True)):
+        for h, z in iterate_codes(model, x):
+            if is_second:
+                histogram = histogram + count_values(z, *sums.limits())
+            else:
+                sums.add(h, z)
     return sums.finish(histogram.numpy())
 
 
 @torch.no_grad()
 def iterate_codes(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield what the encoder gives and the codes made of it, (n, latent_dim) both, on the CPU."""
-    for part in x.split(max(1, CODE_VALUES // model.config.latent_dim)):
+    for part in track_progress(x.split(max(1, CODE_VALUES // model.config.latent_dim))):
         for scaled, _ in iterate_chunks(model, part):
             h = model.encode_scaled(scaled)
             z = model.bottleneck.snap(h)

@@ -1,7 +1,7 @@
 """A model as plain arrays and a list of steps, for runtimes without PyTorch.
 
-The explorer decodes in the browser with them. `export_steps(model)` returns what JSON can hold, and
-the arrays that it names. The three lists of steps are
+The explorer decodes with them. `export_steps(model)` returns what JSON can hold, and the arrays
+that it names. The three lists of steps are
 
     encode   x (*input_shape) -> the encoder's output: z, then ln sigma^2 of variational codes
     snap     z -> the valid code nearest to it; no step where every z is a code
@@ -18,9 +18,8 @@ and a step is one of
     layer_norm      weight, bias (width,), eps
     activation      kind; of the `first` values alone where that is given
     take            the `first` values
-    columns         means of mixed columns: a softmax over each of `words` [from, to], a sigmoid of
-                    `flags` {place, shift, scale}, rates of `counts`, and expected ranks of
-                    `ordered` {..., cuts}
+    columns         means of mixed columns: softmax of `words` [from, to], sigmoid of `flags`
+                    {place, shift, scale}, rates of `counts`, ranks of `ordered` {..., cuts}
     scale           x -> x * scale + shift
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]
@@ -29,8 +28,8 @@ and a step is one of
     nearest         each part of `dim` values becomes the nearest row of `codebook`
     round           to the nearest of `levels` even steps from -1 to 1
 
-Bottlenecks and likelihoods write their own steps (`snap_steps`, `mean_steps`). Batch normalisation
-is folded into the layer before it (Ioffe & Szegedy, 2015, section 3.1).
+Bottlenecks and likelihoods write their own steps. Batch normalisation is folded into the layer
+before it (Ioffe & Szegedy, 2015, section 3.1).
 """
 
 from __future__ import annotations

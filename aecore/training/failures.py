@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from aecore.errors import AecoreError, RunError
 from aecore.files import LOCK_FILE
@@ -70,3 +71,16 @@ def is_lost_connection(error: Exception) -> bool:
     if isinstance(error, dist.DistError):
         return True
     return type(error) is RuntimeError and "/gloo/transport/" in str(error)
+
+
+def explain_divergence(epoch: int, loss: float, lr: float) -> RunError:
+    """Returns the error of a run whose loss or weights are not finite any more."""
+    return RunError(
+        f"The training diverged in epoch {epoch}: loss {loss:.3g} at learning rate {lr:.3g}. "
+        "The best weights before that are kept. Try a tenth of the learning rate."
+    )
+
+
+def has_finite_weights(model: nn.Module) -> bool:
+    """Returns True where no weight is NaN or infinite."""
+    return all(bool(parameter.isfinite().all()) for parameter in model.parameters())

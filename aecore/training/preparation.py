@@ -13,7 +13,6 @@ from aecore.data.stored import StoredArray
 from aecore.errors import ConfigError, RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from aecore.model.parts.bottlenecks.base import Bottleneck
 from aecore.runs.run import Run
 
 # data that fits is kept on the device as float, indexed and never decoded again
@@ -132,13 +131,3 @@ def mean_in_network_units(model: Autoencoder, sample: Tensor) -> Tensor:
     for part in sample.split(STATISTICS_CHUNK):
         total = total + model.to_scaled(as_float(part)).sum(0, dtype=torch.float64)
     return (total / len(sample)).float()
-
-
-def freeze_statistics(model: Autoencoder) -> None:
-    """Switches what follows its batches to evaluation; the rest stays in training mode.
-
-    That is batch normalisation, and the thresholds and counts of bottlenecks.
-    """
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | Bottleneck):
-            module.eval()

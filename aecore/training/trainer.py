@@ -15,11 +15,9 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import count_rows_at_once
 from aecore.analysis.doctor import draw_specimen, examine_specimen
 from aecore.analysis.metrics import evaluate_model
 from aecore.data.datasets import load_dataset
-from aecore.data.splits import as_float
 from aecore.errors import RunError
 from aecore.files import RESUME_FILE, WEIGHTS_FILE
 from aecore.model.weights import read_tensors
@@ -30,14 +28,19 @@ from aecore.training.averaging import WeightAverage
 from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
 from aecore.training.devices import describe_device, pick_device, prepare_device
-from aecore.training.failures import is_lost_connection, record_failure, record_restart
+from aecore.training.failures import (
+    explain_divergence,
+    has_finite_weights,
+    is_lost_connection,
+    record_failure,
+    record_restart,
+)
 from aecore.training.live_knobs import LiveKnobs
 from aecore.training.pca_start import start_as_pca
 from aecore.training.position import Position, TrainingParts, restore_position
 from aecore.training.preparation import (
     build_initial_model,
     check_examples,
-    freeze_statistics,
     prepare_training_data,
     require_settings,
 )
@@ -50,6 +53,7 @@ from aecore.training.schedule import (
     scheduled_learning_rate,
 )
 from aecore.training.update import build_update
+from aecore.training.validation import measure_validation_loss
 
 Stop = Callable[[], bool]
 
@@ -157,21 +161,17 @@ class Trainer:
         if self.training.pretrain_epochs:
             for record in pretrain_layers(self.model, self.sample, self.training, self.stop):
                 yield self.writer.append(record)
-            if not self.is_finite():
+            if not has_finite_weights(self.model):
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
             self.ranks.align(self.model)
         if self.config.model.network.has_linear_path:
-            self.start_as_pca()
+            start_as_pca(self.model, self.sample)
+            self.ranks.align(self.model)
+            start = self.validate()  # an epoch is kept where it is better
+            self.best = math.inf if start is None else self.ranks.value_of_leader(start)
         self.writer.save_weights(self.model)
         if self.training.previews:
             self.writer.save_preview(0, self.model, self.test, self.device)
-
-    def start_as_pca(self) -> None:
-        """Begins the linear path, on all ranks alike; an epoch is kept where it is better."""
-        start_as_pca(self.model, self.sample)
-        self.ranks.align(self.model)
-        start = self.validate()
-        self.best = math.inf if start is None else self.ranks.value_of_leader(start)
 
     def conclude(self) -> Iterator[Record]:
         """Measures a finished run on the test set and writes its card; marks another as stopped."""
@@ -234,12 +234,8 @@ class Trainer:
         record, loss = self.make_epoch_record(means, seconds), means[0]
         held_out = record.validation_loss
         watched = self.ranks.value_of_leader(loss if held_out is None else held_out)
-        if not (math.isfinite(watched) and math.isfinite(loss) and self.is_finite()):
-            raise RunError(
-                f"The training diverged in epoch {number}: loss {loss:.3g} at "
-                f"learning rate {record.lr:.3g}. The best weights before that are kept. "
-                "Try a tenth of the learning rate."
-            )
+        if not (math.isfinite(watched) and math.isfinite(loss) and has_finite_weights(self.model)):
+            raise explain_divergence(number, loss, record.lr)
         # before the position: a kill in between repeats a line rather than losing it
         self.writer.append(record)
         self.keep_best(watched)
@@ -278,23 +274,9 @@ class Trainer:
             self.best, self.since_best = (math.inf if is_annealing else watched), 0
             self.writer.save_weights(self.model)
 
-    @torch.no_grad()
     def validate(self) -> float | None:
-        """Returns the loss on the examples held out, with the KL at full weight; None without any.
-
-        The model stays in training mode: a denoising one is to be chosen by how well it denoises.
-        """
-        if not len(self.validation):
-            return None
-        torch.manual_seed(self.training.seed)
-        freeze_statistics(self.model)
-        total = 0.0
-        for part in self.validation.split(count_rows_at_once(self.model)):
-            total += self.update.objective(as_float(part), 1.0).total.item() * len(part)
-        return total / len(self.validation)
-
-    def is_finite(self) -> bool:
-        return all(bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+        """Returns the loss on the examples held out; None without any."""
+        return measure_validation_loss(self.update.objective, self.validation, self.training.seed)
 
     def test_metrics(self) -> dict[str, float]:
         """Calibrates the best weights, and returns their metrics on the test set."""

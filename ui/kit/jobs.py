@@ -69,9 +69,9 @@ def is_job_running(name: str) -> bool:
 def poll_job(name: str, message: str, seconds: float = POLL_SECONDS) -> JobOutcome:
     """Returns the outcome of a job; shows its error, or how far it is, and then looks again.
 
-    While it runs, a bar with the message is drawn, which moves where the call reports its progress
-    (`aecore.progress`), and the page is run once more when it ends. The outcome of a job that has
-    ended is kept for the session, until `start_job` or `forget_jobs`.
+    While it runs, a bar with the message is drawn, unless that is empty. It moves where the call
+    reports its progress (`aecore.progress`), and the page is run once more when it ends. The
+    outcome of a job that has ended is kept for the session, until `start_job` or `forget_jobs`.
     """
     if is_job_running(name):
         st.fragment(lambda: wait_for_job(name, message), run_every=seconds)()
@@ -105,7 +105,8 @@ def wait_for_job(name: str, message: str) -> None:
     """Show how far a job is; run the page once more when it has ended."""
     if not is_job_running(name):
         st.rerun()
-    draw_job_bar(message, get_job_registry().clocks.get(make_job_key(name)))
+    if message:
+        draw_job_bar(message, get_job_registry().clocks.get(make_job_key(name)))
 
 
 def make_job_key(name: str) -> str:

@@ -15,9 +15,7 @@ from aecore.runs.run import Run
 from ui.kit.jobs import is_job_running, poll_job, start_job
 from ui.kit.messages import show_warning
 
-FETCH_SECONDS = 0.5  # between two looks at a download
 fetch_lock = threading.Lock()  # one download at a time: several visitors may want the same files
-fetch_progress: dict[str, tuple[str, float]] = {}  # by set: the file, and the share of it
 
 
 def show_data_remark(run: Run, remark: str) -> None:
@@ -47,20 +45,10 @@ def show_sample_note(entry: CatalogEntry, remark: str) -> None:
             help=f"Downloads {entry.label}, {entry.megabytes} MB, onto this server, once.",
         ):
             start_job(job, partial(fetch_whole_set, entry))
-    poll_job(job, entry.name, show_fetch_progress, FETCH_SECONDS)
+    poll_job(job, f"Downloading {entry.label}")
 
 
 def fetch_whole_set(entry: CatalogEntry) -> None:
     """Download the missing files of a set; DataError where no mirror answers."""
-
-    def report(message: str, share: float) -> None:
-        fetch_progress[entry.name] = (message, share)
-
     with fetch_lock:
-        fetch_catalog_set(entry, report)
-
-
-def show_fetch_progress(name: str) -> None:
-    """Show how far the download of a set is."""
-    message, share = fetch_progress.get(name, ("Waiting for the download", 0.0))
-    st.progress(share, text=f"{message}: {share:.0%}")
+        fetch_catalog_set(entry)

@@ -77,10 +77,9 @@ def fit_learned_line(epochs: str) -> LearnedLine:
     ends = np.stack([decode_line_code(model, offset)[1] for offset in (-LINE_REACH, LINE_REACH)])
     pca = fit_pca(x, 1)
     pca_rebuilt = pca.inverse_transform(pca.transform(x))
-    errors = [float(np.square(part - x).sum(1).mean()) for part in (rebuilt, pca_rebuilt)]
-    return LearnedLine(
-        rebuilt, ends, pca_rebuilt, *errors, measure_angle(*ends, pca.components_[0])
-    )
+    error, pca_error = (float(np.square(part - x).sum(1).mean()) for part in (rebuilt, pca_rebuilt))
+    angle = measure_angle(ends[0], ends[1], pca.components_[0])
+    return LearnedLine(rebuilt, ends, pca_rebuilt, error, pca_error, angle)
 
 
 def measure_angle(start: np.ndarray, end: np.ndarray, direction: np.ndarray) -> float:

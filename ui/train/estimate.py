@@ -39,7 +39,7 @@ def read_machine_speed() -> MachineSpeed | None:
         return measure_machine_speed()
     if read_job_outcome(SPEED_JOB).state == "idle" and not is_job_running(SPEED_JOB):
         start_job(SPEED_JOB, measure_machine_speed)
-    return poll_job(SPEED_JOB, "", show_waiting=lambda message: None).result
+    return poll_job(SPEED_JOB, "").result
 
 
 def format_rough_time(seconds: float) -> str:

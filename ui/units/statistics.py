@@ -6,7 +6,7 @@ import threading
 
 import streamlit as st
 
-from aecore.analysis.units import Progress, UnitStatistics, measure_units
+from aecore.analysis.units import UnitStatistics, measure_units
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
 from ui.kit.inputs import Inputs
@@ -24,23 +24,21 @@ def get_unit_statistics(run: Run, split: str, inputs: Inputs) -> UnitStatistics 
     name = f"units-{run.id}-{run.version()}-{inputs.name}"
     if st.session_state.get("units-job") != name:
         start_measuring(name, run, split, inputs)
-    shares: list[float] = st.session_state["units-progress"]
     message = f"Measuring {run.config().model.latent_dim:,} units on {len(inputs.x):,} inputs"
-    outcome = poll_job(name, message, lambda text: st.progress(shares[-1], text=f"{text} ..."))
-    if outcome.state != "done":
+    if poll_job(name, message).state != "done":
         return None
     return load_unit_statistics(str(run.path), run.version(), split, inputs.name, run, inputs)
 
 
 def start_measuring(name: str, run: Run, split: str, inputs: Inputs) -> None:
     """Let a thread compute the statistics, unless they are kept; wait for it for a moment."""
-    shares, is_ready = [0.0], threading.Event()
-    st.session_state["units-job"], st.session_state["units-progress"] = name, shares
+    is_ready = threading.Event()
+    st.session_state["units-job"] = name
     path, version = str(run.path), run.version()
 
     def work() -> None:
         try:
-            load_unit_statistics(path, version, split, inputs.name, run, inputs, shares.append)
+            load_unit_statistics(path, version, split, inputs.name, run, inputs)
         finally:
             is_ready.set()
 
@@ -56,7 +54,6 @@ def load_unit_statistics(
     data_name: str,
     _run: Run,
     _inputs: Inputs,
-    _progress: Progress = lambda share: None,
 ) -> UnitStatistics:
     """Return the statistics of all units over inputs, which split and data name identify."""
-    return measure_units(get_model(_run), _inputs.x, _progress)
+    return measure_units(get_model(_run), _inputs.x)

@@ -114,6 +114,9 @@ class Mlp(NetworkBase):
         in_path = widths[0] * outputs if self.linear_path and self.hidden else 0
         return 2 * (sum(a * b for a, b in pairwise(widths)) + in_path)
 
+    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+        return tuple((width,) for width in self.hidden)
+
 
 class LinearPath(Linear):
     """x (N, in) -> x W^T (N, out), without a bias. W is zero until `start_as_pca` sets it."""
@@ -124,9 +127,6 @@ class LinearPath(Linear):
     def reset_parameters(self) -> None:
         """Set W to zero: the network is as without a path."""
         nn.init.zeros_(self.weight)
-
-    def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-        return tuple((width,) for width in self.hidden)
 
 
 class MlpEncoder(Encoder):
