@@ -235,7 +235,7 @@ class Trainer:
         held_out = record.validation_loss
         watched = self.ranks.value_of_leader(loss if held_out is None else held_out)
         if not (math.isfinite(watched) and math.isfinite(loss) and has_finite_weights(self.model)):
-            raise explain_divergence(number, loss, record.lr)
+            raise explain_divergence(number, loss, self.learning_rate(0))
         # before the position: a kill in between repeats a line rather than losing it
         self.writer.append(record)
         self.keep_best(watched)
@@ -266,11 +266,10 @@ class Trainer:
         While the loss changes its meaning, by annealing, KL warm-up or a knob, no earlier epoch
         compares with the latest, which then counts as the best.
         """
-        number = self.epoch + 1
         is_annealing = self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         is_annealing |= self.is_loss_moved
-        self.epoch, self.since_best = number, self.since_best + 1
-        if is_annealing or number <= self.training.kl_warmup_epochs or watched < self.best:
+        self.epoch, self.since_best = self.epoch + 1, self.since_best + 1
+        if is_annealing or self.epoch <= self.training.kl_warmup_epochs or watched < self.best:
             self.best, self.since_best = (math.inf if is_annealing else watched), 0
             self.writer.save_weights(self.model)
 
