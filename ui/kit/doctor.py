@@ -111,7 +111,9 @@ def show_other_checks(findings: Sequence[Finding]) -> None:
     folded = [f for f in findings if f.kind == "fine" and f.name != ALWAYS_SHOWN]
     for finding in findings:
         if finding not in folded:
-            title = "Beside PCA" if finding.name == ALWAYS_SHOWN else finding.name.capitalize()
+            title = (
+                "Compared with PCA" if finding.name == ALWAYS_SHOWN else finding.name.capitalize()
+            )
             icon = "info" if finding.kind == "note" else "check_circle"
             show_note(f"{title}: {finding.text} {finding.meaning}", icon)
     if folded:
