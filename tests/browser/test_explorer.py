@@ -102,7 +102,7 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(own_page, ap
     page = own_page
     frames = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
-    go(page, f"{app}/latent?run=mnist-vae&beside=mnist-vanilla")
+    go(page, f"{app}/latent?run=mnist-vae&beside=mnist-vanilla&map=PCA")
     root, other = explorer_of(page), explorer_of(page, 1)
     model, z = codes_of(find_run("mnist-vae"), POINTS)
     plane = fit_principal_plane(z.numpy())
@@ -169,7 +169,7 @@ def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
     run = find_run(
         "mnist-vae" if CATALOG["mnist"].is_local() else "swiss-roll-vanilla"
     )  # no epochs of a stand-in
-    go(page, f"{app}/latent?run={run.id}")
+    go(page, f"{app}/latent?run={run.id}&map=PCA")
     root = explorer_of(page)
     slider = root.get_by_label("Epoch", exact=True)
     before = root.evaluate("(root) => Array.from(root.explorer.map.positions.slice(0, 20))")
