@@ -101,7 +101,7 @@ def test_the_explorer_decodes_selects_mirrors_and_goes_back_in_time(own_page, ap
     page = own_page
     frames = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
-    go(page, f"{app}/latent?run=mnist-vae&beside=mnist-vanilla")
+    go(page, f"{app}/latent?run=mnist-vae&beside=mnist-vanilla&map=PCA")
     root, other = explorer_of(page), explorer_of(page, 1)
     model, z = codes_of(find_run("mnist-vae"), POINTS)
     plane = fit_principal_plane(z.numpy())
@@ -166,7 +166,7 @@ def test_a_drawn_digit_is_encoded_at_once_and_lies_near_its_class(page, app):
 
 def test_saved_epochs_are_scrubbed_and_now_comes_back(page, app):
     run = find_run("mnist-vae")
-    go(page, f"{app}/latent?run={run.id}")
+    go(page, f"{app}/latent?run={run.id}&map=PCA")
     root = explorer_of(page)
     slider = root.get_by_label("Epoch", exact=True)
     before = root.evaluate("(root) => Array.from(root.explorer.map.positions.slice(0, 20))")
