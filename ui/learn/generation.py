@@ -88,7 +88,8 @@ def decode_way(model: Autoencoder, ends: Tensor) -> Tensor:
 
 def mix_pixels(ends: Tensor) -> Tensor:
     """Returns mixtures of two pictures (2, 1, 8, 8), from one to the other."""
-    return interpolate_codes(*ends.flatten(1), STEPS).view(STEPS, *ends.shape[1:])
+    start, end = ends.flatten(1)
+    return interpolate_codes(start, end, STEPS).view(STEPS, *ends.shape[1:])
 
 
 GENERATION = Lesson(
