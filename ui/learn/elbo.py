@@ -181,8 +181,9 @@ ELBO = Lesson(
     "computed, and compared.",
     show_experiment=show_elbo_experiment,
     look_at="The bar is −ELBO: what the digit costs to rebuild, plus what its code costs. Change "
-    "q: the bar gets longer, but never shorter than the line. Make q narrow: reconstruction gets "
-    "cheaper, the KL dearer. Shift it off the shades: the digit gets dearer to rebuild.",
+    "q: the bar nearly always gets longer, and never shorter than the line. Make q narrow: "
+    "reconstruction gets cheaper, the KL dearer. Shift it off the shades: the digit gets dearer to "
+    "rebuild.",
     formula=stack_lines(
         r"\mathrm{ELBO} = \mathbb{E}_q[\ln p(x|z)]",
         r"\qquad\quad - \mathrm{KL}(q \,\Vert\, p(z))",

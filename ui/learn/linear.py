@@ -78,13 +78,13 @@ def fit_learned_line(epochs: str) -> LearnedLine:
     pca = fit_pca(x, 1)
     pca_rebuilt = pca.inverse_transform(pca.transform(x))
     error, pca_error = (float(np.square(part - x).sum(1).mean()) for part in (rebuilt, pca_rebuilt))
-    angle = measure_angle(ends[0], ends[1], pca.components_[0])
+    angle = measure_angle(ends, pca.components_[0])
     return LearnedLine(rebuilt, ends, pca_rebuilt, error, pca_error, angle)
 
 
-def measure_angle(start: np.ndarray, end: np.ndarray, direction: np.ndarray) -> float:
-    """Returns the angle in degrees between the line through two points and a unit vector."""
-    along = (end - start) / np.linalg.norm(end - start)
+def measure_angle(ends: np.ndarray, direction: np.ndarray) -> float:
+    """Returns the angle in degrees between the line through two points (2, d) and a unit vector."""
+    along = (ends[1] - ends[0]) / np.linalg.norm(ends[1] - ends[0])
     return float(np.degrees(np.arccos(min(1.0, abs(float(along @ direction))))))
 
 
@@ -104,11 +104,11 @@ def draw_learned_line(x: np.ndarray, line: LearnedLine, point: np.ndarray) -> go
     pairs = np.stack([x, line.rebuilt, np.full_like(x, np.nan)], 1)[:SHOWN_ERRORS].reshape(-1, 2)
     thin = {"color": DATA_COLOUR, "width": 1}
     figure.add_trace(make_trace(pairs, mode="lines", name="errors", line=thin))
+    thick = {"color": colour, "width": 5}
+    figure.add_trace(make_trace(line.ends, mode="lines", name="autoencoder", line=thick))
     order = np.argsort(line.pca_rebuilt[:, 0])[[0, -1]]
     dashed = {"color": PCA_COLOUR, "width": 3, "dash": "dash"}
     figure.add_trace(make_trace(line.pca_rebuilt[order], mode="lines", name="PCA", line=dashed))
-    thick = {"color": colour, "width": 5}
-    figure.add_trace(make_trace(line.ends, mode="lines", name="autoencoder", line=thick))
     marker = {"symbol": "diamond", "size": 13, "color": TANGENT_COLOUR}
     figure.add_trace(make_trace(point[None], mode="markers", name="decoded z", marker=marker))
     figure.update_xaxes(range=[-1.7, 2.7])
