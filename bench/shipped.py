@@ -72,7 +72,8 @@ def main() -> None:
     small["mnist-vae-2d"] = FLAT_MODEL
     for name, options in small.items():
         settings = ["--data", "mnist", "--set", "training.precision=bfloat16"]
-        train_variant_unless_there(name, [*options, *settings])
+        previews = 2 if options is FLAT_MODEL else 4
+        train_variant_unless_there(name, [*options, *settings], previews)
     for variant, options in TINY_MODELS.items():
         settings = ["--data", "digits", "--epochs", "100", *options]
         train_variant_unless_there(f"digits-{variant}", [variant, *settings], previews=0)
