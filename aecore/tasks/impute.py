@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IMPUTER_VARIANT = "iwae"
 HIDDEN_SHARE = 0.25  # of the cells, in training
 FILLING_DRAWS = 300  # for each row of a table that is filled to be taken away
-MANY_CELLS = 20_000
+MANY_CELLS = 5_000
 MOST_DRAWS, LEAST_DRAWS, DRAWS_OF_TABLE = 1000, 100, 2_000_000
 LONG_BATCH, LONG_STEPS = 256, 4000  # of a table that is trained in steps
 IMPUTER_RECIPE = TaskRecipe(
