@@ -72,7 +72,7 @@ def test_the_page_has_a_table_for_each_set_and_the_worst_verdict_of_its_seeds(mo
     seeds = [Figures(0.1, 0.1, 16, 1.0), Figures(0.2, 0.1, 16, 1.0)]
     write_defaults_page([Row("digits", model, seeds), Row("cifar10", model, seeds[:1])])
     text = "\n".join(pages["defaults.md"])
-    assert "| vanilla | 16 | 16 | 0.1500 ± 0.07 | 0.1000 | 2 | worse than PCA |" in text
+    assert "| vanilla | 16 | 16 | 0.15 ± 0.07 | 0.1 | 2 | worse than PCA |" in text
     assert "Rows outside photographs: 1 worse than PCA." in text
     assert "## cifar10 (photographs)" in text
 

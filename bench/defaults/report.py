@@ -82,6 +82,6 @@ def format_row(row: Row) -> str:
 
 
 def format_share(values: Sequence[float]) -> str:
-    """Return the mean of shares, with the deviation where there are several."""
+    """Return the mean of shares in three digits, with the deviation where there are several."""
     spread = f" ± {statistics.stdev(values):.1g}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.4f}{spread if max(values) > min(values) else ''}"
+    return f"{statistics.fmean(values):.3g}{spread if max(values) > min(values) else ''}"
