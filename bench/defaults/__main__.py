@@ -83,7 +83,13 @@ def train_cell(store: CellStore, data: str, config: RunConfig, seed: int) -> Non
 
 def collect_rows(store: CellStore) -> Iterator[Row]:
     """Yield a row for each variant and set with cells of its present defaults."""
-    for data, config in plan_cells(list(SETS), list(VARIANTS), 0):
+    kept = {tuple(key.split()[:2]) for key in store.figures}
+    cells = (
+        cell
+        for data in SETS
+        for cell in plan_cells([data], [v for v in VARIANTS if (data, v) in kept], 0)
+    )
+    for data, config in cells:
         assert config.training is not None
         seeds = []
         for seed in range(SEEDS):
