@@ -37,6 +37,8 @@ FLAT_MODEL = ["vae", "--epochs", "40", "--latent-dim", "2", "--set", "network.hi
 TINY_MODELS = {  # on the embedded digits
     "overcomplete": [],
     "denoising-salt-and-pepper": ["--set", "network.hidden=[64]"],
+    "batch-top-k": [],
+    "jump-relu": [],
     "sparse-l1": [],
     "sparse-l2": [],
     "beta-vae": ["--set", "network.hidden=[64]", "--set", "bottleneck.beta=2"],

@@ -18,7 +18,7 @@ from aecore.runs.sweep import with_equal_steps
 from aecore.training.pca_start import start_as_pca
 from aecore.training.preparation import build_initial_model
 from aecore.training.trainer import Trainer
-from ui.train.form import describe_linear_path
+from ui.train.settings import describe_linear_path
 
 PATH = {"kind": "mlp", "hidden": (16,), "linear_path": True}
 CPU = torch.device("cpu")

@@ -36,7 +36,10 @@ def test_the_shipped_models_are_compared_at_first_sight(open_page):
 
 
 def test_the_doctor_tells_the_sick_run_from_the_healthy_one(open_page, trained):
-    healthy, sick = trained("vae"), trained("vae", **{"bottleneck.beta": 100.0})
+    healthy, sick = (
+        trained("vae"),
+        trained("vae", **{"bottleneck.beta": 100.0, "network.linear_path": False}),
+    )
     app = finish_jobs(open_page("compare.py", runs=[sick.id, healthy.id]))
     assert not app.exception
     table = next(d.value for d in app.dataframe if "verdict" in d.value)

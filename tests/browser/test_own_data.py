@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
+from aecore.model.variants import VARIANTS
 from tests.browser.serving import VIEWPORT, go_on, settle
 from tests.browser.test_end_to_end import go, run_of, save_picture
 
@@ -72,7 +73,7 @@ def train_on_this(page, variant: str, name: str) -> str:
     page.wait_for_url("**/train?**")
     settle(page)
     page.get_by_role("combobox", name="Variant").click()
-    page.get_by_role("option", name=variant, exact=True).click()
+    page.get_by_role("option", name=VARIANTS[variant].label, exact=True).click()
     page.get_by_text("Quick", exact=True).click()
     settle(page)
     page.get_by_role("button", name="Start").first.click()
