@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
+from streamlit.delta_generator_singletons import get_dg_singleton_instance
+from streamlit.errors import NoSessionContext
+from streamlit.proto.Element_pb2 import Element
+from streamlit.runtime.scriptrunner import add_script_run_ctx, enqueue_message, get_script_run_ctx
 
 from aecore.progress import ShareClock, listen_to_progress
 
@@ -26,8 +28,13 @@ def draw_job_bar(message: str, clock: ShareClock | None) -> None:
 @contextmanager
 def show_share(message: str) -> Iterator[None]:
     """Show a spinner, and a bar as soon as what is computed within reports how far it is."""
-    slot, clock, over = st.empty(), ShareClock(), threading.Event()
-    artist = threading.Thread(target=draw_until, args=(over, slot, clock, message), daemon=True)
+    clock, over = ShareClock(), threading.Event()
+    try:
+        bar = PassingBar()
+    except NoSessionContext:  # of a thread that draws no page
+        yield
+        return
+    artist = threading.Thread(target=draw_until, args=(over, bar, clock, message), daemon=True)
     add_script_run_ctx(artist, get_script_run_ctx())
     artist.start()
     try:
@@ -36,12 +43,33 @@ def show_share(message: str) -> Iterator[None]:
     finally:
         over.set()
         artist.join()
-        slot.empty()
+        bar.clear()
 
 
-def draw_until(
-    over: threading.Event, slot: DeltaGenerator, clock: ShareClock, message: str
-) -> None:
+class PassingBar:
+    """A bar that takes no place among the elements of a page, as Streamlit's own spinner.
+
+    An element that is there in one run of the page and not in the next would move all that follow,
+    and the browser would build them anew: a map would lose its selection.
+    """
+
+    def __init__(self) -> None:
+        self.element = Element()
+        main = get_dg_singleton_instance().main_dg
+        self.make_message, self.make_end = main._transient(self.element)
+
+    def draw(self, share: float, text: str) -> None:
+        """Show the bar, or move it."""
+        self.element.progress.value = round(100 * min(1.0, share))
+        self.element.progress.text = text
+        enqueue_message(self.make_message())
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        enqueue_message(self.make_end())
+
+
+def draw_until(over: threading.Event, bar: PassingBar, clock: ShareClock, message: str) -> None:
     """Draw a share again and again until it is over.
 
     It is a thread's work: what the script's own thread draws would end the computation at a click.
@@ -50,4 +78,4 @@ def draw_until(
     while not over.wait(pause):
         pause = REDRAW_SECONDS
         if clock.share is not None:
-            slot.progress(min(1.0, clock.share), text=clock.describe(message))
+            bar.draw(clock.share, clock.describe(message))
