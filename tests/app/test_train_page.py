@@ -159,10 +159,12 @@ def test_settings_of_the_address_are_dropped_with_another_variant(open_page, sub
     assert submitted[0].config().training.epochs != 7
 
 
-def test_settings_of_the_address_that_do_not_exist_are_named(open_page):
-    app = open_page("train.py", variant="vae", set="bottleneck.gamma=3")
+@pytest.mark.parametrize("setting", ["bottleneck.gamma=3", "data.name=/etc", "model={}"])
+def test_settings_of_the_address_that_cannot_be_set_are_named(open_page, submitted, setting):
+    app = open_page("train.py", variant="vae", set=setting)
     assert not app.exception
-    assert "gamma" in app.error[0].value
+    assert setting.partition("=")[0] in app.error[0].value
+    assert "Start" not in [b.label for b in app.button]
 
 
 def test_a_link_to_a_run_that_is_not_there_says_so(open_page):
