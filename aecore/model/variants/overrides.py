@@ -52,7 +52,8 @@ def set_option(options: dict[str, Any], keys: list[str], value: Any, path: str) 
     """
     name, *rest = keys
     if name not in options:
-        raise ConfigError(f"There is no option {path}. Here one can set: {', '.join(options)}.")
+        names = [option for option in options if option not in FIXED_OPTIONS]
+        raise ConfigError(f"There is no option {path}. Here one can set: {', '.join(names)}.")
     part = options[name]
     if not rest:
         options[name] = value
