@@ -189,6 +189,7 @@ def test_columns_that_are_set_reach_the_config_whatever_their_names(text, column
         ("network.hidden=[64,32]", ("network.hidden", [64, 32])),
         ("data.label=null", ("data.label", None)),
         ("data.label=a=b", ("data.label", "a=b")),
+        ("data.label=" + "[" * 99_999, ("data.label", "[" * 99_999)),
     ],
 )
 def test_other_settings_are_read_as_json_where_they_can_be(text, setting):

@@ -25,5 +25,5 @@ def parse_setting(text: str) -> tuple[str, Any]:
         )
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or lists in lists by the thousand
         return name, value

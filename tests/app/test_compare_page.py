@@ -36,15 +36,23 @@ def test_the_shipped_models_are_compared_at_first_sight(open_page):
 
 
 def test_the_doctor_tells_the_sick_run_from_the_healthy_one(open_page, trained):
-    healthy, sick = (
-        trained("vae"),
-        trained("vae", **{"bottleneck.beta": 100.0, "network.linear_path": False}),
-    )
+    collapsing = {"bottleneck.beta": 100.0, "network.linear_path": False}
+    healthy, sick = trained("vae"), trained("vae", **collapsing)
     app = finish_jobs(open_page("compare.py", runs=[sick.id, healthy.id]))
     assert not app.exception
     table = next(d.value for d in app.dataframe if "verdict" in d.value)
     assert list(table["verdict"]) == ["posterior collapse", "healthy"]
     assert [b.label for b in app.button if b.label.startswith("Train with")]
+
+
+def test_the_doctor_waits_until_a_run_has_ended(open_page, trained):
+    ended, live = trained("vae"), trained("vanilla")
+    live.write_state(state="running", epoch=1)
+    with live.lock():
+        app = finish_jobs(open_page("compare.py", runs=[live.id, ended.id]))
+    assert not app.exception
+    table = next(d.value for d in app.dataframe if "verdict" in d.value)
+    assert list(table["run"]) == [ended.id]
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):

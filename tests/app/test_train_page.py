@@ -10,6 +10,7 @@ import torch
 from helpers import wait_for
 from safetensors.torch import save_file
 
+from aecore.data.catalog import CatalogEntry
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.variants import VARIANTS, override_config
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
@@ -24,6 +25,11 @@ from ui.train.form import OWN_PATH
 
 def find_button(app, label):
     return next(b for b in app.button if b.label == label)
+
+
+def let_the_doctor_look(app):
+    wait_for(lambda: RUNNING not in get_job_registry().outcomes.values(), "the doctor has looked")
+    return app.run()
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ def test_the_form_is_as_it_was_left_after_a_visit_to_another_page(open_page, sub
     assert "images" in app.error[0].value
     app.selectbox(key="data").set_value("digits").run()
     next(n for n in app.number_input if n.label == "Latent dimension").set_value(5).run()
-    app.switch_page("home.py").run()
+    app.switch_page("data.py").run()
     for name in ("variant", "data"):  # as where the sidebar leads there
         app.query_params.pop(name, None)
     app.switch_page("train.py").run()
@@ -137,10 +143,9 @@ def test_the_live_view_of_a_finished_run_shows_curve_metrics_and_reconstructions
 def test_a_disease_is_named_and_its_cure_opens_the_form_with_all_settings(
     open_page, trained, submitted
 ):
-    run = trained(**{"bottleneck.beta": 100.0, "latent_dim": 4, "training.lr": 1e-3})
-    app = open_page("train.py", run=run.id)
-    wait_for(lambda: RUNNING not in get_job_registry().outcomes.values(), "the doctor has looked")
-    app.run()
+    collapsing = {"bottleneck.beta": 100.0, "network.linear_path": False}
+    run = trained(**collapsing, **{"latent_dim": 4, "training.lr": 1e-3})
+    app = let_the_doctor_look(open_page("train.py", run=run.id))
     assert not app.exception
     assert any("Posterior collapse" in m.value for m in app.markdown)
     assert any("PCA with 4 components" in c.value for c in app.caption)
@@ -148,6 +153,27 @@ def test_a_disease_is_named_and_its_cure_opens_the_form_with_all_settings(
     assert not app.exception and not app.error
     find_button(app, "Start").click().run()
     assert submitted[0].config() == override_config(run.config(), {"bottleneck.free_bits": 0.25})
+
+
+def test_the_doctor_looks_again_when_the_data_have_come(open_page, trained, monkeypatch):
+    run = trained("vanilla")
+    with monkeypatch.context() as patch:
+        patch.setattr(CatalogEntry, "is_local", lambda entry: False)
+        app = let_the_doctor_look(open_page("train.py", run=run.id))
+        assert any("it was not examined" in c.value for c in app.caption)
+    app = let_the_doctor_look(app.run())
+    assert not app.exception
+    assert any("Compared with PCA" in c.value for c in app.caption)
+
+
+def test_a_link_that_is_opened_anew_keeps_its_settings_for_another_variant(open_page):
+    app = open_page("train.py", variant="vae", set="training.epochs=7")
+    app.switch_page("home.py").run()
+    for name, value in {"variant": "vanilla", "set": "training.epochs=7"}.items():
+        app.query_params[name] = value
+    app.switch_page("train.py").run()
+    assert not app.exception
+    assert any("Set by the link" in c.value for c in app.caption)
 
 
 def test_settings_of_the_address_are_dropped_with_another_variant(open_page, submitted):
@@ -159,10 +185,12 @@ def test_settings_of_the_address_are_dropped_with_another_variant(open_page, sub
     assert submitted[0].config().training.epochs != 7
 
 
-def test_settings_of_the_address_that_do_not_exist_are_named(open_page):
-    app = open_page("train.py", variant="vae", set="bottleneck.gamma=3")
+@pytest.mark.parametrize("setting", ["bottleneck.gamma=3", "data.name=/etc", "model={}"])
+def test_settings_of_the_address_that_cannot_be_set_are_named(open_page, submitted, setting):
+    app = open_page("train.py", variant="vae", set=setting)
     assert not app.exception
-    assert "gamma" in app.error[0].value
+    assert setting.partition("=")[0] in app.error[0].value
+    assert "Start" not in [b.label for b in app.button]
 
 
 def test_a_link_to_a_run_that_is_not_there_says_so(open_page):

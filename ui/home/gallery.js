@@ -4,7 +4,7 @@ import { element } from "../../aecore/explorer/web/dom.js";
 
 const DIGITS = 10;
 const FIRST_DIGIT = 2;
-const ACTIONS = { explain: "How it works", map: "Its map", train: "Train one" };
+const ACTIONS = { explain: "How it works", map: "Latent map", train: "Train" };
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");

@@ -35,7 +35,7 @@ class Door(NamedTuple):
 
 DOORS = (
     Door("learn.py", "Learn", "school", "Short lessons, each an experiment."),
-    Door("data.py", "Use your data", "database", "Pictures, tables or arrays, and train on them."),
+    Door("data.py", "Use your data", "database", "Train on pictures, tables or arrays."),
     Door(
         "latent.py",
         "Explore models",
@@ -60,7 +60,7 @@ def show_doors() -> None:
     doors = [door for door in DOORS if (PAGES_FOLDER / door.page).is_file()]
     with st.container(horizontal=True, gap="small"):
         for door in doors:
-            with st.container(border=True, gap=None, width="stretch"):
+            with st.container(border=True, gap=None, width="stretch", height="stretch"):
                 st.page_link(
                     door.page,
                     label=f"**{door.label}**",

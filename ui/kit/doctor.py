@@ -24,9 +24,10 @@ from aecore.runs.recipe import (
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.cache import get_dataset, get_model
 from ui.kit.fields import format_field_name
-from ui.kit.jobs import poll_job, start_job
+from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_note
+from ui.kit.run_data import is_data_missing
 from ui.kit.runs import get_variant_label
 from ui.kit.visitor import map_own_sets
 
@@ -40,30 +41,31 @@ ICONS = {"sick": ":material/healing:", "note": ":material/info:", "fine": ":mate
 
 @keep_in_memory()
 def load_findings(path: str, version: float) -> tuple[Finding, ...]:
-    """Returns what the doctor finds in a run; nothing where its own data are not at hand."""
+    """Returns what the doctor finds in a run whose own data are at hand."""
     run = Run(Path(path))
-    dataset, remark = get_dataset(run)
-    return () if remark else tuple(examine(get_model(run), dataset, run))
+    return tuple(examine(get_model(run), get_dataset(run)[0], run))
 
 
 def examine_runs(runs: Sequence[Run]) -> dict[str, tuple[Finding, ...]] | None:
     """Returns the findings of runs by their ids; None, and shows that it works, until it has them.
 
-    It works in a thread. A run that cannot be examined has none.
+    It works in a thread, and again when missing data have come. A run that cannot be examined has
+    none.
     """
-    keys = [(run.id, str(run.path), run.version()) for run in runs]
-    name = f"doctor-{keys}"
+    name = f"doctor-{[(str(run.path), run.version(), is_data_missing(run)) for run in runs]}"
     outcome = poll_job(name, EXAMINING)
     if outcome.state == "idle":
-        start_job(name, lambda: {run_id: find_or_skip(path, v) for run_id, path, v in keys})
+        start_job(name, lambda: {run.id: find_or_skip(run) for run in runs})
         outcome = poll_job(name, EXAMINING)
+    if outcome.state == "failed":
+        forget_jobs([name])  # the next click tries again
     return outcome.result if outcome.state == "done" else None
 
 
-def find_or_skip(path: str, version: float) -> tuple[Finding, ...]:
-    """Returns the findings of a run; none where its data or weights cannot be read."""
+def find_or_skip(run: Run) -> tuple[Finding, ...]:
+    """Returns the findings of a run; none where its own data or weights cannot be read."""
     try:
-        return load_findings(path, version)
+        return () if get_dataset(run)[1] else load_findings(str(run.path), run.version())
     except AecoreError:
         return ()
 
@@ -128,7 +130,10 @@ def show_other_checks(findings: Sequence[Finding]) -> None:
 
 
 def show_diagnoses(runs: Sequence[Run]) -> None:
-    """Show what the doctor finds in several runs: a table, and the cures below it."""
+    """Show what the doctor finds in several runs that have ended: a table, and the cures below."""
+    runs = [run for run in runs if run.state().state not in LIVE_STATES]
+    if not runs:
+        return
     st.subheader("Model doctor", anchor=False)
     diagnoses = examine_runs(runs)
     if diagnoses is None:

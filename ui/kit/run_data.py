@@ -31,6 +31,13 @@ def show_data_remark(run: Run, remark: str) -> None:
         show_warning(remark)
 
 
+def is_data_missing(run: Run) -> bool:
+    """Returns True where the run's data set is in the catalog, but not on this machine."""
+    config = run.config()
+    entry = CATALOG.get(config.data.name) if config.data else None
+    return entry is not None and not entry.is_local()
+
+
 def show_sample_note(entry: CatalogEntry, remark: str) -> None:
     """Show what the sample is, and a button that fetches the whole set."""
     job = f"fetch-{entry.name}"

@@ -29,12 +29,16 @@ def apply_address_settings(config: RunConfig) -> RunConfig:
     st.session_state[TARGET] = (texts, target)
     if not texts:
         return config
-    changed = override_config(config, dict(map(parse_setting, texts)))
     row = st.container(horizontal=True, vertical_alignment="center")
     shown = escape_markdown(", ".join(texts)[:MAX_SHOWN])
     row.caption(f":material/tune: Set by the link: {shown}")
     row.button("Use the defaults", on_click=drop_address_settings, type="tertiary")
-    return changed
+    return override_config(config, dict(map(parse_setting, texts)))
+
+
+def forget_settings_target() -> None:
+    """Let the settings of the address be for whatever the form shows first: a link was opened."""
+    st.session_state.pop(TARGET, None)
 
 
 def drop_address_settings() -> None:

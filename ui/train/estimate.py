@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aecore.training.devices import pick_device
 from aecore.training.speed import MachineSpeed, estimate_training_seconds, measure_machine_speed
-from ui.kit.jobs import is_job_running, poll_job, read_job_outcome, start_job
+from ui.kit.jobs import forget_jobs, is_job_running, poll_job, read_job_outcome, start_job
 from ui.train.backend_form import TrainingPlace
 from ui.train.form import TrainingChoice
 
@@ -39,6 +39,9 @@ def read_machine_speed() -> MachineSpeed | None:
         return measure_machine_speed()
     if read_job_outcome(SPEED_JOB).state == "idle" and not is_job_running(SPEED_JOB):
         start_job(SPEED_JOB, measure_machine_speed)
+    if read_job_outcome(SPEED_JOB).state == "failed":  # nobody asked for it: the next click does
+        forget_jobs([SPEED_JOB])
+        return None
     return poll_job(SPEED_JOB, "").result
 
 

@@ -21,7 +21,11 @@ from ui.kit.cache import load_cached_data
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
-from ui.train.address_settings import apply_address_settings, read_address_settings
+from ui.train.address_settings import (
+    apply_address_settings,
+    forget_settings_target,
+    read_address_settings,
+)
 from ui.train.settings import edit_config
 
 PRESETS = {
@@ -29,7 +33,7 @@ PRESETS = {
     "Default": "The variant's own settings; the same number of steps for all.",
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
-FIRST_VARIANT = "vae"
+FIRST_VARIANT, VARIANT_KEY = "vae", "variant"
 OWN_PATH = "a path of your own"  # an option of the select box of data
 DATA_HELP = (
     "Sets marked for download come from the network on first use. "
@@ -63,6 +67,8 @@ def choose_training(
 
     Returns None, and shows the reason, where the form describes no run.
     """
+    if VARIANT_KEY not in st.session_state:  # another page, or a run, was shown before
+        forget_settings_target()
     left, middle, right = head.columns(3)
     variant = choose_trained_variant(left)
     data = choose_training_data(middle)
@@ -95,7 +101,7 @@ def choose_trained_variant(column: DeltaGenerator) -> str:
         column,
         "Variant",
         list(VARIANTS),
-        "variant",
+        VARIANT_KEY,
         {name: entry.label for name, entry in VARIANTS.items()},
         "A named combination of parts. Each part can be changed below.",
         default=FIRST_VARIANT,

@@ -7,13 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore.backends.admission import admit_runs
 from aecore.backends.launch import resume_run, stop_run
-from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.names import escape_name
 from aecore.runs.run import LIVE_STATES, Run
 from ui.kit.hub_account import get_hub_token
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error_toast
+from ui.kit.run_data import is_data_missing
 from ui.kit.runs import show_run_links
 from ui.kit.visitor import check_may_change, get_visitor, may_change
 from ui.train.backend_form import check_payer
@@ -59,13 +59,6 @@ def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
             args=(run,),
             type="primary",
         )
-
-
-def is_data_missing(run: Run) -> bool:
-    """Returns True where the run's data set is in the catalog, but not on this machine."""
-    config = run.config()
-    entry = CATALOG.get(config.data.name) if config.data else None
-    return entry is not None and not entry.is_local()
 
 
 def stop_shown_run(run: Run) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import streamlit as st
 
-from aecore.analysis.units import UnitStatistics
-from aecore.data.splits import Dataset
 from aecore.runs.run import Run
-from ui.kit.inputs import Inputs
+from ui.kit.cache import get_dataset
+from ui.kit.inputs import make_split_inputs
 from ui.units.names import get_unit_names
+from ui.units.statistics import load_unit_statistics
 from ui.units.table import choose_unit_in_table
 from ui.units.unit import show_unit
 
 
 @st.fragment
-def browse_units(run: Run, dataset: Dataset, inputs: Inputs, statistics: UnitStatistics) -> None:
-    """Show the table and one unit; a click draws these alone anew."""
+def browse_units(run: Run, split: str, version: float) -> None:
+    """Show the table and one unit, as measured on a split; a click draws these alone anew.
+
+    Between clicks it holds no data: those come from the memory that visitors share.
+    """
+    dataset, _ = get_dataset(run)
+    inputs = make_split_inputs(dataset, split)
+    statistics = load_unit_statistics(str(run.path), version, split, inputs.name, run, inputs)
     names = get_unit_names(run)
     left, right = st.columns([5, 7], gap="large")
     with left:

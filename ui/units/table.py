@@ -32,7 +32,9 @@ ORDERS: dict[str, Callable[[UnitStatistics], np.ndarray]] = {
     "number": lambda s: np.arange(len(s.mean)),
 }
 COLUMNS: dict[str, Any] = {
-    "atom": st.column_config.ImageColumn("Atom", width=50),
+    "atom": st.column_config.ImageColumn(
+        "Atom", width=50, help="What the decoder adds (red) and takes away (blue) as it grows."
+    ),
     "unit": st.column_config.TextColumn("Unit", width=55),
     "off": st.column_config.NumberColumn(
         "Off",

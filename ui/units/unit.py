@@ -39,7 +39,7 @@ ATOM_PIXELS = 200
 
 
 class Switched(NamedTuple):
-    """Inputs that excite a unit, their reconstructions, and the mean squared errors of these."""
+    """Inputs that excite a unit, their reconstructions, and squared errors per example."""
 
     x: Tensor
     effect: UnitEffect
@@ -159,7 +159,7 @@ def show_switched_unit(run: Run, inputs: Inputs, statistics: UnitStatistics, uni
     st.html(format_strips([make_switched_block(get_model(run), switched, unit)], count))
     plain, off, doubled = switched.errors
     st.caption(
-        f"The {count} inputs that excite it most. Mean squared error: {plain:.3g} as it is, "
+        f"The {count} inputs that excite it most. Squared error per example: {plain:.3g} as it is, "
         f"{off:.3g} with the unit at 0, {doubled:.3g} with twice its value."
         + ("" if switched.x.dim() == 4 else f" {ROW_TILES_NOTE}")
     )

@@ -9,6 +9,8 @@ from aecore.errors import ConfigError
 from aecore.model.config import RunConfig, parse_options
 
 PATH_OPTION = "network.linear_path"
+SECTIONS = ("model", "training", "data")  # of a run's config
+FIXED_OPTIONS = ("variant", "input_shape", "data.name")  # what all others are fitted to
 
 
 def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
@@ -17,14 +19,17 @@ def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig
     `bottleneck.samples`, `network.hidden` and so on are the model's; `training.lr` and `data.limit`
     are the others'; `penalties.contractive.weight` names a penalty by its kind. Naming another
     `kind` starts that part anew from its defaults. A linear path that nobody asked for goes where
-    the parts cannot have it any more. ConfigError names what does not exist.
+    the parts cannot have it any more. ConfigError names what does not exist, and what cannot be
+    set: the variant, the data and their shape.
     """
     values = config.model_dump(mode="json")
     for path, value in settings.items():
-        if path.removeprefix("model.") in ("variant", "input_shape"):
+        if path.removeprefix("model.") in FIXED_OPTIONS:
             raise ConfigError(f"{path} cannot be set: choose another variant, or other data.")
+        if path in SECTIONS:
+            raise ConfigError(f"Set an option of {path} as {path}.OPTION, got {value!r:.60}.")
         keys = path.split(".")
-        options = values if keys[0] in ("model", "training", "data") else values["model"]
+        options = values if keys[0] in SECTIONS else values["model"]
         set_option(options, keys, value, path)
     is_asked_for = any(path.removeprefix("model.") == PATH_OPTION for path in settings)
     return parse_options(RunConfig, values) if is_asked_for else keep_possible_path(values)
@@ -47,7 +52,8 @@ def set_option(options: dict[str, Any], keys: list[str], value: Any, path: str) 
     """
     name, *rest = keys
     if name not in options:
-        raise ConfigError(f"There is no option {path}. Here one can set: {', '.join(options)}.")
+        names = [option for option in options if option not in FIXED_OPTIONS]
+        raise ConfigError(f"There is no option {path}. Here one can set: {', '.join(names)}.")
     part = options[name]
     if not rest:
         options[name] = value
