@@ -15,7 +15,7 @@ from aecore.model.parts.bottlenecks.gaussian import GaussianCode, kl_to_standard
 from aecore.model.parts.bottlenecks.jump_relu import JumpReLU
 from aecore.model.parts.bottlenecks.top_k import TopK
 from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
-from aecore.training.preparation import freeze_statistics
+from aecore.training.validation import freeze_statistics
 
 
 def make_column(*values):

@@ -24,6 +24,7 @@ from aecore.model.variants import configure, override_config
 from aecore.runs.recipe import list_changes
 from aecore.runs.records import EpochRecord, KnobRecord
 from bench.doctor import CASES, examine_run, list_sick, train_case
+from ui.kit.doctor import describe_change
 
 CHEAP = [case for case in CASES if case.disease in ("copying", "divergence", "posterior collapse")]
 
@@ -156,3 +157,7 @@ def test_the_prior_distance_of_a_wide_code_needs_no_matrix_between_its_units(mon
 def test_few_large_pictures_are_examined():
     picture = torch.zeros(1, 3, 1024, 1024, dtype=torch.uint8)
     assert len(draw_rows(picture.expand(100, -1, -1, -1), 5000)) == 20
+
+
+def test_a_cure_that_takes_an_option_away_is_told_in_words():
+    assert describe_change("bottleneck.capacity", None) == "capacity none"
