@@ -7,8 +7,8 @@ import numpy as np
 from aecore.analysis.latent import check_codes, explain_wild_codes, fit_pca
 
 SPREAD_FLOOR = 1e-4  # of the largest variance within classes: no direction counts as narrower
-WIDE = 1024  # units; of wider codes the largest principal components stand for all
-COMPONENTS, COMPONENT_ROWS = 256, 4096  # of so many codes
+WIDE_CODE = 1024  # units; of wider codes the largest principal components stand for all
+FISHER_COMPONENTS, FISHER_ROWS = 256, 4096  # of so many codes
 
 
 def fit_class_axes(z: np.ndarray, labels: np.ndarray, dims: int = 2) -> tuple[np.ndarray, ...]:
@@ -25,9 +25,9 @@ def fit_class_axes(z: np.ndarray, labels: np.ndarray, dims: int = 2) -> tuple[np
     Returns the origin (latent_dim,) and the axes (dims, latent_dim), zero where there are no more.
     """
     check_codes(z)
-    if z.shape[1] > WIDE:
+    if z.shape[1] > WIDE_CODE:
         with explain_wild_codes():
-            pca = fit_pca(z[:: max(1, len(z) // COMPONENT_ROWS)], COMPONENTS)
+            pca = fit_pca(z[:: max(1, len(z) // FISHER_ROWS)], FISHER_COMPONENTS)
         origin, axes = fit_class_axes(pca.transform(z), labels, dims)
         codes = pca.mean_ + origin @ pca.components_
         return codes.astype(np.float32), (axes @ pca.components_).astype(np.float32)
