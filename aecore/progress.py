@@ -54,13 +54,16 @@ def track_progress(items: Sequence[Item]) -> Iterator[Item]:
     if listener is None:
         yield from items
         return
+    part = listener
     try:
         for i, item in enumerate(items):
-            _listener.set(_make_part_listener(listener, i, total))
+            part = _make_part_listener(listener, i, total)
+            _listener.set(part)
             yield item
             listener((i + 1) / total)
     finally:
-        _listener.set(listener)
+        if _listener.get() is part:  # else an abandoned loop ends later, where others listen
+            _listener.set(listener)
 
 
 def run_parts(*calls: Callable[[], Any]) -> list[Any]:

@@ -59,11 +59,16 @@ class Case:
 
     def plan_sick(self) -> RunConfig:
         """Returns the config of the sick model."""
-        return plan_run(self.variant, "digits", settings={**SMALL, **self.shared, **self.sick})
+        return self.plan(self.sick)
 
     def plan_healthy(self) -> RunConfig:
         """Returns the config of its twin."""
-        return plan_run(self.variant, "digits", settings={**SMALL, **self.shared, **self.healthy})
+        return self.plan(self.healthy)
+
+    def plan(self, settings: Settings) -> RunConfig:
+        """Returns the config with these settings; a start as PCA would cure half of the cases."""
+        settings = {**SMALL, **self.shared, **settings}
+        return plan_run(self.variant, "digits", settings=settings, as_published=True)
 
 
 LINEAR = {"network.hidden": [], "likelihood.output": "linear", "training.lr": 0.01}

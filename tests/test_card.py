@@ -295,6 +295,8 @@ def test_a_published_figure_stands_beside_ours_where_there_is_one():
     for other in (
         configure("beta-vae", shape, data=DataConfig(name="mnist"), latent_dim=20),
         configure("vae", shape, data=DataConfig(name="mnist", binarise="static"), latent_dim=20),
+        override_config(vae, {"bottleneck.free_bits": 0.5}),
+        override_config(vae, {"bottleneck.capacity": 20.0}),
         configure("vae", shape, data=DataConfig(name="kmnist"), latent_dim=20),
     ):
         assert "Kingma &amp; Welling (2013), Fig" not in format_card(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from helpers import tiny, trained
 
 from aecore.analysis.card import format_card
 from aecore.analysis.doctor import DISEASES, examine, examine_by_catalog
+from aecore.analysis.doctor.codes import measure_prior_distance
 from aecore.analysis.doctor.fit import list_final_losses, measure_rise
-from aecore.analysis.doctor.patient import Patient, draw_specimen
+from aecore.analysis.doctor.patient import Patient, draw_rows, draw_specimen
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split
@@ -20,8 +22,9 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.model.variants import configure, override_config
 from aecore.runs.recipe import list_changes
-from aecore.runs.records import EpochRecord
+from aecore.runs.records import EpochRecord, KnobRecord
 from bench.doctor import CASES, examine_run, list_sick, train_case
+from ui.kit.doctor import describe_change
 
 CHEAP = [case for case in CASES if case.disease in ("copying", "divergence", "posterior collapse")]
 
@@ -125,3 +128,36 @@ def test_a_loss_that_rises_while_a_term_fades_in_is_no_divergence(collapsed):
     assert measure_rise(Patient(model, specimen, config, history)) == pytest.approx(6.0)
     warm = override_config(config, {"training.kl_warmup_epochs": 6})
     assert list_final_losses(Patient(model, specimen, warm, history)) == [7.0]
+
+
+@pytest.mark.parametrize(("path", "rise"), [("bottleneck.beta", 0.0), ("training.lr", 6.0)])
+def test_a_loss_that_rises_because_a_knob_was_moved_is_no_divergence(collapsed, path, rise):
+    x = torch.rand(40, 1, 8, 8)
+    specimen = draw_specimen(Dataset("few", "image", Split(x, None), Split(x, None)))
+    history = [EpochRecord(epoch=i + 1, loss=loss) for i, loss in enumerate([9.0, 1.0, 7.0, 7.0])]
+    patient = Patient(
+        Autoencoder.load(collapsed.path),
+        specimen,
+        collapsed.config(),
+        history,
+        [KnobRecord(3, 2, {path: 50.0})],
+    )
+    assert measure_rise(patient) == pytest.approx(rise)
+
+
+def test_the_prior_distance_of_a_wide_code_needs_no_matrix_between_its_units(monkeypatch):
+    codes = torch.randn(100, 16_384, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(torch, "cov", lambda *_: pytest.fail("a matrix of 2 GB"))
+    assert measure_prior_distance(SimpleNamespace(drawn_codes=codes)) < 0.01
+    assert measure_prior_distance(SimpleNamespace(drawn_codes=codes + 1)) == pytest.approx(
+        0.5, abs=0.02
+    )
+
+
+def test_few_large_pictures_are_examined():
+    picture = torch.zeros(1, 3, 1024, 1024, dtype=torch.uint8)
+    assert len(draw_rows(picture.expand(100, -1, -1, -1), 5000)) == 20
+
+
+def test_a_cure_that_takes_an_option_away_is_told_in_words():
+    assert describe_change("bottleneck.capacity", None) == "capacity none"

@@ -180,6 +180,16 @@ def test_class_axes_are_orthonormal_and_find_the_direction_that_classes_differ_i
         assert abs(axes[0, 3]) > 0.95
 
 
+def test_class_axes_of_wide_codes_and_of_a_class_for_every_other_example():
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) // 2
+    z = rng.normal(size=(300, 1100)).astype(np.float32) * 0.1
+    z[:, 3] += labels
+    origin, axes = fit_class_axes(z, labels, 2)
+    assert np.allclose(axes @ axes.T, np.eye(2), atol=1e-4)
+    assert np.allclose(origin, z.mean(0), atol=1e-3) and abs(axes[0, 3]) > 0.85
+
+
 def test_class_axes_of_a_single_unit_leave_the_others_at_zero():
     z = np.linspace(-1, 1, 40)[:, None]
     _, axes = fit_class_axes(z, (z[:, 0] > 0).astype(int))

@@ -11,6 +11,7 @@ from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.export import export_model
+from aecore.model.parts.likelihood import Gaussian
 from aecore.model.variants import VARIANTS, configure, override_config
 from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
@@ -217,3 +218,12 @@ def test_the_noise_of_a_gaussian_code_starts_as_in_probabilistic_pca():
     variances = PCA(5).fit(x.numpy()).explained_variance_
     log_variance = model.encoder(x).out[0, 5:].exp()
     assert log_variance.tolist() == pytest.approx((0.1 / (0.1 + variances)).tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize("output", ["linear", "sigmoid"])
+def test_precisions_are_second_derivatives_of_the_loss(output):
+    likelihood = Gaussian(output=output, variance=0.1).build(3)
+    logits = torch.tensor([-2.0, 0.0, 3.0])
+    x = likelihood.mean(logits)[None]
+    curvature = torch.autograd.functional.hessian(lambda v: likelihood.loss(v[None], x)[0], logits)
+    assert torch.allclose(likelihood.find_precisions(logits), curvature.diagonal(), rtol=1e-4)

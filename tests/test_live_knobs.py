@@ -310,3 +310,6 @@ def test_the_card_says_what_was_moved_and_compares_with_no_bound_of_another_loss
     assert "Kingma" in format_card(config, metrics)
     card = format_card(config, metrics, moves=[KnobRecord(2, 7, {"bottleneck.beta": 4.0})])
     assert "- epoch 2, step 7: bottleneck.beta 4" in card and "Kingma" not in card
+    many = [KnobRecord(2, i, {f"name {j}": 1.0 for j in range(100)}) for i in range(3)]
+    card = format_card(config, metrics, moves=many)
+    assert card.count("- epoch 2") == 100 and "- and 200 more" in card

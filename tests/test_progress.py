@@ -17,6 +17,7 @@ from aecore.progress import (
     describe_progress,
     estimate_seconds_left,
     format_duration,
+    get_progress_listener,
     is_progress_wanted,
     listen_to_progress,
     report_share,
@@ -48,6 +49,16 @@ def test_a_loop_that_is_left_early_leaves_the_next_one_whole():
         for _ in track_progress([1]):
             pass
     assert shares == [1.0]
+
+
+def test_a_loop_that_is_dropped_elsewhere_takes_nobodys_listener():
+    with listen_to_progress(lambda share: None):
+        loop = track_progress([1, 2])
+        next(loop)
+    others = [].append
+    with listen_to_progress(others):
+        loop.close()  # as when the error of a job is dropped by a page
+        assert get_progress_listener() is others
 
 
 def test_a_model_tells_how_far_it_is_through_many_examples():

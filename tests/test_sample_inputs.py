@@ -10,7 +10,7 @@ import torch
 from data_sets import write_mnist
 from safetensors import numpy as safetensors
 
-from aecore.data import sample_inputs
+from aecore.data import sample_inputs, stand_in
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import read_dataset
 from aecore.data.sample_inputs import SAMPLE_COUNT, SAMPLES_FOLDER, read_sample, write_sample
@@ -62,6 +62,14 @@ def test_other_pictures_are_said_not_to_be_the_models_own(data_folder, name):
     assert remark.startswith("This model was not made for these pictures.") and name in remark
     assert dataset.name == FOREIGN_NAME and dataset.input_shape == CATALOG[name].input_shape
     assert dataset.test.x.min() >= 0 and dataset.test.x.max() <= 1
+
+
+def test_fewer_pictures_stand_in_for_large_ones(monkeypatch):
+    shape = (3, 64, 64)
+    monkeypatch.setattr(stand_in, "MAX_RESIZED_VALUES", 5 * 3 * 64 * 64 + 1)
+    dataset = stand_in.make_stand_in(DataConfig(name="gone"), shape)
+    assert dataset.train.x.shape == dataset.test.x.shape == (5, *shape)
+    assert len(dataset.test.y) == 5
 
 
 def test_nothing_stands_in_for_a_table(data_folder):

@@ -15,6 +15,7 @@ from helpers import trained
 
 from aecore.cli.commands import parse_setting
 from aecore.data.datasets import load_dataset, read_dataset
+from aecore.data.tables import reading
 from aecore.data.tables.column_reading import ReadColumn
 from aecore.data.tables.columns import (
     describe_new_columns,
@@ -415,3 +416,11 @@ def test_a_number_that_may_mark_missing_cells_is_said(others, mark, is_said):
     assert (f"{mark} stands in 2 cells" in column.note) == is_said and column.missing == 0
     options = ColumnOptions(kind="number", missing=(str(mark),))
     assert understand({"c": cells}, columns={"c": options}).columns[0].missing == 2
+
+
+def test_texts_of_more_than_arrow_holds_in_one_piece_stay_in_several(monkeypatch):
+    texts = pa.chunked_array([["a" * 10], ["b" * 10]])
+    column = ReadColumn("notes", ColumnOptions(kind="category"), texts, 0, "")
+    assert reading.gather_cells(column).values.num_chunks == 1
+    monkeypatch.setattr(reading, "MAX_PIECE_BYTES", 15)
+    assert reading.gather_cells(column) is column

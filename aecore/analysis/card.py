@@ -206,12 +206,14 @@ def format_training_section(config: RunConfig, history: Sequence[EpochRecord]) -
 
 def format_moves(moves: Sequence[KnobRecord]) -> str:
     """Returns a list of the knobs that were moved while the run trained; empty without any."""
+    moved = [(move, path, value) for move in moves for path, value in move.knobs.items()]
     lines = [
         f"- epoch {move.epoch}, step {move.step}: {escape_markdown(clean_name(path))} "
         f"{format_card_number(value)}"
-        for move in moves[:MAX_LISTED_MOVES]
-        for path, value in move.knobs.items()
+        for move, path, value in moved[:MAX_LISTED_MOVES]
     ]
+    if len(moved) > MAX_LISTED_MOVES:
+        lines.append(f"- and {len(moved) - MAX_LISTED_MOVES:,} more")
     text = "\n\nMoved while it trained, which the command does not repeat:\n\n"
     return text + "\n".join(lines) if lines else ""
 

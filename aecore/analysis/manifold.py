@@ -163,13 +163,14 @@ def decode_sheet(model: Autoencoder, x: Tensor) -> np.ndarray | None:
     That is a curve (n, features), or a surface (n, n, 3) with NaN where there are no codes. It is
     None for wider codes.
     """
+    dims = model.config.latent_dim
+    if dims > 2 or (dims == 2 and x.shape[1] != 3):
+        return None
     z = encode_in_chunks(model, x)
     low, high = z.quantile(0.01, 0), z.quantile(0.99, 0)
-    if z.shape[1] == 1:
+    if dims == 1:
         codes = torch.linspace(0, 1, CURVE_POINTS)[:, None] * (high - low) + low
         return decode_in_chunks(model, codes).numpy()
-    if z.shape[1] != 2 or x.shape[1] != 3:
-        return None
     steps = torch.linspace(0, 1, SURFACE_SIDE)
     codes = torch.cartesian_prod(steps, steps) * (high - low) + low
     distances = torch.cdist((codes - low) / (high - low), (z - low) / (high - low)).amin(1)

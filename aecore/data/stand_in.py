@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from aecore.model.config import DataConfig, RunConfig
 
 StandIn = Callable[[DataConfig, tuple[int, ...]], Dataset]
 FOREIGN_NAME = "MNIST sample, resized"
+MAX_RESIZED_VALUES = 50_000_000  # of a split, 200 MB: fewer images for a stranger's large model
 
 
 def load_data_or_stand_in(
@@ -69,8 +71,11 @@ def make_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
         return make_dataset(name, read_sample(config.name), config)
     digits = make_dataset(FOREIGN_NAME, read_sample("mnist"), DataConfig(name="mnist"))
 
+    count = max(1, MAX_RESIZED_VALUES // math.prod(shape))
+
     def resize(split: Split) -> Split:
-        return Split(fit_images_to_shape(as_float(split.x), shape), split.y)
+        labels = None if split.y is None else split.y[:count]
+        return Split(fit_images_to_shape(as_float(split.x[:count]), shape), labels)
 
     return Dataset(
         name=FOREIGN_NAME,

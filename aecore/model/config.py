@@ -248,7 +248,7 @@ class RunConfig(Options):
 
     def check_averaging(self, training: TrainConfig) -> None:
         """Raise ValueError if the mean of weights has no statistics of the batches to go with."""
-        if training.averaged and getattr(self.model.network, "norm", "none") == "batch":
+        if training.averaged and self.model.network.uses_batch_norm:
             raise ValueError(
                 "averaged weights do not go with batch normalisation, whose statistics are not "
                 "theirs: set averaged to 0, or norm to layer"

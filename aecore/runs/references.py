@@ -54,6 +54,7 @@ def find_references(config: RunConfig) -> dict[str, Reference]:
 
 def is_plain_vae(model: ModelConfig) -> bool:
     """Returns whether the loss is the evidence bound of a VAE with Bernoulli pixels."""
-    bottleneck = model.bottleneck
-    is_vae = isinstance(bottleneck, GaussianCode) and bottleneck.beta == 1
-    return is_vae and model.likelihood.kind == "bernoulli"
+    code = model.bottleneck
+    if not isinstance(code, GaussianCode) or model.likelihood.kind != "bernoulli":
+        return False
+    return code.beta == 1 and not code.free_bits and code.capacity is None

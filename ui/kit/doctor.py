@@ -183,7 +183,10 @@ def describe_change(path: str, value: Any) -> str:
     name = format_field_name(parts[-1] if field == "kind" and parts else field)
     if parts[:1] == ["penalties"]:
         name = f"{format_field_name(parts[1])} {name.lower()}"
-    text = format_field_name(value) if isinstance(value, str) else f"{value:.4g}"
+    if value is None:
+        text = "none"
+    else:
+        text = format_field_name(value) if isinstance(value, str) else f"{value:.4g}"
     return f"{name[:1].lower() + name[1:] if name[1:2].islower() else name} {text}"
 
 

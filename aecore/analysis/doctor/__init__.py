@@ -5,10 +5,11 @@ from __future__ import annotations
 from aecore.analysis.doctor.base import Disease, Finding
 from aecore.analysis.doctor.codes import CODE_DISEASES
 from aecore.analysis.doctor.fit import FIT_DISEASES
-from aecore.analysis.doctor.patient import Patient, Specimen, draw_specimen
+from aecore.analysis.doctor.patient import MIN_ROWS, Patient, Specimen, draw_specimen
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset
+from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.runs.run import Run
@@ -24,7 +25,6 @@ __all__ = [
 ]
 
 DISEASES = (*FIT_DISEASES, *CODE_DISEASES)
-MIN_ROWS = 20  # test examples, of which shares and means say something
 
 
 def examine(model: Autoencoder, dataset: Dataset, run: Run | None = None) -> list[Finding]:
@@ -45,8 +45,8 @@ def examine_specimen(
         return []
     config = run.config() if run else RunConfig(model=model.config)
     state = run.saved_state() if run else None
-    history = run.epochs() if run else ()
-    patient = Patient(model, specimen, config, history, state.error if state else "")
+    history, moves = (run.epochs(), run.knob_moves()) if run else ((), ())
+    patient = Patient(model, specimen, config, history, moves, state.error if state else "")
     return [disease.check(patient) for disease in DISEASES if disease.applies(patient)]
 
 
@@ -56,9 +56,10 @@ def examine_by_catalog(run: Run) -> list[Finding]:
     entry = CATALOG.get(config.data.name) if config.data else None
     if config.data is None or entry is None or not entry.is_local():
         return []
-    dataset = load_dataset(config.data)
-    return (
-        examine(Autoencoder.load(run.path), dataset, run)
-        if dataset.input_shape == config.model.input_shape
-        else []
-    )
+    try:
+        dataset = load_dataset(config.data)
+    except AecoreError:  # damaged, or without room in memory
+        return []
+    if dataset.input_shape != config.model.input_shape:
+        return []
+    return examine(Autoencoder.load(run.path), dataset, run)

@@ -168,10 +168,13 @@ def measure_prior_distance(patient: Patient) -> float:
     """
     codes = patient.drawn_codes.double()
     mean, d = codes.mean(0), codes.shape[1]
-    covariance = torch.cov(codes.T).reshape(d, d) + 1e-9 * torch.eye(d, dtype=codes.dtype)
-    if len(codes) < 10 * d:
-        covariance = covariance.diagonal().diag()
-    divergence = covariance.trace() + mean.square().sum() - d - torch.logdet(covariance)
+    variances = codes.var(0) + 1e-9
+    if len(codes) < 10 * d:  # also because S of a wide code takes gigabytes
+        log_volume = variances.log().sum()
+    else:
+        covariance = torch.cov(codes.T).reshape(d, d)
+        log_volume = torch.logdet(covariance + 1e-9 * torch.eye(d, dtype=codes.dtype))
+    divergence = variances.sum() + mean.square().sum() - d - log_volume
     return float(divergence / (2 * d))
 
 

@@ -16,6 +16,7 @@ from aecore.analysis.doctor.retraining import (
     train_at_default_rate,
     train_longer,
 )
+from aecore.runs.records import KnobRecord
 
 MAX_RISE = 0.5  # of the loss above its lowest value
 LEAST_GAP = 0.06  # of the data's variance; a smaller one between test and training is no matter
@@ -41,12 +42,19 @@ def measure_rise(patient: Patient) -> float:
 
 
 def list_final_losses(patient: Patient) -> list[float]:
-    """Returns the training loss of the epochs after the KL's warm-up and all annealing."""
+    """Returns the training loss of the epochs after the KL's warm-up, annealing and moved knobs."""
     training, options = patient.config.training, patient.config.model.bottleneck
     first = training.kl_warmup_epochs if training else 0
     if training and (getattr(options, "start", None) or getattr(options, "capacity", None)):
         first = max(first, training.epochs // 2 + 1)
+    moved = [move.epoch for move in patient.moves if moves_loss(move)]
+    first = max([first, *moved])
     return [record.loss for record in patient.history[first:] if record.loss is not None]
+
+
+def moves_loss(move: KnobRecord) -> bool:
+    """Returns whether the loss has another meaning after a move: a learning rate leaves it."""
+    return any(not path.startswith("training.") for path in move.knobs)
 
 
 def describe_rise(patient: Patient, rise: float) -> str:

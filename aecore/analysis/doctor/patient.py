@@ -17,10 +17,11 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig
 from aecore.model.parts.bottlenecks.gaussian import kl_of_units
 from aecore.model.parts.likelihood import sum_cells
-from aecore.runs.records import EpochRecord
+from aecore.runs.records import EpochRecord, KnobRecord
 
 TRAIN_ROWS, TEST_ROWS = 5000, 2000
 MAX_VALUES = 12_000_000  # of a sample: fewer rows of large pictures
+MIN_ROWS = 20  # of which shares and means say something
 
 
 class Specimen(NamedTuple):
@@ -47,7 +48,7 @@ def draw_specimen(dataset: Dataset, config: DataConfig | None = None) -> Specime
 
 def draw_rows(x: Tensor, count: int) -> Tensor:
     """Draws at most `count` examples from all over x, which may be sorted by class."""
-    count = min(count, max(100, MAX_VALUES // max(1, x[:1].numel())))
+    count = min(count, max(MIN_ROWS, MAX_VALUES // max(1, x[:1].numel())))
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
     return x[order[:count]]
 
@@ -94,6 +95,7 @@ class Patient:
     specimen: Specimen
     config: RunConfig
     history: Sequence[EpochRecord] = ()
+    moves: Sequence[KnobRecord] = ()  # of knobs, while it trained
     failure: str = ""  # why the training ended early
 
     @property

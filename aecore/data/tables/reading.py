@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 MAX_COLUMN_NOTES = 10  # on columns; further ones are counted
+MAX_PIECE_BYTES = 2**31 - 1  # of texts that Arrow holds in one piece
 
 
 def read_columns(path: Path, config: DataConfig) -> Table:
@@ -142,7 +143,7 @@ def gather_cells(column: ReadColumn) -> ReadColumn:
 
     In many they lie between the texts that they were read from, whose memory stays taken then.
     """
-    if column.values.num_chunks < 2:
+    if column.values.num_chunks < 2 or column.values.nbytes > MAX_PIECE_BYTES:
         return column
     import pyarrow as pa
 

@@ -195,7 +195,8 @@ class FixedGaussian(Likelihood):
         return super().fit_directions(changes, z, x, bias) if self.has_sigmoid else (changes, bias)
 
     def find_precisions(self, logits: Tensor) -> Tensor:
-        return torch.full_like(logits, 1 / self.variance)
+        slopes = super().find_precisions(logits) if self.has_sigmoid else torch.ones_like(logits)
+        return slopes.square() / self.variance
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         return sum_cells((self.mean(logits) - x).square(), x, observed) / (2 * self.variance)
