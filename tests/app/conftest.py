@@ -79,9 +79,15 @@ def open_page():
     return opened
 
 
+def list_bars(app: AppTest) -> list[str]:
+    return [str(bar.proto) for name in ("progress", "status") for bar in app.get(name)]
+
+
 def finish_jobs(app: AppTest) -> AppTest:
-    """Wait for the page's threads, then run it, as its fragment would, until none is left."""
-    while app.get("progress") or app.get("status"):
+    """Wait for the page's threads, then run it, as its fragment would, until no bar moves."""
+    before: list[str] = []
+    while (bars := list_bars(app)) != before:
+        before = bars
         wait_for(
             lambda: RUNNING not in get_job_registry().outcomes.values(),
             "the page's threads have ended",

@@ -34,7 +34,7 @@ def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
     whole = (
         "60,000 of the training set of mnist"
         if CATALOG["mnist"].is_local()
-        else "of the training set of digits"
+        else "1,000 training examples"
     )
     assert app.metric[0].value.endswith("ms") and whole in read_texts(app)
     assert (

@@ -38,6 +38,8 @@ def test_an_explorer_is_published_as_a_static_space_that_links_to_its_model(
         "model.bin.js",
         "pca.bin",
         "pca.bin.js",
+        "units.bin",
+        "units.bin.js",
     }
     assert set(files) == written | {".gitattributes"}
     head = front_matter(files["README.md"].decode())

@@ -20,7 +20,7 @@ NETWORK_CSS = """<style>
 }
 .net-labels {display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; padding-top: .3rem}
 .net-labels span {font-size: .75rem; line-height: 1.25; text-align: center}
-.net-labels b {font-weight: 600}
+.net-labels strong {font-weight: 600}
 </style>"""
 
 
@@ -83,7 +83,7 @@ def label_layer(layer: DrawnLayer) -> str:
     channels, *sides = (f"{side:,}" for side in layer.shape)
     size = " x ".join(sides)
     text = size if size and channels == "1" else "<br>x ".join(filter(None, (channels, size)))
-    return f"{text}<br><b>{layer.role}</b>" if layer.role else text
+    return f"{text}<br><strong>{layer.role}</strong>" if layer.role else text
 
 
 def describe_layers(layers: Sequence[DrawnLayer]) -> str:
