@@ -47,7 +47,7 @@ def test_a_product_for_each_weight_and_place(variant):
     weights = [layer.weight.numel() for layer in encoder.layers]
     head = encoder.head.weight.numel() if len(shapes) == len(hidden) else 0
     products = sum(w * p for w, p in zip(weights, places, strict=True)) + head
-    if network.has_linear_path:
+    if getattr(encoder, "path", None) is not None:
         products += encoder.path.weight.numel()
     assert network.count_products(model.input_shape, model.latent_dim) == 2 * products
 
