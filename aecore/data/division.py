@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,9 +61,10 @@ def count_shared_examples(train: Tensor, test: Tensor) -> int | None:
     return sum(value in known for value in _hash_examples(test))
 
 
-def _hash_examples(x: Tensor) -> list[int]:
-    """Return a hash of 64 bits of each example."""
-    return [hash(row.tobytes()) for part in x.split(PART_ROWS) for row in _normalise_values(part)]
+def _hash_examples(x: Tensor) -> Iterator[int]:
+    """Yield a hash of 64 bits of each example."""
+    for part in x.split(PART_ROWS):
+        yield from (hash(row.tobytes()) for row in _normalise_values(part))
 
 
 def _normalise_values(x: Tensor) -> Array:
