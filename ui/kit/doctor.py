@@ -27,7 +27,7 @@ from ui.kit.fields import format_field_name
 from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_note
-from ui.kit.run_data import is_data_missing
+from ui.kit.run_data import has_own_sample, is_data_missing
 from ui.kit.runs import get_variant_label
 from ui.kit.visitor import map_own_sets
 
@@ -40,8 +40,8 @@ ICONS = {"sick": ":material/healing:", "note": ":material/info:", "fine": ":mate
 
 
 @keep_in_memory()
-def load_findings(path: str, version: float) -> tuple[Finding, ...]:
-    """Returns what the doctor finds in a run whose own data are at hand."""
+def load_findings(path: str, version: float, examples: int) -> tuple[Finding, ...]:
+    """Returns what the doctor finds in a run, of whose own data so many examples are at hand."""
     run = Run(Path(path))
     return tuple(examine(get_model(run), get_dataset(run)[0], run))
 
@@ -65,7 +65,10 @@ def examine_runs(runs: Sequence[Run]) -> dict[str, tuple[Finding, ...]] | None:
 def find_or_skip(run: Run) -> tuple[Finding, ...]:
     """Returns the findings of a run; none where its own data or weights cannot be read."""
     try:
-        return () if get_dataset(run)[1] else load_findings(str(run.path), run.version())
+        dataset, remark = get_dataset(run)
+        if remark and not has_own_sample(run):
+            return ()
+        return load_findings(str(run.path), run.version(), dataset.count)
     except AecoreError:
         return ()
 
@@ -90,6 +93,8 @@ def show_diagnosis(run: Run) -> None:
     if not sick:
         st.markdown(f":green-badge[{ICONS['fine']} No disease found]")
     show_other_checks([finding for finding in findings if finding.kind != "sick"])
+    if is_data_missing(run):
+        show_note("Examined with the images that come with the app.")
 
 
 def show_disease(run: Run, finding: Finding) -> None:

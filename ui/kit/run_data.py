@@ -23,12 +23,17 @@ def show_data_remark(run: Run, remark: str) -> None:
 
     The warning is for pictures that the model was not made for. Nothing for an empty remark.
     """
-    config = run.config()
-    data = config.data or DataConfig()
-    if remark and is_own_sample(data, config.model.input_shape):
+    data = run.config().data or DataConfig()
+    if remark and has_own_sample(run):
         show_sample_note(CATALOG[data.name], remark)
     elif remark:
         show_warning(remark)
+
+
+def has_own_sample(run: Run) -> bool:
+    """Returns True where a sample of the run's data set comes with the package."""
+    config = run.config()
+    return is_own_sample(config.data or DataConfig(), config.model.input_shape)
 
 
 def is_data_missing(run: Run) -> bool:
