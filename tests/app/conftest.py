@@ -86,7 +86,7 @@ def list_bars(app: AppTest) -> list[str]:
 def finish_jobs(app: AppTest) -> AppTest:
     """Wait for the page's threads, then run it, as its fragment would, until no bar moves."""
     before: list[str] = []
-    while (bars := list_bars(app)) != before:
+    while (bars := list_bars(app)) and bars != before:
         before = bars
         wait_for(
             lambda: RUNNING not in get_job_registry().outcomes.values(),

@@ -15,6 +15,7 @@ from importlib import import_module
 from aecore.runs.drafts import remove_all_drafts
 from aecore.runs.keeping import keep_sweeping
 from aecore.runs.listing import runs_folder
+from aecore.training.speed import measure_machine_speed
 from ui.kit.cache import warm_caches
 from ui.kit.explorer import send_pack
 from ui.kit.runs import show_live_runs
@@ -41,6 +42,7 @@ def prepare_server() -> None:
     import_module("torch._dynamo")  # the largest that pages import later
     gc.collect()
     gc.freeze()
+    measure_machine_speed()
 
 
 def collect_garbage() -> None:

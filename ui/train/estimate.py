@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from aecore.training.devices import pick_device
 from aecore.training.speed import MachineSpeed, estimate_training_seconds, measure_machine_speed
-from ui.kit.jobs import forget_jobs, is_job_running, poll_job, read_job_outcome, start_job
 from ui.train.backend_form import TrainingPlace
 from ui.train.form import TrainingChoice
 
-SPEED_JOB = "machine-speed"
 UNITS = ((86_400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def describe_training_time(choice: TrainingChoice, place: TrainingPlace | None, runs: int) -> str:
     """Returns the time of one run as the end of a sentence; empty where it is not known.
 
-    It is known for the processor of this machine, once its speed has been measured beside the page.
+    It is known for the processor of this machine, once the server has measured its speed.
     """
     is_here = place is not None and place.engine == "local"
     if not is_here or pick_device("auto").type != "cpu":
@@ -31,18 +29,8 @@ def describe_training_time(choice: TrainingChoice, place: TrainingPlace | None, 
 
 
 def read_machine_speed() -> MachineSpeed | None:
-    """Returns how fast this machine trains; None while that is measured, after which the page runs.
-
-    It is measured once for all visitors.
-    """
-    if measure_machine_speed.cache_info().currsize:
-        return measure_machine_speed()
-    if read_job_outcome(SPEED_JOB).state == "idle" and not is_job_running(SPEED_JOB):
-        start_job(SPEED_JOB, measure_machine_speed)
-    if read_job_outcome(SPEED_JOB).state == "failed":  # nobody asked for it: the next click does
-        forget_jobs([SPEED_JOB])
-        return None
-    return poll_job(SPEED_JOB, "").result
+    """Returns how fast this machine trains; None until the server has measured it at its start."""
+    return measure_machine_speed() if measure_machine_speed.cache_info().currsize else None
 
 
 def format_rough_time(seconds: float) -> str:
