@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ARRAYS_FILE, MAPS_FILE = "arrays.safetensors", "maps.safetensors"
 POLL_SECONDS = 0.1
 METHODS = ("t-SNE", "UMAP")
-MAX_STEPS = 500  # that are read of what the process printed: one for each per cent of each map
+MAX_PRINTED_STEPS = 500  # that are read of a log: one for each per cent of each map
 
 
 def place_arrays(
@@ -67,7 +67,7 @@ def run_and_wait(folder: Path, is_wanted: Callable[[], bool], count: int) -> Non
 
 def report_printed_share(log: Path, count: int) -> None:
     """Reports how many of `count` maps a process has made that prints to this log."""
-    steps = [line for line in read_log_tail(log, MAX_STEPS) if line.startswith(STEP_PREFIX)]
+    steps = [line for line in read_log_tail(log, MAX_PRINTED_STEPS) if line.startswith(STEP_PREFIX)]
     names = [step.partition(" by ")[0::2] for step in steps if " by " in step]
     done = len({(array, method.partition(":")[0]) for array, method in names}) - 1
     if names:

@@ -10,7 +10,7 @@ from aecore.model.variants import override_config
 from aecore.names import escape_markdown
 
 PARAMETER = "set"  # of the address, once for each setting: part.field=value
-MAX_SHOWN = 400  # characters of the settings
+MAX_SETTINGS_TEXT = 400  # characters of the settings
 TARGET = "settings-target"  # of the session: the settings, and the variant and data they are for
 
 
@@ -30,7 +30,7 @@ def apply_address_settings(config: RunConfig) -> RunConfig:
     if not texts:
         return config
     row = st.container(horizontal=True, vertical_alignment="center")
-    shown = escape_markdown(", ".join(texts)[:MAX_SHOWN])
+    shown = escape_markdown(", ".join(texts)[:MAX_SETTINGS_TEXT])
     row.caption(f":material/tune: Set by the link: {shown}")
     row.button("Use the defaults", on_click=drop_address_settings, type="tertiary")
     return override_config(config, dict(map(parse_setting, texts)))

@@ -21,7 +21,7 @@ from ui.kit.fields import format_field_name, get_field_limits
 from ui.kit.messages import show_error_toast
 from ui.kit.visitor import check_may_change, may_change
 
-COLUMNS = 3
+KNOB_COLUMNS = 3
 MANTISSAS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # of the steps of a logarithmic slider, in each decade
 REACH = 2  # decades to each side of the value that the run began with
 
@@ -39,9 +39,9 @@ def show_knobs(run: Run, config: RunConfig) -> None:
             "the next epoch. It is marked on the curve and kept with the run, which a resumed run "
             "repeats. The config keeps the values that the run began with.",
         )
-        columns = st.columns(COLUMNS)
+        columns = st.columns(KNOB_COLUMNS)
         for i, (path, knob) in enumerate(list_knobs(config).items()):
-            show_knob(columns[i % COLUMNS], run, path, knob, present[path].value)
+            show_knob(columns[i % KNOB_COLUMNS], run, path, knob, present[path].value)
 
 
 def find_present_config(run: Run, config: RunConfig) -> RunConfig:

@@ -19,7 +19,7 @@ from ui.kit.fields import (
     show_penalties_form,
 )
 
-PARTS = ("network", "bottleneck", "corruption", "likelihood")
+MODEL_PARTS = ("network", "bottleneck", "corruption", "likelihood")
 
 
 def edit_config(
@@ -61,7 +61,7 @@ def edit_model(model: dict[str, Any], key: str, places: OpenPlaces) -> None:
     """Show the form of a model over its values, and change them."""
     fields = ModelConfig.model_fields
     model.update(show_options_form(ModelConfig, model, f"{key}.model", places=places))
-    for name in PARTS:
+    for name in MODEL_PARTS:
         model[name] = show_part_form(name, fields[name], model[name], f"{key}.{name}", places)
     model["penalties"] = show_penalties_form(
         fields["penalties"], model["penalties"], f"{key}.penalties", places

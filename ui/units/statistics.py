@@ -15,7 +15,7 @@ from ui.kit.jobs import poll_job, start_job
 from ui.kit.memory import keep_in_memory
 
 MEASUREMENT_KEY = "units-measurement"  # of the session
-PATIENCE = 0.3  # seconds in which kept statistics are there, and the page need not look again
+UNITS_PATIENCE = 0.3  # seconds in which kept statistics are there, and the page need not look again
 
 
 class Measurement(NamedTuple):
@@ -56,7 +56,7 @@ def start_measuring(name: str, run: Run, split: str, inputs: Inputs) -> Measurem
             is_ready.set()
 
     start_job(name, work)
-    is_ready.wait(PATIENCE)
+    is_ready.wait(UNITS_PATIENCE)
     return Measurement(name, version)
 
 
