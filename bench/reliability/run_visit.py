@@ -40,7 +40,7 @@ from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
 from aecore.training.averaging import WeightAverage
 from aecore.training.optimizer import Optimizer
-from aecore.training.position import Progress, restore_position
+from aecore.training.position import TrainingParts, restore_position
 from ui.compare.charts import draw_loss_curves
 from ui.compare.comparison import make_sheet_blocks
 from ui.compare.differences import tabulate_differences
@@ -226,8 +226,8 @@ def look_at_position(run: Run, spare: Path) -> Any:
         return ""
     model = Autoencoder(config.model)
     optimizer = Optimizer(model.parameters(), config.training)
-    progress = Progress(model, optimizer, WeightAverage(model, config.training))
-    return str(restore_position(run.path / RESUME_FILE, progress))
+    parts = TrainingParts(model, optimizer, WeightAverage(model, config.training))
+    return str(restore_position(run.path / RESUME_FILE, parts))
 
 
 def look_at_writing(run: Run, spare: Path) -> Any:
