@@ -1,4 +1,4 @@
-"""What a model card says of results: the metrics, published figures, and the doctor's findings."""
+"""The results on a model card: its metrics, published figures, and the doctor's findings."""
 
 from __future__ import annotations
 

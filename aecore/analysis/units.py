@@ -22,7 +22,7 @@ CODE_VALUES = 4_000_000  # of codes in memory at a time
 
 @dataclass(frozen=True)
 class UnitStatistics:
-    """What is known of each of d units over N inputs; a unit is active where its value is not 0."""
+    """Statistics of d units over N inputs; a unit is active where its value is not 0."""
 
     count: int  # N
     active: np.ndarray  # (d,) inputs with which the unit is active
@@ -142,7 +142,7 @@ class UnitSums:
 
 
 class RankedInputs(NamedTuple):
-    """Of each unit the best KEPT_INPUTS so far, the best first."""
+    """The KEPT_INPUTS best inputs of each unit so far, the best first."""
 
     values: Tensor  # (d, kept)
     rows: Tensor  # (d, kept)

@@ -1,4 +1,4 @@
-"""What a run is shown on when its own data is not at hand: the sample inputs of the package."""
+"""Inputs for a run whose own data is not at hand: the samples that come with the package."""
 
 from __future__ import annotations
 

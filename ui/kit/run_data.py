@@ -1,4 +1,4 @@
-"""What a page says of a run's data where that is not at hand, and how to fetch it."""
+"""A remark on a run's data where that is not at hand, and a button that fetches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a disease is, and what the doctor says of one model."""
+"""The entries of the doctor: diseases to look for, and findings about one model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor measures: one model on bounded samples of its data, each number once."""
+"""Measurements of one model on bounded samples of its data, each taken once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def draw_rows(x: Tensor, count: int) -> Tensor:
 
 
 class Observation(NamedTuple):
-    """What a model makes of examples without noise, on the CPU, in the network's units."""
+    """Codes and reconstructions of examples without noise, on the CPU, in the network's units."""
 
     x: Tensor  # (N, features), missing cells zero
     rebuilt: Tensor  # (N, features)
@@ -110,7 +110,7 @@ class Patient:
 
     @property
     def code_width(self) -> int:
-        """How many numbers describe an example: k where only k units are on."""
+        """Count of the numbers that describe an example: k where only k units are on."""
         return int(getattr(self.model.config.bottleneck, "k", self.latent_dim))
 
     @cached_property
