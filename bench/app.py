@@ -1,8 +1,7 @@
 """How soon the app answers: `python -m bench.app` writes docs/results/app.md.
 
-Pages: each opened by its link in a new browser on a server that has just started, until it has come
-to rest; then once more, by another visitor. A page that shows an error, or nothing of its own,
-fails the run.
+Pages: opened by their links and by the sidebar (bench/pages.py); with `--before FOLDER` in turns
+with the pages of another checkout of the project.
 
 Home: from the link until its explorer decodes under the pointer (bench/home.py).
 
@@ -16,9 +15,10 @@ Needs Chromium and Playwright.
 
 from __future__ import annotations
 
-import tempfile
+import argparse
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from playwright.sync_api import Browser, sync_playwright
@@ -27,29 +27,21 @@ from aecore.analysis.chunks import encode_in_chunks
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER
 from aecore.tasks.search import build_index
-from bench.browser import launch_chromium, open_visitor_page
+from bench.browser import launch_chromium
 from bench.explorer import measure_explorer
 from bench.home import measure_home
+from bench.pages import measure_pages
 from bench.results import compute_percentiles, describe_commit, describe_processor, write_result
-from bench.screenshots import IDLE, PAGES, server
 from bench.timing import load_mnist
 
 QUERIES, WARM_UP_QUERIES = 200, 10
-CONTENT = ", ".join(  # of a page that shows more than its title
-    f"[data-testid=stMain] {selector}"
-    for selector in (
-        "img",
-        "canvas",
-        "[data-testid=stPlotlyChart]",
-        "[data-testid=stDataFrame]",
-        "input",
-    )
-)
-ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
 def main() -> None:
     """Measure search, the explorer and every page, and write the result."""
+    parser = argparse.ArgumentParser(prog="python -m bench.app")
+    parser.add_argument("--before", type=Path, help="another checkout of the project")
+    options = parser.parse_args()
     lines = [
         "# How soon the app answers",
         "",
@@ -68,12 +60,7 @@ def main() -> None:
         "",
         "## Pages",
         "",
-        "Pages by their links, with the shipped checkpoints alone: "
-        "until the page has come to rest.",
-        "",
-        "| page | first on a fresh server | another visitor |",
-        "|---|---|---|",
-        *measure_pages(),
+        *measure_in_chromium(lambda browser: measure_pages(browser, options.before)),
         "",
     ]
     write_result("app.md", lines)
@@ -83,37 +70,6 @@ def measure_in_chromium(measure: Callable[[Browser], list[str]]) -> list[str]:
     """Returns the lines of a section that is measured in a browser."""
     with sync_playwright() as playwright:
         return measure(launch_chromium(playwright))
-
-
-def measure_pages() -> list[str]:
-    """Returns a row for every page of PAGES, each on a server of its own."""
-    rows = []
-    with tempfile.TemporaryDirectory() as runs, sync_playwright() as playwright:
-        browser = launch_chromium(playwright)
-        for name, path in PAGES.items():
-            with server(AECORE_RUNS=runs) as address:
-                first, second = (time_page(browser, address + path) for _ in range(2))
-            rows.append(f"| {name} | {1000 * first:,.0f} | {1000 * second:,.0f} |")
-            print(rows[-1], flush=True)
-    return rows
-
-
-def time_page(browser: Browser, address: str) -> float:
-    """Returns the seconds from the link to a page at rest.
-
-    Ends the benchmark where the page holds an error; fails where it has no picture, table or form.
-    """
-    with open_visitor_page(browser) as page:
-        started = time.perf_counter()
-        page.goto(address)
-        page.locator(IDLE).wait_for(timeout=120_000)
-        page.locator(CONTENT).first.wait_for(timeout=120_000)
-        page.locator(IDLE).wait_for(timeout=120_000)
-        seconds = time.perf_counter() - started
-        errors = page.locator(ERRORS).all_inner_texts()
-    if errors:
-        raise SystemExit(f"{address} shows an error: {errors}")
-    return seconds
 
 
 def measure_search(name: str) -> str:

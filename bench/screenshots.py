@@ -68,15 +68,15 @@ IDLE = (
 
 
 @contextlib.contextmanager
-def server(script: str = "app.py", **environment: str) -> Iterator[str]:
-    """Serve the app, or another script of this project, on a free port; give its address."""
+def server(script: str = "app.py", *, project: Path = PROJECT, **environment: str) -> Iterator[str]:
+    """Serve the app, or another script of the project, on a free port; give its address."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
     process = subprocess.Popen(
         [*command, "--server.address", "127.0.0.1", "--server.headless", "true"],
-        cwd=PROJECT,
+        cwd=project,
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -52,7 +52,7 @@ class Autoencoder(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config
-        self.bottleneck = config.bottleneck.build(config.latent_dim)
+        self.bottleneck = config.bottleneck.build(config.latent_dim, config.code_grid)
         self.likelihood = config.likelihood.build(config.features)
         self.encoder, self.decoder = config.network.build(
             config.input_shape,

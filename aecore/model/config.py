@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from aecore.errors import ConfigError
 from aecore.model.data_config import MAX_CHANNELS, DataConfig
-from aecore.model.parts.base import Options
+from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
@@ -200,6 +200,11 @@ class ModelConfig(Options):
     def features(self) -> int:
         """Values in one example."""
         return math.prod(self.input_shape)
+
+    @property
+    def code_grid(self) -> CodeGrid | None:
+        """Channels, height and width of a code that lies on a grid; None for a dense one."""
+        return self.network.find_code_grid(self.input_shape, self.latent_dim)
 
     @property
     def column_slices(self) -> tuple[slice, ...]:

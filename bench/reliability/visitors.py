@@ -24,8 +24,8 @@ from websockets.exceptions import WebSocketException
 
 from aecore.data.catalog import CATALOG
 from aecore.runs.run import LIVE_STATES, Run
-from bench.app import time_page
 from bench.browser import launch_chromium
+from bench.pages import time_page
 from bench.reliability.clicks import Click, click_anything, open_any_page
 from bench.reliability.live_server import LiveServer, run_public_server
 from bench.reliability.page_session import make_cookie, open_session

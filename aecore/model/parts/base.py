@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 # `Field(..., json_schema_extra=LIVE)` marks a number that may be moved while a run trains: a knob
 LIVE: dict[str, Any] = {"live": True}
 
+CodeGrid = tuple[int, int, int]  # channels, height and width of a code that lies on a grid
+
 
 class Options(BaseModel):
     """Settings that refuse unknown fields; each field's `description` is the text in the form."""

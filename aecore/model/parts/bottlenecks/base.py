@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
-from aecore.model.parts.base import Options
+from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.kinds import LAST
 
 
@@ -33,8 +33,8 @@ class BottleneckBase(Options):
     allows_path: ClassVar[bool] = False  # codes may have a linear path beside the encoder
     values_per_unit: ClassVar[int] = 1  # values that the encoder gives for each unit of the code
 
-    def build(self, latent_dim: int) -> Bottleneck:
-        """Return the module for codes of so many units."""
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
+        """Return the module for codes of so many units, which may lie on a grid."""
         raise NotImplementedError
 
     @property

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from aecore.model.parts.base import LIVE
+from aecore.model.parts.base import LIVE, CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 from aecore.model.parts.bottlenecks.dead_units import AuxiliaryWeight, DeadAfter, DeadUnits
 
@@ -41,7 +41,7 @@ class BatchTopK(BottleneckBase):
     def auxiliary_weight(self) -> float:
         return self.auxiliary
 
-    def build(self, latent_dim: int) -> Bottleneck:
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return BatchTopKBottleneck(self, latent_dim)
 
     def fit_latent_dim(self, latent_dim: int) -> Self:

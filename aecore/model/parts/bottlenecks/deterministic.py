@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from aecore.model.parts.base import CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase
 
 
@@ -15,5 +16,5 @@ class Deterministic(BottleneckBase):
     menu_position: ClassVar[int] = 1
     allows_path: ClassVar[bool] = True
 
-    def build(self, latent_dim: int) -> Bottleneck:
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return Bottleneck(latent_dim)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
+from aecore.model.parts.base import CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 
@@ -24,7 +25,7 @@ class FiniteScalar(BottleneckBase):
 
     menu_position: ClassVar[int] = 5
 
-    def build(self, latent_dim: int) -> Bottleneck:
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return FiniteScalarBottleneck(self, latent_dim)
 
 

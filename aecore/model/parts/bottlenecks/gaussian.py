@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from aecore.model.parts.base import LIVE
+from aecore.model.parts.base import LIVE, CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 
@@ -78,7 +78,7 @@ class GaussianCode(BottleneckBase):
             raise ValueError("free_bits and capacity change the KL in closed form: use bound elbo")
         return self
 
-    def build(self, latent_dim: int) -> Bottleneck:
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return GaussianBottleneck(self, latent_dim)
 
     @property

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from aecore.model.parts.base import LIVE
+from aecore.model.parts.base import LIVE, CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 FIRST_THRESHOLD = 0.1
@@ -55,7 +55,7 @@ class JumpReLU(BottleneckBase):
     menu_position: ClassVar[int] = 7
     is_sparse: ClassVar[bool] = True
 
-    def build(self, latent_dim: int) -> Bottleneck:
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return JumpReLUBottleneck(self, latent_dim)
 
     def fit_latent_dim(self, latent_dim: int) -> Self:

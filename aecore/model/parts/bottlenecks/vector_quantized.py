@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from aecore.model.parts.base import LIVE
+from aecore.model.parts.base import LIVE, CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
 
@@ -40,7 +40,7 @@ class VectorQuantized(BottleneckBase):
 
     menu_position: ClassVar[int] = 4
 
-    def build(self, latent_dim: int) -> Bottleneck:
+    def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return CodebookBottleneck(self, latent_dim)
 
     def count_weights(self) -> int:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aecore.model.parts.base import Options
+from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.kinds import LAST
 
 Activation = Literal["relu", "sigmoid", "tanh", "gelu", "linear"]
@@ -150,6 +150,14 @@ class NetworkBase(Options):
     def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
         """Return about how many products encoder and decoder compute for one example."""
         return self.count_weights(input_shape, outputs)
+
+    def find_code_grid(self, input_shape: Sequence[int], latent_dim: int) -> CodeGrid | None:
+        """Return channels, height and width of a code that lies on a grid; None for a dense one.
+
+        A code (N, latent_dim) lists the channels of one place after those of another: it is
+        (N, height, width, channels), flattened. Log variances come after all means, likewise.
+        """
+        return None
 
     def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         """Return the shape of each hidden layer of the encoder, from the input on.
