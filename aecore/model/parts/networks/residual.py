@@ -22,6 +22,7 @@ LEVEL_CHANNELS: dict[int, tuple[int, ...]] = {  # of each level, by their number
 }
 CODE_SIDE = 4  # places of the code along the shorter side of a small picture
 PIXELS_PER_NUMBER = 16  # of a code, by default
+DENSE_SIDE = 32  # pixels up to which a code is one vector, by default
 MEDIUM_SIDE, LARGE_SIDE = 256, 1024  # pixels from which on networks are wider
 
 Channels = Annotated[int, Field(ge=1, le=1024)]
@@ -158,18 +159,25 @@ class Residual(NetworkBase):
         )
 
     def fit_input_shape(self, input_shape: Sequence[int]) -> Self:
-        """Choose channels and size by the shorter side of the picture, unless they were set."""
+        """Choose levels, size and kind of code by the shorter side, unless they were set.
+
+        PCA of whole small pictures is much better than that of their squares.
+        """
         if len(input_shape) != 3:
             return self
         side = min(input_shape[1:])
-        fitting = {"channels": choose_level_channels(side), "size": choose_size(side)}
+        fitting = {
+            "channels": choose_level_channels(side),
+            "size": choose_size(side),
+            "code": "dense" if side <= DENSE_SIDE else "spatial",
+        }
         unset = {k: v for k, v in fitting.items() if k not in self.model_fields_set}
         return self.model_copy(update=unset)
 
     def suggest_latent_dim(self, input_shape: Sequence[int]) -> int | None:
-        """Return a code size with a number for about 16 pixels, where the code is spatial."""
+        """Return a code size with a number for about 16 pixels."""
         if self.code == "dense":
-            return None
+            return max(1, math.prod(input_shape[1:]) // PIXELS_PER_NUMBER)
         height, width = self.count_places(input_shape)
         return height * width * max(1, self.stride**2 // PIXELS_PER_NUMBER)
 
