@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
 from aecore.data.tables.cells import describe_cells, list_drawn_cells
-from aecore.explorer.bundle import order_modules, wrap_module
+from aecore.explorer.bundle import WEB_FOLDER, order_modules, read_module, wrap_module
 from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import quantise_to_bytes
@@ -83,6 +84,7 @@ def modules(browser):
     names = [
         "tensors",
         "network",
+        "kernel",
         "plane",
         "grid",
         "camera",
@@ -110,7 +112,10 @@ def modules(browser):
 
 
 def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
-    """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size."""
+    """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size.
+
+    With the compiled kernel, and in plain JavaScript.
+    """
     about, tensors = export_steps(model)
     data = encode_pack(
         {f"model.{name}": t.numpy() for name, t in tensors.items()}, {"network": about}
@@ -119,14 +124,16 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
         z = model.encode(x)
         free = z + 0.3 * torch.randn_like(z)
         wanted = [z, model.bottleneck.snap(free), model.decode(model.bottleneck.snap(free))]
-    got = modules(
+    answers = modules(
         """([text, x, free]) => {
           const { meta, tensors } = readTensors(bytes(text));
-          const net = new Network(meta.network, tensors);
           const floats = (row) => Float32Array.from(row, (v) => v ?? NaN);
           const rows = (f, values) => values.map((row) => Array.from(f(floats(row))));
-          return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
-                  rows((row) => net.decode(net.snap(row)), free)];
+          return [createKernel, (count) => new PlainKernel(count)].map((makeKernel) => {
+            const net = new Network(meta.network, tensors, makeKernel);
+            return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
+                    rows((row) => net.decode(net.snap(row)), free)];
+          });
         }""",
         [
             encode_text(data),
@@ -134,9 +141,16 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
             free.tolist(),
         ],
     )
-    for theirs, ours in zip(wanted, got, strict=True):
-        ours, theirs = np.array(ours), theirs.flatten(1).numpy()
-        assert np.abs(ours - theirs).max() <= 1e-4 * max(1.0, np.abs(theirs).max())
+    for got in answers:
+        for theirs, ours in zip(wanted, got, strict=True):
+            ours, theirs = np.array(ours), theirs.flatten(1).numpy()
+            assert np.abs(ours - theirs).max() <= 1e-4 * max(1.0, np.abs(theirs).max())
+
+
+def test_the_browser_compiles_the_kernel_that_was_made_of_its_source(modules):
+    assert modules("() => createKernel(2048) instanceof PlainKernel") is False
+    source = (WEB_FOLDER / "kernel.c").read_bytes()
+    assert hashlib.sha256(source).hexdigest() in read_module("kernel_code")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
