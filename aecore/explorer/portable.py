@@ -64,6 +64,10 @@ from aecore.explorer.dense_steps import (
     write_mlp_encoder_steps,
 )
 from aecore.explorer.grid_steps import write_conv_decoder_steps, write_conv_encoder_steps
+from aecore.explorer.residual_steps import (
+    write_residual_decoder_steps,
+    write_residual_encoder_steps,
+)
 from aecore.explorer.step_writer import (
     Step,
     StepWriter,
@@ -76,6 +80,7 @@ from aecore.model.parts.networks.base import Decoder, Encoder
 from aecore.model.parts.networks.conv import ConvDecoder, ConvEncoder
 from aecore.model.parts.networks.ensemble import EnsembleDecoder, EnsembleEncoder
 from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
+from aecore.model.parts.networks.residual_pyramid import ResidualDecoder, ResidualEncoder
 
 
 @torch.no_grad()
@@ -99,6 +104,7 @@ def export_steps(model: Autoencoder) -> tuple[dict[str, Any], dict[str, Tensor]]
         "input_shape": list(config.input_shape),
         "latent_dim": config.latent_dim,
         "outputs": model.bottleneck.inputs,
+        "code_grid": config.code_grid,
         "encode": encode,
         "snap": write_snap_steps(writer, model.bottleneck),
         "decode": decode,
@@ -114,6 +120,8 @@ def write_encoder_steps(writer: StepWriter, encoder: Encoder) -> list[Step]:
         return write_conv_encoder_steps(writer, encoder)
     if isinstance(encoder, EnsembleEncoder):
         return write_dense_steps(writer, "encoder", encoder)
+    if isinstance(encoder, ResidualEncoder):
+        return write_residual_encoder_steps(writer, encoder)
     raise refuse_unknown_part(encoder)
 
 
@@ -125,6 +133,8 @@ def write_decoder_steps(writer: StepWriter, decoder: Decoder) -> list[Step]:
         return write_conv_decoder_steps(writer, decoder)
     if isinstance(decoder, EnsembleDecoder):
         return write_dense_steps(writer, "decoder", decoder)
+    if isinstance(decoder, ResidualDecoder):
+        return write_residual_decoder_steps(writer, decoder)
     raise refuse_unknown_part(decoder)
 
 

@@ -77,6 +77,33 @@ PARTS = [
 ]
 
 
+RESIDUAL = [
+    {"linear_path": False},
+    {"attention": True, "upsampling": "nearest", "downsampling": "strided"},
+    {"activation": "gelu", "blocks": [2]},
+]
+
+
+VARIATIONAL = {"bottleneck": {"kind": "gaussian"}}
+
+
+DENSE = {"code": "dense", "activation": "relu"}
+
+
+PICTURE_PARTS = [
+    *({"latent_dim": 24, "network": options} for options in RESIDUAL),
+    {"latent_dim": 24, **VARIATIONAL},
+    {"latent_dim": 5, "network": DENSE, **VARIATIONAL},
+    {"latent_dim": 5, "network": DENSE | {"linear_path": False, "upsampling": "nearest"}},
+    {
+        "latent_dim": 24,
+        "network": {"linear_path": False},
+        "bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2},
+    },
+    {"latent_dim": 16, "network": {"channels": [5], "blocks": [1]}, "input_shape": [1, 8, 8]},
+]
+
+
 @pytest.fixture(scope="module")
 def modules(browser):
     """Give `run(expression, argument)` of a page that holds every module's exports."""
@@ -172,6 +199,13 @@ def test_every_part_runs_in_the_browser(modules, parts):
     if model.config.missing:
         x[0, 2] = torch.nan
     agree(modules, model, x)
+
+
+@pytest.mark.parametrize("parts", PICTURE_PARTS, ids=str)
+def test_every_residual_network_runs_in_the_browser(modules, parts):
+    network = {"kind": "residual", "channels": [6, 8], "blocks": [1], **parts.get("network", {})}
+    model = build_model({"input_shape": [3, 9, 14], **parts, "network": network})
+    agree(modules, model, torch.rand(2, *model.config.input_shape))
 
 
 def test_cells_of_a_table_are_told_in_words_as_python_tells_them(modules):

@@ -8,9 +8,24 @@ export class Network {
   // meta: of a model, as aecore.explorer.portable writes it; tensors: of a pack, named "model." and as in the steps.
   // makeKernel(floats) gives what grids are computed with.
   constructor(meta, tensors, makeKernel = createKernel) {
-    Object.assign(this, { shape: meta.input_shape, dim: meta.latent_dim });
+    Object.assign(this, { shape: meta.input_shape, dim: meta.latent_dim, grid: meta.code_grid });
     const bindAll = (steps = []) => steps.map((step) => bindWeights(step, tensors, makeKernel));
     this.steps = { encode: bindAll(meta.encode), snap: bindAll(meta.snap), decode: bindAll(meta.decode) };
+  }
+
+  // How a code is arranged; empty of one that lies on no grid.
+  describeGrid() {
+    if (!this.grid) return "";
+    const [channels, height, width] = this.grid;
+    return `each code is ${channels} channels at ${height} × ${width} places`;
+  }
+
+  // The name of a unit of the code, with its place on the grid (row, column).
+  nameUnit(unit) {
+    if (!this.grid) return `z${unit}`;
+    const [channels, , width] = this.grid,
+      place = Math.floor(unit / channels);
+    return `z${unit}: channel ${unit % channels} at (${Math.floor(place / width)}, ${place % width})`;
   }
 
   get canEncode() {
@@ -44,9 +59,20 @@ function bindWeights(step, tensors, makeKernel) {
   for (const name of ["weight", "bias", "shift", "scale", "codebook", "threshold"])
     if (typeof step[name] === "string") {
       const tensor = tensors[`model.${step[name]}`];
-      tensor.floats ??= floats(tensor); // tied layers share it
+      tensor.floats ??= readWeights(tensor, tensors, `model.${step[name]}`); // tied layers share it
       bound[name] = tensor.floats;
       bound[`${name}Shape`] = tensor.shape;
     }
   return bound;
+}
+
+// The values of a weight, of which one byte a value counts steps from the lowest one of its row.
+function readWeights(tensor, tensors, name) {
+  if (!tensors[`${name}.low`]) return floats(tensor);
+  const [low, step] = ["low", "step"].map((end) => floats(tensors[`${name}.${end}`])),
+    width = tensor.data.length / low.length;
+  return Float32Array.from(tensor.data, (count, i) => {
+    const row = Math.floor(i / width);
+    return low[row] + count * step[row];
+  });
 }
