@@ -72,7 +72,7 @@ def write_descent(writer: StepWriter, encoder: ResidualEncoder) -> list[Step]:
     steps: list[Step] = []
     for i, (halving, level) in enumerate(zip(encoder.halvings, encoder.layers, strict=True)):
         assert isinstance(halving, Halving)
-        steps += write_halving_steps(writer, f"encoder.{i}", halving)
+        steps.append(write_convolution(writer, f"encoder.{i}.half", halving.layer))
         steps += write_level_steps(writer, f"encoder.{i}", level, encoder.activation)
     return [*steps, *write_norm_steps(writer, "encoder", encoder.norm, encoder.activation)]
 
@@ -138,12 +138,6 @@ def write_norm_steps(
     options = {"groups": norm.num_groups, "eps": norm.eps, "silu": has_silu}
     step = writer.write_layer("group_norm", f"{name}.norm", norm.weight, norm.bias, **options)
     return [step] if has_silu else [step, *write_activation_step(activation)]
-
-
-def write_halving_steps(writer: StepWriter, name: str, halving: Halving) -> list[Step]:
-    """Return the steps that halve height and width."""
-    before = write_shuffle("unshuffle", 2) if halving.way == "unshuffle" else []
-    return [*before, write_convolution(writer, f"{name}.half", halving.layer)]
 
 
 def write_doubling_steps(
