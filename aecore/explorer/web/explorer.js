@@ -130,6 +130,7 @@ export class Explorer {
     const before = this.map.positions;
     const same = before?.length === positions.length && positions.every((value, i) => value === before[i]);
     Object.assign(this, { positions, plane, anchor: null });
+    this.hideTip();
     this.film.setPath(null);
     this.map.show(positions, this.colours.getShades(), this.colours.getPalette(), same);
     [this.map.xName.textContent, this.map.yName.textContent] = names;

@@ -9,7 +9,12 @@ let compiled; // the module; null where this browser, or its page's policy, allo
 // A kernel with `count` floats, all zero.
 export function createKernel(count) {
   if (compiled === undefined) compiled = compileKernel();
-  return compiled ? new CompiledKernel(count, compiled) : new PlainKernel(count);
+  try {
+    if (compiled) return new CompiledKernel(count, compiled);
+  } catch {
+    // so much of WebAssembly's memory is not to be had
+  }
+  return new PlainKernel(count);
 }
 
 // Compiled at once: browsers allow that up to 4 kB.
