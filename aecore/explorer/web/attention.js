@@ -18,9 +18,17 @@ export function planAttention(plan, x) {
         floats[keys + locateInPanels(c, p, channels, columns)] = floats[key];
         floats[values + locateInPanels(p, c, places, lanes)] = floats[key + channels];
       }
-    kernel.multiply(x.position, x.lanes, 0, 1, channels, keys, zeros, scores, columns, places, columns);
+    kernel.multiply(
+      { position: x.position, step: x.lanes, row: 0, taps: 1, inner: channels },
+      { weights: keys, biases: zeros, columns },
+      { position: scores, step: columns, count: places },
+    );
     for (let p = 0; p < places; p++) applySoftmax(floats, scores + p * columns, places, 1 / Math.sqrt(channels));
-    kernel.multiply(scores, columns, 0, 1, places, values, zeros, out.position, lanes, places, lanes);
+    kernel.multiply(
+      { position: scores, step: columns, row: 0, taps: 1, inner: places },
+      { weights: values, biases: zeros, columns: lanes },
+      { position: out.position, step: lanes, count: places },
+    );
   });
   [keys, scores, values].forEach((position, i) => plan.give(position, sizes[i]));
   return out;

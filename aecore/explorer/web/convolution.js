@@ -10,15 +10,14 @@ export function planConv(plan, x, { weight, weightShape, bias, stride, padding }
     out = plan.placeGrid(count(x.height, rows), count(x.width, columns), outputs),
     framed = planFrame(plan, x, padding);
   const weights = holdKernel(plan, weight, weightShape, [rows, columns], (u, v) => u * columns + v),
-    biases = holdLanes(plan, bias, outputs),
-    row = framed.width * x.lanes;
+    matrix = { weights, biases: holdLanes(plan, bias, outputs), columns: out.lanes },
+    row = framed.width * x.lanes,
+    patches = { step: stride * x.lanes, row, taps: rows, inner: columns * x.lanes };
   plan.do((kernel) => {
     for (let i = 0; i < out.height; i++) {
-      const from = framed.position + i * stride * row,
-        to = out.position + i * out.width * out.lanes;
-      kernel.multiply(
-        from, stride * x.lanes, row, rows, columns * x.lanes, weights, biases, to, out.lanes, out.width, out.lanes,
-      ); // prettier-ignore
+      const from = { ...patches, position: framed.position + i * stride * row },
+        to = { position: out.position + i * out.width * out.lanes, step: out.lanes, count: out.width };
+      kernel.multiply(from, matrix, to);
     }
   });
   return out;
@@ -31,14 +30,22 @@ export function planUpsampledConv(plan, x, { weight, weightShape, bias }) {
     out = plan.placeGrid(2 * x.height, 2 * x.width, outputs),
     framed = planFrame(plan, x, 1),
     biases = holdLanes(plan, bias, outputs),
-    row = framed.width * x.lanes;
-  for (const [top, left] of [[0, 0], [0, 1], [1, 0], [1, 1]]) { // prettier-ignore
-    const weights = holdKernel(plan, weight, weightShape, [2, 2], (u, v) => 2 * joinTap(top, u) + joinTap(left, v));
+    row = framed.width * x.lanes,
+    patches = { step: x.lanes, row, taps: 2, inner: 2 * x.lanes };
+  for (const corner of [0, 1, 2, 3]) {
+    const top = corner >> 1,
+      left = corner & 1,
+      weights = holdKernel(plan, weight, weightShape, [2, 2], (u, v) => 2 * joinTap(top, u) + joinTap(left, v)),
+      matrix = { weights, biases, columns: out.lanes };
     plan.do((kernel) => {
       for (let i = 0; i < x.height; i++) {
-        const from = framed.position + (i + top) * row + left * x.lanes,
-          to = out.position + ((2 * i + top) * out.width + left) * out.lanes;
-        kernel.multiply(from, x.lanes, row, 2, 2 * x.lanes, weights, biases, to, 2 * out.lanes, x.width, out.lanes);
+        const from = { ...patches, position: framed.position + (i + top) * row + left * x.lanes },
+          place = (2 * i + top) * out.width + left;
+        kernel.multiply(from, matrix, {
+          position: out.position + place * out.lanes,
+          step: 2 * out.lanes,
+          count: x.width,
+        });
       }
     });
   }
@@ -63,15 +70,15 @@ export function planConvTranspose(plan, x, { weight, weightShape, bias, stride, 
     for (let o = 0; o < outputs; o++)
       for (let tap = 0; tap < rows * columns; tap++)
         packed[locateInPanels(c, tap * out.lanes + o, x.lanes, patch)] = weight[next++];
-  const weights = plan.hold(packed),
-    zeros = plan.hold(new Float32Array(patch)),
+  const matrix = { weights: plan.hold(packed), biases: plan.hold(new Float32Array(patch)), columns: patch },
     biases = holdLanes(plan, bias, outputs);
   plan.do((kernel) => {
     const { floats } = kernel;
-    for (let p = 0; p < height * width; p++) floats.copyWithin(out.position + p * out.lanes, biases, biases + out.lanes);
+    for (let p = out.position; p < out.position + height * width * out.lanes; p += out.lanes)
+      floats.copyWithin(p, biases, biases + out.lanes);
     for (let i = 0; i < x.height; i++) {
-      const from = x.position + i * x.width * x.lanes;
-      kernel.multiply(from, x.lanes, 0, 1, x.lanes, weights, zeros, patches, patch, x.width, patch);
+      const from = { position: x.position + i * x.width * x.lanes, step: x.lanes, row: 0, taps: 1, inner: x.lanes };
+      kernel.multiply(from, matrix, { position: patches, step: patch, count: x.width });
       for (let j = 0; j < x.width; j++)
         addPatch(kernel, patches + j * patch, [rows, columns], out, i * stride - padding, j * stride - padding);
     }

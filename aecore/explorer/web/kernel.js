@@ -33,8 +33,9 @@ class CompiledKernel {
     this.floats = new Float32Array(memory.buffer);
   }
 
-  multiply(a, step, row, taps, inner, weight, bias, out, outStep, count, columns) {
-    this.code.multiply(4 * a, step, row, taps, inner, 4 * weight, 4 * bias, 4 * out, outStep, count, columns);
+  multiply(from, { weights, biases, columns }, to) {
+    const patches = [4 * from.position, from.step, from.row, from.taps, from.inner];
+    this.code.multiply(...patches, 4 * weights, 4 * biases, 4 * to.position, to.step, to.count, columns);
   }
 
   normalise(x, out, places, lanes, factor, shift, silu) {
@@ -55,24 +56,24 @@ export class PlainKernel {
     this.floats = new Float32Array(count);
   }
 
-  // out[m, n] = bias[n] + sum over t < taps, k < inner of a[m * step + t * row + k] * weight[t, k, n], for m < count and
-  // n < columns. `weight` is in panels of 8 columns (packPanels); rows of `out` are `outStep` apart.
-  multiply(a, step, row, taps, inner, weight, bias, out, outStep, count, columns) {
-    for (let panel = 0; panel < columns; panel += 8) {
-      const width = Math.min(8, columns - panel);
-      for (let n = 0; n < width; n += 4)
-        for (let m = 0; m < count; m++)
-          this.multiplyFour(a + m * step, row, taps, inner, weight + n, width, bias + panel + n, out + m * outStep + panel + n);
-      weight += taps * inner * width;
+  // to[m, n] = biases[n] + sum over t < taps, k < inner of from[m * step + t * row + k] * weights[t, k, n], for m < count
+  // and n < columns. `weights` is in panels of 8 columns (locateInPanels); rows of the product are `to.step` apart.
+  multiply(from, { weights, biases, columns }, to) {
+    for (let n = 0; n < columns; n += 4) {
+      const panel = n - (n % 8),
+        width = Math.min(8, columns - panel),
+        four = weights + panel * from.taps * from.inner + (n % 8);
+      for (let m = 0; m < to.count; m++)
+        this.multiplyFour(from.position + m * from.step, from, four, width, biases + n, to.position + m * to.step + n);
     }
   }
 
-  // Four neighbours in a row of the product; rows of `weight` are `width` apart.
-  multiplyFour(a, row, taps, inner, weight, width, bias, out) {
+  // Four neighbours in a row of the product; rows of `weights` are `width` apart.
+  multiplyFour(position, { row, taps, inner }, weights, width, bias, out) {
     const { floats } = this;
     let [s, t, u, v] = [floats[bias], floats[bias + 1], floats[bias + 2], floats[bias + 3]];
-    for (let tap = 0, w = weight; tap < taps; tap++)
-      for (let k = a + tap * row, end = k + inner; k < end; k++, w += width) {
+    for (let tap = 0, w = weights; tap < taps; tap++)
+      for (let k = position + tap * row, end = k + inner; k < end; k++, w += width) {
         const value = floats[k];
         s += value * floats[w];
         t += value * floats[w + 1];
