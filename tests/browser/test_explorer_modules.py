@@ -208,6 +208,12 @@ def test_every_residual_network_runs_in_the_browser(modules, parts):
     agree(modules, model, torch.rand(2, *model.config.input_shape))
 
 
+def test_a_unit_of_a_code_on_a_grid_is_named_by_its_channel_and_place(modules):
+    names = modules("""() => [[2, 2, 3], null].map((code_grid) =>
+      new Network({ code_grid, snap: [], decode: [] }, {}).nameUnit(7))""")
+    assert names == ["z7: channel 1 at (1, 0)", "z7"]
+
+
 def test_cells_of_a_table_are_told_in_words_as_python_tells_them(modules):
     schema = {
         "state": ColumnOptions(kind="category", categories=("active", "idle", "off")),
