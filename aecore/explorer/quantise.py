@@ -1,7 +1,7 @@
 """Narrow numbers for packs: half precision and bytes, as far as the decoded pictures stay the same.
 
 Codes are cut into as few steps as leave them so, since few steps compress well; the weights of a
-decoder of pictures into 255 for each row.
+large decoder of pictures into 255 for each row.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ QUANTISATION_STEPS = (15, 19, 23, 31, 47, 63, 95, 127, 191, 255)  # of a column 
 COMPARED_CODES = 500  # by which two decoders, or two sets of codes, are compared, at most
 COMPARED_VALUES = 2_000_000  # of what they decode to, at most
 PIXEL_STEP = 1 / 255
+LARGE_DECODER = 500_000  # weights from which on a decoder of pictures comes in bytes
 
 
 def to_half_if_exact(values: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ def narrow_weights(
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a network in as few bytes a value as leave decoded codes (N, d) alike.
 
-    Matrices of a decoder of pictures come in bytes, the others in half precision, else float32.
+    Matrices of a large decoder of pictures come in bytes, others in half precision, else float32.
     """
     number = np.float16 if half_weights_suffice(model, codes) else np.float32
     has_bytes = byte_weights_suffice(model, codes)
@@ -94,8 +95,9 @@ def quantise_rows(name: str, weight: np.ndarray) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def byte_weights_suffice(model: Autoencoder, codes: np.ndarray) -> bool:
-    """Return whether pictures decode alike with each row of the decoder's weights in bytes."""
-    if len(model.config.input_shape) != 3:
+    """Return whether a large decoder of pictures does the same with its weights in bytes."""
+    size = sum(weight.numel() for weight in model.decoder.parameters())
+    if len(model.config.input_shape) != 3 or size < LARGE_DECODER:
         return False
     narrow = deepcopy(model)
     for weight in narrow.decoder.parameters():
