@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from torch import Tensor, nn
 
 from aecore.explorer.dense_steps import write_path_step
@@ -91,11 +89,11 @@ def write_climb(writer: StepWriter, decoder: ResidualDecoder, bias: Tensor | Non
 
 
 def write_level_steps(
-    writer: StepWriter, name: str, level: Iterable[nn.Module], activation: str
+    writer: StepWriter, name: str, level: nn.Module, activation: str
 ) -> list[Step]:
     """Return the steps of the blocks of a level, each added to what it is given."""
     steps: list[Step] = []
-    for i, block in enumerate(level):
+    for i, block in enumerate(level.children()):
         if isinstance(block, ResidualBlock):
             inner = write_block_steps(writer, f"{name}.{i}", block, activation)
         else:
