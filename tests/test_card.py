@@ -194,6 +194,11 @@ def test_the_text_shows_formula_paper_parts_and_results() -> None:
     assert "2 epochs took 3 s; the training loss went from 20.5 to 10.2." in text
 
 
+def test_a_card_says_how_a_code_lies_on_a_grid() -> None:
+    text = format_card(configure("conv", (3, 64, 64), data=DataConfig(name="svhn")), {})
+    assert "to a code of 256: 16 at each of 4 x 4 places." in text
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_has_a_whole_card(variant: str) -> None:
     text = format_card(

@@ -236,7 +236,9 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder to write")
     parser.add_argument(
-        "--points", type=int, default=10_000, help="static: test examples on the map"
+        "--points",
+        type=int,
+        help="static: test examples on the map (10,000; fewer of codes with more than 128 numbers)",
     )
     parser.add_argument(
         "--maps",
