@@ -30,7 +30,7 @@ def test_every_kind_of_code_and_data_has_its_units_shown(
     trained(variant, data)
     app = open_units(open_page, unit="1")
     assert "Unit z1" in read_all(app) and "Atom: what the decoder adds" in read_all(app)
-    assert [m.label for m in app.metric] == ["Off", "Mean", "Deviation", "Max"]
+    assert [m.label for m in app.metric] == ["Off", "Mean", "Std. dev.", "Max"]
     table = app.dataframe[0].value
     assert table["unit"].str.match(r"z\d+").all() and table["atom"].str.startswith("data:").all()
 

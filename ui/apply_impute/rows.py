@@ -82,7 +82,7 @@ def show_filling_errors(run: Run, dataset: Dataset, filled: FilledRows) -> None:
     numbers = {name: e.numbers for name, e in errors.items() if e.numbers is not None}
     words = {name: e.words for name, e in errors.items() if e.words is not None}
     charts = {
-        "errors": (numbers, "error of hidden numbers, in deviations"),
+        "errors": (numbers, "error of hidden numbers, in standard deviations"),
         "word_errors": (words, "share of hidden words that are wrong"),
     }
     for key, (values, title) in charts.items():

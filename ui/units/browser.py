@@ -23,7 +23,7 @@ def browse_units(run: Run, split: str, version: float) -> None:
     inputs = make_split_inputs(dataset, split)
     statistics = load_unit_statistics(str(run.path), version, split, inputs.name, run, inputs)
     names = get_unit_names(run)
-    left, right = st.columns([5, 7], gap="large")
+    left, right = st.columns([5, 6], gap="medium")
     with left:
         unit = choose_unit_in_table(run, statistics, names)
     with right:
