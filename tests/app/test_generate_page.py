@@ -139,7 +139,7 @@ def test_a_link_with_nonsense_opens_the_defaults(open_page, trained, no_shipped,
         steps="1000",
         start="-1",
         end="999999",
-        unit="z9999",
+        dimension="z9999",
         offset="40",
         base="many",
         around="nowhere",
@@ -150,10 +150,10 @@ def test_a_link_with_nonsense_opens_the_defaults(open_page, trained, no_shipped,
 def test_another_run_with_fewer_inputs_and_units_takes_over(open_page, trained, no_shipped):
     small, large = trained("vae", "breast-cancer"), trained("vanilla")
     app = open_page("generate.py", mode="Walk", run=large.id, base="190")
-    app.selectbox(key="unit").set_value("z15").run()
+    app.selectbox(key="dimension").set_value("z15").run()
     app.selectbox(key="run").set_value(small.id).run()
     assert not app.exception and not app.error
-    assert app.selectbox(key="unit").value != "z15"
+    assert app.selectbox(key="dimension").value != "z15"
 
 
 @pytest.mark.parametrize("mode", MODES)

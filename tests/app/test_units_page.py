@@ -35,6 +35,14 @@ def test_every_kind_of_code_and_data_has_its_units_shown(
     assert table["unit"].str.match(r"z\d+").all() and table["atom"].str.startswith("data:").all()
 
 
+def test_what_another_page_left_under_the_same_name_is_forgotten(open_page, trained, no_shipped):
+    trained("k-sparse")
+    app = open_page("home.py")
+    app.session_state["unit"] = "z3"  # as a field of words would leave it
+    app = finish_jobs(app.switch_page("units.py").run())
+    assert not app.exception and "Unit z" in read_all(app)
+
+
 def test_units_are_sorted_searched_and_named(open_page, trained, no_shipped):
     run = trained("k-sparse")
     app = open_units(open_page, unit="5", order="number")

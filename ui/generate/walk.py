@@ -50,7 +50,7 @@ def show_walk(run: Run, model: Autoencoder, dataset: Dataset) -> None:
     """Show what changes when one dimension of a code does."""
     scale, row = measure_code_scale(run, model), make_control_row()
     z = choose_base_code(model, dataset, scale, row)
-    unit = choose_unit(row, "Dimension", "unit", scale.order, 0, UNIT_HELP)
+    unit = choose_unit(row, "Dimension", "dimension", scale.order, 0, UNIT_HELP)
     offset = row.slider(
         "Offset",
         -WALK_REACH,
