@@ -16,8 +16,8 @@ from ui.kit.examples import make_example_table
 from ui.kit.memory import keep_in_memory
 
 SHIPPED_SETS = ("digits", "mnist", "breast-cancer")
-STRIP_COLUMNS, STRIP_LINES = 8, 3
-SHOWN_ROWS = 3
+PICTURE_COLUMNS, PICTURE_LINES = 8, 3  # of a strip
+FIRST_ROWS = 3
 
 
 def show_shipped_sets() -> None:
@@ -35,7 +35,7 @@ def show_shipped_set(name: str) -> None:
         show_first_pictures(name)
     else:
         dataset = load_cached_data(DataConfig(name=name))
-        rows = {f"row {i}": x for i, x in enumerate(as_float(dataset.train.x[:SHOWN_ROWS]))}
+        rows = {f"row {i}": x for i, x in enumerate(as_float(dataset.train.x[:FIRST_ROWS]))}
         st.dataframe(make_example_table(dataset, rows).T, alt=f"The first rows of {entry.label}")
     st.caption(f"**{entry.label}**: {entry.description}")
     st.page_link(
@@ -59,4 +59,4 @@ def draw_first_pictures(name: str) -> Image.Image:
         x = torch.from_numpy(read_sample(name).x)
     else:
         x = load_cached_data(DataConfig(name=name)).train.x
-    return draw_grid(make_tiles(as_float(x[: STRIP_COLUMNS * STRIP_LINES])), STRIP_COLUMNS)
+    return draw_grid(make_tiles(as_float(x[: PICTURE_COLUMNS * PICTURE_LINES])), PICTURE_COLUMNS)
