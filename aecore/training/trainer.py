@@ -127,8 +127,6 @@ class Trainer:
         self.writer.write_start(describe_device(device) + several)
         return device
 
-    # -- from the first epoch to the last
-
     def records(self) -> Iterator[Record]:
         """Trains to the end, from wherever the folder stands; yields each record as it is kept."""
         if (self.run.path / RESUME_FILE).exists():
@@ -228,8 +226,9 @@ class Trainer:
     def finish_epoch(self, sums: Tensor, seconds: float) -> EpochRecord:
         """Measures and saves the epoch; RunError where the loss is not finite any more."""
         number = self.epoch + 1
-        record = self.make_epoch_record((sums / self.batches.count).tolist(), seconds)
-        loss, held_out = record.loss, record.validation_loss
+        means = (sums / self.batches.count).tolist()
+        record, loss = self.make_epoch_record(means, seconds), means[0]
+        held_out = record.validation_loss
         watched = self.ranks.value_of_leader(loss if held_out is None else held_out)
         if not (math.isfinite(watched) and math.isfinite(loss) and has_finite_weights(self.model)):
             raise explain_divergence(number, loss, self.learning_rate(0))

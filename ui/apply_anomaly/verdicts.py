@@ -12,7 +12,7 @@ from ui.apply_anomaly.scoring import ScoredInputs
 from ui.apply_anomaly.threshold import Threshold
 
 FEW_NORMAL = 500  # examples behind a threshold, up to which another draw of them matters
-NO_CLASSES_NOTE = "These data have no classes, so nobody knows which of them are mistakes."
+NO_CLASSES_NOTE = "These data have no classes, so mistakes cannot be counted."
 ALL_NORMAL_NOTE = (
     "All that are scored count as normal, so each of these is a false alarm, or a find: the "
     "strangest come first. With other classes to be found, it shows how well they are told apart."

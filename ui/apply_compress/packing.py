@@ -74,7 +74,7 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
         bind="query-params",
         width=220,
         format_func=lambda count: f"{count:,}",
-        help="The first so many go into one file.",
+        help="How many of the first inputs go into one file.",
     )
     step = row.select_slider(
         "Step",
