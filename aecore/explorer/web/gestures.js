@@ -151,16 +151,15 @@ export class Gestures {
   // Click with the cursor or, with a tool that draws, begin a stroke there, which arrow keys lead on, and finish it.
   useTool(add) {
     const { map } = this;
-    if (UNDRAWN_TOOLS.includes(map.tool) || !map.cursor) {
-      this.click(map.cursor && map.findPointAt(...map.cursor), add);
-    } else if (this.drawsByKeys) {
-      const stroke = this.endStroke();
-      if (stroke.length > 2) this.finishStroke(stroke, add);
-    } else {
+    if (map.cursor && !this.drawsByKeys && !UNDRAWN_TOOLS.includes(map.tool)) {
       this.drawsByKeys = true;
       this.start = map.cursor;
       map.stroke = [map.camera.toMap(...map.cursor)];
+      return;
     }
+    const stroke = this.endStroke();
+    if (stroke.length > 2) this.finishStroke(stroke, add);
+    else this.click(map.cursor && map.findPointAt(...map.cursor), add);
   }
 
   endStroke() {
