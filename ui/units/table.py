@@ -97,8 +97,8 @@ def show_unit_table(
 ) -> None:
     """Show units as rows; choosing one writes its number into the field."""
     frame = tabulate_units(statistics, shown, names)
-    name = frame.pop("name")  # beside the number, so that no column hides behind a scroll bar
-    frame["unit"] = (frame["unit"] + " " + name).str.strip()
+    named = zip(frame["unit"], frame.pop("name"), strict=True)  # in one column, to save width
+    frame["unit"] = [f"{unit} {name}".strip() for unit, name in named]
     atoms = load_atoms(str(run.path), run.version(), statistics.count, tuple(shown), statistics)
     frame.insert(0, "atom", atoms)
     key = f"unit-table-{hash(tuple(shown))}"
