@@ -241,7 +241,7 @@ METRICS = {
         ),
         Metric(
             name="parameters",
-            label="weights",
+            label="parameters",
             unit=COUNT,
             direction=0,
             explanation="Weights of the model.",

@@ -39,6 +39,7 @@ from aecore.explorer.packs import MapInputs, PackArrays, encode_map_pack, encode
 from aecore.explorer.unit_pack import encode_unit_pack
 from aecore.files import CARD_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import progress_part, track_progress
 from aecore.runs.drafts import PAGE_DRAFT, open_draft_folder
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.run import Run
@@ -93,14 +94,18 @@ def export_static_page(
     model = Autoencoder.load(run.path)
     points = points or min(PAGE_POINTS, PAGE_CODE_VALUES // model.config.latent_dim)
     dataset, remark = load_data_or_stand_in(run.config())
-    map_inputs = encode_map_inputs(run, model, dataset, points)
+    with progress_part(0.0, 0.2):
+        map_inputs = encode_map_inputs(run, model, dataset, points)
     packs = {MODEL_PACK: encode_model_pack(model, map_inputs, inputs=thumbnails, compact=True)}
-    statistics = measure_units(model, map_inputs.x)
+    with progress_part(0.4, 0.8):
+        statistics = measure_units(model, map_inputs.x)
     is_sparse = model.config.bottleneck.is_sparse
     packs[UNIT_PACK] = encode_unit_pack(statistics, read_unit_names(run.path), is_sparse)
     titles = {f"{name}.bin": MAP_NAMES[name] for name in dict.fromkeys(maps)}
-    for name in dict.fromkeys(maps):
-        packs[f"{name}.bin"] = encode_projected_map(run, map_inputs, name, thumbnails, not remark)
+    with progress_part(0.8, 0.95):
+        for name in track_progress(list(dict.fromkeys(maps))):
+            pack = encode_projected_map(run, map_inputs, name, thumbnails, not remark)
+            packs[f"{name}.bin"] = pack
     texts = {
         "index.html": format_page(run, titles, remark, repo),
         "explorer.js": bundle_modules(WEB_FOLDER / "page.js"),

@@ -114,7 +114,7 @@ def test_a_walk_offers_the_most_varying_dimension_first_and_moves_with_the_slide
 ):
     trained()
     app = open_page("generate.py", mode="Walk")
-    assert "its deviation over the test inputs is" in read_texts(app)
+    assert "its standard deviation over the test inputs is" in read_texts(app)
     still = list_pictures(app)[0]
     app.slider(key="offset").set_value(3.0).run()
     assert not app.exception

@@ -104,11 +104,11 @@ def test_inputs_network_size_and_time_are_shown_before_the_start(open_page, subm
     assert "what the encoder gets" in app.image[0].proto.imgs[0].alt
     drawing = next(h.proto.body for h in app.get("html") if "net-drawing" in h.proto.body)
     assert "1 by 8 by 8 (input), 512, 256, 16 (code), 256, 512" in drawing
-    summary = next(m.value for m in app.markdown if "weights" in m.value)
+    summary = next(m.value for m in app.markdown if "parameters" in m.value)
     weights = sum(
         w.numel() for w in Autoencoder(plan_run("denoising-gaussian", "digits").model).parameters()
     )
-    assert f"**{weights:,}** weights" in summary and "trains for about" in summary
+    assert f"**{weights:,}** parameters" in summary and "trains for about" in summary
 
 
 def test_a_table_and_points_are_shown_as_what_they_are(open_page, submitted):

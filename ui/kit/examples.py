@@ -28,7 +28,7 @@ TILE_PIXELS = 168  # pixels of a picture that stands alone
 GROUND_POINTS = 2000  # training examples behind a cloud
 ROW_TILES_NOTE = (
     "A row is a tile, a column of the table a cell: blue below its mean, red above, "
-    "full at 3 deviations."
+    "full at 3 standard deviations."
 )
 
 

@@ -278,7 +278,7 @@ export class Explorer {
     return (
       `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${name}${colour}` +
       `${classes.length ? `; ${classes.length} classes` : ""}. Arrow keys move the cursor and decode, plus and minus zoom, ` +
-      "Enter selects the point under it, Escape selects none."
+      "Enter selects the point under it, or begins and ends a box, lasso or path; Escape selects none."
     );
   }
 
