@@ -1,23 +1,18 @@
 """Samples of the shipped models of MNIST from each source of codes, by numbers.
 
-`python -m bench.pictures.samples` writes docs/results/samples.md. Each model's codes of 10,000
-training images are given to every density; a tenth of them is held out for the log density. 2,000
-samples from each are compared with 2,000 test images on the features of the shipped classifier.
-Some ten minutes of one core. Needs MNIST.
+Every density is fitted to the codes of 10,000 training images, a tenth of which is held out for the
+log density. 2,000 samples from each are compared with 2,000 test images on the features of the
+small classifier that comes with the package.
 """
 
 from __future__ import annotations
 
-import time
+from functools import cache
 
-import torch
+from torch import Tensor
 
-from aecore.analysis.densities.fitting import (
-    PRIOR_SOURCE,
-    FittedDensities,
-    draw_training_codes,
-    fit_densities,
-)
+from aecore.analysis.densities import DENSITIES
+from aecore.analysis.densities.fitting import PRIOR_SOURCE, draw_training_codes, fit_densities
 from aecore.analysis.latent import choose_density_examples
 from aecore.analysis.picture_classifier import extract_picture_features
 from aecore.analysis.sample_quality import (
@@ -26,10 +21,10 @@ from aecore.analysis.sample_quality import (
     draw_real_pictures,
     measure_sample_quality,
 )
-from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER
-from bench.results import describe_commit, describe_processor, write_result
+from bench.fidelity.cells import CellStore
+from bench.pictures.part import PicturePart
 from bench.timing import load_mnist
 
 SAMPLED_MODELS = (
@@ -43,81 +38,104 @@ SAMPLED_MODELS = (
     "mnist-k-sparse",
     "mnist-vq-vae",
 )
+BASELINES = {
+    "halves": "Two halves of 2,000 test images",
+    "training images": "2,000 training images beside 2,000 test images",
+}
 
 
-def main() -> None:
-    """Measure every model and write the result."""
-    dataset = load_mnist()
-    test = extract_picture_features(draw_real_pictures(dataset.test.x))
-    train = extract_picture_features(draw_real_pictures(dataset.train.x))
-    halves, real = compare_features(test[::2], test[1::2]), compare_features(train, test)
-    lines = [
-        "# Samples",
-        "",
-        f"{describe_processor()}, {torch.get_num_threads()} thread, commit {describe_commit()}, "
-        "`python -m bench.pictures.samples`. Fréchet distance, precision and recall on features "
-        "of the small classifier that comes with the package: the distance is no FID.",
-        "",
-        f"2,000 training images beside 2,000 test images: {describe_quality(real)}. "
-        f"Two halves of these test images: {describe_quality(halves)}.",
-        "",
-        "| model | code | codes from | log density, nats | Fréchet | precision | recall |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def measure_samples(store: CellStore, device: str) -> None:
+    """Measure the cells that are missing: of real images, and of each model and source."""
+    for name in BASELINES:
+        store.measure(f"samples real {name}", lambda name=name: list(measure_baseline(name)[:3]))
     for name in SAMPLED_MODELS:
-        rows = measure_model(name, dataset, test)
-        print("\n".join(rows), flush=True)
-        lines += rows
-    write_result("samples.md", [*lines, ""])
+        if not list_sample_cells(store, name):
+            for source, figures in measure_sources(name).items():
+                store.measure(f"samples {name} {source}", lambda figures=figures: figures)
 
 
-def measure_model(name: str, dataset: Dataset, test: torch.Tensor) -> list[str]:
-    """Returns a row of the table for each source of codes; the best value of a model is bold."""
-    model = Autoencoder.load(SHIPPED_FOLDER / name)
-    codes = draw_training_codes(model, choose_density_examples(dataset.train.x))
-    started = time.perf_counter()
-    fitted = fit_densities(codes, has_prior=model.config.has_prior)
-    print(f"{name}: densities fitted in {time.perf_counter() - started:.1f} s", flush=True)
-    sources = [PRIOR_SOURCE] if model.config.has_prior else []
-    sources += fitted.by_kind
-    qualities = {
-        source: measure_sample_quality(model, test, fitted.by_kind.get(source))
-        for source in sources
-    }
-    head = f"| {name} | {model.config.latent_dim} |"
-    return [f"{head} {source} | {row}" for source, row in format_rows(fitted, qualities).items()]
+@cache
+def load_real_features() -> tuple[Tensor, Tensor]:
+    """Return the features of 2,000 training images and of 2,000 test images."""
+    sets = load_mnist()
+    train, test = (draw_real_pictures(part.x) for part in (sets.train, sets.test))
+    return extract_picture_features(train), extract_picture_features(test)
 
 
-def format_rows(fitted: FittedDensities, qualities: dict[str, SampleQuality]) -> dict[str, str]:
-    """Returns the cells of each source: the best of each column in bold."""
-    values = {
-        source: (fitted.held_out[source], -one.frechet, one.precision, one.recall)
-        for source, one in qualities.items()
-    }
-    best = [max(column) for column in zip(*values.values(), strict=True)]
-    return {
-        source: " | ".join(
-            f"**{abs_text}**" if value == top else abs_text
-            for value, top, abs_text in zip(row, best, format_values(row), strict=True)
-        )
-        + " |"
-        for source, row in values.items()
-    }
-
-
-def format_values(row: tuple[float, ...]) -> tuple[str, ...]:
-    """Returns log density, Fréchet distance, precision and recall as texts."""
-    density, negated, precision, recall = row
-    return f"{density:.1f}", f"{-negated:.3f}", f"{precision:.3f}", f"{recall:.3f}"
-
-
-def describe_quality(quality: SampleQuality) -> str:
-    """Returns the numbers of two sets of pictures in words."""
+def measure_baseline(name: str) -> SampleQuality:
+    """Return the quality of real images, as if they were samples."""
+    train, test = load_real_features()
     return (
-        f"Fréchet distance {quality.frechet:.3f}, precision {quality.precision:.3f}, "
-        f"recall {quality.recall:.3f}"
+        compare_features(test[::2], test[1::2])
+        if name == "halves"
+        else compare_features(train, test)
     )
 
 
-if __name__ == "__main__":
-    main()
+def measure_sources(name: str) -> dict[str, list[float]]:
+    """Return log density, Fréchet distance, precision and recall for each source of codes."""
+    model, real = Autoencoder.load(SHIPPED_FOLDER / name), load_real_features()[1]
+    codes = draw_training_codes(model, choose_density_examples(load_mnist().train.x))
+    fitted = fit_densities(codes, has_prior=model.config.has_prior)
+    return {
+        source: [score, *measure_sample_quality(model, real, fitted.by_kind.get(source))[:3]]
+        for source, score in fitted.held_out.items()
+    }
+
+
+def list_sample_cells(store: CellStore, name: str) -> dict[str, list[float]]:
+    """Return the kept figures of a model by the sources of its codes."""
+    cells = {one: store.figures.get(f"samples {name} {one}") for one in (PRIOR_SOURCE, *DENSITIES)}
+    return {source: figures for source, figures in cells.items() if figures}
+
+
+def report_samples(store: CellStore) -> list[str]:
+    """Return a table with a row for each model and source; the best of a model are bold."""
+    lines = [
+        "",
+        "## Samples",
+        "",
+        "Fréchet distance, precision and recall of 2,000 samples beside 2,000 test images of "
+        "MNIST, on features of the small classifier that comes with the package (no FID); mean log "
+        "density of 1,000 training codes that were held out, in nats.",
+        "",
+        "| model | codes from | log density | Fréchet | precision | recall |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in SAMPLED_MODELS:
+        lines += format_model_rows(name, list_sample_cells(store, name))
+    lines += [
+        f"| {text} | | | {format_quality_cells(store.figures[f'samples real {name}'])} |"
+        for name, text in BASELINES.items()
+        if f"samples real {name}" in store.figures
+    ]
+    return lines
+
+
+def format_model_rows(name: str, cells: dict[str, list[float]]) -> list[str]:
+    """Return the rows of a model."""
+    if not cells:
+        return []
+    best = [
+        pick(column)
+        for pick, column in zip(
+            (max, min, max, max), zip(*cells.values(), strict=True), strict=True
+        )
+    ]
+    rows = []
+    for source, figures in cells.items():
+        texts = [f"{figures[0]:.1f}", *format_quality_cells(figures[1:]).split(" | ")]
+        marked = [
+            f"**{text}**" if value == top else text
+            for text, value, top in zip(texts, figures, best, strict=True)
+        ]
+        rows.append(f"| {name} | {source} | {' | '.join(marked)} |")
+    return rows
+
+
+def format_quality_cells(figures: list[float]) -> str:
+    """Return Fréchet distance, precision and recall as cells."""
+    return " | ".join(f"{value:.3f}" for value in figures)
+
+
+SAMPLES = PicturePart("samples", measure_samples, report_samples)

@@ -26,10 +26,10 @@ NO_PRIOR = "This model has no prior: codes"
 
 
 def name_code_source(source: str) -> str:
-    """Returns the name of a source of codes, for a control or a table."""
+    """Returns the name of a source of codes."""
     if source == PRIOR_SOURCE:
         return PRIOR_LABEL
-    return DENSITIES[source].label if source in DENSITIES else source
+    return DENSITIES[source].label
 
 
 def choose_code_source(row: DeltaGenerator, run: Run) -> str:
@@ -37,13 +37,12 @@ def choose_code_source(row: DeltaGenerator, run: Run) -> str:
     sources = list_code_sources(run)
     best = [BEST_SOURCE]
     options = [*sources, *best] if PRIOR_SOURCE in sources else [*best, *sources]
-    kinds = "  \n".join(f"**{one.label}**: {one.help}" for one in DENSITIES.values())
+    kinds = "  \n".join(f"**{kind}**: {one.help}" for kind, one in DENSITIES.items())
     return row.segmented_control(
         "Codes from",
         options,
         default=options[0],
         required=True,
-        format_func=name_code_source,
         key="codes_from",
         bind="query-params",
         help=f"{kinds}  \n**best**: the highest log density of codes held out.",
