@@ -287,7 +287,7 @@ class Trainer:
         self.model.eval()
         self.model.bottleneck.anneal(1.0)
         self.held_out.calibrate(self.model, self.writer)
-        return evaluate_model(self.model, self.test, seed=self.training.seed)
+        return evaluate_model(self.model, self.test, 0, self.training.seed, self.sample)
 
     def save_position(self) -> None:
         self.writer.save_position(self.parts, Position(self.epoch, self.best, self.since_best))
