@@ -36,7 +36,7 @@ class SampleQuality(NamedTuple):
     frechet: float  # squared units of the features; 0 for equal sets
     precision: float  # share of the samples that lie among the real pictures
     recall: float  # share of the real pictures that lie among the samples
-    count: int  # samples, and as many real pictures
+    pictures: int  # samples, and as many real ones
 
 
 # -- sets of features

@@ -36,7 +36,10 @@ def tabulate_metrics(
     rows, problems = [], []
     for run in runs:
         try:
-            metrics: Mapping[str, float] = get_test_metrics(run) | (measured or {}).get(run.id, {})
+            metrics: Mapping[str, float] = {
+                **get_test_metrics(run),
+                **(measured or {}).get(run.id, {}),
+            }
         except AecoreError as error:
             metrics = {}
             problems.append(f"{run.id} could not be measured: {error}")

@@ -82,7 +82,7 @@ def show_quality_table(run: Run, qualities: dict[str, SampleQuality]) -> None:
         },
         alt="Quality of samples from each source of codes",
     )
-    st.caption(f"{training.count:,} samples beside as many test pictures. {FEATURES_NOTE}")
+    st.caption(f"{training.pictures:,} samples beside as many test pictures. {FEATURES_NOTE}")
 
 
 def tabulate_quality(
