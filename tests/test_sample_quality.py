@@ -119,7 +119,7 @@ def test_the_quality_of_samples_repeats_with_its_seed():
     made = model(input_shape=(1, 8, 8), **VAE).eval()
     real = extract_picture_features(digits(300))
     first = measure_sample_quality(made, real, seed=1)
-    assert first == measure_sample_quality(made, real, seed=1) and first.count == 300
+    assert first == measure_sample_quality(made, real, seed=1) and first.pictures == 300
     assert first != measure_sample_quality(made, real, seed=2)
 
 
