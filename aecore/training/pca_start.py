@@ -30,8 +30,9 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     components, deviations = fit_components(x, model.config.latent_dim)
     units, weight = len(components), components / deviations[:, None]
     shift = weight @ x.mean(0)
+    codes = x @ weight.t() - shift
     directions, bias = model.likelihood.fit_directions(
-        (components * deviations[:, None]).t(), x @ weight.t() - shift, x, decoder.output_bias
+        (components * deviations[:, None]).t(), codes, x, decoder.output_bias
     )
     last = decoder.layers[-1]
     assert isinstance(last, nn.Linear)
@@ -43,6 +44,7 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     decoder.output_bias.copy_(bias)
     encoder.head.bias.zero_()
     encoder.head.bias[:units] = -shift
+    model.likelihood.start_spread(codes @ directions.t() + bias, x)
     if model.config.bottleneck.is_variational:
         first = model.config.latent_dim
         encoder.head.bias[first : first + units] = find_log_variances(model, directions, bias)

@@ -28,7 +28,7 @@ class Variant:
     training: Mapping[str, Any] = field(default_factory=dict)
     latent_dim: int = 32  # for images of MNIST's size and more; smaller inputs get a smaller code
     overcomplete: float = 0.0  # code units per input value, for codes wider than the input
-    probabilistic: bool = False  # its loss is a likelihood: images get the cross-entropy
+    probabilistic: bool = False  # its loss is a likelihood, chosen by the data
 
     @property
     def paper(self) -> str:
