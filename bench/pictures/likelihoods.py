@@ -1,4 +1,4 @@
-"""Likelihoods of pixels: bits of a VAE's pictures with noise that is fitted, set, and of mixtures."""
+"""Likelihoods of pixels: what the same VAE makes of pictures by each of them."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def report_likelihoods(store: CellStore) -> list[str]:
         "",
         f"## Likelihoods: `{VAE}` on CIFAR-10, {VAE_EPOCHS} epochs",
         "",
-        "Bits are the bound on -log2 P(x) of the levels of 8 bits by the number of values, densities "
-        f"integrated over each level; a unit has collapsed below {COLLAPSED} nats.",
+        "Bits bound -log2 P(x) of the levels of 8 bits, by the number of values; densities are "
+        f"integrated over each level. A unit has collapsed below {COLLAPSED} nats.",
         "",
-        "| likelihood | bits per dimension | KL, nats | PSNR, dB | SSIM | collapsed | s per epoch |",
+        "| likelihood | bits per dimension | KL, nats | PSNR, dB | SSIM | collapsed | s an epoch |",
         "|---|---:|---:|---:|---:|---:|---:|",
         *rows,
     ]
