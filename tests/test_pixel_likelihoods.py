@@ -14,7 +14,6 @@ from aecore.data.tones import has_many_midtones
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
-from aecore.model.export import export_model
 from aecore.model.parts.likelihoods.calibrated import Calibrated
 from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.parts.likelihoods.laplace import Laplace
@@ -61,6 +60,7 @@ def x():
 def digits_model():
     def build(**options):
         config = tiny(**options).model
+        torch.manual_seed(0)
         sample = torch.rand(60, *config.input_shape)
         built = build_initial_model(config, sample, torch.device("cpu"), 0)
         if config.network.has_linear_path:
@@ -141,7 +141,7 @@ def test_the_variance_in_training_is_the_best_there_is_for_the_batch(unit, x):
     likelihood = Calibrated(variance=unit).build(FEATURES, 3).double()
     logits = make_logits(Calibrated()).requires_grad_()
     loss = likelihood.training_loss(logits, x)
-    errors = (logits - x).square().unflatten(2, (3, -1)).detach()
+    errors = (logits - x).square().detach()
     axes = {"shared": (0, 1, 2, 3, 4), "channel": (0, 1, 3, 4), "image": (2, 3, 4)}[unit]
     best = errors.mean(axes, keepdim=True)
 
@@ -152,8 +152,7 @@ def test_the_variance_in_training_is_the_best_there_is_for_the_batch(unit, x):
     assert torch.allclose(loss, weigh(best))
     assert all((weigh(best * factor).mean() > loss.mean()) for factor in (0.9, 1.1))
     loss.sum().backward()
-    slope = ((logits.detach() - x).unflatten(2, (3, -1)) / best).reshape(logits.shape)
-    assert torch.allclose(logits.grad, slope)
+    assert torch.allclose(logits.grad, (logits.detach() - x) / best)
 
 
 @pytest.mark.parametrize("options", [Calibrated(), Laplace(), Calibrated(variance="channel")])
@@ -254,18 +253,9 @@ def test_a_mixture_on_a_linear_path_starts_as_pca_too(digits_model):
     assert torch.allclose(mixture.reconstruct(sample), plain.reconstruct(sample), atol=1e-4)
 
 
-def test_a_model_of_mixtures_is_exported(tmp_path):
-    made = model(
-        input_shape=SHAPE,
-        network={"kind": "conv", "channels": (3,)},
-        likelihood={"kind": "logistic_mixture"},
-    )
-    assert max(export_model(made.eval(), "torch-export", tmp_path).values()) < 1e-4
-
-
 def test_likelihoods_of_pixels_are_not_for_tables_nor_for_tied_networks():
     for kind in ("logistic_mixture", "ms_ssim"):
-        with pytest.raises(ConfigError, match=f"a {kind} likelihood is for pictures"):
+        with pytest.raises(ConfigError, match=f"{kind} likelihood is for pictures"):
             model(likelihood={"kind": kind})
     with pytest.raises(ConfigError, match="not tied"):
         model(
