@@ -11,7 +11,7 @@ from aecore.analysis.metric_types import MeasuredBatch, Metric
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.ssim import choose_scale_weights, compute_ms_ssim, compute_ssim
 
-LEAST_ERROR = 1e-12  # of a picture: without any the ratio is infinite
+LEAST_PICTURE_ERROR = 1e-12  # of a picture: without any the ratio is infinite
 
 
 def has_pixels(model: Autoencoder) -> bool:
@@ -32,7 +32,7 @@ def has_bits(model: Autoencoder) -> bool:
 def sum_psnr(batch: MeasuredBatch) -> Tensor:
     """Sums 10 log10(1 / mean squared error) over pictures."""
     errors = (batch.reconstruction - batch.x).square().flatten(1).mean(1)
-    return -10 * errors.clamp(min=LEAST_ERROR).log10().sum()
+    return -10 * errors.clamp(min=LEAST_PICTURE_ERROR).log10().sum()
 
 
 def sum_ssim(batch: MeasuredBatch) -> Tensor:

@@ -18,7 +18,7 @@ from bench.pictures.reconstruction import train_run
 
 VAE, SET = "conv-vae", "cifar"
 VAE_EPOCHS = 10
-COLLAPSED = 0.01  # nats of a unit, below which it says nothing
+COLLAPSED_NATS = 0.01  # nats of a unit, below which it says nothing
 FIGURES = ("bits_per_dim", "kl", "picture_psnr", "ssim")
 PIXEL_LIKELIHOODS: dict[str, dict[str, Any]] = {
     "Gaussian of calibrated variance (the default)": {},
@@ -56,7 +56,7 @@ def measure_likelihood(path: str, options: dict[str, Any], device: str) -> list[
     model, seconds = train_run(plan_run(VAE, path, settings=settings))
     _, test = load_pictures(path)
     metrics = evaluate_model(model, test)
-    collapsed = (measure_unit_kl(model, test) < COLLAPSED).float().mean().item()
+    collapsed = (measure_unit_kl(model, test) < COLLAPSED_NATS).float().mean().item()
     return [*(metrics[name] for name in FIGURES), collapsed, seconds]
 
 
@@ -84,7 +84,7 @@ def report_likelihoods(store: CellStore) -> list[str]:
         f"## Likelihoods: `{VAE}` on CIFAR-10, {VAE_EPOCHS} epochs",
         "",
         "Bits bound -log2 P(x) of the levels of 8 bits, by the number of values; densities are "
-        f"integrated over each level. A unit has collapsed below {COLLAPSED} nats.",
+        f"integrated over each level. A unit has collapsed below {COLLAPSED_NATS} nats.",
         "",
         "| likelihood | bits per dimension | KL, nats | PSNR, dB | SSIM | collapsed | s an epoch |",
         "|---|---:|---:|---:|---:|---:|---:|",

@@ -74,7 +74,6 @@ def configure(
         scaling = choose_scaling(variant, traits, is_binary)
         clip = CLIP if traits.has_extremes and scaling != "none" else None
         values |= {"scaling": scaling, "clip": clip}
-
     is_two_tone = as_published or has_two_tones(input_shape, data, traits)
 
     def build_model(network: NetworkBase) -> ModelConfig:
@@ -87,15 +86,21 @@ def configure(
     model = build_model(network.with_linear_path(False))
     if not as_published and model.explain_no_path() is None:
         model = build_model(network.with_linear_path(True))
-    training = parse_options(TrainConfig, variant.training)
-    if examples is not None:
-        batch_size = choose_batch_size(training, examples, model)
-        if as_published:
-            training = fit_published_training(training, examples, batch_size)
-        else:
-            most_steps = PICTURE_STEPS if model.network.kind == "residual" else STEPS
-            training = fit_training_to_size(training, examples, batch_size, most_steps)
+    training = _fit_training(variant, model, examples, as_published)
     return RunConfig(model=model, data=data, training=training)
+
+
+def _fit_training(
+    variant: Variant, model: ModelConfig, examples: int | None, as_published: bool
+) -> TrainConfig:
+    training = parse_options(TrainConfig, variant.training)
+    if examples is None:
+        return training
+    batch_size = choose_batch_size(training, examples, model)
+    if as_published:
+        return fit_published_training(training, examples, batch_size)
+    most_steps = PICTURE_STEPS if model.network.kind == "residual" else STEPS
+    return fit_training_to_size(training, examples, batch_size, most_steps)
 
 
 def _parse_network(variant: Variant) -> NetworkBase:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from aecore.model.parts.likelihoods.base import LikelihoodBase
 from aecore.model.parts.likelihoods.levels import compute_level_nats
-from aecore.model.parts.likelihoods.location import OUTPUT_HELP, Output
+from aecore.model.parts.likelihoods.location import OUTPUT_HELP, OutputUnits
 from aecore.model.parts.likelihoods.spread import SPREAD_HELP, SpreadLikelihood, SpreadUnit
 
 
@@ -29,7 +29,7 @@ class Calibrated(LikelihoodBase):
 
     kind: Literal["calibrated"] = "calibrated"
     variance: SpreadUnit = Field("shared", description=f"Noise variance: {SPREAD_HELP}")
-    output: Output = Field("linear", description=OUTPUT_HELP)
+    output: OutputUnits = Field("linear", description=OUTPUT_HELP)
 
     menu_position: ClassVar[int] = 3
     has_levels: ClassVar[bool] = True

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from aecore.model.parts.likelihoods.base import Likelihood, LikelihoodBase, sum_cells
 from aecore.model.parts.likelihoods.levels import compute_level_nats
-from aecore.model.parts.likelihoods.location import OUTPUT_HELP, LocationLikelihood, Output
+from aecore.model.parts.likelihoods.location import OUTPUT_HELP, LocationLikelihood, OutputUnits
 
 
 class Gaussian(LikelihoodBase):
@@ -29,7 +29,7 @@ class Gaussian(LikelihoodBase):
         "weight; 0.5 makes the loss the squared error.",
     )
 
-    output: Output = Field("linear", description=OUTPUT_HELP)
+    output: OutputUnits = Field("linear", description=OUTPUT_HELP)
     learned: bool = Field(
         False, description="Learn the noise variance, starting from the value above."
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aecore.model.parts.likelihoods.base import LikelihoodBase
 from aecore.model.parts.likelihoods.levels import compute_level_nats
-from aecore.model.parts.likelihoods.location import OUTPUT_HELP, Output
+from aecore.model.parts.likelihoods.location import OUTPUT_HELP, OutputUnits
 from aecore.model.parts.likelihoods.spread import SPREAD_HELP, SpreadLikelihood, SpreadUnit
 
 
@@ -23,7 +23,7 @@ class Laplace(LikelihoodBase):
 
     kind: Literal["laplace"] = "laplace"
     scale: SpreadUnit = Field("shared", description=f"Scale of the noise: {SPREAD_HELP}")
-    output: Output = Field("linear", description=OUTPUT_HELP)
+    output: OutputUnits = Field("linear", description=OUTPUT_HELP)
 
     menu_position: ClassVar[int] = 4
     has_levels: ClassVar[bool] = True

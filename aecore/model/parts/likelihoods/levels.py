@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 WHITE = 255.0  # the highest level
-LEAST_GAP = 1e-12  # between two logarithms, of which one is a sum that has the other in it
+LEAST_LOG_GAP = 1e-12  # between two logarithms, of which one is a sum that has the other in it
 
 
 def compute_level_nats(
@@ -28,7 +28,7 @@ def compute_level_nats(
     is_above = lower > 0  # there the mirror image has more digits
     lower, upper = torch.where(is_above, -upper, lower), torch.where(is_above, -lower, upper)
     log_upper, log_lower = log_distribution(upper), log_distribution(lower)
-    gap = (log_upper - log_lower).clamp(min=LEAST_GAP)
+    gap = (log_upper - log_lower).clamp(min=LEAST_LOG_GAP)
     nats = -(log_upper + (-(-gap).expm1()).log())
     return nats.flatten(-x.dim() + 1).sum(-1).to(x.dtype)
 

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from aecore.model.parts.likelihoods.base import Likelihood, inverse_sigmoid
 
-Output = Literal["linear", "sigmoid"]
+OutputUnits = Literal["linear", "sigmoid"]
 OUTPUT_HELP = "sigmoid keeps reconstructions between 0 and 1, the range of pixels."
 
 
 class LocationLikelihood(Likelihood):
     """The mean is the location itself; what is said about the noise is left to the kinds."""
 
-    def __init__(self, output: Output):
+    def __init__(self, output: OutputUnits):
         super().__init__()
         self.has_sigmoid = output == "sigmoid"
 

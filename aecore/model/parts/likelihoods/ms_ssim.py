@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from aecore.model.parts.likelihoods.base import LikelihoodBase
-from aecore.model.parts.likelihoods.location import OUTPUT_HELP, LocationLikelihood, Output
+from aecore.model.parts.likelihoods.location import OUTPUT_HELP, LocationLikelihood, OutputUnits
 from aecore.model.parts.ssim import compute_ms_ssim
 
 
@@ -25,7 +25,7 @@ class MsSsim(LikelihoodBase):
     structure: float = Field(
         0.84, ge=0, le=1, description="a: share of MS-SSIM; the rest is the absolute error."
     )
-    output: Output = Field("linear", description=OUTPUT_HELP)
+    output: OutputUnits = Field("linear", description=OUTPUT_HELP)
 
     menu_position: ClassVar[int] = 6
     takes_tables: ClassVar[bool] = False

@@ -7,14 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from aecore.model.parts.likelihoods.location import LocationLikelihood, Output
+from aecore.model.parts.likelihoods.location import LocationLikelihood, OutputUnits
 
 SpreadUnit = Literal["shared", "channel", "image"]
 SPREAD_HELP = (
     "the best one for each batch, shared by all values, by each channel of pictures (or column), "
     "or by each image; for images outside of training the shared one holds."
 )
-LEAST_SPREAD = 1e-6  # a variance in [0, 1] below the 1.3e-6 of rounding to 8 bits
+MIN_FITTED_SPREAD = 1e-6  # a variance in [0, 1] below the 1.3e-6 of rounding to 8 bits
 WINDOW = 100  # batches whose mean is kept
 
 
@@ -28,7 +28,7 @@ class SpreadLikelihood(LocationLikelihood):
     spread: Tensor  # (1,), or (channels,) where each has its own
     batches: Tensor  # () how many were seen
 
-    def __init__(self, output: Output, unit: SpreadUnit, features: int, channels: int):
+    def __init__(self, output: OutputUnits, unit: SpreadUnit, features: int, channels: int):
         super().__init__(output)
         self.unit, self.features = unit, features
         self.register_buffer("spread", torch.ones(channels if unit == "channel" else 1))
@@ -48,7 +48,7 @@ class SpreadLikelihood(LocationLikelihood):
 
     def loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         deviations, cells = self.sum_deviations(logits, x, observed)
-        return self.weigh(deviations, cells, self.spread.clamp(min=LEAST_SPREAD)).sum(-1)
+        return self.weigh(deviations, cells, self.spread.clamp(min=MIN_FITTED_SPREAD)).sum(-1)
 
     def training_loss(self, logits: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor:
         if not self.training:
@@ -57,7 +57,7 @@ class SpreadLikelihood(LocationLikelihood):
         pooled = self.pool_spread(deviations.detach(), cells)
         self.keep_spread(pooled)
         if self.unit == "image":
-            pooled = (deviations.detach() / cells.clamp(min=1)).clamp(min=LEAST_SPREAD)
+            pooled = (deviations.detach() / cells.clamp(min=1)).clamp(min=MIN_FITTED_SPREAD)
         return self.weigh(deviations, cells, pooled).sum(-1)
 
     def constant(self, features: float | Tensor) -> float | Tensor:
@@ -83,7 +83,7 @@ class SpreadLikelihood(LocationLikelihood):
         """Return the best spread for a batch, (spreads,); the one before where it has no cells."""
         cells = cells.expand(deviations.shape).flatten(0, -2).sum(0)
         best = deviations.flatten(0, -2).sum(0) / cells.clamp(min=1)
-        return torch.where(cells > 0, best.clamp(min=LEAST_SPREAD), self.spread)
+        return torch.where(cells > 0, best.clamp(min=MIN_FITTED_SPREAD), self.spread)
 
     @torch.no_grad()
     def keep_spread(self, pooled: Tensor) -> None:
