@@ -292,6 +292,16 @@ def test_calibrated_noise_shrinks_with_the_error_and_is_stored_with_the_weights(
     assert spread == pytest.approx(metrics["se"] / 64, rel=0.3)
 
 
+@pytest.mark.parametrize("kind", ["calibrated", "logistic_mixture", "ms_ssim"])
+def test_layers_are_pretrained_by_every_likelihood(kind, tmp_path):
+    config = tiny(
+        network={"kind": "mlp", "hidden": (9, 5)},
+        likelihood={"kind": kind},
+        training={"epochs": 1, "pretrain_epochs": 1},
+    )
+    assert trained(config, tmp_path / "run").test_metrics()["se"] < 64
+
+
 # -- which one pictures get
 
 

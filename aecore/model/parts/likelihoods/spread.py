@@ -22,7 +22,8 @@ class SpreadLikelihood(LocationLikelihood):
     """A density about a location with a spread: the mean of what `deviate` makes of the errors.
 
     In training the spread is the best for the batch, which has no gradient: there the loss does
-    not change with it. `loss` uses the mean of those of the last batches.
+    not change with it. `loss` uses the mean of those of the last batches. Several processes each
+    take their own part of a batch; the first one's mean is kept.
     """
 
     spread: Tensor  # (1,), or (channels,) where each has its own
