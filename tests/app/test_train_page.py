@@ -92,6 +92,7 @@ def test_the_likelihood_is_chosen_by_the_tones_of_the_pictures_and_may_be_anothe
     assert any("half of their pixels and more are mid-greys" in c.value for c in app.caption)
     find_button(app, "Start").click().run()
     assert submitted[0].config().model.likelihood.kind == "calibrated"
+    app = open_page("train.py", variant="vae", data=OWN_PATH, path=path)
     kinds = next(s for s in app.selectbox if s.label == "Likelihood")
     assert "Logistic mixture" in kinds.options and "MS-SSIM and L1" in kinds.options
     kinds.set_value("laplace").run()
