@@ -14,7 +14,12 @@ from aecore.model.parts.networks.residual_blocks import Downsampling, Upsampling
 from aecore.model.parts.networks.residual_pyramid import Pyramid, ResidualDecoder, ResidualEncoder
 
 WIDTH_FACTORS = {"small": 1, "medium": 2, "large": 4}
-LEVEL_CHANNELS = (32, 48, 96, 192)  # of pictures of 64 pixels; smaller ones have the last of them
+LEVEL_CHANNELS: dict[int, tuple[int, ...]] = {  # of each level, by their number
+    1: (64,),
+    2: (48, 96),
+    3: (32, 64, 128),
+    4: (32, 48, 96, 192),
+}
 CODE_SIDE = 4  # places of the code along the shorter side of a small picture
 PIXELS_PER_NUMBER = 16  # of a code, by default
 MEDIUM_SIDE, LARGE_SIDE = 256, 1024  # pixels from which on networks are wider
@@ -40,7 +45,7 @@ class Residual(NetworkBase):
         "about 4 and 16 times the work.",
     )
     channels: tuple[Channels, ...] = Field(
-        LEVEL_CHANNELS[1:],
+        LEVEL_CHANNELS[3],
         min_length=1,
         max_length=6,
         description="Channels of each level of a small network; a level halves the picture.",
@@ -243,8 +248,8 @@ def choose_level_channels(side: int) -> tuple[int, ...]:
 
     Levels halve it until the code has CODE_SIDE places along it, but at most four times.
     """
-    levels = math.ceil(math.log2(max(side, 1) / CODE_SIDE)) if side > CODE_SIDE else 1
-    return LEVEL_CHANNELS[-min(max(levels, 1), len(LEVEL_CHANNELS)) :]
+    levels = math.ceil(math.log2(side / CODE_SIDE)) if side > CODE_SIDE else 1
+    return LEVEL_CHANNELS[min(levels, max(LEVEL_CHANNELS))]
 
 
 def choose_size(side: int) -> str:
