@@ -8,6 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
 
+from aecore.model.parts import ssim
 from aecore.model.parts.ssim import choose_scale_weights, compute_ms_ssim, compute_ssim
 
 
@@ -29,6 +30,19 @@ def test_ssim_is_that_of_scikit_image(pairs):
         for a, b in zip(x.numpy(), y.numpy(), strict=True)
     ]
     assert compute_ssim(x, y).tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_large_pictures_are_blurred_by_convolution_alike(pairs, monkeypatch):
+    by_products = compute_ssim(*pairs)
+    monkeypatch.setattr(ssim, "LARGE_SIDE", 40)  # rows have 46 pixels, columns 33
+    assert torch.allclose(compute_ssim(*pairs), by_products, atol=1e-5)
+
+
+def test_half_precision_of_layers_is_not_that_of_similarities(pairs):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(compute_ms_ssim(pairs[0], pairs[0]), torch.ones(4))
+        halved = compute_ssim(*pairs)
+    assert torch.equal(halved, compute_ssim(*pairs))
 
 
 def blur(x):
@@ -54,8 +68,9 @@ def test_several_scales_are_weighted_as_in_the_paper(pairs):
     expected = []
     for a, b in zip(x, y, strict=True):
         contrast, _ = compare_by_scipy(a, b)
-        _, ssim = compare_by_scipy(halve(a), halve(b))
-        expected.append((contrast.clip(1e-4) ** fine * ssim.clip(1e-4) ** coarse).mean())
+        _, similarity = compare_by_scipy(halve(a), halve(b))
+        product = contrast.clip(1e-4) ** fine * similarity.clip(1e-4) ** coarse
+        expected.append(product.mean())
     assert compute_ms_ssim(*pairs).tolist() == pytest.approx(expected, abs=1e-4)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 SIGMA, WINDOW_SIDE = 1.5, 11  # of the Gaussian window, in pixels
 LUMINANCE_FLOOR, CONTRAST_FLOOR = 0.01**2, 0.03**2
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from the finest scale on
+LARGE_SIDE = 768  # pixels, up to which a product of matrices is faster than a convolution
 LEAST_SIMILARITY = 1e-4  # of a scale: a power of zero has no gradient
 
 
@@ -79,7 +80,16 @@ def blur_pictures(x: Tensor) -> Tensor:
     side = min(WINDOW_SIDE, side - 1 + side % 2)
     places = torch.arange(side, dtype=x.dtype, device=x.device) - side // 2
     weights = (-0.5 * (places / SIGMA) ** 2).exp()
-    weights = (weights / weights.sum()).view(1, 1, side, 1)
-    maps = x.flatten(0, 1).unsqueeze(1)
-    blurred = F.conv2d(F.conv2d(maps, weights), weights.transpose(2, 3))
-    return blurred.squeeze(1).unflatten(0, x.shape[:2])
+    weights = weights / weights.sum()
+    # half precision is too coarse for a variance, the difference of two means
+    with torch.autocast(x.device.type, enabled=False):
+        return blur_rows(blur_rows(x, weights).transpose(2, 3), weights).transpose(2, 3)
+
+
+def blur_rows(x: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted means along the last side of x (N, C, H, W)."""
+    width, weights = x.shape[-1], weights[None, None]
+    if width > LARGE_SIDE:
+        return F.conv1d(x.reshape(-1, 1, width), weights).view(*x.shape[:-1], -1)
+    one_hot = torch.eye(width, dtype=x.dtype, device=x.device)
+    return x @ F.conv1d(one_hot.unsqueeze(1), weights).squeeze(1)
