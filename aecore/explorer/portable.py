@@ -19,7 +19,7 @@ and a step is one of
     take            the `first` values
     columns         means of mixed columns: softmax of `words` [from, to], sigmoid of `flags`
                     {place, shift, scale}, rates of `counts`, ranks of `ordered` {..., cuts}
-    mixture         means of `pixels`: softmax of `components` maps x their `channels` maps
+    mixture         means of `pixels`: softmax of `components` maps x `channels` maps in [0, 1]
     scale           x -> x * scale + shift
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]

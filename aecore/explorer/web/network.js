@@ -202,8 +202,10 @@ function mixture(x, { components, channels, pixels }) {
     const shares = weights.map((weight) => Math.exp(weight - largest));
     const total = shares.reduce((sum, share) => sum + share, 0);
     for (let k = 0; k < components; k++)
-      for (let c = 0; c < channels; c++)
-        out[c * pixels + p] += (shares[k] / total) * x[(components + k * channels + c) * pixels + p];
+      for (let c = 0; c < channels; c++) {
+        const mean = x[(components + k * channels + c) * pixels + p];
+        out[c * pixels + p] += (shares[k] / total) * Math.min(1, Math.max(0, mean));
+      }
   }
   return out;
 }

@@ -65,9 +65,12 @@ class LogisticMixtureLikelihood(Likelihood):
         return split_mixture_logits(logits, self.components, self.channels)
 
     def mean(self, logits: Tensor) -> Tensor:
-        """Return the mean of the mixture, (..., C, H, W)."""
+        """Return the mean of the mixture, (..., C, H, W).
+
+        Components beyond black or white count as these: their tails have all of a level.
+        """
         mixture = self.split(logits)
-        return (mixture.log_weights.exp().unsqueeze(-3) * mixture.means).sum(-4)
+        return (mixture.log_weights.exp().unsqueeze(-3) * mixture.means.clamp(0, 1)).sum(-4)
 
     def mean_steps(self, features: int) -> list[dict[str, Any]]:
         sizes = {"components": self.components, "channels": self.channels}
