@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from aecore.analysis.bounds import log_importance_weights
+from aecore.analysis.bounds import DrawnLogits, draw_logits, log_likelihood
 from aecore.analysis.latent import fit_code_source
 from aecore.analysis.picture_classifier import extract_picture_features
 from aecore.analysis.sample_quality import (
@@ -63,9 +63,19 @@ class MeasuredBatch:
         return self.model.decoder(code)
 
     @cached_property
+    def reconstruction(self) -> Tensor:
+        """The mean of that: (B, *input_shape)."""
+        return self.likelihood.mean(self.logits)
+
+    @cached_property
+    def drawn(self) -> DrawnLogits:
+        """The decoded logits of one sampled code, and its KL."""
+        return draw_logits(self.model, self.x, 1)
+
+    @cached_property
     def log_weight_and_kl(self) -> tuple[Tensor, Tensor]:
         """The log likelihood of one sampled code, (1, B), and the KL in closed form, (B,)."""
-        return log_importance_weights(self.model, self.x, 1, observed=self.observed)
+        return log_likelihood(self.model, self.drawn.logits, self.x, self.observed), self.drawn.kl
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from aecore.analysis.bounds import is_variational, iwae_bound
+from aecore.analysis.bounds import has_bound, is_variational, iwae_bound
 from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
 from aecore.analysis.column_errors import (
     has_numbers,
@@ -21,21 +21,17 @@ from aecore.analysis.column_errors import (
     measure_wrong_share,
 )
 from aecore.analysis.metric_types import COUNT, MeasuredBatch, Measurement, Metric
+from aecore.analysis.picture_metrics import PICTURE_METRICS, has_pixels
 from aecore.analysis.sample_metrics import SAMPLE_METRICS
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.likelihood import sum_cells
+from aecore.model.parts.likelihoods.base import sum_cells
 
 # -- the metrics
 
 
 def has_probabilities(model: Autoencoder) -> bool:
     """Returns whether the decoder gives probabilities, as cross-entropy needs."""
-    return model.config.likelihood.needs_unit_interval
-
-
-def has_pixels(model: Autoencoder) -> bool:
-    """Returns whether the network works on pixels in [0, 1], as PSNR needs."""
-    return len(model.config.input_shape) == 3 and model.config.scaling == "none"
+    return model.config.likelihood.kind == "bernoulli"
 
 
 def sum_squared_errors(batch: MeasuredBatch) -> Tensor:
@@ -142,7 +138,7 @@ METRICS = {
                 "Upper bound on -ln p(x) in nats per example: reconstruction + KL, one sample."
             ),
             batch_sum=sum_nll_bounds,
-            applies=is_variational,
+            applies=has_bound,
             is_random=True,
         ),
         Metric(
@@ -152,7 +148,7 @@ METRICS = {
             direction=-1,
             explanation="Tighter bound on -ln p(x) from K importance samples, nats per example.",
             total=measure_iwae_bound,
-            applies=is_variational,
+            applies=has_bound,
             is_random=True,
         ),
         Metric(
@@ -173,6 +169,7 @@ METRICS = {
             total=measure_psnr,
             applies=has_pixels,
         ),
+        *PICTURE_METRICS,
         Metric(
             name="active_units",
             label="active units",
