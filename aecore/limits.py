@@ -30,7 +30,7 @@ LIMITS = {
     "slots": Limit("AECORE_SLOTS", 1, "runs that train at a time", home=1),
     "run_nice": Limit("AECORE_RUN_NICE", 5, "niceness of a run", home=0),
     "run_memory_gb": Limit("AECORE_RUN_MEMORY_GB", 3, "GB of memory that a run may use"),
-    "parameters": Limit("AECORE_MAX_PARAMETERS", 20_000_000, "weights of a model"),
+    "parameters": Limit("AECORE_MAX_PARAMETERS", 20_000_000, "parameters of a model"),
     "visitor_mb": Limit("AECORE_VISITOR_MB", 300, "MB that are kept for one visitor"),
     "kept_mb": Limit("AECORE_KEPT_MB", 10_000, "MB that are kept for all visitors"),
     "keep_hours": Limit("AECORE_KEEP_HOURS", 24, "hours that things of an absent visitor are kept"),

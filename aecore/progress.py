@@ -66,6 +66,20 @@ def track_progress(items: Sequence[Item]) -> Iterator[Item]:
             _listener.set(listener)
 
 
+@contextmanager
+def progress_part(start: float, end: float) -> Iterator[None]:
+    """Counts what is computed within as the part of the whole from one share to another."""
+    listener = _listener.get()
+
+    def report_part(share: float) -> None:
+        if listener:
+            listener(start + (end - start) * share)
+
+    with listen_to_progress(report_part if listener else None):
+        yield
+    report_share(end)
+
+
 def run_parts(*calls: Callable[[], Any]) -> list[Any]:
     """Calls one after the other, each an equal part of the progress; returns their results."""
     return [call() for call in track_progress(calls)]

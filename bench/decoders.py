@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, sync_playwright
 
-from aecore.explorer.bundle import wrap_module
+from aecore.explorer.bundle import order_modules, wrap_module
 from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
 from aecore.model.autoencoder import Autoencoder
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="dist of onnxruntime-web")
     folder = parser.parse_args().folder
     size = sum((folder / name).stat().st_size for name in ("ort.wasm.min.js", WASM_FILE))
-    our_size = sum(len(wrap_module(name)) for name in ("tensors", "network"))
+    our_size = sum(len(module) for module in list_decoder_modules())
     print(f"code: ours {our_size / 1e3:.1f} kB, ONNX Runtime Web {size / 1e6:.1f} MB\n")
     print(
         "| decoder | ours: start, ms | decode p50, p95, ms "
@@ -94,7 +94,7 @@ def load_runtimes(page: Page, folder: Path) -> None:
     page.route("**/*", answer)
     page.goto("http://127.0.0.1:9/")
     page.add_script_tag(url="/ort.wasm.min.js")
-    modules = "\n".join(wrap_module(name) for name in ("tensors", "network"))
+    modules = "\n".join(list_decoder_modules())
     page.add_script_tag(
         content=f"{modules}Object.assign(globalThis, module_tensors, module_network);"
     )
@@ -103,6 +103,14 @@ def load_runtimes(page: Page, folder: Path) -> None:
       ort.env.wasm.wasmPaths = "/";
       globalThis.bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     }""")
+
+
+def list_decoder_modules() -> list[str]:
+    """Returns the JavaScript of our decoder, in order."""
+    order: list[str] = []
+    for name in ("tensors", "network"):
+        order_modules(name, order)
+    return [wrap_module(name) for name in order]
 
 
 def export_decoder(name: str) -> list[object]:

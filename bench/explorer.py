@@ -26,7 +26,9 @@ DECODERS = {
     "mnist-vae": "784-256-20, shipped",
     "mnist-conv": "convolutional, 32 units, shipped",
     "mnist-conv-vae": "convolutional, 16 units, shipped",
+    "residual": "residual, 3 x 64 x 64 pixels, 256 units at 4 x 4 places",
 }
+PICTURES, PICTURE_SIDE = 300, 64
 SLIDER_STEPS = 30
 # true once any canvas, those of components too, has some dozens of reddish pixels: those of a class
 POINTS_DRAWN = """() => {
@@ -82,6 +84,9 @@ def measure_explorer(browser: Browser) -> list[str]:
         train_one_epoch(
             runs / "tutorial", "vae", "mnist", 20, "network.hidden=[400]", "data.limit=2000"
         )
+        pictures = str(write_pictures(runs))
+        levels = ("network.kind=residual", "network.channels=[32,48,96,192]")
+        train_one_epoch(runs / "residual", "vanilla", pictures, 256, *levels)
         with (
             server(AECORE_RUNS=folder) as address,
             server(
@@ -117,6 +122,15 @@ def write_sheet(folder: Path) -> Path:
     points += 0.2 * random.normal(size=points.shape)
     path = folder / "sheet.npz"
     np.savez(path, x=points.astype(np.float32), y=(angle * 1.2).astype(np.int64) % 8)
+    return path
+
+
+def write_pictures(folder: Path) -> Path:
+    """Write PICTURES pictures of coloured squares, and return their path."""
+    coarse = np.random.default_rng(0).integers(0, 256, (PICTURES, 8, 8, 3))
+    pictures = coarse.repeat(PICTURE_SIDE // 8, axis=1).repeat(PICTURE_SIDE // 8, axis=2)
+    path = folder / "pictures.npz"
+    np.savez(path, x=pictures.astype(np.uint8))
     return path
 
 

@@ -21,6 +21,7 @@ from bench.results import PROJECT, format_range
 from bench.screenshots import IDLE, PAGES, server
 
 TURNS = 3
+PREPARATION_SECONDS = 10
 WIDE_ENOUGH = {"width": 1280, "height": 1600}  # the sidebar shows all its links
 CONTENT = ", ".join(  # of a page that shows more than its title
     f"[data-testid=stMain] {selector}"
@@ -75,9 +76,14 @@ def measure_rest(browser: Browser, folders: dict[str, Path]) -> list[str]:
 
 def measure_page(browser: Browser, path: str, folders: dict[str, Path], empty_address: str) -> str:
     """Returns the cells of a page's row."""
+    fresh = {}
+    for name, folder in folders.items():  # one at a time: each prepares itself
+        with serve_each({name: folder}) as addresses:
+            fresh[name] = time_page(browser, addresses[name] + path)
     with serve_each(folders) as addresses:
-        fresh = {name: time_page(browser, address + path) for name, address in addresses.items()}
         later: dict[str, list[float]] = {name: [] for name in addresses}
+        for address in addresses.values():
+            prepare_server(browser, address + path)
         headings = []
         for _ in range(TURNS):
             headings.append(time_heading(browser, empty_address))
@@ -88,6 +94,12 @@ def measure_page(browser: Browser, path: str, folders: dict[str, Path], empty_ad
     cells = [f"{seconds:.2f}" for name in folders for seconds in (fresh[name], medians[name])]
     ratios = [f"{seconds / heading:.1f}" for seconds in (fresh["now"], medians["now"])]
     return " | ".join([*cells, f"{heading:.2f}", *ratios]) + " |"
+
+
+def prepare_server(browser: Browser, address: str) -> None:
+    """Visit a server that has just started, and wait until it has prepared everything."""
+    time_page(browser, address)
+    time.sleep(PREPARATION_SECONDS)
 
 
 def time_page(browser: Browser, address: str) -> float:
@@ -139,6 +151,7 @@ def measure_changes(browser: Browser, folders: dict[str, Path]) -> list[str]:
             pages[name].set_viewport_size(WIDE_ENOUGH)
             pages[name].goto(address)
             wait_for_rest(pages[name])
+        time.sleep(PREPARATION_SECONDS)
         for turn in range(TURNS + 1):  # the first turn computes what later visits find
             for name, page in pages.items():
                 for i in range(1, page.locator(SIDEBAR_LINKS).count()):

@@ -1,6 +1,7 @@
-"""Pictures of every page: `python -m bench.screenshots` writes docs/pictures.
+"""Pictures of pages: `python -m bench.screenshots` writes those of the README to docs/pictures.
 
-`--all FOLDER` takes the themes and widths too, `--film` the explorer's moving picture alone.
+`--all FOLDER` takes every page and lesson whole, in both themes and widths; `--film` the
+explorer's moving picture alone.
 
 Starts a server of its own with the runs that are here. Needs Chromium and Playwright.
 """
@@ -12,6 +13,7 @@ import contextlib
 import io
 import math
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -51,8 +53,8 @@ PAGES = {
     "field": "/manifold?mode=Surface&run=circles-denoising",
     "dimension": "/manifold?mode=Dimension",
     "features": "/features",
-    "worth": "/features?mode=Worth",
-    "size": "/features?mode=Size",
+    "worth": "/features?mode=Accuracy",
+    "size": "/features?mode=Code+size",
     "denoise": "/denoise",
     "compress": "/compress",
     "search": "/search",
@@ -61,6 +63,21 @@ PAGES = {
     "evidence": "/evidence?experiment=E3",
     "hub": "/hub",
 }
+PAGES |= {
+    f"learn-{lesson}": f"/learn?lesson={lesson}"
+    for lesson in (
+        "linear",
+        "bottleneck",
+        "copying",
+        "sparsity",
+        "contraction",
+        "manifold",
+        "distributions",
+        "elbo",
+        "generation",
+    )
+}
+README_HEIGHT, WHOLE_HEIGHT = 1200, 5000  # pixels at most
 IDLE = (
     '[data-testid=stApp][data-test-script-state="notRunning"]'
     '[data-test-connection-state="CONNECTED"]'
@@ -101,13 +118,27 @@ def settle(page: Page, milliseconds: int = 1500) -> None:
     page.locator(IDLE).wait_for(timeout=60_000)
 
 
-def picture(browser: Browser, address: str, path: str, file: Path, theme: str, width: int) -> None:
+def list_readme_pictures() -> list[str]:
+    """Return the names of the pages whose pictures are in the README."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"docs/pictures/(\w+)\.png", text)
+
+
+def picture(
+    browser: Browser,
+    address: str,
+    path: str,
+    file: Path,
+    theme: str,
+    width: int,
+    highest: int = WHOLE_HEIGHT,
+) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address + path)
     settle(page, 2500)
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": width, "height": min(max(height, 600), 5000)})
+    page.set_viewport_size({"width": width, "height": min(max(height, 600), highest)})
     settle(page, 2500)
     page.screenshot(path=file)
     context.close()
@@ -164,10 +195,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--film", action="store_true")
     options.add_argument("--all", type=Path, metavar="FOLDER")
-    options.add_argument("pages", nargs="*", default=list(PAGES))
+    options.add_argument("pages", nargs="*", metavar="PAGE", help=", ".join(PAGES))
     chosen = options.parse_args()
     folder = chosen.all or PROJECT / "docs" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
+    highest = WHOLE_HEIGHT if chosen.all else README_HEIGHT
     looks = (
         [(t, w) for t in ("light", "dark") for w in (1280, 420)]
         if chosen.all
@@ -180,10 +212,10 @@ def main() -> None:
         if chosen.film:
             film(browser, address, folder / "explorer.gif")
             return
-        for name in chosen.pages:
+        for name in chosen.pages or (PAGES if chosen.all else list_readme_pictures()):
             for theme, width in looks:
                 file = folder / (f"{name}-{theme}-{width}.png" if chosen.all else f"{name}.png")
-                picture(browser, address, PAGES[name], file, theme, width)
+                picture(browser, address, PAGES[name], file, theme, width, highest)
                 print(file, flush=True)
         browser.close()
 

@@ -9,8 +9,8 @@ from ui.evidence.overview import load_experiments, show_overview, warn_of_unknow
 
 st.title("Evidence")
 st.markdown(
-    "**Is each autoencoder here what its paper says?** Every claim was put to the test; this came "
-    "out."
+    "**Is each autoencoder here what its paper says?** Claims of the papers, and what was measured "
+    "here."
 )
 experiments = load_experiments()
 warn_of_unknown_experiment(experiments)

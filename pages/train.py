@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.kit.visitor import show_session_note
 from ui.train.backend_form import choose_training_place
-from ui.train.estimate import describe_training_time
+from ui.train.estimate import describe_training_time, estimate_choice_seconds
 from ui.train.form import choose_training
 from ui.train.live import read_watched_id, show_watched_run
 from ui.train.overview import show_overview
@@ -30,7 +30,8 @@ with details:
     show_command(choice.config, choice.about.kind)
 with start:
     place = choose_training_place(sweep.count if sweep else 1)
-    show_start_button(choice.config, sweep, place)
+    seconds = estimate_choice_seconds(choice, place)
+    show_start_button(choice.config, sweep, place, seconds)
 with overview:
-    show_overview(choice, describe_training_time(choice, place, sweep.count if sweep else 1))
+    show_overview(choice, describe_training_time(choice, seconds, sweep.count if sweep else 1))
 show_run_table()

@@ -24,7 +24,7 @@ with left:
 try:
     dataset, remark = get_dataset(run)
     show_data_remark(run, remark)
-    split, inputs = choose_split(right, dataset)
+    split, inputs = choose_split(right, dataset, run.config().model.latent_dim)
     version = wait_for_statistics(run, split, inputs)
     if version is not None:
         browse_units(run, split, version)

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -108,6 +109,17 @@ def test_whatever_was_set_is_in_the_command(
     assert typed(format_train_command(config, "image")) == config
 
 
+@pytest.mark.parametrize("kind", ["bernoulli", "calibrated", "gaussian"])
+@pytest.mark.parametrize("greys", [(0, 256), (250, 256)], ids=["many tones", "white"])
+def test_the_likelihood_of_brought_pictures_is_in_the_command(
+    greys: tuple[int, int], kind: str, typed: Any, tmp_path: Any
+) -> None:
+    x = np.random.default_rng(0).integers(*greys, (12, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", x=x)
+    config = plan_run("vae", str(tmp_path / "x.npz"), settings={"likelihood.kind": kind})
+    assert typed(format_train_command(config, "image")) == config
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"likelihood.numbers": "student_t"}, {"likelihood.kind": "gaussian"}],
@@ -192,6 +204,11 @@ def test_the_text_shows_formula_paper_parts_and_results() -> None:
     assert "| se | 3.14 |" in text and "| parameters | 1,234,567 |" in text
     assert text.count("ower is better") == 1
     assert "2 epochs took 3 s; the training loss went from 20.5 to 10.2." in text
+
+
+def test_a_card_says_how_a_code_lies_on_a_grid() -> None:
+    text = format_card(configure("conv", (3, 64, 64), data=DataConfig(name="svhn")), {})
+    assert "to a code of 256: 16 at each of 4 x 4 places." in text
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -12,6 +12,7 @@ from helpers import tiny, trained
 
 from aecore.analysis.card import format_card
 from aecore.analysis.doctor import DISEASES, examine, examine_by_catalog
+from aecore.analysis.doctor.bounds import clip_settings
 from aecore.analysis.doctor.codes import measure_prior_distance
 from aecore.analysis.doctor.fit import list_final_losses, measure_rise
 from aecore.analysis.doctor.patient import Patient, draw_rows, draw_specimen
@@ -161,3 +162,15 @@ def test_few_large_pictures_are_examined():
 
 def test_a_cure_that_takes_an_option_away_is_told_in_words():
     assert describe_change("bottleneck.capacity", None) == "capacity none"
+
+
+def test_a_cure_stays_within_the_bounds_of_what_it_changes():
+    config = tiny(training={"epochs": 90_000}, bottleneck={"kind": "gaussian", "beta": 1000})
+    settings = {
+        "training.epochs": 360_000,
+        "bottleneck.beta": 2000.0,
+        "corruption.kind": "gaussian",
+    }
+    cure = clip_settings(config, settings)
+    assert cure == {"training.epochs": 100_000, "corruption.kind": "gaussian"}
+    assert override_config(config, cure).training.epochs == 100_000

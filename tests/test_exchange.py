@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
+import torch
+from helpers import model
 
 from aecore.cli.parser import main
 from aecore.errors import ConfigError
@@ -12,6 +14,7 @@ from aecore.model import export
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.export import (
     EXPORT_SUFFIX,
+    TOLERANCE,
     ExportedDecoder,
     check_against_torch,
     export_model,
@@ -40,6 +43,26 @@ def test_encoder_and_decoder_agree_with_pytorch_at_any_batch(name, kind, tmp_pat
         assert path.stat().st_size > 1000 and f"{path}: agrees with PyTorch to" in said
 
 
+@pytest.mark.parametrize("kind", ["onnx", "torch-export"])
+def test_a_residual_network_of_odd_pictures_agrees_with_pytorch_at_any_batch(kind, tmp_path):
+    network = {"kind": "residual", "channels": (6, 8), "blocks": (1,), "attention": True}
+    made = model(input_shape=(3, 9, 14), latent_dim=24, network=network)
+    with torch.no_grad():  # blocks and linear path begin at zero
+        for weight in made.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    differences = export_model(made.eval(), kind, tmp_path)
+    assert len(differences) == 2 and max(differences.values()) < TOLERANCE
+
+
+def test_means_of_mixtures_are_exported(tmp_path):
+    made = model(
+        input_shape=(3, 4, 6),
+        network={"kind": "conv", "channels": (3,)},
+        likelihood={"kind": "logistic_mixture"},
+    )
+    assert max(export_model(made.eval(), "onnx", tmp_path).values()) < 1e-4
+
+
 def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
     import onnxruntime
 
@@ -56,14 +79,16 @@ def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
 
 
 def test_a_program_that_differs_from_pytorch_is_refused(tmp_path):
-    model = Autoencoder.load(SHIPPED_FOLDER / "mnist-linear")
+    linear = Autoencoder.load(SHIPPED_FOLDER / "mnist-linear")
     given = export.torch.rand(7, 30)
     with pytest.raises(ConfigError, match="differs from PyTorch by"):
         check_against_torch(
-            tmp_path, ExportedDecoder(model), lambda z: model.decode(z) + 1e-2, given
+            tmp_path, ExportedDecoder(linear), lambda z: linear.decode(z) + 1e-2, given
         )
     with pytest.raises(ConfigError, match="gives shape"):
-        check_against_torch(tmp_path, ExportedDecoder(model), lambda z: model.decode(z)[:1], given)
+        check_against_torch(
+            tmp_path, ExportedDecoder(linear), lambda z: linear.decode(z)[:1], given
+        )
 
 
 def test_without_its_libraries_onnx_says_what_to_install(tmp_path, monkeypatch):

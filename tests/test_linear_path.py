@@ -11,14 +11,14 @@ from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.export import export_model
-from aecore.model.parts.likelihood import Gaussian
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.variants import VARIANTS, configure, override_config
 from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
 from aecore.runs.sweep import with_equal_steps
 from aecore.training.pca_start import start_as_pca
 from aecore.training.preparation import build_initial_model
-from aecore.training.trainer import Trainer
+from aecore.training.trainer import Trainer, fit
 from ui.train.settings import describe_linear_path
 
 PATH = {"kind": "mlp", "hidden": (16,), "linear_path": True}
@@ -117,6 +117,15 @@ def test_an_epoch_that_is_worse_than_the_start_is_not_kept():
     fresh = build_initial_model(config.model, digits(200), CPU, seed=0)
     assert not torch.equal(kept.encoder.path.weight, fresh.encoder.path.weight)
     assert not kept.encoder.head.weight.any() and not kept.decoder.layers[-1].weight.any()
+
+
+@pytest.mark.parametrize(("lr", "stays_at_start"), [(50.0, True), (1e-4, False)])
+def test_a_first_epoch_that_is_stopped_is_kept_where_it_is_better(lr, stays_at_start):
+    run = create_run(tiny(network=PATH, training={"lr": lr, "batch_size": 8}))
+    steps = iter([False] * 15 + [True])  # of 20, so that the first epoch is not whole
+    list(fit(run, stop=lambda: next(steps, True)))
+    assert run.state().state == "stopped" and run.state().epoch == 0
+    assert (not Autoencoder.load(run.path).encoder.head.weight.any()) == stays_at_start
 
 
 def test_layers_trained_beforehand_stay_beside_a_start_as_pca():

@@ -20,6 +20,7 @@ from aecore.progress import (
     get_progress_listener,
     is_progress_wanted,
     listen_to_progress,
+    progress_part,
     report_share,
     track_progress,
 )
@@ -39,6 +40,18 @@ def test_loops_within_loops_count_as_parts_of_their_items():
         assert is_progress_wanted()
     assert shares == [0.125, 0.25, 0.375, 0.5, 0.5, 0.625, 0.75, 0.875, 1.0, 1.0]
     assert not is_progress_wanted() and list(track_progress("ab")) == ["a", "b"]
+
+
+def test_a_part_of_the_whole_counts_from_its_start_to_its_end():
+    shares = []
+    with listen_to_progress(shares.append):
+        with progress_part(0.0, 0.5):
+            report_share(0.5)
+        with progress_part(0.5, 0.9):
+            list(track_progress("ab"))
+    assert shares == pytest.approx([0.25, 0.5, 0.7, 0.9, 0.9])
+    with progress_part(0.0, 1.0):  # nobody listens
+        assert not is_progress_wanted()
 
 
 def test_a_loop_that_is_left_early_leaves_the_next_one_whole():

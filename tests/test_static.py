@@ -19,8 +19,10 @@ from aecore.analysis.latent import fit_principal_plane, make_unit_plane, preserv
 from aecore.cli.parser import main
 from aecore.data.datasets import load_dataset
 from aecore.errors import ConfigError, DataError
-from aecore.explorer import epochs, packs
+from aecore.explorer import epochs, packs, quantise, static_page
 from aecore.explorer.epochs import pack_saved_epochs
+from aecore.explorer.portable import export_steps
+from aecore.explorer.quantise import narrow_weights
 from aecore.explorer.static_page import encode_as_script, export_static_page, zip_static_page
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig
@@ -77,6 +79,30 @@ def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tm
         and model["model.decoder.0.weight"].dtype == np.float16
     )
     assert "inputs" not in model  # the data's licence is not ours to judge
+
+
+def test_a_large_decoder_of_pictures_comes_in_bytes_that_decode_alike(run, monkeypatch):
+    monkeypatch.setattr(quantise, "LARGE_DECODER", 1000)
+    net = Autoencoder.load(run.path)
+    z = encode_in_chunks(net, inputs(run))
+    plain = {name: weight.numpy() for name, weight in export_steps(net)[1].items()}
+    narrow = narrow_weights(net, plain, z.numpy())
+    before = net.decode(z)
+    with torch.no_grad():
+        for i, layer in enumerate(net.decoder.layers):
+            name = f"decoder.{i}.weight"
+            low, step = (narrow[f"{name}.{end}"][:, None] for end in ("low", "step"))
+            assert narrow[name].dtype == np.uint8 and narrow[name].shape == layer.weight.shape
+            layer.weight.copy_(torch.from_numpy(low + narrow[name] * step))
+    assert 0 < (net.decode(z) - before).square().mean().sqrt() < 1 / 255
+    monkeypatch.setattr(quantise, "PIXEL_STEP", 1e-9)  # nothing that is narrower decodes alike
+    assert narrow_weights(net, plain, z.numpy())["decoder.0.weight"].dtype == np.float32
+
+
+def test_a_page_has_fewer_inputs_where_their_codes_are_wide(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(static_page, "PAGE_CODE_VALUES", 40 * run.config().model.latent_dim)
+    export_static_page(run, tmp_path / "page")
+    assert len(read(tmp_path / "page" / "pca.bin")[0]["positions"]) == 40
 
 
 def test_a_page_can_show_the_inputs_and_the_epochs(run, tmp_path):

@@ -21,7 +21,7 @@ from aecore.analysis.doctor.base import Finding
 from aecore.analysis.metrics import COUNT, METRICS
 from aecore.errors import ConfigError
 from aecore.files import LIBRARY
-from aecore.model.config import RunConfig
+from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.parts.column_heads import count_kinds
 from aecore.model.variants import VARIANTS
@@ -147,7 +147,8 @@ def describe_variant(config: RunConfig) -> list[str]:
     """Returns the sentence, the formula and the paper of the variant, each a block of text."""
     shape = config.model.input_shape
     unit = "values" if len(shape) == 1 else "pixels (channels, height, width)"
-    sizes = f"It takes {' x '.join(map(str, shape))} {unit} to a code of {config.model.latent_dim}."
+    code = f"a code of {config.model.latent_dim}{describe_code_grid(config.model)}"
+    sizes = f"It takes {' x '.join(map(str, shape))} {unit} to {code}."
     variant = VARIANTS.get(config.model.variant)
     if variant is None:
         return [sizes]
@@ -156,6 +157,14 @@ def describe_variant(config: RunConfig) -> list[str]:
         f"$$ {variant.formula} $$",
         f"[{variant.paper}]({variant.url})",
     ]
+
+
+def describe_code_grid(config: ModelConfig) -> str:
+    """Returns how a code is arranged, such as ": 16 at each of 4 x 4 places"; "" of a dense one."""
+    if config.code_grid is None:
+        return ""
+    channels, height, width = config.code_grid
+    return f": {channels} at each of {height} x {width} places"
 
 
 def format_parts_table(config: RunConfig) -> str:

@@ -22,7 +22,7 @@ def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> s
     if config.model.likelihood.find_unscaled(config.model.features):
         units = "scaled numbers and the probabilities of words"
     higher = [METRICS[name].label for name in metrics if METRICS[name].direction > 0]
-    tail = f", of {' and '.join(higher)} higher" if higher else ""
+    tail = f", of {join_labels(higher)} higher" if higher else ""
     lines = ["| metric | value | what it is |", "|---|---|---|"]
     lines += [
         f"| {name} | {format_card_number(value)} | {describe_metric(name)} |"
@@ -35,6 +35,12 @@ def format_results_section(config: RunConfig, metrics: Mapping[str, float]) -> s
         + "\n".join(lines)
         + format_published_figures(config, metrics)
     )
+
+
+def join_labels(labels: Sequence[str]) -> str:
+    """Returns labels in one text: `PSNR, SSIM and MS-SSIM`."""
+    *others, last = labels
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def format_credit(config: RunConfig) -> str:

@@ -27,7 +27,7 @@ from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import (
     QUANTISATION_STEPS,
     fits_half,
-    half_weights_suffice,
+    narrow_weights,
     quantise_codes,
     quantise_to_bytes,
     to_half_if_exact,
@@ -38,6 +38,7 @@ from aecore.runs.run import Run
 MAX_PACKED_WEIGHTS = 25_000_000  # of a network that a browser gets
 CODE_BYTES = 32_000_000  # at most so much of the codes is sent
 INPUT_BYTES = 12_000_000  # and of the inputs
+PAGE_INPUT_BYTES = 8_000_000  # of those on a static page
 MAX_PACKED_CLASSES = 255  # a class is a byte
 THUMBNAIL_SIDE = 48  # pixels, at most
 GROUND_POINTS = 2000  # points of a manifold that are drawn behind a decoded one
@@ -93,18 +94,18 @@ def encode_model_pack(
     """Return the pack of a network, and of a map's inputs with their codes, as far as they fit.
 
     Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact`
-    and no picture changes by it, float16 and one byte a value. ConfigError where the network is too
+    and no picture changes by it, one or two bytes a value. ConfigError where the network is too
     large for a browser.
     """
     network, weights = export_steps(model)
     check_weight_count(sum(array.numel() for array in weights.values()))
-    halve = compact and half_weights_suffice(model, map_inputs.z)
-    number = np.float16 if halve else np.float32
-    arrays = {f"model.{name}": array.numpy().astype(number) for name, array in weights.items()}
+    plain = {name: array.numpy() for name, array in weights.items()}
+    narrow = narrow_weights(model, plain, map_inputs.z) if compact else plain
+    arrays = {f"model.{name}": array for name, array in narrow.items()}
     if 2 * map_inputs.z.size <= CODE_BYTES:
         arrays |= pack_posterior(model, map_inputs, compact)
     if inputs:
-        arrays |= pack_inputs(map_inputs.x)
+        arrays |= pack_inputs(map_inputs.x, PAGE_INPUT_BYTES if compact else INPUT_BYTES)
     dataset = map_inputs.dataset
     kind = drawing_kind(dataset)
     if kind == "cloud":
@@ -159,18 +160,18 @@ def compute_log_variances(model: Autoencoder, x: Tensor) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
-def pack_inputs(x: Tensor) -> PackArrays:
-    """Return as many inputs as fit: pictures as bytes, at most 48 x 48, rows as float32."""
+def pack_inputs(x: Tensor, room: int) -> PackArrays:
+    """Return as many inputs as fit into `room` bytes: small pictures as bytes, rows as float32."""
     if x.dim() == 4:
-        return {"inputs": shrink_images(x).numpy()}
-    return {"inputs": x[: max(1, INPUT_BYTES // (4 * x.shape[1]))].numpy().astype(np.float32)}
+        return {"inputs": shrink_images(x, room).numpy()}
+    return {"inputs": x[: max(1, room // (4 * x.shape[1]))].numpy().astype(np.float32)}
 
 
-def shrink_images(x: Tensor) -> Tensor:
+def shrink_images(x: Tensor, room: int) -> Tensor:
     """Return as many images (N, C, H, W) as fit, as bytes of at most 48 x 48 pixels."""
     scale = min(1, THUMBNAIL_SIDE / max(x.shape[2:]))
     height, width = (max(1, round(side * scale)) for side in x.shape[2:])
-    x = x[: max(1, INPUT_BYTES // (x.shape[1] * height * width))]
+    x = x[: max(1, room // (x.shape[1] * height * width))]
     if (height, width) != tuple(x.shape[2:]):
         x = F.interpolate(as_float(x), size=(height, width), mode="area")
     return x if x.dtype == torch.uint8 else (as_float(x).clamp(0, 1) * 255).round().byte()

@@ -9,17 +9,17 @@ that it names. The three lists of steps are
 
 and a step is one of
 
-    linear          weight (out, in), bias (out,); with `transposed` the weight is (in, out), that
-                    of the encoder
+    linear          weight (out, in), bias (out,); `transposed`: (in, out), that of the encoder
     path            weight (out, in) of a linear path beside `steps`: W x is added to the first
                     values of what these steps make of the same x
-    conv            weight (out, in, 3, 3), bias; stride 2, padding 1; from `size` (H, W) to `to`
-    conv_transpose  weight (in, out, 3, 3), bias; stride 2, padding 1; from `size` to `to`
+    add             x + bias (width,)
+    grid            the steps of a grid, below
     layer_norm      weight, bias (width,), eps
     activation      kind; of the `first` values alone where that is given
     take            the `first` values
     columns         means of mixed columns: softmax of `words` [from, to], sigmoid of `flags`
                     {place, shift, scale}, rates of `counts`, ranks of `ordered` {..., cuts}
+    mixture         means of `pixels`: softmax of `components` maps x `channels` maps in [0, 1]
     scale           x -> x * scale + shift
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]
@@ -27,6 +27,25 @@ and a step is one of
     threshold       values above `threshold` (width,) stay; the rest are 0
     nearest         each part of `dim` values becomes the nearest row of `codebook`
     round           to the nearest of `levels` even steps from -1 to 1
+
+A grid has some channels at each place: a picture, or a code. The step `grid` has its `shape`
+(height, width, channels) before the `steps`. `from` and `to` say in which order its values come
+and go: "channels" first, (C, H, W), or those of each of the "places" together, (H, W, C), the
+latter in `parts`, the first channels of all places before the next ones. Its steps are
+
+    conv            weight (out, in, rows, columns), bias or none; stride, padding
+    conv_transpose  weight (in, out, rows, columns), bias or none; stride, padding; to
+                    `size` (H, W) where that is not (side - 1) stride - 2 padding + kernel
+    upsampled_conv  nearest upsampling by 2, then weight (out, in, 3, 3), bias; padding 1
+    group_norm      weight, bias (channels,), groups, eps; SiLU behind it where `silu`
+    activation      kind
+    sum             the sum of what each list of steps in `branches` makes of the same grid; one of
+                    fewer channels is added to the first ones
+    shuffle         channels to places, `factor` times as many rows and columns; `unshuffle` back
+    window          from the place `start` (row, column) on, to `size` (H, W); values at the edge
+                    are repeated beyond it
+    attention       of the places to each other; queries, keys and values are a third of the
+                    channels each
 
 Bottlenecks and likelihoods write their own steps. Batch normalisation is folded into the layer
 before it (Ioffe & Szegedy, 2015, section 3.1).
@@ -37,17 +56,31 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from aecore.errors import ConfigError
+from aecore.explorer.dense_steps import (
+    write_dense_steps,
+    write_mlp_decoder_steps,
+    write_mlp_encoder_steps,
+)
+from aecore.explorer.grid_steps import write_conv_decoder_steps, write_conv_encoder_steps
+from aecore.explorer.residual_steps import (
+    write_residual_decoder_steps,
+    write_residual_encoder_steps,
+)
+from aecore.explorer.step_writer import (
+    Step,
+    StepWriter,
+    refuse_unknown_part,
+    write_activation_step,
+)
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.base import Bottleneck
 from aecore.model.parts.networks.base import Decoder, Encoder
 from aecore.model.parts.networks.conv import ConvDecoder, ConvEncoder
 from aecore.model.parts.networks.ensemble import EnsembleDecoder, EnsembleEncoder
 from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
-
-Step = dict[str, Any]
+from aecore.model.parts.networks.residual_pyramid import ResidualDecoder, ResidualEncoder
 
 
 @torch.no_grad()
@@ -71,66 +104,12 @@ def export_steps(model: Autoencoder) -> tuple[dict[str, Any], dict[str, Tensor]]
         "input_shape": list(config.input_shape),
         "latent_dim": config.latent_dim,
         "outputs": model.bottleneck.inputs,
+        "code_grid": config.code_grid,
         "encode": encode,
         "snap": write_snap_steps(writer, model.bottleneck),
         "decode": decode,
     }
     return description, writer.tensors
-
-
-class StepWriter:
-    """Collects the arrays of one model under their names, and writes steps that refer to them."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[str, Tensor] = {}
-        self._names: list[tuple[Tensor, str]] = []
-
-    def add_tensor(self, name: str, tensor: Tensor) -> str:
-        """Store a tensor and return its name; tied weights are stored once, by the first name."""
-        for stored, stored_name in self._names:
-            if stored is tensor:
-                return stored_name
-        self._names.append((tensor, name))
-        self.tensors[name] = tensor.detach().float().cpu()
-        return name
-
-    def write_layer(self, op: str, name: str, weight: Tensor, bias: Tensor, **options: Any) -> Step:
-        """Return the step of a layer with a weight and a bias."""
-        return {
-            "op": op,
-            "weight": self.add_tensor(f"{name}.weight", weight),
-            "bias": self.add_tensor(f"{name}.bias", bias),
-            **options,
-        }
-
-    def write_linear(
-        self, name: str, weight: Tensor, bias: Tensor, norm: nn.Module | None = None
-    ) -> list[Step]:
-        """Return the steps of an affine layer and the normalisation behind it."""
-        if isinstance(norm, nn.BatchNorm1d):
-            assert norm.running_var is not None and norm.running_mean is not None
-            factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-            weight, bias = weight * factor[:, None], (bias - norm.running_mean) * factor + norm.bias
-        step = self.write_layer("linear", name, weight, bias)
-        return [step, *self.write_layer_norm(name, norm)]
-
-    def write_layer_norm(self, name: str, norm: nn.Module | None) -> list[Step]:
-        """Return the step of a layer normalisation; none for another module."""
-        if not isinstance(norm, nn.LayerNorm):
-            return []
-        step = self.write_layer("layer_norm", f"{name}.norm", norm.weight, norm.bias)
-        return [{**step, "eps": norm.eps}]
-
-
-def write_activation_step(kind: str, first: int | None = None) -> list[Step]:
-    """Return the step of a non-linearity, of the `first` values alone where given."""
-    if kind == "linear":
-        return []
-    step: Step = {"op": "activation", "kind": kind}
-    return [step if first is None else {**step, "first": first}]
-
-
-# -- encoders
 
 
 def write_encoder_steps(writer: StepWriter, encoder: Encoder) -> list[Step]:
@@ -141,42 +120,9 @@ def write_encoder_steps(writer: StepWriter, encoder: Encoder) -> list[Step]:
         return write_conv_encoder_steps(writer, encoder)
     if isinstance(encoder, EnsembleEncoder):
         return write_dense_steps(writer, "encoder", encoder)
+    if isinstance(encoder, ResidualEncoder):
+        return write_residual_encoder_steps(writer, encoder)
     raise refuse_unknown_part(encoder)
-
-
-def write_mlp_encoder_steps(writer: StepWriter, encoder: MlpEncoder) -> list[Step]:
-    """Return a linear step for each layer, with the non-linearity behind all but the last."""
-    steps: list[Step] = []
-    for i, layer in enumerate(encoder.layers):
-        norm = encoder.norms[i] if i < len(encoder.norms) else None
-        steps += writer.write_linear(f"encoder.{i}", *get_weight_and_bias(layer), norm)
-        if norm is not None:
-            steps += write_activation_step(encoder.activation)
-    return write_path_step(writer, "encoder", encoder.path, steps)
-
-
-def write_path_step(
-    writer: StepWriter, name: str, path: nn.Linear | None, steps: list[Step]
-) -> list[Step]:
-    """Return the step that adds a linear path to what `steps` give; these alone without one."""
-    if path is None:
-        return steps
-    weight = writer.add_tensor(f"{name}.path.weight", path.weight)
-    return [{"op": "path", "weight": weight, "steps": steps}]
-
-
-def write_conv_encoder_steps(writer: StepWriter, encoder: ConvEncoder) -> list[Step]:
-    """Return a convolution and a non-linearity for each layer, then the linear step to the code."""
-    steps: list[Step] = []
-    for i, layer in enumerate(encoder.layers):
-        sizes = {"size": list(encoder.sizes[i]), "to": list(encoder.sizes[i + 1])}
-        weight, bias = get_weight_and_bias(layer)
-        steps.append(writer.write_layer("conv", f"encoder.{i}", weight, bias, **sizes))
-        steps += write_activation_step(encoder.activation)
-    return [*steps, *writer.write_linear("encoder.code", *get_weight_and_bias(encoder.to_code))]
-
-
-# -- decoders
 
 
 def write_decoder_steps(writer: StepWriter, decoder: Decoder) -> list[Step]:
@@ -187,64 +133,9 @@ def write_decoder_steps(writer: StepWriter, decoder: Decoder) -> list[Step]:
         return write_conv_decoder_steps(writer, decoder)
     if isinstance(decoder, EnsembleDecoder):
         return write_dense_steps(writer, "decoder", decoder)
+    if isinstance(decoder, ResidualDecoder):
+        return write_residual_decoder_steps(writer, decoder)
     raise refuse_unknown_part(decoder)
-
-
-def write_mlp_decoder_steps(writer: StepWriter, decoder: MlpDecoder) -> list[Step]:
-    """Return a linear step for each layer, with the non-linearity behind all but the last."""
-    steps: list[Step] = []
-    for i in range(len(decoder.norms) + 1):
-        norm = decoder.norms[i] if i < len(decoder.norms) else None
-        steps += write_decoder_layer(writer, decoder, i, norm)
-        if norm is not None:
-            steps += write_activation_step(decoder.activation)
-    return write_path_step(writer, "decoder", decoder.path, steps)
-
-
-def write_decoder_layer(
-    writer: StepWriter, decoder: MlpDecoder, i: int, norm: nn.Module | None
-) -> list[Step]:
-    """Return the steps of the i-th layer, whose weight may be the encoder's, transposed."""
-    name = f"decoder.{i}"
-    if decoder.tied_layers is None:
-        return writer.write_linear(name, *get_weight_and_bias(decoder.layers[i]), norm)
-    weight, bias = decoder.tied_layers[i].weight, decoder.biases[i]
-    if isinstance(norm, nn.BatchNorm1d):  # folded in, the weight is no longer the encoder's
-        return writer.write_linear(name, weight.t(), bias, norm)
-    step = writer.write_layer("linear", name, weight, bias, transposed=True)
-    return [step, *writer.write_layer_norm(name, norm)]
-
-
-def write_conv_decoder_steps(writer: StepWriter, decoder: ConvDecoder) -> list[Step]:
-    """Return the linear step from the code, then transposed convolutions with non-linearities."""
-    steps = writer.write_linear("decoder.code", *get_weight_and_bias(decoder.from_code))
-    for i, layer in enumerate(decoder.layers):
-        steps += write_activation_step(decoder.activation)
-        sizes = {"size": list(decoder.sizes[i]), "to": list(decoder.sizes[i + 1])}
-        weight, bias = get_weight_and_bias(layer)
-        steps.append(writer.write_layer("conv_transpose", f"decoder.{i}", weight, bias, **sizes))
-    return steps
-
-
-def write_dense_steps(
-    writer: StepWriter, name: str, part: EnsembleEncoder | EnsembleDecoder
-) -> list[Step]:
-    """Return linear steps that do what all members of an ensemble do."""
-    steps: list[Step] = []
-    for i, (weight, bias) in enumerate(part.list_dense_layers()):
-        steps += write_activation_step(part.stack.activation) if i else []
-        steps += writer.write_linear(f"{name}.{i}", weight, bias)
-    return steps
-
-
-def get_weight_and_bias(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """Return the two parameters of a linear or convolutional layer."""
-    assert isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
-    assert layer.bias is not None
-    return layer.weight, layer.bias
-
-
-# -- the other parts
 
 
 def write_snap_steps(writer: StepWriter, bottleneck: Bottleneck) -> list[Step]:
@@ -290,11 +181,3 @@ def add_scaling(writer: StepWriter, model: Autoencoder) -> dict[str, str]:
         "shift": writer.add_tensor("shift", model.shift),
         "scale": writer.add_tensor("scale", model.scale),
     }
-
-
-def refuse_unknown_part(part: nn.Module) -> ConfigError:
-    """Return the error that says that a part has no steps, and where to add them."""
-    place = "snap_steps" if isinstance(part, Bottleneck) else "aecore/explorer/portable.py"
-    return ConfigError(
-        f"{type(part).__name__} cannot run outside PyTorch yet. Add its steps: {place}."
-    )

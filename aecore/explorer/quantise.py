@@ -1,10 +1,13 @@
 """Narrow numbers for packs: half precision and bytes, as far as the decoded pictures stay the same.
 
-Codes are cut into as few steps as leave them so, since few steps compress well.
+Codes are cut into as few steps as leave them so, since few steps compress well; the weights of a
+large decoder of pictures into 255 for each row.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Mapping
 from copy import deepcopy
 
 import numpy as np
@@ -15,8 +18,10 @@ from aecore.model.autoencoder import Autoencoder
 
 HALF_LIMIT = 60_000  # half precision ends at 65,504
 QUANTISATION_STEPS = (15, 19, 23, 31, 47, 63, 95, 127, 191, 255)  # of a column of codes
-COMPARED_CODES = 500  # by which two decoders, or two sets of codes, are compared
+COMPARED_CODES = 500  # by which two decoders, or two sets of codes, are compared, at most
+COMPARED_VALUES = 2_000_000  # of what they decode to, at most
 PIXEL_STEP = 1 / 255
+LARGE_DECODER = 500_000  # weights from which on a decoder of pictures comes in bytes
 
 
 def to_half_if_exact(values: np.ndarray) -> np.ndarray:
@@ -31,11 +36,16 @@ def fits_half(values: np.ndarray) -> bool:
 
 def quantise_codes(model: Autoencoder, name: str, codes: np.ndarray) -> dict[str, np.ndarray]:
     """Return codes (N, d) in the fewest steps that decode alike; else in half precision."""
-    for steps in QUANTISATION_STEPS:
-        arrays = quantise_to_bytes(name, codes, steps)
-        if decode_alike(model, codes, restore_quantised(name, arrays)):
-            return arrays
-    return {name: to_half_if_exact(codes)}
+    decoded = decode_sample(model, codes)
+
+    def decodes_alike(steps: int) -> bool:
+        narrow = restore_quantised(name, quantise_to_bytes(name, codes, steps))
+        return are_alike(decoded, decode_sample(model, narrow))
+
+    number = bisect_left(QUANTISATION_STEPS, True, key=decodes_alike)
+    if number == len(QUANTISATION_STEPS):
+        return {name: to_half_if_exact(codes)}
+    return quantise_to_bytes(name, codes, QUANTISATION_STEPS[number])
 
 
 def quantise_to_bytes(name: str, values: np.ndarray, steps: int = 255) -> dict[str, np.ndarray]:
@@ -51,10 +61,50 @@ def restore_quantised(name: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
     return arrays[f"{name}.low"] + arrays[name] * arrays[f"{name}.step"]
 
 
-def decode_alike(model: Autoencoder, codes: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether codes decode alike: root mean square error below 1/255, that is 48 dB."""
-    difference = decoding_difference(decode_sample(model, codes), decode_sample(model, other))
-    return bool(np.sqrt((difference**2).mean()) < PIXEL_STEP)
+def are_alike(decoded: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether the root mean square of the differences is below 1/255, that is 48 dB."""
+    return bool(np.sqrt((decoding_difference(decoded, other) ** 2).mean()) < PIXEL_STEP)
+
+
+# -- weights
+
+
+def narrow_weights(
+    model: Autoencoder, weights: Mapping[str, np.ndarray], codes: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a network in as few bytes a value as leave decoded codes (N, d) alike.
+
+    Matrices of a large decoder of pictures come in bytes, others in half precision, else float32.
+    """
+    number = np.float16 if half_weights_suffice(model, codes) else np.float32
+    has_bytes = byte_weights_suffice(model, codes)
+    arrays: dict[str, np.ndarray] = {}
+    for name, weight in weights.items():
+        if has_bytes and name.startswith("decoder.") and weight.ndim > 1:
+            arrays |= quantise_rows(name, weight)
+        else:
+            arrays[name] = weight.astype(number)
+    return arrays
+
+
+def quantise_rows(name: str, weight: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a weight (rows, ...) as bytes: steps above the lowest value of the row."""
+    arrays = quantise_to_bytes(name, weight.reshape(len(weight), -1).T)
+    return arrays | {name: arrays[name].T.reshape(weight.shape)}
+
+
+@torch.no_grad()
+def byte_weights_suffice(model: Autoencoder, codes: np.ndarray) -> bool:
+    """Return whether a large decoder of pictures does the same with its weights in bytes."""
+    size = sum(weight.numel() for weight in model.decoder.parameters())
+    if len(model.config.input_shape) != 3 or size < LARGE_DECODER:
+        return False
+    narrow = deepcopy(model)
+    for weight in narrow.decoder.parameters():
+        if weight.dim() > 1:
+            arrays = quantise_to_bytes("", weight.flatten(1).t().numpy())
+            weight.copy_(torch.from_numpy(restore_quantised("", arrays)).t().view_as(weight))
+    return are_alike(decode_sample(model, codes), decode_sample(narrow, codes))
 
 
 def half_weights_suffice(model: Autoencoder, codes: np.ndarray) -> bool:
@@ -77,7 +127,8 @@ def halve_weights(model: Autoencoder) -> Autoencoder:
 @torch.no_grad()
 def decode_sample(model: Autoencoder, codes: np.ndarray) -> np.ndarray:
     """Return what the first of some codes (N, d) decode to."""
-    z = torch.from_numpy(codes[:COMPARED_CODES].astype(np.float32))
+    count = min(COMPARED_CODES, max(1, COMPARED_VALUES // model.config.features))
+    z = torch.from_numpy(codes[:count].astype(np.float32))
     return decode_in_chunks(model, model.bottleneck.snap(z)).numpy()
 
 

@@ -39,12 +39,14 @@ from aecore.explorer.packs import MapInputs, PackArrays, encode_map_pack, encode
 from aecore.explorer.unit_pack import encode_unit_pack
 from aecore.files import CARD_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import progress_part, track_progress
 from aecore.runs.drafts import PAGE_DRAFT, open_draft_folder
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.run import Run
 from aecore.runs.unit_names import read_unit_names
 
 PAGE_POINTS = 10_000
+PAGE_CODE_VALUES = 1_280_000  # of all codes on a page: wider ones are of fewer inputs
 EPOCH_VALUES = 4000  # of the codes that are tracked over the epochs
 MIN_EPOCH_POINTS = 50  # with fewer tracked points there is no map of earlier epochs
 MAP_NAMES: dict[Projection, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
@@ -75,29 +77,35 @@ def export_static_page(
     run: Run,
     out: Path,
     *,
-    points: int = PAGE_POINTS,
+    points: int | None = None,
     maps: Sequence[Projection] = ("pca",),
     thumbnails: bool = False,
     repo: str = "",
 ) -> ExportedPage:
     """Write the page of a run to `out`, which is created, or is empty, or holds an older page.
 
-    `points` of the test set are on each of the `maps`. `thumbnails` puts the inputs themselves on
+    `points` of the test set are on each of the `maps`: 10,000, or fewer of wide codes, where it is
+    None. `thumbnails` puts the inputs themselves on
     it: only where the data's licence allows that. `repo` is the model's repository on the Hub, to
     link to. Raises ConfigError for impossible options, CheckpointError and DataError where model or
     data are unsound or missing.
     """
     check_page_options(points, maps)
     model = Autoencoder.load(run.path)
+    points = points or min(PAGE_POINTS, PAGE_CODE_VALUES // model.config.latent_dim)
     dataset, remark = load_data_or_stand_in(run.config())
-    map_inputs = encode_map_inputs(run, model, dataset, points)
+    with progress_part(0.0, 0.2):
+        map_inputs = encode_map_inputs(run, model, dataset, points)
     packs = {MODEL_PACK: encode_model_pack(model, map_inputs, inputs=thumbnails, compact=True)}
-    statistics = measure_units(model, map_inputs.x)
+    with progress_part(0.4, 0.8):
+        statistics = measure_units(model, map_inputs.x)
     is_sparse = model.config.bottleneck.is_sparse
     packs[UNIT_PACK] = encode_unit_pack(statistics, read_unit_names(run.path), is_sparse)
     titles = {f"{name}.bin": MAP_NAMES[name] for name in dict.fromkeys(maps)}
-    for name in dict.fromkeys(maps):
-        packs[f"{name}.bin"] = encode_projected_map(run, map_inputs, name, thumbnails, not remark)
+    with progress_part(0.8, 0.95):
+        for name in track_progress(list(dict.fromkeys(maps))):
+            pack = encode_projected_map(run, map_inputs, name, thumbnails, not remark)
+            packs[f"{name}.bin"] = pack
     texts = {
         "index.html": format_page(run, titles, remark, repo),
         "explorer.js": bundle_modules(WEB_FOLDER / "page.js"),
@@ -127,9 +135,9 @@ def list_pack_names() -> set[str]:
 # -- what is on the page
 
 
-def check_page_options(points: int, maps: Sequence[str]) -> None:
+def check_page_options(points: int | None, maps: Sequence[str]) -> None:
     """Raise ConfigError for too few points or an unknown map."""
-    if points < 2:
+    if points is not None and points < 2:
         raise ConfigError(f"A map needs 2 points or more, got {points}.")
     unknown = [name for name in maps if name not in MAP_NAMES]
     if unknown:

@@ -13,6 +13,7 @@ from aecore.hub.client import Token, explain_hub_errors, open_client
 from aecore.hub.repositories import check_repo_name, list_commit_changes, list_repo_files
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
+from aecore.progress import report_share
 from aecore.runs.drafts import PUSH_DRAFT, open_draft_folder
 from aecore.runs.foreign import (
     FOREIGN_FILE_LIMITS,
@@ -38,10 +39,14 @@ def push_run(run: Run, repo: str, *, token: Token = None, private: bool = False)
     check_repo_name(repo)
     with explain_hub_errors(repo), open_draft_folder(PUSH_DRAFT) as folder:
         stage_run(run, folder)
+        report_share(0.1)
         verify_model_loads(folder, run.id)
+        report_share(0.2)
         card = make_push_card(run, repo, token)
         write_text_file(folder / CARD_FILE, card)
+        report_share(0.3)
         address = commit_folder(folder, repo, token, private)
+        report_share(1.0)
     if not is_shipped_run(run.path):
         with suppress(OSError):  # a folder that cannot be written to is no reason to fail now
             write_text_file(run.path / CARD_FILE, card)

@@ -18,6 +18,7 @@ from aecore.hub.repositories import (
     list_space_files,
     space_address,
 )
+from aecore.progress import progress_part
 from aecore.runs.drafts import PUBLISH_DRAFT, open_draft_folder
 from aecore.runs.foreign import list_file_sizes, strip_local_paths
 from aecore.runs.run import Run
@@ -51,7 +52,8 @@ def publish_explorer(
         old_files = list_space_files(api, repo, private)
     model_repo = repo if has_model else ""
     with explain_hub_errors(repo), open_draft_folder(PUBLISH_DRAFT) as folder:
-        export_static_page(run, folder, maps=maps, thumbnails=thumbnails, repo=model_repo)
+        with progress_part(0.0, 0.5):
+            export_static_page(run, folder, maps=maps, thumbnails=thumbnails, repo=model_repo)
         card = format_space_card(strip_local_paths(run.config()), model_repo)
         write_text_file(folder / CARD_FILE, card)
         commit_space(api, repo, folder, old_files, private)

@@ -13,8 +13,8 @@ from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
-from aecore.model.parts.likelihood import Bernoulli, Gaussian, StudentT
-from aecore.model.parts.mixed_likelihood import Mixed
+from aecore.model.parts.likelihoods import LikelihoodOptions
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
@@ -35,7 +35,6 @@ VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
 MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
-LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT | Mixed, Field(discriminator="kind")]
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -142,7 +141,7 @@ class ModelConfig(Options):
         """Raise ValueError if likelihood or missing cells need another scaling."""
         if self.likelihood.needs_unit_interval and self.scaling == "standard":
             raise ValueError(
-                "a cross-entropy needs values between 0 and 1: "
+                f"a {self.likelihood.kind} likelihood needs values between 0 and 1: "
                 "use scaling minmax, or the gaussian likelihood"
             )
         if self.missing and self.scaling != "standard":
@@ -168,15 +167,15 @@ class ModelConfig(Options):
             )
 
     def check_likelihood(self) -> None:
-        """Raise ValueError if the decoder cannot give several values for each feature."""
-        is_image = len(self.input_shape) > 1
-        is_special = self.likelihood.kind in ("student_t", "mixed")
-        if is_special and (is_image or self.network.is_tied):
+        """Raise ValueError if the likelihood is for other data, or for decoders of another kind."""
+        options, is_image = self.likelihood, len(self.input_shape) > 1
+        is_for_data = options.takes_pictures if is_image else options.takes_tables
+        if not is_for_data or (self.network.is_tied and not options.allows_tied):
+            data = "tables" if options.takes_tables else "pictures"
             raise ValueError(
-                f"a {self.likelihood.kind} likelihood is for tables, "
-                "and for networks that are not tied"
+                f"a {options.kind} likelihood is for {data}, and for networks that are not tied"
             )
-        self.likelihood.check_features(self.features)
+        options.check_features(self.features)
 
     def check_budget(self) -> None:
         """Raise ValueError if the model would need too much memory."""
@@ -194,7 +193,13 @@ class ModelConfig(Options):
         """Return about how many weights the model has, counted without building it."""
         outputs = self.latent_dim * self.bottleneck.values_per_unit
         in_networks = self.network.count_weights(self.input_shape, outputs)
-        return in_networks + self.bottleneck.count_weights()
+        in_output = self.network.count_output_weights(self.input_shape, self.latent_dim)
+        more_output = in_output * (self.count_logits() - self.features) // self.features
+        return in_networks + more_output + self.bottleneck.count_weights()
+
+    def count_logits(self) -> int:
+        """Return how many values the decoder gives for one example."""
+        return self.likelihood.count_logits(self.features, self.input_shape[0])
 
     @property
     def features(self) -> int:

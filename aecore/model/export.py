@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
+from aecore.progress import report_share
 
 Program = Callable[[Tensor], Tensor]
 ExportKind = Literal["onnx", "torch-export"]
@@ -65,9 +66,13 @@ def export_model(model: Autoencoder, kind: ExportKind, out: Path) -> dict[Path, 
         out.mkdir(parents=True, exist_ok=True)
         with silence_exporters():
             encode = write_program(encoder, x, paths[0], ("x", "z"))
+            report_share(0.4)
             encoder_error = check_against_torch(paths[0], encoder, encode, x)
+            report_share(0.5)
             decode = write_program(decoder, z, paths[1], ("z", "reconstruction"))
+            report_share(0.9)
             decoder_error = check_against_torch(paths[1], decoder, decode, z)
+            report_share(1.0)
     except OSError as error:
         raise ConfigError(
             f"{out} cannot be written: {error.strerror or error}. Choose another folder."

@@ -30,9 +30,11 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     components, deviations = fit_components(rows, grid[0] if grid else model.config.latent_dim)
     weight = components / deviations[:, None]
     shift = weight @ rows.mean(0)
+    codes = rows @ weight.t() - shift
     directions, bias = model.likelihood.fit_directions(
-        (components * deviations[:, None]).t(), rows @ weight.t() - shift, rows, decoder.path_bias
+        (components * deviations[:, None]).t(), codes, rows, decoder.path_bias
     )
+    model.likelihood.start_spread(codes @ directions.t() + bias, rows)
     is_variational = model.config.bottleneck.is_variational
     log_variances = find_log_variances(model, directions, bias) if is_variational else None
     encoder.begin_path(weight, -shift, log_variances)

@@ -120,6 +120,8 @@ class LayerAutoencoder:
         noisy = corruption(h) if corruption else h
         logits = self.decoder.apply_layer(self.mirror, self.encode(noisy))
         if self.depth == 0:
-            return self.model.likelihood.loss(logits, h).mean()
+            logits = logits.unflatten(1, self.decoder.logits_shape)
+            x = h.unflatten(1, self.model.config.input_shape)
+            return self.model.likelihood.loss(logits, x).mean()
         reconstruction = self.activation_below(self.decoder.norms[self.mirror](logits))
         return (reconstruction - h).square().sum(1).mean()

@@ -127,8 +127,6 @@ class Trainer:
         self.writer.write_start(describe_device(device) + several)
         return device
 
-    # -- from the first epoch to the last
-
     def records(self) -> Iterator[Record]:
         """Trains to the end, from wherever the folder stands; yields each record as it is kept."""
         if (self.run.path / RESUME_FILE).exists():
@@ -142,9 +140,7 @@ class Trainer:
             sums = self.run_epoch()
             yield from self.knobs.take_records()
             if sums is None:
-                if self.epoch == 0:
-                    # a part of an epoch is better than the first weights
-                    self.writer.save_weights(self.model)
+                self.keep_part_of_epoch()
                 break
             yield self.finish_epoch(sums, time.perf_counter() - started)
         if self.ranks.leads:
@@ -273,25 +269,28 @@ class Trainer:
             self.best, self.since_best = (math.inf if is_annealing else watched), 0
             self.writer.save_weights(self.model)
 
+    def keep_part_of_epoch(self) -> None:
+        """Saves weights of a first epoch that was stopped, unless the start validates better."""
+        if self.epoch == 0:
+            held_out = self.validate()
+            if held_out is None or self.is_loss_moved or held_out < self.best:
+                self.writer.save_weights(self.model)
+
     def validate(self) -> float | None:
         """Returns the loss on the examples held out; None without any."""
         return measure_validation_loss(self.update.objective, self.validation, self.training.seed)
 
     def test_metrics(self) -> dict[str, float]:
         """Calibrates the best weights, and returns their metrics on the test set."""
-        self.model.load_state_dict(
-            read_tensors(self.run.path / WEIGHTS_FILE, self.model.state_dict())
-        )
+        best_weights = read_tensors(self.run.path / WEIGHTS_FILE, self.model.state_dict())
+        self.model.load_state_dict(best_weights)
         self.model.eval()
         self.model.bottleneck.anneal(1.0)
         self.held_out.calibrate(self.model, self.writer)
-        return evaluate_model(self.model, self.test, seed=self.training.seed)
-
-    # -- the position in the training
+        return evaluate_model(self.model, self.test, 0, self.training.seed, self.sample)
 
     def save_position(self) -> None:
-        position = Position(self.epoch, self.best, self.since_best)
-        self.writer.save_position(self.parts, position)
+        self.writer.save_position(self.parts, Position(self.epoch, self.best, self.since_best))
 
     def restore(self) -> None:
         """Goes back to the end of the last whole epoch; CheckpointError for an unsound file."""

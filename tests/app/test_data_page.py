@@ -65,10 +65,10 @@ def find_button(app, label):
 def test_a_first_visit_says_what_can_be_brought_and_how_much(open_page):
     app = open_page("data.py")
     assert not app.exception
-    assert (
-        "GB once decoded. Stored on this machine" in read_texts(app)
-        and "Bring pictures, a table" in app.info[0].value
-    )
+    assert "GB once decoded. Stored on this machine" in read_texts(
+        app
+    ) and "come with the app" in read_texts(app)
+    assert len(app.image) == 2 and len(app.dataframe) == 1
 
 
 PEOPLE_KINDS = {
@@ -235,7 +235,7 @@ def test_deleting_removes_the_files(open_page):
     one = bring_data("people.csv", PEOPLE.encode())
     app = find_button(open_page("data.py", own=one.token), "Delete for good").click().run()
     assert not app.exception and not one.path.exists()
-    assert "Bring pictures, a table" in app.info[0].value
+    assert "come with the app" in read_texts(app)
 
 
 def test_a_set_that_became_unreadable_is_explained_and_can_be_deleted(open_page):

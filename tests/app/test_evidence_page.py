@@ -76,17 +76,22 @@ def test_every_row_is_shown_with_its_verdict_and_the_first_one_opened(open_page,
     rows("E3")
     app = open_page("evidence.py")
     assert not app.exception
-    assert "**1 of 2** experiments reach every bar, **1** of them the moonshot" in read_texts(app)
+    assert (
+        "**1 of 2** experiments reach every threshold, **1** of them the stretch goals"
+        in read_texts(app)
+    )
     overview, details = app.dataframe[0].value, app.table[0].value
     assert list(overview[""]) == ["E3", "E10"] and list(overview["Verdict"]) == [
-        "★ moonshot",
+        "★ stretch goal",
         "✕ miss",
     ]
-    assert list(details["Ours"]) == ["2.90 ± 0.02", "2.90 ± 0.02"] and list(details["Bar"]) == [
+    assert list(details["Ours"]) == ["2.90 ± 0.02", "2.90 ± 0.02"] and list(
+        details["Threshold"]
+    ) == [
         "≤ 3.30",
         "",
     ]
-    assert "moonshot" in details["Figure"][0] and "no bar" in details["Figure"][1]
+    assert "stretch goal" in details["Figure"][0] and "no threshold" in details["Figure"][1]
     assert (
         "E3 Deep" in read_texts(app)
         and "A note." in read_texts(app)
@@ -178,14 +183,14 @@ def test_the_overview_draws_each_figure_by_its_verdict_and_keeps_the_far_ones_on
     rows("E0", checks=[{**CHECK, "moonshot": None}])
     drawn = draw_verdicts(make_verdict_rows(read_experiments()[0]))
     assert {trace.name: trace.x[0] for trace in drawn.data} == pytest.approx(
-        {"paper": 1.0, "moonshot": 4 / 3, "pass": 2 / 3, "miss": drawn.layout.xaxis.range[0]}
+        {"paper": 1.0, "stretch goal": 4 / 3, "pass": 2 / 3, "miss": drawn.layout.xaxis.range[0]}
     )
     assert (
         len({trace.marker.symbol for trace in drawn.data})
         == len({trace.marker.color for trace in drawn.data})
         == 4
     )
-    assert {"1 of 1 bars", "2 of 3 bars", "no moonshot"} <= {
+    assert {"1 of 1 reached", "2 of 3 reached", "no stretch goal"} <= {
         note.text for note in drawn.layout.annotations
     }
 

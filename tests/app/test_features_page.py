@@ -108,7 +108,7 @@ def test_the_table_of_codes_is_offered(open_page, trained, no_shipped):
 
 def test_codes_are_judged_beside_bare_values_and_components(open_page, trained, no_shipped):
     one, other = trained("vanilla", **{"data.limit": None}), trained("vae", **{"data.limit": None})
-    app = open_page("apply_features.py", mode="Worth", run=one.id)
+    app = open_page("apply_features.py", mode="Accuracy", run=one.id)
     assert not app.exception and not app.error
     names = json.loads(app.get_by_key("worth").proto.spec)["data"][0]["x"]
     assert names[0] == "raw values" and any("PCA" in name for name in names)
@@ -127,14 +127,14 @@ def test_data_without_classes_are_not_judged(open_page, trained, no_shipped):
         "rows.csv", pd.DataFrame(rows, columns=list("abcd")).to_csv(index=False).encode()
     )
     trained("vanilla", str(one.source.resolve()))
-    assert "these data have none" in open_page("apply_features.py", mode="Worth").info[0].value
+    assert "these data have none" in open_page("apply_features.py", mode="Accuracy").info[0].value
     app = open_page("apply_features.py", mode="Map", inputs=one.token)
     assert not app.exception and not app.error and "class right" not in read_texts(app)
 
 
 def test_the_line_of_components_falls_and_every_run_is_a_point(open_page, trained, no_shipped):
     runs = [trained("vanilla"), trained("linear")]
-    app = open_page("apply_features.py", mode="Size", run=runs[0].id)
+    app = open_page("apply_features.py", mode="Code size", run=runs[0].id)
     assert not app.exception and not app.error
     traces = json.loads(app.get_by_key("size").proto.spec)["data"]
     line = traces[0]["y"]
@@ -154,7 +154,7 @@ def test_components_are_measured_in_the_networks_units(trained, no_shipped):
     assert curve[-1] == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["Codes", "Map", "Worth", "Size"])
+@pytest.mark.parametrize("mode", ["Codes", "Map", "Accuracy", "Code size"])
 def test_a_table_with_words_and_holes_goes_through_every_section(open_page, no_shipped, mode):
     from aecore.runs.listing import create_run
     from aecore.runs.plan import plan_run
@@ -175,6 +175,6 @@ def test_a_table_with_words_and_holes_goes_through_every_section(open_page, no_s
 
 def test_few_inputs_and_nonsense_in_the_link_are_borne(open_page, trained, no_shipped):
     trained(**{"data.limit": 12})
-    for mode in ("Codes", "Map", "Worth", "Size", "Everything"):
+    for mode in ("Codes", "Map", "Accuracy", "Code size", "Everything"):
         app = open_page("apply_features.py", mode=mode, runs="none", inputs="?")
         assert not app.exception and not app.error

@@ -30,9 +30,17 @@ def test_every_kind_of_code_and_data_has_its_units_shown(
     trained(variant, data)
     app = open_units(open_page, unit="1")
     assert "Unit z1" in read_all(app) and "Atom: what the decoder adds" in read_all(app)
-    assert [m.label for m in app.metric] == ["Off", "Mean", "Deviation", "Max"]
+    assert [m.label for m in app.metric] == ["Off", "Mean", "Std. dev.", "Max"]
     table = app.dataframe[0].value
     assert table["unit"].str.match(r"z\d+").all() and table["atom"].str.startswith("data:").all()
+
+
+def test_what_another_page_left_under_the_same_name_is_forgotten(open_page, trained, no_shipped):
+    trained("k-sparse")
+    app = open_page("home.py")
+    app.session_state["unit"] = "z3"  # as a field of words would leave it
+    app = finish_jobs(app.switch_page("units.py").run())
+    assert not app.exception and "Unit z" in read_all(app)
 
 
 def test_units_are_sorted_searched_and_named(open_page, trained, no_shipped):
@@ -42,11 +50,25 @@ def test_units_are_sorted_searched_and_named(open_page, trained, no_shipped):
     app.text_input(key=f"name-{run.id}-5").set_value("left edge").run()
     assert read_unit_names(run.path) == {5: "left edge"}
     assert "Unit z5: left edge" in read_all(app)
-    for text, expected in (("LEFT", ["z5"]), ("z7", ["z7"]), ("7", ["z7"]), ("right", [])):
+    for text, expected in (
+        ("LEFT", ["z5 left edge"]),
+        ("z7", ["z7"]),
+        ("7", ["z7"]),
+        ("right", []),
+    ):
         app.text_input(key="search").set_value(text).run()
         assert app.dataframe[0].value["unit"].tolist() == expected
     app.text_input(key=f"name-{run.id}-5").set_value("").run()
     assert read_unit_names(run.path) == {}
+
+
+def test_many_units_are_measured_on_the_first_inputs(open_page, trained, no_shipped, monkeypatch):
+    units = trained("k-sparse").config().model.latent_dim
+    monkeypatch.setattr("ui.units.controls.MEASURED_VALUES", 100 * units + 1)
+    app = open_units(open_page)
+    inputs = next(box for box in app.selectbox if box.label == "Inputs")
+    assert [option.split(", ")[1] for option in inputs.options] == 2 * ["first 100 inputs"]
+    assert len(app.dataframe[0].value) == min(50, units)
 
 
 def test_a_visitor_names_units_of_others_for_themself_alone(

@@ -210,9 +210,17 @@ def test_a_path_becomes_a_gif_and_keys_do_what_a_pointer_does(page, app):
           map.cursor = map.camera.toScreen(...map.positionOf(7));
         }"""
     )
+    stage.press("Enter")  # the path begins, and ends where it began: a click
     stage.press("Enter")
     page.get_by_text(re.compile("Test input")).first.wait_for()
     assert "Arrow keys" in stage.get_attribute("aria-label")
+    for tool in ("Box", "Lasso"):
+        root.get_by_role("button", name=tool).press("Enter")
+        stage.press("Escape")
+        for key in ("Enter", *4 * ["ArrowLeft"], *8 * ["ArrowDown"], *8 * ["ArrowRight"], "Enter"):
+            stage.press(key)
+        count = "({ explorer }) => explorer.selections.mask.reduce((sum, is) => sum + is, 0)"
+        assert root.evaluate(count) > 1, tool
     save_picture(page, "chosen")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from aecore.analysis.latent import fit_principal_plane
 from aecore.data.tables.cells import describe_cells, list_drawn_cells
-from aecore.explorer.bundle import order_modules, wrap_module
+from aecore.explorer.bundle import WEB_FOLDER, order_modules, read_module, wrap_module
 from aecore.explorer.packs import encode_pack
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import quantise_to_bytes
@@ -67,12 +68,46 @@ PARTS = [
     },
     {"likelihood": {"kind": "gaussian", "output": "sigmoid"}},
     {"likelihood": {"kind": "gaussian", "learned": True}},
+    {"likelihood": {"kind": "calibrated", "output": "sigmoid"}},
+    {"likelihood": {"kind": "logistic_mixture", "components": 3}},
+    {
+        "input_shape": [3, 8, 8],
+        "network": {"kind": "conv", "channels": [4, 2]},
+        "likelihood": {"kind": "logistic_mixture"},
+    },
     {"input_shape": [6], "scaling": "standard", "missing": True},
     {"input_shape": [6], "scaling": "standard", "clip": 0.5},
     {"input_shape": [6], "scaling": "minmax", "likelihood": {"kind": "bernoulli"}},
     {"input_shape": [6], "scaling": "standard", "likelihood": {"kind": "student_t"}},
     {"input_shape": [9], "scaling": "standard", "likelihood": {"kind": "mixed", "heads": HEADS}},
     {"input_shape": [3, 8, 8], "network": {"kind": "conv", "channels": [4, 2]}},
+]
+
+
+RESIDUAL = [
+    {"linear_path": False},
+    {"attention": True, "upsampling": "nearest", "downsampling": "strided"},
+    {"activation": "gelu", "blocks": [2]},
+]
+
+
+VARIATIONAL = {"bottleneck": {"kind": "gaussian"}}
+
+
+DENSE = {"code": "dense", "activation": "relu"}
+
+
+PICTURE_PARTS = [
+    *({"latent_dim": 24, "network": options} for options in RESIDUAL),
+    {"latent_dim": 24, **VARIATIONAL},
+    {"latent_dim": 5, "network": DENSE, **VARIATIONAL},
+    {"latent_dim": 5, "network": DENSE | {"linear_path": False, "upsampling": "nearest"}},
+    {
+        "latent_dim": 24,
+        "network": {"linear_path": False},
+        "bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2},
+    },
+    {"latent_dim": 16, "network": {"channels": [5], "blocks": [1]}, "input_shape": [1, 8, 8]},
 ]
 
 
@@ -83,6 +118,7 @@ def modules(browser):
     names = [
         "tensors",
         "network",
+        "kernel",
         "plane",
         "grid",
         "camera",
@@ -110,7 +146,10 @@ def modules(browser):
 
 
 def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
-    """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size."""
+    """Encode, snap and decode in the browser as PyTorch does, to 1e-4 of the values' size.
+
+    With the compiled kernel, and in plain JavaScript.
+    """
     about, tensors = export_steps(model)
     data = encode_pack(
         {f"model.{name}": t.numpy() for name, t in tensors.items()}, {"network": about}
@@ -119,14 +158,16 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
         z = model.encode(x)
         free = z + 0.3 * torch.randn_like(z)
         wanted = [z, model.bottleneck.snap(free), model.decode(model.bottleneck.snap(free))]
-    got = modules(
+    answers = modules(
         """([text, x, free]) => {
           const { meta, tensors } = readTensors(bytes(text));
-          const net = new Network(meta.network, tensors);
           const floats = (row) => Float32Array.from(row, (v) => v ?? NaN);
           const rows = (f, values) => values.map((row) => Array.from(f(floats(row))));
-          return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
-                  rows((row) => net.decode(net.snap(row)), free)];
+          return [createKernel, (count) => new PlainKernel(count)].map((makeKernel) => {
+            const net = new Network(meta.network, tensors, makeKernel);
+            return [rows((row) => net.encode(row).z, x), rows((row) => net.snap(row), free),
+                    rows((row) => net.decode(net.snap(row)), free)];
+          });
         }""",
         [
             encode_text(data),
@@ -134,9 +175,16 @@ def agree(modules, model: Autoencoder, x: torch.Tensor) -> None:
             free.tolist(),
         ],
     )
-    for theirs, ours in zip(wanted, got, strict=True):
-        ours, theirs = np.array(ours), theirs.flatten(1).numpy()
-        assert np.abs(ours - theirs).max() <= 1e-4 * max(1.0, np.abs(theirs).max())
+    for got in answers:
+        for theirs, ours in zip(wanted, got, strict=True):
+            ours, theirs = np.array(ours), theirs.flatten(1).numpy()
+            assert np.abs(ours - theirs).max() <= 1e-4 * max(1.0, np.abs(theirs).max())
+
+
+def test_the_browser_compiles_the_kernel_that_was_made_of_its_source(modules):
+    assert modules("() => createKernel(2048) instanceof PlainKernel") is False
+    source = (WEB_FOLDER / "kernel.c").read_bytes()
+    assert hashlib.sha256(source).hexdigest() in read_module("kernel_code")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -158,6 +206,19 @@ def test_every_part_runs_in_the_browser(modules, parts):
     if model.config.missing:
         x[0, 2] = torch.nan
     agree(modules, model, x)
+
+
+@pytest.mark.parametrize("parts", PICTURE_PARTS, ids=str)
+def test_every_residual_network_runs_in_the_browser(modules, parts):
+    network = {"kind": "residual", "channels": [6, 8], "blocks": [1], **parts.get("network", {})}
+    model = build_model({"input_shape": [3, 9, 14], **parts, "network": network})
+    agree(modules, model, torch.rand(2, *model.config.input_shape))
+
+
+def test_a_unit_of_a_code_on_a_grid_is_named_by_its_channel_and_place(modules):
+    names = modules("""() => [[2, 2, 3], null].map((code_grid) =>
+      new Network({ code_grid, snap: [], decode: [] }, {}).nameUnit(7))""")
+    assert names == ["z7: channel 1 at (1, 0)", "z7"]
 
 
 def test_cells_of_a_table_are_told_in_words_as_python_tells_them(modules):

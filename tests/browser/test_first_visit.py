@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.app import CONTENT, ERRORS
+from bench.pages import CONTENT, ERRORS
 from tests.browser.serving import go_on, server, settle
 
 pytestmark = pytest.mark.browser

@@ -110,7 +110,7 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
         ("anomaly", "The most anomalous"),
         ("impute", "Error of the hidden pixels"),
         ("features", "Trustworthiness"),
-        ("features?mode=Worth&", "Trained on up to"),
+        ("features?mode=Accuracy&", "Trained on up to"),
         ("features?mode=Size&", "Line: the test error"),
         ("manifold", "Singular values"),
         ("manifold?mode=Noise&", "Brought back by"),

@@ -126,6 +126,6 @@ def draw_residual_bars(
             hovertemplate="%{customdata}<extra></extra>",
         )
     )
-    figure.update_xaxes(title="deviations from what was expected")
+    figure.update_xaxes(title="standard deviations from the expected value")
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
     return finish_figure(figure, 80 + 24 * len(columns))

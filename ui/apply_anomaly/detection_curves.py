@@ -42,7 +42,7 @@ def show_roc_curve(curves: DetectionCurves, confusion: Confusion) -> None:
         curves.false_positive_rate,
         curves.true_positive_rate,
         (confusion.false_positives / normal_count, confusion.recall),
-        ("false alarms, share of the normal", "found, share of the anomalous"),
+        ("false positive rate", "true positive rate"),
         ((0, 0), (1, 1)),
     )
     st.plotly_chart(figure, key="roc", alt=f"ROC curve, area {curves.auroc:.3f}")
@@ -60,7 +60,7 @@ def show_precision_curve(
         curves.recall,
         curves.precision,
         (confusion.recall, confusion.precision),
-        ("recall: found, share of the anomalous", "precision: right, share of the alarms"),
+        ("recall", "precision"),
         ((0, anomalous_share), (1, anomalous_share)),
     )
     st.plotly_chart(

@@ -56,7 +56,7 @@ def choose_threshold(scored: ScoredInputs) -> Threshold:
         return Threshold(choose_score(row, scored.detector.threshold(DEFAULT_ALARMS)))
     if method == BY_COST and scored.anomalous is not None:
         miss = row.slider(
-            "A miss costs so many false alarms",
+            "Cost of a miss, in false alarms",
             0.1,
             100.0,
             5.0,
@@ -80,7 +80,7 @@ def choose_odd_share(row: DeltaGenerator) -> float:
         key="odd",
         bind="query-params",
         width=280,
-        help="So many in a hundred of what is scored are above the threshold.",
+        help="Percentage of the scored examples that are above the threshold.",
     )
     return percent / 100
 
@@ -111,7 +111,7 @@ def choose_alarm_share(row: DeltaGenerator, scored: ScoredInputs) -> Threshold:
         key="alarms",
         bind="query-params",
         width=280,
-        help="Of normal examples, so many in a hundred are to be above the threshold.",
+        help="Percentage of the normal examples that are to be above the threshold.",
     )
     share = percent / 100
     low, high = scored.detector.false_alarm_interval(share)

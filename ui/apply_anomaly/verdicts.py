@@ -12,7 +12,7 @@ from ui.apply_anomaly.scoring import ScoredInputs
 from ui.apply_anomaly.threshold import Threshold
 
 FEW_NORMAL = 500  # examples behind a threshold, up to which another draw of them matters
-NO_CLASSES_NOTE = "These data have no classes, so nobody knows which of them are mistakes."
+NO_CLASSES_NOTE = "These data have no classes, so mistakes cannot be counted."
 ALL_NORMAL_NOTE = (
     "All that are scored count as normal, so each of these is a false alarm, or a find: the "
     "strangest come first. With other classes to be found, it shows how well they are told apart."
@@ -109,12 +109,12 @@ def format_confusion(confusion: Confusion) -> str:
     """
     lines = {
         "normal": (
-            (confusion.true_negatives, "passed", RIGHT_RGB),
-            (confusion.false_positives, "false alarms", WRONG_RGB),
+            (confusion.true_negatives, "true negatives", RIGHT_RGB),
+            (confusion.false_positives, "false positives", WRONG_RGB),
         ),
         "anomalous": (
-            (confusion.false_negatives, "missed", WRONG_RGB),
-            (confusion.true_positives, "found", RIGHT_RGB),
+            (confusion.false_negatives, "false negatives", WRONG_RGB),
+            (confusion.true_positives, "true positives", RIGHT_RGB),
         ),
     }
     cells = ['<div></div><div class="top">below</div><div class="top">above the threshold</div>']
@@ -141,7 +141,7 @@ def format_confusion_cell(count: int, total: int, word: str, rgb: str) -> str:
 def describe_confusion(confusion: Confusion) -> str:
     """Returns the four counts in words, for those who do not see the matrix."""
     return (
-        f"{confusion.true_positives} anomalies found, {confusion.false_negatives} missed; "
-        f"{confusion.true_negatives} normal examples passed, "
-        f"{confusion.false_positives} false alarms"
+        f"{confusion.true_positives} true positives, {confusion.false_negatives} false negatives; "
+        f"{confusion.true_negatives} true negatives, "
+        f"{confusion.false_positives} false positives"
     )

@@ -40,7 +40,7 @@ def draw_rate_distortion(
                 "width": 2 + (name in colours),
                 "dash": LINE_DASHES[i % len(LINE_DASHES)],
             },
-            hovertemplate=f"%{{x:.3g}} bits a {unit}<br>squared error %{{y:.3g}}"
+            hovertemplate=f"%{{x:.3g}} bits per {unit}<br>squared error %{{y:.3g}}"
             "<br>setting %{customdata}<extra></extra>",
         )
     marker = {
@@ -52,7 +52,7 @@ def draw_rate_distortion(
     figure.add_scatter(
         x=[current.bits], y=[current.se], name="this file", mode="markers", marker=marker
     )
-    figure.update_xaxes(title=f"bits a {unit}", **make_decade_axis())
+    figure.update_xaxes(title=f"bits per {unit}", **make_decade_axis())
     figure.update_yaxes(title="squared error", **make_decade_axis())
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
     return finish_figure(figure, 440)

@@ -21,7 +21,7 @@ from ui.kit.memory import ExamplesKey, keep_in_memory
 
 EXAMPLE_COUNTS = (16, 64, 256, 1000)
 SHOWN_PAIRS = 32
-SIZE_METRIC_WIDTH = 160  # pixels
+SIZE_METRIC_WIDTH = 145  # pixels: five of them stand in a row
 SHORT_BYTES = 10_000  # more are given in kB
 STEP_HELP = (
     "How coarsely the codes are rounded: each unit so that rounding it moves a reconstruction by "
@@ -74,7 +74,7 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
         bind="query-params",
         width=220,
         format_func=lambda count: f"{count:,}",
-        help="The first so many go into one file.",
+        help="How many of the first inputs go into one file.",
     )
     step = row.select_slider(
         "Step",
@@ -140,12 +140,12 @@ def show_sizes(x: Tensor, packed: PackedFile) -> None:
         f"{raw_size / size:,.1f} times",
         width=SIZE_METRIC_WIDTH,
         help=f"Than {format_bytes(raw_size)}: "
-        f"{'a byte a pixel' if is_picture else 'four bytes a cell'}.",
+        f"{'a byte per pixel' if is_picture else 'four bytes per cell'}.",
     )
-    row.metric("An example", f"{8 * size / len(x):,.0f} bits", width=SIZE_METRIC_WIDTH)
+    row.metric("Bits per example", f"{8 * size / len(x):,.0f}", width=SIZE_METRIC_WIDTH)
     row.metric(
-        "A pixel" if is_picture else "A cell",
-        f"{packed.point.bits:.3g} bits",
+        "Bits per pixel" if is_picture else "Bits per cell",
+        f"{packed.point.bits:.3g}",
         width=SIZE_METRIC_WIDTH,
     )
     row.metric(

@@ -44,7 +44,7 @@ def show_rate_curves(run: Run, dataset: Dataset, x: Tensor, point: RatePoint) ->
     st.plotly_chart(
         draw_rate_distortion(curves, point, colours, unit),
         key="curve",
-        alt=f"Squared error over bits a {unit}, for {', '.join(curves)}",
+        alt=f"Squared error over bits per {unit}, for {', '.join(curves)}",
     )
     codecs = f"; JPEG and WebP: {min(CODEC_PICTURES, len(x))} pictures, a file each."
     st.caption(

@@ -17,7 +17,7 @@ from ui.kit.figures import (
 )
 
 MIN_DRAWN_SIZE = 64  # components of PCA that are drawn, if there are so many
-LEAST_ERROR = 1e-9  # below it there is no point on a log axis
+LEAST_PCA_SHARE = 0.002  # of PCA's largest error, below which its line is not drawn
 
 
 class SizedRun(NamedTuple):
@@ -32,7 +32,8 @@ class SizedRun(NamedTuple):
 def draw_size_against_error(curve: np.ndarray, runs: Sequence[SizedRun]) -> go.Figure:
     """Draws PCA's error by its number of components, which is the index, and runs as points."""
     limit = max([*(run.size for run in runs), MIN_DRAWN_SIZE])
-    sizes = [size for size in range(1, len(curve)) if size <= limit and curve[size] > LEAST_ERROR]
+    least = LEAST_PCA_SHARE * float(curve[0])
+    sizes = [size for size in range(1, len(curve)) if size <= limit and curve[size] > least]
     figure = go.Figure(
         go.Scatter(
             x=sizes,

@@ -10,12 +10,12 @@ from ui.apply_features.size import show_size_against_error
 FEATURE_SENTENCES = {
     "Codes": "**A few numbers instead of many:** take the codes along as a table.",
     "Map": "**Two numbers for each input:** which map keeps true neighbours together?",
-    "Worth": "**What can a simple classifier do with them?** Codes beside raw features and PCA.",
-    "Size": "**How large must the code be?** Error against the number of code units.",
+    "Accuracy": "**What can a simple classifier do with them?** Codes beside raw features and PCA.",
+    "Code size": "**How large must the code be?** Error against the number of code units.",
 }
 SHOW_FEATURE_SECTION = {
     "Codes": show_code_table,
     "Map": show_feature_maps,
-    "Worth": show_feature_accuracy,
-    "Size": show_size_against_error,
+    "Accuracy": show_feature_accuracy,
+    "Code size": show_size_against_error,
 }

@@ -33,9 +33,9 @@ def show_size_against_error(run: Run, dataset: Dataset, inputs: Inputs) -> None:
         alt="Squared error over the size of the code, for PCA and for every run on these data",
     )
     st.caption(
-        "Line: the test error of so many principal components, the best that a linear code can do. "
-        "Points: runs on the same data; below the line they beat PCA. Sparse and countable codes "
-        "have many units and say little with each."
+        "Line: the test error of PCA with as many components, the best that a linear code can do. "
+        "Points: runs on the same data; below the line they beat PCA. Sparse and quantised codes "
+        "have many units, each of which carries little information."
     )
 
 

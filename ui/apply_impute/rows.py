@@ -82,7 +82,7 @@ def show_filling_errors(run: Run, dataset: Dataset, filled: FilledRows) -> None:
     numbers = {name: e.numbers for name, e in errors.items() if e.numbers is not None}
     words = {name: e.words for name, e in errors.items() if e.words is not None}
     charts = {
-        "errors": (numbers, "error of hidden numbers, in deviations"),
+        "errors": (numbers, "error of hidden numbers, in standard deviations"),
         "word_errors": (words, "share of hidden words that are wrong"),
     }
     for key, (values, title) in charts.items():
@@ -106,8 +106,8 @@ def show_coverage(filled: FilledRows) -> None:
     inside = (filled.x >= filled.interval.low) & (filled.x <= filled.interval.high)
     if not filled.is_calibrated:
         text += (
-            " The intervals are the model's own, not calibrated: train the imputer anew for "
-            "intervals that hold what they promise."
+            " The intervals are not calibrated: train the imputer again to calibrate them on known "
+            "cells."
         )
     st.caption(text)
     if not filled.judged.any():
@@ -118,7 +118,7 @@ def show_coverage(filled: FilledRows) -> None:
         f"Inside the {INTERVAL_SHARE:.0%} interval",
         f"{held.mean().item():.0%}",
         help=f"Of {len(held):,} hidden numbers the share whose truth lies inside. "
-        f"{INTERVAL_SHARE:.0%} are promised; with so many numbers chance moves that by up to "
+        f"{INTERVAL_SHARE:.0%} are expected; with this many numbers chance moves that by up to "
         f"{200 * error:.0f} points.",
     )
 

@@ -51,7 +51,7 @@ def show_results(
     x = as_float(collection.examples.x[rows])
     classes = [collection.find_class(row) for row in rows]
     knows_class = query.class_name in collection.examples.classes
-    text = f"**{method}**, {size} numbers an example"
+    text = f"**{method}**, {size} numbers per example"
     if knows_class:
         matches = sum(name == query.class_name for name in classes)
         text += f": {matches} of {len(rows)} are of its class"

@@ -25,6 +25,7 @@ from ui.data.bringing import OWN_SET_KEY
 from ui.data.changes import apply_change
 from ui.data.columns import NOTE_LETTERS, show_column_details, show_columns
 from ui.data.reading import show_reading_controls
+from ui.data.shipped import show_shipped_sets
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.links import select_linked
 from ui.kit.messages import show_error
@@ -42,13 +43,10 @@ NUMBER_WIDTH = 140  # pixels
 
 
 def show_own_sets() -> None:
-    """Show one of the visitor's sets; where there is none, what would stand here."""
+    """Show one of the visitor's sets; where there is none, some that come with the app."""
     sets = map_own_sets()
     if not sets:
-        st.info(
-            "Nothing yet. Bring pictures, a table or arrays, and see here how they are read.",
-            icon=":material/arrow_upward:",
-        )
+        show_shipped_sets()
         return
     show_set(sets[select_linked(None, "Your data", list(sets), OWN_SET_KEY, name_own_sets())])
 

@@ -15,8 +15,9 @@ VERDICT_STYLES = {  # symbol, colour, and the symbol as text: they differ withou
     "pass": ("circle", "#009988", "●"),
     "miss": ("x", "#cc3311", "✕"),
 }
+VERDICT_NAMES = {"moonshot": "stretch goal", "pass": "pass", "miss": "miss"}  # that are shown
 PAPER_STYLE = ("diamond-open", "#888888", "")
-SCALE_RANGE = (-0.75, 2.0)  # that is drawn; the bar is at 0, the moonshot at 1
+SCALE_RANGE = (-0.75, 2.0)  # that is drawn; the threshold is at 0, the stretch goal at 1
 ROW_HEIGHT = 40  # pixels of an experiment
 FIRST_FIGURE_SIZE, FIGURE_SIZE, PAPER_SIZE = 15, 8, 12  # pixels of the marks
 
@@ -78,7 +79,7 @@ def shade_verdicts(figure: go.Figure) -> None:
             line_width=0,
             layer="below",
         )
-    for x, name in ((0, "bar"), (1, "moonshot")):
+    for x, name in ((0, "threshold"), (1, "stretch goal")):
         figure.add_vline(x, line={"color": "#888888", "width": 1}, layer="below")
         figure.add_annotation(x=x, y=1, yref="paper", yanchor="bottom", text=name, showarrow=False)
 
@@ -93,7 +94,7 @@ def add_row_texts(figure: go.Figure, row: VerdictRow, y: int) -> None:
             x=x, y=y, xanchor=side, yshift=0.4 * ROW_HEIGHT, text=text, showarrow=False
         )
     if not row.figures:
-        figure.add_annotation(x=0.5, y=y, text="no moonshot", showarrow=False)
+        figure.add_annotation(x=0.5, y=y, text="no stretch goal", showarrow=False)
         return
     first = row.figures[0]
     if first.paper is not None:
@@ -135,7 +136,7 @@ def add_marks(figure: go.Figure, name: str, marks: Sequence[FigureMark]) -> None
         x=[mark.x for mark in marks],
         y=[mark.y for mark in marks],
         mode="markers",
-        name=name,
+        name=VERDICT_NAMES.get(name, name),
         customdata=[mark.text for mark in marks],
         cliponaxis=False,
         marker={

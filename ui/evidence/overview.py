@@ -12,7 +12,7 @@ from ui.evidence.experiments import EVIDENCE_COMMAND, Experiment, read_experimen
 from ui.evidence.tables import make_verdict_rows, tabulate_overview
 from ui.kit.messages import is_dark_theme
 
-COLUMN_WIDTHS = {"Ours": 76, "Paper": 76, "Bar": 116, "Time": 76}  # pixels
+COLUMN_WIDTHS = {"Ours": 76, "Paper": 76, "Threshold": 116, "Time": 76}  # pixels
 
 
 def load_experiments() -> list[Experiment]:
@@ -45,7 +45,7 @@ def show_overview(experiments: Sequence[Experiment]) -> None:
     verdicts = [experiment.verdict for experiment in experiments]
     summary = (
         f"**{len(verdicts) - verdicts.count('miss')} of {len(verdicts)}** experiments reach every "
-        f"bar, **{verdicts.count('moonshot')}** of them the moonshot."
+        f"threshold, **{verdicts.count('moonshot')}** of them the stretch goals."
     )
     st.markdown(f"{summary} [Look closer](#closer) at one.")
     st.plotly_chart(
@@ -55,9 +55,9 @@ def show_overview(experiments: Sequence[Experiment]) -> None:
         alt=summary.replace("*", ""),
     )
     st.caption(
-        "Right is better, whatever was measured. *Bar*: what a correct implementation reaches. "
-        "*Moonshot*: a much harder one, mostly the paper's own figure or better. One missed bar, "
-        "of all that an experiment has, is a miss. Small marks are further figures; a mark on the "
+        "Farther right is better. *Threshold*: what a correct implementation reaches. *Stretch "
+        "goal*: a much harder one, mostly the paper's own figure or better. An experiment that "
+        "misses one of its thresholds is a miss. Small marks are further figures; a mark on the "
         "edge lies beyond it."
     )
     columns = {

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from ui.evidence.charts import VERDICT_STYLES, ScaledFigure, VerdictRow
+from ui.evidence.charts import VERDICT_NAMES, VERDICT_STYLES, ScaledFigure, VerdictRow
 from ui.evidence.experiments import Bounds, EvidenceCheck, Experiment
 
 VERDICT_BADGES = {  # the icons are the symbols of the picture
-    "moonshot": ":blue-badge[:material/star: moonshot]",
+    "moonshot": ":blue-badge[:material/star: stretch goal]",
     "pass": ":green-badge[:material/circle: pass]",
     "miss": ":red-badge[:material/close: miss]",
-    "told": ":gray-badge[:material/info: no bar]",
+    "told": ":gray-badge[:material/info: no threshold]",
 }
 TITLE_LENGTH = 50  # letters that a narrow screen takes
 
@@ -50,7 +50,8 @@ def describe_check(check: EvidenceCheck) -> str:
     paper = "" if check.paper is None else f", paper {format_figure(check.paper)}"
     return (
         f"{check.what}<br>ours {format_figure(check.ours)}{paper}"
-        f"<br>bar {format_bounds(check.bar)}, moonshot {format_bounds(check.moonshot)}"
+        f"<br>threshold {format_bounds(check.bar)}, "
+        f"stretch goal {format_bounds(check.moonshot)}"
     )
 
 
@@ -62,7 +63,7 @@ def shorten_title(text: str) -> str:
 def count_reached(experiment: Experiment) -> str:
     """Returns how many bars an experiment reaches, in words."""
     states = experiment.judged_states
-    return f"{len(states) - states.count('miss')} of {len(states)} bars"
+    return f"{len(states) - states.count('miss')} of {len(states)} reached"
 
 
 def tabulate_overview(experiments: Sequence[Experiment]) -> Styler:
@@ -75,12 +76,12 @@ def tabulate_overview(experiments: Sequence[Experiment]) -> Styler:
         {
             "": [experiment.id for experiment in experiments],
             "Verdict": [
-                f"{VERDICT_STYLES[experiment.verdict][2]} {experiment.verdict}"
+                f"{VERDICT_STYLES[experiment.verdict][2]} {VERDICT_NAMES[experiment.verdict]}"
                 for experiment in experiments
             ],
             "Ours": [format_figure(check.ours) for check in checks],
             "Paper": [format_figure(check.paper) for check in checks],
-            "Bar": [format_bounds(check.bar) for check in checks],
+            "Threshold": [format_bounds(check.bar) for check in checks],
             "Time": [format_duration(experiment.seconds) for experiment in experiments],
             "Claim": [experiment.title for experiment in experiments],
             "Figure": [check.what for check in checks],
@@ -100,8 +101,8 @@ def tabulate_details(experiment: Experiment) -> pd.DataFrame:
             "Figure": [f"{VERDICT_BADGES[check.state]} {check.what}" for check in checks],
             "Ours": [format_with_spread(check) for check in checks],
             "Paper": [format_figure(check.paper) for check in checks],
-            "Bar": [format_bounds(check.bar) for check in checks],
-            "Moonshot": [format_bounds(check.moonshot) for check in checks],
+            "Threshold": [format_bounds(check.bar) for check in checks],
+            "Stretch goal": [format_bounds(check.moonshot) for check in checks],
         }
     )
 

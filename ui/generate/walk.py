@@ -50,7 +50,7 @@ def show_walk(run: Run, model: Autoencoder, dataset: Dataset) -> None:
     """Show what changes when one dimension of a code does."""
     scale, row = measure_code_scale(run, model), make_control_row()
     z = choose_base_code(model, dataset, scale, row)
-    unit = choose_unit(row, "Dimension", "unit", scale.order, 0, UNIT_HELP)
+    unit = choose_unit(row, "Dimension", "dimension", scale.order, 0, UNIT_HELP)
     offset = row.slider(
         "Offset",
         -WALK_REACH,
@@ -146,7 +146,7 @@ def show_walk_lines(
     span = f"z{unit} from {low:.3g} to {high:.3g}"
     st.image(draw_examples(model, walk, WALK_STEPS), width="stretch", alt=f"Decoded codes, {span}")
     text = (
-        f"{span}, all else as it is; its deviation over the test inputs is "
+        f"{span}, all else as it is; its standard deviation over the test inputs is "
         f"{scale.deviations[unit]:.3g}."
     )
     st.caption(text if walk.dim() == 4 else f"{text} {ROW_TILES_NOTE}")
@@ -158,4 +158,4 @@ def show_walk_lines(
         width="stretch",
         alt=f"A line for each dimension: {names}",
     )
-    st.caption(f"The same for the {len(units)} most varying dimensions, a line each: {names}.")
+    st.caption(f"The same for the {len(units)} most varying dimensions, one in each row: {names}.")

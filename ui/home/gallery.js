@@ -8,9 +8,15 @@ const ACTIONS = { explain: "How it works", map: "Latent map", train: "Train" };
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
-  const open = (action, variant) => setTriggerValue("open", { action, variant });
+  root.open = (action, variant, button) => {
+    if (action === "explain") returnFocus(button);
+    setTriggerValue("open", { action, variant });
+  };
+  const content = JSON.stringify(data);
+  if (root.content === content) return; // a button that opened a dialog is there when that closes
+  root.content = content;
   whenIdle(() => {
-    root.querySelector(".cards").replaceChildren(...data.map((card) => makeCard(root, card, open)));
+    root.querySelector(".cards").replaceChildren(...data.map((card) => makeCard(root, card)));
     makeDigits(root, data.find((card) => card.sheet));
     chooseDigit(root, root.digit ?? FIRST_DIGIT);
   });
@@ -20,6 +26,20 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function whenIdle(work) {
   if (globalThis.requestIdleCallback) requestIdleCallback(work, { timeout: 1000 });
   else setTimeout(work);
+}
+
+// A dialog of Streamlit leaves the focus to the page as a whole when it closes.
+function returnFocus(button) {
+  let wasOpen = false;
+  const watcher = new MutationObserver(() => {
+    const isOpen = Boolean(document.querySelector("[role=dialog]"));
+    if (wasOpen && !isOpen) {
+      watcher.disconnect();
+      setTimeout(() => button.focus());
+    }
+    wasOpen = isOpen;
+  });
+  watcher.observe(document.body, { childList: true, subtree: true });
 }
 
 // One of the ten pictures in a line of a card's sheet; CSS moves the sheet to the chosen digit.
@@ -66,7 +86,7 @@ function chooseDigit(root, digit) {
   });
 }
 
-function makeCard(root, card, open) {
+function makeCard(root, card) {
   const { variant, label, family, colour, summary, note, sheet, lines = [] } = card;
   const pictures = lines.map((name, line) =>
     element(
@@ -84,7 +104,7 @@ function makeCard(root, card, open) {
   const buttons = Object.entries(ACTIONS)
     .filter(([action]) => sheet || action !== "map")
     .map(([action, text]) =>
-      element("button", { type: "button", "aria-label": `${text}: ${label}`, onclick: () => open(action, variant) }, text),
+      element("button", { type: "button", "aria-label": `${text}: ${label}`, onclick: (event) => root.open(action, variant, event.currentTarget) }, text),
     );
   return element(
     "article",

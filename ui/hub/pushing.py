@@ -75,7 +75,7 @@ def show_push_form(runs: list[Run]) -> tuple[Run, str, bool]:
 
 def show_card(run: Run, repo: str) -> None:
     """Show folded the card that the repository would have, its headings three levels lower."""
-    with st.expander("Its card", icon=":material/description:"):
+    with st.expander("Model card", icon=":material/description:"):
         token = get_hub_token()
         account = digest_secret("token", str(token))
         text = read_push_card(run.path, run.version(), repo, account, token)

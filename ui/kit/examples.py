@@ -28,7 +28,7 @@ TILE_PIXELS = 168  # pixels of a picture that stands alone
 GROUND_POINTS = 2000  # training examples behind a cloud
 ROW_TILES_NOTE = (
     "A row is a tile, a column of the table a cell: blue below its mean, red above, "
-    "full at 3 deviations."
+    "full at 3 standard deviations."
 )
 
 
@@ -128,10 +128,12 @@ def choose_index(
     """Show a number input over 0..count-1, kept in the address, and return its number.
 
     `container` is where it is shown, None the page. What another run left there is brought into
-    range. Without a default it may be empty: None.
+    range, what another page left is forgotten. Without a default it may be empty: None.
     """
     index = st.session_state.get(key)
-    if index is not None and not 0 <= index < count:
+    if index is not None and not isinstance(index, int):
+        del st.session_state[key]
+    elif index is not None and not 0 <= index < count:
         st.session_state[key] = min(max(index, 0), count - 1)
     start = None if default is None else min(default, count - 1)
     number_input = st.number_input if container is None else container.number_input

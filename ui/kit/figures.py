@@ -41,6 +41,8 @@ LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
 LOSS_LABEL = "loss per example"
 
+SVG_POINTS = 5000  # of a chart, above which it needs WebGL to move
+
 Record = TypeVar("Record")
 UNKNOWN_COLOUR = "#777777"  # of a variant that is not in VARIANTS
 
@@ -110,6 +112,13 @@ def finish_figure(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
+def choose_scatter(count: int, dims: int = 2) -> type[go.Scatter | go.Scattergl | go.Scatter3d]:
+    """Returns the trace for `count` points; only many need WebGL, which some browsers lack."""
+    if dims == 3:
+        return go.Scatter3d
+    return go.Scattergl if count > SVG_POINTS else go.Scatter
+
+
 # -- charts of several pages
 
 
@@ -139,7 +148,7 @@ def draw_small_map(positions: np.ndarray, groups: Mapping[str, np.ndarray]) -> g
     for i, (name, rows) in enumerate(groups.items()):
         points = positions[rows].astype(np.float32)
         figure.add_trace(
-            go.Scattergl(
+            choose_scatter(len(positions))(
                 x=points[:, 0],
                 y=points[:, 1],
                 mode="markers",
@@ -164,7 +173,7 @@ def draw_cloud(
     figure = go.Figure()
     for i, (name, points) in enumerate(groups.items()):
         dims = points.shape[1]
-        trace = go.Scatter3d if dims == 3 else go.Scattergl
+        trace = choose_scatter(sum(map(len, groups.values())), dims)
         axes = {axis: points[:, j].astype(np.float32) for j, axis in enumerate("xyz"[:dims])}
         marker = style_cloud_marker(len(points), dims, colours[i] if i else None)
         figure.add_trace(trace(**axes, mode="markers", name=name, marker=marker))

@@ -20,7 +20,8 @@ from ui.kit.frame import get_parent_origin
 
 POLICY = {
     "default-src": "'self'",
-    "script-src": "'self' blob:",  # components are modules from memory
+    # components are modules from memory; the explorer compiles its inner loops, and no other code
+    "script-src": "'self' blob: 'wasm-unsafe-eval'",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "font-src": "'self' data:",

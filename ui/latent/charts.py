@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure
+from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, choose_scatter, finish_figure
 
 
 def draw_latent_map(
@@ -25,7 +25,7 @@ def draw_latent_map(
     points are about a megabyte in the browser.
     """
     dims, figure = positions.shape[1], go.Figure()
-    trace = go.Scatter3d if dims == 3 else go.Scattergl
+    trace = choose_scatter(len(positions), dims)
     size = choose_marker_size(len(positions), dims)
     for i, (name, rows) in enumerate(groups.items()):
         colour = {"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]}

@@ -170,7 +170,7 @@ def choose_dimensions(
         choose_unit(row, f"{axis} axis", f"along_{axis}", order, i, help)
         for i, axis in enumerate("xyz"[:dims])
     ]
-    return units, [f"z{unit}, deviation {deviations[unit]:.3g}" for unit in units]
+    return units, [f"z{unit}, std. dev. {deviations[unit]:.3g}" for unit in units]
 
 
 def choose_second_run(run: Run, container: DeltaGenerator) -> Run | None:

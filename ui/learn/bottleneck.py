@@ -17,8 +17,10 @@ from ui.kit.figures import (
     make_decade_axis,
 )
 from ui.kit.memory import keep_in_memory
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
+    VARIANCE_LOST_HELP,
     choose_level,
     find_digit_rows,
     list_levels,
@@ -41,15 +43,17 @@ def show_bottleneck_experiment() -> None:
         width="stretch",
         alt=f"Ten test digits above their reconstructions from {size} numbers",
     )
+    st.caption("Test digits above their reconstructions.")
     errors, pca_errors = measure_size_errors()
-    st.plotly_chart(
+    show_lesson_chart(
         draw_size_errors(errors, pca_errors, size),
         key="learn-size-chart",
         alt=f"Error by code size; with {size} numbers {errors[size]:.1f} % of the variance is lost",
     )
     st.caption(
         f"64 pixels through {size}: **{errors[size]:.3g} %** of the test digits' variance is lost; "
-        f"with PCA {pca_errors[size]:.3g} %."
+        f"with PCA {pca_errors[size]:.3g} %.",
+        help=VARIANCE_LOST_HELP,
     )
 
 
@@ -95,9 +99,9 @@ BOTTLENECK = Lesson(
     sentence="A digit of **64 pixels** has to pass through a code of fewer numbers. What does not "
     "fit is lost, so training keeps what digits differ in most.",
     show_experiment=show_bottleneck_experiment,
-    look_at="With 1 or 2 numbers hardly the kind of digit survives, and digits that look alike "
-    "become one. Slant and thickness come with 4 to 8. Compare both curves: with few numbers the "
-    "autoencoder, whose encoder can bend, loses far less than PCA, which cannot.",
+    look_at="With 1 or 2 numbers little more than the class survives, and similar digits merge. "
+    "Slant and thickness come with 4 to 8. Compare the curves: with few numbers the autoencoder, "
+    "which is nonlinear, loses far less than PCA, which is linear.",
     formula=stack_lines(r"\min_{f, g}\; \sum_x \lVert x - g(f(x)) \rVert^2,", r"\dim z \ll \dim x"),
     symbols={
         "x": "input: 64 pixels between 0 and 1",
@@ -105,7 +109,7 @@ BOTTLENECK = Lesson(
         "g": "decoder: the same, mirrored",
         "z = f(x)": "code: as many numbers as the slider says",
     },
-    question="Both curves meet at 32 numbers. Is the network of no use there?",
+    question="Both curves meet at 32 numbers. Is the network useless there?",
     answer="For the error, hardly: so wide a code lets even straight lines keep nearly everything, "
     "and PCA finds its optimum exactly while a network is trained approximately. A nonlinear "
     "autoencoder pays where the code is **much smaller** than what the linear one needs. Always "

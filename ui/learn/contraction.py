@@ -18,8 +18,16 @@ from aecore.analysis.manifold import (
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
-from ui.learn.models import choose_digit, choose_level, load_lesson_model, load_test_digits
+from ui.learn.models import (
+    VARIANCE_LOST_HELP,
+    choose_digit,
+    choose_level,
+    load_lesson_model,
+    load_test_digits,
+    measure_share_lost,
+)
 
 SHOWN_DIRECTIONS = 8
 MEASURED_DIGITS = 20
@@ -53,17 +61,18 @@ def show_contraction_experiment() -> None:
     )
     free = torch.linalg.svdvals(differentiate_encoder("0", x))
     dimension = float(estimate_local_dimension(strengths))
-    st.plotly_chart(
+    show_lesson_chart(
         draw_strengths(free.numpy(), strengths.numpy(), weight),
         key="learn-contractive-chart",
         alt=f"Singular values of the Jacobian without penalty and with λ = {weight}; "
         f"{dimension:.0f} directions share most of the second",
     )
-    moves = measure_sensitivity(weight)
+    moves, error = measure_sensitivity(weight), measure_share_lost("contractive", weight)
     st.caption(
         f"The code follows about **{dimension:.0f}** of 64 directions. Shifting, turning or "
         f"stretching a digit moves the code by {moves.moved:.2f} per unit of change, noise by "
-        f"{moves.noisy:.2f}: **{moves.moved / moves.noisy:.2f} to 1**."
+        f"{moves.noisy:.2f}: **{moves.moved / moves.noisy:.2f} to 1**. Variance lost: **{error}**.",
+        help=f"Directions: (Σs²)² / Σs⁴ over the singular values s. {VARIANCE_LOST_HELP}",
     )
 
 
@@ -105,8 +114,8 @@ def draw_strengths(free: np.ndarray, strengths: np.ndarray, weight: str) -> go.F
 CONTRACTION = Lesson(
     name="contraction",
     title="Contraction",
-    sentence="A contractive autoencoder is punished for **every movement of its code**. It has to "
-    "move with what tells digits apart, or it could not rebuild them. All else it forgets.",
+    sentence="The penalty of a contractive autoencoder grows with **every movement of its code**. "
+    "So the code follows only what the decoder needs to tell digits apart, and ignores the rest.",
     show_experiment=show_contraction_experiment,
     look_at="A singular value says how far the code moves when the digit changes in one "
     "direction. Raise λ: the curve falls, but first and most at its end. Few directions are left. "

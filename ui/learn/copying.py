@@ -11,6 +11,7 @@ from aecore.analysis.pictures import SheetBlock, draw_strip, make_tiles
 from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.strips import format_strips
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     find_digit_rows,
@@ -42,7 +43,7 @@ def show_copying_experiment() -> None:
     )
     x = scramble_digits(share)[list(find_digit_rows())]
     st.html(format_strips(make_copy_blocks(x), len(x)))
-    st.plotly_chart(
+    show_lesson_chart(
         draw_copy_errors(measure_copy_errors(), share),
         key="learn-copy-chart",
         alt=f"Squared error of each model by the share of scrambled pixels, at {share} %",
@@ -62,7 +63,7 @@ def scramble_digits(share: int) -> Tensor:
 
 @keep_in_memory()
 def measure_copy_errors() -> dict[str, list[float]]:
-    """Returns for each model its squared error at each share, in percent of the digits' spread."""
+    """Returns for each model its squared error at each share, as a share of the variance, %."""
     return {
         name: [
             100
@@ -91,7 +92,7 @@ def draw_copy_errors(errors: dict[str, list[float]], share: int) -> go.Figure:
         figure.add_scatter(x=SHARES, y=values, name=name, line={"color": colour, "width": 3})
     figure.add_vline(x=share, line={"color": "#999999", "dash": "dot"})
     figure.update_xaxes(title="pixels taken from other digits, %")
-    figure.update_yaxes(title="squared error, % of spread", rangemode="tozero")
+    figure.update_yaxes(title="variance lost, %", rangemode="tozero")
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.3})
     return finish_figure(figure, 300)
 
@@ -102,9 +103,9 @@ COPYING = Lesson(
     sentence="With a code **wider than the input**, 128 numbers for 64 pixels, a perfect score is "
     "easy: copy. Something else than the width must then force the model to learn.",
     show_experiment=show_copying_experiment,
-    look_at="At 0 % the free model looks best. Scramble the pixels: it rebuilds nonsense just as "
-    "perfectly, so it knows nothing about digits. The others fail on nonsense, each for its own "
-    "reason, because they know what digits look like.",
+    look_at="At 0 % the free model, which nothing constrains, looks best. Scramble the pixels: it "
+    "rebuilds nonsense just as perfectly, so it knows nothing about digits. The others rebuild "
+    "nonsense badly, because each of them can best give back what looks like digits.",
     formula=stack_lines(
         r"\dim z \ge \dim x", r"\Rightarrow\; g(f(x)) = x \text{ for all } x \text{ is possible}"
     ),

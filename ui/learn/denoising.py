@@ -12,6 +12,7 @@ from aecore.model.autoencoder import Autoencoder
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import DATA_COLOUR, LearnedSurface, add_arrows, make_trace
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import choose_level, load_lesson_data, load_lesson_model
 
@@ -30,18 +31,18 @@ def show_denoising_experiment() -> None:
             "noise",
             "Noise in training, σ",
             "0.2",
-            "Standard deviation of the noise that was added to each input, in those of the data.",
+            "Standard deviation of the noise added to each input, as a multiple of the data's own.",
         )
     steps = right.slider(
-        "Times through the model",
+        "Passes through the model",
         0,
         MAX_STEPS,
         1,
         key="learn-noise-steps",
-        help="The noisy points go through the model so many times in a row.",
+        help="How many times in a row the noisy points go through the model.",
     )
     path = follow_points(sigma)
-    st.plotly_chart(
+    show_lesson_chart(
         draw_field(load_field(sigma), path, steps),
         key="learn-noise-chart",
         alt=f"Arrows from each place to its reconstruction, for noise {sigma} in training, and "
@@ -50,7 +51,7 @@ def show_denoising_experiment() -> None:
     before, after = (measure_distance(points) for points in (path[0], path[steps]))
     st.caption(
         f"Distance to the nearest data point, on average: {before:.3f} with noise, "
-        f"**{after:.3f}** after {steps} time{'s' * (steps != 1)} through the model."
+        f"**{after:.3f}** after {steps} pass{'es' * (steps != 1)}."
     )
 
 
@@ -109,10 +110,10 @@ DENOISING = Lesson(
     sentence="A denoising autoencoder gets the input **with noise** and has to give back the clean "
     "one. To do so it must know where data lie: copying does not help.",
     show_experiment=show_denoising_experiment,
-    look_at="An arrow starts at a place and ends where the model moves it. Without noise in "
-    "training (σ = 0) the points stay: this model has 16 code units for 2 numbers, and copies. "
-    "With noise, arrows point to the two moons. Send the points through several times: they "
-    "gather on the curves.",
+    look_at="Each yellow line starts at a point of the plane and ends, at its dot, where the "
+    "model moves that point. Without noise in training (σ = 0) the points stay: this model has 16 "
+    "code units for 2 numbers, and copies. With noise, the lines lead to the two moons. Raise the "
+    "passes: the points gather on the curves.",
     formula=stack_lines(
         r"\min_{f, g}\; \mathbb{E} \lVert x - g(f(x + \sigma \varepsilon)) \rVert^2",
         r"r(\tilde x) - \tilde x \approx \sigma^2 \nabla \log p(\tilde x)",

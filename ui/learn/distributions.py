@@ -12,6 +12,7 @@ from aecore.analysis.pictures import draw_strip, make_tiles
 from ui.kit.figures import CLASS_COLOURS, finish_figure
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import make_trace
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
     choose_level,
@@ -55,7 +56,7 @@ def show_distributions_experiment() -> None:
     x, posterior = load_test_digits()[row : row + 1], load_posterior(beta)
     mean, deviation = posterior.mean[row], posterior.deviation[row]
     z = mean + noise * deviation
-    st.plotly_chart(
+    show_lesson_chart(
         draw_posteriors(posterior, row, z),
         key="learn-beta-chart",
         alt=f"Posterior ellipses of test digits for β = {beta}, and the prior",
@@ -68,7 +69,7 @@ def show_distributions_experiment() -> None:
     )
     rate, error = measure_rate_and_error(beta)
     st.caption(
-        f"A three, its mean μ decoded, the drawn z decoded. Over all test digits: KL "
+        f"A test digit, its mean μ decoded, the drawn z decoded. Over all test digits: KL "
         f"**{rate:.2f} nats**, variance lost **{error:.0f} %**."
     )
 
@@ -124,8 +125,9 @@ def join_ellipses(posterior: Posterior, rows: list[int]) -> np.ndarray:
 DISTRIBUTIONS = Lesson(
     name="distributions",
     title="From points to distributions",
-    sentence="A variational encoder gives not a point but a **Gaussian**: a mean μ and a deviation "
-    "σ for each number of the code. The KL term pulls all of them towards the prior, N(0, I).",
+    sentence="A variational encoder gives not a point but a **Gaussian**: a mean μ and a "
+    "standard deviation σ for each number of the code. The KL term pulls all of them towards the "
+    "**prior** N(0, I), from which new codes are drawn.",
     show_experiment=show_distributions_experiment,
     look_at="At β = 0.01 the ellipses are nearly points, far apart, with holes between them. Raise "
     "β: they grow, move together and fill the prior's circle, so that a draw from the prior meets "
@@ -137,17 +139,18 @@ DISTRIBUTIONS = Lesson(
         r"\qquad + \beta\, \mathrm{KL}(q(z \mid x) \,\Vert\, p(z))",
     ),
     symbols={
-        r"\mu, \sigma": "mean and deviation: what the encoder gives for x",
+        r"\mu, \sigma": "mean and standard deviation: what the encoder gives for x",
         r"\varepsilon": "noise: all randomness is here, so gradients pass through μ and σ "
         "(reparameterisation)",
         "q(z|x)": "posterior: N(μ, σ²), an ellipse",
         "p(z)": "prior: N(0, I), the dotted circles",
-        r"\mathrm{KL}": "divergence: how much the ellipse differs from the prior, in nats",
+        r"\mathrm{KL}": "divergence: how much the ellipse differs from the prior, in nats "
+        "(1 nat = 1.44 bits)",
         r"\beta": "weight: the first slider",
     },
     question="A model has collapsed: KL near 0, every reconstruction the same. What cures it?",
-    answer="Whatever makes information in the code worth its price. Lower β: slide back to 1 and "
-    "the code lives again. The same happens when the decoder's noise variance is learned or "
+    answer="A smaller price for the information in the code. Lower β: slide back to 1, and digits "
+    "differ again. The same happens when the decoder's noise variance is learned or "
     "set smaller, when the KL term fades in slowly at the start of the training, or when the "
     "first nats are free (free bits).",
     next_page=NextPage("latent.py", "Explore the codes of a VAE", {"run": "mnist-vae"}),

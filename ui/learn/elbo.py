@@ -13,6 +13,7 @@ from torch import Tensor
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import TANGENT_COLOUR, make_trace
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import find_digit_rows, load_lesson_model, load_test_digits
 from ui.learn.variational import (
@@ -68,12 +69,12 @@ def show_elbo_experiment() -> None:
     truth, q = integrate_posterior(), load_changed_posterior(width, shift)
     terms = measure_terms(q)
     gap = sum(terms) - truth.cost
-    st.plotly_chart(
+    show_lesson_chart(
         draw_elbo_plane(truth, q),
         key="learn-elbo-plane",
         alt="The true posterior of a digit in the plane of codes, and q as an ellipse over it",
     )
-    st.plotly_chart(
+    show_lesson_chart(
         draw_terms(terms, truth.cost),
         key="learn-elbo-terms",
         alt=f"Reconstruction {terms.reconstruction:.1f} and KL {terms.divergence:.1f} nats; "
@@ -177,13 +178,13 @@ ELBO = Lesson(
     name="elbo",
     title="The ELBO taken apart",
     sentence="How probable a digit is, p(x), is an integral over all codes. The **ELBO** avoids "
-    "it: a lower bound, for any Gaussian q that one likes. With two code dimensions both can be "
-    "computed, and compared.",
+    "it: a lower bound on ln p(x) that holds for any Gaussian q. With two code dimensions both can "
+    "be computed, and compared.",
     show_experiment=show_elbo_experiment,
     look_at="The bar is −ELBO: what the digit costs to rebuild, plus what its code costs. Change "
     "q: the bar nearly always gets longer, and never shorter than the line. Make q narrow: "
-    "reconstruction gets cheaper, the KL dearer. Shift it off the shades: the digit gets dearer to "
-    "rebuild.",
+    "reconstruction gets cheaper, the KL dearer. Shift it off the red shading: the digit gets "
+    "dearer to rebuild.",
     formula=stack_lines(
         r"\mathrm{ELBO} = \mathbb{E}_q[\ln p(x|z)]",
         r"\qquad\quad - \mathrm{KL}(q \,\Vert\, p(z))",
@@ -193,11 +194,12 @@ ELBO = Lesson(
         "p(x)": "likelihood: how probable the model finds the digit",
         "q": "approximate posterior: the green ellipse, N(μ, σ²)",
         "p(z)": "prior: N(0, I), the dotted circles",
-        "p(z|x)": "true posterior: the shades",
-        r"\mathrm{KL}(q \Vert p(z|x))": "gap: how much the ellipse differs from the shades",
+        "p(z|x)": "true posterior: the red shading",
+        r"\mathrm{KL}(q \Vert p(z|x))": "gap: how much the ellipse differs from the shading, in "
+        "nats (1 nat = 1.44 bits)",
     },
     question="Even at width 1 and shift 0 a small gap is left. What would close it?",
-    answer="Two things are behind it. The shades are not exactly an ellipse along the axes, so no "
+    answer="Two things are behind it. The shading is not exactly an ellipse along the axes, so no "
     "q of this family fits: a richer family would. And one encoder has to serve all digits at "
     "once, so its μ and σ are not the best for this one: try a small shift or width. IWAE draws "
     "several codes, for a bound that comes closer.",

@@ -30,7 +30,7 @@ def show_generation_experiment() -> None:
         key="learn-draw-width",
         help="Codes are drawn from N(0, s²). s = 1 is the prior.",
     )
-    pair = right.select_slider("Ends of the way", PAIRS, key="learn-pair", help="Two test digits.")
+    pair = right.select_slider("Start and end", PAIRS, key="learn-pair", help="Two test digits.")
     vae, plain = load_lesson_model("prior", "8"), load_lesson_model("code", "8")
     for name, model in {"VAE": vae, "Autoencoder": plain}.items():
         show_draws(name, model, width)
@@ -96,7 +96,7 @@ GENERATION = Lesson(
     name="generation",
     title="Generation and interpolation",
     sentence="A decoder turns **any** code into a picture. Whether it is a digit depends on where "
-    "the codes of real digits lie: a VAE knows, for the KL term put them around the prior.",
+    "the codes of real digits lie: in a VAE the KL term puts them around the prior.",
     show_experiment=show_generation_experiment,
     look_at="At s = 1 the VAE draws digits. The plain autoencoder was never told where its codes "
     "should lie: draws from N(0, 1) fall between them and are smears. At s = 0 all draws are the "

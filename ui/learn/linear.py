@@ -14,6 +14,7 @@ from aecore.model.autoencoder import Autoencoder
 from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import DATA_COLOUR, TANGENT_COLOUR, make_trace
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import choose_level, load_lesson_data, load_lesson_model
 
@@ -39,7 +40,7 @@ def show_line_experiment() -> None:
     with left:
         epochs = choose_level("line", "Epochs of training", "1", "Passes over the training points.")
     offset = right.slider(
-        "Code z, in deviations",
+        "Code z, in standard deviations",
         -LINE_REACH,
         LINE_REACH,
         1.0,
@@ -50,7 +51,7 @@ def show_line_experiment() -> None:
     )
     x, line = load_moons(), fit_learned_line(epochs)
     z, point = decode_line_code(load_lesson_model("line", epochs), offset)
-    st.plotly_chart(
+    show_lesson_chart(
         draw_learned_line(x, line, point),
         key="learn-line-chart",
         alt=f"Half moons, the autoencoder's line after {epochs} epochs, {line.angle:.0f} degrees "
@@ -126,7 +127,7 @@ LINEAR = Lesson(
     show_experiment=show_line_experiment,
     look_at="Move the code: the decoded point runs along a line, the only place that this decoder "
     "can reach. Then move the training on: the line turns until the grey segments, the errors, "
-    "are as short as they can be. That line has a name: PCA.",
+    "are as short as they can be. That is the line of PCA's first component.",
     formula=stack_lines(
         r"z = W_1 x + b_1, \quad \hat x = W_2 z + b_2", r"\min\; \sum_x \lVert x - \hat x \rVert^2"
     ),
@@ -135,9 +136,11 @@ LINEAR = Lesson(
         "W_1, b_1": "encoder: its weights and bias; z is one number",
         "W_2, b_2": "decoder: its weights and biases, from z back to two numbers",
         r"\hat x": "reconstruction: the point on the line at the end of a grey segment",
+        r"\mathrm{PCA}": "principal component analysis: finds the directions in which data vary "
+        "most, the components",
     },
-    question="The autoencoder ends on the first principal component. Does it also find PCA's "
-    "numbers for z?",
+    question="The autoencoder ends on the first principal component. Is z also the "
+    "number that PCA gives?",
     answer="No. If z is doubled and the decoder's weights are halved, the error is the same, so "
     "nothing fixes the scale or the sign of z. With several units the same holds for any "
     "invertible mixing of them: a linear autoencoder finds the **subspace** of PCA, not its axes "

@@ -22,6 +22,7 @@ from ui.kit.surface_chart import (
     make_tangent_trace,
     make_trace,
 )
+from ui.learn.charts import show_lesson_chart
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import load_lesson_data
 
@@ -45,7 +46,7 @@ def show_manifold_experiment() -> None:
     """Show a rolled-up sheet, the tangent plane at a point, and the dimension around it."""
     left, right = st.columns(2)
     position = left.slider(
-        "Way along the roll, %",
+        "Position along the roll, %",
         0,
         100,
         60,
@@ -62,7 +63,7 @@ def show_manifold_experiment() -> None:
     )
     place = measure_neighbourhood(position, count)
     shares = [f"{100 * share:.0f}\u00a0%" for share in place.shares]
-    st.plotly_chart(
+    show_lesson_chart(
         draw_roll(place),
         key="learn-roll-chart",
         alt=f"A rolled-up sheet with {count} neighbours of a point and its tangent plane; the "

@@ -17,6 +17,9 @@ from aecore.model.config import DataConfig
 from ui.kit.cache import load_cached_data
 from ui.kit.memory import keep_in_memory
 
+VARIANCE_LOST_HELP = (
+    "Squared error of the test digits, as a share of their squared distance from the mean digit."
+)
 LESSONS_FOLDER = SHIPPED_FOLDER / "lessons"
 
 
@@ -80,6 +83,13 @@ def measure_spread() -> float:
     """Returns the squared distance of test digits from the mean training digit, on average."""
     mean = as_float(load_lesson_data().train.x).mean(0)
     return float(sum_squares(load_test_digits() - mean).mean())
+
+
+@keep_in_memory()
+def measure_share_lost(family: str, level: str) -> str:
+    """Returns the share of the test digits' variance that a lesson's model loses, as a text."""
+    error = measure_squared_error(load_lesson_model(family, level), load_test_digits())
+    return describe_share(error, measure_spread())
 
 
 def describe_share(part: float, whole: float) -> str:

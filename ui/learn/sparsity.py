@@ -13,17 +13,16 @@ from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
 from ui.kit.memory import keep_in_memory
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
+    VARIANCE_LOST_HELP,
     choose_digit,
     choose_level,
-    describe_share,
     load_lesson_model,
     load_test_digits,
-    measure_spread,
-    measure_squared_error,
+    measure_share_lost,
 )
 
 SHOWN_PARTS, ATOM_COLUMNS = 8, 16
-FADED = 0.7  # share of white in atoms that are off
+FADED = 0.5  # share of white in atoms that are off
 
 
 class Atoms(NamedTuple):
@@ -53,17 +52,19 @@ def show_sparsity_experiment() -> None:
     )
     st.caption(
         f"The digit, its reconstruction, and what is added up for it: the background and {k} "
-        f"atoms times their codes{describe_rest(int(k), shown)}. Red adds ink, blue takes it away."
+        f"atom{'s' * (k != '1')} times their codes{describe_rest(int(k), shown)}. Red adds ink, "
+        "blue takes it away."
     )
     st.image(
         draw_atoms(atoms, code),
         width="stretch",
         alt=f"All 128 atoms, the {k} active ones in full colour",
     )
-    error = describe_share(measure_squared_error(model, load_test_digits()), measure_spread())
     st.caption(
         f"All atoms, the most used first; those that are off for this digit are pale. Variance "
-        f"lost: **{error}**. Never used by any test digit: **{count_dead(atoms)}** of 128."
+        f"lost: **{measure_share_lost('sparse', k)}**. Never used by any test digit: "
+        f"**{count_dead(atoms)}** of 128.",
+        help=VARIANCE_LOST_HELP,
     )
 
 

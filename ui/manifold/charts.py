@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, finish_figure, make_decade_axis
+from ui.kit.figures import LEGEND_BELOW, choose_scatter, finish_figure, make_decade_axis
 
 
 def draw_spectra(lines: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> go.Figure:
@@ -41,7 +41,7 @@ def draw_coloured_map(positions: np.ndarray, values: np.ndarray, name: str) -> g
         "colorbar": bar,
     }
     figure = go.Figure(
-        go.Scattergl(
+        choose_scatter(len(positions))(
             x=positions[:, 0],
             y=positions[:, 1],
             mode="markers",

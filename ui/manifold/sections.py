@@ -28,7 +28,7 @@ def show_manifold_section(section: str, runs: list[Run], dataset: Dataset, input
     if section == "Dimension":
         show_dimension(runs, inputs)
         return
-    left, right = st.columns([1, 3], gap="large")
+    left, right = st.columns([2, 5], gap="medium")
     with left:
         x = choose_point(runs[0], inputs)
     with right:

@@ -46,14 +46,14 @@ POINT_HELP = {
 def show_tangents(runs: list[Run], dataset: Dataset, x: Tensor) -> None:
     """Show for each run where a point x can move without leaving the manifold."""
     reach = st.slider(
-        "How far",
+        "Distance",
         0.5,
         10.0,
         4.0,
         0.5,
         key="reach",
         bind="query-params",
-        help="How far the ends lie from the point, as the tangent says.",
+        help="How far both ends of a row lie from the input, along the tangent.",
     )
 
     def show_walks(run: Run) -> None:
@@ -86,8 +86,8 @@ def show_tangent_walks(
         alt=f"{len(lines)} directions, and decoded codes along each",
     )
     st.caption(
-        f"A line a direction, of strength {spelled}: first itself, red where it grows and blue "
-        "where it shrinks, then the way along it."
+        f"Each row is a direction, the strongest first (singular values {spelled}): the direction, "
+        "red where pixels grow and blue where they shrink, then the input moved along it."
     )
 
 

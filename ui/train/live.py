@@ -155,7 +155,7 @@ def show_last_epoch(record: EpochRecord) -> None:
     row = st.container(horizontal=True)
     for label, value in values.items():
         if value is not None:
-            row.metric(label, format_figure(value), width=METRIC_WIDTH)
+            row.metric(label, format_figure(value), width="content")
 
 
 def show_previews(run: Run) -> None:

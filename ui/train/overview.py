@@ -122,7 +122,7 @@ def show_small_cloud(figure: go.Figure, alt: str) -> None:
 
 def describe_model(model: ModelConfig) -> str:
     """Returns how many weights a model has, and how much smaller the code is, as Markdown."""
-    text = f"**{count_parameters(model):,}** weights · a code of **{model.latent_dim:,}** for "
+    text = f"**{count_parameters(model):,}** parameters · a code of **{model.latent_dim:,}** for "
     return f"{text}{model.features:,} values"
 
 

@@ -6,6 +6,7 @@ from aecore.backends.waiting import count_runs_ahead
 from aecore.progress import format_duration
 from aecore.runs.estimates import estimate_training_left
 from aecore.runs.run import Run, State
+from ui.train.estimate import describe_kept_estimate
 
 
 def describe_run_progress(run: Run, state: State) -> str:
@@ -16,12 +17,14 @@ def describe_run_progress(run: Run, state: State) -> str:
         return f"{state.epoch} of {state.epochs} epochs"
     text = f"Epoch {min(state.epoch + 1, state.epochs)} of {state.epochs}"
     left = estimate_training_left(run.epochs(), state)
-    return text if left is None else f"{text}, about {format_duration(left)} left"
+    if left is None:
+        return text + describe_kept_estimate(run)
+    return f"{text}, about {format_duration(left)} left"
 
 
 def describe_wait(run: Run) -> str:
     """Returns whether a queued run is about to start, or for how many others it waits."""
     ahead = count_runs_ahead(run.path)
     if ahead is None or ahead == 0:
-        return "Starting"
+        return "Starting" + describe_kept_estimate(run)
     return f"Waiting for {ahead} {'other' if ahead == 1 else 'others'}"

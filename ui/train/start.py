@@ -15,6 +15,7 @@ from ui.kit.messages import show_error
 from ui.kit.runs import get_shown_config
 from ui.kit.visitor import claim, get_visitor, is_published_by_default, reserve_runs
 from ui.train.backend_form import TrainingPlace, start_training
+from ui.train.estimate import keep_training_estimate
 from ui.train.sweep_form import SweepRequest
 
 
@@ -26,11 +27,14 @@ def show_command(config: RunConfig, kind: str) -> None:
 
 
 def show_start_button(
-    config: RunConfig, sweep: SweepRequest | None, place: TrainingPlace | None
+    config: RunConfig,
+    sweep: SweepRequest | None,
+    place: TrainingPlace | None,
+    seconds: float | None,
 ) -> None:
     """Show the button that starts the run or the sweep, and go to watch it.
 
-    It is disabled where there is no place to train.
+    It is disabled where there is no place to train. `seconds` is what a run is expected to take.
     """
     if limits := describe_run_limits():
         st.caption(limits)
@@ -48,6 +52,8 @@ def show_start_button(
         except AecoreError as error:
             show_error(error)
             return
+        for run in runs:
+            keep_training_estimate(run, seconds)
         if sweep is not None:
             st.switch_page("compare.py", query_params={"sweep": runs[0].config().sweep})
         st.switch_page("train.py", query_params={"run": runs[0].id})

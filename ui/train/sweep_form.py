@@ -84,7 +84,8 @@ def show_grid_inputs(config: RunConfig) -> tuple[list[str], str, int]:
         20,
         1,
         key="sweep-seeds",
-        help="Each setting is trained with so many seeds; Compare shows mean and deviation.",
+        help="How many seeds each setting is trained with; Compare shows mean and standard "
+        "deviation.",
         persist_state="session",
     )
     return variants, sizes, int(seeds)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from aecore.runs.run import Run
 from ui.kit.cache import get_dataset
-from ui.kit.inputs import make_split_inputs
+from ui.units.controls import take_measured_inputs
 from ui.units.names import get_unit_names
 from ui.units.statistics import load_unit_statistics
 from ui.units.table import choose_unit_in_table
@@ -20,10 +20,10 @@ def browse_units(run: Run, split: str, version: float) -> None:
     Between clicks it holds no data: those come from the memory that visitors share.
     """
     dataset, _ = get_dataset(run)
-    inputs = make_split_inputs(dataset, split)
+    inputs = take_measured_inputs(dataset, split, run.config().model.latent_dim)
     statistics = load_unit_statistics(str(run.path), version, split, inputs.name, run, inputs)
     names = get_unit_names(run)
-    left, right = st.columns([5, 7], gap="large")
+    left, right = st.columns([5, 6], gap="medium")
     with left:
         unit = choose_unit_in_table(run, statistics, names)
     with right:

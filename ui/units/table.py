@@ -33,21 +33,20 @@ ORDERS: dict[str, Callable[[UnitStatistics], np.ndarray]] = {
 }
 COLUMNS: dict[str, Any] = {
     "atom": st.column_config.ImageColumn(
-        "Atom", width=50, help="What the decoder adds (red) and takes away (blue) as it grows."
+        "Atom", width=46, help="What the decoder adds (red) and takes away (blue) as it grows."
     ),
-    "unit": st.column_config.TextColumn("Unit", width=55),
+    "unit": st.column_config.TextColumn("Unit", width=76),
     "off": st.column_config.NumberColumn(
         "Off",
         format="percent",
-        width=60,
+        width=52,
         help="Share of the inputs with which the unit is 0: its dead time.",
     ),
     "deviation": st.column_config.NumberColumn(
-        "Dev.", format="%.3g", width=60, help="Standard deviation over the inputs."
+        "Std.", format="%.3g", width=48, help="Standard deviation over the inputs."
     ),
-    "maximum": st.column_config.NumberColumn("Max", format="%.3g", width=60),
-    "mean": st.column_config.NumberColumn("Mean", format="%.3g", width=60),
-    "name": st.column_config.TextColumn("Name", width=120),
+    "maximum": st.column_config.NumberColumn("Max", format="%.3g", width=48),
+    "mean": st.column_config.NumberColumn("Mean", format="%.2g", width=52),
 }
 
 
@@ -98,6 +97,8 @@ def show_unit_table(
 ) -> None:
     """Show units as rows; choosing one writes its number into the field."""
     frame = tabulate_units(statistics, shown, names)
+    named = zip(frame["unit"], frame.pop("name"), strict=True)  # in one column, to save width
+    frame["unit"] = [f"{unit} {name}".strip() for unit, name in named]
     atoms = load_atoms(str(run.path), run.version(), statistics.count, tuple(shown), statistics)
     frame.insert(0, "atom", atoms)
     key = f"unit-table-{hash(tuple(shown))}"

@@ -88,7 +88,7 @@ def show_values(model: Autoencoder, statistics: UnitStatistics, unit: int) -> No
     row = st.container(horizontal=True)
     row.metric("Off", f"{share:.1%}", help="Share of the inputs with which the unit is 0.")
     row.metric("Mean", f"{statistics.mean[unit]:.3g}")
-    row.metric("Deviation", f"{np.sqrt(statistics.variance[unit]):.3g}")
+    row.metric("Std. dev.", f"{np.sqrt(statistics.variance[unit]):.3g}")
     row.metric("Max", f"{statistics.maximum[unit]:.3g}")
     if statistics.active[unit]:
         st.plotly_chart(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aecore.analysis.doctor.bounds import clip_settings
 from aecore.analysis.doctor.patient import Patient
 
 Kind = Literal["sick", "note", "fine"]
@@ -64,5 +65,5 @@ class Disease:
             return Finding(self.name, "fine", evidence, self.threshold, text, "")
         if reason := self.explain(patient):
             return Finding(self.name, "note", evidence, self.threshold, text, reason)
-        cure = self.cure(patient)
+        cure = clip_settings(patient.config, self.cure(patient))
         return Finding(self.name, "sick", evidence, self.threshold, text, self.meaning, cure)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aecore.data.raw import RawData, format_count
+from aecore.data.tables.bounds import check_table_size
 from aecore.data.tables.column_kinds import infer_column, infer_words
 from aecore.data.tables.column_reading import read_column, read_target
 from aecore.data.tables.column_values import ReadColumn, Table, join_notes
@@ -26,7 +27,6 @@ from aecore.data.tables.pixel_columns import describe_pixels, find_pixel_columns
 from aecore.data.tables.targets import find_target
 from aecore.data.tables.typed_cells import PlainCells, split_columns
 from aecore.errors import DataError
-from aecore.limits import read_limit
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
 from aecore.names import list_few
 
@@ -77,17 +77,6 @@ def read_table(path: Path, config: DataConfig) -> RawData:
     return make_table_data(read_columns(path, config), config, path.name)
 
 
-def check_width(rows: int, columns: int, file_name: str) -> None:
-    """Raise DataError where lists, taken apart, are more columns or cells than a table may have."""
-    for count, name in ((columns, "columns"), (rows * columns, "cells")):
-        limit = read_limit(name)
-        if count > limit:
-            raise DataError(
-                f"{file_name} has about {count:,} {name}; the limit is {limit:,.0f}. "
-                "Leave out what is not needed."
-            )
-
-
 # -- from raw cells to columns
 
 
@@ -115,7 +104,8 @@ def understand_table(
         raise DataError(f"{file_name}: {error}") from error
     pa.default_memory_pool().release_unused()  # the memory of the texts
     known = {name: column for name, column in columns.items() if column is not None}
-    check_width(len(next(iter(known.values())).values) if known else 0, len(known), file_name)
+    rows = len(next(iter(known.values())).values) if known else 0
+    check_table_size(rows, len(known), file_name)  # lists, taken apart, are more columns
     if not is_further:
         check_column_names(set(chosen) - set(known), known, file_name)
     return finish_table(known, raw.notes, config)

@@ -36,7 +36,7 @@ export class Axes {
 
   makeUnitSelect(name, selectedUnit) {
     const options = Array.from(this.mean.keys(), (i) =>
-      element("option", { value: i, selected: i === selectedUnit }, `z${i}`),
+      element("option", { value: i, selected: i === selectedUnit }, this.explorer.network.nameUnit(i)),
     );
     const attributes = { "aria-label": `${name} code unit`, hidden: true, onchange: () => this.useUnits() };
     return element("select", attributes, ...options);
@@ -52,7 +52,8 @@ export class Axes {
 
   useUnits() {
     const [i, j] = this.units.map((select) => Number(select.value));
-    if (i !== j) this.explorer.usePlane(Plane.along(i, j, this.mean), [`z${i}`, `z${j}`]);
+    const names = [i, j].map((unit) => this.explorer.network.nameUnit(unit));
+    if (i !== j) this.explorer.usePlane(Plane.along(i, j, this.mean), names);
   }
 
   // One more point of a plane; the third makes it.

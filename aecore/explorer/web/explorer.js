@@ -80,6 +80,7 @@ export class Explorer {
     this.inputShape = tensors.inputs?.shape.slice(1);
     this.drawing.showField();
     this.axes.offerUnits();
+    this.describePoints();
     this.showSelection();
     if (!this.code && (this.plane || this.codes))
       this.decodeAt(...this.map.positionOf(this.mapMeta.marked ?? 0), null, false);
@@ -115,7 +116,7 @@ export class Explorer {
     this.preserved = tensors.preserved ? floats(tensors.preserved) : null;
     Object.assign(this, { positions, plane: this.original.plane });
     this.epochs.setTensors(tensors);
-    this.share.textContent = describeShare(this.count, meta.total);
+    this.describePoints();
     this.colours.setValues(meta.colour, this);
     this.placePoints(positions, this.plane, meta.axes);
     performance.mark("explorer-drawn");
@@ -129,6 +130,7 @@ export class Explorer {
     const before = this.map.positions;
     const same = before?.length === positions.length && positions.every((value, i) => value === before[i]);
     Object.assign(this, { positions, plane, anchor: null });
+    this.hideTip();
     this.film.setPath(null);
     this.map.show(positions, this.colours.getShades(), this.colours.getPalette(), same);
     [this.map.xName.textContent, this.map.yName.textContent] = names;
@@ -254,6 +256,11 @@ export class Explorer {
 
   // -- in words
 
+  describePoints() {
+    const parts = [describeShare(this.count, this.mapMeta.total), this.network?.describeGrid()];
+    this.share.textContent = parts.filter(Boolean).join(" · ");
+  }
+
   describePlane() {
     if (this.plane) return this.anchor === null ? "" : `the plane through input ${this.anchor}`;
     if (this.codes) return `no plane: decoded from the codes of the ${NEIGHBOURS} nearest points`;
@@ -271,7 +278,7 @@ export class Explorer {
     return (
       `Map of ${this.count.toLocaleString("en")} codes of ${run}, ${name}${colour}` +
       `${classes.length ? `; ${classes.length} classes` : ""}. Arrow keys move the cursor and decode, plus and minus zoom, ` +
-      "Enter selects the point under it, Escape selects none."
+      "Enter selects the point under it, or begins and ends a box, lasso or path; Escape selects none."
     );
   }
 

@@ -10,6 +10,7 @@ export class Gestures {
   constructor(map) {
     this.map = map;
     this.fingers = new Map(); // pointer ids -> pixels
+    this.drawsByKeys = false; // a stroke that Enter began
     this.listen(map.stage);
   }
 
@@ -36,6 +37,7 @@ export class Gestures {
     const pixel = this.readPixel(event);
     this.fingers.set(event.pointerId, pixel);
     this.start = pixel;
+    this.drawsByKeys = false;
     this.panning = this.fingers.size > 1; // a second finger pans and zooms, whatever the tool
     const draws = !this.panning && !UNDRAWN_TOOLS.includes(map.tool);
     map.stroke = draws ? [map.camera.toMap(...pixel)] : [];
@@ -125,15 +127,15 @@ export class Gestures {
   findKeyAction(event) {
     const { map } = this,
       zoom = (factor) => map.zoom(factor, ...(map.cursor ?? [])),
-      clickCursor = () => this.click(map.cursor && map.findPointAt(...map.cursor), event.shiftKey);
+      useTool = () => this.useTool(event.shiftKey);
     const actions = {
       "+": () => zoom(1.25),
       "=": () => zoom(1.25),
       "-": () => zoom(0.8),
       0: () => map.fitView(),
-      Escape: () => map.handlers.onSelect([]),
-      Enter: clickCursor,
-      " ": clickCursor,
+      Escape: () => (this.drawsByKeys ? this.endStroke() : map.handlers.onSelect([])),
+      Enter: useTool,
+      " ": useTool,
     };
     return actions[event.key];
   }
@@ -142,6 +144,29 @@ export class Gestures {
     const { width, height } = this.map.camera,
       [x, y] = this.map.cursor ?? [width / 2, height / 2];
     const pixel = [Math.max(0, Math.min(width, x + step * dx)), Math.max(0, Math.min(height, y + step * dy))];
+    if (this.drawsByKeys) this.drag(null, pixel);
     this.map.moveCursor(pixel, true);
+  }
+
+  // Click with the cursor or, with a tool that draws, begin a stroke there, which arrow keys lead on, and finish it.
+  useTool(add) {
+    const { map } = this;
+    if (map.cursor && !this.drawsByKeys && !UNDRAWN_TOOLS.includes(map.tool)) {
+      this.drawsByKeys = true;
+      this.start = map.cursor;
+      map.stroke = [map.camera.toMap(...map.cursor)];
+      return;
+    }
+    const stroke = this.endStroke();
+    if (stroke.length > 2) this.finishStroke(stroke, add);
+    else this.click(map.cursor && map.findPointAt(...map.cursor), add);
+  }
+
+  endStroke() {
+    const { stroke } = this.map;
+    this.drawsByKeys = false;
+    this.map.stroke = [];
+    this.map.overlay.request();
+    return stroke;
   }
 }

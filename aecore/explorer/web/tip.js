@@ -10,15 +10,21 @@ export class Tip {
   }
 
   show(row) {
-    const { errors, preserved } = this.explorer;
-    const facts = [`input ${row}${this.explorer.describeClass(row)}`, `error ${formatNumbers([errors[row]])}`];
-    if (preserved) facts.push(`${Math.round(100 * preserved[row])} % of neighbours kept`);
-    this.root.replaceChildren(...this.makeThumbnails(row), element("span", {}, facts.join(" · ")));
+    if (row !== this.row) this.fill(row); // a slow model decodes a point once, not at each move
+    this.row = row;
     this.root.hidden = false;
     this.moveAbove(row);
   }
 
+  fill(row) {
+    const { errors, preserved } = this.explorer;
+    const facts = [`input ${row}${this.explorer.describeClass(row)}`, `error ${formatNumbers([errors[row]])}`];
+    if (preserved) facts.push(`${Math.round(100 * preserved[row])} % of neighbours kept`);
+    this.root.replaceChildren(...this.makeThumbnails(row), element("span", {}, facts.join(" · ")));
+  }
+
   hide() {
+    this.row = null;
     this.root.hidden = true;
   }
 

@@ -100,7 +100,7 @@ export class UnitBrowser {
   // What is decoded as the unit grows by its deviation; of pictures the change alone, in colour.
   paintAtom(canvas, { unit, numbers }) {
     const { network, painter } = this.explorer,
-      before = network.decode(this.base),
+      before = (this.before ??= network.decode(this.base)),
       moved = this.base.slice();
     moved[unit] += numbers[2] || 1;
     const after = network.decode(moved);
@@ -120,7 +120,7 @@ export class UnitBrowser {
     const limit = this.explorer.painter.kind === "table" ? SHOWN_ROWS : unit.strongest.length,
       rows = unit.strongest.filter((row) => row >= 0).slice(0, limit);
     this.detail.replaceChildren(
-      element("h3", {}, unit.name ? `Unit z${unit.unit}: ${unit.name}` : `Unit z${unit.unit}`),
+      element("h3", {}, `Unit ${[this.explorer.network.nameUnit(unit.unit), unit.name].filter(Boolean).join(": ")}`),
       element("div", { class: "facts" }, ...facts),
       element("div", { class: "pair" }, atom, drawHistogram(unit)),
       rows.length

@@ -95,7 +95,7 @@ class Bottleneck(nn.Module):
     def snap_steps(self) -> list[dict[str, Any]]:
         """Return `snap` as steps for the explorer in the browser: [{"op": name, argument: value}].
 
-        Tensors among the arguments are sent along. Each `op` is a function in web/network.js;
+        Tensors among the arguments are sent along. Each `op` is a function in web/steps.js;
         aecore/explorer/portable.py lists them. No step where `snap` changes nothing.
         """
         if type(self).snap is not Bottleneck.snap:

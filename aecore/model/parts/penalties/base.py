@@ -25,7 +25,7 @@ class Pass(NamedTuple):
     kinds: tuple[str, ...]  # the non-linearity of each of them
     z: Tensor  # (N, latent_dim): the input of the decoder
     encode: Callable[[Tensor], Tensor]  # (N, *input_shape) -> (N, latent_dim), without noise
-    layer: nn.Linear | None  # the encoder's only layer, where it has just one
+    layer: nn.Linear | nn.Conv2d | None  # the encoder's only layer, where it has just one
 
 
 class PenaltyBase(Options):

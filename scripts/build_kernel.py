@@ -1,0 +1,51 @@
+"""Compile the explorer's inner loops, aecore/explorer/web/kernel.c, into kernel_code.js beside it.
+
+    pip install ziglang && python scripts/build_kernel.py
+
+Zig brings Clang with it. The module has no data and no stack, and is below 4 kB, so that a browser
+compiles it at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+WEB_FOLDER = Path(__file__).resolve().parents[1] / "aecore" / "explorer" / "web"
+SOURCE = WEB_FOLDER / "kernel.c"
+KERNEL_MODULE = WEB_FOLDER / "kernel_code.js"
+COMPILE = (
+    *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding"),
+    *("-O3", "-msimd128", "-nostdlib", "-z", "stack-size=1024"),
+    *("-Wl,--no-entry", "-Wl,--import-memory", "-Wl,--strip-all"),
+)
+MAX_BYTES = 4096  # what a browser compiles without waiting
+
+
+def main() -> None:
+    """Write the module, and the digest of the source that it was made of."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "kernel.wasm"
+        subprocess.run([*COMPILE, "-o", str(out), str(SOURCE)], check=True)
+        code = out.read_bytes()
+    if len(code) > MAX_BYTES:
+        raise SystemExit(f"The kernel has {len(code):,} bytes; a browser takes {MAX_BYTES:,}.")
+    KERNEL_MODULE.write_text(format_module(code), encoding="utf-8")
+    sys.stdout.write(f"{KERNEL_MODULE.name}: {len(code):,} bytes\n")
+
+
+def format_module(code: bytes) -> str:
+    """Return the JavaScript that holds compiled code."""
+    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    return (
+        f"// Compiled by scripts/build_kernel.py from kernel.c, sha256 {digest}.\n"
+        f'export const KERNEL_CODE =\n  "{base64.b64encode(code).decode()}";\n'
+    )
+
+
+if __name__ == "__main__":
+    main()
