@@ -183,13 +183,13 @@ def test_a_size_that_no_grid_has_is_refused_with_those_that_it_has():
 
 @pytest.mark.parametrize(
     ("shape", "grid"),
-    [((3, 64, 64), (16, 4, 4)), ((3, 32, 32), (4, 4, 4)), ((1, 50, 70), (16, 4, 5))],
+    [((3, 64, 64), (16, 4, 4)), ((3, 32, 32), None), ((1, 50, 70), (16, 4, 5))],
 )
 @pytest.mark.parametrize("variant", ["conv", "conv-vae"])
 def test_pictures_beyond_digits_get_a_residual_network_that_starts_as_pca(variant, shape, grid):
     made = configure(variant, shape, examples=500).model
     assert made.network.kind == "residual" and made.network.has_linear_path
-    assert made.code_grid == grid and made.latent_dim == math.prod(grid)
+    assert made.code_grid == grid and made.latent_dim == math.prod(grid or (64,))
     assert configure(variant, shape, as_published=True).model.network.kind == "conv"
     assert configure(variant, (1, 28, 28)).model.network.kind == "conv"
     assert configure(variant, shape, latent_dim=17).model.code_grid is None
@@ -206,7 +206,7 @@ def test_recipes_choose_a_residual_network_for_pictures(plan, tmp_path):
     path = str(tmp_path / "colours.npz")
     np.savez(path, x=np.random.default_rng(0).integers(0, 256, (40, 3, 12, 9), np.uint8))
     made = plan(path, {"training.epochs": 1})
-    assert made.model.network.kind == "residual" and made.model.code_grid
+    assert made.model.network.kind == "residual" and made.model.network.has_linear_path
     assert made.training.epochs == 1
     assert plan(path, {"network.kind": "mlp"}).model.network.kind == "mlp"
     assert plan("digits").model.network.kind == "mlp"

@@ -11,7 +11,7 @@ from aecore.explorer.step_writer import (
     write_activation_step,
 )
 from aecore.model.parts.networks.ensemble import EnsembleDecoder, EnsembleEncoder
-from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
+from aecore.model.parts.networks.mlp import LinearPath, MlpDecoder, MlpEncoder
 
 
 def write_mlp_encoder_steps(writer: StepWriter, encoder: MlpEncoder) -> list[Step]:
@@ -26,12 +26,12 @@ def write_mlp_encoder_steps(writer: StepWriter, encoder: MlpEncoder) -> list[Ste
 
 
 def write_path_step(
-    writer: StepWriter, name: str, path: nn.Linear | None, steps: list[Step]
+    writer: StepWriter, name: str, path: LinearPath | None, steps: list[Step]
 ) -> list[Step]:
     """Return the step that adds a linear path to what `steps` give; these alone without one."""
     if path is None:
         return steps
-    weight = writer.add_tensor(f"{name}.path.weight", path.weight)
+    weight = writer.add_tensor(f"{name}.path.weight", path.kernel)
     return [{"op": "path", "weight": weight, "steps": steps}]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aecore.model.variants.base import (
     DEEP_NETWORK,
-    RESIDUAL_NETWORK,
+    PICTURE_NETWORK,
     SE,
     Paper,
     Variant,
@@ -66,7 +66,7 @@ VARIATIONAL_VARIANTS: dict[str, Variant] = {
         formula=format_objective(ELBO, f"+ {KL},", r"f, g \text{ convolutional}"),
         source=KINGMA,
         model={"network": {"kind": "conv"}, "bottleneck": {"kind": "gaussian"}},
-        pictures={"network": RESIDUAL_NETWORK},
+        pictures={"network": PICTURE_NETWORK},
         latent_dim=32,
         probabilistic=True,
     ),

@@ -123,10 +123,22 @@ class Mlp(NetworkBase):
 
 
 class LinearPath(Linear):
-    """x (N, in) -> x W^T (N, out), without a bias. W is zero until `start_as_pca` sets it."""
+    """x (N, in) -> x W^T (N, out), without a bias. W is zero until `start_as_pca` sets it.
 
-    def __init__(self, inputs: int, outputs: int):
+    W is `gain` times the weights that are trained: with a small one a step moves it by less.
+    """
+
+    def __init__(self, inputs: int, outputs: int, gain: float = 1.0):
         super().__init__(inputs, outputs, bias=False)
+        self.gain = gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        return apply_linear(x, self.kernel, None)
+
+    @property
+    def kernel(self) -> Tensor:
+        """W, (out, in)."""
+        return self.weight if self.gain == 1 else self.weight * self.gain
 
     def reset_parameters(self) -> None:
         """Set W to zero: the network is as without a path."""

@@ -14,14 +14,11 @@ from aecore.model.parts.networks.residual_blocks import Downsampling, Upsampling
 from aecore.model.parts.networks.residual_pyramid import Pyramid, ResidualDecoder, ResidualEncoder
 
 WIDTH_FACTORS = {"small": 1, "medium": 2, "large": 4}
-LEVEL_CHANNELS: dict[int, tuple[int, ...]] = {  # of each level, by their number
-    1: (64,),
-    2: (48, 96),
-    3: (32, 64, 128),
-    4: (32, 48, 96, 192),
-}
+LEVEL_CHANNELS = (32, 48, 96, 192)  # of four levels; fewer have the last of them
+DENSE_CHANNELS = (32, 64, 96)  # the same beside a dense code
 CODE_SIDE = 4  # places of the code along the shorter side of a small picture
 PIXELS_PER_NUMBER = 16  # of a code, by default
+DENSE_SIDE = 32  # pixels up to which a code is one vector, by default
 MEDIUM_SIDE, LARGE_SIDE = 256, 1024  # pixels from which on networks are wider
 
 Channels = Annotated[int, Field(ge=1, le=1024)]
@@ -45,7 +42,7 @@ class Residual(NetworkBase):
         "about 4 and 16 times the work.",
     )
     channels: tuple[Channels, ...] = Field(
-        LEVEL_CHANNELS[3],
+        DENSE_CHANNELS,
         min_length=1,
         max_length=6,
         description="Channels of each level of a small network; a level halves the picture.",
@@ -158,18 +155,24 @@ class Residual(NetworkBase):
         )
 
     def fit_input_shape(self, input_shape: Sequence[int]) -> Self:
-        """Choose channels and size by the shorter side of the picture, unless they were set."""
+        """Choose levels, size and kind of code by the shorter side, unless they were set.
+
+        PCA of whole small pictures is much better than that of their squares.
+        """
         if len(input_shape) != 3:
             return self
         side = min(input_shape[1:])
-        fitting = {"channels": choose_level_channels(side), "size": choose_size(side)}
+        by_side = "dense" if side <= DENSE_SIDE else "spatial"
+        code = self.code if "code" in self.model_fields_set else by_side
+        channels = choose_level_channels(side, code == "dense")
+        fitting = {"channels": channels, "size": choose_size(side), "code": code}
         unset = {k: v for k, v in fitting.items() if k not in self.model_fields_set}
         return self.model_copy(update=unset)
 
     def suggest_latent_dim(self, input_shape: Sequence[int]) -> int | None:
-        """Return a code size with a number for about 16 pixels, where the code is spatial."""
+        """Return a code size with a number for about 16 pixels."""
         if self.code == "dense":
-            return None
+            return max(1, math.prod(input_shape[1:]) // PIXELS_PER_NUMBER)
         height, width = self.count_places(input_shape)
         return height * width * max(1, self.stride**2 // PIXELS_PER_NUMBER)
 
@@ -243,13 +246,13 @@ def count_resampling_weights(
     return down, (36 if is_first else 4) * before * after
 
 
-def choose_level_channels(side: int) -> tuple[int, ...]:
+def choose_level_channels(side: int, is_dense: bool) -> tuple[int, ...]:
     """Return the channels of each level for pictures whose shorter side is `side`.
 
-    Levels halve it until the code has CODE_SIDE places along it, but at most four times.
+    Levels halve it until the code has CODE_SIDE places along it, but at most three or four times.
     """
     levels = math.ceil(math.log2(side / CODE_SIDE)) if side > CODE_SIDE else 1
-    return LEVEL_CHANNELS[min(levels, max(LEVEL_CHANNELS))]
+    return (DENSE_CHANNELS if is_dense else LEVEL_CHANNELS)[-levels:]
 
 
 def choose_size(side: int) -> str:

@@ -20,6 +20,7 @@ from aecore.model.parts.networks.base import (
 )
 from aecore.model.parts.networks.mlp import LinearPath
 from aecore.model.parts.networks.residual_blocks import (
+    TRANSFORM_GAIN,
     BlockAnalysis,
     BlockSynthesis,
     Doubling,
@@ -147,7 +148,7 @@ class ResidualEncoder(Encoder):
         if isinstance(self.path, BlockAnalysis):
             self.path.set_central_blocks(weight)
         elif self.path is not None:
-            self.path.weight[: len(weight)] = weight
+            self.path.weight[: len(weight)] = weight / self.path.gain
         assert self.to_code.bias is not None
         self.to_code.bias[: len(bias)] = bias
         if log_variances is not None:
@@ -225,21 +226,22 @@ class ResidualDecoder(Decoder):
         if isinstance(self.path, BlockSynthesis):
             self.path.set_central_blocks(directions.t())
         elif self.path is not None:
-            self.path.weight[:, : directions.shape[1]] = directions
+            self.path.weight[:, : directions.shape[1]] = directions / self.path.gain
         self.bias.copy_(bias.view(len(self.bias), -1).mean(1))
 
 
 def build_path_into_code(pyramid: Pyramid) -> BlockAnalysis | LinearPath:
     """Return the linear map of an encoder: of blocks, or of whole pictures to a dense code."""
     if pyramid.is_dense:
-        return LinearPath(math.prod(pyramid.picture), pyramid.units)
+        return LinearPath(math.prod(pyramid.picture), pyramid.units, TRANSFORM_GAIN)
     return BlockAnalysis(pyramid.units_of_place, pyramid.picture[0], pyramid.stride)
 
 
 def build_path_from_code(pyramid: Pyramid, channels: int) -> BlockSynthesis | LinearPath:
     """Return the linear map of a decoder of pictures with so many channels."""
     if pyramid.is_dense:
-        return LinearPath(pyramid.units, channels * math.prod(pyramid.picture[1:]))
+        logits = channels * math.prod(pyramid.picture[1:])
+        return LinearPath(pyramid.units, logits, TRANSFORM_GAIN)
     return BlockSynthesis(pyramid.units_of_place, channels, pyramid.stride)
 
 
