@@ -20,6 +20,15 @@ def encode_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
     return _map_in_chunks(model, model.encode, x)
 
 
+def index_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
+    """Returns the indices (N, indices) int64 of the discrete codes of x (N, *input_shape)."""
+
+    def index(part: Tensor) -> Tensor:
+        return model.bottleneck.indices(model.encode_scaled(model.to_scaled(part)))
+
+    return _map_in_chunks(model, index, x)
+
+
 def reconstruct_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
     """Returns the reconstructions (N, *input_shape) of x."""
     return _map_in_chunks(model, model.reconstruct, x)

@@ -221,7 +221,7 @@ def order_dimensions(z: Tensor) -> tuple[Tensor, Tensor]:
 def snap_codes(model: Autoencoder, z: Tensor) -> Tensor:
     """Returns the valid codes nearest to z (N, latent_dim), on the CPU.
 
-    Valid are k active units or codebook vectors; without such a bottleneck all codes are.
+    Valid are k active units or codebook vectors; of other bottlenecks all are.
     """
     return model.bottleneck.snap(z.to(model.shift.device)).cpu()
 
@@ -276,8 +276,7 @@ def choose_density_examples(x: Tensor) -> Tensor:
 def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None) -> Tensor:
     """Draws n codes (n, latent_dim): from the prior without a density, else valid codes from it."""
     if density is None:
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(n, model.config.latent_dim, generator=generator)
+        return model.draw_codes(n, seed).cpu()
     return snap_codes(model, density.sample(n, seed))
 
 
@@ -292,8 +291,8 @@ def sample_examples(
         raise ConfigError(f"The number of samples must be 1 or more, got {n}.")
     if not 0 <= seed < 2**32:
         raise ConfigError(f"The seed must be from 0 to 4294967295, got {seed}.")
-    if model.config.has_prior:
-        density, source = None, "the prior N(0, I)"
+    if model.has_prior:
+        density, source = None, "the prior N(0, I)" if model.prior is None else "the learned prior"
     else:
         density = fit_density(encode_in_chunks(model, choose_density_examples(examples())), 0)
         source = "a Gaussian mixture fitted to the training codes"

@@ -13,6 +13,7 @@ from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
+from aecore.model.parts.index_prior import IndexPrior
 from aecore.model.parts.likelihood import Bernoulli, Gaussian, StudentT
 from aecore.model.parts.mixed_likelihood import Mixed
 from aecore.model.parts.networks import Network
@@ -96,6 +97,11 @@ class ModelConfig(Options):
         default_factory=Gaussian,
         description="Reconstruction loss: the distribution of the input, given the code.",
     )
+    prior: IndexPrior | None = Field(
+        None,
+        description="Prior of a discrete code, learned after the model: to sample from, and to "
+        "compress by.",
+    )
 
     @model_validator(mode="after")
     def check(self) -> ModelConfig:
@@ -115,6 +121,8 @@ class ModelConfig(Options):
         self.check_scaling()
         self.check_calibration()
         self.check_likelihood()
+        if self.prior is not None:
+            self.prior.check_indices(self.bottleneck.index_shape(self.latent_dim))
         for penalty in self.penalties:
             penalty.check_network(self.network)
         self.check_budget()
@@ -194,7 +202,9 @@ class ModelConfig(Options):
         """Return about how many weights the model has, counted without building it."""
         outputs = self.latent_dim * self.bottleneck.values_per_unit
         in_networks = self.network.count_weights(self.input_shape, outputs)
-        return in_networks + self.bottleneck.count_weights()
+        indices = self.bottleneck.index_shape(self.latent_dim)
+        in_prior = self.prior.count_weights(indices) if self.prior else 0
+        return in_networks + self.bottleneck.count_weights() + in_prior
 
     @property
     def features(self) -> int:

@@ -19,9 +19,14 @@ PRIOR_HELP = (
     "The model was trained so that its codes follow N(0, I); a draw from it, decoded, "
     "is a new example."
 )
+INDEX_PRIOR_HELP = (
+    "After the model, a transformer learned which indices of codebook vectors or levels follow "
+    "each other in the codes of the training set (van den Oord et al., 2017)."
+)
 MIXTURE_HELP = (
     "A model without a prior leaves holes in its code space. So a mixture of up to ten Gaussians "
-    "is fitted to the training codes (after Ghosh et al., 2020), and codes are drawn from that."
+    "is fitted to the training codes (after Ghosh et al., 2020), and codes are drawn from that. "
+    "Discrete codes can have a learned prior: Prior, among the settings of a training."
 )
 
 
@@ -59,7 +64,12 @@ def advance_sample_seed() -> None:
 
 def show_code_source(model: Autoencoder) -> None:
     """Show what codes are sampled from, in a sentence."""
-    if model.config.has_prior:
+    if model.has_prior and model.prior is not None:
+        text = (
+            "Indices of the code are drawn from the learned prior, one after another, and decoded."
+        )
+        st.caption(text, help=INDEX_PRIOR_HELP)
+    elif model.has_prior:
         st.caption("Codes are drawn from the prior N(0, I) and decoded.", help=PRIOR_HELP)
     else:
         st.caption(

@@ -58,7 +58,8 @@ def configure(
         "missing": traits.has_missing,
     }
     is_binary = traits.is_binary and kind != "image" and not values["missing"]
-    bottleneck = _parse_bottleneck(variant).fit_latent_dim(latent_dim)
+    grid = network.find_code_grid(input_shape, latent_dim)
+    bottleneck = _parse_bottleneck(variant).fit_latent_dim(latent_dim, grid)
     if not as_published and (kind == "image" or is_binary):
         bottleneck = fit_beta(bottleneck, math.prod(input_shape))
     values["bottleneck"] = bottleneck
