@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from aecore.analysis.latent import (
-    MAX_CODE,
-    fit_density,
-    fit_principal_plane,
-    project_codes,
-)
+from aecore.analysis.code_fitting import MAX_CODE
+from aecore.analysis.latent import fit_density, fit_principal_plane, project_codes
 from aecore.analysis.pictures import MAX_TILE_SIDE, TILE_SIDE, draw_grid, encode_png, make_tiles
 from aecore.errors import CheckpointError
 

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import copy
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import CHUNK_ROWS, decode_in_chunks, encode_in_chunks
+from aecore.analysis.chunks import CHUNK_ROWS, decode_in_chunks
+from aecore.analysis.code_fitting import check_codes, explain_wild_codes, fit_pca
+from aecore.analysis.densities import DENSITIES
+from aecore.analysis.densities.base import Density
+from aecore.analysis.densities.fitting import (
+    DEFAULT_DENSITY,
+    PRIOR_SOURCE,
+    draw_training_codes,
+    fit_densities,
+    fit_density,
+)
 from aecore.analysis.printed_progress import hear_printed_progress
 from aecore.data.splits import as_float
-from aecore.errors import CheckpointError, ConfigError
+from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.likelihood import sum_cells
 from aecore.progress import is_progress_wanted
 
-if TYPE_CHECKING:
-    from sklearn.decomposition import PCA
-
 Projection = Literal["classes", "dimensions", "pca", "tsne", "umap"]
-# components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
-MIXTURE_COMPONENTS = 10
-DENSITY_DIMS, DENSITY_ROWS = 64, 10_000
-MAX_CODE = 1e15  # squares of larger codes, summed, leave the range of float32
+BEST_SOURCE = "best"
+PRIOR_NAME, LEARNED_PRIOR_NAME = "the prior N(0, I)", "the learned prior of its indices"
+DENSITY_ROWS = 10_000  # examples behind a density of codes
 
 
 def project_codes(z: Tensor, method: Projection, dims: int = 2, seed: int = 0) -> np.ndarray:
@@ -38,26 +42,6 @@ def project_codes(z: Tensor, method: Projection, dims: int = 2, seed: int = 0) -
     if method == "tsne":
         return project_by_tsne(codes, dims, seed)
     return project_by_pca(codes, dims)
-
-
-def check_codes(z: np.ndarray) -> None:
-    """Raises CheckpointError where codes (N, latent_dim) are not finite, or too large to map."""
-    if not (np.abs(z) < MAX_CODE).all():
-        raise CheckpointError(
-            "The codes overflow: the model's weights are unsound. Train it again."
-        )
-
-
-@contextmanager
-def explain_wild_codes() -> Iterator[None]:
-    """Turns the error of a method that cannot be fitted to codes into a CheckpointError."""
-    try:
-        yield
-    except (np.linalg.LinAlgError, ValueError) as error:
-        raise CheckpointError(
-            "The codes spread too wildly to be fitted: the model's weights are unsound. "
-            "Train it again."
-        ) from error
 
 
 class Plane(NamedTuple):
@@ -74,17 +58,6 @@ class Plane(NamedTuple):
     def codes(self, positions: np.ndarray) -> np.ndarray:
         """Returns the codes (N, latent_dim) of positions (N, 2)."""
         return (self.origin + positions @ self.axes).astype(np.float32)
-
-
-def fit_pca(values: np.ndarray, count: int) -> PCA:
-    """Fits at most `count` principal components to rows (N, d).
-
-    Between its steps by QR: SciPy's LU lets no other thread of the server do anything meanwhile.
-    """
-    from sklearn.decomposition import PCA
-
-    count = min(count, *values.shape)
-    return PCA(count, random_state=0, power_iteration_normalizer="QR").fit(values)
 
 
 def fit_principal_plane(z: np.ndarray) -> Plane:
@@ -221,7 +194,7 @@ def order_dimensions(z: Tensor) -> tuple[Tensor, Tensor]:
 def snap_codes(model: Autoencoder, z: Tensor) -> Tensor:
     """Returns the valid codes nearest to z (N, latent_dim), on the CPU.
 
-    Valid are k active units or codebook vectors; of other bottlenecks all are.
+    Valid are k active units or codebook vectors; without such a bottleneck all codes are.
     """
     return model.bottleneck.snap(z.to(model.shift.device)).cpu()
 
@@ -231,36 +204,6 @@ def walk_dimension(z: Tensor, dimension: int, values: Tensor) -> Tensor:
     codes = z.repeat(len(values), 1)
     codes[:, dimension] = values
     return codes
-
-
-class Density:
-    """A Gaussian mixture over codes, to sample from where a model has no prior."""
-
-    def __init__(self, z: Tensor, seed: int = 0):
-        from sklearn.mixture import GaussianMixture
-
-        codes = z.numpy().astype(np.float64)
-        check_codes(codes)
-        components = max(1, min(MIXTURE_COMPONENTS, len(codes) // 20))
-        mixture = GaussianMixture(components, reg_covar=1e-4, random_state=seed)
-        with explain_wild_codes():
-            self.pca = fit_pca(codes, DENSITY_DIMS)
-            self.mixture = mixture.fit(self.pca.transform(codes))
-
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Draws n codes (n, latent_dim)."""
-        from sklearn.utils import check_random_state
-
-        mixture = copy(self.mixture)  # the fitted one is shared by all visitors
-        mixture.random_state = check_random_state(seed)
-        drawn, _ = mixture.sample(n)
-        order = check_random_state(seed).permutation(n)  # it draws component by component
-        return torch.from_numpy(self.pca.inverse_transform(drawn[order]).astype(np.float32))
-
-
-def fit_density(z: Tensor, seed: int = 0) -> Density:
-    """Fits a density to codes z (N, latent_dim), in at most 64 principal directions of them."""
-    return Density(z, seed)
 
 
 def choose_density_examples(x: Tensor) -> Tensor:
@@ -281,19 +224,41 @@ def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None)
 
 
 def sample_examples(
-    model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor]
+    model: Autoencoder, n: int, seed: int, examples: Callable[[], Tensor], source: str = ""
 ) -> tuple[Tensor, str]:
     """Draws n new examples (n, *input_shape); returns them, and a name for their distribution.
 
-    `examples` gives training data; it is only called for models without a prior.
+    `source` is that of `fit_code_source`. `examples` gives training data; it is only called where
+    a density is fitted to their codes.
     """
     if n < 1:
         raise ConfigError(f"The number of samples must be 1 or more, got {n}.")
     if not 0 <= seed < 2**32:
         raise ConfigError(f"The seed must be from 0 to 4294967295, got {seed}.")
-    if model.has_prior:
-        density, source = None, "the prior N(0, I)" if model.prior is None else "the learned prior"
+    density, name = fit_code_source(model, examples, source)
+    return decode_in_chunks(model, sample_codes(model, n, seed, density)), name
+
+
+def fit_code_source(
+    model: Autoencoder, examples: Callable[[], Tensor], source: str = ""
+) -> tuple[Density | None, str]:
+    """Returns what codes are drawn from, None for the prior, and its name.
+
+    `source` is "prior", a kind of density, or "best": that with the highest log density of codes
+    held out. By default it is the prior, or a mixture where the model has none.
+    """
+    if source in ("", PRIOR_SOURCE) and model.has_prior:
+        return None, PRIOR_NAME if model.prior is None else LEARNED_PRIOR_NAME
+    if source == PRIOR_SOURCE:
+        raise ConfigError(
+            f"{model.config.variant} has no prior to sample from. Sample from a density of its "
+            f"codes: {', '.join(DENSITIES)} or {BEST_SOURCE}."
+        )
+    codes = draw_training_codes(model, choose_density_examples(examples()))
+    if source == BEST_SOURCE:
+        fitted = fit_densities(codes, has_prior=model.config.has_prior)
+        density = fitted.by_kind.get(fitted.best_kind)
     else:
-        density = fit_density(encode_in_chunks(model, choose_density_examples(examples())), 0)
-        source = "a Gaussian mixture fitted to the training codes"
-    return decode_in_chunks(model, sample_codes(model, n, seed, density)), source
+        density = fit_density(codes, kind=source or DEFAULT_DENSITY)
+    name = f"a {density.label} fitted to the training codes" if density else PRIOR_NAME
+    return density, name

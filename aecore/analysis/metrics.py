@@ -7,81 +7,24 @@ it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from aecore.analysis.bounds import is_variational, iwae_bound, log_importance_weights
+from aecore.analysis.bounds import is_variational, iwae_bound
 from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
+from aecore.analysis.codebook_metrics import CODEBOOK_METRICS
 from aecore.analysis.column_errors import (
     has_numbers,
     has_words,
     measure_number_errors,
     measure_wrong_share,
 )
+from aecore.analysis.metric_types import COUNT, MeasuredBatch, Measurement, Metric
+from aecore.analysis.sample_metrics import SAMPLE_METRICS
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.likelihood import sum_cells
-
-COUNT = "count"  # the unit of what is counted
-DIRECTION_SENTENCES = {-1: " Lower is better.", 0: "", 1: " Higher is better."}
-
-
-class Metric(NamedTuple):
-    """One metric: how it is shown, and how it is computed.
-
-    It is computed by `batch_sum`, the sum over one batch of what is then averaged over the
-    examples, or by `total`, from all examples together, which may return None: not measured.
-    """
-
-    name: str  # as the command line and files call it
-    label: str
-    unit: str
-    direction: int  # -1 lower is better, 1 higher is better, 0 neither
-    explanation: str
-    batch_sum: Callable[[MeasuredBatch], Tensor] | None = None
-    total: Callable[[Measurement], float | None] | None = None
-    applies: Callable[[Autoencoder], bool] = lambda model: True
-    is_random: bool = False  # depends on the seed
-
-    @property
-    def help(self) -> str:
-        """The explanation, and which way is better."""
-        return self.explanation + DIRECTION_SENTENCES[self.direction]
-
-
-class MeasuredBatch:
-    """One batch as a model sees it: the code without noise for errors, a sampled one for bounds."""
-
-    def __init__(self, model: Autoencoder, x: Tensor, observed: Tensor | None):
-        self.model, self.likelihood = model, model.likelihood
-        self.x, self.observed = x, observed  # (B, *input_shape) in the network's units
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """The decoded code without noise: (B, *output_shape)."""
-        h = self.model.activate(self.model.encoder(self.x).out)
-        code = self.model.bottleneck.snap(h[:, : self.model.config.latent_dim])
-        return self.model.decoder(code)
-
-    @cached_property
-    def log_weight_and_kl(self) -> tuple[Tensor, Tensor]:
-        """The log likelihood of one sampled code, (1, B), and the KL in closed form, (B,)."""
-        return log_importance_weights(self.model, self.x, 1, observed=self.observed)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A model on all examples x (N, *input_shape), with the means over batches that are known."""
-
-    model: Autoencoder
-    x: Tensor
-    samples: int
-    means: dict[str, float]
-
 
 # -- the metrics
 
@@ -247,6 +190,8 @@ METRICS = {
             explanation="Weights of the model.",
             total=count_parameters,
         ),
+        *CODEBOOK_METRICS,
+        *SAMPLE_METRICS,
     )
 }
 
@@ -256,19 +201,24 @@ METRICS = {
 
 @torch.no_grad()
 def evaluate_model(
-    model: Autoencoder, x: Tensor, samples: int = 0, seed: int = 0
+    model: Autoencoder,
+    x: Tensor,
+    samples: int = 0,
+    seed: int = 0,
+    training_x: Tensor | None = None,
 ) -> dict[str, float]:
     """Returns the metrics {name: value} of a model on x (N, *input_shape), those that apply to it.
 
     Errors are in the units that the network works in: pixels in [0, 1], scaled columns; missing
     cells, where the model allows for them, count for nothing. With `samples` K > 0, `iwae_bound` is
-    computed too, for variational models.
+    computed too, for variational models. With training examples `training_x` (M, *input_shape),
+    samples of models of pictures are compared with x.
     """
     metrics = [metric for metric in METRICS.values() if metric.applies(model)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         means = average_batch_metrics(model, x, metrics)
-        measurement = Measurement(model, x, samples, means)
+        measurement = Measurement(model, x, samples, means, seed, training_x)
         totals = {metric.name: metric.total(measurement) for metric in metrics if metric.total}
     return means | {name: value for name, value in totals.items() if value is not None}
 

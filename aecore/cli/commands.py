@@ -162,7 +162,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
     model.check_input(x)
     if options.samples < 0:
         raise ConfigError(f"--samples must be 0 or more, got {options.samples}.")
-    metrics = evaluate_model(model, x, samples=options.samples)
+    metrics = evaluate_model(model, x, options.samples, training_x=dataset.train.x)
     findings = [] if options.data else examine(model, dataset, run)
     if options.json:
         print(json.dumps({**metrics, "doctor": [finding.to_row() for finding in findings]}))
@@ -180,7 +180,11 @@ def run_sample(options: argparse.Namespace) -> None:
     run = find_run(options.run)
     model = Autoencoder.load(run.path)
     x, source = sample_examples(
-        model, options.n, options.seed, lambda: load_matching_data(run.config()).train.x
+        model,
+        options.n,
+        options.seed,
+        lambda: load_matching_data(run.config()).train.x,
+        options.source,
     )
     print(f"{options.n} examples from {source}, in {write_examples(options.out, x)}")
 

@@ -108,6 +108,14 @@ def add_analysis_commands(commands: Any) -> None:
     sample = add_command(commands, run_sample)
     add_output_options(sample, "sample.png")
     sample.add_argument("-n", type=int, default=16, help="how many")
+    sample.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="DENSITY",
+        help="prior, a density of the codes (gaussian, mixture, flow), or best: that with the "
+        "highest log density of codes held out; default: prior, else mixture",
+    )
     interpolate = add_command(commands, run_interpolate)
     add_output_options(interpolate, "interpolation.png")
     interpolate.add_argument(

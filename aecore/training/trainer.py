@@ -283,7 +283,7 @@ class Trainer:
         self.model.eval()
         self.model.bottleneck.anneal(1.0)
         self.held_out.calibrate(self.model, self.writer)
-        return evaluate_model(self.model, self.test, seed=self.training.seed)
+        return evaluate_model(self.model, self.test, 0, self.training.seed, self.sample)
 
     # -- the position in the training
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -9,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.analysis.metrics import METRICS
 from aecore.runs.run import Run
 from ui.compare.differences import tabulate_differences
+from ui.compare.sample_metrics import offer_sample_metrics
 from ui.compare.tables import (
     NO_BEST,
     mark_best,
@@ -24,7 +27,15 @@ from ui.kit.runs import get_shown_config
 def show_metrics_table(runs: list[Run]) -> pd.DataFrame:
     """Show the test metrics of each run, the best of a column marked; return them."""
     st.subheader("On the test set", anchor=False)
-    frame, problems = tabulate_metrics(runs)
+    table = st.container()
+    measured = offer_sample_metrics(runs)
+    with table:
+        return show_metrics(runs, measured)
+
+
+def show_metrics(runs: list[Run], measured: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Show the test metrics of each run and those measured now; return them."""
+    frame, problems = tabulate_metrics(runs, measured)
     for problem in problems:
         show_warning(problem)
     configs = [run.config() for run in runs]

@@ -26,12 +26,17 @@ BEST_STYLE = "background-color: #22883355"
 BOUND_METRICS = ("nll_bound", "iwae_bound")
 
 
-def tabulate_metrics(runs: Sequence[Run]) -> tuple[pd.DataFrame, list[str]]:
-    """Returns test metrics, a row a run, and a sentence for each run that has none."""
+def tabulate_metrics(
+    runs: Sequence[Run], measured: Mapping[str, Mapping[str, float]] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Returns test metrics, a row a run, and a sentence for each run that has none.
+
+    `measured` are further metrics by the ids of runs.
+    """
     rows, problems = [], []
     for run in runs:
         try:
-            metrics: Mapping[str, float] = get_test_metrics(run)
+            metrics: Mapping[str, float] = get_test_metrics(run) | (measured or {}).get(run.id, {})
         except AecoreError as error:
             metrics = {}
             problems.append(f"{run.id} could not be measured: {error}")
