@@ -57,6 +57,7 @@ def test_a_learned_noise_variance_is_trained_kept_and_resumed():
         {"kind": "top_k", "k": 1, "auxiliary": 0.1, "dead_after": 6},
         {"kind": "batch_top_k", "k": 1, "dead_after": 6},
         {"kind": "jump_relu", "target": 2},
+        {"kind": "vector_quantized", "update": "ema", "codes": 40, "dim": 2, "stages": 2},
     ],
     ids=lambda options: options["kind"],
 )
@@ -127,6 +128,11 @@ CONFIGS = {
         corruption={"kind": "masking"},
         training={"epochs": 2, "augment": ["flip", "shift", "rotation", "crop", "colour"]},
     ),
+    "prior": tiny(
+        bottleneck={"kind": "vector_quantized", "update": "ema", "codes": 8, "dim": 2},
+        prior={"kind": "transformer", "layers": 1, "width": 8, "heads": 2, "epochs": 2},
+        training={"epochs": 2},
+    ),
     "early-stopping": tiny(
         training={"epochs": 50, "lr": 1e-12, "optimizer": "sgd", "early_stopping": 2}
     ),
@@ -173,6 +179,7 @@ def test_killed_before_or_after_any_write_a_resumed_run_ends_the_same(config, mo
             break
         assert weights_of(run) == weights_of(whole), at
         assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()], at
+        assert [r.loss for r in run.prior_epochs()] == [r.loss for r in whole.prior_epochs()], at
         assert run.state().state == "done" and run.test_metrics() == whole.test_metrics(), at
         run.delete()
     assert at > 20

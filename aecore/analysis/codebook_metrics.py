@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from aecore.analysis.chunks import measure_index_loss
 from aecore.analysis.metric_types import Measurement, Metric
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.vector_quantized import CodebookBottleneck
@@ -34,6 +37,19 @@ def measure_perplexity(measurement: Measurement) -> float:
     return float(torch.special.entr(shares).sum(1).exp().mean())
 
 
+def has_learned_prior(model: Autoencoder) -> bool:
+    """Returns whether a prior has learned the indices of codes."""
+    return model.prior is not None and model.prior.is_trained
+
+
+def measure_prior_bits(measurement: Measurement) -> float:
+    """Computes the mean of -log2 p of the examples' indices."""
+    prior, device = measurement.model.prior, measurement.model.shift.device
+    assert prior is not None
+    nats = measure_index_loss(prior, measurement.indices, device) or 0.0
+    return nats / math.log(2)
+
+
 CODEBOOK_METRICS = (
     Metric(
         name="codes_used",
@@ -54,5 +70,15 @@ CODEBOOK_METRICS = (
         "as those used: exp of the entropy, at most the size of the codebook.",
         total=measure_perplexity,
         applies=has_codebook,
+    ),
+    Metric(
+        name="prior_bits",
+        label="bits by the prior",
+        unit="bits per example",
+        direction=-1,
+        explanation="Bits that the indices of a code take under the learned prior, -log2 p, mean "
+        "over examples.",
+        total=measure_prior_bits,
+        applies=has_learned_prior,
     ),
 )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import index_in_chunks
+from aecore.analysis.chunks import index_in_chunks, measure_index_loss
 from aecore.errors import RunError
 from aecore.files import WEIGHTS_FILE
 from aecore.model.autoencoder import Autoencoder
@@ -28,7 +28,6 @@ from aecore.training.schedule import scheduled_learning_rate
 
 WEIGHT_DECAY = 0.01
 WARM_UP_STEPS = 20
-VALIDATION_ROWS = 256  # at a time
 
 
 class PriorStage:
@@ -141,14 +140,3 @@ class IndexData:
 
     train: Tensor
     validation: Tensor
-
-
-@torch.no_grad()
-def measure_index_loss(
-    prior: TransformerPrior, indices: Tensor, device: torch.device
-) -> float | None:
-    """Returns the mean of -ln p of codes with indices (N, count), in nats; None without any."""
-    if not len(indices):
-        return None
-    losses = [prior.loss(rows.to(device)).sum().item() for rows in indices.split(VALIDATION_ROWS)]
-    return math.fsum(losses) / len(indices)
