@@ -139,5 +139,5 @@ def test_a_prior_is_for_discrete_codes_of_bearable_size():
         model(prior=prior)
     with pytest.raises(ConfigError, match="at most 4,096 indices"):
         model(bottleneck={**EMA, "codes": 20_000}, latent_dim=4, prior=prior)
-    with pytest.raises(ConfigError, match="multiple of heads"):
-        model(bottleneck=EMA, latent_dim=4, prior={**prior, "width": 10, "heads": 4})
+    with pytest.raises(ConfigError, match="multiple of attention_heads"):
+        model(bottleneck=EMA, latent_dim=4, prior={**prior, "width": 10, "attention_heads": 4})

@@ -19,7 +19,14 @@ from aecore.tasks.compress import compress_examples, expand_file
 from aecore.tasks.prior_coder import pack_by_prior, unpack_by_prior
 from aecore.training.trainer import fit
 
-SMALL = {"kind": "transformer", "layers": 1, "width": 16, "heads": 2, "batch_size": 16, "lr": 0.01}
+SMALL = {
+    "kind": "transformer",
+    "layers": 1,
+    "width": 16,
+    "attention_heads": 2,
+    "batch_size": 16,
+    "lr": 0.01,
+}
 SHAPE = IndexShape(6, 5, 2)
 
 
@@ -27,7 +34,7 @@ SHAPE = IndexShape(6, 5, 2)
 def prior():
     """A prior with weights that make its probabilities differ."""
     torch.manual_seed(0)
-    made = IndexPrior(layers=2, width=16, heads=2).build(SHAPE).eval()
+    made = IndexPrior(layers=2, width=16, attention_heads=2).build(SHAPE).eval()
     for parameter in made.parameters():
         parameter.normal_(std=0.4)
     return made
@@ -45,7 +52,7 @@ def run(tmp_path_factory):
 
 def test_the_probabilities_of_all_codes_sum_to_one():
     torch.manual_seed(0)
-    prior = IndexPrior(layers=1, width=8, heads=2).build(IndexShape(3, 4)).eval()
+    prior = IndexPrior(layers=1, width=8, attention_heads=2).build(IndexShape(3, 4)).eval()
     for parameter in prior.parameters():
         parameter.normal_()
     codes = torch.cartesian_prod(*[torch.arange(4)] * 3)

@@ -130,7 +130,7 @@ CONFIGS = {
     ),
     "prior": tiny(
         bottleneck={"kind": "vector_quantized", "update": "ema", "codes": 8, "dim": 2},
-        prior={"kind": "transformer", "layers": 1, "width": 8, "heads": 2, "epochs": 2},
+        prior={"kind": "transformer", "layers": 1, "width": 8, "attention_heads": 2, "epochs": 2},
         training={"epochs": 2},
     ),
     "early-stopping": tiny(

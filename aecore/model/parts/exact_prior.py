@@ -34,7 +34,7 @@ class ExactPrior:
     """Goes through the indices of N codes at once, place after place, on the CPU."""
 
     def __init__(self, prior: TransformerPrior):
-        self.prior, self.shape, self.heads = prior, prior.shape, prior.options.heads
+        self.prior, self.shape, self.heads = prior, prior.shape, prior.options.attention_heads
         self.weights = {
             name: round_values(tensor.detach().cpu().double(), WEIGHT_BITS, WEIGHT_LIMIT)
             for name, tensor in prior.named_parameters()

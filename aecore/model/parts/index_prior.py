@@ -26,7 +26,9 @@ class IndexPrior(Options):
     kind: Literal["transformer"] = "transformer"
     layers: int = Field(3, ge=1, le=48, description="Number of blocks of attention and two layers.")
     width: int = Field(128, ge=8, le=2048, description="Values between blocks; heads share them.")
-    heads: int = Field(4, ge=1, le=64, description="Attention heads; they divide the width.")
+    attention_heads: int = Field(
+        4, ge=1, le=64, description="Parts of the width that attend on their own."
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of values left out in training.")
     epochs: int = Field(
         10, ge=1, le=100_000, description="Epochs of training, after those of the model."
@@ -37,8 +39,10 @@ class IndexPrior(Options):
     @model_validator(mode="after")
     def check_heads(self) -> Self:
         """Raise ValueError where heads cannot share the width evenly."""
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        if self.width % self.attention_heads:
+            raise ValueError(
+                f"width {self.width} must be a multiple of attention_heads {self.attention_heads}"
+            )
         return self
 
     def check_indices(self, shape: IndexShape) -> None:
@@ -118,12 +122,12 @@ class Block(nn.Module):
 
     def __init__(self, options: IndexPrior, count: int):
         super().__init__()
-        width, self.heads = options.width, options.heads
+        width, self.heads = options.width, options.attention_heads
         self.attention_norm, self.layers_norm = RootMeanSquareNorm(width), RootMeanSquareNorm(width)
         self.to_attention = nn.Linear(width, 3 * width)
         self.from_attention = nn.Linear(width, width)
         self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.distance_bias = nn.Parameter(torch.zeros(options.heads, count))
+        self.distance_bias = nn.Parameter(torch.zeros(options.attention_heads, count))
         self.dropout = nn.Dropout(options.dropout)
         for layer in (self.to_attention, self.wide):
             draw_normal(layer.weight, width**-0.5)
