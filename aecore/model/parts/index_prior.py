@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aecore.model.parts.base import Options
 from aecore.model.parts.bottlenecks.base import IndexShape
+from aecore.model.parts.linear import Linear
 
 MAX_INDICES, MAX_LEVELS = 4096, 16384  # of one code, and of one index
 EMBEDDING_DEVIATION = 0.02
@@ -84,7 +85,7 @@ class TransformerPrior(nn.Module):
         self.places = nn.Parameter(torch.empty(shape.count, width))
         self.blocks = nn.ModuleList(Block(options, shape.count) for _ in range(options.layers))
         self.norm = RootMeanSquareNorm(width)
-        self.head = nn.Linear(width, shape.levels)
+        self.head = RowLinear(width, shape.levels)
         self.dropout = nn.Dropout(options.dropout)
         self.register_buffer("epochs_trained", torch.zeros((), dtype=torch.int64))
         for weight in (self.embedding, self.places):
@@ -124,9 +125,9 @@ class Block(nn.Module):
         super().__init__()
         width, self.heads = options.width, options.attention_heads
         self.attention_norm, self.layers_norm = RootMeanSquareNorm(width), RootMeanSquareNorm(width)
-        self.to_attention = nn.Linear(width, 3 * width)
-        self.from_attention = nn.Linear(width, width)
-        self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.to_attention = RowLinear(width, 3 * width)
+        self.from_attention = RowLinear(width, width)
+        self.wide, self.narrow = RowLinear(width, 4 * width), RowLinear(4 * width, width)
         self.distance_bias = nn.Parameter(torch.zeros(options.attention_heads, count))
         self.dropout = nn.Dropout(options.dropout)
         for layer in (self.to_attention, self.wide):
@@ -150,6 +151,13 @@ class Block(nn.Module):
         distance = place[:, None] - place
         bias = self.distance_bias[:, distance.clamp(min=0)]
         return bias.masked_fill(distance < 0, -torch.inf)
+
+
+class RowLinear(Linear):
+    """x (N, n, in) -> x W^T + b (N, n, out), as one product of matrices."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 class RootMeanSquareNorm(nn.Module):
