@@ -133,6 +133,11 @@ CONFIGS = {
         prior={"kind": "transformer", "layers": 1, "width": 8, "attention_heads": 2, "epochs": 2},
         training={"epochs": 2},
     ),
+    "residual": tiny(
+        network={"kind": "residual", "channels": (4,), "attention": True},
+        latent_dim=16,
+        training={"epochs": 2},
+    ),
     "early-stopping": tiny(
         training={"epochs": 50, "lr": 1e-12, "optimizer": "sgd", "early_stopping": 2}
     ),

@@ -116,7 +116,7 @@ class ModelConfig(Options):
         self.bottleneck.check_latent_dim(self.latent_dim)
         self.check_auxiliary_loss()
         is_plain = self.bottleneck.kind == "deterministic" and not self.penalties
-        self.network.check_code(self.latent_dim, is_plain)
+        self.network.check_code(self.input_shape, self.latent_dim, is_plain)
         self.check_path()
         self.check_scaling()
         self.check_calibration()
@@ -133,14 +133,16 @@ class ModelConfig(Options):
         obstacle = self.explain_no_path()
         if self.network.has_linear_path and obstacle:
             raise ValueError(
-                "a linear path is for fully connected networks with a linear code, plain or "
-                f"Gaussian; these parts have {obstacle}: set network.linear_path to false"
+                "a linear path is for fully connected and residual networks with a linear code, "
+                f"plain or Gaussian; these parts have {obstacle}: set network.linear_path to false"
             )
 
     def explain_no_path(self) -> str | None:
         """Return what of these parts forbids a linear path, such as "a sigmoid code"; else None."""
         if not self.bottleneck.allows_path:
             return f"a bottleneck of kind {self.bottleneck.kind}"
+        if self.bottleneck.path_needs_grid and self.code_grid is None:
+            return f"a dense code of a bottleneck of kind {self.bottleneck.kind}"
         for penalty in self.penalties:
             if not penalty.allows_path:
                 return f"a {penalty.kind} penalty"

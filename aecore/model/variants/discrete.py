@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from aecore.model.variants.base import DEEP_NETWORK, SE, Paper, Variant, format_objective
+from aecore.model.variants.base import (
+    DEEP_NETWORK,
+    RESIDUAL_NETWORK,
+    SE,
+    Paper,
+    Variant,
+    format_objective,
+)
 
 DISCRETE_VARIANTS: dict[str, Variant] = {
     "vq-vae": Variant(
@@ -22,6 +29,10 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
         model={
             "network": DEEP_NETWORK,
             "bottleneck": {"kind": "vector_quantized", "update": "ema"},
+        },
+        pictures={
+            "network": RESIDUAL_NETWORK,
+            "bottleneck": {"kind": "vector_quantized", "update": "ema", "codes": 512},
         },
         latent_dim=64,
     ),

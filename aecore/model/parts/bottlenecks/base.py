@@ -40,6 +40,9 @@ class BottleneckBase(Options):
     is_variational: ClassVar[bool] = False  # a code is a distribution, kept close to N(0, I)
     is_sparse: ClassVar[bool] = False  # units at zero are off, and small changes leave them off
     allows_path: ClassVar[bool] = False  # codes may have a linear path beside the encoder
+    path_needs_grid: ClassVar[bool] = False  # but only those that lie on a grid
+    begins_whitened: ClassVar[bool] = True  # such codes begin with unit variance
+    units_of_place: ClassVar[int | None] = None  # of a grid, where the network's own do not suit
     values_per_unit: ClassVar[int] = 1  # values that the encoder gives for each unit of the code
 
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:

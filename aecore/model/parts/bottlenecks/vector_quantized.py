@@ -75,6 +75,10 @@ class VectorQuantized(BottleneckBase):
     )
 
     menu_position: ClassVar[int] = 4
+    allows_path: ClassVar[bool] = True
+    path_needs_grid: ClassVar[bool] = True  # parts of a dense code vary too differently
+    begins_whitened: ClassVar[bool] = False  # the nearest codes are those of the nearest pictures
+    units_of_place: ClassVar[int | None] = 16
 
     @model_validator(mode="after")
     def check_cosine(self) -> Self:
