@@ -107,7 +107,7 @@ class Autoencoder(nn.Module):
         if not self.has_prior:
             raise ConfigError(
                 f"{self.config.variant} has no prior to sample from. "
-                "Fit a density to its codes: aecore.analysis.latent.sample_examples."
+                "Fit a density to its codes: aecore.analysis.latent.fit_density(codes).sample(n)."
             )
         generator = torch.Generator().manual_seed(seed)
         if self.prior is None:
