@@ -39,7 +39,7 @@ def main() -> None:
     """Train, write the weights and print their accuracy as they are read back."""
     parser = argparse.ArgumentParser(prog="python -m bench.picture_classifier")
     parser.add_argument("--cifar", default="cifar10", metavar="PATH")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
     sets = load_mnist(), load_dataset(DataConfig(name=options.cifar))
     classifier = train_classifier(sets, options.epochs)
@@ -62,7 +62,9 @@ def train_classifier(
     classifier = PictureClassifier().to(memory_format=torch.channels_last)
     digits, photos = ((shrink_to_bytes(one.train.x), one.train.y) for one in sets)
     steps = epochs * -(-(DIGITS_AN_EPOCH + len(photos[0])) // BATCH)
-    optimizer = torch.optim.AdamW(classifier.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(
+        classifier.parameters(), PEAK_RATE, weight_decay=WEIGHT_DECAY, fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, steps, pct_start=0.2)
     started = time.perf_counter()
     for epoch in range(epochs):

@@ -187,6 +187,14 @@ def test_samples_come_as_a_picture_or_as_arrays(call, vae, plain, tmp_path):
     assert numpy.load(tmp_path / "five.npz")["x"].shape == (5, 1, 8, 8)
 
 
+def test_samples_come_from_the_density_that_is_asked_for(call, refused, vae, plain, tmp_path):
+    options = ("-n", 2, "--out", tmp_path / "two.npz", "--from")
+    assert "a Gaussian fitted" in call("sample", vae.path, *options, "gaussian")
+    assert "a normalising flow fitted" in call("sample", plain.path, *options, "flow")
+    assert "no density 'fog'" in refused("sample", plain.path, *options, "fog")
+    assert "no prior to sample from" in refused("sample", plain.path, *options, "prior")
+
+
 def test_samples_repeat_with_their_seed(call, vae, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         call("sample", vae.path, "--seed", seed, "--out", tmp_path / f"{name}.npz")

@@ -25,7 +25,9 @@ def moons(count, seed=0):
 
 def skewed(count, width, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    mixing = torch.randn(width, width, generator=torch.Generator().manual_seed(9))
+    mixing = torch.randn(width, width, generator=torch.Generator().manual_seed(9)) + 2 * torch.eye(
+        width
+    )
     return torch.randn(count, width, generator=generator) @ mixing + 3
 
 
@@ -40,8 +42,10 @@ def test_a_gaussian_recovers_mean_covariance_and_density():
     drawn = density.sample(20_000, seed=1)
     assert torch.allclose(drawn.mean(0), z.mean(0), atol=0.1)
     assert torch.allclose(torch.cov(drawn.T), torch.cov(z.T), rtol=0.05, atol=0.15)
-    exact = torch.distributions.MultivariateNormal(z.mean(0), torch.cov(z.T))
-    assert torch.allclose(density.log_density(new).float(), exact.log_prob(new), atol=0.05)
+    exact = torch.distributions.MultivariateNormal(z.mean(0), torch.cov(z.T)).log_prob(new)
+    scores = density.log_density(new).float()
+    assert scores.mean() == pytest.approx(float(exact.mean()), abs=0.01)
+    assert torch.corrcoef(torch.stack([scores, exact]))[0, 1] > 0.999
 
 
 @pytest.mark.parametrize("kind", DENSITIES)
@@ -84,12 +88,12 @@ def test_a_flows_log_density_is_that_of_the_change_of_variables(width):
     u = torch.randn(6, width, dtype=torch.float64)
 
     def transform(point):
-        return flow.transform(point[None])[0][0]
+        return flow(point[None])[0][0]
 
     v = torch.stack([transform(point) for point in u])
     assert torch.allclose(flow.invert(v), u, atol=1e-6)
     slopes = torch.stack([jacobian(transform, point).det().abs().log() for point in u])
-    assert torch.allclose(flow.transform(u)[1], slopes, atol=1e-6)
+    assert torch.allclose(flow(u)[1], slopes, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", DENSITIES)
@@ -114,9 +118,9 @@ def test_shrinkage_describes_new_wide_codes_better_than_their_covariance_does():
 @pytest.mark.parametrize("kind", DENSITIES)
 def test_codes_that_repeat_or_never_vary_have_a_density(kind):
     z = torch.zeros(200, 4)
-    z[:, 0] = torch.arange(200) % 3
+    z[:, 0] = torch.arange(200) % 30
     drawn = fit_density(z, kind=kind).sample(50)
-    assert drawn.isfinite().all() and drawn[:, 1:].abs().max() < 1e-2
+    assert drawn.isfinite().all() and drawn[:, 1:].std() < 0.1 * drawn[:, 0].std()
 
 
 def test_an_unknown_kind_and_a_single_code_are_refused():
@@ -126,9 +130,10 @@ def test_an_unknown_kind_and_a_single_code_are_refused():
         fit_density(torch.randn(1, 2))
 
 
-def test_a_standard_normal_posterior_is_best_described_by_the_prior():
-    fitted = fit_densities(torch.randn(200, 12), has_prior=True)
-    assert fitted.best_kind == "prior"
+def test_the_prior_is_scored_beside_the_densities_and_wins_where_codes_follow_it():
+    fitted = fit_densities(torch.randn(100, 12), has_prior=True)
+    assert fitted.held_out["prior"] == pytest.approx(-6 * math.log(2 * math.pi * math.e), rel=0.1)
+    assert fitted.best_kind == "prior" and fitted.by_kind.get("prior") is None
 
 
 def test_codes_of_variational_models_are_drawn_and_those_of_others_encoded():
@@ -143,7 +148,7 @@ def test_codes_of_variational_models_are_drawn_and_those_of_others_encoded():
 
 @pytest.mark.parametrize("source", [*DENSITIES, "best"])
 def test_samples_of_discrete_codes_are_valid_whatever_they_are_drawn_from(source):
-    bottleneck = {"kind": "finite_scalar", "levels": (5, 5, 5)}
+    bottleneck = {"kind": "finite_scalar", "levels": 5}
     made, x = model(input_shape=(1, 8, 8), latent_dim=6, bottleneck=bottleneck).eval(), digits(200)
     drawn, name = sample_examples(made, 9, 1, lambda: x, source)
     assert drawn.shape == (9, 1, 8, 8) and name.endswith("fitted to the training codes")
@@ -154,7 +159,7 @@ def test_samples_of_discrete_codes_are_valid_whatever_they_are_drawn_from(source
 
 def test_a_model_without_a_prior_says_what_to_sample_from():
     with pytest.raises(
-        ConfigError, match="no prior to sample from.*gaussian, mixture, flow or best"
+        ConfigError, match=r"no prior to sample from.*gaussian, mixture, flow or best"
     ):
         fit_code_source(model(), lambda: torch.randn(9, 6), "prior")
 

@@ -128,7 +128,7 @@ def test_samples_are_measured_where_training_examples_are_given(options):
     made, x = model(input_shape=(1, 8, 8), **options).eval(), digits(300)
     plain = evaluate_model(made, x)
     values = evaluate_model(made, x, training_x=x)
-    assert SAMPLE_NAMES == set(values) - set(plain)
+    assert set(values) - set(plain) == SAMPLE_NAMES
     assert all(values[name] == plain[name] for name in plain)
     assert values == evaluate_model(made, x, training_x=x)
     assert not SAMPLE_NAMES & set(evaluate_model(made, x[:100], training_x=x))  # too few

@@ -28,11 +28,11 @@ CLASSIFIED_ROWS = 250  # pictures at a time
 
 
 class ConvUnit(nn.Sequential):
-    """3 x 3 convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalisation, ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, side: int = 3):
         super().__init__(
-            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            nn.Conv2d(inputs, outputs, side, stride, padding=side // 2, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )
@@ -43,14 +43,14 @@ class PictureClassifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.down = ConvUnit(3, 32), ConvUnit(32, 48, 2)
+        self.stem = ConvUnit(3, 48, 2, side=5)
         self.middle, self.narrow = ConvUnit(48, 48), ConvUnit(48, 96, 2)
         self.deep, self.last = ConvUnit(96, 96), ConvUnit(96, FEATURE_COUNT, 2)
         self.head = nn.Linear(FEATURE_COUNT, CLASSIFIER_CLASSES)
 
     def features(self, x: Tensor) -> Tensor:
         """Returns the features (N, 128) of pictures (N, 3, 32, 32)."""
-        x = self.down(self.stem(2 * x - 1))
+        x = self.stem(2 * x - 1)
         x = self.narrow(x + self.middle(x))
         return self.last(x + self.deep(x)).mean((2, 3))
 

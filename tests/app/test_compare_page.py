@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,27 @@ def test_the_doctor_waits_until_a_run_has_ended(open_page, trained):
     assert not app.exception
     table = next(d.value for d in app.dataframe if "verdict" in d.value)
     assert list(table["run"]) == [ended.id]
+
+
+def test_samples_of_runs_whose_record_lacks_them_are_measured_on_demand(
+    open_page, trained, no_shipped
+):
+    run = trained("vae", **{"data.limit": None})
+    assert "classifier_frechet" in open_page("compare.py", runs=run.id).dataframe[0].value
+    forget_sample_metrics(run)
+    app = open_page("compare.py", runs=run.id)
+    assert "classifier_frechet" not in app.dataframe[0].value
+    app = finish_jobs(next(b for b in app.button if b.label == "Measure samples").click().run())
+    assert not app.exception and not app.error
+    shares = app.dataframe[0].value[["classifier_precision", "classifier_recall"]].iloc[0]
+    assert shares.between(0, 1).all() and app.dataframe[0].value["classifier_frechet"][0] > 0
+
+
+def forget_sample_metrics(run):
+    """Write the record of a run as those were that came before these metrics."""
+    path = run.path / "metrics.jsonl"
+    path.write_text(re.sub(r', ?"classifier_\w+": ?[-\d.e]+', "", path.read_text()))
+    assert "se" in run.test_metrics() and "classifier_frechet" not in run.test_metrics()
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):

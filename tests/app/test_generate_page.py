@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+
+from tests.app.conftest import finish_jobs
 
 MODES = ["Samples", "Interpolate", "Walk"]
 
@@ -67,11 +70,67 @@ def test_a_model_with_a_prior_is_sampled_from_it(open_page, trained, no_shipped)
     assert "from the prior N(0, I)" in read_texts(open_page("generate.py"))
 
 
-def test_a_model_without_a_prior_says_what_it_is_sampled_from(open_page, trained, no_shipped):
+def test_a_model_without_a_prior_is_sampled_from_the_density_that_describes_its_codes_best(
+    open_page, trained, no_shipped
+):
     trained("vanilla")
-    assert "This model has no prior: codes are drawn from a mixture" in read_texts(
-        open_page("generate.py")
+    app = open_page("generate.py")
+    assert "This model has no prior: codes are drawn from a" in read_texts(app)
+    text = read_texts(finish_jobs(app))
+    scores = dict(
+        re.findall(r"(Gaussian mixture|normalising flow|Gaussian) (-?[0-9]+\.[0-9])", text)
     )
+    best = max(scores, key=lambda name: float(scores[name]))
+    assert len(scores) == 3
+    assert f"This model has no prior: codes are drawn from a {best} fitted" in text
+
+
+def test_each_source_of_codes_gives_other_samples_and_says_what_it_is(
+    open_page, trained, no_shipped
+):
+    trained("vae")
+    names = {"prior": "the prior N(0, I)", "gaussian": "a Gaussian fitted", "flow": "a normalising"}
+    shown = {}
+    for source, name in names.items():
+        app = finish_jobs(open_page("generate.py", codes_from=source))
+        assert not app.exception and not app.error
+        assert f"Codes are drawn from {name}" in read_texts(app)
+        shown[list_pictures(app)[0]] = source
+    assert len(shown) == len(names)
+
+
+def test_a_run_without_a_prior_takes_over_from_one_that_is_sampled_from_its_prior(
+    open_page, trained, no_shipped
+):
+    plain, vae = trained("vanilla"), trained("vae")
+    app = open_page("generate.py", run=vae.id)
+    app.get_by_key("codes_from").set_value("prior").run()
+    app.selectbox(key="run").set_value(plain.id).run()
+    assert not app.exception and not app.error
+    assert "This model has no prior: codes are drawn from a" in read_texts(app)
+
+
+def test_sources_of_codes_are_compared_by_numbers_where_pictures_are_enough(
+    open_page, trained, no_shipped
+):
+    trained("vae")
+    assert "Compare" not in [b.label for b in open_page("generate.py").button]  # 40 test pictures
+    trained("vae", **{"data.limit": None})
+    app = open_page("generate.py")
+    app = finish_jobs(next(b for b in app.button if b.label == "Compare").click().run())
+    assert not app.exception and not app.error
+    frame = app.dataframe[0].value
+    assert frame["samples from"].tolist() == [
+        "prior N(0, I)",
+        "Gaussian",
+        "Gaussian mixture",
+        "normalising flow",
+        "training pictures",
+    ]
+    numbers = frame.set_index("samples from")
+    assert numbers.notna().drop(columns="log density").all(axis=None)
+    assert numbers["Fréchet distance"].idxmin() == "training pictures"
+    assert "360 samples" in read_texts(app) and "no FID" in read_texts(app)
 
 
 def test_another_draws_the_next_seed_and_a_seed_repeats_its_samples(open_page, trained, no_shipped):

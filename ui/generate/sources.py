@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -16,7 +14,6 @@ from ui.kit.cache import get_density, get_model
 from ui.kit.sample_quality import list_code_sources, wait_for_densities
 
 PRIOR_LABEL = "prior N(0, I)"
-LEARNED_PRIOR_LABEL = "learned prior"
 PRIOR_HELP = (
     "The model was trained so that its codes follow N(0, I); a draw from it, decoded, "
     "is a new example."
@@ -32,14 +29,11 @@ DENSITY_HELP = (
 NO_PRIOR = "This model has no prior: codes"
 
 
-def name_code_source(source: str, is_learned: bool = False) -> str:
-    """Returns the name of a source of codes, for a control or a table.
-
-    `is_learned` is True where the prior is one of indices.
-    """
+def name_code_source(source: str) -> str:
+    """Returns the name of a source of codes."""
     if source == PRIOR_SOURCE:
-        return LEARNED_PRIOR_LABEL if is_learned else PRIOR_LABEL
-    return DENSITIES[source].label if source in DENSITIES else source
+        return PRIOR_LABEL
+    return DENSITIES[source].label
 
 
 def choose_code_source(row: DeltaGenerator, run: Run) -> str:
@@ -47,13 +41,12 @@ def choose_code_source(row: DeltaGenerator, run: Run) -> str:
     sources = list_code_sources(run)
     best = [BEST_SOURCE]
     options = [*sources, *best] if PRIOR_SOURCE in sources else [*best, *sources]
-    kinds = "  \n".join(f"**{one.label}**: {one.help}" for one in DENSITIES.values())
+    kinds = "  \n".join(f"**{kind}**: {one.help}" for kind, one in DENSITIES.items())
     return row.segmented_control(
         "Codes from",
         options,
         default=options[0],
         required=True,
-        format_func=partial(name_code_source, is_learned=get_model(run).prior is not None),
         key="codes_from",
         bind="query-params",
         help=f"{kinds}  \n**best**: the highest log density of codes held out.",

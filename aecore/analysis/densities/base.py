@@ -14,6 +14,7 @@ from aecore.errors import ConfigError
 MODELLED_DIRECTIONS = 64  # the leading ones of a code; the others are taken for Gaussian
 WHITENED_DIRECTIONS = 512  # with a variance each; beyond them all directions share one
 MAX_FITTED_VALUES = 20_000_000  # fewer rows of wide codes
+CODE_BLUR = 0.05  # deviations: no density is sharper, for codes that repeat have none of their own
 LOG_TWO_PI = float(np.log(2 * np.pi))
 
 

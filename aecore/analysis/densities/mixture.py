@@ -6,7 +6,7 @@ from copy import copy
 
 import numpy as np
 
-from aecore.analysis.densities.base import Density
+from aecore.analysis.densities.base import CODE_BLUR, Density
 
 # components of the density for models without a prior (Ghosh et al., 2020, RAE, section 4)
 MIXTURE_COMPONENTS = 10
@@ -24,7 +24,7 @@ class MixtureDensity(Density):
         from sklearn.mixture import GaussianMixture
 
         count = max(1, min(MIXTURE_COMPONENTS, len(u) // CODES_PER_COMPONENT))
-        self.mixture = GaussianMixture(count, reg_covar=1e-4, random_state=seed).fit(u)
+        self.mixture = GaussianMixture(count, reg_covar=CODE_BLUR**2, random_state=seed).fit(u)
 
     def sample_leading(self, noise: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.utils import check_random_state
