@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from aecore.model.parts.linear import is_tracing
+
 SMOOTHING = 1e-5  # of the counts, so that none is zero
 DISTANCES_AT_ONCE = 2**22  # 16 MB
 KMEANS_STEPS = 10
@@ -83,11 +85,17 @@ def find_nearest_vectors(parts: Tensor, codebook: Tensor) -> Tensor:
 
     In full precision, also where layers multiply in half.
     """
+    if is_tracing():  # an export has no place for what depends on the number of parts
+        return find_nearest_at_once(parts, codebook)
+    flat, rows = parts.flatten(0, -2), max(1, DISTANCES_AT_ONCE // len(codebook))
     with torch.autocast(parts.device.type, enabled=False):
-        flat, squares = parts.flatten(0, -2), codebook.square().sum(1)
-        rows = max(1, DISTANCES_AT_ONCE // len(codebook))
-        nearest = [(squares - 2 * part @ codebook.T).argmin(-1) for part in flat.split(rows)]
+        nearest = [find_nearest_at_once(part, codebook) for part in flat.split(rows)]
     return torch.cat(nearest).view(parts.shape[:-1])
+
+
+def find_nearest_at_once(parts: Tensor, codebook: Tensor) -> Tensor:
+    """Return the same by the distances of all parts to all rows of the codebook."""
+    return (codebook.square().sum(1) - 2 * parts @ codebook.T).argmin(-1)
 
 
 def cluster_encodings(
