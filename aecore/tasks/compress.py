@@ -34,7 +34,7 @@ from aecore.tasks.range_coder import (
     unpack_codes,
     unpack_indices,
 )
-from aecore.tasks.recipes import Settings, TaskRecipe
+from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
 
 MAGIC = b"AEZ1"
 FRAME = struct.Struct("<4s8sI")  # magic, fingerprint of the model, CRC-32 of what follows
@@ -51,6 +51,7 @@ COMPRESSOR_RECIPE = TaskRecipe(
         "training.warmup_steps": 300,
     },
     large={"training.epochs": 100, "training.batch_size": 250},
+    pictures=PictureRecipe(),
 )
 
 
@@ -60,7 +61,8 @@ def plan_compressor(name: str, settings: Settings | None = None) -> RunConfig:
     `settings` replace the recipe's.
     """
     config = COMPRESSOR_RECIPE.plan(name, settings)
-    if "latent_dim" in (settings or {}) or config.model.latent_dim < COMPRESSOR_UNITS:
+    is_small = config.model.latent_dim < COMPRESSOR_UNITS
+    if "latent_dim" in (settings or {}) or is_small or config.model.code_grid:
         return config
     return COMPRESSOR_RECIPE.plan(name, settings, latent_dim=COMPRESSOR_UNITS)
 
