@@ -25,6 +25,7 @@ WEIGHT_BITS, WEIGHT_LIMIT = 14, 16.0
 SHARE_BITS = 20  # of attention
 POWER_BITS = 30  # of exponentials
 LOWEST_EXPONENT = -40.0
+LN2 = 0.6931471805599453  # not of a library, which may round it otherwise
 EXP_TERMS = [1 / math.factorial(n) for n in range(13, -1, -1)]
 POWERS_OF_TWO = torch.tensor([2.0**n for n in range(-64, 1)], dtype=torch.float64)
 MEMORY_VALUES = 2**24  # that a group of examples keeps: 134 MB
@@ -92,7 +93,9 @@ class ExactPrior:
         query, key, value = mixed.unflatten(1, (3, self.heads, -1)).unbind(1)
         seen = self.place + 1
         keys[:, :, self.place], values[:, :, self.place] = key, value
-        scores = (keys[:, :, :seen] @ query[..., None]).squeeze(-1) * query.shape[-1] ** -0.5
+        scores = (keys[:, :, :seen] @ query[..., None]).squeeze(-1) * (
+            1 / math.sqrt(query.shape[-1])
+        )
         powers = list_powers(scores + self.weights[f"{name}.distance_bias"][:, :seen].flip(1))
         shares = round_values(powers / powers.sum(-1, keepdim=True), SHARE_BITS)
         read = round_values((shares[:, :, None] @ values[:, :, :seen]).squeeze(2))
@@ -134,8 +137,8 @@ def exponentiate(x: Tensor) -> Tensor:
 
     Libraries' exponentials differ in the last bit.
     """
-    halvings = (x * (1 / math.log(2))).round()
-    rest = x - halvings * math.log(2)
+    halvings = (x * (1 / LN2)).round()
+    rest = x - halvings * LN2
     result = torch.full_like(x, EXP_TERMS[0])
     for term in EXP_TERMS[1:]:
         result = result * rest  # not in one operation with the next: some machines round once
