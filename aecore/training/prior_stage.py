@@ -37,7 +37,7 @@ class PriorStage:
         self.model, self.seed, self.writer = model, seed, writer
         self.epoch, self.best = 0, math.inf  # of this stage; the watched loss of its best epoch
         options = model.config.prior or IndexPrior()
-        self.options, self.epochs = options, options.epochs if model.prior else 0
+        self.epochs = options.epochs if model.prior else 0
         self.training = TrainConfig(
             epochs=options.epochs,
             batch_size=options.batch_size,
