@@ -97,7 +97,7 @@ def fit_network(
     kind: str,
     latent_dim: int | None,
 ) -> tuple[NetworkBase, int]:
-    """Return the network for examples of this shape, and the size of the code, where none is set."""
+    """Return the network for examples of this shape, and the size of its code."""
     network = _parse_network(variant).fit_input_shape(input_shape)
     if bottleneck.units_of_place:
         network = network.with_finer_code()
