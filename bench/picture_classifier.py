@@ -39,7 +39,7 @@ def main() -> None:
     """Train, write the weights and print their accuracy as they are read back."""
     parser = argparse.ArgumentParser(prog="python -m bench.picture_classifier")
     parser.add_argument("--cifar", default="cifar10", metavar="PATH")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
     sets = load_mnist(), load_dataset(DataConfig(name=options.cifar))
     classifier = train_classifier(sets, options.epochs)

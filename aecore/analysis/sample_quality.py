@@ -15,10 +15,15 @@ from torch import Tensor
 from aecore.analysis.chunks import decode_in_chunks
 from aecore.analysis.densities.base import Density
 from aecore.analysis.latent import sample_codes
-from aecore.analysis.picture_classifier import FEATURE_COUNT, extract_picture_features
+from aecore.analysis.picture_classifier import (
+    CLASSIFIED_ROWS,
+    FEATURE_COUNT,
+    extract_picture_features,
+)
 from aecore.errors import CheckpointError, ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
+from aecore.progress import track_progress
 
 QUALITY_PICTURES = 2000  # samples, and as many real pictures
 MIN_QUALITY_PICTURES = 2 * FEATURE_COUNT  # of which a covariance of the features can be told
@@ -104,7 +109,11 @@ def measure_sample_quality(
     Codes are drawn from the density, or from the prior N(0, I) without one. CheckpointError where
     the model decodes to no numbers.
     """
-    x = decode_in_chunks(model, sample_codes(model, len(real), seed, density))
-    if not x.isfinite().all():
+    z = sample_codes(model, len(real), seed, density)
+    parts = track_progress(z.split(CLASSIFIED_ROWS))
+    features = torch.cat(
+        [extract_picture_features(decode_in_chunks(model, part)) for part in parts]
+    )
+    if not features.isfinite().all():
         raise CheckpointError("Samples of this model are no numbers. Train it again.")
-    return compare_features(extract_picture_features(x), real)
+    return compare_features(features, real)

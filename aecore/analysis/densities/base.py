@@ -13,6 +13,7 @@ from aecore.errors import ConfigError
 
 MODELLED_DIRECTIONS = 64  # the leading ones of a code; the others are taken for Gaussian
 WHITENED_DIRECTIONS = 512  # with a variance each; beyond them all directions share one
+SHRINKAGE_COLUMNS = 1024  # of a code, from which the shrinkage is told
 MAX_FITTED_VALUES = 20_000_000  # fewer rows of wide codes
 CODE_BLUR = 0.05  # deviations: no density is sharper, for codes that repeat have none of their own
 LOG_TWO_PI = float(np.log(2 * np.pi))
@@ -50,6 +51,23 @@ class Whitening(NamedTuple):
         return self.mean + (along * self.scales) @ self.axes + self.rest * noise
 
 
+def choose_fitted_codes(z: Tensor) -> np.ndarray:
+    """Returns codes z (N, latent_dim) as float64, evenly chosen ones where they are many and wide.
+
+    CheckpointError for codes that nothing can be fitted to, ConfigError for fewer than two.
+    """
+    if len(z) < 2:
+        raise ConfigError(f"A density is fitted to 2 codes or more, got {len(z)}.")
+    rows = min(len(z), max(2, MAX_FITTED_VALUES // z.shape[1]))
+    codes = (
+        z[torch.linspace(0, len(z) - 1, rows, dtype=torch.float64).long()]
+        .numpy()
+        .astype(np.float64)
+    )
+    check_codes(codes)
+    return codes
+
+
 def fit_whitening(codes: np.ndarray) -> Whitening:
     """Fits the mean and the covariance of codes (N, d), shrunk after Ledoit & Wolf (2004).
 
@@ -58,9 +76,11 @@ def fit_whitening(codes: np.ndarray) -> Whitening:
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 
-    pca = fit_pca(codes, min(codes.shape[1], len(codes) - 1, WHITENED_DIRECTIONS))
-    share = ledoit_wolf_shrinkage(codes) if codes.shape[1] > 1 else 0.0
     total, width = float(codes.var(0).sum()), codes.shape[1]
+    columns = np.linspace(0, width - 1, min(width, SHRINKAGE_COLUMNS)).astype(int)
+    with explain_wild_codes():
+        pca = fit_pca(codes, min(width, len(codes) - 1, WHITENED_DIRECTIONS))
+        share = ledoit_wolf_shrinkage(codes[:, columns]) if width > 1 else 0.0
     average, kept = total / width, pca.explained_variance_
     floor = 1e-9 * average + 1e-12
     variances = (1 - share) * kept + share * average + floor
@@ -82,18 +102,14 @@ class Density:
 
     whitening: Whitening
 
-    def fit(self, z: Tensor, seed: int = 0) -> Self:
-        """Fits to codes z (N, latent_dim), evenly chosen ones where they are many and wide.
+    def fit(self, z: Tensor, seed: int = 0, whitening: Whitening | None = None) -> Self:
+        """Fits to codes z (N, latent_dim), whose `whitening` may be known already.
 
         CheckpointError for codes that nothing can be fitted to, ConfigError for fewer than two.
         """
-        if len(z) < 2:
-            raise ConfigError(f"A density is fitted to 2 codes or more, got {len(z)}.")
-        rows = min(len(z), max(2, MAX_FITTED_VALUES // z.shape[1]))
-        codes = z[torch.linspace(0, len(z) - 1, rows).long()].numpy().astype(np.float64)
-        check_codes(codes)
+        codes = choose_fitted_codes(z)
+        self.whitening = whitening or fit_whitening(codes)
         with explain_wild_codes():
-            self.whitening = fit_whitening(codes)
             self.fit_leading(self.whitening.whiten(codes)[0][:, :MODELLED_DIRECTIONS], seed)
         return self
 

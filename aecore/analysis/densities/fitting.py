@@ -9,7 +9,12 @@ from torch import Tensor
 
 from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
 from aecore.analysis.densities import DENSITIES
-from aecore.analysis.densities.base import Density, score_standard_normal
+from aecore.analysis.densities.base import (
+    Density,
+    choose_fitted_codes,
+    fit_whitening,
+    score_standard_normal,
+)
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.progress import track_progress
@@ -49,8 +54,10 @@ def fit_densities(z: Tensor, seed: int = 0, has_prior: bool = False) -> FittedDe
     order = torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))
     held = max(1, round(HELD_OUT_CODES * len(z)))
     fitted_codes, new_codes = z[order[held:]], z[order[:held]]
+    whitening = fit_whitening(choose_fitted_codes(fitted_codes))
     by_kind = {
-        kind: fit_density(fitted_codes, seed, kind) for kind in track_progress(list(DENSITIES))
+        kind: DENSITIES[kind]().fit(fitted_codes, seed, whitening)
+        for kind in track_progress(list(DENSITIES))
     }
     scores = {kind: float(one.log_density(new_codes).mean()) for kind, one in by_kind.items()}
     if has_prior:
