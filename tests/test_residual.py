@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,9 +20,14 @@ from aecore.model.parts.networks.residual import Residual
 from aecore.model.parts.networks.residual_blocks import cut_blocks
 from aecore.model.parts.penalties import Penalty
 from aecore.model.variants import configure, override_config
+from aecore.tasks.anomaly import plan_detector
+from aecore.tasks.compress import plan_compressor
+from aecore.tasks.denoise import plan_denoiser
+from aecore.training.devices import is_half_precise
 from aecore.training.pca_start import start_as_pca
 from aecore.training.preparation import build_initial_model
 
+CPU = torch.device("cpu")
 SMALL = {"kind": "residual", "channels": (4, 6)}
 OTHER_LAYERS = {
     "attention": True,
@@ -44,7 +50,7 @@ def build(shape=(3, 8, 8), units=2, code="spatial", **options):
 def begin(x, **options):
     """A residual model at the start of its training on x."""
     config = build(tuple(x.shape[1:]), **options).config
-    made = build_initial_model(config, x, torch.device("cpu"), seed=0)
+    made = build_initial_model(config, x, CPU, seed=0)
     start_as_pca(made, x)
     return made.eval()
 
@@ -193,6 +199,24 @@ def test_a_part_that_forbids_the_path_switches_it_off():
     config = configure("conv", (3, 32, 32), examples=500)
     sparse = override_config(config, {"bottleneck.kind": "top_k", "bottleneck.k": 2})
     assert not sparse.model.network.has_linear_path
+
+
+@pytest.mark.parametrize("plan", [plan_compressor, plan_denoiser, plan_detector])
+def test_recipes_choose_a_residual_network_for_pictures(plan, tmp_path):
+    path = str(tmp_path / "colours.npz")
+    np.savez(path, x=np.random.default_rng(0).integers(0, 256, (40, 3, 12, 9), np.uint8))
+    made = plan(path, {"training.epochs": 1})
+    assert made.model.network.kind == "residual" and made.model.code_grid
+    assert made.training.epochs == 1
+    assert plan(path, {"network.kind": "mlp"}).model.network.kind == "mlp"
+    assert plan("digits").model.network.kind == "mlp"
+
+
+def test_the_automatic_precision_is_that_of_the_device():
+    assert is_half_precise("bfloat16", CPU) and not is_half_precise("float32", CPU)
+    of_device = torch.cpu._is_avx512_bf16_supported()
+    assert is_half_precise("auto", CPU) == of_device
+    assert not is_half_precise("auto", torch.device("meta"))
 
 
 @pytest.mark.parametrize("kind", ["onnx", "torch-export"])

@@ -39,7 +39,7 @@ class DrawnLayer(NamedTuple):
 def list_layers(model: ModelConfig) -> list[DrawnLayer]:
     """Returns the layers of a model from the input to the output."""
     hidden = [DrawnLayer(shape) for shape in model.network.list_hidden_shapes(model.input_shape)]
-    code = DrawnLayer((model.latent_dim,), "code")
+    code = DrawnLayer(model.code_grid or (model.latent_dim,), "code")
     return [
         DrawnLayer(model.input_shape, "input"),
         *hidden,
