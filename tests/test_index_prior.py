@@ -132,7 +132,7 @@ def test_the_second_stage_learns_the_codes_of_the_best_model(run):
     net = Autoencoder.load(run.path)
     assert net.prior.epochs_trained > 0 and run.state().state == "done"
     measured = run.test_metrics()["prior_bits"]
-    assert measured < 0.95 * net.prior.shape.count * 4
+    assert measured < 0.95 * net.prior.shape.length * 4
 
 
 def test_samples_of_the_prior_are_valid_codes_and_repeat(run):
@@ -151,7 +151,7 @@ def test_samples_of_the_prior_are_valid_codes_and_repeat(run):
 def test_the_prior_saves_bits_and_its_files_open_to_the_reconstructions(run):
     net, x = Autoencoder.load(run.path), digits(200)
     file = compress_examples(net, x)
-    assert len(file) < 0.95 * (200 * net.prior.shape.count * 4 / 8)
+    assert len(file) < 0.95 * (200 * net.prior.shape.length * 4 / 8)
     assert torch.allclose(expand_file(net, file), net.reconstruct(x), atol=1e-6)
     untrained = Autoencoder.load(run.path)
     untrained.prior.epochs_trained.zero_()

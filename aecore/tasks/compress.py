@@ -132,7 +132,7 @@ def check_head(model: Autoencoder, body: bytes) -> None:
     )
     is_countable = model.bottleneck.levels is not None
     latent_dim, options = model.config.latent_dim, model.config.bottleneck
-    units = options.index_shape(latent_dim).count if is_countable else latent_dim
+    units = options.index_shape(latent_dim).length if is_countable else latent_dim
     table = 0 if is_countable else TABLE_BYTES * head.units
     fits = head.units == units and HEAD.size + table + head.length == len(body)
     if not (head.examples and fits and head.length % 4 == 0):

@@ -14,7 +14,7 @@ MAX_MARKS = 30  # the latest ones: more cannot be read
 
 
 def draw_live_curve(
-    records: Sequence[EpochRecord] | Sequence[PriorRecord],
+    records: Sequence[EpochRecord | PriorRecord],
     variant: str,
     total: int,
     moves: Sequence[KnobRecord] = (),

@@ -46,12 +46,12 @@ class ExactPrior:
     def count_codes_at_once(self) -> int:
         """Return how many codes fit into memory together."""
         width, layers = self.prior.options.width, self.prior.options.layers
-        return max(1, MEMORY_VALUES // (2 * layers * width * self.shape.count + self.shape.levels))
+        return max(1, MEMORY_VALUES // (2 * layers * width * self.shape.length + self.shape.levels))
 
     def begin(self, count: int) -> None:
         """Go to the first place of `count` codes."""
         options = self.prior.options
-        shape = (count, self.heads, self.shape.count, options.width // self.heads)
+        shape = (count, self.heads, self.shape.length, options.width // self.heads)
         empty = torch.empty(shape, dtype=torch.float64)
         self.place = 0
         self.memory = [(empty.clone(), empty.clone()) for _ in range(options.layers)]
@@ -109,7 +109,7 @@ class ExactPrior:
         """Draw the indices of so many codes at once."""
         self.begin(count)
         drawn: list[Tensor] = []
-        for _ in range(self.shape.count):
+        for _ in range(self.shape.length):
             probabilities = self.step(drawn[-1] if drawn else None)
             drawn.append(probabilities.multinomial(1, generator=generator).squeeze(1))
         return torch.stack(drawn, dim=1)

@@ -48,20 +48,20 @@ class IndexPrior(Options):
 
     def check_indices(self, shape: IndexShape) -> None:
         """Raise ValueError where codes of this shape have no prior over indices."""
-        if not shape.count:
+        if not shape.length:
             raise ValueError(
                 "a prior over indices is for discrete codes: choose a bottleneck of kind "
                 "vector_quantized or finite_scalar, or set prior to null"
             )
-        if shape.count > MAX_INDICES or shape.levels > MAX_LEVELS:
+        if shape.length > MAX_INDICES or shape.levels > MAX_LEVELS:
             raise ValueError(
                 f"a prior is for at most {MAX_INDICES:,} indices of {MAX_LEVELS:,} values; codes "
-                f"have {shape.count:,} of {shape.levels:,}: choose fewer, or set prior to null"
+                f"have {shape.length:,} of {shape.levels:,}: choose fewer, or set prior to null"
             )
 
     def count_weights(self, shape: IndexShape) -> int:
         """Return about how many weights the prior of such codes has."""
-        embeddings = shape.levels * (shape.stages + 1) + shape.count
+        embeddings = shape.levels * (shape.stages + 1) + shape.length
         return self.width * (embeddings + 12 * self.width * self.layers)
 
     def build(self, shape: IndexShape) -> TransformerPrior:
@@ -82,8 +82,8 @@ class TransformerPrior(nn.Module):
         self.options, self.shape = options, shape
         width = options.width
         self.embedding = nn.Parameter(torch.empty(1 + shape.stages * shape.levels, width))
-        self.places = nn.Parameter(torch.empty(shape.count, width))
-        self.blocks = nn.ModuleList(Block(options, shape.count) for _ in range(options.layers))
+        self.places = nn.Parameter(torch.empty(shape.length, width))
+        self.blocks = nn.ModuleList(Block(options, shape.length) for _ in range(options.layers))
         self.norm = RootMeanSquareNorm(width)
         self.head = RowLinear(width, shape.levels)
         self.dropout = nn.Dropout(options.dropout)

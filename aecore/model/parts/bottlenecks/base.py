@@ -23,7 +23,7 @@ class Code(NamedTuple):
 class IndexShape(NamedTuple):
     """The indices of a discrete code."""
 
-    count: int  # of one code
+    length: int  # indices of one code
     levels: int  # values that each can take
     stages: int = 1  # that the indices of one place stand for, one after another
 
