@@ -162,10 +162,14 @@ class CodebookBottleneck(Bottleneck):
         return Code(straight_through[None], cost.sum(1)[None], z)
 
     def charge(self, rest: Tensor, quantised: Tensor) -> Tensor:
-        """Return the cost (N, latent_dim) of one stage; running means have no gradient."""
+        """Return the cost (N, latent_dim) of one stage.
+
+        Running means have no gradient, and epochs are compared without a commitment to them: its
+        scale grows with the encodings, while reconstructions get better.
+        """
         commitment = self.commitment * (rest - quantised.detach()).square()
         if self.means is not None:
-            return commitment
+            return commitment if self.training else torch.zeros_like(rest)
         return (rest.detach() - quantised).square() + commitment
 
     def split(self, z: Tensor) -> Tensor:
