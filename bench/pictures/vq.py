@@ -31,7 +31,7 @@ CODES, PLACES, EPOCHS, PRIOR_EPOCHS = 512, 64, 12, 12
 BITS = PLACES * 9
 FORMER, PRESENT = "vq former", "vq present"
 FIGURES = ("SE", "codes used", "perplexity", "bits of the file", "seconds per epoch")
-FRECHET = "vq frechet"  # with the prior, then of the mixture and the nearest codes
+FRECHET = "vq frechet"
 SETTINGS: dict[str, dict[str, Any]] = {
     FORMER: {
         "network.kind": "mlp",
@@ -101,14 +101,20 @@ def measure_codes(name: str, device: str) -> list[float]:
 
 
 def measure_samples(device: str) -> list[float]:
-    """Return the Fréchet distance of samples of the prior, and of a mixture's nearest codes."""
-    model = Autoencoder.load(train_codebook(PRESENT, device).path)
-    train, test = load_pictures(PICTURE_SETS["cifar"].place("cifar"))
-    real = extract_picture_features(draw_real_pictures(test))
+    """Return Fréchet distances: of the prior, and of mixtures of both models, whose codes snap."""
+    present, former = (
+        Autoencoder.load(train_codebook(name, device).path) for name in (PRESENT, FORMER)
+    )
+    real = extract_picture_features(draw_real_pictures(load_test_pictures()))
+    mixtures = [measure_mixture(model, real) for model in (present, former)]
+    return [measure_sample_quality(present, real).frechet, *mixtures]
+
+
+def measure_mixture(model: Autoencoder, real: Tensor) -> float:
+    """Return the Fréchet distance of the codes nearest to draws from a Gaussian mixture."""
+    train, _ = load_pictures(PICTURE_SETS["cifar"].place("cifar"))
     density = fit_density(encode_in_chunks(model, choose_density_examples(train)))
-    prior = measure_sample_quality(model, real)
-    mixture = measure_sample_quality(model, real, density)
-    return [prior.frechet, mixture.frechet]
+    return measure_sample_quality(model, real, density).frechet
 
 
 def load_test_pictures() -> Tensor:
@@ -134,9 +140,11 @@ def report_codebooks(store: CellStore) -> list[str]:
             f"| {name} | {se:.2f} | {used:.0%} | {perplexity:.0f} | {bits:.0f} | {seconds:.0f} |"
         )
     if FRECHET in store.figures:
-        prior, mixture = store.figures[FRECHET]
+        prior, mixture, former = store.figures[FRECHET]
         lines += ["", f"Fréchet distance of samples: {prior:.1f} with the prior, {mixture:.1f} of "]
-        lines[-1] += "codes nearest to draws from a Gaussian mixture."
+        lines[-1] += (
+            f"codes nearest to draws from a Gaussian mixture, {former:.1f} of those before."
+        )
     return lines
 
 
