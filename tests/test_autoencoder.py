@@ -25,6 +25,7 @@ BOTTLENECKS = [
     {"kind": "gaussian"},
     {"kind": "gaussian", "bound": "iwae", "samples": 3},
     {"kind": "vector_quantized", "codes": 8, "dim": 2},
+    {"kind": "vector_quantized", "codes": 8, "dim": 2, "update": "ema", "stages": 2},
 ]
 PENALTIES = [
     None,

@@ -77,6 +77,7 @@ def test_noise_that_follows_the_batches_is_resumed(likelihood):
         {"kind": "top_k", "k": 1, "auxiliary": 0.1, "dead_after": 6},
         {"kind": "batch_top_k", "k": 1, "dead_after": 6},
         {"kind": "jump_relu", "target": 2},
+        {"kind": "vector_quantized", "update": "ema", "codes": 40, "dim": 2, "stages": 2},
     ],
     ids=lambda options: options["kind"],
 )
@@ -147,6 +148,11 @@ CONFIGS = {
         corruption={"kind": "masking"},
         training={"epochs": 2, "augment": ["flip", "shift", "rotation", "crop", "colour"]},
     ),
+    "prior": tiny(
+        bottleneck={"kind": "vector_quantized", "update": "ema", "codes": 8, "dim": 2},
+        prior={"kind": "transformer", "layers": 1, "width": 8, "attention_heads": 2, "epochs": 2},
+        training={"epochs": 2},
+    ),
     "residual": tiny(
         network={"kind": "residual", "channels": (4,), "attention": True},
         latent_dim=16,
@@ -198,6 +204,7 @@ def test_killed_before_or_after_any_write_a_resumed_run_ends_the_same(config, mo
             break
         assert weights_of(run) == weights_of(whole), at
         assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()], at
+        assert [r.loss for r in run.prior_epochs()] == [r.loss for r in whole.prior_epochs()], at
         assert run.state().state == "done" and run.test_metrics() == whole.test_metrics(), at
         run.delete()
     assert at > 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -9,15 +10,26 @@ from torch import Tensor
 
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
+from aecore.model.parts.index_prior import TransformerPrior
 from aecore.progress import track_progress
 
 CHUNK_ROWS = 1000  # examples at a time, at most
+PRIOR_ROWS = 256  # codes that a prior sees at a time
 CHUNK_BYTES = 20_000_000  # decoded values at a time
 
 
 def encode_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
     """Returns the codes (N, latent_dim) of x (N, *input_shape)."""
     return _map_in_chunks(model, model.encode, x)
+
+
+def index_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
+    """Returns the indices (N, indices) int64 of the discrete codes of x (N, *input_shape)."""
+
+    def index(part: Tensor) -> Tensor:
+        return model.bottleneck.indices(model.encode_scaled(model.to_scaled(part)))
+
+    return _map_in_chunks(model, index, x)
 
 
 def reconstruct_in_chunks(model: Autoencoder, x: Tensor) -> Tensor:
@@ -58,3 +70,14 @@ def count_rows_at_once(model: Autoencoder) -> int:
 def count_samples_at_once(model: Autoencoder, samples: int) -> int:
     """Returns how many of the `samples` decoded codes of each example fit into memory together."""
     return max(1, min(samples, CHUNK_BYTES // (CHUNK_ROWS * model.config.features)))
+
+
+@torch.no_grad()
+def measure_index_loss(
+    prior: TransformerPrior, indices: Tensor, device: torch.device
+) -> float | None:
+    """Returns the mean of -ln p of codes with indices (N, count), in nats; None without any."""
+    if not len(indices):
+        return None
+    losses = [prior.loss(rows.to(device)).sum().item() for rows in indices.split(PRIOR_ROWS)]
+    return math.fsum(losses) / len(indices)

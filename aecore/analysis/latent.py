@@ -28,7 +28,8 @@ from aecore.model.parts.likelihoods.base import sum_cells
 from aecore.progress import is_progress_wanted
 
 Projection = Literal["classes", "dimensions", "pca", "tsne", "umap"]
-BEST_SOURCE, PRIOR_NAME = "best", "the prior N(0, I)"
+BEST_SOURCE = "best"
+PRIOR_NAME, LEARNED_PRIOR_NAME = "the prior N(0, I)", "the learned prior of its indices"
 DENSITY_ROWS = 10_000  # examples behind a density of codes
 
 
@@ -218,8 +219,7 @@ def choose_density_examples(x: Tensor) -> Tensor:
 def sample_codes(model: Autoencoder, n: int, seed: int, density: Density | None) -> Tensor:
     """Draws n codes (n, latent_dim): from the prior without a density, else valid codes from it."""
     if density is None:
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(n, model.config.latent_dim, generator=generator)
+        return model.draw_codes(n, seed).cpu()
     return snap_codes(model, density.sample(n, seed))
 
 
@@ -247,8 +247,8 @@ def fit_code_source(
     `source` is "prior", a kind of density, or "best": that with the highest log density of codes
     held out. By default it is the prior, or a mixture where the model has none.
     """
-    if source in ("", PRIOR_SOURCE) and model.config.has_prior:
-        return None, PRIOR_NAME
+    if source in ("", PRIOR_SOURCE) and model.has_prior:
+        return None, PRIOR_NAME if model.prior is None else LEARNED_PRIOR_NAME
     if source == PRIOR_SOURCE:
         raise ConfigError(
             f"{model.config.variant} has no prior to sample from. Sample from a density of its "

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from aecore.analysis.bounds import DrawnLogits, draw_logits, log_likelihood
+from aecore.analysis.chunks import index_in_chunks
 from aecore.analysis.latent import fit_code_source
 from aecore.analysis.picture_classifier import extract_picture_features
 from aecore.analysis.sample_quality import (
@@ -88,6 +89,11 @@ class Measurement:
     means: dict[str, float]
     seed: int = 0
     training_x: Tensor | None = None  # (M, *input_shape), where samples are to be measured
+
+    @cached_property
+    def indices(self) -> Tensor:
+        """The indices (N, count) of the examples' codes, where these are discrete."""
+        return index_in_chunks(self.model, self.x)
 
     @cached_property
     def sample_quality(self) -> SampleQuality | None:

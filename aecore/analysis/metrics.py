@@ -14,6 +14,7 @@ from torch import Tensor
 
 from aecore.analysis.bounds import has_bound, is_variational, iwae_bound
 from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
+from aecore.analysis.codebook_metrics import CODEBOOK_METRICS
 from aecore.analysis.column_errors import (
     has_numbers,
     has_words,
@@ -186,6 +187,7 @@ METRICS = {
             explanation="Weights of the model.",
             total=count_parameters,
         ),
+        *CODEBOOK_METRICS,
         *SAMPLE_METRICS,
     )
 }

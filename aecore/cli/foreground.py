@@ -15,6 +15,7 @@ from aecore.runs.records import (
     KnobRecord,
     MetricsRecord,
     PretrainRecord,
+    PriorRecord,
     Record,
 )
 from aecore.runs.run import Run
@@ -62,7 +63,9 @@ def show_record(record: Record, total: int, bar: tqdm) -> None:
         bar.update()
 
 
-def format_record(record: EpochRecord | PretrainRecord | KnobRecord, total: int) -> str:
+def format_record(
+    record: EpochRecord | PretrainRecord | PriorRecord | KnobRecord, total: int
+) -> str:
     """Returns a record as a plain line; `total` is the number of epochs of the run."""
     if isinstance(record, KnobRecord):
         moves = ", ".join(f"{path} {value:g}" for path, value in record.knobs.items())
@@ -70,7 +73,9 @@ def format_record(record: EpochRecord | PretrainRecord | KnobRecord, total: int)
     if isinstance(record, PretrainRecord):
         parts = [f"layer {record.layer} epoch {record.epoch}", f"loss {record.loss:.4f}"]
     else:
-        parts = [f"epoch {record.epoch}/{total}", f"loss {record.loss:.4f}"]
+        place = "prior epoch" if isinstance(record, PriorRecord) else "epoch"
+        number = record.epoch if isinstance(record, PriorRecord) else f"{record.epoch}/{total}"
+        parts = [f"{place} {number}", f"loss {record.loss:.4f}"]
         if record.validation_loss is not None:
             parts.append(f"validation {record.validation_loss:.4f}")
     return "  ".join([*parts, f"{record.seconds:.1f} s"])

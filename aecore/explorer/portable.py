@@ -25,7 +25,7 @@ and a step is one of
                     `clamp` to [0, 1]
     top_k           the k largest stay, by `magnitude` or value; the rest are 0
     threshold       values above `threshold` (width,) stay; the rest are 0
-    nearest         each part of `dim` values becomes the nearest row of `codebook`
+    nearest         parts of `dim` values become the nearest row of `codebook`, in `stages` shares
     round           to the nearest of `levels` even steps from -1 to 1
 
 A grid has some channels at each place: a picture, or a code. The step `grid` has its `shape`

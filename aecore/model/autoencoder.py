@@ -13,14 +13,14 @@ from aecore.files import find_model_folder
 from aecore.model.calibration import make_stretches
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
+from aecore.model.parts.bottlenecks.gaussian import bound_log_variances
 from aecore.model.parts.corruption import GaussianNoise
+from aecore.model.parts.exact_prior import ExactPrior
 from aecore.model.parts.likelihoods.base import Likelihood
 from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
 from aecore.model.parts.penalties.base import Pass
 from aecore.model.scaling import fit_columns
 from aecore.model.weights import load_model, save_model
-
-MAX_LOG_VARIANCE = 6.0  # of a code, above which it grows like a logarithm
 
 
 class Loss(NamedTuple):
@@ -63,6 +63,8 @@ class Autoencoder(nn.Module):
         if config.network.shares_columns:
             config.network.share_columns(self.encoder, self.decoder, config.column_slices)
         self.encoder.scale_code(self.bottleneck.head_scale)
+        index_shape = config.bottleneck.index_shape(config.latent_dim)
+        self.prior = config.prior.build(index_shape) if config.prior else None
         scaling_shape = () if config.scaling == "none" else config.input_shape
         self.register_buffer("shift", torch.zeros(scaling_shape))
         self.register_buffer("scale", torch.ones(scaling_shape))
@@ -95,27 +97,34 @@ class Autoencoder(nn.Module):
         """x (N, *input_shape) -> x^ (N, *input_shape)."""
         return self.decode(self.encode(x))
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Decode n codes drawn from the prior N(0, I): (n, *input_shape).
+    @property
+    def has_prior(self) -> bool:
+        """True where codes can be drawn: by a prior that has learned indices, or from N(0, I)."""
+        return self.config.has_prior if self.prior is None else self.prior.is_trained
 
-        ConfigError if the model was trained without a prior.
-        """
-        if not self.config.has_prior:
+    def draw_codes(self, n: int, seed: int = 0) -> Tensor:
+        """Draw n codes (n, latent_dim) from the prior; ConfigError if the model has none."""
+        if not self.has_prior:
             raise ConfigError(
                 f"{self.config.variant} has no prior to sample from. "
                 "Fit a density to its codes: aecore.analysis.latent.fit_density(codes).sample(n)."
             )
         generator = torch.Generator().manual_seed(seed)
-        z = torch.randn(n, self.config.latent_dim, generator=generator)
-        return self.decode(z.to(self.shift.device))
+        if self.prior is None:
+            return torch.randn(n, self.config.latent_dim, generator=generator).to(self.shift.device)
+        indices = ExactPrior(self.prior).draw(n, generator)
+        return self.bottleneck.values(indices.to(self.shift.device))
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """Decode n codes drawn from the prior: (n, *input_shape). ConfigError as `draw_codes`."""
+        return self.decode(self.draw_codes(n, seed))
 
     def check_input(self, x: Tensor) -> Tensor:
         """Return x if its shape is (N, *input_shape); ConfigError otherwise."""
         if tuple(x.shape[1:]) != self.config.input_shape:
             raise ConfigError(
-                f"This model takes examples of shape {self.config.input_shape}, "
-                f"got {tuple(x.shape[1:])}. "
-                "Give a tensor of shape (N, *model.config.input_shape)."
+                f"This model takes examples of shape {self.config.input_shape}, got "
+                f"{tuple(x.shape[1:])}. Give a tensor of shape (N, *model.config.input_shape)."
             )
         return x
 
@@ -133,8 +142,7 @@ class Autoencoder(nn.Module):
         if features.visible is not None:
             observed = features.visible if observed is None else observed & features.visible
         # under autocast layers give half precision: too coarse for losses
-        h = self.activate(features.out.to(x.dtype))
-        options = self.config.bottleneck
+        h, options = self.activate(features.out.to(x.dtype)), self.config.bottleneck
         code = self.bottleneck(h, options.sample_count)
         logits = self.decode_samples(code.z)
         reconstruction = self.likelihood.training_loss(logits, x, observed)  # (samples, N)
@@ -184,9 +192,8 @@ class Autoencoder(nn.Module):
     ) -> Tensor:
         """Return the loss of x where what dead units decode to is added to `logits`, a scalar.
 
-        `logits` (samples, N, ...) are those of the other units, which get no gradient of it. With a
-        linear decoder and the squared error it is |e - W z|^2 of the residual e (Gao et al., 2024,
-        appendix A.2). Zero where no unit is dead.
+        `logits` (samples, N, ...) are those of the other units, which get no gradient of it (Gao et
+        al., 2024, appendix A.2). Zero where no unit is dead.
         """
         without = dead_code.new_zeros(1, dead_code.shape[1])
         decoded = self.decode_samples(torch.cat([dead_code, without])[None])
@@ -202,19 +209,14 @@ class Autoencoder(nn.Module):
         return self.activate(self.encoder(x).out)[:, : self.config.latent_dim]
 
     def activate(self, out: Tensor) -> Tensor:
-        """Apply the code's non-linearity to codes or means; log variances are kept from exploding.
-
-        Those of a trained model are hardly above 0, the prior's. Where an odd example takes one far
-        beyond, it grows like a logarithm: its exponential would be the loss of all others.
-        """
+        """Apply the code's non-linearity to codes or means, and bound log variances."""
         activation, d = self.config.network.code_activation, self.config.latent_dim
         if out.shape[1] <= d:  # fewer in the training of an ensemble
             return out if activation == "linear" else ACTIVATIONS[activation](out)
         codes, log_variances = out[:, :d], out[:, d:]
         if activation != "linear":
             codes = ACTIVATIONS[activation](codes)
-        excess = (log_variances - MAX_LOG_VARIANCE).clamp(min=0)
-        return torch.cat([codes, log_variances - excess + excess.log1p()], dim=1)
+        return torch.cat([codes, bound_log_variances(log_variances)], dim=1)
 
     def decode_samples(self, z: Tensor) -> Tensor:
         """(samples, N, latent_dim) -> logits (samples, N, ...)."""
@@ -255,10 +257,9 @@ class Autoencoder(nn.Module):
 
     @torch.no_grad()
     def fit_output(self, mean: Tensor) -> None:
-        """Set the output bias so that reconstructions begin at `mean` (*input_shape).
+        """Set the output bias so that reconstructions begin at the data's mean (*input_shape).
 
-        It is the data's mean in the network's units: training need not first learn what all
-        examples share (Burda et al., 2015, section 5).
+        It is in the network's units (Burda et al., 2015, section 5).
         """
         bias = self.decoder.output_bias
         logits = self.likelihood.logits(mean)

@@ -13,6 +13,7 @@ from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
+from aecore.model.parts.index_prior import IndexPrior
 from aecore.model.parts.likelihoods import LikelihoodOptions
 from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.parts.networks import Network
@@ -95,6 +96,11 @@ class ModelConfig(Options):
         default_factory=Gaussian,
         description="Reconstruction loss: the distribution of the input, given the code.",
     )
+    prior: IndexPrior | None = Field(
+        None,
+        description="Prior of a discrete code, learned after the model: to sample from, and to "
+        "compress by.",
+    )
 
     @model_validator(mode="after")
     def check(self) -> ModelConfig:
@@ -114,6 +120,8 @@ class ModelConfig(Options):
         self.check_scaling()
         self.check_calibration()
         self.check_likelihood()
+        if self.prior is not None:
+            self.prior.check_indices(self.bottleneck.index_shape(self.latent_dim))
         for penalty in self.penalties:
             penalty.check_network(self.network)
         self.check_budget()
@@ -132,6 +140,8 @@ class ModelConfig(Options):
         """Return what of these parts forbids a linear path, such as "a sigmoid code"; else None."""
         if not self.bottleneck.allows_path:
             return f"a bottleneck of kind {self.bottleneck.kind}"
+        if self.bottleneck.path_needs_grid and self.code_grid is None:
+            return f"a dense code of a bottleneck of kind {self.bottleneck.kind}"
         for penalty in self.penalties:
             if not penalty.allows_path:
                 return f"a {penalty.kind} penalty"
@@ -195,7 +205,9 @@ class ModelConfig(Options):
         in_networks = self.network.count_weights(self.input_shape, outputs)
         in_output = self.network.count_output_weights(self.input_shape, self.latent_dim)
         more_output = in_output * (self.count_logits() - self.features) // self.features
-        return in_networks + more_output + self.bottleneck.count_weights()
+        indices = self.bottleneck.index_shape(self.latent_dim)
+        in_prior = self.prior.count_weights(indices) if self.prior else 0
+        return in_networks + more_output + self.bottleneck.count_weights() + in_prior
 
     def count_logits(self) -> int:
         """Return how many values the decoder gives for one example."""

@@ -26,7 +26,7 @@ def format_option_path(loc: tuple[int | str, ...]) -> str:
     It has no positions in lists, and no kinds of parts, which pydantic adds.
     """
     names = [shorten_text(str(name)) for name in loc if isinstance(name, str)]
-    parts = ("corruption", "network", "bottleneck", "likelihood")
+    parts = ("corruption", "network", "bottleneck", "likelihood", "prior")
     return ".".join(name for i, name in enumerate(names) if i == 0 or names[i - 1] not in parts)
 
 

@@ -17,7 +17,7 @@ from aecore.model.parts.likelihoods.mixed import Mixed
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import configure
 
-RECIPE_PARTS = ("corruption", "network", "bottleneck", "likelihood")
+RECIPE_PARTS = ("corruption", "network", "bottleneck", "likelihood", "prior")
 # training options with a flag of their own
 TRAINING_FLAGS = ("epochs", "batch_size", "lr", "seed", "device")
 # those that are always written: the first two depend on how many examples there are

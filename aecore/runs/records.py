@@ -63,6 +63,21 @@ class PretrainRecord(_TrainingRecord):
     seconds: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PriorRecord(_TrainingRecord):
+    """One epoch of the second stage, in which a prior of indices is learned.
+
+    Losses are -ln p of the codes of an example, in nats, means over its examples.
+    """
+
+    kind: ClassVar[str] = "prior"
+
+    epoch: int | None = None  # of this stage, from 1 on
+    loss: float | None = None
+    validation_loss: float | None = None  # None where no examples are held out
+    seconds: float | None = None
+
+
 @dataclass(frozen=True)
 class MetricsRecord:
     """The metrics of the best weights on the test set, by name, written once at the end."""
@@ -91,7 +106,7 @@ class KnobRecord:
         return {"kind": self.kind, "epoch": self.epoch, "step": self.step, **self.knobs}
 
 
-Record = EpochRecord | PretrainRecord | MetricsRecord | KnobRecord
+Record = EpochRecord | PretrainRecord | PriorRecord | MetricsRecord | KnobRecord
 
 
 def encode_record(record: Record) -> bytes:
@@ -118,6 +133,8 @@ def parse_record(line: bytes) -> Record | None:
             return EpochRecord(**_sort_numbers(EpochRecord, numbers))
         case "pretrain":
             return PretrainRecord(**_sort_numbers(PretrainRecord, numbers))
+        case "prior":
+            return PriorRecord(**_sort_numbers(PriorRecord, numbers))
         case "test":
             return MetricsRecord(numbers)
         case "knob":

@@ -52,6 +52,7 @@ from aecore.runs.records import (
     KnobRecord,
     MetricsRecord,
     PretrainRecord,
+    PriorRecord,
     Record,
     encode_record,
     ends_with_newline,
@@ -162,6 +163,11 @@ class Run:
     def pretraining(self) -> list[PretrainRecord]:
         """Returns the records of the layer-wise pretraining, in order."""
         return [record for record in self.records() if isinstance(record, PretrainRecord)]
+
+    def prior_epochs(self) -> list[PriorRecord]:
+        """Returns the records of the prior's epochs, in order; a repeated one counts once."""
+        records = [record for record in self.records() if isinstance(record, PriorRecord)]
+        return list({record.epoch: record for record in records}.values())
 
     def knob_moves(self) -> list[KnobRecord]:
         """Returns the knobs that were moved while the run trained, in the order of its steps."""

@@ -7,7 +7,7 @@ alike:
 
 both in the network's units: pixels as they are, columns of a table scaled, so that none counts more
 for its unit. Codes that are countable to begin with, a codebook's or rounded ones, are stored as
-indices.
+indices: under the probabilities of the model's prior where it has one, else in equally many bits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import zlib
 import torch
 from torch import Tensor
 
-from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
+from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks, index_in_chunks
 from aecore.data.memory import check_data_bytes
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
+from aecore.tasks.prior_coder import pack_by_prior, unpack_by_prior
 from aecore.tasks.range_coder import (
     HEAD,
     TABLE_BYTES,
@@ -83,9 +84,10 @@ def compress_examples(model: Autoencoder, x: Tensor, step: float = 0.5) -> bytes
         )
     if model.bottleneck.levels is None:
         body = pack_codes(z, step / measure_unit_effects(model, z))
+    elif model.prior is not None and model.prior.is_trained:
+        body = pack_by_prior(index_in_chunks(model, x), model.prior)
     else:
-        indices = model.bottleneck.indices(z.to(model.shift.device))
-        body = pack_indices(indices, model.bottleneck.levels)
+        body = pack_indices(index_in_chunks(model, x), model.bottleneck.levels)
     return FRAME.pack(MAGIC, fingerprint_weights(model), zlib.crc32(body)) + body
 
 
@@ -129,7 +131,8 @@ def check_head(model: Autoencoder, body: bytes) -> None:
         head.examples * (4 * model.config.features + 24 * head.units), "What this file holds"
     )
     is_countable = model.bottleneck.levels is not None
-    units = count_code_parts(model) if is_countable else model.config.latent_dim
+    latent_dim, options = model.config.latent_dim, model.config.bottleneck
+    units = options.index_shape(latent_dim).length if is_countable else latent_dim
     table = 0 if is_countable else TABLE_BYTES * head.units
     fits = head.units == units and HEAD.size + table + head.length == len(body)
     if not (head.examples and fits and head.length % 4 == 0):
@@ -140,14 +143,11 @@ def read_codes(model: Autoencoder, body: bytes) -> Tensor:
     """Return the codes (N, latent_dim) of a file. ValueError where no encoder wrote them."""
     if model.bottleneck.levels is None:
         return unpack_codes(body)
-    indices = unpack_indices(body, model.bottleneck.levels)
+    if model.prior is not None and model.prior.is_trained:
+        indices = unpack_by_prior(body, model.prior)
+    else:
+        indices = unpack_indices(body, model.bottleneck.levels)
     return model.bottleneck.values(indices.to(model.shift.device)).cpu()
-
-
-def count_code_parts(model: Autoencoder) -> int:
-    """Return how many indices a countable code has."""
-    z = torch.zeros(1, model.config.latent_dim, device=model.shift.device)
-    return model.bottleneck.indices(z).shape[1]
 
 
 def fingerprint_weights(model: Autoencoder) -> bytes:

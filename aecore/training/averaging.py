@@ -17,7 +17,8 @@ class WeightAverage:
 
     def __init__(self, model: Autoencoder, config: TrainConfig):
         self.first = config.epochs - max(1, round(config.averaged * config.epochs)) + 1  # from 1
-        self.weights = dict(model.named_parameters()) if config.averaged else {}
+        learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.weights = learned if config.averaged else {}
         self.means = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
     @torch.no_grad()

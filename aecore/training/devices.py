@@ -5,6 +5,16 @@ from __future__ import annotations
 import torch
 
 from aecore.errors import RunError
+from aecore.training.ranks import Ranks
+
+
+def open_device(name: str, ranks: Ranks) -> tuple[torch.device, str]:
+    """Takes the device of that name, and meets the other ranks; also returns its description."""
+    device = pick_device(name, ranks.local)
+    prepare_device(device)
+    ranks.join(device)
+    several = f", {ranks.world} processes" if ranks.world > 1 else ""
+    return device, describe_device(device) + several
 
 
 def pick_device(name: str, index: int = 0) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,20 +22,25 @@ class Position(NamedTuple):
     epoch: int  # how many are done
     best: float  # the watched loss of the best epoch
     since_best: int  # epochs without a better one
+    prior_epoch: int = 0  # the same of the second stage
+    prior_best: float = math.inf
 
 
 class TrainingParts(NamedTuple):
-    """What an epoch changes: the weights, their mean and the optimiser's state."""
+    """What an epoch changes: the weights, their mean and the optimisers' states."""
 
     model: Autoencoder
     optimizer: Optimizer
     average: WeightAverage
+    prior_optimizer: Optimizer  # of the second stage
 
     def collect_tensors(self) -> dict[str, Tensor]:
         """Returns all of it, the tensors themselves, under flat names."""
         weights = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.tensors().items()}
-        return weights | state | self.average.list_tensors()
+        of_prior = self.prior_optimizer.tensors().items()
+        prior_state = {f"prior_optimizer.{name}": tensor for name, tensor in of_prior}
+        return weights | state | self.average.list_tensors() | prior_state
 
 
 def save_position(path: Path, parts: TrainingParts, position: Position) -> None:
@@ -43,6 +49,8 @@ def save_position(path: Path, parts: TrainingParts, position: Position) -> None:
         "epoch": str(position.epoch),
         "best": repr(position.best),
         "since_best": str(position.since_best),
+        "prior_epoch": str(position.prior_epoch),
+        "prior_best": repr(position.prior_best),
     }
     write_tensors(path, parts.collect_tensors(), metadata)
 
@@ -56,7 +64,11 @@ def restore_position(path: Path, parts: TrainingParts) -> Position:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
         return Position(
-            int(metadata["epoch"]), float(metadata["best"]), int(metadata["since_best"])
+            int(metadata["epoch"]),
+            float(metadata["best"]),
+            int(metadata["since_best"]),
+            int(metadata.get("prior_epoch", 0)),
+            float(metadata.get("prior_best", math.inf)),
         )
     except (SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} does not say where the run stood. Start it anew.") from error

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
-import torch
 from torch import Tensor
 
 from aecore.analysis.doctor import draw_specimen, examine_specimen
@@ -27,7 +26,8 @@ from aecore.training.augmentation import build_augmentation
 from aecore.training.averaging import WeightAverage
 from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
-from aecore.training.devices import describe_device, pick_device, prepare_device
+from aecore.training.data_start import start_from_examples
+from aecore.training.devices import open_device
 from aecore.training.failures import (
     explain_divergence,
     has_finite_weights,
@@ -36,7 +36,6 @@ from aecore.training.failures import (
     record_restart,
 )
 from aecore.training.live_knobs import LiveKnobs
-from aecore.training.pca_start import start_as_pca
 from aecore.training.position import Position, TrainingParts, restore_position
 from aecore.training.preparation import (
     build_initial_model,
@@ -45,6 +44,7 @@ from aecore.training.preparation import (
     require_settings,
 )
 from aecore.training.pretraining import pretrain_layers
+from aecore.training.prior_stage import PriorStage
 from aecore.training.ranks import VOTE_EVERY, Ranks, is_one_of_several
 from aecore.training.run_writer import DownloadReport, RunWriter
 from aecore.training.schedule import (
@@ -96,7 +96,8 @@ class Trainer:
         self.writer = RunWriter(run, self.ranks.leads, progress)
         self.config = run.config()
         data_config, self.training = require_settings(run, self.config)
-        self.device = self.open_device()
+        self.device, description = open_device(self.training.device, self.ranks)
+        self.writer.write_start(description)
         dataset = load_dataset(data_config, self.writer.report_download)
         self.writer.write_state(note="")
         check_examples(dataset, data_config, self.config.model)
@@ -112,20 +113,14 @@ class Trainer:
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
         average = WeightAverage(self.model, self.training)
-        self.parts = TrainingParts(self.model, self.update.optimizer, average)
+        self.prior_stage = PriorStage(self.model, self.training.seed, self.writer)
+        self.parts = TrainingParts(
+            self.model, self.update.optimizer, average, self.prior_stage.optimizer
+        )
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
         self.is_loss_moved = False  # by a knob, in the epoch that is under way
         self.epoch, self.best, self.since_best = 0, math.inf, 0
-
-    def open_device(self) -> torch.device:
-        """Takes the device, meets the other ranks, and says in state.json that the run is on it."""
-        device = pick_device(self.training.device, self.ranks.local)
-        prepare_device(device)
-        self.ranks.join(device)
-        several = f", {self.ranks.world} processes" if self.ranks.world > 1 else ""
-        self.writer.write_start(describe_device(device) + several)
-        return device
 
     def records(self) -> Iterator[Record]:
         """Trains to the end, from wherever the folder stands; yields each record as it is kept."""
@@ -160,9 +155,9 @@ class Trainer:
             if not has_finite_weights(self.model):
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
             self.ranks.align(self.model)
-        if self.config.model.network.has_linear_path:
-            start_as_pca(self.model, self.sample)
-            self.ranks.align(self.model)
+        is_good_start = start_from_examples(self.model, self.sample, self.training.seed)
+        self.ranks.align(self.model)
+        if is_good_start:
             start = self.validate()  # an epoch is kept where it is better
             self.best = math.inf if start is None else self.ranks.value_of_leader(start)
         self.writer.save_weights(self.model)
@@ -170,12 +165,15 @@ class Trainer:
             self.writer.save_preview(0, self.model, self.test, self.device)
 
     def conclude(self) -> Iterator[Record]:
-        """Measures a finished run on the test set and writes its card; marks another as stopped."""
-        if not self.is_over() and not self.has_converged():
+        """Learns the prior, measures the model and writes its card; marks others as stopped."""
+        is_trained, stage = self.is_over() or self.has_converged(), self.prior_stage
+        if is_trained and not stage.epoch and self.parts.average.apply(self.epoch):
+            self.writer.save_weights(self.model)
+        if is_trained:
+            yield from stage.records(self.sample, self.validation, self.stop, self.save_position)
+        if not is_trained or not stage.is_over():
             self.writer.write_state(state="stopped", progress=0.0)
             return
-        if self.parts.average.apply(self.epoch):
-            self.writer.save_weights(self.model)
         metrics = self.test_metrics()
         yield self.writer.append(MetricsRecord(metrics))
         findings = examine_specimen(self.model, self.specimen, self.run)
@@ -290,10 +288,13 @@ class Trainer:
         return evaluate_model(self.model, self.test, 0, self.training.seed, self.sample)
 
     def save_position(self) -> None:
-        self.writer.save_position(self.parts, Position(self.epoch, self.best, self.since_best))
+        stage = self.prior_stage
+        position = Position(self.epoch, self.best, self.since_best, stage.epoch, stage.best)
+        self.writer.save_position(self.parts, position)
 
     def restore(self) -> None:
         """Goes back to the end of the last whole epoch; CheckpointError for an unsound file."""
         position = restore_position(self.run.path / RESUME_FILE, self.parts)
-        self.epoch, self.best, self.since_best = position
+        self.epoch, self.best, self.since_best = position[:3]
+        self.prior_stage.epoch, self.prior_stage.best = position[3:]
         self.writer.write_state(epoch=self.epoch)

@@ -21,7 +21,7 @@ GRAPH_WARM_UP = 3
 def build_update(model: Autoencoder, config: TrainConfig, binarises: bool, ranks: Ranks) -> Update:
     """Returns the fastest update for the device: a recorded one where one GPU trains alone."""
     objective = Objective(model, config, binarises)
-    optimizer = Optimizer(model.parameters(), config)
+    optimizer = Optimizer((p for p in model.parameters() if p.requires_grad), config)
     is_recordable = ranks.device.type == "cuda" and ranks.world == 1
     return (GraphedUpdate if is_recordable else Update)(objective, optimizer, ranks)
 

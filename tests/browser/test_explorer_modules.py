@@ -62,6 +62,8 @@ PARTS = [
     {"bottleneck": {"kind": "batch_top_k", "k": 2}},
     {"bottleneck": {"kind": "jump_relu", "target": 2}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 5}},
+    {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 5, "stages": 3}},
+    {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 5, "cosine": True}},
     {
         "bottleneck": {"kind": "finite_scalar", "levels": 4},
         "network": {"kind": "mlp", "code_activation": "tanh"},

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import streamlit as st
 from torch import Tensor
 
+from aecore.analysis.codebook_metrics import has_learned_prior
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
@@ -44,6 +45,8 @@ def show_packing(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     x = as_float(inputs.x[:count])
     packed = pack_examples(run, step, x)
     show_sizes(x, packed)
+    if has_learned_prior(model):
+        st.caption("The indices of the code are coded under the model's learned prior.")
     left, right = st.columns([2, 1], gap="large")
     with left:
         show_before_and_after(model, dataset, x[:SHOWN_PAIRS], packed.opened[:SHOWN_PAIRS])

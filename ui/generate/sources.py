@@ -18,6 +18,10 @@ PRIOR_HELP = (
     "The model was trained so that its codes follow N(0, I); a draw from it, decoded, "
     "is a new example."
 )
+LEARNED_PRIOR_HELP = (
+    "After the model, a transformer learned which indices of codebook vectors or levels follow "
+    "each other in the codes of the training set (van den Oord et al., 2017)."
+)
 DENSITY_HELP = (
     "Densities are fitted to codes of up to 10,000 training examples, and scored by the mean log "
     "density of codes that they were not fitted to: higher is better."
@@ -55,7 +59,7 @@ def find_code_density(run: Run, source: str) -> Density | None:
     While a thread fits the densities it is the prior, or a mixture where there is none.
     """
     if source == PRIOR_SOURCE:
-        st.caption("Codes are drawn from the prior N(0, I) and decoded.", help=PRIOR_HELP)
+        show_prior_source(run)
         return None
     fitted = wait_for_densities(run)
     if fitted is None:
@@ -65,11 +69,22 @@ def find_code_density(run: Run, source: str) -> Density | None:
     return fitted.by_kind.get(kind)
 
 
+def show_prior_source(run: Run) -> None:
+    """Show that codes are drawn from the prior, and which one that is."""
+    if get_model(run).prior is None:
+        st.caption("Codes are drawn from the prior N(0, I) and decoded.", help=PRIOR_HELP)
+    else:
+        st.caption(
+            "Indices of the code are drawn from the learned prior, one after another, and decoded.",
+            help=LEARNED_PRIOR_HELP,
+        )
+
+
 def show_passing_source(run: Run) -> Density | None:
     """Show what codes are drawn from until the densities are fitted; return it."""
     density = get_density(run)
     if density is None:
-        st.caption("Until then codes are drawn from the prior N(0, I).", help=PRIOR_HELP)
+        show_prior_source(run)
     else:
         st.caption(
             f"{NO_PRIOR} are drawn from a mixture of Gaussians fitted to its training codes, until "
@@ -81,7 +96,7 @@ def show_passing_source(run: Run) -> Density | None:
 
 def describe_code_source(run: Run, fitted: FittedDensities, kind: str) -> str:
     """Returns a sentence on what codes are drawn from, and the scores of all sources."""
-    subject = "Codes" if get_model(run).config.has_prior else NO_PRIOR
+    subject = "Codes" if get_model(run).has_prior else NO_PRIOR
     name = "the prior N(0, I)"
     if kind != PRIOR_SOURCE:
         name = f"a {name_code_source(kind)} fitted to the training codes"

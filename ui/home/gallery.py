@@ -121,7 +121,7 @@ def load_card_sheet(path: str, version: float, data_name: str, turn: int) -> dic
     lines = {"input": x} if view.corrupted is None else {"noisy input": view.corrupted}
     lines["rebuilt"] = view.rebuilt
     model = get_model(run)
-    if model.config.has_prior:
+    if model.has_prior:
         lines["new"] = model.sample(DIGIT_COUNT, turn)
     tiles = make_tiles(torch.cat([part.clamp(0, 1) for part in lines.values()]))
     return {

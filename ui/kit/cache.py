@@ -259,7 +259,7 @@ def load_cached_density(path: str, version: float, data_name: str) -> Density:
 
 def get_density(run: Run) -> Density | None:
     """Returns the density to sample codes from; None where the model has a prior of its own."""
-    if get_model(run).config.has_prior:
+    if get_model(run).has_prior:
         return None
     return load_cached_density(str(run.path), run.version(), get_dataset(run)[0].name)
 

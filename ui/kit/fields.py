@@ -35,7 +35,7 @@ FIELD_NAMES = {
     "auxiliary": "Auxiliary loss",
 } | {
     name: name.upper()
-    for name in ("l1", "l2", "mmd", "sgd", "gelu", "elbo", "iwae", "cpu", "cuda", "mps")
+    for name in ("l1", "l2", "mmd", "sgd", "gelu", "elbo", "iwae", "cpu", "cuda", "mps", "ema")
 }
 
 

@@ -95,7 +95,7 @@ def can_measure_samples(run: Run) -> bool:
 
 def list_code_sources(run: Run) -> list[str]:
     """Returns what codes of a run can be drawn from: the prior, if it has one, and densities."""
-    prior = [PRIOR_SOURCE] if get_model(run).config.has_prior else []
+    prior = [PRIOR_SOURCE] if get_model(run).has_prior else []
     return [*prior, *DENSITIES]
 
 

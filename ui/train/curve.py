@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aecore.names import clean_name
-from aecore.runs.records import EpochRecord, KnobRecord
+from aecore.runs.records import EpochRecord, KnobRecord, PriorRecord
 from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
 
 MARK_COLOUR = "#888888"  # seen on both themes
@@ -14,7 +14,7 @@ MAX_MARKS = 30  # the latest ones: more cannot be read
 
 
 def draw_live_curve(
-    records: Sequence[EpochRecord],
+    records: Sequence[EpochRecord | PriorRecord],
     variant: str,
     total: int,
     moves: Sequence[KnobRecord] = (),

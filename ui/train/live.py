@@ -138,11 +138,24 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
             spec, key="curve", height=320, alt="Loss by epoch, training and validation"
         )
         show_last_epoch(records[-1])
+        show_prior_training(run, config)
     elif pretraining := run.pretraining():
         last = pretraining[-1]
         st.caption(f"Pretraining layer {last.layer or 1}, loss {last.loss or 0:.4g}")
     elif state.state in LIVE_STATES:
         st.skeleton(height=320)
+
+
+def show_prior_training(run: Run, config: RunConfig) -> None:
+    """Show the loss of the second stage by epoch, once it has begun."""
+    records = run.prior_epochs()
+    if not records or config.model.prior is None:
+        return
+    st.markdown("**Prior of the indices**", help="Learned after the model, by its codes.")
+    spec = draw_live_curve(records, config.model.variant, config.model.prior.epochs)
+    st.echarts_chart(
+        spec, key="prior_curve", height=240, alt="Loss of the prior by epoch, in nats per example"
+    )
 
 
 def show_last_epoch(record: EpochRecord) -> None:

@@ -20,6 +20,7 @@ from ui.kit.fields import (
 )
 
 MODEL_PARTS = ("network", "bottleneck", "corruption", "likelihood")
+DISCRETE_KINDS = ("vector_quantized", "finite_scalar")  # of bottlenecks, whose codes have a prior
 
 
 def edit_config(
@@ -75,6 +76,12 @@ def edit_model(model: dict[str, Any], key: str, places: OpenPlaces) -> None:
     model.update(show_options_form(ModelConfig, model, f"{key}.model", places=places))
     for name in MODEL_PARTS:
         model[name] = show_part_form(name, fields[name], model[name], f"{key}.{name}", places)
+    if model["bottleneck"]["kind"] in DISCRETE_KINDS:
+        model["prior"] = show_part_form(
+            "prior", fields["prior"], model["prior"], f"{key}.prior", places
+        )
+    else:
+        model["prior"] = None
     model["penalties"] = show_penalties_form(
         fields["penalties"], model["penalties"], f"{key}.penalties", places
     )

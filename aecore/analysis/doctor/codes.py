@@ -12,6 +12,7 @@ from aecore.analysis.doctor.base import Disease, Settings
 from aecore.analysis.doctor.patient import Patient, divide
 from aecore.analysis.doctor.retraining import train_at_default_rate
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
+from aecore.model.parts.bottlenecks.vector_quantized import CodebookBottleneck, VectorQuantized
 
 MIN_KL = 0.01  # nats; a unit below it is collapsed
 DEAD_SPREAD = 1e-4  # of a unit, as a share of the largest deviation
@@ -111,19 +112,27 @@ def measure_unused_share(patient: Patient) -> float:
     bottleneck = patient.model.bottleneck
     device = patient.model.shift.device
     codes = torch.cat([patient.train.codes, patient.test.codes]).to(device)
-    assert bottleneck.levels is not None
-    parts = [bottleneck.indices(part).unique() for part in codes.split(1000)]
-    return 1 - len(torch.cat(parts).unique()) / bottleneck.levels
+    assert isinstance(bottleneck, CodebookBottleneck)
+    uses = [bottleneck.count_uses(bottleneck.indices(part)) for part in codes.split(1000)]
+    return float((torch.stack(uses).sum(0) == 0).float().mean())
 
 
 def describe_unused_vectors(patient: Patient, share: float) -> str:
     """Names how many vectors are not used."""
-    levels = patient.model.bottleneck.levels or 0
-    return f"{round(share * levels)} of {levels} codebook vectors are never the nearest one."
+    bottleneck = patient.model.bottleneck
+    assert isinstance(bottleneck, CodebookBottleneck)
+    vectors = len(bottleneck.codebook)
+    return f"{round(share * vectors)} of {vectors} codebook vectors are never the nearest one."
 
 
-def shrink_codebook(patient: Patient) -> Settings:
-    """Keeps as many vectors as are in use, which are then trained by more examples each."""
+def revive_codebook(patient: Patient) -> Settings:
+    """Lets vectors follow the encodings, and unused ones begin anew at some of them.
+
+    Where they do, keeps as many as are in use, which are then trained by more examples each.
+    """
+    options = patient.model.config.bottleneck
+    if isinstance(options, VectorQuantized) and options.update != "ema":
+        return {"bottleneck.update": "ema", **train_at_default_rate(patient)}
     levels = patient.model.bottleneck.levels or 2
     used = round(levels * (1 - measure_unused_share(patient)))
     return {"bottleneck.codes": max(2, used), **train_at_default_rate(patient)}
@@ -225,7 +234,7 @@ CODE_DISEASES = (
         applies=has_codebook,
         measure=measure_unused_share,
         describe=describe_unused_vectors,
-        cure=shrink_codebook,
+        cure=revive_codebook,
     ),
     Disease(
         name="ignored input",

@@ -136,18 +136,24 @@ function applyThreshold(z, { threshold }) {
   return z.map((value, i) => (value > threshold[i] ? value : 0));
 }
 
-function nearest(z, { codebook, dim }) {
-  const out = new Float32Array(z.length);
-  for (let part = 0; part < z.length; part += dim) {
-    let smallest = Infinity,
-      nearestRow = 0;
-    for (let row = 0; row < codebook.length; row += dim) {
-      let distance = 0;
-      for (let i = 0; i < dim; i++) distance += (codebook[row + i] - z[part + i]) ** 2;
-      if (distance < smallest) [smallest, nearestRow] = [distance, row];
+function nearest(z, { codebook, dim, stages = 1 }) {
+  const out = new Float32Array(z.length),
+    rest = Float32Array.from(z),
+    size = codebook.length / stages;
+  for (let first = 0; first < codebook.length; first += size)
+    for (let part = 0; part < z.length; part += dim) {
+      let smallest = Infinity,
+        nearestRow = first;
+      for (let row = first; row < first + size; row += dim) {
+        let distance = 0;
+        for (let i = 0; i < dim; i++) distance += (codebook[row + i] - rest[part + i]) ** 2;
+        if (distance < smallest) [smallest, nearestRow] = [distance, row];
+      }
+      for (let i = 0; i < dim; i++) {
+        out[part + i] += codebook[nearestRow + i];
+        rest[part + i] -= codebook[nearestRow + i];
+      }
     }
-    out.set(codebook.subarray(nearestRow, nearestRow + dim), part);
-  }
   return out;
 }
 

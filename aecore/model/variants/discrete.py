@@ -19,14 +19,21 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
         summary="Codes are words from a learned codebook.",
         formula=format_objective(
             SE,
-            r"+ \lVert \mathrm{sg}[z_e] - e \rVert^2 + \beta \lVert z_e - \mathrm{sg}[e] \rVert^2",
+            r"+ \beta \lVert z_e - \mathrm{sg}[e] \rVert^2,",
+            r"e \leftarrow \text{running mean of its } z_e",
         ),
         source=Paper(
             "van den Oord et al. (2017), Neural Discrete Representation Learning",
             "https://arxiv.org/abs/1711.00937",
         ),
-        model={"network": DEEP_NETWORK, "bottleneck": {"kind": "vector_quantized"}},
-        pictures={"network": RESIDUAL_NETWORK},
+        model={
+            "network": DEEP_NETWORK,
+            "bottleneck": {"kind": "vector_quantized", "update": "ema"},
+        },
+        pictures={
+            "network": RESIDUAL_NETWORK,
+            "bottleneck": {"kind": "vector_quantized", "update": "ema", "codes": 512},
+        },
         latent_dim=64,
     ),
     "fsq": Variant(

@@ -52,12 +52,8 @@ def configure(
     variant = find_variant(name)
     if not as_published and kind == "image" and is_beyond_digits(input_shape):
         variant = variant.fit_pictures()
-    network = _parse_network(variant).fit_input_shape(input_shape)
-    if latent_dim is None:
-        latent_dim = network.suggest_latent_dim(input_shape)
-    if latent_dim is None:
-        latent_dim = choose_latent_dim(variant, math.prod(input_shape), kind)
-    network = network.fit_latent_dim(input_shape, latent_dim)
+    bottleneck = _parse_bottleneck(variant)
+    network, latent_dim = fit_network(variant, bottleneck, input_shape, kind, latent_dim)
     values: dict[str, Any] = {
         **variant.model,
         "variant": name,
@@ -66,7 +62,8 @@ def configure(
         "missing": traits.has_missing,
     }
     is_binary = traits.is_binary and kind != "image" and not values["missing"]
-    bottleneck = _parse_bottleneck(variant).fit_latent_dim(latent_dim)
+    grid = network.find_code_grid(input_shape, latent_dim)
+    bottleneck = bottleneck.fit_latent_dim(latent_dim, grid)
     if not as_published and (kind == "image" or is_binary):
         bottleneck = fit_beta(bottleneck, math.prod(input_shape))
     values["bottleneck"] = bottleneck
@@ -101,6 +98,24 @@ def _fit_training(
         return fit_published_training(training, examples, batch_size)
     most_steps = PICTURE_STEPS if model.network.kind == "residual" else STEPS
     return fit_training_to_size(training, examples, batch_size, most_steps)
+
+
+def fit_network(
+    variant: Variant,
+    bottleneck: BottleneckBase,
+    input_shape: tuple[int, ...],
+    kind: str,
+    latent_dim: int | None,
+) -> tuple[NetworkBase, int]:
+    """Return the network for examples of this shape, and the size of its code."""
+    network = _parse_network(variant).fit_input_shape(input_shape)
+    if bottleneck.units_of_place:
+        network = network.with_finer_code()
+    if latent_dim is None:
+        latent_dim = network.suggest_latent_dim(input_shape, bottleneck.units_of_place)
+    if latent_dim is None:
+        latent_dim = choose_latent_dim(variant, math.prod(input_shape), kind)
+    return network.fit_latent_dim(input_shape, latent_dim), latent_dim
 
 
 def _parse_network(variant: Variant) -> NetworkBase:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 
 from aecore.model.parts.base import CodeGrid, Options
@@ -19,6 +20,14 @@ class Code(NamedTuple):
     rate: Tensor | None = None  # (samples, N): what is recorded, where that is not the cost
 
 
+class IndexShape(NamedTuple):
+    """The indices of a discrete code."""
+
+    length: int  # indices of one code
+    levels: int  # values that each can take
+    stages: int = 1  # that the indices of one place stand for, one after another
+
+
 class BottleneckBase(Options):
     """Options of a bottleneck, and what the rest of the program asks about one.
 
@@ -31,6 +40,9 @@ class BottleneckBase(Options):
     is_variational: ClassVar[bool] = False  # a code is a distribution, kept close to N(0, I)
     is_sparse: ClassVar[bool] = False  # units at zero are off, and small changes leave them off
     allows_path: ClassVar[bool] = False  # codes may have a linear path beside the encoder
+    path_needs_grid: ClassVar[bool] = False  # but only those that lie on a grid
+    begins_whitened: ClassVar[bool] = True  # such codes begin with unit variance
+    units_of_place: ClassVar[int | None] = None  # of a grid, where the network's own do not suit
     values_per_unit: ClassVar[int] = 1  # values that the encoder gives for each unit of the code
 
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
@@ -54,9 +66,21 @@ class BottleneckBase(Options):
     def check_latent_dim(self, latent_dim: int) -> None:
         """Raise ValueError if codes cannot have so many units."""
 
-    def fit_latent_dim(self, latent_dim: int) -> Self:
-        """Return these options, adapted to codes of so many units where a default would not fit."""
+    def fit_latent_dim(self, latent_dim: int, grid: CodeGrid | None = None) -> Self:
+        """Return these options, adapted to codes of so many units where a default would not fit.
+
+        The codes may lie on a grid.
+        """
         return self
+
+    def index_shape(self, latent_dim: int) -> IndexShape:
+        """Return how many indices a code has: none where its values are not countable."""
+        return IndexShape(0, 0)
+
+    @property
+    def starts_from_codes(self) -> bool:
+        """True where the module begins at what the encoder gives for training examples."""
+        return False
 
     def cost_weight(self, kl_weight: float | Tensor) -> float | Tensor:
         """Return the factor of the code's cost in the loss; `kl_weight` fades a KL in."""
@@ -116,6 +140,9 @@ class Bottleneck(nn.Module):
     def values(self, indices: Tensor) -> Tensor:
         """Return the code (N, latent_dim) with these indices (N, parts)."""
         raise NotImplementedError(f"the values of {type(self).__name__} are not countable")
+
+    def start(self, h: Tensor, generator: torch.Generator) -> None:
+        """Begin at the encoder's outputs h (N, inputs), where `starts_from_codes`."""
 
     def draw(self, mean: Tensor, log_variance: Tensor, samples: int) -> tuple[Tensor, Tensor]:
         """Draw codes z (samples, N, latent_dim) from q(z|x), given its parameters (N, latent_dim).

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from aecore.model.parts.base import CodeGrid
-from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
+from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code, IndexShape
 
 
 class FiniteScalar(BottleneckBase):
@@ -27,6 +27,9 @@ class FiniteScalar(BottleneckBase):
 
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return FiniteScalarBottleneck(self, latent_dim)
+
+    def index_shape(self, latent_dim: int) -> IndexShape:
+        return IndexShape(latent_dim, self.levels)
 
 
 class FiniteScalarBottleneck(Bottleneck):

@@ -11,6 +11,8 @@ from torch import Tensor
 from aecore.model.parts.base import LIVE, CodeGrid
 from aecore.model.parts.bottlenecks.base import Bottleneck, BottleneckBase, Code
 
+MAX_LOG_VARIANCE = 6.0  # of a code, above which it grows like a logarithm
+
 
 class GaussianCode(BottleneckBase):
     """q(z|x) = N(mu, sigma^2),  z = mu + sigma * eps,  p(z) = N(0, I).
@@ -158,3 +160,13 @@ def kl_of_units(mean: Tensor, log_variance: Tensor) -> Tensor:
     Kingma & Welling (2013), appendix B.
     """
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
+
+
+def bound_log_variances(log_variances: Tensor) -> Tensor:
+    """Return log variances that grow like a logarithm above MAX_LOG_VARIANCE.
+
+    Those of a trained model are hardly above 0, the prior's. Where an odd example takes one far
+    beyond, its exponential would be the loss of all others.
+    """
+    excess = (log_variances - MAX_LOG_VARIANCE).clamp(min=0)
+    return log_variances - excess + excess.log1p()

@@ -58,7 +58,7 @@ class JumpReLU(BottleneckBase):
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return JumpReLUBottleneck(self, latent_dim)
 
-    def fit_latent_dim(self, latent_dim: int) -> Self:
+    def fit_latent_dim(self, latent_dim: int, grid: CodeGrid | None = None) -> Self:
         """Let at most a quarter of the units be on, where there is a target."""
         target = self.target and min(self.target, max(1, latent_dim // 4))
         return self.model_copy(update={"target": target})

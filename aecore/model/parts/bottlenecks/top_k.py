@@ -59,7 +59,7 @@ class TopK(BottleneckBase):
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return TopKBottleneck(self, latent_dim)
 
-    def fit_latent_dim(self, latent_dim: int) -> Self:
+    def fit_latent_dim(self, latent_dim: int, grid: CodeGrid | None = None) -> Self:
         """Let at most a quarter of the units stay on."""
         return self.model_copy(update={"k": min(self.k, max(1, latent_dim // 4))})
 

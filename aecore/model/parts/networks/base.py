@@ -168,7 +168,13 @@ class NetworkBase(Options):
         """Return these options with sizes that suit examples of this shape."""
         return self
 
-    def suggest_latent_dim(self, input_shape: Sequence[int]) -> int | None:
+    def with_finer_code(self) -> Self:
+        """Return these options with a spatial code of four times as many places, if it has one."""
+        return self
+
+    def suggest_latent_dim(
+        self, input_shape: Sequence[int], units_of_place: int | None = None
+    ) -> int | None:
         """Return the code size that suits examples of this shape; None leaves it to the variant."""
         return None
 

@@ -19,6 +19,7 @@ DENSE_CHANNELS = (32, 64, 96)  # the same beside a dense code
 CODE_SIDE = 4  # places of the code along the shorter side of a small picture
 PIXELS_PER_NUMBER = 16  # of a code, by default
 DENSE_SIDE = 32  # pixels up to which a code is one vector, by default
+MAX_SUGGESTED = 16384  # numbers of a code
 MEDIUM_SIDE, LARGE_SIDE = 256, 1024  # pixels from which on networks are wider
 
 Channels = Annotated[int, Field(ge=1, le=1024)]
@@ -169,12 +170,19 @@ class Residual(NetworkBase):
         unset = {k: v for k, v in fitting.items() if k not in self.model_fields_set}
         return self.model_copy(update=unset)
 
-    def suggest_latent_dim(self, input_shape: Sequence[int]) -> int | None:
-        """Return a code size with a number for about 16 pixels."""
+    def with_finer_code(self) -> Self:
+        return self.model_copy(update={"channels": self.channels[1:] or self.channels})
+
+    def suggest_latent_dim(
+        self, input_shape: Sequence[int], units_of_place: int | None = None
+    ) -> int | None:
+        """Return a code size: by default with a number for about 16 pixels."""
         if self.code == "dense":
             return max(1, math.prod(input_shape[1:]) // PIXELS_PER_NUMBER)
         height, width = self.count_places(input_shape)
-        return height * width * max(1, self.stride**2 // PIXELS_PER_NUMBER)
+        places = height * width
+        units = units_of_place or self.stride**2 // PIXELS_PER_NUMBER
+        return places * max(1, min(units, MAX_SUGGESTED // places))
 
     def fit_latent_dim(self, input_shape: Sequence[int], latent_dim: int) -> Self:
         """Make the code dense where a spatial one cannot have so many units."""
