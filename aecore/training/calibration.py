@@ -69,6 +69,7 @@ class HeldOutCells:
                 part = hide_part(self.data, self.x, held)
                 judged = train_copy(model.config, training, part, stop, report)
             if judged is None:
+                writer.write_state(note="")
                 return
             scores.append(score_held_cells(judged, self.x, held, self.seed))
         if scores:
