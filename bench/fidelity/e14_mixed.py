@@ -325,7 +325,9 @@ def run_full(lab: Lab) -> Result:
         "IterativeImputer sees words one-hot and numbers scaled; miceforest draws five tables, "
         "whose mean and commonest word count. Each mask has its own seed of weights and of "
         "calibrating cells. The recipe was chosen on "
-        f"{', '.join(TUNED_ON)}; the others are reported.",
+        f"{', '.join(TUNED_ON)}; the others are reported. On other masks of tips: NRMSE .842 with "
+        "a spread of each number and .854 with Student's t (two masks); .854 with a quarter of the "
+        "cells hidden besides and .846 without, .945 without hidden layers (one mask).",
     )
 
 
