@@ -20,7 +20,10 @@ from aecore.data.tables.filled_cells import FilledFeatures, list_filled_cells
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.columns import ColumnOptions
+from aecore.model.config import TrainConfig
 from aecore.tasks.impute import compute_filling_errors, plan_imputer
+from aecore.training.calibration import hide_part, train_copy
+from aecore.training.preparation import TrainingData
 
 OPTIONS = {
     "missing": True,
@@ -64,19 +67,47 @@ def test_known_cells_are_the_ends_of_their_own_intervals():
     assert (low < high)[~known].all()
 
 
-def test_a_training_does_not_see_the_cells_that_are_held_out(tmp_path):
-    x = draw_rows(60, 0)
+def train_on(path, x, **settings):
+    np.savez(path / "rows.npz", x=x.numpy(), x_test=x[:2].numpy())
+    config = plan_imputer(str(path / "rows.npz"), {**QUICK, "training.seed": 1, **settings})
+    return Autoencoder.load(trained(config, path / "run").path).state_dict()
+
+
+def test_a_training_does_not_see_the_rows_that_are_held_out(tmp_path):
+    x = draw_rows(1100, 0)
     held = hold_out_cells(model(**OPTIONS).config, x, 0)
     assert 0.1 < held.float().mean() < 0.3
     states = []
     for name, values in (("as", x), ("other", torch.where(held, x + 100, x))):
-        path = tmp_path / f"{name}.npz"
-        np.savez(path, x=values.numpy(), x_test=x[:2].numpy())
-        config = plan_imputer(str(path), {**QUICK, "calibration": 0.2, "training.seed": 1})
-        states.append(Autoencoder.load(trained(config, tmp_path / name).path).state_dict())
+        (tmp_path / name).mkdir()
+        states.append(train_on(tmp_path / name, values, calibration=0.2))
     first, second = states
     assert (first.pop("stretches") != second.pop("stretches")).any()
     assert all(torch.equal(values, second[name]) for name, values in first.items())
+
+
+def test_a_short_table_is_trained_on_whole_and_calibrated_by_copies(tmp_path):
+    x = draw_rows(60, 0)
+    states = []
+    for name, share in (("calibrated", 0.25), ("not", 0)):
+        (tmp_path / name).mkdir()
+        states.append(train_on(tmp_path / name, x, calibration=share))
+    first, second = states
+    assert (first.pop("stretches") > 0).all()
+    assert all(torch.equal(values, second[name]) for name, values in first.items())
+
+
+def test_a_copy_does_not_see_the_cells_that_it_is_judged_by():
+    config, training = model(**OPTIONS).config, TrainConfig(epochs=2, batch_size=16)
+    x = draw_rows(60, 0)
+    held = hold_out_cells(config, x, 0)
+    copies = [
+        train_copy(config, training, hide_part(TrainingData(rows, x[:0], rows, x), rows, held))
+        for rows in (x, torch.where(held, x + 100, x))
+    ]
+    weights = [copy.state_dict() for copy in copies if copy is not None]
+    assert all(torch.equal(values, weights[1][name]) for name, values in weights[0].items())
+    assert train_copy(config, training, TrainingData(x, x[:0], x, x), stop=lambda: True) is None
 
 
 def test_whole_rows_of_a_long_table_are_held_out():
@@ -114,13 +145,13 @@ def test_long_tables_are_trained_for_a_number_of_steps(tmp_path, rows, batch, st
     assert training.batch_size == batch and taken == pytest.approx(steps, rel=0.02)
 
 
-def test_the_imputer_of_a_mixed_table_keeps_its_heads_with_students_numbers(tmp_path):
+def test_the_imputer_of_a_mixed_table_keeps_its_heads_and_numbers_have_a_spread(tmp_path):
     path = tmp_path / "things.csv"
     frame = pd.DataFrame({"a": np.arange(40) % 7 / 3, "b": ["yes", "no"] * 20})
     frame["kind"] = np.array(["red", "green", "blue"])[np.arange(40) % 3]
     frame.to_csv(path, index=False)
     likelihood = plan_imputer(str(path), {"data.columns.kind": "category"}).model.likelihood
-    assert likelihood.kind == "mixed" and likelihood.numbers == "student_t"
+    assert likelihood.kind == "mixed" and likelihood.numbers == "gaussian_spread"
     frame[["a"]].assign(c=1.5 * frame.a).to_csv(path, index=False)
     assert plan_imputer(str(path)).model.likelihood.kind == "student_t"
     chosen = plan_imputer(str(path), {"likelihood.kind": "gaussian"})

@@ -88,6 +88,16 @@ def test_students_t_and_negative_binomial_are_those_of_the_library():
     torch.testing.assert_close(nats[:, 4], -counts.log_prob(visits))
 
 
+def test_numbers_with_a_spread_are_normal():
+    likelihood = build(numbers="gaussian_spread")
+    x, logits, *_ = draw_rows(likelihood)
+    assert logits.shape[1] == FEATURES + 3
+    spread = torch.nn.functional.softplus(logits[:, FEATURES:]) + 1e-3
+    normal = exact.Normal(logits[:, 3], spread[:, 0])
+    nats = likelihood.column_losses(logits, x)
+    torch.testing.assert_close(nats[:, 1], -normal.log_prob(x[:, 3]))
+
+
 def test_missing_cells_cost_nothing_and_several_samples_are_taken_at_once():
     likelihood = build()
     x, logits, *_ = draw_rows(likelihood)
@@ -112,9 +122,11 @@ def test_means_are_probabilities_and_logits_lead_back_to_them():
     assert ((ranks > 0) & (ranks < 3)).all()
 
 
-@pytest.mark.parametrize("counts", ["poisson", "negative_binomial"])
-def test_samples_have_the_mean_of_their_distribution(counts):
-    likelihood = build(counts=counts, numbers="student_t")
+@pytest.mark.parametrize(
+    ("counts", "numbers"), [("poisson", "student_t"), ("negative_binomial", "gaussian_spread")]
+)
+def test_samples_have_the_mean_of_their_distribution(counts, numbers):
+    likelihood = build(counts=counts, numbers=numbers)
     _, logits, *_ = draw_rows(likelihood, 3)
     draws = likelihood.sample(logits.expand(40_000, 3, -1))
     torch.testing.assert_close(draws.mean(0), likelihood.mean(logits), rtol=0, atol=0.06)

@@ -1,7 +1,8 @@
 """Intervals of filled cells that hold what they promise: split conformal prediction.
 
-A model's own intervals are too narrow, or too wide. Some known cells are therefore held out of the
-training altogether, and filled. How far each truth lies from the middle of its draws, in the
+A model's own intervals are too narrow, or too wide. Some known cells are therefore held out of a
+training altogether, and filled: of the model's own, or where cells are few of that of copies
+(aecore/training/calibration.py). How far each truth lies from the middle of its draws, in the
 model's own half interval on that side,
 
     s = (x - m) / (u - m) above the median m, (m - x) / (m - l) below it,
@@ -28,7 +29,7 @@ from aecore.progress import track_progress
 
 OWN_SHARE = 0.9  # of the draws between the ends that are stretched
 OWN_CELLS = 150  # held-out cells from which on a column has a quantile of its own
-SHORT_ROWS = 1000  # of a table that can spare no whole rows
+SHORT_ROWS = 1000  # at most, of a table that can spare no cells
 CALIBRATION_ROWS = 1000  # at most, of a longer one
 LEAST_BESIDES = 0.1
 HELD_OUT_ROUNDS = 3  # times that the cells are filled, each time with others hidden besides
@@ -127,8 +128,8 @@ def draw_quantiles(
 def hold_out_cells(config: ModelConfig, x: Tensor, seed: int) -> Tensor:
     """Choose the known cells of x (N, d) that a training leaves to the calibration: bool (N, d).
 
-    Of a long table they are whole rows, so that intervals hold for new rows too; of a short one,
-    which can spare none, cells of columns that can have intervals.
+    Of a long table they are whole rows, so that intervals hold for new rows too; of a short one
+    cells of columns that can have intervals.
     """
     held = torch.zeros_like(x, dtype=torch.bool)
     columns = config.column_slices
@@ -149,24 +150,37 @@ def find_interval_features(config: ModelConfig) -> Tensor:
     return spread_columns(chosen, config.column_slices)
 
 
-@torch.no_grad()
 def calibrate_intervals(model: Autoencoder, x: Tensor, held: Tensor, seed: int) -> None:
     """Set the stretches of a trained model by the cells `held` (N, d) of x that it has not seen."""
-    if model.stretches is None or not held.any():
-        return
+    stretch_intervals(model, score_held_cells(model, x, held, seed))
+
+
+def stretch_intervals(model: Autoencoder, scores: Tensor) -> None:
+    """Set the stretches of a model by scores (M, d) of held-out cells, NaN elsewhere."""
+    if model.stretches is not None and not scores.isnan().all():
+        model.stretches.copy_(compute_stretches(model, scores))
+
+
+@torch.no_grad()
+def score_held_cells(model: Autoencoder, x: Tensor, held: Tensor, seed: int) -> Tensor:
+    """Return how far held-out cells (N, d) of x lie from the middle of their draws, NaN elsewhere.
+
+    They are filled several times over, each time as they would be beside other missing cells:
+    (rounds * rows, d).
+    """
     rows = held.any(1)
     x, held = x[rows].cpu(), held[rows].cpu()
+    if not len(x):
+        return x
     is_training = model.training
     model.eval()
-    scores = torch.stack(
-        [score_held_cells(model, x, held, seed + i) for i in range(HELD_OUT_ROUNDS)]
-    )
+    rounds = [fill_held_cells(model, x, held, seed + i) for i in range(HELD_OUT_ROUNDS)]
     model.train(is_training)
-    model.stretches.copy_(compute_stretches(model, scores))
+    return torch.cat(rounds)
 
 
-def score_held_cells(model: Autoencoder, x: Tensor, held: Tensor, seed: int) -> Tensor:
-    """Return how far held-out cells lie from the middle of their draws (N, d), NaN elsewhere.
+def fill_held_cells(model: Autoencoder, x: Tensor, held: Tensor, seed: int) -> Tensor:
+    """Return the scores of one filling of the held-out cells, (N, d).
 
     Further cells are hidden beside them where less is missing than in the training; of rows that
     were held out whole, those are the cells.
@@ -194,9 +208,9 @@ def choose_share_beside(x: Tensor, columns: Sequence[slice], least: float = 0.0)
 
 
 def compute_stretches(model: Autoencoder, scores: Tensor) -> Tensor:
-    """Return quantiles (columns, promises) of scores (rounds, N, d), pooled for short columns."""
+    """Return quantiles (columns, promises) of scores (M, d), pooled for short columns."""
     firsts = [part.start for part in model.config.column_slices]
-    scores = scores[..., firsts].flatten(0, 1).double()
+    scores = scores[:, firsts].double()
     pooled = compute_conformal_quantiles(scores[~scores.isnan()], HELD_OUT_ROUNDS)
     found = []
     for column in scores.unbind(1):

@@ -89,6 +89,14 @@ class Ranks:
             dist.destroy_process_group()
 
 
+class LoneRank(Ranks):
+    """A process that works by itself on a device, though others may train the run with it."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.world, self.rank, self.device = 1, 0, device
+
+
 def is_one_of_several() -> bool:
     """Returns True where torchrun started this process, as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ

@@ -284,7 +284,7 @@ class Trainer:
         self.model.load_state_dict(best_weights)
         self.model.eval()
         self.model.bottleneck.anneal(1.0)
-        self.held_out.calibrate(self.model, self.writer)
+        self.held_out.calibrate(self.model, self.training, self.writer, self.stop)
         return evaluate_model(self.model, self.test, 0, self.training.seed, self.sample)
 
     def save_position(self) -> None:

@@ -283,7 +283,7 @@ def measure_mask(lab: Lab, name: str, seed: int) -> dict[str, Figures]:
     masked = MixedTable(table.frame.mask(hidden), table.words)
     run = f"{name}-{seed}"
     ways: dict[str, Callable[[], FilledTable]] = {
-        HOUSE: lambda: fill_by_house(lab, run, masked),
+        HOUSE: lambda: fill_by_house(lab, run, masked, training__seed=seed, data__split_seed=seed),
         CHAINED: lambda: fill_by_chained_regressions(masked),
         FOREST: lambda: fill_by_forest(masked),
     }
@@ -323,8 +323,11 @@ def run_full(lab: Lab) -> Result:
         notes="30 % of the known cells hidden, ten masks, the rows trained with filled. Numbers: "
         "root mean square of the error in deviations of the column; words: share wrong. "
         "IterativeImputer sees words one-hot and numbers scaled; miceforest draws five tables, "
-        "whose mean and commonest word count. The recipe was chosen on "
-        f"{', '.join(TUNED_ON)}; the others are reported.",
+        "whose mean and commonest word count. Each mask has its own seed of weights and of "
+        "calibrating cells. The recipe was chosen on "
+        f"{', '.join(TUNED_ON)}; the others are reported. On other masks of tips: NRMSE .842 with "
+        "a spread of each number and .854 with Student's t (two masks); .854 with a quarter of the "
+        "cells hidden besides and .846 without, .945 without hidden layers (one mask).",
     )
 
 

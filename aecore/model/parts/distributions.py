@@ -11,9 +11,35 @@ from torch import Tensor, nn
 MAX_LOG_RATE = 20.0  # of a count: beyond it, a Poisson's rate grows no more
 
 
+def bound_spread(spread: Tensor) -> Tensor:
+    """Return the scale of each number, away from a pole of the density."""
+    return F.softplus(spread) + 1e-3
+
+
 def bound_student_shape(spread: Tensor, freedom: Tensor) -> tuple[Tensor, Tensor]:
     """Return scale and df, away from a pole of the density and from infinite variance."""
-    return F.softplus(spread) + 1e-3, 3 + F.softplus(freedom)
+    return bound_spread(spread), 3 + F.softplus(freedom)
+
+
+def compute_spread_losses(
+    location: Tensor, spread: Tensor, freedom: Tensor | None, x: Tensor
+) -> Tensor:
+    """Return the nats of numbers x (N, d) with these spreads: Student's t, without freedom normal.
+
+    Like `location`, (..., N, d).
+    """
+    if freedom is not None:
+        return compute_student_losses(location, spread, freedom, x)
+    scale = bound_spread(spread)
+    return ((x - location) / scale).square() / 2 + scale.log() + math.log(2 * math.pi) / 2
+
+
+def draw_numbers(location: Tensor, spread: Tensor, freedom: Tensor | None) -> Tensor:
+    """Draw numbers of these distributions, like `location`."""
+    if freedom is None:
+        return location + bound_spread(spread) * torch.randn_like(location)
+    scale, df = bound_student_shape(spread, freedom)
+    return torch.distributions.StudentT(df, location, scale).sample()
 
 
 def compute_student_losses(location: Tensor, spread: Tensor, freedom: Tensor, x: Tensor) -> Tensor:

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from aecore.model.parts.column_heads import Head, HeadKind, find_features
 from aecore.model.parts.distributions import (
     MAX_LOG_RATE,
-    bound_student_shape,
     compute_negative_binomial_losses,
     compute_poisson_losses,
     compute_rank_losses,
-    compute_student_losses,
+    compute_spread_losses,
     draw_counts,
+    draw_numbers,
     make_cuts,
     make_steps,
 )
@@ -44,8 +44,10 @@ class Mixed(LikelihoodBase):
     heads: tuple[Head, ...] = Field(
         (), max_length=100_000, description="The columns; known from the table."
     )
-    numbers: Literal["gaussian", "student_t"] = Field(
-        "gaussian", description="The distribution of numbers; Student's t is for odd cells."
+    numbers: Literal["gaussian", "gaussian_spread", "student_t"] = Field(
+        "gaussian",
+        description="The distribution of numbers. gaussian_spread: the decoder gives each cell a "
+        "spread of its own; student_t: so too, and odd cells move it little.",
     )
     variance: float = Field(
         0.5, gt=0, le=1e6, description="Noise variance of numbers where they are Gaussian."
@@ -92,7 +94,7 @@ class Mixed(LikelihoodBase):
 
 
 class MixedLikelihood(Likelihood):
-    """Logits (..., features), then with Student's t a spread for each number.
+    """Logits (..., features), then a spread for each number unless all have one variance.
 
     The logits of words are unnormalised, those of an ordered category and of numbers are locations,
     those of counts log rates.
@@ -112,7 +114,7 @@ class MixedLikelihood(Likelihood):
         self.options, self.features = options, features
         self.heads = options.list_heads(features)
         column_of = [j for j, head in enumerate(self.heads) for _ in range(head.features)]
-        self.has_spread = options.numbers == "student_t"
+        self.has_spread = options.numbers != "gaussian"
         for name, kind in KIND_OF_BUFFER.items():
             self._keep(name, make_places(find_features(self.heads, kind)))
         counts = [head.features for head in self.heads if head.kind == "category"]
@@ -122,8 +124,9 @@ class MixedLikelihood(Likelihood):
         self._keep("firsts", make_places(firsts))
         self.register_buffer("shift", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
-        if self.has_spread:
-            self.freedom = nn.Parameter(torch.full((len(self.numbers),), 2.0))
+        is_student = options.numbers == "student_t"
+        freedom = torch.full((len(self.numbers),), 2.0)
+        self.freedom = nn.Parameter(freedom) if is_student else None
         self.is_dispersed = options.counts == "negative_binomial" and len(self.counted) > 0
         if self.is_dispersed:
             self.log_dispersion = nn.Parameter(torch.zeros(len(self.counted)))
@@ -235,8 +238,7 @@ class MixedLikelihood(Likelihood):
         """Return the nats of each number, (..., N, numbers)."""
         location, x = logits[..., self.numbers], x[:, self.numbers]
         if self.has_spread:
-            spread = logits[..., self.features :]
-            return compute_student_losses(location, spread, self.freedom, x)
+            return compute_spread_losses(location, logits[..., self.features :], self.freedom, x)
         variance = self.options.variance
         return (location - x).square() / (2 * variance) + math.log(2 * math.pi * variance) / 2
 
@@ -269,8 +271,7 @@ class MixedLikelihood(Likelihood):
         location = logits[..., self.numbers]
         if not self.has_spread:
             return location + math.sqrt(self.options.variance) * torch.randn_like(location)
-        scale, df = bound_student_shape(logits[..., self.features :], self.freedom)
-        return torch.distributions.StudentT(df, location, scale).sample()
+        return draw_numbers(location, logits[..., self.features :], self.freedom)
 
     # -- units
 
