@@ -194,7 +194,7 @@ class ModelConfig(Options):
         """Return about how many weights the model has, counted without building it."""
         outputs = self.latent_dim * self.bottleneck.values_per_unit
         in_networks = self.network.count_weights(self.input_shape, outputs)
-        return in_networks + self.bottleneck.count_weights()
+        return in_networks + self.bottleneck.count_weights(self.latent_dim, self.code_grid)
 
     @property
     def features(self) -> int:

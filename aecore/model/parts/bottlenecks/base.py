@@ -47,8 +47,8 @@ class BottleneckBase(Options):
         """Return the weight of the loss by which dead units learn; 0 without one."""
         return 0.0
 
-    def count_weights(self) -> int:
-        """Return how many learned values the module has."""
+    def count_weights(self, latent_dim: int, grid: CodeGrid | None = None) -> int:
+        """Return how many learned values the module for such codes has."""
         return 0
 
     def check_latent_dim(self, latent_dim: int) -> None:

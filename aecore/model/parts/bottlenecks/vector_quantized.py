@@ -43,7 +43,7 @@ class VectorQuantized(BottleneckBase):
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return CodebookBottleneck(self, latent_dim)
 
-    def count_weights(self) -> int:
+    def count_weights(self, latent_dim: int, grid: CodeGrid | None = None) -> int:
         return self.codes * self.dim
 
     def check_latent_dim(self, latent_dim: int) -> None:
