@@ -58,7 +58,7 @@ def test_every_file_of_a_package_brings_its_kinds_in_the_order_of_menus(tmp_path
             BottleneckOptions,
             "deterministic top_k gaussian vector_quantized finite_scalar batch_top_k jump_relu",
         ),
-        (Network, "mlp conv ensemble"),
+        (Network, "mlp conv residual ensemble"),
         (Penalty, "kl_sparsity l1 l2 contractive mmd"),
     ],
 )

@@ -22,6 +22,7 @@ from aecore.training.trainer import Trainer
 from ui.train.settings import describe_linear_path
 
 PATH = {"kind": "mlp", "hidden": (16,), "linear_path": True}
+DENSE = {"kind": "residual", "channels": (8,), "code": "dense"}
 CPU = torch.device("cpu")
 WITH_PATH = [
     "vanilla",
@@ -60,6 +61,8 @@ def reconstruct_by_pca(x, units):
         {"corruption": {"kind": "gaussian", "sigma": 0.5}},
         {"network": {**PATH, "hidden": ()}},
         {"latent_dim": 70, "network": {**PATH, "hidden": (80,)}},
+        {"network": DENSE},
+        {"network": DENSE, "bottleneck": {"kind": "gaussian"}},
     ],
     ids=str,
 )

@@ -127,6 +127,11 @@ CONFIGS = {
         corruption={"kind": "masking"},
         training={"epochs": 2, "augment": ["flip", "shift", "rotation", "crop", "colour"]},
     ),
+    "residual": tiny(
+        network={"kind": "residual", "channels": (4,), "attention": True},
+        latent_dim=16,
+        training={"epochs": 2},
+    ),
     "early-stopping": tiny(
         training={"epochs": 50, "lr": 1e-12, "optimizer": "sgd", "early_stopping": 2}
     ),

@@ -110,7 +110,7 @@ class ModelConfig(Options):
         self.bottleneck.check_latent_dim(self.latent_dim)
         self.check_auxiliary_loss()
         is_plain = self.bottleneck.kind == "deterministic" and not self.penalties
-        self.network.check_code(self.latent_dim, is_plain)
+        self.network.check_code(self.input_shape, self.latent_dim, is_plain)
         self.check_path()
         self.check_scaling()
         self.check_calibration()
@@ -125,8 +125,8 @@ class ModelConfig(Options):
         obstacle = self.explain_no_path()
         if self.network.has_linear_path and obstacle:
             raise ValueError(
-                "a linear path is for fully connected networks with a linear code, plain or "
-                f"Gaussian; these parts have {obstacle}: set network.linear_path to false"
+                "a linear path is for fully connected and residual networks with a linear code, "
+                f"plain or Gaussian; these parts have {obstacle}: set network.linear_path to false"
             )
 
     def explain_no_path(self) -> str | None:

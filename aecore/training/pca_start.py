@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aecore.analysis.latent import fit_pca
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.networks.mlp import MlpDecoder, MlpEncoder
 
 PCA_VALUES = 2**24  # of the examples to which principal components are fitted: 64 MB
 NO_DEVIATION = 1e-4  # of the inputs along a component, as a share of the largest: rounding errors
@@ -20,39 +19,31 @@ MIN_BETA = 1e-6  # of a code whose KL has no weight: log variances have to begin
 def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     """Begins the linear path as principal components of `sample` (N, *input_shape).
 
-    The last layers beside it become zero. Codes begin with unit variance and reconstructions as
-    those of PCA, or of the linear fit of logits that are not in the inputs' units; units beyond the
-    number of components at zero. Of large sets, examples at even distances stand for all.
+    They are those of whole examples, or of the squares of pictures that a place of the code stands
+    for. The last layers beside the path become zero. Codes begin with unit variance and
+    reconstructions as those of PCA, or of the linear fit of logits that are not in the inputs'
+    units; units beyond the number of components at zero. Of large sets, examples at even distances
+    stand for all.
     """
-    encoder, decoder = model.encoder, model.decoder
-    assert isinstance(encoder, MlpEncoder) and isinstance(decoder, MlpDecoder)
-    x = draw_scaled_rows(model, sample)
-    components, deviations = fit_components(x, model.config.latent_dim)
-    units, weight = len(components), components / deviations[:, None]
-    shift = weight @ x.mean(0)
+    encoder, decoder, grid = model.encoder, model.decoder, model.config.code_grid
+    rows = encoder.cut_path_rows(draw_scaled_examples(model, sample))
+    components, deviations = fit_components(rows, grid[0] if grid else model.config.latent_dim)
+    weight = components / deviations[:, None]
+    shift = weight @ rows.mean(0)
     directions, bias = model.likelihood.fit_directions(
-        (components * deviations[:, None]).t(), x @ weight.t() - shift, x, decoder.output_bias
+        (components * deviations[:, None]).t(), rows @ weight.t() - shift, rows, decoder.path_bias
     )
-    last = decoder.layers[-1]
-    assert isinstance(last, nn.Linear)
-    encoder.head.weight.zero_()
-    last.weight.zero_()
-    into_code = encoder.path or encoder.head  # without hidden layers the network is the path
-    out_of_code = decoder.path or last
-    into_code.weight[:units], out_of_code.weight[:, :units] = weight, directions
-    decoder.output_bias.copy_(bias)
-    encoder.head.bias.zero_()
-    encoder.head.bias[:units] = -shift
-    if model.config.bottleneck.is_variational:
-        first = model.config.latent_dim
-        encoder.head.bias[first : first + units] = find_log_variances(model, directions, bias)
+    is_variational = model.config.bottleneck.is_variational
+    log_variances = find_log_variances(model, directions, bias) if is_variational else None
+    encoder.begin_path(weight, -shift, log_variances)
+    decoder.begin_path(directions, bias)
 
 
-def draw_scaled_rows(model: Autoencoder, sample: Tensor) -> Tensor:
-    """Returns at most PCA_VALUES values of `sample`, as rows (N, features) in the model's units."""
+def draw_scaled_examples(model: Autoencoder, sample: Tensor) -> Tensor:
+    """Returns at most PCA_VALUES values of `sample`, as examples in the model's units."""
     count = min(len(sample), max(2, PCA_VALUES // model.config.features))
     places = torch.linspace(0, len(sample) - 1, count, dtype=torch.float64).long()
-    return model.to_scaled(as_float(sample[places.to(sample.device)])).flatten(1)
+    return model.to_scaled(as_float(sample[places.to(sample.device)]))
 
 
 def fit_components(x: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ FIELD_NAMES = {
     "adam": "Adam",
     "adamw": "AdamW",
     "relu": "ReLU",
+    "silu": "SiLU",
     "batch_top_k": "BatchTopK",
     "jump_relu": "JumpReLU",
     "auxiliary": "Auxiliary loss",

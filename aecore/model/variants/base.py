@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 
@@ -26,9 +26,21 @@ class Variant:
     source: Paper
     model: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Any] = field(default_factory=dict)  # in place of parts of `model`, for
+    # pictures in colour or larger than digits
     latent_dim: int = 32  # for images of MNIST's size and more; smaller inputs get a smaller code
     overcomplete: float = 0.0  # code units per input value, for codes wider than the input
     probabilistic: bool = False  # its loss is a likelihood: images get the cross-entropy
+
+    def fit_pictures(self) -> Variant:
+        """Return the variant with the parts that suit pictures in colour or larger than digits."""
+        if not self.pictures:
+            return self
+        return replace(
+            self,
+            model={**self.model, **self.pictures},
+            training={**self.training, **PICTURE_TRAINING},
+        )
 
     @property
     def paper(self) -> str:
@@ -43,6 +55,8 @@ class Variant:
 
 SE = r"\lVert x - \hat{x} \rVert^2"
 DEEP_NETWORK = {"kind": "mlp", "hidden": (512, 256)}
+RESIDUAL_NETWORK = {"kind": "residual"}
+PICTURE_TRAINING = {"lr": 1e-3, "warmup_steps": 100}  # of residual networks
 SIGMOID_NETWORK = {"kind": "mlp", "hidden": (), "code_activation": "sigmoid"}
 
 

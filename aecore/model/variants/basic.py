@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aecore.model.variants.base import SE, Paper, Variant, format_objective
+from aecore.model.variants.base import RESIDUAL_NETWORK, SE, Paper, Variant, format_objective
 
 BENGIO = Paper(
     "Bengio, Courville & Vincent (2013), Representation Learning",
@@ -67,5 +67,6 @@ BASIC_VARIANTS: dict[str, Variant] = {
             "https://doi.org/10.1007/978-3-642-21735-7_7",
         ),
         model={"network": {"kind": "conv"}},
+        pictures={"network": RESIDUAL_NETWORK},
     ),
 }

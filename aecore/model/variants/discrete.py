@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from aecore.model.variants.base import DEEP_NETWORK, SE, Paper, Variant, format_objective
+from aecore.model.variants.base import (
+    DEEP_NETWORK,
+    RESIDUAL_NETWORK,
+    SE,
+    Paper,
+    Variant,
+    format_objective,
+)
 
 DISCRETE_VARIANTS: dict[str, Variant] = {
     "vq-vae": Variant(
@@ -19,6 +26,7 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
             "https://arxiv.org/abs/1711.00937",
         ),
         model={"network": DEEP_NETWORK, "bottleneck": {"kind": "vector_quantized"}},
+        pictures={"network": RESIDUAL_NETWORK},
         latent_dim=64,
     ),
     "fsq": Variant(

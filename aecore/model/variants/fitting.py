@@ -26,6 +26,7 @@ ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
 BETA_FEATURES = 28 * 28  # from which on the beta of a variant is as its paper has it
 LEAST_BETA = 1.5  # of fewer features
+PICTURE_SIDE = 32  # pixels from which on grey pictures are more than digits
 WIDE = 64  # units; codes of variants above it are meant to be wider than others
 
 
@@ -47,9 +48,14 @@ def configure(
     as its paper has it. ConfigError if the variant does not apply, such as convolutions to a table.
     """
     variant = find_variant(name)
+    if not as_published and kind == "image" and is_beyond_digits(input_shape):
+        variant = variant.fit_pictures()
+    network = _parse_network(variant).fit_input_shape(input_shape)
+    if latent_dim is None:
+        latent_dim = network.suggest_latent_dim(input_shape)
     if latent_dim is None:
         latent_dim = choose_latent_dim(variant, math.prod(input_shape), kind)
-    network = _parse_network(variant).fit_input_shape(input_shape)
+    network = network.fit_latent_dim(input_shape, latent_dim)
     values: dict[str, Any] = {
         **variant.model,
         "variant": name,
@@ -72,7 +78,7 @@ def configure(
         parts = {"network": network, **({"likelihood": likelihood} if likelihood else {})}
         return parse_options(ModelConfig, {**values, **parts})
 
-    model = build_model(network)
+    model = build_model(network.with_linear_path(False))
     if not as_published and model.explain_no_path() is None:
         model = build_model(network.with_linear_path(True))
     training = parse_options(TrainConfig, variant.training)
@@ -90,6 +96,11 @@ def _parse_network(variant: Variant) -> NetworkBase:
 def _parse_bottleneck(variant: Variant) -> Any:
     values = variant.model.get("bottleneck", {"kind": "deterministic"})
     return TypeAdapter(BottleneckOptions).validate_python(values)
+
+
+def is_beyond_digits(input_shape: tuple[int, ...]) -> bool:
+    """Return True for pictures in colour, and for those of 32 pixels a side or more."""
+    return len(input_shape) == 3 and (input_shape[0] > 1 or min(input_shape[1:]) >= PICTURE_SIDE)
 
 
 def fit_beta(bottleneck: BottleneckBase, features: int) -> BottleneckBase:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from aecore.model.variants.base import DEEP_NETWORK, SE, Paper, Variant, format_objective
+from aecore.model.variants.base import (
+    DEEP_NETWORK,
+    RESIDUAL_NETWORK,
+    SE,
+    Paper,
+    Variant,
+    format_objective,
+)
 
 KINGMA = Paper(
     "Kingma & Welling (2013), Auto-Encoding Variational Bayes",
@@ -59,6 +66,7 @@ VARIATIONAL_VARIANTS: dict[str, Variant] = {
         formula=format_objective(ELBO, f"+ {KL},", r"f, g \text{ convolutional}"),
         source=KINGMA,
         model={"network": {"kind": "conv"}, "bottleneck": {"kind": "gaussian"}},
+        pictures={"network": RESIDUAL_NETWORK},
         latent_dim=32,
         probabilistic=True,
     ),

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.kinds import LAST
 
-Activation = Literal["relu", "sigmoid", "tanh", "gelu", "linear"]
+Activation = Literal["relu", "sigmoid", "tanh", "gelu", "silu", "linear"]
 
 
 def keep_linear(a: Tensor) -> Tensor:
@@ -25,6 +25,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "gelu": F.gelu,
+    "silu": F.silu,
     "linear": keep_linear,
 }
 
@@ -43,7 +44,7 @@ class Encoder(nn.Module):
     layers: nn.ModuleList
 
     @property
-    def head(self) -> nn.Linear:
+    def head(self) -> nn.Linear | nn.Conv2d:
         """The layer that gives the code."""
         raise NotImplementedError
 
@@ -52,6 +53,18 @@ class Encoder(nn.Module):
         """Multiply the initial weights of the layer that gives the code."""
         self.head.weight.mul_(factor)
 
+    def cut_path_rows(self, x: Tensor) -> Tensor:
+        """Return what the linear path maps of x (N, *input_shape), as rows (M, values)."""
+        return x.flatten(1)
+
+    def begin_path(self, weight: Tensor, bias: Tensor, log_variances: Tensor | None) -> None:
+        """Let codes begin as rows weight^T + bias, and layers beside the linear path at zero.
+
+        `weight` is (K, values), for at most as many units K as there are; `bias` (K,), and
+        `log_variances` (K,) of variational codes.
+        """
+        raise NotImplementedError
+
 
 class Decoder(nn.Module):
     """Maps codes (N, latent_dim) to logits (N, ...)."""
@@ -59,6 +72,18 @@ class Decoder(nn.Module):
     @property
     def output_bias(self) -> nn.Parameter:
         """The bias of the last layer, one value per feature or per channel."""
+        raise NotImplementedError
+
+    @property
+    def path_bias(self) -> Tensor:
+        """The bias of each logit of a row of the linear path."""
+        return self.output_bias
+
+    def begin_path(self, directions: Tensor, bias: Tensor) -> None:
+        """Let logits begin as z directions^T + bias, and layers beside the linear path at zero.
+
+        `directions` is (logits of a row, K), for at most as many units K as there are.
+        """
         raise NotImplementedError
 
 
@@ -120,7 +145,7 @@ class NetworkBase(Options):
     def check_input_shape(self, input_shape: Sequence[int]) -> None:
         """Raise ValueError if the network does not apply to examples of this shape."""
 
-    def check_code(self, latent_dim: int, is_plain: bool) -> None:
+    def check_code(self, input_shape: Sequence[int], latent_dim: int, is_plain: bool) -> None:
         """Raise ValueError if a code of so many units cannot be shared out.
 
         `is_plain` is True for a deterministic code without penalties.
@@ -141,6 +166,14 @@ class NetworkBase(Options):
 
     def fit_input_shape(self, input_shape: Sequence[int]) -> Self:
         """Return these options with sizes that suit examples of this shape."""
+        return self
+
+    def suggest_latent_dim(self, input_shape: Sequence[int]) -> int | None:
+        """Return the code size that suits examples of this shape; None leaves it to the variant."""
+        return None
+
+    def fit_latent_dim(self, input_shape: Sequence[int], latent_dim: int) -> Self:
+        """Return these options, adapted to codes of so many units where a default would not fit."""
         return self
 
     def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
@@ -176,7 +209,7 @@ def initialise_layers(layers: Iterable[nn.Module], activation: str) -> None:
         assert isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
         if layer.weight.is_meta:
             continue  # to be loaded; torch imports a compiler to draw where there is no memory
-        if activation in ("relu", "gelu"):
+        if activation in ("relu", "gelu", "silu"):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         else:
             nn.init.xavier_uniform_(layer.weight)

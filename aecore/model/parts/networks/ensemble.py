@@ -122,7 +122,7 @@ class Ensemble(NetworkBase):
         if len(input_shape) != 1:
             raise ValueError("an ensemble is for tables, and these are pictures: use mlp or conv")
 
-    def check_code(self, latent_dim: int, is_plain: bool) -> None:
+    def check_code(self, input_shape: Sequence[int], latent_dim: int, is_plain: bool) -> None:
         if not is_plain:
             raise ValueError(
                 "an ensemble needs the deterministic bottleneck and no penalties: use these, or "

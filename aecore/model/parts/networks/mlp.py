@@ -160,6 +160,17 @@ class MlpEncoder(Encoder):
     def head(self) -> nn.Linear:
         return self.linear_layers()[-1]
 
+    @torch.no_grad()
+    def begin_path(self, weight: Tensor, bias: Tensor, log_variances: Tensor | None) -> None:
+        units, head = len(weight), self.head
+        head.weight.zero_()
+        head.bias.zero_()
+        (self.path or head).weight[:units] = weight  # without hidden layers the network is the path
+        head.bias[:units] = bias
+        if log_variances is not None:
+            means = len(head.bias) // 2
+            head.bias[means : means + units] = log_variances
+
     def linear_layers(self) -> list[nn.Linear]:
         """Return `layers` as a typed list."""
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
@@ -214,6 +225,14 @@ class MlpDecoder(Decoder):
         bias = self.layers[-1].bias if self.tied_layers is None else self.biases[-1]
         assert isinstance(bias, nn.Parameter)
         return bias
+
+    @torch.no_grad()
+    def begin_path(self, directions: Tensor, bias: Tensor) -> None:
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.zero_()
+        (self.path or last).weight[:, : directions.shape[1]] = directions
+        self.output_bias.copy_(bias)
 
     def apply_layer(self, i: int, h: Tensor) -> Tensor:
         """Apply the i-th affine map to h (N, width).
