@@ -57,6 +57,7 @@ def test_a_learned_noise_variance_is_trained_kept_and_resumed():
         {"kind": "top_k", "k": 1, "auxiliary": 0.1, "dead_after": 6},
         {"kind": "batch_top_k", "k": 1, "dead_after": 6},
         {"kind": "jump_relu", "target": 2},
+        {"kind": "rate", "width": 4},
     ],
     ids=lambda options: options["kind"],
 )

@@ -18,13 +18,13 @@ def run_compress(options: argparse.Namespace) -> None:
     from aecore.data.images.one_picture import read_picture
     from aecore.model.autoencoder import Autoencoder
     from aecore.tasks.compress import compress_examples
-    from aecore.tasks.rate_files import MAX_CODED_PIXELS, check_any_size, fit_channels
+    from aecore.tasks.rate_files import check_any_size, fit_channels, read_pixel_limit
 
     source = Path(options.file)
     run = find_run(options.run) if options.run else list_codec_runs()[0]
     model = Autoencoder.load(run.path)
     check_any_size(model, run.id)
-    picture = read_picture(read_file(source), source.name, MAX_CODED_PIXELS)
+    picture = read_picture(read_file(source), source.name, read_pixel_limit())
     file = compress_examples(model, fit_channels(model, picture)[None], options.step)
     target = options.to or source.with_suffix(PACKED_SUFFIX)
     write_file(target, file)

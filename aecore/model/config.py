@@ -33,6 +33,7 @@ __all__ = [
 
 VERSION = "0.1.0"
 MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from elsewhere
+MAX_LATENT_DIM = 16384
 MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
 LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT | Mixed, Field(discriminator="kind")]
@@ -52,7 +53,7 @@ class ModelConfig(Options):
     latent_dim: int = Field(
         32,
         ge=1,
-        le=16384,
+        le=MAX_LATENT_DIM,
         description="Number of values in the code z. Fewer compress more and lose more detail.",
     )
     scaling: Literal["none", "standard", "minmax"] = Field(

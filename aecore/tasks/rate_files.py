@@ -25,14 +25,17 @@ from torch import Tensor
 from aecore.data.memory import check_data_bytes
 from aecore.data.splits import as_float
 from aecore.errors import ConfigError, DataError
+from aecore.limits import is_public
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.rate import RateBottleneck
+from aecore.model.parts.networks.residual import Residual
+from aecore.model.parts.networks.residual_pyramid import ResidualDecoder, ResidualEncoder
 from aecore.tasks.rate_coder import LevelReader, LevelWriter, find_level_steps
 
 RATE_HEAD = struct.Struct("<IHHfI")
 SQUARE_PLACES = 64  # along a side of what is coded at a time
 MIN_FACTOR, MAX_FACTOR = 1 / 64, 64.0
-MAX_CODED_PIXELS = 2**24  # of one file
+MAX_CODED_PIXELS, MAX_PUBLIC_PIXELS = 2**24, 2**21  # of one file
 GREY_WEIGHTS = torch.tensor([0.299, 0.587, 0.114])  # of red, green and blue in a grey: ITU-R 601
 WORKING_BYTES = 400  # of memory for each pixel while it is coded, about
 
@@ -55,6 +58,11 @@ def codes_bits(model: Autoencoder) -> bool:
 def codes_any_size(model: Autoencoder) -> bool:
     """Return True where the model codes pictures of any size by their bits."""
     return codes_bits(model) and model.config.code_grid is not None
+
+
+def read_pixel_limit() -> int:
+    """Return how many pixels one file may hold: fewer among strangers."""
+    return MAX_PUBLIC_PIXELS if is_public() else MAX_CODED_PIXELS
 
 
 def check_any_size(model: Autoencoder, run_id: str) -> None:
@@ -147,11 +155,11 @@ def check_coded_size(model: Autoencoder, examples: int, height: int, width: int)
             f"This model takes examples of shape {shape}, got a height and width of {height} x "
             f"{width}. Use a model whose code lies on a grid for pictures of any size."
         )
-    cells = examples * (height * width or math.prod(shape))
-    if cells > MAX_CODED_PIXELS:
+    cells, limit = examples * (height * width or math.prod(shape)), read_pixel_limit()
+    if cells > limit:
         raise DataError(
-            f"Together the pictures have {cells:,} pixels, more than the {MAX_CODED_PIXELS:,} of "
-            "one file. Use fewer or smaller ones."
+            f"One file holds at most {limit:,} pixels, got {cells:,}. Use fewer or smaller "
+            "pictures."
         )
     check_data_bytes(cells * WORKING_BYTES, "Coding these examples")
 
@@ -173,9 +181,8 @@ def find_grid(model: Autoencoder, height: int, width: int) -> tuple[int, int, in
 
 def find_picture_stride(model: Autoencoder) -> int:
     """Return the pixels along a side of a place of the code."""
-    stride = model.encoder.stride
-    assert isinstance(stride, int)
-    return stride
+    assert isinstance(model.config.network, Residual)
+    return model.config.network.stride
 
 
 def encode_to_grid(model: Autoencoder, x: Tensor) -> Tensor:
@@ -185,6 +192,7 @@ def encode_to_grid(model: Autoencoder, x: Tensor) -> Tensor:
         return get_rate_bottleneck(model).to_grid(model.encode_scaled(scaled)).cpu()
     stride = find_picture_stride(model)
     missing = (0, -x.shape[3] % stride, 0, -x.shape[2] % stride)
+    assert isinstance(model.encoder, ResidualEncoder)
     codes = model.encoder.encode_grid(F.pad(scaled, missing, mode="replicate"))
     return model.activate(codes).cpu()
 
@@ -196,6 +204,7 @@ def decode_from_grid(model: Autoencoder, levels: Tensor, head: RateHead) -> Tens
     if not codes_any_size(model):
         x = model.decode(bottleneck.from_grid(codes)).cpu()
     else:
+        assert isinstance(model.decoder, ResidualDecoder)
         logits = model.decoder.decode_grid(codes)[..., : head.height, : head.width]
         x = model.from_scaled(model.likelihood.mean(logits)).cpu()
     return (x.clamp(0, 1) * 255).round() / 255 if x.dim() == 4 else x

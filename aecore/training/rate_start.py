@@ -8,9 +8,17 @@ from torch import Tensor
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.rate import Rate, RateBottleneck
+from aecore.training.pca_start import start_as_pca
 
 STARTING_EXAMPLES = 256  # from which steps and densities are taken
 PROBES = 4  # random directions of the output
+
+
+def start_from_examples(model: Autoencoder, sample: Tensor) -> None:
+    """Begins what can begin at training examples (N, *input_shape): a linear path, and steps."""
+    if model.config.network.has_linear_path:
+        start_as_pca(model, sample)
+    start_rate(model, sample)
 
 
 def start_rate(model: Autoencoder, sample: Tensor) -> None:

@@ -36,7 +36,6 @@ from aecore.training.failures import (
     record_restart,
 )
 from aecore.training.live_knobs import LiveKnobs
-from aecore.training.pca_start import start_as_pca
 from aecore.training.position import Position, TrainingParts, restore_position
 from aecore.training.preparation import (
     build_initial_model,
@@ -46,6 +45,7 @@ from aecore.training.preparation import (
 )
 from aecore.training.pretraining import pretrain_layers
 from aecore.training.ranks import VOTE_EVERY, Ranks, is_one_of_several
+from aecore.training.rate_start import start_from_examples
 from aecore.training.run_writer import DownloadReport, RunWriter
 from aecore.training.schedule import (
     choose_preview_epochs,
@@ -164,9 +164,9 @@ class Trainer:
             if not has_finite_weights(self.model):
                 raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
             self.ranks.align(self.model)
+        start_from_examples(self.model, self.sample)
+        self.ranks.align(self.model)
         if self.config.model.network.has_linear_path:
-            start_as_pca(self.model, self.sample)
-            self.ranks.align(self.model)
             start = self.validate()  # an epoch is kept where it is better
             self.best = math.inf if start is None else self.ranks.value_of_leader(start)
         self.writer.save_weights(self.model)

@@ -12,8 +12,9 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from aecore.tasks.compress import compress_examples, expand_file
 from aecore.tasks.rate_distortion import RatePoint, measure_rate_point, to_scaled_inputs
+from aecore.tasks.rate_files import codes_bits
 from ui.apply_compress.opening import show_file_opener
-from ui.apply_compress.rate_curves import STEP_CHOICES, show_rate_curves
+from ui.apply_compress.rate_curves import OWN_STEP_HELP, list_step_choices, show_rate_curves
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, is_point_cloud, show_cloud
 from ui.kit.inputs import Inputs
@@ -76,14 +77,15 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
         format_func=lambda count: f"{count:,}",
         help="The first so many go into one file.",
     )
+    is_own = codes_bits(model)  # steps of its own: others are multiples of them
     step = row.select_slider(
         "Step",
-        STEP_CHOICES,
-        0.5,
-        key="step",
+        list_step_choices(model),
+        1.0 if is_own else 0.5,
+        key="own_step" if is_own else "step",
         bind="query-params",
         width=260,
-        help=STEP_HELP,
+        help=OWN_STEP_HELP if is_own else STEP_HELP,
         disabled=model.bottleneck.levels is not None,
     )
     return count, step

@@ -23,6 +23,7 @@ const STEPS = {
   threshold: applyThreshold,
   nearest,
   round,
+  round_to_steps: roundToSteps,
 };
 
 export class Network {
@@ -236,6 +237,10 @@ function nearest(z, { codebook, dim }) {
 function round(z, { levels }) {
   const steps = levels - 1;
   return z.map((value) => (Math.round(((Math.min(1, Math.max(-1, value)) + 1) / 2) * steps) / steps) * 2 - 1);
+}
+
+function roundToSteps(z, { steps }) {
+  return z.map((value, i) => Math.round(value / steps[i]) * steps[i]);
 }
 
 // The error function, within 1.5e-7 (Abramowitz & Stegun, 1964, 7.1.26).

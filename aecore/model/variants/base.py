@@ -29,6 +29,7 @@ class Variant:
     pictures: Mapping[str, Any] = field(default_factory=dict)  # in place of parts of `model`, for
     # pictures in colour or larger than digits
     latent_dim: int = 32  # for images of MNIST's size and more; smaller inputs get a smaller code
+    place_units: int = 0  # at each place of a code on a grid; 0: as many as the network suggests
     overcomplete: float = 0.0  # code units per input value, for codes wider than the input
     probabilistic: bool = False  # its loss is a likelihood: images get the cross-entropy
 

@@ -7,7 +7,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
+from aecore.model.config import (
+    MAX_LATENT_DIM,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    parse_options,
+)
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.base import BottleneckBase
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
@@ -52,7 +59,7 @@ def configure(
         variant = variant.fit_pictures()
     network = _parse_network(variant).fit_input_shape(input_shape)
     if latent_dim is None:
-        latent_dim = network.suggest_latent_dim(input_shape)
+        latent_dim = suggest_grid_units(variant, network, input_shape)
     if latent_dim is None:
         latent_dim = choose_latent_dim(variant, math.prod(input_shape), kind)
     network = network.fit_latent_dim(input_shape, latent_dim)
@@ -101,6 +108,21 @@ def _parse_bottleneck(variant: Variant) -> Any:
 def is_beyond_digits(input_shape: tuple[int, ...]) -> bool:
     """Return True for pictures in colour, and for those of 32 pixels a side or more."""
     return len(input_shape) == 3 and (input_shape[0] > 1 or min(input_shape[1:]) >= PICTURE_SIDE)
+
+
+def suggest_grid_units(
+    variant: Variant, network: NetworkBase, input_shape: tuple[int, ...]
+) -> int | None:
+    """Return the size of a code on a grid: the variant's own at each place, else the network's.
+
+    None for a dense code.
+    """
+    suggested = network.suggest_latent_dim(input_shape)
+    grid = network.find_code_grid(input_shape, suggested) if suggested else None
+    if grid is None or not variant.place_units:
+        return suggested
+    places = grid[1] * grid[2]
+    return places * max(1, min(variant.place_units, MAX_LATENT_DIM // places))
 
 
 def fit_beta(bottleneck: BottleneckBase, features: int) -> BottleneckBase:

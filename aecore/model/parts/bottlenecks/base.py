@@ -31,6 +31,7 @@ class BottleneckBase(Options):
     is_variational: ClassVar[bool] = False  # a code is a distribution, kept close to N(0, I)
     is_sparse: ClassVar[bool] = False  # units at zero are off, and small changes leave them off
     allows_path: ClassVar[bool] = False  # codes may have a linear path beside the encoder
+    begins_white: ClassVar[bool] = True  # along it units have variance 1, else as in the inputs
     values_per_unit: ClassVar[int] = 1  # values that the encoder gives for each unit of the code
 
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:

@@ -53,6 +53,7 @@ class Rate(BottleneckBase):
 
     menu_position: ClassVar[int] = 6
     allows_path: ClassVar[bool] = True
+    begins_white: ClassVar[bool] = False  # a step means as much in one channel as in another
 
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return RateBottleneck(self, latent_dim, grid)
