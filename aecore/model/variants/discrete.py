@@ -12,7 +12,12 @@ from aecore.model.variants.base import (
 )
 
 # a place is a square of 8 pixels, with about as many channels: the density decides what is sent
-CODEC_NETWORK = {"kind": "residual", "channels": (32, 64, 96), "blocks": (0, 0, 1)}
+CODEC_NETWORK = {
+    "kind": "residual",
+    "channels": (24, 48, 64),
+    "blocks": (0, 0, 1),
+    "norm": "none",
+}
 
 DISCRETE_VARIANTS: dict[str, Variant] = {
     "vq-vae": Variant(
