@@ -1,0 +1,1 @@
+"""Autoencoders of real pictures, beside PCA and plain nets: `python -m bench.pictures`."""
