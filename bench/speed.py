@@ -33,7 +33,7 @@ from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder, Loss
 from aecore.model.config import ModelConfig
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
-from aecore.model.parts.likelihood import Bernoulli
+from aecore.model.parts.likelihoods.bernoulli import Bernoulli
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties.contractive import Contractive
 from aecore.training.devices import describe_device, pick_device, prepare_device

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -105,6 +106,17 @@ def test_whatever_was_set_is_in_the_command(
     if "network.hidden" in changes and variant in ("sparse-kl", "k-sparse"):
         changes = {**changes, "penalties": [], "bottleneck.kind": "deterministic"}
     config = override_config(plan_run(variant, "digits"), changes)
+    assert typed(format_train_command(config, "image")) == config
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "calibrated", "gaussian"])
+@pytest.mark.parametrize("greys", [(0, 256), (250, 256)], ids=["many tones", "white"])
+def test_the_likelihood_of_brought_pictures_is_in_the_command(
+    greys: tuple[int, int], kind: str, typed: Any, tmp_path: Any
+) -> None:
+    x = np.random.default_rng(0).integers(*greys, (12, 1, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", x=x)
+    config = plan_run("vae", str(tmp_path / "x.npz"), settings={"likelihood.kind": kind})
     assert typed(format_train_command(config, "image")) == config
 
 

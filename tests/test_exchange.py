@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from helpers import model
 
 from aecore.cli.parser import main
 from aecore.errors import ConfigError
@@ -40,6 +41,15 @@ def test_encoder_and_decoder_agree_with_pytorch_at_any_batch(name, kind, tmp_pat
         assert path.stat().st_size > 1000 and f"{path}: agrees with PyTorch to" in said
 
 
+def test_means_of_mixtures_are_exported(tmp_path):
+    made = model(
+        input_shape=(3, 4, 6),
+        network={"kind": "conv", "channels": (3,)},
+        likelihood={"kind": "logistic_mixture"},
+    )
+    assert max(export_model(made.eval(), "onnx", tmp_path).values()) < 1e-4
+
+
 def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
     import onnxruntime
 
@@ -56,14 +66,16 @@ def test_an_onnx_file_says_what_it_takes_and_gives(tmp_path):
 
 
 def test_a_program_that_differs_from_pytorch_is_refused(tmp_path):
-    model = Autoencoder.load(SHIPPED_FOLDER / "mnist-linear")
+    linear = Autoencoder.load(SHIPPED_FOLDER / "mnist-linear")
     given = export.torch.rand(7, 30)
     with pytest.raises(ConfigError, match="differs from PyTorch by"):
         check_against_torch(
-            tmp_path, ExportedDecoder(model), lambda z: model.decode(z) + 1e-2, given
+            tmp_path, ExportedDecoder(linear), lambda z: linear.decode(z) + 1e-2, given
         )
     with pytest.raises(ConfigError, match="gives shape"):
-        check_against_torch(tmp_path, ExportedDecoder(model), lambda z: model.decode(z)[:1], given)
+        check_against_torch(
+            tmp_path, ExportedDecoder(linear), lambda z: linear.decode(z)[:1], given
+        )
 
 
 def test_without_its_libraries_onnx_says_what_to_install(tmp_path, monkeypatch):

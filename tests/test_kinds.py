@@ -14,6 +14,7 @@ from aecore.model.parts.base import Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.base import Bottleneck
 from aecore.model.parts.kinds import collect_kinds
+from aecore.model.parts.likelihoods import LikelihoodOptions
 from aecore.model.parts.networks import Network
 from aecore.model.parts.penalties import Penalty
 from aecore.model.variants import VARIANTS
@@ -60,6 +61,10 @@ def test_every_file_of_a_package_brings_its_kinds_in_the_order_of_menus(tmp_path
             "jump_relu",
         ),
         (Network, "mlp conv residual ensemble"),
+        (
+            LikelihoodOptions,
+            "gaussian bernoulli calibrated laplace logistic_mixture ms_ssim student_t mixed",
+        ),
         (Penalty, "kl_sparsity l1 l2 contractive mmd"),
     ],
 )

@@ -11,7 +11,9 @@ from torch.distributions import Normal
 from torch.distributions import StudentT as Heavy
 
 from aecore.model.parts.cross_entropy import CrossEntropy
-from aecore.model.parts.likelihood import Bernoulli, Gaussian, StudentT
+from aecore.model.parts.likelihoods.bernoulli import Bernoulli
+from aecore.model.parts.likelihoods.gaussian import Gaussian
+from aecore.model.parts.likelihoods.student_t import StudentT
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.export import export_model
-from aecore.model.parts.likelihood import Gaussian
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.variants import VARIANTS, configure, override_config
 from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command

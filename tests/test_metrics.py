@@ -14,6 +14,7 @@ from aecore.analysis.bounds import iwae_bound, log_importance_weights
 from aecore.analysis.metrics import METRICS, count_active_units, evaluate_model
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
+from aecore.model.parts.ssim import compute_ssim
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,13 @@ def test_errors_are_those_of_the_reconstruction():
     se = (made.reconstruct(x) - x).square().flatten(1).sum(1).mean().item()
     assert values["se"] == pytest.approx(se, rel=1e-5)
     assert values["psnr"] == pytest.approx(10 * math.log10(64 / se), rel=1e-5)
+    errors = (made.reconstruct(x) - x).square().flatten(1).mean(1)
+    of_pictures = (-10 * errors.log10()).mean().item()
+    assert values["picture_psnr"] == pytest.approx(of_pictures, rel=1e-5)
+    assert values["ssim"] == pytest.approx(compute_ssim(made.reconstruct(x), x).mean().item())
     assert values["parameters"] == sum(p.numel() for p in made.parameters())
-    assert set(values) == {"se", "psnr", "active_units", "parameters"}
+    pictures = {"psnr", "picture_psnr", "ssim"}  # too small for several scales
+    assert set(values) == {"se", *pictures, "active_units", "parameters"}
 
 
 def test_errors_of_columns_are_in_the_units_that_the_network_works_in():
@@ -44,7 +50,7 @@ def test_errors_of_columns_are_in_the_units_that_the_network_works_in():
     expected = (made.to_scaled(made.reconstruct(x)) - scaled).square().sum(1).mean().item()
     values = evaluate_model(made, x)
     assert values["se"] == pytest.approx(expected, rel=1e-4)
-    assert "psnr" not in values
+    assert not {"psnr", "picture_psnr", "ssim"} & set(values)
 
 
 def test_the_bound_and_the_kl_are_those_of_the_training_loss(vae):
@@ -122,6 +128,29 @@ def test_the_gaussian_bound_includes_its_constant():
     assert values["nll_bound"] == pytest.approx(
         made.loss(x).total.item() + 3 * math.log(2 * math.pi), abs=0.5
     )
+
+
+@pytest.mark.parametrize("options", [{"variance": 0.1}, {"variance": 0.5, "learned": True}])
+def test_bits_per_dimension_are_the_bound_of_the_density_and_the_bits_of_a_level(options):
+    x = (0.3 + 0.4 * torch.rand(60, 3, 24, 24)).mul(255).round() / 255
+    made = model(
+        input_shape=(3, 24, 24),
+        bottleneck={"kind": "gaussian"},
+        likelihood={"kind": "gaussian", **options},
+    ).eval()
+    values = evaluate_model(made, x)
+    bits = values["nll_bound"] / (3 * 24 * 24 * math.log(2)) + math.log2(255)
+    assert values["bits_per_dim"] == pytest.approx(bits, abs=0.01)
+    assert values["ms_ssim"] < 1
+
+
+def test_a_distance_has_no_bound_and_no_bits():
+    made = model(
+        input_shape=(1, 8, 8), bottleneck={"kind": "gaussian"}, likelihood={"kind": "ms_ssim"}
+    ).eval()
+    values = evaluate_model(made, digits(30), samples=2)
+    assert not {"nll_bound", "iwae_bound", "bits_per_dim", "cross_entropy"} & set(values)
+    assert values["kl"] > 0
 
 
 def test_a_bound_is_only_for_codes_with_a_distribution():

@@ -11,7 +11,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig, parse_options
 from aecore.model.parts.column_heads import Head
 from aecore.model.parts.distributions import make_cuts
-from aecore.model.parts.mixed_likelihood import Mixed
+from aecore.model.parts.likelihoods.mixed import Mixed
 
 HEADS = (
     Head(kind="category", features=3),

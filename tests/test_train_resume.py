@@ -52,6 +52,26 @@ def test_a_learned_noise_variance_is_trained_kept_and_resumed():
 
 
 @pytest.mark.parametrize(
+    "likelihood",
+    [
+        {"kind": "calibrated", "variance": "channel"},
+        {"kind": "laplace"},
+        {"kind": "logistic_mixture", "components": 2},
+        {"kind": "ms_ssim"},
+    ],
+    ids=lambda options: options["kind"],
+)
+def test_noise_that_follows_the_batches_is_resumed(likelihood):
+    config = tiny(bottleneck={"kind": "gaussian"}, likelihood=likelihood, training={"epochs": 4})
+    whole, run, seen = trained(config), create_run(config), []
+    for record in fit(run, lambda: len(seen) >= 2):
+        seen.append(record)
+    list(fit(run))
+    assert weights_of(run) == weights_of(whole)
+    assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()]
+
+
+@pytest.mark.parametrize(
     "bottleneck",
     [
         {"kind": "top_k", "k": 1, "auxiliary": 0.1, "dead_after": 6},

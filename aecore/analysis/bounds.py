@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,37 @@ def is_variational(model: Autoencoder) -> bool:
     return model.config.bottleneck.is_variational
 
 
+def has_bound(model: Autoencoder) -> bool:
+    """Returns whether there is a bound on the likelihood: its loss is a density, not a distance."""
+    return is_variational(model) and model.config.likelihood.is_density
+
+
+class DrawnLogits(NamedTuple):
+    """Codes that were drawn for examples, decoded."""
+
+    logits: Tensor  # (samples, N, ...)
+    log_ratio: Tensor  # ln q(z|x) - ln p(z), (samples, N)
+    kl: Tensor  # in closed form, (N,)
+
+
+def draw_logits(model: Autoencoder, x: Tensor, samples: int) -> DrawnLogits:
+    """Decodes codes drawn for each x (N, *input_shape), which is in the network's units."""
+    mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
+    z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
+    kl = kl_to_standard_normal(mean, log_variance)
+    return DrawnLogits(model.decode_samples(z), log_ratio, kl)
+
+
+def log_likelihood(
+    model: Autoencoder, logits: Tensor, x: Tensor, observed: Tensor | None = None
+) -> Tensor:
+    """Returns ln p(x|z) (samples, N) of decoded codes, with its constant."""
+    features = (
+        model.config.features if observed is None else observed.flatten(1).sum(1, dtype=x.dtype)
+    )
+    return -model.likelihood.loss(logits, x, observed) - model.likelihood.constant(features)
+
+
 def log_importance_weights(
     model: Autoencoder, x: Tensor, samples: int, ratio: bool = False, observed: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -25,17 +57,9 @@ def log_importance_weights(
 
     With `ratio`, ln p(z_k) - ln q(z_k|x) is added. x (N, *input_shape) is in the network's units.
     """
-    likelihood = model.likelihood
-    features = (
-        model.config.features if observed is None else observed.flatten(1).sum(1, dtype=x.dtype)
-    )
-    mean, log_variance = model.activate(model.encoder(x).out).chunk(2, dim=1)
-    z, log_ratio = model.bottleneck.draw(mean, log_variance, samples)
-    log_weight = -likelihood.loss(model.decode_samples(z), x, observed)
-    log_weight = log_weight - likelihood.constant(features)
-    if ratio:
-        log_weight = log_weight - log_ratio
-    return log_weight, kl_to_standard_normal(mean, log_variance)
+    drawn = draw_logits(model, x, samples)
+    log_weight = log_likelihood(model, drawn.logits, x, observed)
+    return log_weight - drawn.log_ratio if ratio else log_weight, drawn.kl
 
 
 @torch.no_grad()

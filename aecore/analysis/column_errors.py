@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.mixed_likelihood import MixedLikelihood
+from aecore.model.parts.likelihoods.mixed import MixedLikelihood
 
 
 def has_words(model: Autoencoder) -> bool:

@@ -16,7 +16,7 @@ from aecore.analysis.printed_progress import hear_printed_progress
 from aecore.data.splits import as_float
 from aecore.errors import CheckpointError, ConfigError
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.likelihood import sum_cells
+from aecore.model.parts.likelihoods.base import sum_cells
 from aecore.progress import is_progress_wanted
 
 if TYPE_CHECKING:

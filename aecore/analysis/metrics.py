@@ -7,15 +7,12 @@ it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from aecore.analysis.bounds import is_variational, iwae_bound, log_importance_weights
+from aecore.analysis.bounds import has_bound, is_variational, iwae_bound
 from aecore.analysis.chunks import encode_in_chunks, iterate_chunks
 from aecore.analysis.column_errors import (
     has_numbers,
@@ -23,77 +20,17 @@ from aecore.analysis.column_errors import (
     measure_number_errors,
     measure_wrong_share,
 )
+from aecore.analysis.metric_types import COUNT, MeasuredBatch, Measurement, Metric
+from aecore.analysis.picture_metrics import PICTURE_METRICS, has_pixels
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.parts.likelihood import sum_cells
-
-COUNT = "count"  # the unit of what is counted
-DIRECTION_SENTENCES = {-1: " Lower is better.", 0: "", 1: " Higher is better."}
-
-
-class Metric(NamedTuple):
-    """One metric: how it is shown, and how it is computed.
-
-    It is computed by `batch_sum`, the sum over one batch of what is then averaged over the
-    examples, or by `total`, from all examples together, which may return None: not measured.
-    """
-
-    name: str  # as the command line and files call it
-    label: str
-    unit: str
-    direction: int  # -1 lower is better, 1 higher is better, 0 neither
-    explanation: str
-    batch_sum: Callable[[MeasuredBatch], Tensor] | None = None
-    total: Callable[[Measurement], float | None] | None = None
-    applies: Callable[[Autoencoder], bool] = lambda model: True
-    is_random: bool = False  # depends on the seed
-
-    @property
-    def help(self) -> str:
-        """The explanation, and which way is better."""
-        return self.explanation + DIRECTION_SENTENCES[self.direction]
-
-
-class MeasuredBatch:
-    """One batch as a model sees it: the code without noise for errors, a sampled one for bounds."""
-
-    def __init__(self, model: Autoencoder, x: Tensor, observed: Tensor | None):
-        self.model, self.likelihood = model, model.likelihood
-        self.x, self.observed = x, observed  # (B, *input_shape) in the network's units
-
-    @cached_property
-    def logits(self) -> Tensor:
-        """The decoded code without noise: (B, *output_shape)."""
-        h = self.model.activate(self.model.encoder(self.x).out)
-        code = self.model.bottleneck.snap(h[:, : self.model.config.latent_dim])
-        return self.model.decoder(code)
-
-    @cached_property
-    def log_weight_and_kl(self) -> tuple[Tensor, Tensor]:
-        """The log likelihood of one sampled code, (1, B), and the KL in closed form, (B,)."""
-        return log_importance_weights(self.model, self.x, 1, observed=self.observed)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """A model on all examples x (N, *input_shape), with the means over batches that are known."""
-
-    model: Autoencoder
-    x: Tensor
-    samples: int
-    means: dict[str, float]
-
+from aecore.model.parts.likelihoods.base import sum_cells
 
 # -- the metrics
 
 
 def has_probabilities(model: Autoencoder) -> bool:
     """Returns whether the decoder gives probabilities, as cross-entropy needs."""
-    return model.config.likelihood.needs_unit_interval
-
-
-def has_pixels(model: Autoencoder) -> bool:
-    """Returns whether the network works on pixels in [0, 1], as PSNR needs."""
-    return len(model.config.input_shape) == 3 and model.config.scaling == "none"
+    return model.config.likelihood.kind == "bernoulli"
 
 
 def sum_squared_errors(batch: MeasuredBatch) -> Tensor:
@@ -200,7 +137,7 @@ METRICS = {
                 "Upper bound on -ln p(x) in nats per example: reconstruction + KL, one sample."
             ),
             batch_sum=sum_nll_bounds,
-            applies=is_variational,
+            applies=has_bound,
             is_random=True,
         ),
         Metric(
@@ -210,7 +147,7 @@ METRICS = {
             direction=-1,
             explanation="Tighter bound on -ln p(x) from K importance samples, nats per example.",
             total=measure_iwae_bound,
-            applies=is_variational,
+            applies=has_bound,
             is_random=True,
         ),
         Metric(
@@ -231,6 +168,7 @@ METRICS = {
             total=measure_psnr,
             applies=has_pixels,
         ),
+        *PICTURE_METRICS,
         Metric(
             name="active_units",
             label="active units",

@@ -60,12 +60,14 @@ class Dataset:
 
     @cached_property
     def traits(self) -> RowTraits:
-        """What a model of these rows must be prepared for; nothing special for images."""
+        """What a model of these examples must be prepared for; of images, what tones they have."""
         from aecore.data.tables.columns import list_heads
+        from aecore.data.tones import TONE_PICTURES, has_many_midtones
         from aecore.model.scaling import RowTraits, describe_rows, find_binary_columns
 
         if self.kind == "image":
-            return RowTraits()
+            sample = self.train.x[:: max(1, len(self.train.x) // TONE_PICTURES)]
+            return RowTraits(has_midtones=has_many_midtones(as_float(sample)))
         traits = describe_rows(self.train.x, self.test.x, is_part=self.stored is not None)
         if not self.schema:
             return traits

@@ -9,8 +9,7 @@ that it names. The three lists of steps are
 
 and a step is one of
 
-    linear          weight (out, in), bias (out,); with `transposed` the weight is (in, out), that
-                    of the encoder
+    linear          weight (out, in), bias (out,); `transposed`: (in, out), that of the encoder
     path            weight (out, in) of a linear path beside `steps`: W x is added to the first
                     values of what these steps make of the same x
     conv            weight (out, in, 3, 3), bias; stride 2, padding 1; from `size` (H, W) to `to`
@@ -20,6 +19,7 @@ and a step is one of
     take            the `first` values
     columns         means of mixed columns: softmax of `words` [from, to], sigmoid of `flags`
                     {place, shift, scale}, rates of `counts`, ranks of `ordered` {..., cuts}
+    mixture         means of `pixels`: softmax of `components` maps x their `channels` maps
     scale           x -> x * scale + shift
     unscale         the inverse of scale; NaN -> 0 where `missing`, no farther than `clip` from 0,
                     `clamp` to [0, 1]

@@ -14,7 +14,7 @@ from aecore.model.calibration import make_stretches
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.corruption import GaussianNoise
-from aecore.model.parts.likelihood import Likelihood
+from aecore.model.parts.likelihoods.base import Likelihood
 from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
 from aecore.model.parts.penalties.base import Pass
 from aecore.model.scaling import fit_columns
@@ -53,12 +53,12 @@ class Autoencoder(nn.Module):
         super().__init__()
         self.config = config
         self.bottleneck = config.bottleneck.build(config.latent_dim, config.code_grid)
-        self.likelihood = config.likelihood.build(config.features)
+        self.likelihood = config.likelihood.build(config.features, config.input_shape[0])
         self.encoder, self.decoder = config.network.build(
             config.input_shape,
             self.bottleneck.inputs,
             config.latent_dim,
-            config.likelihood.count_logits(config.features),
+            config.count_logits(),
         )
         if config.network.shares_columns:
             config.network.share_columns(self.encoder, self.decoder, config.column_slices)
@@ -137,7 +137,7 @@ class Autoencoder(nn.Module):
         options = self.config.bottleneck
         code = self.bottleneck(h, options.sample_count)
         logits = self.decode_samples(code.z)
-        reconstruction = self.likelihood.loss(logits, x, observed)  # (samples, N)
+        reconstruction = self.likelihood.training_loss(logits, x, observed)  # (samples, N)
         cost = code.cost * options.cost_weight(kl_weight)
         penalty = self.penalty(noisy, features.hidden, h, code)
         dead_code = self.bottleneck.select_dead_code(h)

@@ -13,8 +13,8 @@ from aecore.model.parts.base import CodeGrid, Options
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.corruption import Corruption
-from aecore.model.parts.likelihood import Bernoulli, Gaussian, StudentT
-from aecore.model.parts.mixed_likelihood import Mixed
+from aecore.model.parts.likelihoods import LikelihoodOptions
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties import Penalty
@@ -36,7 +36,6 @@ MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from else
 MAX_LATENT_DIM = 16384
 MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
-LikelihoodOptions = Annotated[Gaussian | Bernoulli | StudentT | Mixed, Field(discriminator="kind")]
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -143,7 +142,7 @@ class ModelConfig(Options):
         """Raise ValueError if likelihood or missing cells need another scaling."""
         if self.likelihood.needs_unit_interval and self.scaling == "standard":
             raise ValueError(
-                "a cross-entropy needs values between 0 and 1: "
+                f"a {self.likelihood.kind} likelihood needs values between 0 and 1: "
                 "use scaling minmax, or the gaussian likelihood"
             )
         if self.missing and self.scaling != "standard":
@@ -169,15 +168,15 @@ class ModelConfig(Options):
             )
 
     def check_likelihood(self) -> None:
-        """Raise ValueError if the decoder cannot give several values for each feature."""
-        is_image = len(self.input_shape) > 1
-        is_special = self.likelihood.kind in ("student_t", "mixed")
-        if is_special and (is_image or self.network.is_tied):
+        """Raise ValueError if the likelihood is for other data, or for decoders of another kind."""
+        options, is_image = self.likelihood, len(self.input_shape) > 1
+        is_for_data = options.takes_pictures if is_image else options.takes_tables
+        if not is_for_data or (self.network.is_tied and not options.allows_tied):
+            data = "tables" if options.takes_tables else "pictures"
             raise ValueError(
-                f"a {self.likelihood.kind} likelihood is for tables, "
-                "and for networks that are not tied"
+                f"a {options.kind} likelihood is for {data}, and for networks that are not tied"
             )
-        self.likelihood.check_features(self.features)
+        options.check_features(self.features)
 
     def check_budget(self) -> None:
         """Raise ValueError if the model would need too much memory."""
@@ -195,7 +194,14 @@ class ModelConfig(Options):
         """Return about how many weights the model has, counted without building it."""
         outputs = self.latent_dim * self.bottleneck.values_per_unit
         in_networks = self.network.count_weights(self.input_shape, outputs)
-        return in_networks + self.bottleneck.count_weights(self.latent_dim, self.code_grid)
+        in_output = self.network.count_output_weights(self.input_shape, self.latent_dim)
+        more_output = in_output * (self.count_logits() - self.features) // self.features
+        in_bottleneck = self.bottleneck.count_weights(self.latent_dim, self.code_grid)
+        return in_networks + more_output + in_bottleneck
+
+    def count_logits(self) -> int:
+        """Return how many values the decoder gives for one example."""
+        return self.likelihood.count_logits(self.features, self.input_shape[0])
 
     @property
     def features(self) -> int:

@@ -42,13 +42,14 @@ class ColumnTraits(NamedTuple):
 
 
 class RowTraits(NamedTuple):
-    """What a model of rows must be prepared for."""
+    """What a model of rows, or of pictures, must be prepared for."""
 
     is_binary: bool = False  # every value is one of the same two
     is_zero_or_one: bool = False  # these are 0 and 1
     has_extremes: bool = False  # some scaled values lie beyond CLIP
     has_missing: bool = False  # some cells are missing
     heads: tuple[Head, ...] = ()  # what the columns are, where they are not all numbers
+    has_midtones: bool = False  # of pictures: most pixels are neither nearly black nor white
 
 
 def fit_columns(x: Tensor, scaling: ScalingKind, may_miss: bool = False) -> Scaling:

@@ -13,7 +13,7 @@ from aecore.data.tables.columns import list_heads
 from aecore.errors import ConfigError
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.parts.base import Options
-from aecore.model.parts.mixed_likelihood import Mixed
+from aecore.model.parts.likelihoods.mixed import Mixed
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import configure
 
@@ -63,11 +63,15 @@ def format_train_command(config: RunConfig, kind: str) -> str:
 def list_column_traits(config: RunConfig) -> RowTraits:
     """Returns what planning knows of the columns from the table itself, so that no flag names it.
 
-    Those of the likelihood, where it has any, else those of the columns' kinds.
+    Those of the likelihood, where it has any, else those of the columns' kinds. The tones of
+    brought pictures are not known: they are such that the likelihood is written out.
     """
     likelihood, columns = config.model.likelihood, config.data.columns if config.data else {}
     if isinstance(likelihood, Mixed):
         return RowTraits(heads=likelihood.heads)
+    if len(config.model.input_shape) == 3:
+        is_known = config.data is not None and config.data.name in CATALOG
+        return RowTraits(has_midtones=not is_known and likelihood.kind == "bernoulli")
     heads = list_heads(columns)
     covered = sum(head.features for head in heads) == config.model.features
     return RowTraits(heads=heads if covered else ())

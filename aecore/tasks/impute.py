@@ -15,7 +15,7 @@ from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
 from aecore.model.config import RunConfig
-from aecore.model.parts.mixed_likelihood import Head
+from aecore.model.parts.likelihoods.mixed import Head
 from aecore.progress import track_progress
 from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe

@@ -32,9 +32,11 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
         deviations = torch.full_like(deviations, float(deviations.square().mean().sqrt()))
     weight = components / deviations[:, None]
     shift = weight @ rows.mean(0)
+    codes = rows @ weight.t() - shift
     directions, bias = model.likelihood.fit_directions(
-        (components * deviations[:, None]).t(), rows @ weight.t() - shift, rows, decoder.path_bias
+        (components * deviations[:, None]).t(), codes, rows, decoder.path_bias
     )
+    model.likelihood.start_spread(codes @ directions.t() + bias, rows)
     is_variational = model.config.bottleneck.is_variational
     log_variances = find_log_variances(model, directions, bias) if is_variational else None
     encoder.begin_path(weight, -shift, log_variances)

@@ -113,13 +113,13 @@ def build_initial_model(
 
 
 def check_probabilities(model: Autoencoder, sample: Tensor) -> None:
-    """Raises ConfigError where a Bernoulli likelihood meets values outside [0, 1]."""
+    """Raises ConfigError where a likelihood of [0, 1] meets values outside [0, 1]."""
     if not model.config.likelihood.needs_unit_interval or not sample.is_floating_point():
         return
     low, high = (bound.item() for bound in model.to_scaled(sample).aminmax())
     if low < 0 or high > 1:
         raise ConfigError(
-            "A cross-entropy needs values between 0 and 1, "
+            f"A {model.config.likelihood.kind} likelihood needs values between 0 and 1, "
             f"but these go from {low:.3g} to {high:.3g}. "
             "Set scaling to minmax, or use the gaussian likelihood."
         )

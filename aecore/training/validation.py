@@ -9,6 +9,7 @@ from aecore.analysis.chunks import count_rows_at_once
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.base import Bottleneck
+from aecore.model.parts.likelihoods.base import Likelihood
 from aecore.training.update import Objective
 
 
@@ -32,8 +33,8 @@ def measure_validation_loss(objective: Objective, examples: Tensor, seed: int) -
 def freeze_statistics(model: Autoencoder) -> None:
     """Switches what follows its batches to evaluation; the rest stays in training mode.
 
-    That is batch normalisation, and the thresholds and counts of bottlenecks.
+    That is batch normalisation, the thresholds and counts of bottlenecks, and calibrated noise.
     """
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | Bottleneck):
+        if isinstance(module, torch.nn.BatchNorm1d | Bottleneck | Likelihood):
             module.eval()

@@ -17,7 +17,8 @@ from aecore.model.parts.bottlenecks.gaussian import GaussianCode, kl_to_standard
 from aecore.model.parts.bottlenecks.top_k import TopK
 from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
 from aecore.model.parts.corruption import GaussianNoise, Masking, SaltAndPepper
-from aecore.model.parts.likelihood import Bernoulli, Gaussian
+from aecore.model.parts.likelihoods.bernoulli import Bernoulli
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.model.parts.penalties.base import Pass
 from aecore.model.parts.penalties.contractive import Contractive
 from aecore.model.parts.penalties.mmd import estimate_mmd

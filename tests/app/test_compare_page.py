@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aecore.model.parts.likelihood import Gaussian
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.runs.listing import runs_folder
 from aecore.runs.plan import plan_run
 from tests.app.conftest import finish_jobs

@@ -82,6 +82,27 @@ def test_the_form_is_as_it_was_left_after_a_visit_to_another_page(open_page, sub
     )
 
 
+def test_the_likelihood_is_chosen_by_the_tones_of_the_pictures_and_may_be_another(
+    open_page, submitted, tmp_path
+):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "photos.npz", x=rng.integers(60, 200, (30, 1, 12, 12), dtype=np.uint8))
+    path = str(tmp_path / "photos.npz")
+    app = open_page("train.py", variant="vae", data=OWN_PATH, path=path)
+    assert any("half of their pixels and more are mid-greys" in c.value for c in app.caption)
+    find_button(app, "Start").click().run()
+    assert submitted[0].config().model.likelihood.kind == "calibrated"
+    kinds = next(s for s in app.selectbox if s.label == "Likelihood")
+    assert "Logistic mixture" in kinds.options and "MS-SSIM and L1" in kinds.options
+    kinds.set_value("laplace").run()
+    next(s for s in app.selectbox if s.label == "Scale").set_value("channel").run()
+    find_button(app, "Start").click().run()
+    assert submitted[1].config().model.likelihood.scale == "channel"
+    assert submitted[1].config() != plan_run("vae", path)
+    app = open_page("train.py", variant="vae", data="digits")
+    assert any("mostly black and white" in c.value for c in app.caption)
+
+
 @pytest.mark.parametrize(
     ("variant", "label"),
     [

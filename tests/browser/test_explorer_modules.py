@@ -67,6 +67,13 @@ PARTS = [
     },
     {"likelihood": {"kind": "gaussian", "output": "sigmoid"}},
     {"likelihood": {"kind": "gaussian", "learned": True}},
+    {"likelihood": {"kind": "calibrated", "output": "sigmoid"}},
+    {"likelihood": {"kind": "logistic_mixture", "components": 3}},
+    {
+        "input_shape": [3, 8, 8],
+        "network": {"kind": "conv", "channels": [4, 2]},
+        "likelihood": {"kind": "logistic_mixture"},
+    },
     {"input_shape": [6], "scaling": "standard", "missing": True},
     {"input_shape": [6], "scaling": "standard", "clip": 0.5},
     {"input_shape": [6], "scaling": "minmax", "likelihood": {"kind": "bernoulli"}},

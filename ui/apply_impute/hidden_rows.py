@@ -17,7 +17,7 @@ from aecore.analysis.intervals import (
 )
 from aecore.data.splits import Dataset
 from aecore.data.tables.columns import list_column_slices, list_heads, make_schema
-from aecore.model.parts.mixed_likelihood import Head
+from aecore.model.parts.likelihoods.mixed import Head
 from aecore.model.scaling import find_binary_columns
 from aecore.progress import run_parts
 from aecore.runs.run import Run

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from aecore.model.config import LikelihoodOptions, RunConfig
+from aecore.model.config import RunConfig
+from aecore.model.parts.likelihoods import LikelihoodOptions
+from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.runs.run import Run
 from ui.compare.charts import draw_loss_curves
 from ui.compare.chosen_runs import join_words
@@ -61,7 +63,7 @@ def name_loss_unit(likelihood: LikelihoodOptions) -> str:
 
     A Gaussian decoder of another variance than 1/2 weights the squared error.
     """
-    if likelihood.kind != "gaussian" or likelihood.learned:
-        return "nats"
+    if not isinstance(likelihood, Gaussian) or likelihood.learned:
+        return "nats" if likelihood.is_density else "MS-SSIM distance"
     weight = 1 / (2 * likelihood.variance)
     return "squared error" if weight == 1 else f"{weight:.3g} x squared error"

@@ -24,6 +24,8 @@ FIELD_NAMES = {
     "kl_warmup_epochs": "KL warm-up epochs",
     "mlp": "Fully connected",
     "conv": "Convolutional",
+    "calibrated": "Gaussian, calibrated",
+    "ms_ssim": "MS-SSIM and L1",
     "adam": "Adam",
     "adamw": "AdamW",
     "relu": "ReLU",

@@ -35,6 +35,7 @@ def edit_config(
         with st.expander("Model", icon=":material/hub:"):
             edit_model(values["model"], key, places)
             path_note = st.empty()
+            st.caption(describe_pixel_likelihood(config.model))
         with st.expander("Training", icon=":material/tune:"):
             values["training"] = show_options_form(
                 TrainConfig, values["training"], f"{key}.training", places=places
@@ -55,6 +56,17 @@ def describe_linear_path(model: ModelConfig) -> str:
         return "Linear path: the model starts as PCA and learns what PCA cannot."
     obstacle = model.explain_no_path() or "it switched off"
     return f"No linear path, which would start as PCA: this model has {obstacle}."
+
+
+def describe_pixel_likelihood(default: ModelConfig) -> str:
+    """Returns why a probabilistic model of pictures has its likelihood; empty for other models."""
+    reasons = {
+        "bernoulli": "Bernoulli by default: these pictures are grey, and mostly black and white.",
+        "calibrated": "Calibrated Gaussian by default: these pictures are in colour, or half of "
+        "their pixels and more are mid-greys.",
+    }
+    is_picture = len(default.input_shape) == 3
+    return reasons.get(default.likelihood.kind, "") if is_picture else ""
 
 
 def edit_model(model: dict[str, Any], key: str, places: OpenPlaces) -> None:

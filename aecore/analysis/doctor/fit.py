@@ -20,6 +20,7 @@ from aecore.runs.records import KnobRecord
 
 MAX_RISE = 0.5  # of the loss above its lowest value
 LEAST_GAP = 0.06  # of the data's variance; a smaller one between test and training is no matter
+NOT_SQUARED = ("laplace", "logistic_mixture", "mixed", "ms_ssim", "student_t")  # likelihoods
 EASY_AUC = 0.99  # of the distance to the mean, beyond which no detector can gain
 
 
@@ -132,7 +133,7 @@ def explain_underfit(patient: Patient) -> str:
         (bool(model.penalties), "The penalty trades reconstruction for a simpler code."),
         (model.corruption is not None, "It is trained to rebuild inputs from corrupted ones."),
         (
-            model.likelihood.kind in ("student_t", "mixed"),
+            model.likelihood.kind in NOT_SQUARED,
             "Its likelihood is not the squared error, which PCA minimises.",
         ),
     )

@@ -16,7 +16,7 @@ from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig
 from aecore.model.parts.bottlenecks.gaussian import kl_of_units
-from aecore.model.parts.likelihood import sum_cells
+from aecore.model.parts.likelihoods.base import sum_cells
 from aecore.runs.records import EpochRecord, KnobRecord
 
 TRAIN_ROWS, TEST_ROWS = 5000, 2000

@@ -17,6 +17,7 @@ const STEPS = {
   activation,
   take,
   columns,
+  mixture,
   scale,
   unscale,
   top_k: topK,
@@ -191,6 +192,21 @@ function activation(x, { kind, first = x.length }) {
 
 function take(x, { first }) {
   return x.slice(0, first);
+}
+
+// The mean of each pixel's mixture, from maps of the components' weights, then of their means.
+function mixture(x, { components, channels, pixels }) {
+  const out = new Float32Array(channels * pixels);
+  for (let p = 0; p < pixels; p++) {
+    const weights = Array.from({ length: components }, (_, k) => x[k * pixels + p]);
+    const largest = Math.max(...weights);
+    const shares = weights.map((weight) => Math.exp(weight - largest));
+    const total = shares.reduce((sum, share) => sum + share, 0);
+    for (let k = 0; k < components; k++)
+      for (let c = 0; c < channels; c++)
+        out[c * pixels + p] += (shares[k] / total) * x[(components + k * channels + c) * pixels + p];
+  }
+  return out;
 }
 
 function scale(x, { scale, shift }) {

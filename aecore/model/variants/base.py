@@ -31,7 +31,7 @@ class Variant:
     latent_dim: int = 32  # for images of MNIST's size and more; smaller inputs get a smaller code
     place_units: int = 0  # at each place of a code on a grid; 0: as many as the network suggests
     overcomplete: float = 0.0  # code units per input value, for codes wider than the input
-    probabilistic: bool = False  # its loss is a likelihood: images get the cross-entropy
+    probabilistic: bool = False  # its loss is a likelihood, chosen by the data
 
     def fit_pictures(self) -> Variant:
         """Return the variant with the parts that suit pictures in colour or larger than digits."""

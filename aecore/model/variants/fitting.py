@@ -50,9 +50,10 @@ def configure(
 ) -> RunConfig:
     """Return the run of variant `name` for so many examples of this shape and kind.
 
-    The kind is image, table or manifold; `traits` are those of rows. It gets a linear path where
-    its parts can have one, and as many steps as every other variant; with `as_published` neither,
-    as its paper has it. ConfigError if the variant does not apply, such as convolutions to a table.
+    The kind is image, table or manifold; `traits` are those of the examples. It gets a linear path
+    where its parts can have one, as many steps as every other variant and a likelihood for the
+    data; with `as_published` none of these, as its paper has it. ConfigError if the variant does
+    not apply, such as convolutions to a table.
     """
     variant = find_variant(name)
     if not as_published and kind == "image" and is_beyond_digits(input_shape):
@@ -80,8 +81,12 @@ def configure(
         clip = CLIP if traits.has_extremes and scaling != "none" else None
         values |= {"scaling": scaling, "clip": clip}
 
+    is_two_tone = as_published or has_two_tones(input_shape, data, traits)
+
     def build_model(network: NetworkBase) -> ModelConfig:
-        likelihood = choose_likelihood(variant, network, kind, is_binary, traits.heads)
+        likelihood = choose_likelihood(
+            variant, network, kind, is_binary, traits.heads, is_two_tone=is_two_tone
+        )
         parts = {"network": network, **({"likelihood": likelihood} if likelihood else {})}
         return parse_options(ModelConfig, {**values, **parts})
 
@@ -158,25 +163,36 @@ def choose_scaling(variant: Variant, traits: RowTraits, is_binary: bool) -> str:
     return "minmax" if corruption.get("kind") == "salt_and_pepper" else "standard"
 
 
+def has_two_tones(input_shape: tuple[int, ...], data: DataConfig | None, traits: RowTraits) -> bool:
+    """Return True for pictures that are nearly black and white: grey without many mid-tones.
+
+    Those that are drawn as 0 or 1 always are.
+    """
+    is_drawn = data is not None and data.binarise != "none"
+    return is_drawn or (input_shape[0] == 1 and not traits.has_midtones)
+
+
 def choose_likelihood(
     variant: Variant,
     network: NetworkBase,
     kind: str,
     is_binary: bool,
     heads: tuple[Head, ...] = (),
+    is_two_tone: bool = True,
 ) -> dict[str, Any] | None:
     """Return the likelihood for data of this kind; None leaves the variant's own or the default.
 
     Columns of several kinds, `heads`, are modelled as what they are where the decoder has weights
-    of its own.
+    of its own. A likelihood of pictures of many tones is the calibrated Gaussian.
     """
     is_image = kind == "image"
     if heads and not is_binary and not network.is_tied and "likelihood" not in variant.model:
         mixed = {"kind": "mixed", "heads": heads}
         return mixed | ({"variance": 0.1} if variant.probabilistic else {})
     if variant.probabilistic:
-        has_bits = is_image or is_binary
-        return {"kind": "bernoulli"} if has_bits else {"kind": "gaussian", "variance": 0.1}
+        if is_image:
+            return {"kind": "bernoulli" if is_two_tone else "calibrated"}
+        return {"kind": "bernoulli"} if is_binary else {"kind": "gaussian", "variance": 0.1}
     # tied linear codes are decoded linearly in their papers
     is_tied_linear = network.is_tied and network.code_activation == "linear"
     if "likelihood" in variant.model or is_tied_linear:

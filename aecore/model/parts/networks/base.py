@@ -109,8 +109,8 @@ class NetworkBase(Options):
     ) -> tuple[Encoder, Decoder]:
         """Return an encoder of `outputs` values and a decoder of so many logits.
 
-        Logits have the input's shape where there are as many as features, or none are asked for,
-        else (logits,).
+        Logits have the input's shape but for its first side, by which there may be more of them
+        than features: (logits,) for a table. None asks for as many as features.
         """
         raise NotImplementedError
 
@@ -179,6 +179,10 @@ class NetworkBase(Options):
     def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
         """Return about how many weights encoder and decoder have, without building them."""
         raise NotImplementedError
+
+    def count_output_weights(self, input_shape: Sequence[int], latent_dim: int) -> int:
+        """Return about how many weights give the logits, at most, where there is one a feature."""
+        return self.count_weights(input_shape, latent_dim) // 2
 
     def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
         """Return about how many products encoder and decoder compute for one example."""

@@ -47,10 +47,11 @@ class Conv(NetworkBase):
         self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
     ) -> tuple[ConvEncoder, ConvDecoder]:
         sizes = self.list_sizes(input_shape)
-        channels = [input_shape[0], *self.channels]
+        channels, area = [input_shape[0], *self.channels], math.prod(input_shape[1:])
+        maps = input_shape[0] if logits is None else logits // area
         return (
             ConvEncoder(self, channels, sizes, outputs),
-            ConvDecoder(self, channels[::-1], sizes[::-1], latent_dim),
+            ConvDecoder(self, [*channels[:0:-1], maps], sizes[::-1], latent_dim),
         )
 
     @property
@@ -76,6 +77,9 @@ class Conv(NetworkBase):
         convolutions = sum(9 * a * b for a, b in pairwise(channels))
         last_size = self.list_sizes(input_shape)[-1]
         return 2 * (convolutions + channels[-1] * math.prod(last_size) * outputs)
+
+    def count_output_weights(self, input_shape: Sequence[int], latent_dim: int) -> int:
+        return 9 * self.channels[0] * input_shape[0]
 
     def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
         channels, sizes = [input_shape[0], *self.channels], self.list_sizes(input_shape)

@@ -69,7 +69,7 @@ class Mlp(NetworkBase):
         features = math.prod(input_shape)
         encoder = MlpEncoder(self, [features, *self.hidden], outputs)
         logits = features if logits is None else logits
-        logits_shape = tuple(input_shape) if logits == features else (logits,)
+        logits_shape = (logits // math.prod(input_shape[1:]), *input_shape[1:])
         widths = [latent_dim, *reversed(self.hidden), logits]
         tied_to = encoder.linear_layers() if self.tied else None
         decoder = MlpDecoder(self, widths, logits_shape, tied_to)
@@ -113,6 +113,10 @@ class Mlp(NetworkBase):
         widths = [math.prod(input_shape), *self.hidden, outputs]
         in_path = widths[0] * outputs if self.linear_path and self.hidden else 0
         return 2 * (sum(a * b for a, b in pairwise(widths)) + in_path)
+
+    def count_output_weights(self, input_shape: Sequence[int], latent_dim: int) -> int:
+        in_path = latent_dim if self.linear_path and self.hidden else 0
+        return ((*self.hidden, latent_dim)[0] + in_path) * math.prod(input_shape)
 
     def list_hidden_shapes(self, input_shape: Sequence[int]) -> tuple[tuple[int, ...], ...]:
         return tuple((width,) for width in self.hidden)

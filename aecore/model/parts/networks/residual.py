@@ -201,6 +201,15 @@ class Residual(NetworkBase):
     def count_weights(self, input_shape: Sequence[int], outputs: int) -> int:
         return sum(weights for weights, _ in self.iterate_layers(input_shape, outputs))
 
+    def count_output_weights(self, input_shape: Sequence[int], latent_dim: int) -> int:
+        in_pixels = 36 * self.widths[0] * input_shape[0]
+        if not self.linear_path:
+            return in_pixels
+        if self.code == "dense":
+            return in_pixels + latent_dim * math.prod(input_shape)
+        units = latent_dim // math.prod(self.count_places(input_shape))
+        return in_pixels + units * input_shape[0] * (2 * self.stride) ** 2
+
     def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
         return sum(weights * n for weights, n in self.iterate_layers(input_shape, outputs))
 

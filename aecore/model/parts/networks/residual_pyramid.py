@@ -169,8 +169,7 @@ class ResidualDecoder(Decoder):
         self.activation = pyramid.activation
         self.activate = ACTIVATIONS[pyramid.activation]
         widths = pyramid.widths[::-1]
-        channels = math.ceil(logits / math.prod(pyramid.picture[1:]))
-        self.is_picture = channels == pyramid.picture[0]  # else there are several logits a value
+        channels = logits // math.prod(pyramid.picture[1:])
         self.path = build_path_from_code(pyramid, channels) if pyramid.has_path else None
         if pyramid.is_dense:
             self.from_code = Linear(pyramid.units, widths[0] * math.prod(pyramid.places))
@@ -189,10 +188,9 @@ class ResidualDecoder(Decoder):
             logits = self.crop(self.climb(h)).flatten(1) + self.bias
             if self.path is not None:
                 logits = logits + self.path(z)
-            return logits.unflatten(1, self.pyramid.picture) if self.is_picture else logits
+            return logits.unflatten(1, (-1, *self.pyramid.picture[1:]))
         code = z.unflatten(1, (*self.pyramid.places, -1)).permute(0, 3, 1, 2)
-        logits = self.crop(self.decode_grid(code))
-        return logits if self.is_picture else logits.flatten(1)
+        return self.crop(self.decode_grid(code))
 
     def decode_grid(self, code: Tensor) -> Tensor:
         """code (N, channels, h, w) -> logits (N, C, h * stride, w * stride), for a spatial code."""

@@ -9,7 +9,7 @@ VAEs; ordered categories: McCullagh, 1980, Regression Models for Ordinal Data).
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ from aecore.model.parts.distributions import (
     make_cuts,
     make_steps,
 )
-from aecore.model.parts.likelihood import Likelihood, LikelihoodBase, inverse_sigmoid
+from aecore.model.parts.likelihoods.base import Likelihood, LikelihoodBase, inverse_sigmoid
 from aecore.model.parts.word_columns import WordColumns, make_places
 
 
@@ -54,10 +54,14 @@ class Mixed(LikelihoodBase):
         "poisson", description="The distribution of columns read as counts."
     )
 
-    def build(self, features: int) -> MixedLikelihood:
+    menu_position: ClassVar[int] = 8
+    takes_pictures: ClassVar[bool] = False
+    allows_tied: ClassVar[bool] = False
+
+    def build(self, features: int, channels: int = 1) -> MixedLikelihood:
         return MixedLikelihood(self, features)
 
-    def count_logits(self, features: int) -> int:
+    def count_logits(self, features: int, channels: int = 1) -> int:
         if self.numbers == "gaussian":
             return features
         return features + len(find_features(self.list_heads(features), "number"))
