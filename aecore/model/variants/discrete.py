@@ -65,7 +65,11 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
             "https://arxiv.org/abs/1802.01436",
         ),
         model={"network": DEEP_NETWORK, "bottleneck": {"kind": "rate"}},
-        pictures={"network": CODEC_NETWORK, "likelihood": {"kind": "gaussian"}},
+        pictures={
+            "network": CODEC_NETWORK,
+            "bottleneck": {"kind": "rate", "bit_weight": 0.02, "width": 40},
+            "likelihood": {"kind": "gaussian"},
+        },
         place_units=64,
         latent_dim=32,
     ),
