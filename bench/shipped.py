@@ -44,6 +44,7 @@ TINY_MODELS = {  # on the embedded digits
     "beta-vae": ["--set", "network.hidden=[64]", "--set", "bottleneck.beta=2"],
     "iwae": ["--set", "network.hidden=[64]"],
     "fsq": ["--set", "network.hidden=[64]"],
+    "codec": ["--set", "network.hidden=[64]"],
 }
 CURVED = ["--set", "network.hidden=[128,128]", "--set", "network.norm=none", "--epochs", "600"]
 CURVED_MODELS = {

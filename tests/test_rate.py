@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import zlib
 
 import numpy as np
 import pytest
 import torch
 from helpers import model
+from PIL import Image
 
+from aecore.analysis.pictures import draw_picture, encode_png, to_rgb_bytes
+from aecore.cli.parser import main
 from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.code_density import (
@@ -257,3 +262,34 @@ def test_a_step_that_makes_no_sense_is_refused(codec, step):
 def test_pictures_without_values_are_refused(codec):
     with pytest.raises(DataError, match="NaN"):
         compress_examples(codec, torch.full((1, 3, 16, 16), math.nan))
+
+
+def test_another_process_opens_a_file_to_the_same_pixels(codec, tmp_path, capsys):
+    codec.save(tmp_path / "run")
+    picture = draw_waves(1, 21, 34)[0]
+    (tmp_path / "walk.png").write_bytes(encode_png(draw_picture(picture)))
+    run = ["--run", str(tmp_path / "run")]
+    assert main(["compress", str(tmp_path / "walk.png"), "--step", "0.5", *run]) == 0
+    size = (tmp_path / "walk.aez").stat().st_size
+    assert f"{size:,} bytes, {8 * size / (21 * 34):.3f} bits per pixel" in capsys.readouterr().out
+    target = tmp_path / "opened.png"
+    command = ["decompress", str(tmp_path / "walk.aez"), "--to", str(target), *run]
+    subprocess.run([sys.executable, "-m", "aecore", *command], check=True, capture_output=True)
+    bytes_of_picture = torch.from_numpy(to_rgb_bytes(picture[None])[0]).permute(2, 0, 1)
+    file = compress_examples(codec, bytes_of_picture[None], 0.5)
+    opened = torch.from_numpy(np.asarray(Image.open(target)).copy()).permute(2, 0, 1)
+    assert torch.equal(opened, (expand_file(codec, file)[0] * 255).round().byte())
+
+
+def test_the_run_that_wrote_a_file_is_known_by_its_weights(codec, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AECORE_RUNS", str(tmp_path / "runs"))
+    codec.save(tmp_path / "runs" / "mine")
+    (tmp_path / "walk.png").write_bytes(encode_png(draw_picture(draw_waves(1, 9, 8)[0])))
+    assert main(["compress", str(tmp_path / "walk.png")]) == 0
+    assert "by mine" in capsys.readouterr().out
+    assert main(["decompress", str(tmp_path / "walk.aez"), "--to", str(tmp_path / "a.png")]) == 0
+    assert "8 x 9 pixels, by mine" in capsys.readouterr().out
+    other = (tmp_path / "walk.aez").read_bytes()
+    (tmp_path / "walk.aez").write_bytes(other[:4] + bytes(8) + other[12:])
+    assert main(["decompress", str(tmp_path / "walk.aez")]) == 1
+    assert "None of the runs here wrote this file" in capsys.readouterr().err

@@ -26,10 +26,10 @@ CODEC_RUN = "photos-codec"  # the shipped one: `python -m bench.shipped photos-c
 PHOTOGRAPHS = 40  # of the val folder, the first by name
 MODEL = "codec"
 SETTINGS: dict[str, tuple[float, ...]] = {
-    MODEL: (2.0, 1.4, 1.2, 1.0, 0.85, 0.7, 0.5),  # multiples of the model's steps
-    "JPEG": (5, 8, 10, 12, 15, 20, 25, 30),
-    "WEBP": (0, 3, 5, 10, 15, 20, 25, 30),
-    "AVIF": (15, 20, 25, 30, 35, 40, 45, 50),
+    MODEL: (2.0, 1.4, 1.0, 0.7, 0.5),  # multiples of the model's steps
+    "JPEG": (5, 8, 12, 17, 25, 35),
+    "WEBP": (0, 3, 8, 16, 26, 40),
+    "AVIF": (15, 22, 30, 38, 46),
 }
 COMPARED_AT = (1.4, 1.0, 0.7)  # steps at which the table compares
 
