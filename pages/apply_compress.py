@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from aecore.errors import AecoreError
-from aecore.tasks.compress import plan_compressor
+from aecore.tasks.compress import plan_codec
 from aecore.tasks.rate_files import codes_any_size
 from ui.apply_compress.packing import show_packing
 from ui.apply_compress.photo import show_photo_codec
@@ -32,4 +32,4 @@ try:
     show_packing(run, dataset, choose_inputs(run, dataset, right))
 except AecoreError as error:
     show_error(error)
-offer_training("Train a compressor", plan_compressor)
+offer_training("Train a compressor", plan_codec)

@@ -83,10 +83,10 @@ class TrainConfig(Options):
     previews: int = Field(
         20, ge=0, le=1000, description="About how many epochs keep reconstructions to look at."
     )
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="bfloat16 multiplies in half precision, up to twice as fast; losses stay in "
-        "float32.",
+        "float32. auto: bfloat16 where the device has instructions for it.",
     )
     augment: tuple[Augmentation, ...] = Field(
         (),

@@ -38,7 +38,7 @@ from aecore.model.config import RunConfig
 from aecore.model.parts.networks.ensemble import Ensemble, EnsembleDecoder, EnsembleEncoder
 from aecore.progress import track_progress
 from aecore.runs.plan import make_data_config
-from aecore.tasks.recipes import Settings, TaskRecipe
+from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
 from aecore.tasks.thresholds import check_false_alarm_share, find_threshold
 
 DETECTOR_VARIANT = "denoising-gaussian"
@@ -84,6 +84,13 @@ PICTURE_RECIPE = TaskRecipe(
         "training.lr": 1e-3,
         "data.validation_fraction": 0,  # normal examples are few, and the last epoch is the best
     },
+    pictures=PictureRecipe(
+        {
+            "corruption.kind": "gaussian",
+            "corruption.sigma": 0.1,
+            "data.validation_fraction": 0,
+        }
+    ),
 )
 WORD_KINDS = ("category", "ordered", "boolean")
 LEAST_SCORE = 1e-30  # of a row that a member rebuilds exactly: it has a logarithm

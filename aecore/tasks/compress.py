@@ -34,7 +34,7 @@ from aecore.tasks.range_coder import (
     unpack_indices,
 )
 from aecore.tasks.rate_files import codes_bits, pack_rate_body, unpack_rate_body
-from aecore.tasks.recipes import Settings, TaskRecipe
+from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe, is_for_picture_network
 
 MAGIC, RATE_MAGIC = b"AEZ1", b"AEZ2"  # the latter of models with a `rate` bottleneck
 FRAME = struct.Struct("<4s8sI")  # magic, fingerprint of the model, CRC-32 of what follows
@@ -51,6 +51,7 @@ COMPRESSOR_RECIPE = TaskRecipe(
         "training.warmup_steps": 300,
     },
     large={"training.epochs": 100, "training.batch_size": 250},
+    pictures=PictureRecipe(),
 )
 
 
@@ -60,9 +61,21 @@ def plan_compressor(name: str, settings: Settings | None = None) -> RunConfig:
     `settings` replace the recipe's.
     """
     config = COMPRESSOR_RECIPE.plan(name, settings)
-    if "latent_dim" in (settings or {}) or config.model.latent_dim < COMPRESSOR_UNITS:
+    is_small = config.model.latent_dim < COMPRESSOR_UNITS
+    if "latent_dim" in (settings or {}) or is_small or config.model.code_grid:
         return config
     return COMPRESSOR_RECIPE.plan(name, settings, latent_dim=COMPRESSOR_UNITS)
+
+
+def plan_codec(name: str, settings: Settings | None = None) -> RunConfig:
+    """Return the run that makes the smallest files of the data `name`.
+
+    Of pictures beyond digits it codes those of any size; of other data it is the compressor's.
+    `settings` replace the recipe's.
+    """
+    if is_for_picture_network(name, settings):
+        return PictureRecipe("codec").plan(name, settings)
+    return plan_compressor(name, settings)
 
 
 def compress_examples(model: Autoencoder, x: Tensor, step: float | None = None) -> bytes:

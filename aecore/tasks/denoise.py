@@ -27,7 +27,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.parts.corruption import Corruption, GaussianNoise, SaltAndPepper
 from aecore.progress import track_progress
-from aecore.tasks.recipes import Settings, TaskRecipe
+from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
 
 MAX_LINEAR_SIZE = 4096  # values of an example: the weights are its square, 134 MB in float64
 SSIM_SIDE = 7  # pixels: the window of Wang et al. (2004) in scikit-image
@@ -41,6 +41,16 @@ DENOISER_RECIPE = TaskRecipe(
         "training.lr": 2e-3,
     },
     large={"training.epochs": 40, "training.batch_size": 250},
+    pictures=PictureRecipe(
+        # a fine grid, whose code has a quarter of the values: detail is kept, and noise is not
+        {
+            "network.channels": (48, 96),
+            "network.blocks": (1, 2),
+            "corruption.kind": "gaussian",
+            "corruption.sigma": 0.1,
+        },
+        units_of_place=12,
+    ),
 )
 
 

@@ -43,6 +43,15 @@ def prepare_device(device: torch.device) -> None:
         torch.backends.cudnn.allow_tf32 = True
 
 
+def is_half_precise(precision: str, device: torch.device) -> bool:
+    """Returns True where layers are to multiply in bfloat16, by `training.precision`."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
 def describe_device(device: torch.device, threads: int = 0) -> str:
     """Returns a device's name for people: a GPU by its model, a CPU with its threads.
 

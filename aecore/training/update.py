@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aecore.model.autoencoder import Autoencoder, Loss
 from aecore.model.config import ModelConfig, TrainConfig
+from aecore.training.devices import is_half_precise
 from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
 
@@ -37,9 +38,8 @@ class Objective(nn.Module):
 
         Layers multiply in half precision where the run asks for it.
         """
-        with torch.autocast(
-            x.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"
-        ):
+        is_half = is_half_precise(self.config.precision, x.device)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=is_half):
             return self.model.loss(torch.bernoulli(x) if self.binarises else x, kl_weight)
 
 

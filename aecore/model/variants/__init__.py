@@ -5,7 +5,7 @@ some data, `override_config` changes single options of the result.
 """
 
 from aecore.model.variants.base import Variant
-from aecore.model.variants.fitting import SMALL, configure
+from aecore.model.variants.fitting import SMALL, configure, is_beyond_digits
 from aecore.model.variants.overrides import keep_possible_path, override_config
 from aecore.model.variants.table import VARIANTS, find_variant
 
@@ -15,6 +15,7 @@ __all__ = [
     "Variant",
     "configure",
     "find_variant",
+    "is_beyond_digits",
     "keep_possible_path",
     "override_config",
 ]

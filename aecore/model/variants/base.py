@@ -40,7 +40,7 @@ class Variant:
         return replace(
             self,
             model={**self.model, **self.pictures},
-            training={**self.training, **PICTURE_TRAINING},
+            training={**PICTURE_TRAINING, **self.training},
         )
 
     @property
@@ -57,7 +57,7 @@ class Variant:
 SE = r"\lVert x - \hat{x} \rVert^2"
 DEEP_NETWORK = {"kind": "mlp", "hidden": (512, 256)}
 RESIDUAL_NETWORK = {"kind": "residual"}
-PICTURE_TRAINING = {"lr": 1e-3, "warmup_steps": 100}  # of residual networks
+PICTURE_TRAINING = {"lr": 1e-3, "warmup_steps": 100, "precision": "auto"}  # of residual networks
 SIGMOID_NETWORK = {"kind": "mlp", "hidden": (), "code_activation": "sigmoid"}
 
 

@@ -65,6 +65,7 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
             "https://arxiv.org/abs/1802.01436",
         ),
         model={"network": DEEP_NETWORK, "bottleneck": {"kind": "rate"}},
+        training={"precision": "float32"},  # levels are whole numbers up to hundreds
         pictures={
             "network": CODEC_NETWORK,
             "bottleneck": {"kind": "rate", "bit_weight": 0.02, "width": 40},

@@ -28,6 +28,7 @@ from aecore.model.variants.table import find_variant
 SMALL = 10_000  # examples; below it the training is adapted
 SMALL_BATCH = 32  # batch size for so few examples
 STEPS = 4700  # of every variant's training, about; more where ten epochs of large sets need them
+PICTURE_STEPS = 2500  # of residual networks, whose steps take longer and which start as PCA
 MAX_SMALL_EPOCHS = 400  # in batches of that size
 ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
@@ -95,8 +96,12 @@ def configure(
         model = build_model(network.with_linear_path(True))
     training = parse_options(TrainConfig, variant.training)
     if examples is not None:
-        fit_training = fit_published_training if as_published else fit_training_to_size
-        training = fit_training(training, examples, choose_batch_size(training, examples, model))
+        batch_size = choose_batch_size(training, examples, model)
+        if as_published:
+            training = fit_published_training(training, examples, batch_size)
+        else:
+            most_steps = PICTURE_STEPS if model.network.kind == "residual" else STEPS
+            training = fit_training_to_size(training, examples, batch_size, most_steps)
     return RunConfig(model=model, data=data, training=training)
 
 
@@ -204,10 +209,12 @@ def choose_likelihood(
     return {"kind": "gaussian", "output": "sigmoid"} if has_sigmoid else None
 
 
-def fit_training_to_size(training: TrainConfig, examples: int, batch_size: int) -> TrainConfig:
+def fit_training_to_size(
+    training: TrainConfig, examples: int, batch_size: int, most_steps: int = STEPS
+) -> TrainConfig:
     """Return the training with the steps that every variant makes with so many examples."""
     if examples < SMALL:
-        steps = min(STEPS, MAX_SMALL_EPOCHS * max(1.0, examples / SMALL_BATCH))
+        steps = min(most_steps, MAX_SMALL_EPOCHS * max(1.0, examples / SMALL_BATCH))
     else:
         steps = ORDINARY_EPOCHS * examples / ORDINARY_BATCH
     return training.model_copy(update={"batch_size": batch_size}).with_steps(steps, examples)

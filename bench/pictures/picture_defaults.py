@@ -1,0 +1,81 @@
+"""Defaults on pictures: variants and the recipes of tasks, each beside PCA of as many numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from aecore.analysis.chunks import reconstruct_in_chunks
+from aecore.model.config import RunConfig
+from aecore.runs.plan import plan_run
+from aecore.tasks.anomaly import plan_detector
+from aecore.tasks.compress import plan_compressor
+from aecore.tasks.denoise import plan_denoiser
+from aecore.tasks.recipes import Settings
+from bench.fidelity.cells import CellStore
+from bench.pictures.part import PicturePart
+from bench.pictures.photographs import PICTURE_SETS, load_pictures, measure_mean_psnr
+from bench.pictures.reconstruction import rebuild_by_pca, train_run
+
+DEFAULT_PICTURES = 2000  # to train with: the defaults make as many steps of them as of 8,000
+COPYING_UNITS = 2000  # from which on PCA has more components than pictures
+PLANS: dict[str, Callable[[str, Settings], RunConfig]] = {
+    "conv": lambda path, settings: plan_run("conv", path, settings=settings),
+    "conv-vae": lambda path, settings: plan_run("conv-vae", path, settings=settings),
+    "compressor": plan_compressor,
+    "denoiser": plan_denoiser,
+    "detector": plan_detector,
+}
+
+
+def measure_picture_defaults(store: CellStore, device: str) -> None:
+    """Train the cells that are missing: PSNR of the test pictures, that of PCA, units, seconds."""
+    for name in PICTURE_SETS:
+        path = PICTURE_SETS[name].place(name)
+        for plan_name, plan in PLANS.items():
+            settings = {
+                "data.limit": DEFAULT_PICTURES,
+                "training.previews": 0,
+                "training.device": device,
+            }
+            key = f"defaults {name} {plan_name}"
+            store.measure(key, lambda p=path, c=plan, s=settings: measure_default(p, c(p, s)))
+
+
+def measure_default(path: str, config: RunConfig) -> list[float]:
+    """Return PSNR, PCA's PSNR, the numbers of a code and the seconds of the training."""
+    train, test = load_pictures(path)
+    model, seconds = train_run(config)
+    units = config.model.latent_dim
+    by_pca = math.nan
+    if units < COPYING_UNITS:
+        by_pca = measure_mean_psnr(test, rebuild_by_pca(train[:DEFAULT_PICTURES], test, units))
+    assert config.training is not None
+    psnr = measure_mean_psnr(test, reconstruct_in_chunks(model, test))
+    return [psnr, by_pca, float(units), seconds * config.training.epochs]
+
+
+def report_picture_defaults(store: CellStore) -> list[str]:
+    """Return a table for each set of the cells that are kept."""
+    lines = []
+    for name, pictures in PICTURE_SETS.items():
+        rows = [
+            format_default(plan, store.figures[f"defaults {name} {plan}"])
+            for plan in PLANS
+            if f"defaults {name} {plan}" in store.figures
+        ]
+        if rows:
+            head = ["| what | numbers | PSNR, dB | PCA, dB | s of training |"]
+            head += ["|---|---:|---:|---:|---:|"]
+            lines += ["", f"## Defaults: {pictures.label.split(',')[0]}", "", *head, *rows]
+    return lines
+
+
+def format_default(name: str, figures: list[float]) -> str:
+    """Return the line of a cell."""
+    psnr, by_pca, units, seconds = figures
+    pca = "" if math.isnan(by_pca) else f"{by_pca:.2f}"
+    return f"| {name} | {units:.0f} | {psnr:.2f} | {pca} | {seconds:.0f} |"
+
+
+PICTURE_DEFAULTS = PicturePart("defaults", measure_picture_defaults, report_picture_defaults)
