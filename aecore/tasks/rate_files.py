@@ -30,12 +30,14 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.rate import RateBottleneck
 from aecore.model.parts.networks.residual import Residual
 from aecore.model.parts.networks.residual_pyramid import ResidualDecoder, ResidualEncoder
+from aecore.progress import track_progress
 from aecore.tasks.rate_coder import LevelReader, LevelWriter, find_level_steps
 
 RATE_HEAD = struct.Struct("<IHHfI")
 SQUARE_PLACES = 64  # along a side of what is coded at a time
 MIN_FACTOR, MAX_FACTOR = 1 / 64, 64.0
 MAX_CODED_PIXELS, MAX_PUBLIC_PIXELS = 2**24, 2**21  # of one file
+PIXELS_AT_ONCE = 2**20
 GREY_WEIGHTS = torch.tensor([0.299, 0.587, 0.114])  # of red, green and blue in a grey: ITU-R 601
 WORKING_BYTES = 400  # of memory for each pixel while it is coded, about
 
@@ -99,7 +101,8 @@ def pack_rate_body(model: Autoencoder, x: Tensor, factor: float) -> bytes:
     factor = float(np.float32(factor))  # as the file holds it
     height, width = x.shape[2:] if x.dim() == 4 else (0, 0)
     check_coded_size(model, len(x), height, width)
-    codes = encode_to_grid(model, as_float(x))
+    parts = track_progress(x.split(count_at_once(height, width)))
+    codes = torch.cat([encode_to_grid(model, as_float(part)) for part in parts])
     if not codes.isfinite().all():
         raise DataError("Some examples hold NaN or infinite values. Remove or fill them.")
     writer = LevelWriter(get_rate_bottleneck(model), factor)
@@ -130,7 +133,13 @@ def unpack_rate_body(model: Autoencoder, body: bytes) -> Tensor:
             "This file was written on another kind of machine, which computed other probabilities. "
             "Open it there, or compress the original again."
         )
-    return decode_from_grid(model, levels, head)
+    parts = track_progress(levels.split(count_at_once(height, width)))
+    return torch.cat([decode_from_grid(model, part, head) for part in parts])
+
+
+def count_at_once(height: int, width: int) -> int:
+    """Return how many pictures of a size pass through the networks together."""
+    return max(1, PIXELS_AT_ONCE // max(1, height * width))
 
 
 def read_rate_head(body: bytes) -> RateHead:
@@ -158,8 +167,8 @@ def check_coded_size(model: Autoencoder, examples: int, height: int, width: int)
     cells, limit = examples * (height * width or math.prod(shape)), read_pixel_limit()
     if cells > limit:
         raise DataError(
-            f"One file holds at most {limit:,} pixels, got {cells:,}. Use fewer or smaller "
-            "pictures."
+            f"One file holds at most {limit:,} {'pixels' if height else 'cells'}, got {cells:,}. "
+            "Use fewer or smaller examples."
         )
     check_data_bytes(cells * WORKING_BYTES, "Coding these examples")
 

@@ -51,7 +51,7 @@ class Rate(BottleneckBase):
         64, ge=1, le=1024, description="Channels of the networks that predict the density."
     )
 
-    menu_position: ClassVar[int] = 6
+    menu_position: ClassVar[int] = 8
     allows_path: ClassVar[bool] = True
     begins_white: ClassVar[bool] = False  # a step means as much in one channel as in another
 
