@@ -111,3 +111,4 @@ PICTURE_SETS = {
     "bsds": PictureSet("Crops of 64 pixels, 256 numbers a picture", make_crops, 256),
     "cifar": PictureSet("CIFAR-10, 32 pixels, 64 numbers a picture", make_small_pictures, 64),
 }
+CODEC_SET = PictureSet("Crops of 96 pixels, for the codec", make_codec_crops, 0)

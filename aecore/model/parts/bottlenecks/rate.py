@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -57,6 +57,10 @@ class Rate(BottleneckBase):
 
     def build(self, latent_dim: int, grid: CodeGrid | None = None) -> Bottleneck:
         return RateBottleneck(self, latent_dim, grid)
+
+    def fit_latent_dim(self, latent_dim: int) -> Self:
+        """Return narrower networks for small codes."""
+        return self.model_copy(update={"width": min(self.width, max(4, latent_dim))})
 
     def count_weights(self, latent_dim: int, grid: CodeGrid | None = None) -> int:
         channels = grid[0] if grid else latent_dim
