@@ -64,7 +64,7 @@ CURVED_MODELS = {
     ],
 }
 CODEC_NAME, CODEC_DATA = "photos-codec", "photographs"
-CODEC = ["codec", "--epochs", "3", "--batch-size", "4", "--lr", "2e-3"]
+CODEC_OPTIONS = ["codec", "--epochs", "3", "--batch-size", "4", "--lr", "2e-3"]
 TASK_MODELS = {
     "breast-cancer-detector": lambda: plan_detector(
         "breast-cancer", {"data.train_class": "benign", "data.test_fraction": 0.5}
@@ -111,7 +111,7 @@ def train_codec_unless_there() -> None:
     """Train the codec on crops of photographs; its files name them without this machine's path."""
     path = CODEC_SET.place(CODEC_DATA)
     options = ["--data", path, "--set", 'training.augment=["flip"]']
-    train_variant_unless_there(CODEC_NAME, [*CODEC, *options], previews=0)
+    train_variant_unless_there(CODEC_NAME, [*CODEC_OPTIONS, *options], previews=0)
     for name in (CONFIG_FILE, CARD_FILE):
         file = SHIPPED_FOLDER / CODEC_NAME / name
         write_text_file(file, file.read_text().replace(path, f"{CODEC_DATA}.npz"))

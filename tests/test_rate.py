@@ -31,7 +31,7 @@ from aecore.training.preparation import build_initial_model
 from aecore.training.rate_start import start_from_examples
 
 GRID = (6, 5, 4)
-CODEC = {
+SMALL_CODEC = {
     "input_shape": (3, 16, 16),
     "latent_dim": 4 * 24,
     "network": {
@@ -61,7 +61,7 @@ def bottleneck(**options) -> RateBottleneck:
 @pytest.fixture(scope="module")
 def codec() -> Autoencoder:
     """A small codec that starts as the transform of Karhunen and Loève, of smooth pictures."""
-    net = model(**CODEC)
+    net = model(**SMALL_CODEC)
     torch.manual_seed(0)
     pictures = draw_waves(64, 16, 16)
     net = build_initial_model(net.config, pictures, torch.device("cpu"), 0)

@@ -15,7 +15,7 @@ PACKED_SUFFIX = ".aez"
 
 def run_compress(options: argparse.Namespace) -> None:
     """Write a picture of any size as a small file that `decompress` opens."""
-    from aecore.data.images.one_picture import read_picture
+    from aecore.data.images.one_picture import read_whole_picture
     from aecore.model.autoencoder import Autoencoder
     from aecore.tasks.compress import compress_examples
     from aecore.tasks.rate_files import check_any_size, fit_channels, read_pixel_limit
@@ -24,10 +24,10 @@ def run_compress(options: argparse.Namespace) -> None:
     run = find_run(options.run) if options.run else list_codec_runs()[0]
     model = Autoencoder.load(run.path)
     check_any_size(model, run.id)
-    picture = read_picture(read_file(source), source.name, read_pixel_limit())
+    picture = read_whole_picture(read_given_file(source), source.name, read_pixel_limit())
     file = compress_examples(model, fit_channels(model, picture)[None], options.step)
     target = options.to or source.with_suffix(PACKED_SUFFIX)
-    write_file(target, file)
+    write_coded_file(target, file)
     pixels = picture[0].numel()
     print(
         f"{target}: {len(file):,} bytes, {8 * len(file) / pixels:.3f} bits per pixel, by {run.id}"
@@ -41,7 +41,7 @@ def run_decompress(options: argparse.Namespace) -> None:
     from aecore.tasks.compress import expand_file
 
     source = Path(options.file)
-    file = read_file(source)
+    file = read_given_file(source)
     run = find_run(options.run) if options.run else find_writer(file)
     model = Autoencoder.load(run.path)
     x = expand_file(model, file)
@@ -50,7 +50,7 @@ def run_decompress(options: argparse.Namespace) -> None:
             f"{source.name} holds {len(x):,} examples, not one picture. Open it on Compress."
         )
     target = options.to or source.with_suffix(".png")
-    write_file(target, encode_png(draw_picture(x[0])))
+    write_coded_file(target, encode_png(draw_picture(x[0])))
     print(f"{target}: {x.shape[3]} x {x.shape[2]} pixels, by {run.id}")
 
 
@@ -85,7 +85,7 @@ def find_writer(file: bytes) -> Run:
     )
 
 
-def read_file(path: Path) -> bytes:
+def read_given_file(path: Path) -> bytes:
     """Returns the bytes of a file; DataError where it cannot be read."""
     try:
         return path.read_bytes()
@@ -93,7 +93,7 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror}. Check its name.") from error
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_coded_file(path: Path, content: bytes) -> None:
     """Writes a file in one step; ConfigError where it cannot be written."""
     try:
         replace_file(path, lambda draft: draft.write_bytes(content))

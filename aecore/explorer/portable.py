@@ -26,8 +26,7 @@ and a step is one of
     top_k           the k largest stay, by `magnitude` or value; the rest are 0
     threshold       values above `threshold` (width,) stay; the rest are 0
     nearest         each part of `dim` values becomes the nearest row of `codebook`
-    round           to the nearest of `levels` even steps from -1 to 1
-    round_to_steps  each value to the nearest multiple of its own of `steps`
+    round           to the nearest of `levels` even steps from -1 to 1, or `round_to_steps`
 
 Bottlenecks and likelihoods write their own steps. Batch normalisation is folded into the layer
 before it (Ioffe & Szegedy, 2015, section 3.1).

@@ -19,17 +19,17 @@ from torch import Tensor
 from aecore.model.parts.bottlenecks.code_density import (
     MAX_SCALE,
     MIN_SCALE,
+    CodingTurn,
     Prediction,
-    Turn,
     count_level_bits,
 )
 from aecore.model.parts.bottlenecks.rate import LEVEL_BOUND, RateBottleneck
 
 SCALE_COUNT, MEANS_PER_LEVEL = 64, 32
 SCALE_RATIO = math.log(MAX_SCALE / MIN_SCALE) / (SCALE_COUNT - 1)  # of neighbours, as a logarithm
-# squared error, in steps, that a bit is worth: that of a uniform quantiser, whose error
-# step^2 / 12 falls by 2 ln(2) of itself for each bit
-BIT_WORTH = 2 * math.log(2) / 12
+# squared error, in squared steps, that the encoder takes for a bit less: measured on photographs,
+# where 0.12, which a lone uniform quantiser would take, costs 0.1 dB at equal bits
+BIT_WORTH = 0.05
 
 
 class LevelWriter:
@@ -52,7 +52,7 @@ class LevelWriter:
         """
         scaled = codes.cpu().double() / self.steps
 
-        def fill(turn: Turn, prediction: Prediction) -> Tensor:
+        def fill(turn: CodingTurn, prediction: Prediction) -> Tensor:
             prediction = round_prediction(prediction)
             levels = choose_levels(scaled[:, turn.channels], prediction, self.worth)
             symbols = levels[..., turn.places].numpy().ravel().astype(np.int32)
@@ -83,7 +83,7 @@ class LevelReader:
         factors = torch.full((shape[0],), self.factor, dtype=torch.float64)
         return self.density.take_turns(shape, factors, self.decode_turn)
 
-    def decode_turn(self, turn: Turn, prediction: Prediction) -> Tensor:
+    def decode_turn(self, turn: CodingTurn, prediction: Prediction) -> Tensor:
         """Return the levels of a turn, (N, channels, h, w), zero at other places."""
         parameters = list_parameters(round_prediction(prediction), turn)
         symbols = torch.from_numpy(self.coder.decode(self.law, *parameters))
@@ -123,7 +123,7 @@ def make_level_law() -> Any:
     return stream.model.QuantizedLaplace(-LEVEL_BOUND, LEVEL_BOUND)
 
 
-def list_parameters(prediction: Prediction, turn: Turn) -> tuple[np.ndarray, np.ndarray]:
+def list_parameters(prediction: Prediction, turn: CodingTurn) -> tuple[np.ndarray, np.ndarray]:
     """Return means and scales of the levels of a turn, in the order in which they are coded."""
     mean, scale = (
         values.broadcast_to(prediction.mean.shape)[..., turn.places].numpy().ravel()

@@ -23,22 +23,22 @@ from bench.pictures.part import PicturePart
 from bench.pictures.photographs import BSDS, list_jpegs, read_picture
 
 CODEC_RUN = "photos-codec"  # the shipped one: `python -m bench.shipped photos-codec`
-PHOTOGRAPHS = 40  # of the val folder, the first by name
-MODEL = "codec"
-SETTINGS: dict[str, tuple[float, ...]] = {
-    MODEL: (2.0, 1.4, 1.0, 0.7, 0.5),  # multiples of the model's steps
+PHOTOGRAPH_COUNT = 40  # of the val folder, the first by name
+MODEL_CODER = "codec"
+CODER_SETTINGS: dict[str, tuple[float, ...]] = {
+    MODEL_CODER: (1.2, 1.0, 0.85, 0.7, 0.6),  # multiples of the model's steps
     "JPEG": (5, 8, 12, 17, 25, 35),
     "WEBP": (0, 3, 8, 16, 26, 40),
-    "AVIF": (15, 22, 30, 38, 46),
+    "AVIF": (25, 30, 35, 40, 45),
 }
-COMPARED_AT = (1.4, 1.0, 0.7)  # steps at which the table compares
+COMPARED_AT = (1.2, 0.85, 0.6)  # steps at which the table compares
 
 
 @cache
 def load_photographs() -> tuple[Tensor, ...]:
     """Return whole photographs (3, H, W) as bytes."""
     with zipfile.ZipFile(find_data_file(BSDS)) as archive:
-        names = list_jpegs(archive, "val/")[:PHOTOGRAPHS]
+        names = list_jpegs(archive, "val/")[:PHOTOGRAPH_COUNT]
         return tuple(torch.from_numpy(read_picture(archive, name).copy()) for name in names)
 
 
@@ -50,7 +50,7 @@ def load_codec() -> Autoencoder:
 
 def list_codec_cells() -> Iterator[tuple[str, float]]:
     """Yield coder and setting of each cell."""
-    for coder, settings in SETTINGS.items():
+    for coder, settings in CODER_SETTINGS.items():
         yield from ((coder, setting) for setting in settings)
 
 
@@ -76,7 +76,7 @@ def measure_setting(coder: str, setting: float) -> list[float]:
 def code_photograph(coder: str, setting: float, photo: Tensor) -> PhotoPoint:
     """Code one photograph (3, H, W), open its file and compare."""
     x = as_float(photo)
-    if coder == MODEL:
+    if coder == MODEL_CODER:
         file = compress_examples(load_codec(), photo[None], setting)
         return measure_photo_point(setting, file, x, expand_file(load_codec(), file)[0])
     file = encode_image_file(to_rgb_bytes(x[None])[0], coder, int(setting))
@@ -85,24 +85,24 @@ def code_photograph(coder: str, setting: float, photo: Tensor) -> PhotoPoint:
 
 def read_curve(store: CellStore, coder: str) -> list[PhotoPoint]:
     """Return the kept points of a coder."""
-    keys = {setting: name_codec_cell(coder, setting) for setting in SETTINGS[coder]}
+    keys = {setting: name_codec_cell(coder, setting) for setting in CODER_SETTINGS[coder]}
     kept = {setting: store.figures[key] for setting, key in keys.items() if key in store.figures}
     return [PhotoPoint(setting, *figures) for setting, figures in kept.items()]
 
 
 def report_codec(store: CellStore) -> list[str]:
     """Return a table at equal bits, and all points."""
-    curves = {coder: read_curve(store, coder) for coder in SETTINGS}
-    rows = [format_comparison(p, curves) for p in curves[MODEL] if p.setting in COMPARED_AT]
+    curves = {coder: read_curve(store, coder) for coder in CODER_SETTINGS}
+    rows = [format_comparison(p, curves) for p in curves[MODEL_CODER] if p.setting in COMPARED_AT]
     if not rows:
         return []
-    others = [coder for coder in SETTINGS if coder != MODEL]
+    others = [coder for coder in CODER_SETTINGS if coder != MODEL_CODER]
     columns = ["steps", "bits per pixel"]
-    columns += [f"{field}, {coder}" for field in ("PSNR", "MS-SSIM") for coder in SETTINGS]
+    columns += [f"{field}, {coder}" for field in ("PSNR", "MS-SSIM") for coder in CODER_SETTINGS]
     points = [format_point(coder, point) for coder in curves for point in curves[coder]]
     return [
         "",
-        f"## Codec: {PHOTOGRAPHS} whole photographs of the val folder",
+        f"## Codec: {PHOTOGRAPH_COUNT} whole photographs of the val folder",
         "",
         f"One model, `{CODEC_RUN}`, at several multiples of its steps; all bits of its files count."
         f" {', '.join(others)} are interpolated at its bits per pixel (Pillow; JPEG optimised and"
@@ -123,7 +123,7 @@ def format_comparison(point: PhotoPoint, curves: dict[str, list[PhotoPoint]]) ->
     cells = [f"{point.setting:g}", f"{point.bits:.3f}"]
     for field, digits in (("psnr", 2), ("ms_ssim", 4)):
         for coder, points in curves.items():
-            own = getattr(point, field) if coder == MODEL else None
+            own = getattr(point, field) if coder == MODEL_CODER else None
             value = own or interpolate_at_bits(points, point.bits, field)
             cells.append("" if value is None else f"{value:.{digits}f}")
     return f"| {' | '.join(cells)} |"
@@ -137,4 +137,4 @@ def format_point(coder: str, point: PhotoPoint) -> str:
     )
 
 
-CODEC = PicturePart("codec", measure_codec, report_codec)
+CODEC_PART = PicturePart("codec", measure_codec, report_codec)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from aecore.analysis.pictures import draw_picture, encode_png
 from aecore.data.images.formats import IMAGE_SUFFIXES
-from aecore.data.images.one_picture import read_picture
+from aecore.data.images.one_picture import read_whole_picture
 from aecore.data.splits import as_float
 from aecore.runs.run import Run
 from aecore.tasks.compress import compress_examples, expand_file
@@ -34,7 +34,7 @@ from ui.kit.visitor import get_visitor
 
 PHOTO_KEY = "codec_photo"  # of the session state: what the photo that was brought is kept under
 PHOTO_JOB = "codec-photo"
-KINDS = "A picture of any size: PNG, JPEG, WebP, AVIF, HEIC"
+PHOTO_KINDS = "A picture of any size: PNG, JPEG, WebP, AVIF, HEIC"
 
 
 class Photo(NamedTuple):
@@ -71,7 +71,7 @@ def show_photo_codec(run: Run) -> None:
 
 def ask_for_photo() -> Photo | None:
     """Show a field for a picture; return the last one that was brought, None before the first."""
-    upload = ask_for_files(IMAGE_SUFFIXES, KINDS)
+    upload = ask_for_files(IMAGE_SUFFIXES, PHOTO_KINDS)
     if upload and upload.source and upload.source.is_file():
         owner = get_visitor().owner
         key = st.session_state[PHOTO_KEY] = f"{PHOTO_KEY}-{uuid.uuid4().hex}"
@@ -109,7 +109,7 @@ def keep_coded_photo(
 def code_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto:
     """Return a photo as a file whose steps are `factor` times the run's, and the curves."""
     model = get_model(run)
-    picture = fit_channels(model, read_picture(photo.content, photo.name, read_pixel_limit()))
+    picture = fit_channels(model, read_whole_picture(photo.content, photo.name, read_pixel_limit()))
     file = compress_examples(model, picture[None], factor)
     x, opened = as_float(picture), expand_file(model, file)[0]
     return CodedPhoto(

@@ -11,7 +11,7 @@ from aecore.errors import DataError
 from aecore.names import clean_name
 
 
-def read_picture(content: bytes, name: str, max_pixels: int) -> Tensor:
+def read_whole_picture(content: bytes, name: str, max_pixels: int) -> Tensor:
     """Return the picture of a file as bytes (C, H, W), upright; C is 1 or 3.
 
     DataError where it cannot be read, has more than `max_pixels`, or values of more than 8 bits.

@@ -31,14 +31,16 @@ class Prediction(NamedTuple):
     log_scale: Tensor
 
 
-class Turn(NamedTuple):
+class CodingTurn(NamedTuple):
     """Levels that are coded together: their density depends on earlier turns alone."""
 
     channels: slice
     places: Tensor  # (h, w) bool
 
 
-Fill = Callable[[Turn, Prediction], Tensor]  # levels (N, channels, h, w); those at `places` count
+Fill = Callable[
+    [CodingTurn, Prediction], Tensor
+]  # levels (N, channels, h, w); those at `places` count
 
 
 def count_level_bits(levels: Tensor, prediction: Prediction) -> Tensor:
@@ -153,7 +155,7 @@ class CodeDensity(nn.Module):
                 if not places.any():
                     continue
                 prediction = self.finish(channels, factor, *group.correct(state, levels))
-                levels = torch.where(places, fill(Turn(channels, places), prediction), levels)
+                levels = torch.where(places, fill(CodingTurn(channels, places), prediction), levels)
             state = group.remember(state, levels)
             parts.append(levels)
         return torch.cat(parts, 1)
