@@ -26,7 +26,7 @@ CODEC_RUN = "photos-codec"  # the shipped one: `python -m bench.shipped photos-c
 PHOTOGRAPH_COUNT = 40  # of the val folder, the first by name
 MODEL_CODER = "codec"
 CODER_SETTINGS: dict[str, tuple[float, ...]] = {
-    MODEL_CODER: (1.2, 1.0, 0.85, 0.7, 0.6),  # multiples of the model's steps
+    MODEL_CODER: (1.2, 0.85, 0.6),  # multiples of the model's steps
     "JPEG": (5, 8, 12, 17, 25, 35),
     "WEBP": (0, 3, 8, 16, 26, 40),
     "AVIF": (25, 30, 35, 40, 45),

@@ -12,7 +12,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from aecore.tasks.compress import compress_examples, expand_file
 from aecore.tasks.rate_distortion import RatePoint, measure_rate_point, to_scaled_inputs
-from aecore.tasks.rate_files import codes_bits
+from aecore.tasks.rate_files import codes_any_size, codes_bits
 from ui.apply_compress.opening import show_file_opener
 from ui.apply_compress.rate_curves import OWN_STEP_HELP, list_step_choices, show_rate_curves
 from ui.kit.cache import digest_examples, get_model
@@ -70,7 +70,7 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
     count = row.select_slider(
         "Examples",
         EXAMPLE_COUNTS,
-        256,
+        16 if codes_any_size(model) else 256,  # whose pictures are large
         key="packed",  # "count" is of pages with other counts
         bind="query-params",
         width=220,
