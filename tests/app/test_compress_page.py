@@ -177,6 +177,15 @@ def test_a_photo_of_any_size_is_coded_beside_other_coders_and_opens_again(open_p
     assert "It holds 1 examples" in read_texts(app.run())
 
 
+def test_a_dropped_picture_is_kept_for_the_session(open_page, codec_run, monkeypatch):
+    image = Image.fromarray(np.zeros((9, 8, 3), np.uint8))
+    upload = bring_data("dark.png", encode_png(image))
+    monkeypatch.setattr("ui.apply_compress.photo.ask_for_files", lambda *_: upload)
+    app = open_page("apply_compress.py", run=codec_run.id)
+    assert not app.exception and not upload.path.exists()
+    assert memory_store.get(app.session_state["codec_photo"]).value.name == "dark.png"
+
+
 def test_what_is_no_picture_is_refused_with_a_sentence(open_page, codec_run):
     app = open_page("apply_compress.py", run=codec_run.id)
     app = bring_photo(app, Photo("walk.png", b"no picture"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -72,14 +73,20 @@ def show_photo_codec(run: Run) -> None:
 def ask_for_photo() -> Photo | None:
     """Show a field for a picture; return the last one that was brought, None before the first."""
     upload = ask_for_files(IMAGE_SUFFIXES, PHOTO_KINDS)
-    if upload and upload.source and upload.source.is_file():
-        owner = get_visitor().owner
-        key = st.session_state[PHOTO_KEY] = f"{PHOTO_KEY}-{uuid.uuid4().hex}"
-        photo = Photo(upload.source.name, upload.source.read_bytes())
-        memory_store.keep(key, photo, Origin((owner,) if owner else ()))
+    if upload and upload.source:
+        keep_photo(upload.source)
         upload.delete()
     kept = memory_store.get(st.session_state.get(PHOTO_KEY))
     return kept.value if kept else None
+
+
+def keep_photo(folder: Path) -> None:
+    """Keep the first picture of a folder for this session, as long as memory has room for it."""
+    owner = get_visitor().owner
+    file = min(path for path in folder.rglob("*") if path.is_file())
+    key = st.session_state[PHOTO_KEY] = f"{PHOTO_KEY}-{uuid.uuid4().hex}"
+    photo = Photo(file.name, file.read_bytes())
+    memory_store.keep(key, photo, Origin((owner,) if owner else ()))
 
 
 def load_coded_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto | None:
