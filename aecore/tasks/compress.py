@@ -74,7 +74,7 @@ def plan_codec(name: str, settings: Settings | None = None) -> RunConfig:
     `settings` replace the recipe's.
     """
     if is_for_picture_network(name, settings):
-        return PictureRecipe("codec").plan(name, settings)
+        return PictureRecipe(variant="codec").plan(name, settings)
     return plan_compressor(name, settings)
 
 

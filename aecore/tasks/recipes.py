@@ -21,9 +21,9 @@ MAX_PICTURE_UNITS = 16_384  # of a code
 class PictureRecipe:
     """A variant with settings for one task on pictures in colour or larger than digits."""
 
-    variant: str = "conv"
     settings: Settings = field(default_factory=dict)
     units_of_place: int = 0  # channels of the code at each place; 0: as by default
+    variant: str = "conv"
 
     def plan(self, name: str, settings: Settings | None = None) -> RunConfig:
         """Return the run that the recipe makes of the pictures `name`; `settings` come first."""
