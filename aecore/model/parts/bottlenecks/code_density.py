@@ -13,11 +13,13 @@ Context Model; Minnen & Singh, 2020, Channel-Wise Autoregressive Entropy Models)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from aecore.model.parts.networks.residual_blocks import zero_layer
 
 MIN_SCALE, MAX_SCALE = 0.06, 300.0  # levels
 MIN_MASS = 2.0**-24  # of a level: its gradient stays finite
@@ -59,9 +61,9 @@ def compute_level_mass(offset: Tensor, scale: Tensor) -> Tensor:
     return torch.where(distance < 0.5, inside, outside)
 
 
-def mark_anchors(height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Return the places (h, w) bool that are coded first: the black ones of a chessboard."""
-    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+def mark_anchors(levels: Tensor) -> Tensor:
+    """Return the places (h, w) bool of a grid that are coded first: black ones of a chessboard."""
+    rows, columns = (torch.arange(side, device=levels.device) for side in levels.shape[2:])
     return (rows[:, None] + columns) % 2 == 0
 
 
@@ -93,27 +95,22 @@ class GroupDensity(nn.Module):
         self.channels = channels
         self.neighbours = nn.Conv2d(2 * channels, width, 3, padding=1)
         self.mean_neighbours = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.head = nn.Sequential(
-            nn.SiLU(),
-            nn.Conv2d(width, width, 1),
-            nn.SiLU(),
-            nn.Conv2d(width, 2 * channels, 1),
-        )
+        last = nn.Conv2d(width, 2 * channels, 1)
+        self.head = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), last)
         self.memory = nn.Sequential(
             nn.Conv2d(2 * channels + width, width, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(width, width, 1),
         )
-        for layer in (self.mean_neighbours, self.head[-1]):
-            nn.init.zeros_(layer.weight)
-        nn.init.zeros_(self.head[-1].bias)
+        nn.init.zeros_(self.mean_neighbours.weight)
+        zero_layer(last)
 
     def correct(self, state: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
         """Return corrections of means and log scales, each (N, channels, h, w).
 
         They depend on the levels of anchors alone; those of anchors on `state` alone.
         """
-        anchors = mark_anchors(*levels.shape[2:], levels.device).to(levels.dtype)
+        anchors = mark_anchors(levels).to(levels.dtype)
         known, others = levels * anchors, 1 - anchors
         seen = self.neighbours(describe_levels(known)) * others
         mean, log_scale = self.head(state + seen).chunk(2, dim=1)
@@ -135,10 +132,16 @@ class CodeDensity(nn.Module):
         self.begin = nn.Linear(1, width)
         self.groups = nn.ModuleList(GroupDensity(s.stop - s.start, width) for s in self.slices)
 
+    def iterate_groups(self) -> Iterator[tuple[slice, GroupDensity]]:
+        """Yield the channels of each group, and its density."""
+        for channels, group in zip(self.slices, self.groups, strict=True):
+            assert isinstance(group, GroupDensity)
+            yield channels, group
+
     def predict(self, levels: Tensor, factor: Tensor) -> Prediction:
         """Return the prediction of all levels at once; factors are (N,)."""
         state, parts = self.begin_state(levels.shape, factor), []
-        for channels, group in zip(self.slices, self.groups, strict=True):
+        for channels, group in self.iterate_groups():
             own = levels[:, channels]
             parts.append(self.finish(channels, factor, *group.correct(state, own)))
             state = group.remember(state, own)
@@ -148,8 +151,8 @@ class CodeDensity(nn.Module):
     def take_turns(self, shape: torch.Size, factor: Tensor, fill: Fill) -> Tensor:
         """Return levels (N, C, h, w) of this shape that `fill` gives turn by turn."""
         state, parts = self.begin_state(shape, factor), []
-        anchors = mark_anchors(*shape[2:], factor.device)
-        for channels, group in zip(self.slices, self.groups, strict=True):
+        anchors = mark_anchors(state)
+        for channels, group in self.iterate_groups():
             levels = state.new_zeros(shape[0], group.channels, *shape[2:])
             for places in (anchors, ~anchors):
                 if not places.any():
