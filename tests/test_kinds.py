@@ -57,7 +57,8 @@ def test_every_file_of_a_package_brings_its_kinds_in_the_order_of_menus(tmp_path
     [
         (
             BottleneckOptions,
-            "deterministic top_k gaussian vector_quantized finite_scalar batch_top_k jump_relu",
+            "deterministic top_k gaussian vector_quantized finite_scalar batch_top_k jump_relu "
+            "rate",
         ),
         (Network, "mlp conv residual ensemble"),
         (

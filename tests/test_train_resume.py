@@ -78,6 +78,7 @@ def test_noise_that_follows_the_batches_is_resumed(likelihood):
         {"kind": "batch_top_k", "k": 1, "dead_after": 6},
         {"kind": "jump_relu", "target": 2},
         {"kind": "vector_quantized", "update": "ema", "codes": 40, "dim": 2, "stages": 2},
+        {"kind": "rate", "width": 4},
     ],
     ids=lambda options: options["kind"],
 )

@@ -91,6 +91,11 @@ def encode_gif(x: Tensor, milliseconds: int = 80) -> bytes:
     return buffer.getvalue()
 
 
+def draw_picture(x: Tensor) -> Image.Image:
+    """Returns one picture x (C, H, W) in [0, 1] in its own size."""
+    return Image.fromarray(to_rgb_bytes(x[None])[0])
+
+
 def encode_png(image: Image.Image) -> bytes:
     """Returns the bytes of a PNG file."""
     buffer = io.BytesIO()

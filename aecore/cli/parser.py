@@ -26,6 +26,7 @@ from aecore.cli.commands import (
     run_train,
     run_variants,
 )
+from aecore.cli.compress_command import run_compress, run_decompress
 from aecore.cli.data_command import run_data
 from aecore.errors import AecoreError
 from aecore.training.ranks import end_with_parent, is_one_of_several
@@ -105,6 +106,17 @@ def add_analysis_commands(commands: Any) -> None:
         "--samples", type=int, default=0, metavar="K", help="importance samples for iwae_bound"
     )
     add_apply_options(add_command(commands, run_apply))
+    compress = add_command(commands, run_compress)
+    add_codec_options(compress, "a picture", "FILE with the ending .aez")
+    compress.add_argument(
+        "--step",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="size of the quantiser's steps, times the run's own; default: 1",
+    )
+    decompress = add_command(commands, run_decompress)
+    add_codec_options(decompress, "an .aez file of one picture", "FILE with the ending .png")
     sample = add_command(commands, run_sample)
     add_output_options(sample, "sample.png")
     sample.add_argument("-n", type=int, default=16, help="how many")
@@ -178,6 +190,13 @@ def add_apply_options(parser: argparse.ArgumentParser) -> None:
         "make it so; filled: FILE with its missing cells filled. A .csv is for programs: texts "
         "that a spreadsheet would run as formulas are written as they are",
     )
+
+
+def add_codec_options(parser: argparse.ArgumentParser, file: str, target: str) -> None:
+    """Adds the options that `compress` and `decompress` share."""
+    parser.add_argument("file", metavar="FILE", help=file)
+    parser.add_argument("--to", type=Path, metavar="OUT", help=f"default: {target}")
+    parser.add_argument("--run", metavar="RUN", help="a run's id or folder; default: one that fits")
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:

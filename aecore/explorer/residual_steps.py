@@ -128,10 +128,10 @@ def write_attention_steps(writer: StepWriter, name: str, block: SpatialAttention
 # -- layers
 
 
-def write_norm_steps(
-    writer: StepWriter, name: str, norm: nn.GroupNorm, activation: str
-) -> list[Step]:
-    """Return the steps of a group normalisation and the non-linearity behind it."""
+def write_norm_steps(writer: StepWriter, name: str, norm: nn.Module, activation: str) -> list[Step]:
+    """Return the steps of a group normalisation, if it is one, and the non-linearity behind it."""
+    if not isinstance(norm, nn.GroupNorm):
+        return write_activation_step(activation)
     has_silu = activation == "silu"
     options = {"groups": norm.num_groups, "eps": norm.eps, "silu": has_silu}
     step = writer.write_layer("group_norm", f"{name}.norm", norm.weight, norm.bias, **options)

@@ -70,8 +70,7 @@ class ModelConfig(Options):
     missing: bool = Field(
         False,
         title="Accepts missing cells",
-        description="Missing cells (NaN) are their column's mean to the encoder and are left out "
-        "of the loss.",
+        description="Missing cells (NaN) are the column's mean to the encoder, and not in the loss.",
     )
     calibration: float = Field(
         0.0,
@@ -205,9 +204,10 @@ class ModelConfig(Options):
         in_networks = self.network.count_weights(self.input_shape, outputs)
         in_output = self.network.count_output_weights(self.input_shape, self.latent_dim)
         more_output = in_output * (self.count_logits() - self.features) // self.features
-        indices = self.bottleneck.index_shape(self.latent_dim)
-        in_prior = self.prior.count_weights(indices) if self.prior else 0
-        return in_networks + more_output + self.bottleneck.count_weights() + in_prior
+        in_code = self.bottleneck.count_weights(self.latent_dim, self.code_grid)
+        if self.prior:
+            in_code += self.prior.count_weights(self.bottleneck.index_shape(self.latent_dim))
+        return in_networks + more_output + in_code
 
     def count_logits(self) -> int:
         """Return how many values the decoder gives for one example."""

@@ -19,7 +19,15 @@ from aecore.runs.run import START_SECONDS, Run
 from aecore.runs.storage_probe import check_storage
 
 # The beginnings of the names of shipped runs, in the order of listings; as in .gitignore
-SHIPPED_PREFIXES = ("mnist-", "digits-", "breast-cancer-", "swiss-roll-", "s-curve-", "circles-")
+SHIPPED_PREFIXES = (
+    "mnist-",
+    "digits-",
+    "breast-cancer-",
+    "swiss-roll-",
+    "s-curve-",
+    "circles-",
+    "photos-",
+)
 
 
 def runs_folder() -> Path:

@@ -8,6 +8,7 @@ alike:
 both in the network's units: pixels as they are, columns of a table scaled, so that none counts more
 for its unit. Codes that are countable to begin with, a codebook's or rounded ones, are stored as
 indices: under the probabilities of the model's prior where it has one, else in equally many bits.
+Models that learned what their bits cost have files of their own: `rate_files`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ from aecore.tasks.range_coder import (
     unpack_codes,
     unpack_indices,
 )
-from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
+from aecore.tasks.rate_files import codes_bits, pack_rate_body, unpack_rate_body
+from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe, is_for_picture_network
 
-MAGIC = b"AEZ1"
+MAGIC, RATE_MAGIC = b"AEZ1", b"AEZ2"  # the latter of models with a `rate` bottleneck
 FRAME = struct.Struct("<4s8sI")  # magic, fingerprint of the model, CRC-32 of what follows
 PROBED_CODES = 256  # by which the units' effects are measured
 COMPRESSOR_UNITS = 30
@@ -67,28 +69,53 @@ def plan_compressor(name: str, settings: Settings | None = None) -> RunConfig:
     return COMPRESSOR_RECIPE.plan(name, settings, latent_dim=COMPRESSOR_UNITS)
 
 
-def compress_examples(model: Autoencoder, x: Tensor, step: float = 0.5) -> bytes:
+def plan_codec(name: str, settings: Settings | None = None) -> RunConfig:
+    """Return the run that makes the smallest files of the data `name`.
+
+    Of pictures beyond digits it codes those of any size; of other data it is the compressor's.
+    `settings` replace the recipe's.
+    """
+    if is_for_picture_network(name, settings):
+        return PictureRecipe(variant="codec").plan(name, settings)
+    return plan_compressor(name, settings)
+
+
+def compress_examples(model: Autoencoder, x: Tensor, step: float | None = None) -> bytes:
     """Return examples x (N, *input_shape) as one file, which `expand_file` opens.
 
-    `step` is in the network's units. ConfigError for a step that does not fit the codes, DataError
-    for no examples, or for such as have no code.
+    `step` is in the network's units, 0.5 by default; of a `rate` bottleneck it is a multiple of the
+    model's own steps, 1 by default, and pictures may have any size where its code lies on a grid.
+    ConfigError for a step that does not fit the codes, DataError for no examples, or for such as
+    have no code.
     """
-    if not 0 < step < float("inf"):
-        raise ConfigError(f"The step must be above 0, got {step}.")
     if not len(x):
         raise DataError("There are no examples to compress. Give at least one.")
+    if codes_bits(model):
+        return frame_body(
+            model, RATE_MAGIC, pack_rate_body(model, x, 1.0 if step is None else step)
+        )
+    return frame_body(model, MAGIC, pack_body(model, x, 0.5 if step is None else step))
+
+
+def pack_body(model: Autoencoder, x: Tensor, step: float) -> bytes:
+    """Return the codes of examples x (N, *input_shape) as bytes."""
+    if not 0 < step < float("inf"):
+        raise ConfigError(f"The step must be above 0, got {step}.")
     z = encode_in_chunks(model, x)
     if not z.isfinite().all():
         raise DataError(
             "Some examples hold NaN or infinite values, which have no code. Remove or fill them."
         )
     if model.bottleneck.levels is None:
-        body = pack_codes(z, step / measure_unit_effects(model, z))
-    elif model.prior is not None and model.prior.is_trained:
-        body = pack_by_prior(index_in_chunks(model, x), model.prior)
-    else:
-        body = pack_indices(index_in_chunks(model, x), model.bottleneck.levels)
-    return FRAME.pack(MAGIC, fingerprint_weights(model), zlib.crc32(body)) + body
+        return pack_codes(z, step / measure_unit_effects(model, z))
+    if model.prior is not None and model.prior.is_trained:
+        return pack_by_prior(index_in_chunks(model, x), model.prior)
+    return pack_indices(index_in_chunks(model, x), model.bottleneck.levels)
+
+
+def frame_body(model: Autoencoder, magic: bytes, body: bytes) -> bytes:
+    """Return a file: what names its kind and its model, then its body."""
+    return FRAME.pack(magic, fingerprint_weights(model), zlib.crc32(body)) + body
 
 
 def expand_file(model: Autoencoder, data: bytes) -> Tensor:
@@ -97,8 +124,10 @@ def expand_file(model: Autoencoder, data: bytes) -> Tensor:
     DataError where it is torn, or of another model.
     """
     body = check_frame(model, data)
-    check_head(model, body)
     try:
+        if codes_bits(model):
+            return unpack_rate_body(model, body)
+        check_head(model, body)
         z = read_codes(model, body)
     except (AssertionError, ValueError) as error:  # of the decoder, for bits that no encoder wrote
         raise DataError(
@@ -107,17 +136,24 @@ def expand_file(model: Autoencoder, data: bytes) -> Tensor:
     return decode_in_chunks(model, z)
 
 
-def check_frame(model: Autoencoder, data: bytes) -> bytes:
-    """Return the codes of a file as bytes. DataError where it is torn, or of another model."""
-    if len(data) < FRAME.size + HEAD.size or not data.startswith(MAGIC):
+def read_fingerprint(data: bytes) -> bytes:
+    """Return the fingerprint of the model that wrote a file. DataError where it is none of ours."""
+    if len(data) < FRAME.size or not data.startswith((MAGIC, RATE_MAGIC)):
         raise DataError(
             "This is no compressed file of Autoencoder Lab. Choose one that Compress wrote."
         )
-    _, fingerprint, checksum = FRAME.unpack_from(data)
+    _, fingerprint, _ = FRAME.unpack_from(data)
+    return bytes(fingerprint)
+
+
+def check_frame(model: Autoencoder, data: bytes) -> bytes:
+    """Return the body of a file. DataError where it is torn, or of another model."""
+    fingerprint = read_fingerprint(data)
     body = data[FRAME.size :]
-    if zlib.crc32(body) != checksum:
+    if zlib.crc32(body) != FRAME.unpack_from(data)[2] or len(body) < HEAD.size:
         raise DataError("This compressed file is damaged or cut short. Fetch it again.")
-    if fingerprint != fingerprint_weights(model):
+    is_same_kind = data.startswith(RATE_MAGIC if codes_bits(model) else MAGIC)
+    if fingerprint != fingerprint_weights(model) or not is_same_kind:
         raise DataError(
             "This file was compressed with another model. Open it with the run that wrote it."
         )

@@ -19,10 +19,11 @@ MAX_PICTURE_UNITS = 16_384  # of a code
 
 @dataclass(frozen=True)
 class PictureRecipe:
-    """`conv` with settings for one task on pictures in colour or larger than digits."""
+    """A variant with settings for one task on pictures in colour or larger than digits."""
 
     settings: Settings = field(default_factory=dict)
     units_of_place: int = 0  # channels of the code at each place; 0: as by default
+    variant: str = "conv"
 
     def plan(self, name: str, settings: Settings | None = None) -> RunConfig:
         """Return the run that the recipe makes of the pictures `name`; `settings` come first."""
@@ -33,7 +34,7 @@ class PictureRecipe:
             places = math.prod(network.count_places(shape))
             units = max(1, min(self.units_of_place, MAX_PICTURE_UNITS // places))
             merged["latent_dim"] = units * places
-        return plan_run("conv", name, settings=merged)
+        return plan_run(self.variant, name, settings=merged)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from aecore.analysis.chunks import count_rows_at_once
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.training.pca_start import start_as_pca
+from aecore.training.rate_start import start_rate
 
 START_EXAMPLES = 4096  # that a codebook begins at
 
 
 def start_from_examples(model: Autoencoder, sample: Tensor, seed: int) -> bool:
-    """Begins a linear path as PCA, and a codebook at codes of `sample` (N, *input_shape).
+    """Begins a linear path, a codebook or steps of codes by `sample` (N, *input_shape).
 
     Returns True where the model is good already, such that an epoch is kept if it is better.
     """
@@ -23,6 +24,7 @@ def start_from_examples(model: Autoencoder, sample: Tensor, seed: int) -> bool:
         start_as_pca(model, sample)
     if model.config.bottleneck.starts_from_codes:
         start_codebook(model, sample, seed)
+    start_rate(model, sample)
     return has_path
 
 

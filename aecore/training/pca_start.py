@@ -20,16 +20,16 @@ def start_as_pca(model: Autoencoder, sample: Tensor) -> None:
     """Begins the linear path as principal components of `sample` (N, *input_shape).
 
     They are those of whole examples, or of the squares of pictures that a place of the code stands
-    for. The last layers beside the path become zero. Codes begin with unit variance, unless their
-    bottleneck is to have them unscaled, and reconstructions as those of PCA, or of the linear fit
-    of logits that are not in the inputs' units; units beyond the number of components at zero. Of
-    large sets, examples at even distances stand for all.
+    for. The last layers beside the path become zero. Codes begin with unit variance, or as their
+    bottleneck says in proportion to the components, and reconstructions as those of PCA, or of the
+    linear fit of logits that are not in the inputs' units; units beyond the number of components at
+    zero. Of large sets, examples at even distances stand for all.
     """
     encoder, decoder, grid = model.encoder, model.decoder, model.config.code_grid
     rows = encoder.cut_path_rows(draw_scaled_examples(model, sample))
     components, deviations = fit_components(rows, grid[0] if grid else model.config.latent_dim)
     if not model.config.bottleneck.begins_whitened:
-        deviations = torch.ones_like(deviations)
+        deviations = torch.full_like(deviations, float(deviations.square().mean().sqrt()))
     weight = components / deviations[:, None]
     shift = weight @ rows.mean(0)
     codes = rows @ weight.t() - shift

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ Pixels = np.ndarray[Any, Any]
 BSDS, CIFAR = "photos/bsds500.zip", "photos/cifar10-jpeg.zip"
 CROP_SIDE = 64
 CROPS = {"train": 8000, "val": 1000}
+CODEC_SIDE, CODEC_CROPS = 96, {"train": 5000, "val": 500}
 CIFAR_OF_CLASS = {"train": 1000, "test": 100}  # a fifth of the training pictures: time is short
 
 
@@ -42,22 +43,27 @@ class PictureSet(NamedTuple):
         return str(path.resolve())
 
 
-def make_crops() -> tuple[Pixels, Pixels]:
+def make_crops(side: int = CROP_SIDE, counts: Mapping[str, int] = CROPS) -> tuple[Pixels, Pixels]:
     """Return crops of the photographs at random places, as many of each."""
     rng = np.random.default_rng(0)
-    train, val = (np.stack(list(iterate_crops(part, rng))) for part in CROPS)
+    train, val = (np.stack(list(iterate_crops(part, n, side, rng))) for part, n in counts.items())
     return train, val
 
 
-def iterate_crops(part: str, rng: np.random.Generator) -> Iterator[Pixels]:
-    """Yield the crops (3, CROP_SIDE, CROP_SIDE) of the photographs of one folder."""
+def make_codec_crops() -> tuple[Pixels, Pixels]:
+    """Return the larger crops that the codec is trained on."""
+    return make_crops(CODEC_SIDE, CODEC_CROPS)
+
+
+def iterate_crops(part: str, count: int, side: int, rng: np.random.Generator) -> Iterator[Pixels]:
+    """Yield about `count` crops (3, side, side) of the photographs of one folder."""
     with zipfile.ZipFile(find_data_file(BSDS)) as archive:
         names = list_jpegs(archive, f"{part}/")
         for name in names:
             photo = read_picture(archive, name)
-            for _ in range(CROPS[part] // len(names)):
-                top, left = (int(rng.integers(0, n - CROP_SIDE + 1)) for n in photo.shape[1:])
-                yield photo[:, top : top + CROP_SIDE, left : left + CROP_SIDE]
+            for _ in range(count // len(names)):
+                top, left = (int(rng.integers(0, n - side + 1)) for n in photo.shape[1:])
+                yield photo[:, top : top + side, left : left + side]
 
 
 def make_small_pictures() -> tuple[Pixels, Pixels]:
@@ -105,3 +111,4 @@ PICTURE_SETS = {
     "bsds": PictureSet("Crops of 64 pixels, 256 numbers a picture", make_crops, 256),
     "cifar": PictureSet("CIFAR-10, 32 pixels, 64 numbers a picture", make_small_pictures, 64),
 }
+CODEC_SET = PictureSet("Crops of 96 pixels, for the codec", make_codec_crops, 0)

@@ -7,14 +7,22 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers import wait_for
+from PIL import Image
 
+from aecore.analysis.pictures import encode_png
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
+from aecore.runs.listing import create_run
+from aecore.runs.plan import plan_run
 from aecore.tasks.compress import compress_examples, expand_file, plan_compressor
+from aecore.training.trainer import fit
 from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_compress.packing import pack_examples
+from ui.apply_compress.photo import Photo
+from ui.kit.jobs import get_job_registry
 from ui.kit.memory import memory_store
 
 
@@ -118,10 +126,6 @@ def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(
     run = trained("vanilla", "wine")
     app = open_page("apply_compress.py", run=run.id, inputs=one.token)
     assert not app.exception and "lacks 13 columns" in app.error[0].value
-    from aecore.runs.listing import create_run
-    from aecore.runs.plan import plan_run
-    from aecore.training.trainer import fit
-
     settings = {
         f"data.{k}": v
         for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
@@ -133,6 +137,59 @@ def test_a_table_of_ones_own_with_holes_is_filled_first_and_that_is_said(
     app = open_page("apply_compress.py", run=mine.id, inputs=one.token)
     assert not app.exception and not app.error
     assert "16 missing cells are taken as their column's mean" in read_texts(app)
+
+
+@pytest.fixture
+def codec_run(tmp_path, no_shipped):
+    """A run of the variant codec on small pictures in colour."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (40, 1, 1, 3)) + rng.integers(-20, 20, (40, 16, 16, 3))
+    np.savez(tmp_path / "colours.npz", x_train=pictures.clip(0, 255).astype(np.uint8))
+    settings = {"training.epochs": 1, "network.channels": (8, 8, 8), "bottleneck.width": 4}
+    run = create_run(plan_run("codec", str(tmp_path / "colours.npz"), settings=settings))
+    list(fit(run))
+    return run
+
+
+def bring_photo(app, photo):
+    """As if this picture had come from the visitor's disk; waits until it is coded."""
+    memory_store.keep("a photo", photo)
+    app.session_state["codec_photo"] = "a photo"
+    app.run()
+    registry = get_job_registry()
+    wait_for(lambda: not registry.working, "the photo is coded")
+    return app.run()
+
+
+def test_a_photo_of_any_size_is_coded_beside_other_coders_and_opens_again(open_page, codec_run):
+    app = open_page("apply_compress.py", run=codec_run.id)
+    assert not app.exception and not app.error
+    image = np.random.default_rng(1).integers(0, 255, (25, 30, 3)).astype(np.uint8)
+    app = bring_photo(app, Photo("walk.png", encode_png(Image.fromarray(image))))
+    assert not app.exception and not app.error
+    curves = json.loads(app.get_by_key("photo_curves").proto.spec)
+    names = {trace["name"] for trace in curves["data"]}
+    assert names == {codec_run.id, "JPEG", "WebP", "AVIF", "this file"}
+    model = Autoencoder.load(codec_run.path)
+    file = compress_examples(model, torch.from_numpy(image).permute(2, 0, 1)[None], 1.0)
+    assert f"{len(file):,} bytes" in app.image[1].proto.imgs[0].caption
+    bring_packed_file(app, file)
+    assert "It holds 1 examples" in read_texts(app.run())
+
+
+def test_a_dropped_picture_is_kept_for_the_session(open_page, codec_run, monkeypatch):
+    image = Image.fromarray(np.zeros((9, 8, 3), np.uint8))
+    upload = bring_data("dark.png", encode_png(image))
+    monkeypatch.setattr("ui.apply_compress.photo.ask_for_files", lambda *_: upload)
+    app = open_page("apply_compress.py", run=codec_run.id)
+    assert not app.exception and not upload.path.exists()
+    assert memory_store.get(app.session_state["codec_photo"]).value.name == "dark.png"
+
+
+def test_what_is_no_picture_is_refused_with_a_sentence(open_page, codec_run):
+    app = open_page("apply_compress.py", run=codec_run.id)
+    app = bring_photo(app, Photo("walk.png", b"no picture"))
+    assert not app.exception and "walk.png cannot be read" in app.error[0].value
 
 
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):

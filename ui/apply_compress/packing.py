@@ -13,8 +13,9 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from aecore.tasks.compress import compress_examples, expand_file
 from aecore.tasks.rate_distortion import RatePoint, measure_rate_point, to_scaled_inputs
+from aecore.tasks.rate_files import codes_any_size, codes_bits
 from ui.apply_compress.opening import show_file_opener
-from ui.apply_compress.rate_curves import STEP_CHOICES, show_rate_curves
+from ui.apply_compress.rate_curves import OWN_STEP_HELP, list_step_choices, show_rate_curves
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, is_point_cloud, show_cloud
 from ui.kit.inputs import Inputs
@@ -72,21 +73,22 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
     count = row.select_slider(
         "Examples",
         EXAMPLE_COUNTS,
-        256,
+        16 if codes_any_size(model) else 256,  # whose pictures are large
         key="packed",  # "count" is of pages with other counts
         bind="query-params",
         width=220,
         format_func=lambda count: f"{count:,}",
         help="How many of the first inputs go into one file.",
     )
+    is_own = codes_bits(model)  # steps of its own: others are multiples of them
     step = row.select_slider(
         "Step",
-        STEP_CHOICES,
-        0.5,
-        key="step",
+        list_step_choices(model),
+        1.0 if is_own else 0.5,
+        key="own_step" if is_own else "step",
         bind="query-params",
         width=260,
-        help=STEP_HELP,
+        help=OWN_STEP_HELP if is_own else STEP_HELP,
         disabled=model.bottleneck.levels is not None,
     )
     return count, step

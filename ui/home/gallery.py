@@ -23,9 +23,9 @@ from ui.kit.components import register_component
 from ui.kit.examples import encode_image_source
 from ui.kit.memory import keep_in_memory
 from ui.kit.run_view import view_through
-from ui.kit.runs import takes_pictures
 
 DIGIT_COUNT = 10
+DIGIT_RUNS = ("mnist-", "digits-")  # beginnings of the names of runs that take digits
 TURN_KEY = "gallery_turn"  # of the session state: which digits are shown
 INTRODUCTION = (
     "**Point at a digit**, and every model rebuilds it. Each picture is what a shipped model makes "
@@ -93,11 +93,11 @@ def make_card(name: str, run: Run | None, turn: int) -> dict[str, Any]:
 
 
 def find_shipped_runs() -> dict[str, Run]:
-    """Returns the shipped run of each variant that takes pictures, of MNIST where there is one."""
+    """Returns the shipped run of each variant on digits, those of MNIST where there is one."""
     fitting = [
         run
         for run in list_runs()
-        if is_shipped_run(run.path) and has_sound_config(run) and takes_pictures(run)
+        if is_shipped_run(run.path) and has_sound_config(run) and run.id.startswith(DIGIT_RUNS)
     ]
     fitting.sort(key=lambda run: (run.id.startswith("mnist-"), -len(run.id)))  # last counts
     return {run.config().model.variant: run for run in fitting}

@@ -31,6 +31,7 @@ BASELINE_COLOURS = {  # of what runs are compared with, by the word that a name 
     "pca": "#7755dd",
     "jpeg": "#009e9e",
     "webp": "#c04fc0",
+    "avif": "#3f6fd0",
     "noisy": "#888888",
     "median": "#009e9e",
     "non-local": "#c04fc0",

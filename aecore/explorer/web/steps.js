@@ -19,6 +19,7 @@ const STEPS = {
   threshold: applyThreshold,
   nearest,
   round,
+  round_to_steps: roundToSteps,
 };
 
 // What the steps make of x, which keeps its values.
@@ -160,4 +161,8 @@ function nearest(z, { codebook, dim, stages = 1 }) {
 function round(z, { levels }) {
   const steps = levels - 1;
   return z.map((value) => (Math.round(((Math.min(1, Math.max(-1, value)) + 1) / 2) * steps) / steps) * 2 - 1);
+}
+
+function roundToSteps(z, { steps }) {
+  return z.map((value, i) => Math.round(value / steps[i]) * steps[i]);
 }

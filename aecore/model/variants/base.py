@@ -39,7 +39,7 @@ class Variant:
         return replace(
             self,
             model={**self.model, **self.pictures},
-            training={**self.training, **PICTURE_TRAINING},
+            training={**PICTURE_TRAINING, **self.training},
         )
 
     @property

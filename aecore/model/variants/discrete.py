@@ -11,6 +11,15 @@ from aecore.model.variants.base import (
     format_objective,
 )
 
+# a place is a square of 8 pixels, with about as many channels: the density decides what is sent
+CODEC_NETWORK = {
+    "kind": "residual",
+    "code": "spatial",
+    "channels": (24, 48, 64),
+    "blocks": (0, 0, 1),
+    "norm": "none",
+}
+
 DISCRETE_VARIANTS: dict[str, Variant] = {
     "vq-vae": Variant(
         label="VQ-VAE",
@@ -50,5 +59,26 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
             "bottleneck": {"kind": "finite_scalar"},
         },
         latent_dim=16,
+    ),
+    "codec": Variant(
+        label="Codec",
+        family="Discrete",
+        colour="#a05000",
+        summary="Codes are rounded, and what they cost is their bits under a learned density.",
+        formula=format_objective(
+            f"{SE}", r"- \lambda \log_2 p(\tilde{z}),", r"\tilde{z}_i = f(x)_i + s_i\, u_i"
+        ),
+        source=Paper(
+            "Ballé et al. (2018), Variational Image Compression with a Scale Hyperprior",
+            "https://arxiv.org/abs/1802.01436",
+        ),
+        model={"network": DEEP_NETWORK, "bottleneck": {"kind": "rate"}},
+        training={"precision": "float32"},  # levels are whole numbers up to hundreds
+        pictures={
+            "network": CODEC_NETWORK,
+            "bottleneck": {"kind": "rate", "bit_weight": 0.02, "width": 40},
+            "likelihood": {"kind": "gaussian"},
+        },
+        latent_dim=32,
     ),
 }

@@ -7,7 +7,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
+from aecore.model.config import (
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    parse_options,
+)
 from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.bottlenecks.base import BottleneckBase
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
@@ -108,8 +114,9 @@ def fit_network(
     latent_dim: int | None,
 ) -> tuple[NetworkBase, int]:
     """Return the network for examples of this shape, and the size of its code."""
-    network = _parse_network(variant).fit_input_shape(input_shape)
-    if bottleneck.units_of_place:
+    parsed = _parse_network(variant)
+    network = parsed.fit_input_shape(input_shape)
+    if bottleneck.units_of_place and "channels" not in parsed.model_fields_set:
         network = network.with_finer_code()
     if latent_dim is None:
         latent_dim = network.suggest_latent_dim(input_shape, bottleneck.units_of_place)

@@ -41,7 +41,7 @@ class BottleneckBase(Options):
     is_sparse: ClassVar[bool] = False  # units at zero are off, and small changes leave them off
     allows_path: ClassVar[bool] = False  # codes may have a linear path beside the encoder
     path_needs_grid: ClassVar[bool] = False  # but only those that lie on a grid
-    begins_whitened: ClassVar[bool] = True  # such codes begin with unit variance
+    begins_whitened: ClassVar[bool] = True  # such codes begin with variances of 1
     units_of_place: ClassVar[int | None] = None  # of a grid, where the network's own do not suit
     values_per_unit: ClassVar[int] = 1  # values that the encoder gives for each unit of the code
 
@@ -59,8 +59,8 @@ class BottleneckBase(Options):
         """Return the weight of the loss by which dead units learn; 0 without one."""
         return 0.0
 
-    def count_weights(self) -> int:
-        """Return how many learned values the module has."""
+    def count_weights(self, latent_dim: int, grid: CodeGrid | None = None) -> int:
+        """Return how many learned values the module for such codes has."""
         return 0
 
     def check_latent_dim(self, latent_dim: int) -> None:

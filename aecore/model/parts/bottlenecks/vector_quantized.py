@@ -97,7 +97,7 @@ class VectorQuantized(BottleneckBase):
     def starts_from_codes(self) -> bool:
         return self.update == "ema"
 
-    def count_weights(self) -> int:
+    def count_weights(self, latent_dim: int, grid: CodeGrid | None = None) -> int:
         means = self.codes * (self.dim + 1) if self.update == "ema" else 0
         return self.stages * (self.codes * self.dim + means)
 

@@ -41,9 +41,7 @@ class Mixed(LikelihoodBase):
     """
 
     kind: Literal["mixed"] = "mixed"
-    heads: tuple[Head, ...] = Field(
-        (), max_length=100_000, description="The columns; known from the table."
-    )
+    heads: tuple[Head, ...] = Field((), max_length=100_000, description="The table's columns.")
     numbers: Literal["gaussian", "gaussian_spread", "student_t"] = Field(
         "gaussian",
         description="The distribution of numbers. gaussian_spread: the decoder gives each cell a "
@@ -226,8 +224,7 @@ class MixedLikelihood(Likelihood):
             nats = F.softplus(flags) - truth * flags
             losses.append((self.flags, nats))
         if len(self.counted):
-            counts = self.to_data(x, self.counted).round().clamp(min=0)
-            losses.append((self.counted, self.count_losses(self.log_rate(logits), counts)))
+            losses.append((self.counted, self.count_losses(logits, x)))
         for place, steps in zip(self.ordered, self.steps, strict=True):
             rank = self.to_data(x, place).round().clamp(0, len(steps))
             nats = compute_rank_losses(logits[..., place], rank, make_cuts(steps))
@@ -242,8 +239,9 @@ class MixedLikelihood(Likelihood):
         variance = self.options.variance
         return (location - x).square() / (2 * variance) + math.log(2 * math.pi * variance) / 2
 
-    def count_losses(self, log_rate: Tensor, counts: Tensor) -> Tensor:
-        """Return the nats of whole numbers with these log rates, (..., N, counts)."""
+    def count_losses(self, logits: Tensor, x: Tensor) -> Tensor:
+        """Return the nats of each count, (..., N, counts)."""
+        log_rate, counts = self.log_rate(logits), self.to_data(x, self.counted).round().clamp(min=0)
         if not self.is_dispersed:
             return compute_poisson_losses(log_rate, counts)
         return compute_negative_binomial_losses(log_rate, self.log_dispersion, counts)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from aecore.model.parts.base import CodeGrid
 from aecore.model.parts.networks.base import Activation, NetworkBase
-from aecore.model.parts.networks.residual_blocks import Downsampling, Upsampling
+from aecore.model.parts.networks.residual_blocks import Downsampling, Norm, Upsampling
 from aecore.model.parts.networks.residual_pyramid import Pyramid, ResidualDecoder, ResidualEncoder
 
 WIDTH_FACTORS = {"small": 1, "medium": 2, "large": 4}
@@ -72,6 +72,11 @@ class Residual(NetworkBase):
         description="How the decoder doubles it: by nearest neighbours and a convolution, or by "
         "making channels the pixels of a square.",
     )
+    norm: Norm = Field(
+        "group",
+        description="group: the channels of a few are normalised over the whole picture. none: a "
+        "place depends on its neighbourhood alone, whatever the size of the picture.",
+    )
     activation: Activation = Field("silu", description="Non-linearity of the blocks.")
     code_activation: Activation = Field("linear", description="Non-linearity of the code layer.")
     linear_path: bool = Field(
@@ -96,6 +101,7 @@ class Residual(NetworkBase):
             has_path=self.linear_path,
             has_attention=self.attention,
             activation=self.activation,
+            norm=self.norm,
         )
         logits = math.prod(input_shape) if logits is None else logits
         return (

@@ -14,6 +14,7 @@ from aecore.model.parts.networks.base import ACTIVATIONS, initialise_layers
 
 Downsampling = Literal["strided", "unshuffle"]
 Upsampling = Literal["nearest", "shuffle"]
+Norm = Literal["group", "none"]
 
 MAX_GROUPS = 8  # of channels that are normalised together
 # Adam moves all weights by as much a step. Those of a block transform are a sum over a thousand
@@ -21,8 +22,13 @@ MAX_GROUPS = 8  # of channels that are normalised together
 TRANSFORM_GAIN = 1 / 16
 
 
-def build_group_norm(channels: int) -> nn.GroupNorm:
-    """Return the normalisation of Wu & He (2018), Group Normalization, for so many channels."""
+def build_norm(channels: int, kind: Norm) -> nn.Module:
+    """Return the normalisation for so many channels.
+
+    group: Wu & He (2018), Group Normalization, whose statistics are of the whole picture.
+    """
+    if kind == "none":
+        return nn.Identity()
     return nn.GroupNorm(math.gcd(channels, MAX_GROUPS), channels)
 
 
@@ -43,10 +49,10 @@ class ResidualBlock(nn.Module):
     are those of VQ-VAE's blocks. W2 begins at zero: a block begins as the identity.
     """
 
-    def __init__(self, channels: int, activation: str):
+    def __init__(self, channels: int, activation: str, norm: Norm):
         super().__init__()
         self.activate = ACTIVATIONS[activation]
-        self.norm = build_group_norm(channels)
+        self.norm = build_norm(channels, norm)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.last = nn.Conv2d(channels, channels, 1)
         initialise_layers([self.first], activation)
@@ -63,9 +69,9 @@ class SpatialAttention(nn.Module):
     One head (Vaswani et al., 2017); W begins at zero.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, norm: Norm):
         super().__init__()
-        self.norm = build_group_norm(channels)
+        self.norm = build_norm(channels, norm)
         self.queries = nn.Conv2d(channels, 3 * channels, 1)  # keys and values too
         self.last = nn.Conv2d(channels, channels, 1)
         initialise_layers([self.queries], "linear")

@@ -26,10 +26,11 @@ from aecore.model.parts.networks.residual_blocks import (
     Doubling,
     Downsampling,
     Halving,
+    Norm,
     ResidualBlock,
     SpatialAttention,
     Upsampling,
-    build_group_norm,
+    build_norm,
     cut_blocks,
     order_channels_last,
     zero_layer,
@@ -48,6 +49,7 @@ class Pyramid(NamedTuple):
     has_path: bool
     has_attention: bool
     activation: str
+    norm: Norm
 
     @property
     def stride(self) -> int:
@@ -62,11 +64,11 @@ class Pyramid(NamedTuple):
     def build_levels(self) -> list[nn.Sequential]:
         """Return the blocks of each level, from the finest on."""
         levels = [
-            nn.Sequential(*(ResidualBlock(width, self.activation) for _ in range(depth)))
+            nn.Sequential(*(ResidualBlock(width, self.activation, self.norm) for _ in range(depth)))
             for width, depth in zip(self.widths, self.depths, strict=True)
         ]
         if self.has_attention:
-            levels[-1].append(SpatialAttention(self.widths[-1]))
+            levels[-1].append(SpatialAttention(self.widths[-1], self.norm))
         return levels
 
 
@@ -85,7 +87,7 @@ class ResidualEncoder(Encoder):
         widths = [pyramid.picture[0], *pyramid.widths]
         self.halvings = nn.ModuleList(Halving(a, b, downsampling) for a, b in pairwise(widths))
         self.layers = nn.ModuleList(pyramid.build_levels())
-        self.norm = build_group_norm(widths[-1])
+        self.norm = build_norm(widths[-1], pyramid.norm)
         self.path = None
         if pyramid.is_dense:
             self.to_code = Linear(widths[-1] * math.prod(pyramid.places), outputs)
@@ -176,7 +178,7 @@ class ResidualDecoder(Decoder):
             self.from_code = nn.Conv2d(pyramid.units_of_place, widths[0], 3, padding=1)
         self.layers = nn.ModuleList(reversed(pyramid.build_levels()))
         self.doublings = nn.ModuleList(Doubling(a, b, upsampling) for a, b in pairwise(widths))
-        self.norm = build_group_norm(widths[-1])
+        self.norm = build_norm(widths[-1], pyramid.norm)
         self.to_pixels = Doubling(widths[-1], channels, upsampling, kernel=3)
         self.bias = nn.Parameter(torch.zeros(logits if pyramid.is_dense else channels))
         initialise_layers([self.from_code], "linear")

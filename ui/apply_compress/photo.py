@@ -1,0 +1,169 @@
+"""A whole photo, coded by a run for pictures of any size, beside JPEG, WebP and AVIF."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from aecore.analysis.pictures import draw_picture, encode_png
+from aecore.data.images.formats import IMAGE_SUFFIXES
+from aecore.data.images.one_picture import read_whole_picture
+from aecore.data.splits import as_float
+from aecore.runs.run import Run
+from aecore.tasks.compress import compress_examples, expand_file
+from aecore.tasks.photo_curves import (
+    PHOTO_FACTORS,
+    PhotoPoint,
+    measure_all_coders,
+    measure_photo_point,
+)
+from aecore.tasks.rate_files import fit_channels, read_pixel_limit
+from ui.apply_compress.charts import draw_photo_curves
+from ui.apply_compress.rate_curves import OWN_STEP_HELP
+from ui.kit.cache import get_model
+from ui.kit.downloads import offer_csv
+from ui.kit.figures import get_variant_colour
+from ui.kit.jobs import poll_job, start_job
+from ui.kit.memory import Origin, memory_store
+from ui.kit.uploader import ask_for_files
+from ui.kit.visitor import get_visitor
+
+PHOTO_KEY = "codec_photo"  # of the session state: what the photo that was brought is kept under
+PHOTO_JOB = "codec-photo"
+PHOTO_KINDS = "A picture of any size: PNG, JPEG, WebP, AVIF, HEIC"
+
+
+class Photo(NamedTuple):
+    """A picture as it was brought."""
+
+    name: str
+    content: bytes
+
+
+class CodedPhoto(NamedTuple):
+    """A photo as a file of the run, what it opens to, and its curves."""
+
+    file: bytes
+    original: bytes  # as PNG
+    opened: bytes  # as PNG
+    point: PhotoPoint
+    curves: dict[str, list[PhotoPoint]]
+
+
+def show_photo_codec(run: Run) -> None:
+    """Show a field for a photo; the file that the run makes of it, and the curves of all coders."""
+    st.subheader("A photo of any size", anchor=False)
+    photo = ask_for_photo()
+    if photo is None:
+        st.caption("Its file is shown beside JPEG, WebP and AVIF files of the same photo.")
+        return
+    factor = st.select_slider(
+        "Step size", PHOTO_FACTORS, 1.0, key="photo_step", width=260, help=OWN_STEP_HELP
+    )
+    coded = load_coded_photo(run, photo, factor)
+    if coded is not None:
+        show_coded_photo(run, photo, coded)
+
+
+def ask_for_photo() -> Photo | None:
+    """Show a field for a picture; return the last one that was brought, None before the first."""
+    upload = ask_for_files(IMAGE_SUFFIXES, PHOTO_KINDS)
+    if upload and upload.source:
+        keep_photo(upload.source)
+        upload.delete()
+    kept = memory_store.get(st.session_state.get(PHOTO_KEY))
+    return kept.value if kept else None
+
+
+def keep_photo(folder: Path) -> None:
+    """Keep the first picture of a folder for this session, as long as memory has room for it."""
+    owner = get_visitor().owner
+    file = min(path for path in folder.rglob("*") if path.is_file())
+    key = st.session_state[PHOTO_KEY] = f"{PHOTO_KEY}-{uuid.uuid4().hex}"
+    photo = Photo(file.name, file.read_bytes())
+    memory_store.keep(key, photo, Origin((owner,) if owner else ()))
+
+
+def load_coded_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto | None:
+    """Return what the run makes of a photo; None while a job computes it, and where it failed."""
+    digest = hashlib.sha256(photo.content).hexdigest()
+    owner = get_visitor().owner
+    key = (PHOTO_JOB, str(run.path), run.version(), factor, digest, owner)
+    job = f"{PHOTO_JOB}-{hash(key)}"
+    kept = memory_store.get(key)
+    if kept:
+        return kept.value
+    outcome = poll_job(job, "Compressing ...")
+    if outcome.state == "idle":
+        origin = Origin((owner,) if owner else (), (run.path,))
+        start_job(job, lambda: keep_coded_photo(key, run, photo, factor, origin))
+        poll_job(job, "Compressing ...")
+    return None
+
+
+def keep_coded_photo(
+    key: tuple[object, ...], run: Run, photo: Photo, factor: float, origin: Origin
+) -> None:
+    """Code a photo, and keep what comes of it under `key`."""
+    memory_store.load(key, lambda: code_photo(run, photo, factor), origin, must_fit=True)
+
+
+def code_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto:
+    """Return a photo as a file whose steps are `factor` times the run's, and the curves."""
+    model = get_model(run)
+    picture = fit_channels(model, read_whole_picture(photo.content, photo.name, read_pixel_limit()))
+    file = compress_examples(model, picture[None], factor)
+    x, opened = as_float(picture), expand_file(model, file)[0]
+    return CodedPhoto(
+        file,
+        encode_png(draw_picture(x)),
+        encode_png(draw_picture(opened)),
+        measure_photo_point(factor, file, x, opened),
+        measure_all_coders(model, run.id, picture),
+    )
+
+
+def show_coded_photo(run: Run, photo: Photo, coded: CodedPhoto) -> None:
+    """Show a photo beside what its file opens to, the file, and the curves of all coders."""
+    left, right = st.columns(2)
+    left.image(coded.original, width="stretch", caption="Original")
+    text = (
+        f"{len(coded.file):,} bytes, {coded.point.bits:.3f} bits per pixel: PSNR "
+        f"{coded.point.psnr:.2f} dB, MS-SSIM {coded.point.ms_ssim:.4f}"
+    )
+    right.image(coded.opened, width="stretch", caption=text)
+    st.download_button(
+        "Compressed photo",
+        coded.file,
+        f"{photo.name.rpartition('.')[0] or 'photo'}.aez",
+        "application/octet-stream",
+        type="primary",
+        icon=":material/download:",
+        on_click="ignore",
+        key="take_photo",
+        help="Opens again below with this run, or by `aecore decompress`, to exactly this picture.",
+    )
+    colours = {run.id: get_variant_colour(run.config().model.variant)}
+    st.plotly_chart(
+        draw_photo_curves(coded.curves, coded.point, colours),
+        key="photo_curves",
+        alt=f"PSNR and MS-SSIM over bits per pixel, for {', '.join(coded.curves)}",
+    )
+    st.caption("Upper left is better. All bits of a file count. The diamond is the file above.")
+    offer_csv("Curves as CSV", lambda: tabulate_photo_curves(coded.curves), "photo-curves.csv")
+
+
+def tabulate_photo_curves(curves: dict[str, list[PhotoPoint]]) -> pd.DataFrame:
+    """Return a line for each point of each curve."""
+    return pd.DataFrame(
+        [
+            {"coder": coder, **point._asdict()}
+            for coder, points in curves.items()
+            for point in points
+        ]
+    )
