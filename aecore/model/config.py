@@ -70,7 +70,7 @@ class ModelConfig(Options):
     missing: bool = Field(
         False,
         title="Accepts missing cells",
-        description="Missing cells (NaN) are the column's mean to the encoder, and not in the loss.",
+        description="Missing cells (NaN) are their column's mean to the encoder, not in the loss.",
     )
     calibration: float = Field(
         0.0,
