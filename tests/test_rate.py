@@ -27,8 +27,8 @@ from aecore.model.parts.bottlenecks.rate import Rate, RateBottleneck
 from aecore.tasks.compress import FRAME, RATE_MAGIC, compress_examples, expand_file
 from aecore.tasks.rate_coder import LevelReader, LevelWriter
 from aecore.tasks.rate_files import RATE_HEAD, codes_any_size
+from aecore.training.data_start import start_from_examples
 from aecore.training.preparation import build_initial_model
-from aecore.training.rate_start import start_from_examples
 
 GRID = (6, 5, 4)
 SMALL_CODEC = {
@@ -65,7 +65,7 @@ def codec() -> Autoencoder:
     torch.manual_seed(0)
     pictures = draw_waves(64, 16, 16)
     net = build_initial_model(net.config, pictures, torch.device("cpu"), 0)
-    start_from_examples(net, pictures)
+    start_from_examples(net, pictures, seed=0)
     stir(net.bottleneck.density, 0.02)
     return net.eval()
 
