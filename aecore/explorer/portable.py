@@ -26,7 +26,8 @@ and a step is one of
     top_k           the k largest stay, by `magnitude` or value; the rest are 0
     threshold       values above `threshold` (width,) stay; the rest are 0
     nearest         parts of `dim` values become the nearest row of `codebook`, in `stages` shares
-    round           to the nearest of `levels` even steps from -1 to 1, or `round_to_steps` of `sizes`
+    round           to the nearest of `levels` even steps from -1 to 1
+    round_to_steps  to the nearest multiple of `scale` (width,)
 
 A grid has some channels at each place: a picture, or a code. The step `grid` has its `shape`
 (height, width, channels) before the `steps`. `from` and `to` say in which order its values come

@@ -163,6 +163,6 @@ function round(z, { levels }) {
   return z.map((value) => (Math.round(((Math.min(1, Math.max(-1, value)) + 1) / 2) * steps) / steps) * 2 - 1);
 }
 
-function roundToSteps(z, { sizes }) {
-  return z.map((value, i) => Math.round(value / sizes[i]) * sizes[i]);
+function roundToSteps(z, { scale }) {
+  return z.map((value, i) => Math.round(value / scale[i]) * scale[i]);
 }

@@ -107,7 +107,7 @@ class RateBottleneck(Bottleneck):
 
     def snap_steps(self) -> list[dict[str, Any]]:
         repeated = self.log_steps.exp().repeat(self.latent_dim // len(self.log_steps))
-        return [{"op": "round_to_steps", "sizes": repeated}]
+        return [{"op": "round_to_steps", "scale": repeated}]
 
     def to_grid(self, z: Tensor) -> Tensor:
         """Return codes (N, latent_dim) as (N, C, h, w)."""
