@@ -29,7 +29,7 @@ FLOOD_PAUSE = 0.005  # seconds between messages
 HEAVY_PAGES = (
     ("latent", "split=train&points=60000&axes=3-D&colour=neighbours"),
     ("manifold", "mode=Dimension"),
-    ("features", "mode=Size"),
+    ("features", "mode=Code%20size"),
     ("generate", "mode=Walk"),
     ("anomaly", ""),
     ("evidence", "experiment=E3"),

@@ -111,7 +111,7 @@ def test_a_zip_of_colour_pictures_goes_through_every_job(page, app, tmp_path, si
         ("impute", "Error of the hidden pixels"),
         ("features", "Trustworthiness"),
         ("features?mode=Accuracy&", "Trained on up to"),
-        ("features?mode=Size&", "Line: the test error"),
+        ("features?mode=Code%20size&", "Line: the test error"),
         ("manifold", "Singular values"),
         ("manifold?mode=Noise&", "Brought back by"),
         ("manifold?mode=Dimension&", "Local dimension"),
