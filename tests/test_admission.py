@@ -114,7 +114,9 @@ def test_at_home_there_is_no_limit_but_those_that_are_set(own_runs, monkeypatch)
 
 def test_the_limits_are_said_in_one_sentence():
     sentence = describe_run_limits()
-    assert sentence.startswith("At most 2 runs of one visitor") and "20,000,000 weights" in sentence
+    assert (
+        sentence.startswith("At most 2 runs of one visitor") and "20,000,000 parameters" in sentence
+    )
     assert "30 minutes" in sentence and "3 GB" in sentence and "inf" not in sentence
 
 

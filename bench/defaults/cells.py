@@ -38,9 +38,10 @@ class Figures(NamedTuple):
 
 
 def name_cell(data: str, seed: int, config: RunConfig) -> str:
-    """Return the key of a cell, which is another where the defaults are."""
-    training = config.training.model_dump_json() if config.training else ""
-    digest = hashlib.sha256((config.model.model_dump_json() + training).encode()).hexdigest()[:8]
+    """Return the key of a cell: another where its config is, but for options left as they are."""
+    parts = (config.model, config.training)
+    text = "".join(part.model_dump_json(exclude_defaults=True) for part in parts if part)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{data} {config.model.variant} {seed} {digest}"
 
 
