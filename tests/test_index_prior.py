@@ -109,7 +109,6 @@ def test_files_under_the_prior_open_in_another_process_to_the_same_indices(prior
     assert 8 * len(packed) == pytest.approx(bits + 8 * 10, abs=40)
 
     def unpack_elsewhere():
-        torch.set_num_threads(2)
         return 0 if torch.equal(unpack_by_prior(file.read_bytes(), prior), indices) else 1
 
     assert ended(fork(unpack_elsewhere)) == 0

@@ -35,6 +35,7 @@ WITH_PATH = [
     "beta-vae",
     "iwae",
     "wae-mmd",
+    "codec",
 ]
 
 

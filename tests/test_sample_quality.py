@@ -71,7 +71,7 @@ def test_precision_and_recall_of_sets_that_are_known():
     assert measure_coverage(line, line) == 1
     assert measure_coverage(line + 100, line) == 0
     half = compare_features(line[:10] + 0.1, line[:10].clone())
-    assert half.precision == 1 and half.recall == 1 and half.count == 10
+    assert half.precision == 1 and half.recall == 1 and half.pictures == 10
     spread = torch.cat([line[:10], line[:10] + 1000])
     partly = compare_features(line.repeat(1, 1), spread)
     assert partly.recall == pytest.approx(0.5)  # the far half has no sample near it

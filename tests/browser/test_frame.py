@@ -109,7 +109,9 @@ def bring_table(frame, tmp_path):
 
 def is_table_shown(frame):
     """Return whether the page Data lists a table of the visitor, rather than nothing."""
-    frame.get_by_label("Your data").or_(frame.get_by_text("Nothing yet.")).wait_for()
+    frame.get_by_label("Your data").or_(
+        frame.get_by_text("begin with data that come with the app")
+    ).wait_for()
     return frame.get_by_label("Your data").is_visible()
 
 

@@ -84,24 +84,29 @@ def count_density_weights(channels: int, width: int) -> int:
     groups = sum(
         11 * width**2 + 38 * size * width + 9 * size**2 + 4 * width + 2 * size for size in sizes
     )
-    return 2 * channels + 2 * width + groups
+    unneeded = 10 * width**2 + 18 * sizes[-1] * width + 2 * width  # nothing follows the last group
+    return 2 * channels + 2 * width + groups - unneeded
 
 
 class GroupDensity(nn.Module):
     """The levels of a group of channels, from `state` and from those at the other places."""
 
-    def __init__(self, channels: int, width: int):
+    memory: nn.Sequential | None  # of levels that others follow
+
+    def __init__(self, channels: int, width: int, is_last: bool):
         super().__init__()
         self.channels = channels
         self.neighbours = nn.Conv2d(2 * channels, width, 3, padding=1)
         self.mean_neighbours = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         last = nn.Conv2d(width, 2 * channels, 1)
         self.head = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 1), nn.SiLU(), last)
-        self.memory = nn.Sequential(
-            nn.Conv2d(2 * channels + width, width, 3, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 1),
-        )
+        self.memory = None
+        if not is_last:
+            self.memory = nn.Sequential(
+                nn.Conv2d(2 * channels + width, width, 3, padding=1),
+                nn.SiLU(),
+                nn.Conv2d(width, width, 1),
+            )
         nn.init.zeros_(self.mean_neighbours.weight)
         zero_layer(last)
 
@@ -118,6 +123,8 @@ class GroupDensity(nn.Module):
 
     def remember(self, state: Tensor, levels: Tensor) -> Tensor:
         """Return the state (N, width, h, w) that later groups see."""
+        if self.memory is None:
+            return state
         return state + self.memory(torch.cat([state, describe_levels(levels)], dim=1))
 
 
@@ -130,7 +137,10 @@ class CodeDensity(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.slices = list_groups(channels)
         self.begin = nn.Linear(1, width)
-        self.groups = nn.ModuleList(GroupDensity(s.stop - s.start, width) for s in self.slices)
+        self.groups = nn.ModuleList(
+            GroupDensity(part.stop - part.start, width, part is self.slices[-1])
+            for part in self.slices
+        )
 
     def iterate_groups(self) -> Iterator[tuple[slice, GroupDensity]]:
         """Yield the channels of each group, and its density."""
