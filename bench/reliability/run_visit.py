@@ -41,6 +41,8 @@ from aecore.runs.run import Run
 from aecore.training.averaging import WeightAverage
 from aecore.training.optimizer import Optimizer
 from aecore.training.position import TrainingParts, restore_position
+from aecore.training.prior_stage import PriorStage
+from aecore.training.run_writer import RunWriter
 from ui.compare.charts import draw_loss_curves
 from ui.compare.comparison import make_sheet_blocks
 from ui.compare.differences import tabulate_differences
@@ -226,7 +228,10 @@ def look_at_position(run: Run, spare: Path) -> Any:
         return ""
     model = Autoencoder(config.model)
     optimizer = Optimizer(model.parameters(), config.training)
-    parts = TrainingParts(model, optimizer, WeightAverage(model, config.training))
+    writer = RunWriter(run, leads=False, progress=None)
+    prior_optimizer = PriorStage(model, config.training.seed, writer).optimizer
+    average = WeightAverage(model, config.training)
+    parts = TrainingParts(model, optimizer, average, prior_optimizer)
     return str(restore_position(run.path / RESUME_FILE, parts))
 
 
