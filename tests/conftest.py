@@ -21,6 +21,7 @@ os.environ.update(
     HF_HUB_DISABLE_PROGRESS_BARS="1",
     HF_HOME=tempfile.mkdtemp(prefix="aecore-hf-"),
     OMP_WAIT_POLICY="PASSIVE",
+    OMP_NUM_THREADS="1",  # the threads of scikit-learn are lost in forks, which would wait for them
     STREAMLIT_BROWSER_GATHER_USAGE_STATS="false",
 )
 os.environ.pop("HF_TOKEN", None)
