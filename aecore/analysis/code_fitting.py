@@ -1,4 +1,4 @@
-"""What all that is fitted to codes needs: codes that are sound, and their principal components."""
+"""Checks of codes and their principal components, for every method that is fitted to codes."""
 
 from __future__ import annotations
 

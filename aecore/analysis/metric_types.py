@@ -1,4 +1,4 @@
-"""What a metric is, and what it is computed from."""
+"""The types of metrics: an entry of the table, and the batches and data it is computed from."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Measurement:
 
     @cached_property
     def sample_quality(self) -> SampleQuality | None:
-        """How good samples are, from the prior or else from a mixture; None if not measured."""
+        """The quality of samples from the prior, or else a mixture; None if not measured."""
         if self.training_x is None or len(self.x) < MIN_QUALITY_PICTURES:
             return None
         training_x = self.training_x

@@ -1,4 +1,4 @@
-"""How good samples are: Fréchet distance, precision and recall on features of pictures.
+"""Sample quality: Fréchet distance, precision and recall on features of pictures.
 
 The features are those of the small classifier that comes with the package, so the distance is no
 FID: it compares models with each other, not with published figures.
@@ -31,7 +31,7 @@ NEIGHBOUR = 3  # whose distance is the radius around a picture
 
 
 class SampleQuality(NamedTuple):
-    """How far samples are from real pictures, by their features."""
+    """Fréchet distance, precision and recall of samples beside real pictures."""
 
     frechet: float  # squared units of the features; 0 for equal sets
     precision: float  # share of the samples that lie among the real pictures

@@ -60,7 +60,7 @@ class Dataset:
 
     @cached_property
     def traits(self) -> RowTraits:
-        """What a model of these examples must be prepared for; of images, what tones they have."""
+        """Traits that decide the defaults of models: missing cells, extremes, tones of images."""
         from aecore.data.tables.columns import list_heads
         from aecore.data.tones import TONE_PICTURES, has_many_midtones
         from aecore.model.scaling import RowTraits, describe_rows, find_binary_columns

@@ -28,7 +28,7 @@ from ui.apply_compress.rate_curves import OWN_STEP_HELP
 from ui.kit.cache import get_model
 from ui.kit.downloads import offer_csv
 from ui.kit.figures import get_variant_colour
-from ui.kit.jobs import poll_job, start_job
+from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.memory import Origin, memory_store
 from ui.kit.uploader import ask_for_files
 from ui.kit.visitor import get_visitor
@@ -99,7 +99,9 @@ def load_coded_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto | None
     if kept:
         return kept.value
     outcome = poll_job(job, "Compressing ...")
-    if outcome.state == "idle":
+    if outcome.state == "done":  # in this moment, or memory has let it go since
+        forget_jobs([job])
+    if outcome.state in ("idle", "done"):
         origin = Origin((owner,) if owner else (), (run.path,))
         start_job(job, lambda: keep_coded_photo(key, run, photo, factor, origin))
         poll_job(job, "Compressing ...")

@@ -1,4 +1,4 @@
-"""What a decoder gives for the mixture of each pixel, as one tensor and taken apart."""
+"""The layout of logits of a mixture at each pixel: one tensor, and its named parts."""
 
 from __future__ import annotations
 

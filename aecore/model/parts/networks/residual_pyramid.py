@@ -38,7 +38,7 @@ from aecore.model.parts.networks.residual_blocks import (
 
 
 class Pyramid(NamedTuple):
-    """What encoder and decoder share: the levels between a picture and its code."""
+    """Sizes that encoder and decoder share: of the picture, the levels and the code."""
 
     picture: tuple[int, int, int]  # channels, height and width
     places: tuple[int, int]  # height and width of the coarsest level
