@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -69,6 +71,13 @@ class Browser:
         next(button for button in app.button if button.label == label).click().run()
         assert not app.exception
         return app
+
+
+class CallAtOnce(threading.Thread):
+    """A thread that has ended when it was started."""
+
+    def start(self):
+        self.run()
 
 
 @pytest.fixture
@@ -225,12 +234,14 @@ def test_an_account_ends_with_its_token_and_is_offered_again(browser):
     assert "hf_oauth_alice" not in str(vars(get_hub_accounts()))
 
 
-def test_a_token_that_the_hub_refuses_is_asked_for_again(browser):
+@pytest.mark.parametrize("answers", ["at once", "later"])
+def test_a_token_that_the_hub_refuses_is_asked_for_again(browser, monkeypatch, answers):
     frame, tab = sign_in(browser)
     del browser.hub.users["hf_oauth_alice"]
+    if answers == "at once":  # while the page is being drawn, below what shows who is signed in
+        monkeypatch.setattr("ui.kit.jobs.threading", SimpleNamespace(Thread=CallAtOnce))
     browser.press(frame, "Search")
-    finish_jobs(frame)
-    text = read_text(browser.show(frame))  # the answer may come while the page is being drawn
+    text = read_text(finish_jobs(frame))
     assert "does not accept this login" in text and not frame.error
     assert "You are no longer signed in" in text and frame.link_button
     assert not is_signed_in(browser.show(tab))

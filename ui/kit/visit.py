@@ -8,7 +8,7 @@ import streamlit as st
 
 from aecore.backends.local import continue_queue
 from ui.kit.frame import report_address
-from ui.kit.hub_account import follow_account
+from ui.kit.hub_account import follow_account, get_hub_token
 from ui.kit.hub_handover import resume_handover
 from ui.kit.operator import offer_settings
 from ui.kit.runs import show_live_runs, show_storage_problem
@@ -32,4 +32,7 @@ def run_visit(show_content: Callable[[], object], address: str) -> None:
             offer_settings()
         report_address()
         show_storage_problem()
+        token = get_hub_token()
         show_content()
+        if token and not get_hub_token():
+            st.rerun()  # the Hub refused it while the page was drawn, which shows it as if it held
