@@ -9,7 +9,7 @@ import sys
 from tqdm import tqdm
 
 from aecore.cli.output import print_metrics
-from aecore.model.config import TrainConfig
+from aecore.model.training import TrainConfig
 from aecore.runs.records import (
     EpochRecord,
     KnobRecord,

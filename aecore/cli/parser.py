@@ -29,7 +29,7 @@ from aecore.cli.commands import (
 from aecore.cli.compress_command import run_compress, run_decompress
 from aecore.cli.data_command import run_data
 from aecore.errors import AecoreError
-from aecore.training.ranks import end_with_parent, is_one_of_several
+from aecore.training.torchrun import end_with_parent, is_one_of_several
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,10 +6,7 @@ Rank 0 alone writes to the run folder.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import sys
 
 import torch
 import torch.distributed as dist
@@ -95,17 +92,3 @@ class LoneRank(Ranks):
     def __init__(self, device: torch.device) -> None:
         super().__init__()
         self.world, self.rank, self.device = 1, 0, device
-
-
-def is_one_of_several() -> bool:
-    """Returns True where torchrun started this process, as one of several."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
-def end_with_parent() -> None:
-    """Asks Linux to send this process SIGTERM when its parent dies.
-
-    A torchrun that is killed outright stops nothing itself.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from aecore.model.config import ModelConfig, RunConfig, TrainConfig
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.runs.process import count_child_threads
 from aecore.training.preparation import build_initial_model
 from aecore.training.ranks import Ranks

@@ -45,13 +45,14 @@ from aecore.training.preparation import (
 )
 from aecore.training.pretraining import pretrain_layers
 from aecore.training.prior_stage import PriorStage
-from aecore.training.ranks import VOTE_EVERY, Ranks, is_one_of_several
+from aecore.training.ranks import VOTE_EVERY, Ranks
 from aecore.training.run_writer import DownloadReport, RunWriter
 from aecore.training.schedule import (
     choose_preview_epochs,
     scheduled_kl_weight,
     scheduled_learning_rate,
 )
+from aecore.training.torchrun import is_one_of_several
 from aecore.training.update import build_update
 from aecore.training.validation import measure_validation_loss
 
