@@ -27,7 +27,7 @@ from aecore.progress import (
 from aecore.runs.estimates import estimate_sweep_left, estimate_training_left
 from aecore.runs.listing import create_run
 from aecore.runs.records import EpochRecord
-from aecore.runs.run import State
+from aecore.runs.state import State
 from ui.kit.jobs import JobRegistry
 
 

@@ -22,9 +22,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import Field
+from typing import IO, TYPE_CHECKING, Any
 
 from aecore.errors import RunError
 from aecore.files import (
@@ -40,7 +38,6 @@ from aecore.files import (
     write_text_file,
 )
 from aecore.model.config_file import ConfigNames, read_config_names
-from aecore.model.parts.base import Options
 from aecore.runs.drafts import DELETE_DRAFT, open_draft_folder, remove_dead_files
 from aecore.runs.file_cache import FileCache
 from aecore.runs.process import LockFile, read_log_tail
@@ -55,31 +52,14 @@ from aecore.runs.records import (
     encode_record,
     ends_with_newline,
 )
+from aecore.runs.state import FINAL_STATES, LIVE_STATES, State
 
 if TYPE_CHECKING:
     from aecore.model.config import RunConfig
 
-Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
-LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
 START_SECONDS = 60  # a run that is begun without the queue may take this long to get its lock
 STOP_TRIES = 3
 BUSY = "is being trained already, by another process. Stop it first, or wait."
-Count = Annotated[int, Field(ge=0, le=10**9)]
-
-
-class State(Options):
-    """state.json."""
-
-    state: Status = "queued"
-    epoch: Count = 0
-    epochs: Count = 0
-    progress: float = Field(0.0, ge=0, le=1)  # of the epoch that is under way
-    device: str = Field("", max_length=200)
-    note: str = Field("", max_length=200)  # what it is doing before the first epoch
-    error: str = Field("", max_length=2000)
-    since: float = 0.0  # when it was queued, seconds since 1970
-    # for how many processes it waits in the queue of this machine; 0 where it is not in there
-    processes: int = Field(0, ge=0)
 
 
 def _parse_state(path: Path) -> State:

@@ -7,6 +7,7 @@ Rank 0 alone writes to the run folder.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
@@ -72,6 +73,12 @@ class Ranks:
         if self.world == 1:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)).item())
+
+    def are_told(self, stop: Callable[[], bool], step: int) -> bool:
+        """Returns True where to leave before this step; several ranks vote now and then."""
+        if self.world == 1:
+            return stop()
+        return step % VOTE_EVERY == 0 and self.any(stop())
 
     def value_of_leader(self, value: float) -> float:
         """Returns the value that rank 0 has: decisions must not differ by a rounding."""

@@ -17,7 +17,8 @@ from aecore.runs.foreign import name_data
 from aecore.runs.previews import read_preview
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
-from aecore.runs.run import LIVE_STATES, Run, State
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES, State
 from ui.kit.doctor import show_diagnosis
 from ui.kit.figures import format_figure
 from ui.kit.messages import hide_folders, show_error, show_note
