@@ -10,7 +10,17 @@ import pytest
 
 from aecore.cli.parser import build_parser
 
-HEAVY = ["torch", "torchvision", "scipy", "pandas", "pyarrow", "sklearn", "PIL", "tqdm", "streamlit"]
+HEAVY = [
+    "torch",
+    "torchvision",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "PIL",
+    "tqdm",
+    "streamlit",
+]
 # runs command after command in one process, and prints after which a heavy module was there
 SCRIPT = """
 import contextlib, io, json, sys

@@ -1,4 +1,4 @@
-"""The files that a command is given: opened as one set of data, with a sentence where that fails."""
+"""The files that a command is given, opened as one set of data; a sentence where that fails."""
 
 from __future__ import annotations
 
