@@ -28,10 +28,10 @@ WINDOW_STEPS, WINDOW_SECONDS = 4, 0.1  # timed in a row, of which the first to b
 MAX_TURNS, MAX_SECONDS = 50, 0.4  # of a measurement
 MAX_SHARE = 0.02  # of the time ahead that a measurement takes
 ADVANTAGE = 1.08  # more threads are to be so many times as fast
-PATIENCE = 1.3  # times the seconds of one thread: an epoch that takes longer is looked into
+TOLERATED_SLOWNESS = 1.3  # times the seconds of one thread: an epoch that takes longer is looked into
 
 Timer = Callable[[], float]
-Step = Callable[[], object]
+TrialStep = Callable[[], object]
 logger = logging.getLogger(__name__)
 
 
@@ -61,7 +61,7 @@ class RunThreads:
 
     def review(self, update: Update, batches: Batches, seconds: float) -> None:
         """Measures anew where an epoch of so many seconds was slower than with one thread."""
-        if self.count > 1 and seconds > PATIENCE * batches.steps * self.seconds_of_one:
+        if self.count > 1 and seconds > TOLERATED_SLOWNESS * batches.steps * self.seconds_of_one:
             self.use(self.measure(update, batches, batches.steps))
 
     def measure(self, update: Update, batches: Batches, steps: int) -> int:
@@ -87,7 +87,7 @@ def list_thread_counts(most: int) -> list[int]:
     return [*(2**i for i in range(most.bit_length()) if 2**i < most), most]
 
 
-def prepare_trial(update: Update, batches: Batches) -> Step:
+def prepare_trial(update: Update, batches: Batches) -> TrialStep:
     """Returns an update of a copy of the model by the first batch, which leaves the run alone."""
     objective = update.objective
     model = copy.deepcopy(objective.model)
@@ -96,7 +96,7 @@ def prepare_trial(update: Update, batches: Batches) -> Step:
     return lambda: trial(x, objective.config.lr, 1.0)
 
 
-def time_threads(step: Step, counts: list[int], steps: int, timer: Timer) -> dict[int, float]:
+def time_threads(step: TrialStep, counts: list[int], steps: int, timer: Timer) -> dict[int, float]:
     """Returns the mean seconds of a step by number of threads, which take turns.
 
     What is around comes and goes: turns go on for a small share of the seconds of `steps` steps.
@@ -109,7 +109,7 @@ def time_threads(step: Step, counts: list[int], steps: int, timer: Timer) -> dic
     return {count: fmean(turn[count] for turn in turns[1:] or turns) for count in counts}
 
 
-def time_window(step: Step, threads: int, timer: Timer) -> float:
+def time_window(step: TrialStep, threads: int, timer: Timer) -> float:
     """Returns the mean seconds of a few steps in a row, after one that wakes the threads."""
     torch.set_num_threads(threads)
     step()
