@@ -15,7 +15,7 @@ _MODULES = {
     "TrainConfig": "aecore.model.config",
     "RunConfig": "aecore.model.config",
     "VARIANTS": "aecore.model.variants",
-    "configure": "aecore.model.variants",
+    "configure": "aecore.model.variants.fitting",
     "Run": "aecore.runs.run",
     "fit": "aecore.training.trainer",
     "AutoencoderTransformer": "aecore.estimator",

@@ -3,6 +3,8 @@
 Pages: opened by their links and by the sidebar (bench/pages.py); with `--before FOLDER` in turns
 with the pages of another checkout of the project.
 
+Training: from *Start* to the first point of the curve (bench/first_point.py), also in turns.
+
 Home: from the link until its explorer decodes under the pointer (bench/home.py).
 
 The explorer: page to first drawn map beside Plotly, drawing again, pointer to decoded picture
@@ -29,6 +31,7 @@ from aecore.runs.listing import SHIPPED_FOLDER
 from aecore.tasks.search import build_index
 from bench.browser import launch_chromium
 from bench.explorer import measure_explorer
+from bench.first_point import measure_first_point
 from bench.home import measure_home
 from bench.pages import measure_pages
 from bench.results import compute_percentiles, describe_commit, describe_processor, write_result
@@ -57,6 +60,10 @@ def main() -> None:
         *measure_in_chromium(measure_home),
         "",
         *measure_in_chromium(measure_explorer),
+        "",
+        "## From Start to the first point of the curve",
+        "",
+        *measure_in_chromium(lambda browser: measure_first_point(browser, options.before)),
         "",
         "## Pages",
         "",

@@ -17,7 +17,7 @@ from aecore.data.datasets import load_dataset
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
-from aecore.model.variants import override_config
+from aecore.model.variants.overrides import override_config
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.runs.recipe import format_settings

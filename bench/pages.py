@@ -195,12 +195,20 @@ def change_page(page: Page, i: int) -> tuple[float, float]:
 @contextlib.contextmanager
 def serve_each(folders: dict[str, Path]) -> Iterator[dict[str, str]]:
     """Serve every checkout, each with an empty folder of runs; gives their addresses."""
+    with serve_runs(folders) as servers:
+        yield {name: address for name, (address, _) in servers.items()}
+
+
+@contextlib.contextmanager
+def serve_runs(folders: dict[str, Path]) -> Iterator[dict[str, tuple[str, Path]]]:
+    """Serve every checkout; gives their addresses and their folders of runs, which begin empty."""
     with contextlib.ExitStack() as stack:
-        addresses = {}
+        servers = {}
         for name, folder in folders.items():
             runs = stack.enter_context(tempfile.TemporaryDirectory())
-            addresses[name] = stack.enter_context(server(project=folder, AECORE_RUNS=runs))
-        yield addresses
+            address = stack.enter_context(server(project=folder, AECORE_RUNS=runs))
+            servers[name] = address, Path(runs)
+        yield servers
 
 
 def main() -> None:

@@ -9,6 +9,10 @@ Interleaved in one process, epochs of MNIST through the same 784-400-20 VAE:
   products   nothing but that network's matrix products, forward and backward
 and steps with terms that are costly when written as their formula stands: a contractive penalty,
 many samples. Only ratios within one run mean something: machines drift.
+
+On a processor also what a run's threads cost alone and beside others (bench/threads.py), and how
+soon commands answer (bench/commands.py; with `--before FOLDER` in turns with those of another
+checkout of the project).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import platform
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +42,10 @@ from aecore.model.parts.likelihoods.bernoulli import Bernoulli
 from aecore.model.parts.networks.mlp import Mlp
 from aecore.model.parts.penalties.contractive import Contractive
 from aecore.training.devices import describe_device, pick_device, prepare_device
+from bench.commands import measure_commands
 from bench.gpu import measure_gpu
 from bench.results import write_result
+from bench.threads import measure_threads
 from bench.timing import (
     BATCH,
     build_trainer,
@@ -317,6 +324,7 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "mps"))
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--before", type=Path, help="another checkout of the project")
     options = parser.parse_args()
     load_mnist()
     device = pick_device(options.device)
@@ -325,6 +333,8 @@ def main() -> None:
     sections += measure_costly_terms(device, options.rounds)
     if device.type == "cuda":
         sections += measure_gpu(device, options.rounds)
+    if device.type == "cpu":
+        sections += [measure_threads(), measure_commands(options.before)]
     head = ["# Speed of training", describe_measurement(device, options.rounds)]
     text = "\n\n".join([*head, *sections])
     write_result("gpu.md" if device.type == "cuda" else "speed.md", [text, ""])

@@ -23,7 +23,8 @@ from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run, find_run
 from aecore.runs.process import PACKAGE_PARENT, make_child_environment
-from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
+from aecore.runs.run import START_SECONDS, Run
+from aecore.runs.state import LIVE_STATES
 
 LONG = {"training": {"epochs": 100_000}}
 

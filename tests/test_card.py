@@ -16,7 +16,9 @@ from aecore.cli.parser import main
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
-from aecore.model.variants import VARIANTS, configure, override_config
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 from aecore.names import JOINER
 from aecore.runs.plan import plan_run
 from aecore.runs.recipe import format_train_command, infer_data_kind

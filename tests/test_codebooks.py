@@ -13,7 +13,7 @@ from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.codebook_means import cluster_encodings, find_nearest_vectors
 from aecore.model.parts.bottlenecks.vector_quantized import VectorQuantized
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 
 EMA = {"kind": "vector_quantized", "update": "ema", "codes": 8, "dim": 2}
 CLUSTERS = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 3.0], [0.0, -3.0]])

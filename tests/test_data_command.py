@@ -160,7 +160,7 @@ def test_an_error_that_nobody_foresaw_is_a_sentence_too(table, capsys, monkeypat
     def fail(*arguments):
         raise AttributeError("something\nodd")
 
-    monkeypatch.setattr("aecore.cli.data_command.describe_data", fail)
+    monkeypatch.setattr("aecore.cli.data_report.describe_data", fail)
     status, _, said = run_data_command(capsys, table)
     assert status == 1 and len(said.splitlines()) == 1
     assert "things.csv cannot be read (AttributeError: something odd)" in said

@@ -9,7 +9,8 @@ import pytest
 from helpers import tiny
 
 from aecore.errors import RunError
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from bench.defaults import cells, report
 from bench.defaults.__main__ import build_defaults_parser
 from bench.defaults.cells import Figures, judge_cell, measure_cell, name_cell

@@ -21,7 +21,8 @@ from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset, Split
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
-from aecore.model.variants import configure, override_config
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 from aecore.runs.recipe import list_changes
 from aecore.runs.records import EpochRecord, KnobRecord
 from bench.doctor import CASES, examine_run, list_sick, train_case

@@ -12,7 +12,9 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.export import export_model
 from aecore.model.parts.likelihoods.gaussian import Gaussian
-from aecore.model.variants import VARIANTS, configure, override_config
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
 from aecore.runs.sweep import with_equal_steps

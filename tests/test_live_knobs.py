@@ -19,7 +19,8 @@ from aecore.files import KNOBS_FILE, REMOTE_FILE, WEIGHTS_FILE
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.knobs import compare_knobs, list_knobs, turn_knobs
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.runs.knobs import request_knobs
 from aecore.runs.listing import create_run
 from aecore.runs.records import KnobRecord

@@ -15,7 +15,7 @@ import yaml
 from aecore.analysis.card import format_card
 from aecore.data.raw import index_labels
 from aecore.model.config import DataConfig
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.names import JOINER, clean_name, clean_text, escape_markdown, escape_name
 from aecore.runs.foreign import name_data
 from aecore.runs.uploads import check_upload_name

@@ -21,7 +21,7 @@ from aecore.model.parts.likelihoods.logistic_mixture import LogisticMixture
 from aecore.model.parts.likelihoods.ms_ssim import MsSsim
 from aecore.model.parts.likelihoods.spread import WINDOW
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.training.pca_start import start_as_pca
 from aecore.training.preparation import build_initial_model
 

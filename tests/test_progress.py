@@ -27,8 +27,9 @@ from aecore.progress import (
 from aecore.runs.estimates import estimate_sweep_left, estimate_training_left
 from aecore.runs.listing import create_run
 from aecore.runs.records import EpochRecord
-from aecore.runs.run import State
+from aecore.runs.state import State
 from ui.kit.jobs import JobRegistry
+from ui.train.live import FIRST_POLL_SECONDS, RUN_POLL_SECONDS, choose_poll_seconds
 
 
 def test_loops_within_loops_count_as_parts_of_their_items():
@@ -133,6 +134,18 @@ def test_a_queued_run_waits_for_others_or_starts():
     finally:
         os.close(slot)
     assert [count_runs_ahead(run.path) for run in runs] == [None, 0, 1]
+
+
+def test_a_page_looks_more_often_for_the_first_epoch_of_a_run_on_its_way(own_runs):
+    first, second = (create_run(tiny()) for _ in range(2))
+    for since, run in enumerate((first, second), start=1):
+        run.write_state(since=float(since), processes=1)
+    assert choose_poll_seconds(first, first.state()) == FIRST_POLL_SECONDS
+    assert choose_poll_seconds(second, second.state()) == RUN_POLL_SECONDS, "it waits for the first"
+    assert choose_poll_seconds(second, State(state="running")) == FIRST_POLL_SECONDS
+    second.append(EpochRecord(epoch=1, loss=1.0))
+    assert choose_poll_seconds(second, State(state="running")) == RUN_POLL_SECONDS
+    assert choose_poll_seconds(first, State(state="stopped")) is None
 
 
 def test_a_job_reports_to_its_own_bar():

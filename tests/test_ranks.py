@@ -31,7 +31,8 @@ from torch.nn.parallel import DistributedDataParallel
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.runs.listing import create_run, create_shared_run
 from aecore.runs.run import Run
 from aecore.training.failures import is_lost_connection

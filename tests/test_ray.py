@@ -19,7 +19,7 @@ from aecore.cli.parser import main
 from aecore.errors import AecoreError, BackendError, RunError
 from aecore.files import RESUME_FILE
 from aecore.runs.listing import create_run
-from aecore.runs.run import LIVE_STATES
+from aecore.runs.state import LIVE_STATES
 
 LONG = {"training": {"epochs": 100_000, "previews": 5}}
 SHORT = {"epochs": 8, "previews": 3}

@@ -19,7 +19,8 @@ from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.networks.residual import Residual
 from aecore.model.parts.networks.residual_blocks import cut_blocks
 from aecore.model.parts.penalties import Penalty
-from aecore.model.variants import configure, override_config
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 from aecore.tasks.anomaly import plan_detector
 from aecore.tasks.compress import plan_compressor
 from aecore.tasks.denoise import plan_denoiser

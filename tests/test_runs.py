@@ -22,7 +22,8 @@ from aecore.runs.listing import (
     make_run_id,
 )
 from aecore.runs.records import EpochRecord, MetricsRecord, PretrainRecord
-from aecore.runs.run import START_SECONDS, Run, State
+from aecore.runs.run import START_SECONDS, Run
+from aecore.runs.state import State
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from aecore.data.sample_inputs import SAMPLE_COUNT, SAMPLES_FOLDER, read_sample,
 from aecore.data.stand_in import FOREIGN_NAME, load_data_or_stand_in
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.runs.listing import find_run
 from bench.packs import PACKED_RUN, build_shipped_packs
 from ui.kit.shipped_explorer import PACKS_FOLDER

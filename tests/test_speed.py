@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training import speed, update

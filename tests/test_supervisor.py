@@ -21,7 +21,8 @@ from aecore.files import REMOTE_FILE
 from aecore.runs.listing import create_run
 from aecore.runs.ownership import claim_folder
 from aecore.runs.process import PACKAGE_PARENT, LockFile
-from aecore.runs.run import LIVE_STATES, START_SECONDS, Run
+from aecore.runs.run import START_SECONDS, Run
+from aecore.runs.state import LIVE_STATES
 from aecore.training.trainer import fit
 
 MAX_KILOBYTES = 15_000

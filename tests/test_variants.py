@@ -14,7 +14,9 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.parts.networks.conv import choose_channels
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import VARIANTS, configure, find_variant, override_config
+from aecore.model.variants import VARIANTS, find_variant
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 from aecore.runs.listing import create_run
 from aecore.runs.plan import load_matching_data, plan_run
 from aecore.training.optimizer import Optimizer

@@ -16,7 +16,7 @@ from aecore.model.config import RunConfig
 from aecore.runs.listing import list_runs, runs_folder
 from aecore.runs.ownership import Visitor
 from aecore.runs.process import LockFile
-from aecore.runs.run import LIVE_STATES
+from aecore.runs.state import LIVE_STATES
 
 RUN_LIMITS = ("visitor_runs", "runs", "sweep_runs", "run_minutes", "run_memory_gb", "parameters")
 ADMISSION_LOCK = "admission.lock"

@@ -25,7 +25,8 @@ from aecore.runs.drafts import FETCH_DRAFT, open_draft_folder
 from aecore.runs.foreign import copy_files, verify_model_loads
 from aecore.runs.previews import is_preview_name, keep_sound_previews
 from aecore.runs.records import parse_record
-from aecore.runs.run import FINAL_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import FINAL_STATES
 
 FOLLOW_SECONDS = 1.0
 # fields of the job's state that are taken over; how it ended is known at its end

@@ -31,8 +31,9 @@ from aecore.backends.package import (
 from aecore.backends.supervisor import RESTARTS, trainer_command
 from aecore.files import LOG_FILE, METRICS_FILE, PREVIEWS_FOLDER
 from aecore.runs.previews import is_preview_name
-from aecore.runs.run import FINAL_STATES, Run
-from aecore.training.ranks import end_with_parent
+from aecore.runs.run import Run
+from aecore.runs.state import FINAL_STATES
+from aecore.training.torchrun import end_with_parent
 
 LOOK_SECONDS = 0.5
 DELIVER_SECONDS = 120.0  # between two deliveries to the Hub: a job may be ended without a word

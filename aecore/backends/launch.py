@@ -11,7 +11,8 @@ from aecore.backends.registry import BACKENDS
 from aecore.errors import RunError
 from aecore.files import REMOTE_FILE, read_plain_text
 from aecore.hub.client import Token
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 
 
 def start_run(

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from aecore.backends.base import Backend
 from aecore.errors import BackendError
 from aecore.hub.client import Token
+
+if TYPE_CHECKING:
+    from aecore.backends.base import Backend
 
 
 @dataclass(frozen=True)

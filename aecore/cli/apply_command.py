@@ -7,19 +7,19 @@ import sys
 import warnings
 from pathlib import Path
 
-from tqdm import tqdm
-
-from aecore.cli.data_command import open_files
-from aecore.cli.output import explain_any_error
 from aecore.runs.listing import find_run
 
 
 def run_apply(options: argparse.Namespace) -> None:
     """Write the codes, reconstructions, scores or filled cells of a file."""
+    run = find_run(options.run)
+
+    from tqdm import tqdm
+
+    from aecore.cli.given_files import explain_any_error, open_files
     from aecore.tasks.apply import choose_output
     from aecore.tasks.apply_file import FileApplication, check_ending
 
-    run = find_run(options.run)
     config = run.config()
     output = options.what or choose_output(config)
     check_ending(options.to, output, len(config.model.input_shape) == 1)

@@ -1,4 +1,8 @@
-"""The commands of the command line: one function each, named after its command."""
+"""The commands of the command line: one function each, named after its command.
+
+A command imports what it computes with when it is called, after it has checked what it can: help,
+lists and wrong names are answered without torch.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,19 @@ from typing import Any
 
 from aecore.backends.launch import start_run, stop_run
 from aecore.backends.local import continue_queue
-from aecore.cli.foreground import print_progress, train_here
 from aecore.cli.ordering import make_order
 from aecore.cli.output import print_findings, print_metrics, print_rows, write_examples
 from aecore.cli.settings import parse_setting
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.files import REMOTE_FILE
+from aecore.model.variants import VARIANTS, find_variant
 from aecore.runs.listing import create_run, create_shared_run, find_run, list_runs, runs_folder
 from aecore.runs.run import Run
-from aecore.training.ranks import is_one_of_several
+from aecore.training.torchrun import is_one_of_several
 
 
 def run_variants(options: argparse.Namespace) -> None:
     """List the variants."""
-    from aecore.model.variants import VARIANTS
-
     rows = [
         {
             "name": name,
@@ -43,32 +45,28 @@ def run_runs(options: argparse.Namespace) -> None:
 
 
 def describe_run(run: Run) -> dict[str, Any]:
-    """Returns a run as one flat row; one whose config is unsound has the state `broken`."""
-    from aecore.analysis.metrics import METRICS
-
+    """Returns a run as one flat row; one whose config names no variant is `broken`."""
     row: dict[str, Any] = {"id": run.id, "variant": "", "data": "", "state": "broken", "epoch": 0}
     try:
-        config, state = run.config(), run.state()
+        names, state = run.names(), run.state()
     except AecoreError:
         return row
-    row |= {"variant": config.model.variant, "data": config.data.name if config.data else ""}
-    row |= {
-        "state": state.state,
-        "epoch": state.epoch,
-        **{name: value for name, value in run.test_metrics().items() if name in METRICS},
-    }
-    return row
+    row |= {"variant": names.variant, "data": names.data}
+    return row | {"state": state.state, "epoch": state.epoch, **run.test_metrics()}
 
 
 def run_train(options: argparse.Namespace) -> None:
     """Train a variant on a data set or a path."""
-    from aecore.runs.plan import plan_run
-
+    find_variant(options.variant)
     settings = dict(parse_setting(text) for text in options.set)
     for name in ("epochs", "batch_size", "lr", "seed", "device"):
         value = getattr(options, name)
         if value is not None:
             settings[f"training.{name}"] = value
+
+    from aecore.cli.foreground import print_progress, train_here
+    from aecore.runs.plan import plan_run
+
     config = plan_run(
         options.variant,
         options.data,
@@ -86,12 +84,16 @@ def run_train(options: argparse.Namespace) -> None:
 
 def run_sweep(options: argparse.Namespace) -> None:
     """Train a grid of variants, latent sizes and seeds."""
-    from aecore.runs.plan import plan_run
-    from aecore.runs.sweep import create_sweep
-
+    for variant in options.variants:
+        find_variant(variant)
     settings = dict(parse_setting(text) for text in options.set)
     if options.epochs is not None:
         settings["training.epochs"] = options.epochs
+
+    from aecore.cli.foreground import print_progress
+    from aecore.runs.plan import plan_run
+    from aecore.runs.sweep import create_sweep
+
     configs = [
         plan_run(variant, options.data, latent_dim=size, settings=settings, progress=print_progress)
         for variant in options.variants
@@ -139,6 +141,9 @@ def run_resume(options: argparse.Namespace) -> None:
     if state == "done":
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
     (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
+
+    from aecore.cli.foreground import train_here
+
     train_here(run, options.queued)
 
 
@@ -151,17 +156,18 @@ def run_stop(options: argparse.Namespace) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> None:
     """Measure a run on its test split, or on other data; on its own the doctor looks at it too."""
+    run = find_run(options.run)
+    if options.samples < 0:
+        raise ConfigError(f"--samples must be 0 or more, got {options.samples}.")
+
     from aecore import Autoencoder
     from aecore.analysis.doctor import examine
     from aecore.analysis.metrics import evaluate_model
     from aecore.runs.plan import load_matching_data
 
-    run = find_run(options.run)
     model, dataset = Autoencoder.load(run.path), load_matching_data(run.config(), options.data)
     x = (dataset.train if options.split == "train" else dataset.test).x
     model.check_input(x)
-    if options.samples < 0:
-        raise ConfigError(f"--samples must be 0 or more, got {options.samples}.")
     metrics = evaluate_model(model, x, options.samples, training_x=dataset.train.x)
     findings = [] if options.data else examine(model, dataset, run)
     if options.json:
@@ -173,11 +179,12 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def run_sample(options: argparse.Namespace) -> None:
     """Draw new examples into a picture (or a .npz)."""
+    run = find_run(options.run)
+
     from aecore import Autoencoder
     from aecore.analysis.latent import sample_examples
     from aecore.runs.plan import load_matching_data
 
-    run = find_run(options.run)
     model = Autoencoder.load(run.path)
     x, source = sample_examples(
         model,
@@ -191,12 +198,13 @@ def run_sample(options: argparse.Namespace) -> None:
 
 def run_interpolate(options: argparse.Namespace) -> None:
     """Walk between two test examples, as a picture (or a .npz)."""
+    run = find_run(options.run)
+
     from aecore import Autoencoder
     from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
     from aecore.analysis.latent import interpolate_codes
     from aecore.runs.plan import load_matching_data
 
-    run = find_run(options.run)
     model, x = Autoencoder.load(run.path), load_matching_data(run.config()).test.x
     missing = [i for i in options.between if not 0 <= i < len(x)]
     if missing:
@@ -212,11 +220,12 @@ def run_interpolate(options: argparse.Namespace) -> None:
 
 def run_export(options: argparse.Namespace) -> None:
     """Write a run as a static page, as ONNX or as a PyTorch program."""
+    run = find_run(options.run)
+
     from aecore.explorer.static_page import export_static_page
     from aecore.model.autoencoder import Autoencoder
     from aecore.model.export import export_model
 
-    run = find_run(options.run)
     if options.to == "static":
         page = export_static_page(
             run,
@@ -236,9 +245,11 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_push(options: argparse.Namespace) -> None:
     """Push a run to the Hugging Face Hub, with its card."""
+    run = find_run(options.run)
+
     from aecore.hub.push import push_run
 
-    print(push_run(find_run(options.run), options.repo, private=options.private))
+    print(push_run(run, options.repo, private=options.private))
 
 
 def run_pull(options: argparse.Namespace) -> None:

@@ -15,16 +15,18 @@ PACKED_SUFFIX = ".aez"
 
 def run_compress(options: argparse.Namespace) -> None:
     """Write a picture of any size as a small file that `decompress` opens."""
+    source = Path(options.file)
+    content = read_given_file(source)
+    run = find_run(options.run) if options.run else list_codec_runs()[0]
+
     from aecore.data.images.one_picture import read_whole_picture
     from aecore.model.autoencoder import Autoencoder
     from aecore.tasks.compress import compress_examples
     from aecore.tasks.rate_files import check_any_size, fit_channels, read_pixel_limit
 
-    source = Path(options.file)
-    run = find_run(options.run) if options.run else list_codec_runs()[0]
     model = Autoencoder.load(run.path)
     check_any_size(model, run.id)
-    picture = read_whole_picture(read_given_file(source), source.name, read_pixel_limit())
+    picture = read_whole_picture(content, source.name, read_pixel_limit())
     file = compress_examples(model, fit_channels(model, picture)[None], options.step)
     target = options.to or source.with_suffix(PACKED_SUFFIX)
     write_coded_file(target, file)
@@ -36,13 +38,14 @@ def run_compress(options: argparse.Namespace) -> None:
 
 def run_decompress(options: argparse.Namespace) -> None:
     """Write the picture of a file that `compress` wrote, as a PNG."""
+    source = Path(options.file)
+    file = read_given_file(source)
+    run = find_run(options.run) if options.run else find_writer(file)
+
     from aecore.analysis.pictures import draw_picture, encode_png
     from aecore.model.autoencoder import Autoencoder
     from aecore.tasks.compress import expand_file
 
-    source = Path(options.file)
-    file = read_given_file(source)
-    run = find_run(options.run) if options.run else find_writer(file)
     model = Autoencoder.load(run.path)
     x = expand_file(model, file)
     if x.dim() != 4 or len(x) != 1:

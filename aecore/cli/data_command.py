@@ -3,118 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import json
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 
-from aecore.cli.foreground import print_progress
-from aecore.cli.output import explain_any_error, print_rows
-from aecore.cli.settings import parse_setting
-from aecore.data.catalog import CATALOG
-from aecore.data.describe import DataReport, describe_data
-from aecore.data.images.loose_pictures import are_loose_pictures, gather_pictures
-from aecore.data.raw import format_count
-from aecore.data.written_files import WRITTEN_SUFFIXES, write_data
+from aecore.cli.output import print_rows
 from aecore.errors import ConfigError
-from aecore.names import clean_name
-from aecore.runs.plan import DATA_PREFIX, make_data_config
-
-SHOWN_COLUMNS = 100
-LISTED_CLASSES = 12
-NOUNS = {"table": "row", "images": "picture", "rows": "row"}
 
 
 def run_data(options: argparse.Namespace) -> None:
     """List the data sets, or tell what files hold and how they are read."""
-    if not options.files:
-        if options.to or options.set:
-            raise ConfigError("--to and --set are for files: name the files to read.")
-        print_catalog(options.json)
-        return
-    settings = dict(parse_setting(text) for text in options.set)
-    for name in settings:
-        if not name.startswith(DATA_PREFIX):
-            raise ConfigError(f"{name} is no setting of data. Give --set data.KEY=VALUE.")
-    if options.to is not None and options.to.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise ConfigError(
-            f"{options.to.name} has the wrong ending for what is in {Path(options.files[0]).name}: "
-            "give a file that ends in .parquet for a table, in .npz for pictures and rows."
-        )
-    with warnings.catch_warnings(), open_files(options.files) as source:
-        warnings.simplefilter("ignore")  # of libraries; what matters is in the notes
-        with explain_any_error(options.files[0]):
-            report = describe_data(make_data_config(source, settings), print_progress)
-            if options.to is not None:
-                write_data(report, Path(source).name, options.to)
-    if options.json:
-        print(json.dumps(report.to_json()))
+    if options.files:
+        from aecore.cli.data_report import describe_files
+
+        describe_files(options)
+    elif options.to or options.set:
+        raise ConfigError("--to and --set are for files: name the files to read.")
     else:
-        print_report(report, Path(source).name, options.to)
+        print_catalog(options.json)
 
 
 def print_catalog(as_json: bool) -> None:
     """Prints the known sets."""
+    from aecore.data.catalog import CATALOG
+
     fields = ("name", "kind", "input_shape", "sizes", "classes", "description")
     rows = [
         {name: getattr(entry, name) for name in fields} | {"local": entry.is_local()}
         for entry in CATALOG.values()
     ]
     print_rows(rows, as_json, ("name", "kind", "input_shape", "sizes", "local", "description"))
-
-
-@contextmanager
-def open_files(names: Sequence[str]) -> Iterator[str]:
-    """Gives the one path, or name of a known set, by which what was named is read."""
-    if len(names) == 1 and (names[0] in CATALOG or not are_loose_pictures([Path(names[0])])):
-        yield names[0]
-        return
-    with gather_pictures([Path(name) for name in names]) as folder:
-        yield str(folder)
-
-
-# -- for people
-
-
-def print_report(report: DataReport, name: str, out: Path | None) -> None:
-    """Prints what a file holds: a sentence, its columns, its classes and its notes."""
-    print(f"{name}: {describe_content(report)}")
-    if report.columns:
-        print()
-        print_columns(report)
-    if report.classes:
-        more = " ..." if len(report.classes) > LISTED_CLASSES else ""
-        shown = ", ".join(clean_name(name, 30) for name in report.classes[:LISTED_CLASSES])
-        print(f"\nClasses ({len(report.classes):,}): {shown}{more}")
-    if report.notes:
-        print("\n" + "\n".join(f"- {note}" for note in report.notes))
-    if out is not None:
-        print(f"\nWritten to {out}")
-
-
-def describe_content(report: DataReport) -> str:
-    """Returns how many examples of which shape there are, as a sentence."""
-    examples = format_count(report.examples, NOUNS[report.kind])
-    if report.kind == "table":
-        columns = format_count(len(report.columns), "column")
-        return f"a table of {examples} and {columns}, of which {report.shape[0]} values are inputs."
-    shape = " x ".join(map(str, report.shape))
-    return f"{examples} of {shape}" + (" values." if len(report.shape) == 1 else ".")
-
-
-def print_columns(report: DataReport) -> None:
-    """Prints a line for each column: how it is read, its missing cells, an example, a note."""
-    rows = [
-        {
-            "column": clean_name(column.name, 30),
-            "read as": column.kind,
-            "missing": column.missing or "",
-            "example": clean_name(column.example, 30),
-            "note": column.note,
-        }
-        for column in report.columns[:SHOWN_COLUMNS]
-    ]
-    print_rows(rows, False)
-    if len(report.columns) > SHOWN_COLUMNS:
-        print(f"... and {len(report.columns) - SHOWN_COLUMNS:,} more: --json has them all.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
 from aecore.cli.output import print_metrics
-from aecore.model.config import TrainConfig
+from aecore.model.training import TrainConfig
 from aecore.runs.records import (
     EpochRecord,
     KnobRecord,
@@ -34,7 +37,10 @@ def train_here(run: Run, queued: bool = False) -> None:
         return
     state, total = run.state(), (run.config().training or TrainConfig()).epochs
     is_terminal = sys.stderr.isatty()
-    with tqdm(total=total, initial=state.epoch, unit="epoch", disable=not is_terminal) as bar:
+    with (
+        printed_log(),
+        tqdm(total=total, initial=state.epoch, unit="epoch", disable=not is_terminal) as bar,
+    ):
         for record in fit(run, lambda: bool(signals), print_progress, queued):
             show_record(record, total, bar)
     if signal.SIGALRM in signals and run.state().state == "stopped":
@@ -42,6 +48,25 @@ def train_here(run: Run, queued: bool = False) -> None:
     state = run.state()
     print(f"{run.id}: {state.state} after {state.epoch} of {total} epochs, in {run.path}")
     print_metrics(run.test_metrics())
+
+
+class BarHandler(logging.Handler):
+    """Prints what is logged, above a bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record))
+
+
+@contextmanager
+def printed_log() -> Iterator[None]:
+    """Prints what the trainer logs."""
+    log, handler = logging.getLogger("aecore.training"), BarHandler()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def collect_signals() -> list[int]:

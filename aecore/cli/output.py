@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aecore.errors import AecoreError, ConfigError, DataError
-from aecore.names import clean_name
+from aecore.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,19 +72,4 @@ def write_examples(path: Path, x: Tensor) -> Path:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} cannot be written: {error}. Give a .png or .npz in a folder that exists."
-        ) from error
-
-
-@contextmanager
-def explain_any_error(name: str) -> Iterator[None]:
-    """Turns what a library raises of a damaged file into a sentence that names the file."""
-    try:
-        yield
-    except AecoreError:
-        raise
-    except (Exception, RecursionError) as error:
-        reason = clean_name(str(error), 200)
-        raise DataError(
-            f"{Path(name).name} cannot be read ({type(error).__name__}: {reason}). "
-            "Save it again, or bring it in another format."
         ) from error

@@ -7,7 +7,6 @@ that a hostile config or file costs nothing.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from aecore.errors import CheckpointError, ConfigError
-from aecore.files import CONFIG_FILE, WEIGHTS_FILE, is_plain_file, replace_file, write_text_file
+from aecore.files import CONFIG_FILE, WEIGHTS_FILE, replace_file, write_text_file
 from aecore.model.config import VERSION, ModelConfig, RunConfig, parse_options
+from aecore.model.config_file import check_plain_file, read_config_values
 from aecore.model.knobs import compare_knobs, turn_knobs
 from aecore.model.validation import shorten_text
 
@@ -29,7 +29,6 @@ from aecore.model.validation import shorten_text
 FORMAT = {"aecore_format": "1"}
 KNOBS_ENTRY = "aecore_knobs"  # in place of FORMAT where knobs were moved, {path: value} as JSON
 MAX_KNOBS_TEXT = 10_000
-MAX_CONFIG_BYTES = 4_000_000  # the kinds of 100,000 columns
 DTYPE_NAMES = {
     torch.float32: "F32",
     torch.float64: "F64",
@@ -80,7 +79,7 @@ def load_model(model_class: type[ModelT], folder: Path) -> ModelT:
 def read_config(folder: Path) -> RunConfig:
     """Return the validated config.json of a run folder; CheckpointError says what is wrong."""
     path = folder / CONFIG_FILE
-    values = _read_json(path)
+    values = read_config_values(folder)
     try:
         return parse_options(RunConfig, values)
     except ConfigError as error:
@@ -109,32 +108,6 @@ def read_present_config(folder: Path) -> ModelConfig:
         raise CheckpointError(
             f"{path} holds knobs that do not fit {CONFIG_FILE}: {error} Pull or copy the run again."
         ) from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        check_plain_file(path)
-        size = path.stat().st_size
-        if size > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path} has {size:,} bytes; the limit is {MAX_CONFIG_BYTES:,}.")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path.parent} has no {path.name}. Is it a run folder of aecore?"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as JSON ({error}). Pull or copy the run again."
-        ) from error
-
-
-def check_plain_file(path: Path) -> None:
-    """Raises CheckpointError for a FIFO, a device or a folder, which nobody should open.
-
-    Links are followed: the Hub's cache has a link for each file.
-    """
-    if os.path.exists(path) and not is_plain_file(path):
-        raise CheckpointError(f"{path} is no plain file. Pull or copy the run again.")
 
 
 def is_newer_version(version: str, than: str) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from aecore.progress import estimate_seconds_left
 from aecore.runs.records import EpochRecord
-from aecore.runs.run import LIVE_STATES, Run, State
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES, State
 
 RECENT_EPOCHS = 50  # by which the pace is judged: a machine may be busier than it was
 

@@ -21,7 +21,8 @@ from aecore.files import (
 )
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import MAX_PARAMETERS, DataConfig, RunConfig
-from aecore.model.weights import MAX_CONFIG_BYTES, read_config
+from aecore.model.config_file import MAX_CONFIG_BYTES
+from aecore.model.weights import read_config
 from aecore.runs.drafts import PULL_DRAFT, open_draft_folder
 from aecore.runs.ownership import claim_folder
 from aecore.runs.previews import choose_preview_files, keep_sound_previews

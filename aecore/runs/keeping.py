@@ -22,7 +22,8 @@ from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.listing import is_shipped_run, list_runs
 from aecore.runs.ownership import OwnerRecord, read_last_visit, read_owner_record, seen_folder
 from aecore.runs.previews import PREVIEW_ROWS, TRACKED_VALUES
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from aecore.runs.uploads import UploadedData, list_filled_uploads
 
 SWEEP_SECONDS = 600.0

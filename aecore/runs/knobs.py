@@ -16,7 +16,8 @@ from aecore.files import KNOBS_FILE, REMOTE_FILE, read_plain_text, write_text_fi
 from aecore.model.config import RunConfig
 from aecore.model.knobs import list_knobs, turn_knobs
 from aecore.runs.records import KnobRecord
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 
 MAX_KNOBS_BYTES = 10_000
 

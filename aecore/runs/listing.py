@@ -10,13 +10,17 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aecore.errors import CheckpointError, RunError
 from aecore.files import CONFIG_FILE, SHIPPED_FOLDER, write_text_file
 from aecore.limits import is_public
-from aecore.model.config import RunConfig, TrainConfig
+from aecore.model.training import TrainConfig
 from aecore.runs.run import START_SECONDS, Run
 from aecore.runs.storage_probe import check_storage
+
+if TYPE_CHECKING:
+    from aecore.model.config import RunConfig
 
 # The beginnings of the names of shipped runs, in the order of listings; as in .gitignore
 SHIPPED_PREFIXES = (

@@ -16,7 +16,8 @@ from aecore.data.tables.reading import read_further_table
 from aecore.errors import ConfigError, DataError
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig, RunConfig, parse_options
-from aecore.model.variants import configure, override_config
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 
 DATA_PREFIX = "data."
 COLUMNS_PREFIX = "data.columns."

@@ -193,12 +193,14 @@ def start_module(
     return process.pid
 
 
+def count_cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def count_child_threads() -> int:
-    """Returns how many threads a child computes with: its share of the cores."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    """Returns with how many threads a child computes at most: its share of the cores."""
+    cores = count_cores()
     # on two cores one is left for the pages
     return 1 if cores <= 2 else max(1, cores // read_slot_limit())
 

@@ -15,7 +15,7 @@ from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.parts.base import Options
 from aecore.model.parts.likelihoods.mixed import Mixed
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 
 RECIPE_PARTS = ("corruption", "network", "bottleneck", "likelihood", "prior")
 # training options with a flag of their own

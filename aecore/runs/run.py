@@ -22,9 +22,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
-
-from pydantic import Field
+from typing import IO, TYPE_CHECKING, Any
 
 from aecore.errors import RunError
 from aecore.files import (
@@ -39,12 +37,9 @@ from aecore.files import (
     read_plain_text,
     write_text_file,
 )
-from aecore.model.config import RunConfig
-from aecore.model.parts.base import Options
-from aecore.model.weights import read_config
+from aecore.model.config_file import ConfigNames, read_config_names
 from aecore.runs.drafts import DELETE_DRAFT, open_draft_folder, remove_dead_files
 from aecore.runs.file_cache import FileCache
-from aecore.runs.previews import list_previews
 from aecore.runs.process import LockFile, read_log_tail
 from aecore.runs.record_file import read_records
 from aecore.runs.records import (
@@ -57,35 +52,27 @@ from aecore.runs.records import (
     encode_record,
     ends_with_newline,
 )
+from aecore.runs.state import FINAL_STATES, LIVE_STATES, State
 
-Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
-LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
+if TYPE_CHECKING:
+    from aecore.model.config import RunConfig
+
 START_SECONDS = 60  # a run that is begun without the queue may take this long to get its lock
 STOP_TRIES = 3
 BUSY = "is being trained already, by another process. Stop it first, or wait."
-Count = Annotated[int, Field(ge=0, le=10**9)]
-
-
-class State(Options):
-    """state.json."""
-
-    state: Status = "queued"
-    epoch: Count = 0
-    epochs: Count = 0
-    progress: float = Field(0.0, ge=0, le=1)  # of the epoch that is under way
-    device: str = Field("", max_length=200)
-    note: str = Field("", max_length=200)  # what it is doing before the first epoch
-    error: str = Field("", max_length=2000)
-    since: float = 0.0  # when it was queued, seconds since 1970
-    # for how many processes it waits in the queue of this machine; 0 where it is not in there
-    processes: int = Field(0, ge=0)
 
 
 def _parse_state(path: Path) -> State:
     return State.model_validate_json(read_plain_text(path))
 
 
-_configs = FileCache(lambda path: read_config(path.parent))
+def _parse_config(path: Path) -> RunConfig:
+    from aecore.model.weights import read_config  # it imports torch, which lists of runs do without
+
+    return read_config(path.parent)
+
+
+_configs = FileCache(_parse_config)
 _states = FileCache(_parse_state)
 
 
@@ -105,7 +92,14 @@ class Run:
         try:
             return _configs.read(self.path / CONFIG_FILE)
         except OSError:
-            return read_config(self.path)  # says what is wrong
+            return _parse_config(self.path / CONFIG_FILE)  # says what is wrong
+
+    def names(self) -> ConfigNames:
+        """Reads the variant and the data in config.json, without torch and without checking more.
+
+        CheckpointError where they are not there.
+        """
+        return read_config_names(self.path)
 
     # -- its state
 
@@ -190,6 +184,8 @@ class Run:
 
     def previews(self) -> list[tuple[int, Path]]:
         """Returns (epoch, file) of each preview, in order."""
+        from aecore.runs.previews import list_previews
+
         return list_previews(self.path)
 
     def log_tail(self, lines: int = 20) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from aecore.data.datasets import load_dataset
 from aecore.model.config import RunConfig
 from aecore.model.parts.networks.residual import Residual
-from aecore.model.variants import SMALL, is_beyond_digits
+from aecore.model.variants.fitting import SMALL, is_beyond_digits
 from aecore.runs.plan import count_training_rows, make_data_config, plan_run
 
 Settings = Mapping[str, Any]  # options by dotted path, as in aecore.runs.plan

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from aecore.errors import RunError
@@ -73,3 +76,14 @@ def describe_device(device: torch.device, threads: int = 0) -> str:
         return "MPS, Apple GPU"
     threads = threads or torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+@contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Computes with at most so many threads, and afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(count, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

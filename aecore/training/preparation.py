@@ -14,6 +14,7 @@ from aecore.errors import ConfigError, RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from aecore.runs.run import Run
+from aecore.training.devices import limited_threads
 
 # data that fits is kept on the device as float, indexed and never decoded again
 RESIDENT_BYTES = 4 * 2**30
@@ -95,6 +96,7 @@ def move_examples(x: Tensor, device: torch.device) -> Tensor:
     return (as_float(x) if x.numel() * 4 <= RESIDENT_BYTES else x).to(device)
 
 
+@limited_threads(1)  # sums are the same on every machine
 def build_initial_model(
     config: ModelConfig, sample: Tensor, device: torch.device, seed: int
 ) -> Autoencoder:

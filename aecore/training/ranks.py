@@ -6,10 +6,8 @@ Rank 0 alone writes to the run folder.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import sys
+from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
@@ -76,6 +74,12 @@ class Ranks:
             return flag
         return bool(self.sum(torch.tensor(float(flag), device=self.device)).item())
 
+    def are_told(self, stop: Callable[[], bool], step: int) -> bool:
+        """Returns True where to leave before this step; several ranks vote now and then."""
+        if self.world == 1:
+            return stop()
+        return step % VOTE_EVERY == 0 and self.any(stop())
+
     def value_of_leader(self, value: float) -> float:
         """Returns the value that rank 0 has: decisions must not differ by a rounding."""
         if self.world == 1:
@@ -95,17 +99,3 @@ class LoneRank(Ranks):
     def __init__(self, device: torch.device) -> None:
         super().__init__()
         self.world, self.rank, self.device = 1, 0, device
-
-
-def is_one_of_several() -> bool:
-    """Returns True where torchrun started this process, as one of several."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
-def end_with_parent() -> None:
-    """Asks Linux to send this process SIGTERM when its parent dies.
-
-    A torchrun that is killed outright stops nothing itself.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

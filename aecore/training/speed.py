@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 
 from aecore.model.config import ModelConfig, RunConfig, TrainConfig
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.runs.process import count_child_threads
+from aecore.training.devices import limited_threads
 from aecore.training.preparation import build_initial_model
 from aecore.training.ranks import Ranks
 from aecore.training.update import build_update
@@ -43,17 +43,6 @@ def measure_machine_speed() -> MachineSpeed:
     few, many = (count_step_products(config) for config in configs)
     per_product = max(long - short, 0.1 * long) / (many - few)
     return MachineSpeed(max(short - per_product * few, 0.0), per_product)
-
-
-@contextmanager
-def limited_threads(count: int) -> Iterator[None]:
-    """Compute with as many threads as a run gets."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(count, before))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def time_training_step(config: RunConfig) -> float:

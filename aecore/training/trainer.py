@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
-from torch import Tensor
+from torch import Tensor, get_num_threads
 
 from aecore.analysis.doctor import draw_specimen, examine_specimen
 from aecore.analysis.metrics import evaluate_model
@@ -27,7 +27,7 @@ from aecore.training.averaging import WeightAverage
 from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
 from aecore.training.data_start import start_from_examples
-from aecore.training.devices import open_device
+from aecore.training.devices import limited_threads, open_device
 from aecore.training.failures import (
     explain_divergence,
     has_finite_weights,
@@ -45,13 +45,15 @@ from aecore.training.preparation import (
 )
 from aecore.training.pretraining import pretrain_layers
 from aecore.training.prior_stage import PriorStage
-from aecore.training.ranks import VOTE_EVERY, Ranks, is_one_of_several
+from aecore.training.ranks import Ranks
 from aecore.training.run_writer import DownloadReport, RunWriter
 from aecore.training.schedule import (
     choose_preview_epochs,
     scheduled_kl_weight,
     scheduled_learning_rate,
 )
+from aecore.training.threads import RunThreads
+from aecore.training.torchrun import is_one_of_several
 from aecore.training.update import build_update
 from aecore.training.validation import measure_validation_loss
 
@@ -71,7 +73,7 @@ def fit(
     wrong is written into state.json and raised: an AecoreError where the user can act on it.
     """
     ranks = Ranks()
-    with run.lock(queued) if ranks.leads else nullcontext():
+    with run.lock(queued) if ranks.leads else nullcontext(), limited_threads(get_num_threads()):
         try:
             yield from Trainer(run, stop, progress, ranks).records()
         except Exception as error:
@@ -119,11 +121,13 @@ class Trainer:
         )
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
+        self.threads = RunThreads(run, self.writer, self.ranks)
         self.is_loss_moved = False  # by a knob, in the epoch that is under way
         self.epoch, self.best, self.since_best = 0, math.inf, 0
 
     def records(self) -> Iterator[Record]:
         """Trains to the end, from wherever the folder stands; yields each record as it is kept."""
+        self.threads.begin(self.update, self.batches, self.training.epochs)
         if (self.run.path / RESUME_FILE).exists():
             self.restore()
         else:
@@ -137,7 +141,9 @@ class Trainer:
             if sums is None:
                 self.keep_part_of_epoch()
                 break
-            yield self.finish_epoch(sums, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            yield self.finish_epoch(sums, seconds)
+            self.threads.review(self.update, self.batches, seconds)
         if self.ranks.leads:
             yield from self.conclude()
 
@@ -193,7 +199,7 @@ class Trainer:
         self.is_loss_moved = False
         kl_weight = scheduled_kl_weight(self.training, self.epoch)
         for step, x in enumerate(self.batches.iterate_epoch(self.epoch)):
-            if self.is_stopped(step):
+            if self.ranks.are_told(self.stop, step):
                 return None
             if self.knobs.turn(self.epoch + 1, step):
                 self.use_knobs()
@@ -214,12 +220,6 @@ class Trainer:
         """Returns the rate of a step of this epoch."""
         steps = self.batches.steps
         return scheduled_learning_rate(self.training, self.epoch * steps + step, steps)
-
-    def is_stopped(self, step: int) -> bool:
-        """Returns True where to leave before this step; several ranks vote now and then."""
-        if self.ranks.world == 1:
-            return self.stop()
-        return step % VOTE_EVERY == 0 and self.ranks.any(self.stop())
 
     def finish_epoch(self, sums: Tensor, seconds: float) -> EpochRecord:
         """Measures and saves the epoch; RunError where the loss is not finite any more."""

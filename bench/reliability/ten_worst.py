@@ -22,7 +22,8 @@ from urllib.parse import parse_qs
 
 from websockets.exceptions import WebSocketException
 
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from bench.reliability.attackers import ATTACKS, Attacker
 from bench.reliability.live_server import (
     LiveServer,

@@ -23,7 +23,8 @@ from playwright.sync_api import sync_playwright
 from websockets.exceptions import WebSocketException
 
 from aecore.data.catalog import CATALOG
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from bench.browser import launch_chromium
 from bench.pages import time_page
 from bench.reliability.clicks import Click, click_anything, open_any_page

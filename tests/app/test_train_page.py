@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from aecore.data.catalog import CatalogEntry
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.variants import VARIANTS, override_config
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.overrides import override_config
 from aecore.runs.listing import SHIPPED_FOLDER, list_runs, runs_folder
 from aecore.runs.ownership import claim_folder, read_owner_record
 from aecore.runs.plan import plan_run

@@ -13,7 +13,7 @@ import torch
 from aecore.errors import AecoreError, HubError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.model.weights import write_tensors
 from aecore.runs.foreign import list_file_sizes
 from aecore.runs.listing import create_run

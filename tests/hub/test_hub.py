@@ -21,7 +21,8 @@ from aecore.hub.repositories import name_of_token, search_models
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
 from aecore.model.parts.networks.ensemble import EnsembleEncoder
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.progress import listen_to_progress
 from aecore.runs.foreign import list_file_sizes, strip_local_paths
 from aecore.runs.listing import create_run

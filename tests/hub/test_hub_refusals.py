@@ -19,7 +19,7 @@ from aecore.hub.pull import pull_run
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.variants import configure
+from aecore.model.variants.fitting import configure
 from aecore.runs import previews
 from aecore.runs.foreign import FOREIGN_FILE_LIMITS
 from aecore.runs.run import Run

@@ -24,7 +24,7 @@ from aecore.backends.huggingface import (
 from aecore.backends.launch import read_order, resume_run, send_run, start_run, stop_run
 from aecore.errors import BackendError, HubError
 from aecore.runs.listing import create_run
-from aecore.runs.run import LIVE_STATES
+from aecore.runs.state import LIVE_STATES
 from tests.hub.jobs import LoopbackJobs
 
 TOKEN = "hf_alicesverysecrettoken"

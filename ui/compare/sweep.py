@@ -12,7 +12,8 @@ from aecore.analysis.metrics import METRICS
 from aecore.limits import read_slot_limit
 from aecore.progress import format_duration
 from aecore.runs.estimates import estimate_sweep_left
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from aecore.runs.sweep import SeedGroup, group_by_seed, list_sweep_runs, list_sweeps
 from ui.compare.charts import draw_sweep
 from ui.kit.figures import get_variant_colour

@@ -9,7 +9,8 @@ import streamlit as st
 
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 
 DIGITS_SHAPE = (1, 28, 28)
 

@@ -13,7 +13,8 @@ from aecore.analysis.doctor import Finding, examine
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
-from aecore.model.variants import configure, override_config
+from aecore.model.variants.fitting import configure
+from aecore.model.variants.overrides import override_config
 from aecore.names import escape_markdown
 from aecore.runs.recipe import (
     format_setting_value,
@@ -21,7 +22,8 @@ from aecore.runs.recipe import (
     list_changes,
     list_column_traits,
 )
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from ui.kit.cache import get_dataset, get_model
 from ui.kit.fields import format_field_name
 from ui.kit.jobs import forget_jobs, poll_job, start_job

@@ -18,7 +18,8 @@ from aecore.names import escape_name
 from aecore.runs.foreign import strip_local_paths
 from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run, runs_folder
 from aecore.runs.ownership import read_owner_record
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from aecore.runs.storage_probe import check_storage
 from aecore.tasks.apply import choose_output
 from ui.kit.messages import show_warning

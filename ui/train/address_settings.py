@@ -6,7 +6,7 @@ import streamlit as st
 
 from aecore.cli.settings import parse_setting
 from aecore.model.config import RunConfig
-from aecore.model.variants import override_config
+from aecore.model.variants.overrides import override_config
 from aecore.names import escape_markdown
 
 PARAMETER = "set"  # of the address, once for each setting: part.field=value

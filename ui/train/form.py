@@ -15,7 +15,8 @@ from aecore.errors import AecoreError
 from aecore.limits import is_public
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
 from ui.kit.links import select_linked

@@ -16,7 +16,8 @@ from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
 from aecore.model.knobs import Knob, list_knobs, turn_knobs
 from aecore.runs.knobs import apply_moves, read_wanted_knobs, request_knobs
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from ui.kit.fields import format_field_name, get_field_limits
 from ui.kit.messages import show_error_toast
 from ui.kit.visitor import check_may_change, may_change

@@ -9,6 +9,7 @@ from torch import Tensor
 from aecore.analysis.metrics import METRICS
 from aecore.analysis.pictures import draw_grid, make_tiles
 from aecore.backends.local import continue_queue
+from aecore.backends.waiting import count_runs_ahead
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
@@ -17,7 +18,8 @@ from aecore.runs.foreign import name_data
 from aecore.runs.previews import read_preview
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
-from aecore.runs.run import LIVE_STATES, Run, State
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES, State
 from ui.kit.doctor import show_diagnosis
 from ui.kit.figures import format_figure
 from ui.kit.messages import hide_folders, show_error, show_note
@@ -30,6 +32,7 @@ from ui.train.run_buttons import show_run_buttons
 from ui.train.run_progress import describe_run_progress
 
 RUN_POLL_SECONDS = 1.0
+FIRST_POLL_SECONDS = 0.3  # while the first epoch is awaited
 METRIC_WIDTH = 150  # pixels
 PREVIEW_COLUMNS = 8
 
@@ -66,14 +69,12 @@ def show_live_run(run: Run) -> None:
     except AecoreError as error:
         show_error(error)
         return
-    alive = run.state().state in LIVE_STATES
+    poll_seconds = choose_poll_seconds(run, run.state())
     data_name = name_data(config.data) if config.data else "unknown data"
     title = escape_name(f"{get_variant_label(run)} on {data_name}")
     st.subheader(title, anchor=False)
     show_run_buttons(run)
-    st.fragment(
-        lambda: watch_run(run, config, alive), run_every=RUN_POLL_SECONDS if alive else None
-    )()
+    st.fragment(lambda: watch_run(run, config, poll_seconds), run_every=poll_seconds)()
     show_knobs(run, config)
     show_diagnosis(run)
     show_run_details(run, config)
@@ -102,8 +103,16 @@ def format_repeat_command(run: Run, config: RunConfig) -> str:
 # -- one look at the folder
 
 
-def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
-    """Show a run as its folder says; run the page once more when it has ended."""
+def choose_poll_seconds(run: Run, state: State) -> float | None:
+    """Returns how long after one look at a run the next one follows; None for one that ended."""
+    if state.state not in LIVE_STATES:
+        return None
+    is_on_its_way = state.state == "running" or not count_runs_ahead(run.path)
+    return FIRST_POLL_SECONDS if is_on_its_way and not run.epochs() else RUN_POLL_SECONDS
+
+
+def watch_run(run: Run, config: RunConfig, poll_seconds: float | None) -> None:
+    """Show a run as its folder says; run the page once more where it is to be polled otherwise."""
     state = run.state()
     if state.state == "queued":
         continue_queue()
@@ -114,8 +123,8 @@ def watch_run(run: Run, config: RunConfig, was_alive: bool) -> None:
     with right:
         show_previews(run)
     show_test_metrics(run)
-    if was_alive and state.state not in LIVE_STATES:
-        st.rerun()  # once more, whole: the polling stops and the buttons change
+    if choose_poll_seconds(run, state) != poll_seconds:
+        st.rerun()  # once more, whole: when it has ended, the buttons change too
 
 
 def show_progress(run: Run, state: State) -> None:

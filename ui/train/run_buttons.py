@@ -9,7 +9,8 @@ from aecore.backends.admission import admit_runs
 from aecore.backends.launch import resume_run, stop_run
 from aecore.errors import AecoreError
 from aecore.names import escape_name
-from aecore.runs.run import LIVE_STATES, Run
+from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from ui.kit.hub_account import get_hub_token
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error_toast

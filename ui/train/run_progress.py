@@ -5,7 +5,8 @@ from __future__ import annotations
 from aecore.backends.waiting import count_runs_ahead
 from aecore.progress import format_duration
 from aecore.runs.estimates import estimate_training_left
-from aecore.runs.run import Run, State
+from aecore.runs.run import Run
+from aecore.runs.state import State
 from ui.train.estimate import describe_kept_estimate
 
 

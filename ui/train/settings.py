@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from aecore.model.parts.base import Options
-from aecore.model.variants import keep_possible_path
+from aecore.model.variants.overrides import keep_possible_path
 from ui.kit.fields import (
     OpenPlace,
     OpenPlaces,

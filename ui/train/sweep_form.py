@@ -12,7 +12,8 @@ from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError, ConfigError
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.runs.run import Run
 from aecore.runs.sweep import create_sweep, with_equal_steps, with_latent_dim
 from ui.kit.cache import load_cached_data

@@ -5,15 +5,18 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from aecore.analysis.densities.base import CODE_BLUR, LOG_TWO_PI, Density
 from aecore.analysis.densities.mixture import MixtureDensity
 from aecore.progress import track_progress
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
 
 FLOW_LAYERS, FLOW_WIDTH = 6, 128
 LOG_SCALE_LIMIT = 2.0  # of one layer
