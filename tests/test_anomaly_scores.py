@@ -84,7 +84,9 @@ def test_a_model_scores_by_its_own_kind_and_by_any_other_that_is_asked_for():
     x = (255 * draw_pictures(side=8)).byte()
     by_kind = {kind: picture_model(kind) for kind in ("error", "relative", "region")}
     scores = {kind: score_anomalies(one, x) for kind, one in by_kind.items()}
-    torch.testing.assert_close(score_anomalies(by_kind["error"], x, kind="region"), scores["region"])
+    torch.testing.assert_close(
+        score_anomalies(by_kind["error"], x, kind="region"), scores["region"]
+    )
     assert torch.equal(fit_detector(by_kind["error"], x, "relative").score(x), scores["relative"])
     torch.testing.assert_close(map_anomalies(by_kind["region"], x).amax((1, 2)), scores["region"])
     found = Application(by_kind["relative"], "scores", lambda: x[0])(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def test_tiles_cover_a_picture_of_any_size_and_blend_without_seams(size):
     assert set(seen) == {(8, 8)}
     starts = list_tile_starts(37, 8)
     assert starts[0] == 0 and starts[-1] == 29
-    assert all(after - start <= 4 for start, after in zip(starts, starts[1:], strict=False))
+    assert all(after - start <= 4 for start, after in pairwise(starts))
 
 
 def test_a_model_cleans_pictures_larger_than_its_own_and_its_own_as_ever():

@@ -32,7 +32,7 @@ from torch import Tensor
 from aecore.model.config import AnomalyScore
 
 WINDOW_SHARE = 1 / 16  # of the shorter side: the deviation of K, at least one pixel
-ROUNDING = 2 * 2 / (12 * 255**2)  # energy of a channel: two differences, of two rounded values each
+ROUNDING_ENERGY = 2 * 2 / (12 * 255**2)  # energy of a channel: two differences, of two rounded values each
 
 
 class ScoreText(NamedTuple):
@@ -93,4 +93,4 @@ def measure_detail(x: Tensor) -> Tensor:
     """Return the energy g of the gradient of pictures x (N, C, H, W): (N,), above 0."""
     right, down = x.diff(dim=3).square(), x.diff(dim=2).square()
     energy = right.flatten(1).sum(1) + down.flatten(1).sum(1)
-    return energy / (x.shape[2] * x.shape[3]) + ROUNDING * x.shape[1]
+    return energy / (x.shape[2] * x.shape[3]) + ROUNDING_ENERGY * x.shape[1]

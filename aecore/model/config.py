@@ -117,7 +117,9 @@ class ModelConfig(Options):
                 f"images have at most {MAX_CHANNELS} channels, got {self.input_shape[0]}"
             )
         if self.anomaly_score != "error" and len(self.input_shape) != 3:
-            raise ValueError("rows of a table are scored by their error: set anomaly_score to error")
+            raise ValueError(
+                "rows of a table are scored by their error: set anomaly_score to error"
+            )
         self.network.check_input_shape(self.input_shape)
         self.bottleneck.check_latent_dim(self.latent_dim)
         self.check_auxiliary_loss()

@@ -33,7 +33,7 @@ from aecore.analysis.anomaly_scores import map_errors, score_residuals
 from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS, reconstruct_in_chunks
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from aecore.errors import DataError
+from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import AnomalyScore, RunConfig
 from aecore.model.parts.networks.ensemble import Ensemble, EnsembleDecoder, EnsembleEncoder

@@ -66,9 +66,7 @@ class Detector:
         return float(distribution.ppf(low)), float(distribution.ppf(high))
 
 
-def fit_detector(
-    model: Autoencoder, normal: Tensor, kind: AnomalyScore | None = None
-) -> Detector:
+def fit_detector(model: Autoencoder, normal: Tensor, kind: AnomalyScore | None = None) -> Detector:
     """Return a detector of a trained model, calibrated on normal examples (M, *input_shape).
 
     They should not be those that the model was trained on. Pictures can be scored by another kind

@@ -41,8 +41,9 @@ class PictureRecipe:
 
         def is_replaced(path: str) -> bool:
             kind = f"{path.partition('.')[0]}.kind"
-            return kind in self.settings and settings.get(kind, self.settings[kind]) != (
-                self.settings[kind]
+            return (
+                kind in self.settings
+                and settings.get(kind, self.settings[kind]) != (self.settings[kind])
             )
 
         return {path: value for path, value in self.settings.items() if not is_replaced(path)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aecore.progress import track_progress
 
-OVERLAP = 0.5  # of the side of a tile, that it shares with the next one at least
+TILE_OVERLAP = 0.5  # of the side of a tile, that it shares with the next one at least
 
 
 def map_tiles(
@@ -22,7 +22,7 @@ def map_tiles(
     picture (C, H, W) -> (C, H, W). Where tiles overlap they are averaged, with weights that fall
     towards the border of a tile. A picture smaller than a tile is continued by its last pixels.
     """
-    channels, height, width = picture.shape
+    height, width = picture.shape[1:]
     missing = [max(0, side - size) for side, size in zip(sides, (height, width), strict=True)]
     padded = F.pad(picture[None], (0, missing[1], 0, missing[0]), mode="replicate")[0]
     total, weights = torch.zeros_like(padded), torch.zeros_like(padded[0])
@@ -40,11 +40,11 @@ def map_tiles(
 
 def list_tile_starts(length: int, side: int) -> list[int]:
     """Return where tiles of a side begin along a length, evenly; the last one ends with it."""
-    count = 1 + math.ceil((length - side) / max(1, math.floor(side * (1 - OVERLAP))))
+    count = 1 + math.ceil((length - side) / max(1, math.floor(side * (1 - TILE_OVERLAP))))
     return [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
 
 
 def make_window(sides: tuple[int, int]) -> Tensor:
-    """Return weights (height, width) of a tile: above 0, and 1 at its middle."""
+    """Return weights (height, width) of a tile: above 0, and highest at its middle."""
     rows, columns = (1 - torch.linspace(-1, 1, side + 2)[1:-1].abs() for side in sides)
     return rows[:, None] * columns

@@ -24,7 +24,8 @@ def draw_score_histogram(
 ) -> go.Figure:
     """Draws scores (N,) of named groups as histograms on a log axis, with the threshold.
 
-    `unit` says what the scores are. The bars of a group are shares of it; scores right of the threshold are alarms.
+    `unit` says what the scores are. The bars of a group are shares of it; scores right of the
+    threshold are alarms.
     """
     edges = choose_bin_edges(
         np.concatenate([np.asarray(scores, np.float64) for scores in groups.values()])

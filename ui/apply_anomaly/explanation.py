@@ -108,9 +108,7 @@ def name_class(inputs: Inputs, scored: ScoredInputs, index: int) -> str:
 # -- residuals
 
 
-def show_pixel_residuals(
-    model: Autoencoder, example: ExplainedExample, kind: AnomalyScore
-) -> None:
+def show_pixel_residuals(model: Autoencoder, example: ExplainedExample, kind: AnomalyScore) -> None:
     """Show a picture, what the model makes of it, their difference, and where it is large."""
     limit = float(example.residual.abs().max()) or 1.0
     heat = colour_signed(map_anomalies(model, example.x, kind)[:, None])

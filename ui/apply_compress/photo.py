@@ -55,7 +55,12 @@ def show_photo_codec(run: Run) -> None:
 def load_coded_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto | None:
     """Return what the run makes of a photo; None while a job computes it, and where it failed."""
     return load_photo_result(
-        "codec-photo", "Compressing ...", run, photo, (factor,), lambda: code_photo(run, photo, factor)
+        "codec-photo",
+        "Compressing ...",
+        run,
+        photo,
+        (factor,),
+        lambda: code_photo(run, photo, factor),
     )
 
 
