@@ -32,7 +32,9 @@ from torch import Tensor
 from aecore.model.config import AnomalyScore
 
 WINDOW_SHARE = 1 / 16  # of the shorter side: the deviation of K, at least one pixel
-ROUNDING_ENERGY = 2 * 2 / (12 * 255**2)  # energy of a channel: two differences, of two rounded values each
+ROUNDING_ENERGY = (
+    2 * 2 / (12 * 255**2)
+)  # energy of a channel: two differences, of two rounded values each
 
 
 class ScoreText(NamedTuple):

@@ -33,7 +33,7 @@ CIFAR_CLASSES = (
 )
 SEEDS = (0, 1, 2)  # each draws other pictures to train with, and other weights
 COUNTS = {"train": 2000, "test": 500}  # pictures of a class
-EPOCHS = 10
+EPOCHS = 5
 KINDS = tuple(SCORE_TEXTS)
 METHODS = ("detector", "PCA")  # each scored by all kinds
 COLUMNS = (

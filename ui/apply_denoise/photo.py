@@ -72,7 +72,7 @@ def clean_photo(run: Run, photo: Photo, sigma: float) -> CleanedPhoto:
     return CleanedPhoto(
         encode_png(draw_picture(noisy)),
         encode_png(draw_picture(cleaned)),
-        describe_photo(f"Noise {sigma:g}" if sigma else "As brought", noisy, known),
+        describe_photo(f"Noise {sigma:g}" if sigma else "As brought", noisy.clamp(0, 1), known),
         describe_photo(run.id, cleaned, known),
     )
 
