@@ -8,6 +8,7 @@ from aecore.errors import AecoreError
 from aecore.tasks.anomaly import plan_detector
 from ui.apply_anomaly.detection_curves import show_detection_curves
 from ui.apply_anomaly.ranking import show_ranking
+from ui.apply_anomaly.score_kind import choose_anomaly_score
 from ui.apply_anomaly.scoring import is_contaminated, score_inputs
 from ui.apply_anomaly.threshold import choose_threshold
 from ui.apply_anomaly.verdicts import show_verdicts
@@ -32,7 +33,8 @@ try:
     whole = is_contaminated(run)
     keep = whole and run.config().model.missing
     inputs = choose_inputs(run, dataset, right, keep_missing=keep, begin_whole=whole)
-    scored = score_inputs(run, dataset, inputs)
+    kind = choose_anomaly_score(run, left)
+    scored = score_inputs(run, dataset, inputs, kind)
     threshold = choose_threshold(scored)
     show_verdicts(scored, threshold)
     show_detection_curves(scored, threshold.score)

@@ -8,6 +8,7 @@ from aecore.errors import AecoreError
 from aecore.tasks.denoise import plan_denoiser
 from ui.apply_denoise.denoised import show_denoised
 from ui.apply_denoise.noise import choose_noise
+from ui.apply_denoise.photo import show_photo_denoiser
 from ui.apply_denoise.runs import keep_runs_of_one_shape
 from ui.apply_denoise.strengths import show_noise_strengths
 from ui.kit.cache import get_dataset
@@ -31,6 +32,7 @@ try:
     noise = choose_noise()
     show_denoised(runs, dataset, inputs, noise)
     show_noise_strengths(runs, dataset, inputs, noise.kind)
+    show_photo_denoiser(runs)
 except AecoreError as error:
     show_error(error)
 offer_training("Train a denoiser", plan_denoiser, "image")

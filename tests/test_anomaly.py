@@ -13,10 +13,8 @@ from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run
 from aecore.tasks.anomaly import (
-    Detector,
     compute_scaled_residuals,
     count_known_to_all,
-    fit_detector,
     plan_detector,
     score_anomalies,
     score_column_anomalies,
@@ -27,6 +25,7 @@ from aecore.tasks.detection import (
     count_confusion,
     find_cheapest_threshold,
 )
+from aecore.tasks.detector import Detector, fit_detector
 from aecore.tasks.thresholds import (
     average_over_draws,
     draw_calibration_rows,

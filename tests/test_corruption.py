@@ -30,6 +30,13 @@ def test_gaussian_noise_has_the_variance_it_says_and_is_not_clipped(x):
     assert GaussianNoise(sigma=0.5)(x).min() < 0 and GaussianNoise(sigma=0.5)(x).max() > 1
 
 
+def test_each_example_has_its_own_strength_between_the_lowest_and_sigma(x):
+    noise = GaussianNoise(sigma=0.5, lowest_sigma=0.1)(x) - x
+    strengths = noise.flatten(1).std(1)
+    assert strengths.min() < 0.13 and strengths.max() > 0.46 and strengths.max() < 0.6
+    assert strengths.mean().item() == pytest.approx(0.3, abs=4 * 0.4 / 12**0.5 / 1000**0.5)
+
+
 def test_masking_zeroes_the_stated_share_and_rescales_nothing(x):
     masked = Masking(fraction=0.3)(x)
     assert measure_share(masked == 0) == pytest.approx(0.3, abs=4 * (0.21 / x.numel()) ** 0.5)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,10 +16,13 @@ from aecore.tasks.denoise import (
     compare_noise_strengths,
     compute_structural_similarity,
     corrupt_examples,
+    denoise_picture,
     filter_by_non_local_means,
     fit_linear_denoiser,
     judge_denoised,
+    plan_denoiser,
 )
+from aecore.tasks.tiles import list_tile_starts, map_tiles
 from tests.helpers import digits, model
 
 NOISES = [GaussianNoise(sigma=0.5), Masking(fraction=0.25), SaltAndPepper(fraction=0.25)]
@@ -121,3 +126,37 @@ def test_non_local_means_leaves_a_grey_picture_where_it_is():
     noisy = corrupt_examples(x, GaussianNoise(sigma=0.1))
     left = filter_by_non_local_means(noisy, GaussianNoise(sigma=0.1))
     assert (left - x).square().mean() < (noisy - x).square().mean() / 3
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 30), (37, 41), (3, 2)])
+def test_tiles_cover_a_picture_of_any_size_and_blend_without_seams(size):
+    picture, seen = torch.rand(3, *size), []
+
+    def note(tiles):
+        seen.append(tiles.shape[2:])
+        return tiles
+
+    torch.testing.assert_close(map_tiles(note, picture, (8, 8)), picture)
+    assert set(seen) == {(8, 8)}
+    starts = list_tile_starts(37, 8)
+    assert starts[0] == 0 and starts[-1] == 29
+    assert all(after - start <= 4 for start, after in pairwise(starts))
+
+
+def test_a_model_cleans_pictures_larger_than_its_own_and_its_own_as_ever():
+    made = model(input_shape=(1, 8, 8)).eval()
+    x = digits(1)
+    with torch.no_grad():
+        torch.testing.assert_close(denoise_picture(made, x[0]), made.reconstruct(x)[0])
+    assert denoise_picture(made, torch.rand(1, 20, 31)).shape == (1, 20, 31)
+    with pytest.raises(ConfigError, match="takes pictures of"):
+        denoise_picture(made, torch.rand(3, 20, 31))
+
+
+def test_a_denoiser_of_pictures_learns_all_strengths_unless_another_noise_is_named(tmp_path):
+    path = str(tmp_path / "colours.npz")
+    np.savez(path, x=np.random.default_rng(0).integers(0, 256, (40, 3, 12, 9), np.uint8))
+    noise = plan_denoiser(path).model.corruption
+    assert noise.lowest_sigma == 0 and noise.sigma > 0
+    masked = plan_denoiser(path, {"corruption.kind": "masking", "corruption.fraction": 0.4})
+    assert masked.model.corruption == Masking(fraction=0.4)

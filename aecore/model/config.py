@@ -37,6 +37,7 @@ MAX_PARAMETERS = 100_000_000  # 400 MB of weights; a bound for configs from else
 MAX_FEATURES = 4_000_000  # values in one example: a picture of 1,024 pixels a side, in colour
 
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
+AnomalyScore = Literal["error", "relative", "region"]
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
@@ -79,6 +80,11 @@ class ModelConfig(Options):
         description="Share of the known cells of a table that is held out from training, to "
         "calibrate the prediction intervals of missing cells.",
     )
+    anomaly_score: AnomalyScore = Field(
+        "error",
+        description="Score of pictures in detection. error: squared error. relative: the same, as "
+        "a share of the picture's detail. region: that of the worst region.",
+    )
     corruption: Corruption | None = Field(
         None, description="Noise that is added to the input in training, for the model to remove."
     )
@@ -109,6 +115,10 @@ class ModelConfig(Options):
         if len(self.input_shape) == 3 and self.input_shape[0] > MAX_CHANNELS:
             raise ValueError(
                 f"images have at most {MAX_CHANNELS} channels, got {self.input_shape[0]}"
+            )
+        if self.anomaly_score != "error" and len(self.input_shape) != 3:
+            raise ValueError(
+                "rows of a table are scored by their error: set anomaly_score to error"
             )
         self.network.check_input_shape(self.input_shape)
         self.bottleneck.check_latent_dim(self.latent_dim)
@@ -261,32 +271,10 @@ class RunConfig(Options):
     @model_validator(mode="after")
     def check(self) -> RunConfig:
         """Raise ValueError if data and training do not fit the model."""
-        if self.training and self.training.pretrain_epochs:
-            self.check_pretraining()
         if self.training:
             self.training.check_augment(self.model.input_shape)
-            self.check_averaging(self.training)
+            self.training.check_network(self.model.network, self.model.missing)
         return self
-
-    def check_averaging(self, training: TrainConfig) -> None:
-        """Raise ValueError if the mean of weights has no statistics of the batches to go with."""
-        if training.averaged and self.model.network.uses_batch_norm:
-            raise ValueError(
-                "averaged weights do not go with batch normalisation, whose statistics are not "
-                "theirs: set averaged to 0, or norm to layer"
-            )
-
-    def check_pretraining(self) -> None:
-        """Raise ValueError if the model's layers cannot be trained one by one."""
-        if not self.model.network.can_pretrain:
-            raise ValueError(
-                "layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0"
-            )
-        if self.model.missing:
-            raise ValueError(
-                "layer-wise pretraining needs whole examples: set pretrain_epochs to 0, or fill "
-                "the missing cells"
-            )
 
 
 def parse_options(option_class: type[OptionsT], values: Any) -> OptionsT:

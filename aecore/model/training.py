@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator
 
 from aecore.model.parts.base import LIVE, Options
+
+if TYPE_CHECKING:
+    from aecore.model.parts.networks.base import NetworkBase
 
 Augmentation = Literal["flip", "shift", "rotation", "crop", "colour"]
 
@@ -133,4 +136,22 @@ class TrainConfig(Options):
             raise ValueError(
                 "augmentation by colour is for pictures in grey or colour, and these have "
                 f"{input_shape[0]} channels: leave it out of training.augment"
+            )
+
+    def check_network(self, network: NetworkBase, has_missing: bool) -> None:
+        """Raise ValueError where this network cannot be trained so, or not with missing cells."""
+        if self.pretrain_epochs and not network.can_pretrain:
+            raise ValueError(
+                "layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0"
+            )
+        if self.pretrain_epochs and has_missing:
+            raise ValueError(
+                "layer-wise pretraining needs whole examples: set pretrain_epochs to 0, or fill "
+                "the missing cells"
+            )
+        # the mean of weights has no statistics of the batches to go with
+        if self.averaged and network.uses_batch_norm:
+            raise ValueError(
+                "averaged weights do not go with batch normalisation, whose statistics are not "
+                "theirs: set averaged to 0, or norm to layer"
             )

@@ -95,7 +95,7 @@ def format_flag(flag: str, value: object) -> list[str]:
 def list_settings(config: RunConfig, base: RunConfig) -> Iterator[tuple[str, Any]]:
     """Yields the (path, value) that make `config` out of `base`, beyond its sizes and flags."""
     model, base_model = config.model, base.model
-    for name in ("scaling", "clip", "missing"):
+    for name in ("scaling", "clip", "missing", "calibration", "anomaly_score"):
         if getattr(model, name) != getattr(base_model, name):
             yield name, getattr(model, name)
     for name in RECIPE_PARTS:

@@ -17,29 +17,29 @@ so that rows can be scored that the model was trained on, and anomalies among th
 anomaly is in few of the small samples. Where all members saw a row, as it may be with one that
 stands in a table many times, all score it; and so they do where the training rows are known to be
 normal, since a copy of one then is. bench/fidelity/e09_anomaly.py and e13_contaminated.py
-have the figures.
+have the figures. Detectors of photographs score by the error as a share of the picture's detail
+(aecore/analysis/anomaly_scores.py; `python -m bench.pictures detection`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from aecore.analysis.anomaly_scores import map_errors, score_residuals
 from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS, reconstruct_in_chunks
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import as_float
-from aecore.errors import DataError
+from aecore.errors import ConfigError, DataError
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import RunConfig
+from aecore.model.config import AnomalyScore, RunConfig
 from aecore.model.parts.networks.ensemble import Ensemble, EnsembleDecoder, EnsembleEncoder
 from aecore.progress import track_progress
 from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
-from aecore.tasks.thresholds import check_false_alarm_share, find_threshold
 
 DETECTOR_VARIANT = "denoising-gaussian"
 DETECTOR_UNITS, CLEAN_UNITS = 16, 64  # of the code of each member; of normal rows
@@ -90,6 +90,7 @@ PICTURE_RECIPE = TaskRecipe(
             "corruption.kind": "gaussian",
             "corruption.sigma": 0.1,
             "data.validation_fraction": 0,
+            "anomaly_score": "relative",
         }
     ),
 )
@@ -128,13 +129,50 @@ def plan_detector(
 # -- scores
 
 
-def score_anomalies(model: Autoencoder, x: Tensor, trained_on_normal: bool = False) -> Tensor:
+def score_anomalies(
+    model: Autoencoder,
+    x: Tensor,
+    trained_on_normal: bool = False,
+    kind: AnomalyScore | None = None,
+) -> Tensor:
     """Return the score of each example in the network's units: x (N, *input_shape) -> (N,).
 
     It is on the CPU; higher is more anomalous. With `trained_on_normal` a copy of a training row
-    counts as normal. DataError for examples that cannot be scored.
+    counts as normal. Pictures can be scored by another kind than the model's own. DataError for
+    examples that cannot be scored.
     """
-    return compute_scaled_residuals(model, x, trained_on_normal).square().flatten(1).sum(1)
+    residuals = compute_scaled_residuals(model, x, trained_on_normal)
+    return score_model_residuals(model, x, residuals, kind)
+
+
+def score_model_residuals(
+    model: Autoencoder, x: Tensor, residuals: Tensor, kind: AnomalyScore | None = None
+) -> Tensor:
+    """Return the scores (N,) of what `compute_scaled_residuals` returned for x (N, *input_shape).
+
+    ConfigError for a kind that is not of such examples.
+    """
+    kind = kind or model.config.anomaly_score
+    if kind == "error":
+        return score_residuals(residuals, residuals, kind)
+    if x.dim() != 4:
+        raise ConfigError(f"Rows of a table are scored by their error, got kind {kind!r}.")
+    return score_residuals(residuals, scale_examples(model, x), kind)
+
+
+def map_anomalies(model: Autoencoder, x: Tensor, kind: AnomalyScore | None = None) -> Tensor:
+    """Return where pictures x (N, C, H, W) differ from what the model expects: maps (N, H, W).
+
+    They are smoothed squared errors: of kind error they sum to the score, of relative the mean is
+    the score, of region the maximum.
+    """
+    residuals = compute_scaled_residuals(model, x)
+    return map_errors(residuals, scale_examples(model, x), kind or model.config.anomaly_score)
+
+
+def scale_examples(model: Autoencoder, x: Tensor) -> Tensor:
+    """Return x (N, *input_shape) in the network's units, on the CPU."""
+    return model.to_scaled(as_float(x).to(model.shift.device)).cpu()
 
 
 def score_column_anomalies(
@@ -230,66 +268,3 @@ def check_scorable(model: Autoencoder, x: Tensor) -> Tensor:
             f"Example {row} (counted from 0) holds NaN or infinite values. Remove or fill them."
         )
     return x
-
-
-# -- the detector and its threshold
-
-
-@dataclass(frozen=True)
-class Detector:
-    """A trained model, and the scores of the normal examples that it is calibrated on."""
-
-    model: Autoencoder
-    normal_scores: Tensor  # (M,) ascending
-
-    def score(self, x: Tensor) -> Tensor:
-        """Return the score of each example x (N, *input_shape), in the data's units: (N,)."""
-        return score_anomalies(self.model, x)
-
-    def p_values(self, x: Tensor) -> Tensor:
-        """Return conformal p-values (N,) of x (N, *input_shape).
-
-        p(x) = (1 + #{i: s_i >= s(x)}) / (1 + M), the share of normal examples that score as high,
-        x itself counted. Where x is normal and the M were not trained on, P(p <= a) <= a (Vovk et
-        al., 2005). Examples of the training set score low, which makes p too small.
-        """
-        return self.p_values_of_scores(self.score(x))
-
-    def p_values_of_scores(self, scores: Tensor) -> Tensor:
-        """Return conformal p-values (N,) of scores (N,)."""
-        below = torch.searchsorted(self.normal_scores, scores)
-        return (1 + len(self.normal_scores) - below) / (1 + len(self.normal_scores))
-
-    def threshold(self, false_alarms: float = 0.05) -> float:
-        """Return the score that a new normal example exceeds with this probability.
-
-        The highest known score where there are too few. Of order M + 1, since the new score is
-        equally likely to lie in each of the M + 1 gaps.
-        """
-        check_false_alarm_share(false_alarms)
-        return find_threshold(self.normal_scores, false_alarms)
-
-    def false_alarm_interval(
-        self, false_alarms: float = 0.05, probability: float = 0.9
-    ) -> tuple[float, float]:
-        """Return between which shares the false alarms of that threshold lie.
-
-        The fewer normal examples, the wider. The share above the j-th of M scores is
-        Beta(M + 1 - j, j), and j = (M + 1) (1 - a) (Vovk, 2012, Conditional validity of inductive
-        conformal predictors).
-        """
-        from scipy.stats import beta
-
-        check_false_alarm_share(false_alarms)
-        above = (len(self.normal_scores) + 1) * false_alarms
-        distribution = beta(above, len(self.normal_scores) + 1 - above)
-        low, high = (1 - probability) / 2, (1 + probability) / 2
-        return float(distribution.ppf(low)), float(distribution.ppf(high))
-
-
-def fit_detector(model: Autoencoder, normal: Tensor) -> Detector:
-    """Return a detector of a trained model, calibrated on normal examples (M, *input_shape).
-
-    They should not be those that the model was trained on.
-    """
-    return Detector(model, score_anomalies(model, normal).sort().values)

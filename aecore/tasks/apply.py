@@ -27,6 +27,7 @@ from aecore.tasks.anomaly import (
     DETECTOR_VARIANT,
     compute_scaled_residuals,
     count_known_to_all,
+    score_model_residuals,
 )
 from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT
 from aecore.tasks.odd_columns import ColumnFeatures
@@ -86,7 +87,7 @@ class Application:
 
         codes: (n, latent_dim). reconstructions and filled: (n, *input_shape), in the data's units.
         scores: `scores` (n,) and `residuals` (n, *input_shape), x - r(x) in the network's units,
-        whose squares sum to the score.
+        whose squares sum to the score of kind error.
         """
         if self.output == "filled":
             return {"filled": self.fill(x).numpy()}
@@ -103,7 +104,7 @@ class Application:
         """Return the scores of examples x (n, *input_shape) and what they are made of."""
         residuals = compute_scaled_residuals(self.model, x, self.trained_on_normal)
         self.known += count_known_to_all(self.model, x)
-        scores = residuals.square().flatten(1).sum(1)
+        scores = score_model_residuals(self.model, x, residuals)
         return {"scores": scores.numpy(), "residuals": residuals.numpy()}
 
     def fill(self, x: Tensor) -> Tensor:

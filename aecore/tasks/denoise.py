@@ -28,6 +28,7 @@ from aecore.model.config import RunConfig
 from aecore.model.parts.corruption import Corruption, GaussianNoise, SaltAndPepper
 from aecore.progress import track_progress
 from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
+from aecore.tasks.tiles import map_tiles
 
 MAX_LINEAR_SIZE = 4096  # values of an example: the weights are its square, 134 MB in float64
 SSIM_SIDE = 7  # pixels: the window of Wang et al. (2004) in scikit-image
@@ -47,7 +48,8 @@ DENOISER_RECIPE = TaskRecipe(
             "network.channels": (48, 96),
             "network.blocks": (1, 2),
             "corruption.kind": "gaussian",
-            "corruption.sigma": 0.1,
+            "corruption.sigma": 0.2,
+            "corruption.lowest_sigma": 0.0,  # one model for all strengths up to that
         },
         units_of_place=12,
     ),
@@ -196,6 +198,19 @@ def denoise_examples(model: Autoencoder, x: Tensor) -> Tensor:
             f"This model takes examples of {model.config.input_shape}, got {tuple(x.shape[1:])}."
         )
     return reconstruct_in_chunks(model, x)
+
+
+def denoise_picture(model: Autoencoder, picture: Tensor) -> Tensor:
+    """Return a noisy picture (C, H, W) of any size cleaned by a model for pictures of one size.
+
+    It is cleaned in tiles of that size, which overlap (aecore.tasks.tiles). ConfigError for another
+    number of channels.
+    """
+    shape = model.config.input_shape
+    if len(shape) != 3 or picture.dim() != 3 or len(picture) != shape[0]:
+        raise ConfigError(f"This model takes pictures of {shape}, got {tuple(picture.shape)}.")
+    sides = (shape[1], shape[2])
+    return map_tiles(lambda tiles: reconstruct_in_chunks(model, tiles), as_float(picture), sides)
 
 
 def judge_denoised(name: str, x: Tensor, clean: Tensor) -> DenoisedExamples:

@@ -27,7 +27,7 @@ class PictureRecipe:
 
     def plan(self, name: str, settings: Settings | None = None) -> RunConfig:
         """Return the run that the recipe makes of the pictures `name`; `settings` come first."""
-        merged = {**self.settings, **(settings or {})}
+        merged = {**self.keep_settings(settings or {}), **(settings or {})}
         if self.units_of_place and "latent_dim" not in merged:
             network = Residual(channels=merged["network.channels"])
             shape = load_dataset(make_data_config(name, settings)).input_shape
@@ -35,6 +35,18 @@ class PictureRecipe:
             units = max(1, min(self.units_of_place, MAX_PICTURE_UNITS // places))
             merged["latent_dim"] = units * places
         return plan_run(self.variant, name, settings=merged)
+
+    def keep_settings(self, settings: Settings) -> dict[str, Any]:
+        """Return the recipe's settings, but for those of a part that `settings` make another."""
+
+        def is_replaced(path: str) -> bool:
+            kind = f"{path.partition('.')[0]}.kind"
+            return (
+                kind in self.settings
+                and settings.get(kind, self.settings[kind]) != (self.settings[kind])
+            )
+
+        return {path: value for path, value in self.settings.items() if not is_replaced(path)}
 
 
 @dataclass(frozen=True)

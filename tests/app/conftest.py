@@ -21,6 +21,8 @@ from aecore.training.speed import MachineSpeed
 from aecore.training.trainer import fit
 from ui.kit import browser_id, visitor
 from ui.kit.jobs import RUNNING, get_job_registry
+from ui.kit.memory import memory_store
+from ui.kit.photo import PHOTO_KEY, Photo
 
 ROUTER = str(Path(__file__).parents[2] / "pages" / "_router.py")
 NEWER = 20_000_000  # nanoseconds, more than the steps in which a file system tells the time
@@ -95,6 +97,16 @@ def finish_jobs(app: AppTest) -> AppTest:
         )
         app.run()
     return app
+
+
+def bring_photo(app: AppTest, photo: Photo) -> AppTest:
+    """As if this picture had come from the visitor's disk; waits until the page's jobs are done."""
+    memory_store.keep("a photo", photo)
+    app.session_state[PHOTO_KEY] = "a photo"
+    app.run()
+    registry = get_job_registry()
+    wait_for(lambda: not registry.working, "the photo is computed")
+    return app.run()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ import torch
 from aecore.data.datasets import load_dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run, list_runs
-from aecore.tasks.anomaly import Detector, fit_detector, plan_detector, score_anomalies
+from aecore.tasks.anomaly import plan_detector, score_anomalies
 from aecore.tasks.detection import count_confusion
+from aecore.tasks.detector import Detector, fit_detector
 from aecore.tasks.thresholds import draw_calibration_rows, find_outlier_threshold
 from aecore.training.trainer import fit
 from tests.app.test_data_page import bring_data, npz, read_texts
@@ -303,3 +304,28 @@ def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_
     assert (table["state"] == inputs.frame["state"][table["row"]].tolist()).all()
     assert {"odd_1", "odd_1_share", "odd_1_why"} <= {*table.columns}
     assert set(table["odd_1"]) <= {"state", "load", "on", "temp"}
+
+
+def test_pictures_are_scored_by_what_one_chooses_with_maps_of_their_errors(
+    open_page, trained, no_shipped
+):
+    run = trained("vanilla")
+    sets, net = load_dataset(run.config().data), Autoencoder.load(run.path)
+    pages = {
+        kind: open_page("apply_anomaly.py", run=run.id, scored_by=kind)
+        for kind in ("own", "relative", "region", "nonsense")
+    }
+    for kind, app in pages.items():
+        assert not app.exception and not app.error
+        assert "smoothed squared error" in read_texts(app)
+        used = kind if kind in ("relative", "region") else "error"
+        highest = score_anomalies(net, sets.test.x, kind=used).max().item()
+        shown = float(re.search(r": score ([\d.]+)", read_texts(app))[1])
+        assert shown <= highest * 1.001  # half of the normal ones set the threshold
+        axis = "share of the detail" if used != "error" else "scaled units"
+        assert axis in app.get_by_key("scores").proto.spec
+
+
+def test_rows_are_offered_no_other_score(open_page):
+    app = open_page("apply_anomaly.py", scored_by="region")
+    assert not app.exception and "Score" not in [box.label for box in app.selectbox]

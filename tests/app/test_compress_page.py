@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from helpers import wait_for
 from PIL import Image
 
 from aecore.analysis.pictures import encode_png
@@ -19,11 +18,11 @@ from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.tasks.compress import compress_examples, expand_file, plan_compressor
 from aecore.training.trainer import fit
+from tests.app.conftest import bring_photo
 from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_compress.packing import pack_examples
-from ui.apply_compress.photo import Photo
-from ui.kit.jobs import get_job_registry
 from ui.kit.memory import memory_store
+from ui.kit.photo import PHOTO_KEY, Photo
 
 
 def test_a_first_visit_shows_a_shipped_run_below_the_curve_of_pca(open_page):
@@ -151,16 +150,6 @@ def codec_run(tmp_path, no_shipped):
     return run
 
 
-def bring_photo(app, photo):
-    """As if this picture had come from the visitor's disk; waits until it is coded."""
-    memory_store.keep("a photo", photo)
-    app.session_state["codec_photo"] = "a photo"
-    app.run()
-    registry = get_job_registry()
-    wait_for(lambda: not registry.working, "the photo is coded")
-    return app.run()
-
-
 def test_a_photo_of_any_size_is_coded_beside_other_coders_and_opens_again(open_page, codec_run):
     app = open_page("apply_compress.py", run=codec_run.id)
     assert not app.exception and not app.error
@@ -180,10 +169,10 @@ def test_a_photo_of_any_size_is_coded_beside_other_coders_and_opens_again(open_p
 def test_a_dropped_picture_is_kept_for_the_session(open_page, codec_run, monkeypatch):
     image = Image.fromarray(np.zeros((9, 8, 3), np.uint8))
     upload = bring_data("dark.png", encode_png(image))
-    monkeypatch.setattr("ui.apply_compress.photo.ask_for_files", lambda *_: upload)
+    monkeypatch.setattr("ui.kit.photo.ask_for_files", lambda *_: upload)
     app = open_page("apply_compress.py", run=codec_run.id)
     assert not app.exception and not upload.path.exists()
-    assert memory_store.get(app.session_state["codec_photo"]).value.name == "dark.png"
+    assert memory_store.get(app.session_state[PHOTO_KEY]).value.name == "dark.png"
 
 
 def test_what_is_no_picture_is_refused_with_a_sentence(open_page, codec_run):

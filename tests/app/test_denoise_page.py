@@ -5,10 +5,15 @@ from __future__ import annotations
 import base64
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from aecore.analysis.pictures import encode_png
+from tests.app.conftest import bring_photo
 from tests.app.test_data_page import bring_data, read_texts
 from tests.test_data_images import encode_picture, pack_zip
+from ui.kit.photo import Photo
 
 
 def list_blocks(app):
@@ -113,3 +118,13 @@ def test_the_page_after_one_that_packs_many_examples_shows_its_own_number(open_p
     app.switch_page("apply_denoise.py").run()
     assert not app.exception
     assert [slider.value for slider in app.slider if slider.label == "Pictures"] == [8]
+
+
+def test_a_photo_of_any_size_is_cleaned_beside_its_noise(open_page, trained, no_shipped):
+    app = open_page("apply_denoise.py", run=trained("denoising-gaussian").id)
+    image = np.random.default_rng(1).integers(0, 255, (25, 30, 3)).astype(np.uint8)
+    app = bring_photo(app, Photo("walk.png", encode_png(Image.fromarray(image))))
+    assert not app.exception and not app.error
+    captions = [image.proto.imgs[0].caption for image in app.image]
+    assert 19 < float(re.search(r"Noise 0.1: PSNR ([\d.]+) dB", captions[0])[1]) < 22
+    assert "SSIM" in captions[1]

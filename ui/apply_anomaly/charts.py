@@ -19,10 +19,13 @@ from ui.kit.figures import (
 NORMAL_COLOUR, ANOMALOUS_COLOUR = CLASS_COLOURS[0], CLASS_COLOURS[1]
 
 
-def draw_score_histogram(groups: Mapping[str, np.ndarray], threshold: float) -> go.Figure:
+def draw_score_histogram(
+    groups: Mapping[str, np.ndarray], threshold: float, unit: str
+) -> go.Figure:
     """Draws scores (N,) of named groups as histograms on a log axis, with the threshold.
 
-    The bars of a group are shares of it; scores right of the threshold are alarms.
+    `unit` says what the scores are. The bars of a group are shares of it; scores right of the
+    threshold are alarms.
     """
     edges = choose_bin_edges(
         np.concatenate([np.asarray(scores, np.float64) for scores in groups.values()])
@@ -45,7 +48,7 @@ def draw_score_histogram(groups: Mapping[str, np.ndarray], threshold: float) -> 
     if threshold > 0:
         add_threshold_line(figure, threshold)
     figure.update_xaxes(
-        title="score: squared residual, in scaled units",
+        title=f"score: {unit}",
         **make_decade_axis((1, 2, 5) if edges[-1] < 2000 * edges[0] else (1,)),
     )
     figure.update_yaxes(title="share of the group, %", rangemode="tozero")

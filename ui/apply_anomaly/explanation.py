@@ -14,9 +14,10 @@ from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
+from aecore.model.config import AnomalyScore
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from aecore.tasks.anomaly import compute_scaled_residuals
+from aecore.tasks.anomaly import compute_scaled_residuals, map_anomalies
 from aecore.tasks.odd_columns import ODD_COLUMNS, ColumnFeatures, OddColumns
 from aecore.tasks.search import SearchIndex, build_index
 from ui.apply_anomaly.charts import draw_residual_bars
@@ -69,7 +70,7 @@ def show_explanation(
         left, right = st.container(), st.container()
     with left:
         if x.dim() == 4:
-            show_pixel_residuals(model, example)
+            show_pixel_residuals(model, example, scored.kind)
         else:
             show_column_residuals(model, dataset, example)
     with right:
@@ -107,19 +108,21 @@ def name_class(inputs: Inputs, scored: ScoredInputs, index: int) -> str:
 # -- residuals
 
 
-def show_pixel_residuals(model: Autoencoder, example: ExplainedExample) -> None:
-    """Show a picture, what the model makes of it, and their difference."""
+def show_pixel_residuals(model: Autoencoder, example: ExplainedExample, kind: AnomalyScore) -> None:
+    """Show a picture, what the model makes of it, their difference, and where it is large."""
     limit = float(example.residual.abs().max()) or 1.0
-    pictures = (example.x, example.rebuilt, colour_signed(example.residual, limit))
+    heat = colour_signed(map_anomalies(model, example.x, kind)[:, None])
+    pictures = (example.x, example.rebuilt, colour_signed(example.residual, limit), heat)
     tiles = torch.cat([enlarge_examples(model, picture) for picture in pictures])
     st.image(
-        draw_grid(tiles, 3),
+        draw_grid(tiles, 4),
         width="stretch",
-        alt="The picture, what the model expected, and their difference",
+        alt="The picture, what the model expected, their difference, and a map of the error",
     )
     st.caption(
         "The picture, what the model expected, and their difference: red brighter, blue darker "
-        f"than expected, full at {limit:.2g}."
+        f"than expected, full at {limit:.2g}. Last, the squared error, smoothed: red where it is "
+        "largest."
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+import torch
 from torch import Tensor
 
+from aecore.analysis.pictures import colour_signed
 from aecore.data.splits import Dataset, as_float
 from aecore.runs.run import Run
-from aecore.tasks.anomaly import compute_scaled_residuals
+from aecore.tasks.anomaly import compute_scaled_residuals, map_anomalies
 from aecore.tasks.odd_columns import OddColumns
 from ui.apply_anomaly.charts import ANOMALOUS_COLOUR, NORMAL_COLOUR
 from ui.apply_anomaly.explanation import (
@@ -25,6 +27,7 @@ from ui.kit.examples import (
     choose_index,
     format_cards,
     is_point_cloud,
+    make_example_tiles,
 )
 from ui.kit.figures import draw_cloud
 from ui.kit.inputs import Inputs
@@ -88,7 +91,7 @@ def show_scored_cloud(dataset: Dataset, scored: ScoredInputs, threshold: float) 
 def show_top_cards(
     run: Run, inputs: Inputs, scored: ScoredInputs, order: Tensor, threshold: float
 ) -> None:
-    """Show examples as cards in this order, each with its name, score and class."""
+    """Show pictures as cards in this order, each with its errors, name, score and class."""
     x, scores = as_float(scored.x[order]), scored.scores[order]
     indices = order.tolist()
     details = [
@@ -96,8 +99,14 @@ def show_top_cards(
         for score, i in zip(scores.tolist(), indices, strict=True)
     ]
     names = [name_example(inputs, scored, i) for i in indices]
-    st.html(format_cards(get_model(run), x, names, details, (scores > threshold).tolist()))
-    st.caption("Underlined in red: above the threshold. Under each its score.")
+    model = get_model(run)
+    maps = map_anomalies(model, x, scored.kind)[:, None]
+    tiles = torch.cat([make_example_tiles(model, x), colour_signed(maps)], dim=2)
+    st.html(format_cards(model, tiles, names, details, (scores > threshold).tolist()))
+    st.caption(
+        "Underlined in red: above the threshold. Under each picture its smoothed squared error, "
+        "on one scale, and its score: red is unlike what the model expects."
+    )
 
 
 def show_odd_rows(

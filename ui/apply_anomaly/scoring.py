@@ -9,11 +9,18 @@ import streamlit as st
 import torch
 from torch import Tensor
 
+from aecore.analysis.anomaly_scores import SCORE_TEXTS
 from aecore.data.splits import Dataset
+from aecore.model.config import AnomalyScore
 from aecore.names import escape_markdown
 from aecore.runs.run import Run
 from aecore.runs.uploads import find_upload_of_path
-from aecore.tasks.anomaly import Detector, count_known_to_all, score_anomalies
+from aecore.tasks.anomaly import (
+    compute_scaled_residuals,
+    count_known_to_all,
+    score_model_residuals,
+)
+from aecore.tasks.detector import Detector
 from aecore.tasks.thresholds import draw_calibration_rows
 from ui.apply_anomaly.normal_classes import (
     choose_normal_classes,
@@ -46,6 +53,11 @@ class ScoredInputs(NamedTuple):
     contaminated: bool = False  # the run was trained on rows that may hold what is to be found
 
     @property
+    def kind(self) -> AnomalyScore:
+        """The kind of the scores."""
+        return self.detector.kind or "error"
+
+    @property
     def has_both_kinds(self) -> bool:
         """Returns True where there are normal and anomalous examples."""
         if self.anomalous is None:
@@ -62,8 +74,10 @@ class Calibration(NamedTuple):
     halved: tuple[Tensor, Tensor] | None = None  # as in ScoredInputs
 
 
-def score_inputs(run: Run, dataset: Dataset, inputs: Inputs) -> ScoredInputs:
-    """Show which classes count as normal; return the scores of the inputs.
+def score_inputs(
+    run: Run, dataset: Dataset, inputs: Inputs, kind: AnomalyScore = "error"
+) -> ScoredInputs:
+    """Show which classes count as normal; return the scores of the inputs, of this kind.
 
     The threshold is set on normal examples that are not among those that are scored, where there
     are enough.
@@ -71,11 +85,11 @@ def score_inputs(run: Run, dataset: Dataset, inputs: Inputs) -> ScoredInputs:
     inputs = limit_inputs(inputs)
     names = choose_normal_classes(run, inputs)
     normal = mark_normal(inputs.y, inputs.classes, names, len(inputs.x))
-    scores = get_anomaly_scores(run, inputs.x)
+    scores = get_anomaly_scores(run, inputs.x, kind)
     if is_contaminated(run):
         calibration = calibrate_on_unseen(run, dataset, inputs, scores)
     else:
-        calibration = calibrate(run, dataset, inputs, names, normal, scores)
+        calibration = calibrate(run, dataset, inputs, names, normal, scores, kind)
     text = calibration.text
     if len(inputs.x) == MAX_SCORED and inputs.x.dim() == 4 and inputs.brought:
         text += f" The first {MAX_SCORED:,} pictures are scored."
@@ -87,7 +101,7 @@ def score_inputs(run: Run, dataset: Dataset, inputs: Inputs) -> ScoredInputs:
         scores[rows],
         None if inputs.y is None or not names else ~normal[rows],
         names,
-        Detector(get_model(run), calibration.reference.sort().values),
+        Detector(get_model(run), calibration.reference.sort().values, kind),
         calibration.halved,
         is_contaminated(run),
     )
@@ -141,14 +155,16 @@ def calibrate(
     names: tuple[str, ...],
     normal: Tensor,
     scores: Tensor,
+    kind: AnomalyScore,
 ) -> Calibration:
     """Returns which inputs are scored and on what the threshold is set.
 
-    `normal`, bool (N,), and `scores` (N,) are those of the inputs; `names` the normal classes.
+    `normal`, bool (N,), and `scores` (N,) of a kind are those of the inputs; `names` the normal
+    classes.
     """
     all_rows = torch.arange(len(inputs.x))
     if inputs.brought:
-        reference, text = score_test_reference(run, dataset, names)
+        reference, text = score_test_reference(run, dataset, names, kind)
         if is_training_set(run):
             text += (
                 " The inputs are those that the run was made of: "
@@ -156,7 +172,7 @@ def calibrate(
             )
         return Calibration(all_rows, reference, text)
     if int(normal.sum()) < MIN_NORMAL:
-        return Calibration(all_rows, *score_training_reference(run, dataset, names))
+        return Calibration(all_rows, *score_training_reference(run, dataset, names, kind))
     held = draw_calibration_rows(normal)
     is_scored = torch.ones(len(normal), dtype=torch.bool).index_fill(0, held, False)
     text = (
@@ -166,23 +182,25 @@ def calibrate(
     return Calibration(is_scored.nonzero().flatten(), scores[held], text, (scores, normal))
 
 
-def score_test_reference(run: Run, dataset: Dataset, names: tuple[str, ...]) -> tuple[Tensor, str]:
+def score_test_reference(
+    run: Run, dataset: Dataset, names: tuple[str, ...], kind: AnomalyScore
+) -> tuple[Tensor, str]:
     """Returns the scores (M,) of the run's own normal test examples, and a sentence on them."""
     inputs = limit_inputs(make_split_inputs(dataset, "test"))
     names = list_own_normal_classes(run, dataset, names)
     normal = mark_normal(inputs.y, dataset.classes, names, len(inputs.x))
     count = int(normal.sum())
     if count < MIN_NORMAL // 2:
-        return score_training_reference(run, dataset, names)
+        return score_training_reference(run, dataset, names, kind)
     text = (
         f"The threshold is set on {count:,} normal examples{spell_classes(names)} "
         f"of the {inputs.name}."
     )
-    return get_anomaly_scores(run, inputs.x)[normal], text
+    return get_anomaly_scores(run, inputs.x, kind)[normal], text
 
 
 def score_training_reference(
-    run: Run, dataset: Dataset, names: tuple[str, ...]
+    run: Run, dataset: Dataset, names: tuple[str, ...], kind: AnomalyScore
 ) -> tuple[Tensor, str]:
     """Returns the scores (M,) of normal training examples, and a sentence on them."""
     inputs = limit_inputs(make_split_inputs(dataset, "train"))
@@ -194,7 +212,7 @@ def score_training_reference(
         f"{int(normal.sum()):,} training examples{spell_classes(names)}. These score low, so "
         "expect more false alarms than you ask for."
     )
-    return get_anomaly_scores(run, inputs.x)[normal], text
+    return get_anomaly_scores(run, inputs.x, kind)[normal], text
 
 
 def is_training_set(run: Run) -> bool:
@@ -207,15 +225,21 @@ def is_training_set(run: Run) -> bool:
 # -- scores
 
 
-def get_anomaly_scores(run: Run, x: Tensor) -> Tensor:
-    """Returns the scores (N,) of examples x (N, *input_shape)."""
+def get_anomaly_scores(run: Run, x: Tensor, kind: AnomalyScore = "error") -> Tensor:
+    """Returns the scores (N,) of examples x (N, *input_shape), of this kind."""
     scores = load_anomaly_scores(str(run.path), run.version(), digest_examples(x), run, x)
-    return torch.from_numpy(scores)
+    return torch.from_numpy(scores[kind])
 
 
 @keep_in_memory("Scoring ...")
 def load_anomaly_scores(
     path: str, version: float, digest: ExamplesKey, _run: Run, _x: Tensor
-) -> np.ndarray:
-    """Returns the scores (N,) of examples, which `digest` identifies."""
-    return score_anomalies(get_model(_run), _x, not is_contaminated(_run)).numpy()
+) -> dict[AnomalyScore, np.ndarray]:
+    """Returns the scores (N,) of examples, which `digest` identifies, of each kind that they have.
+
+    All kinds come from one pass through the model.
+    """
+    model = get_model(_run)
+    residuals = compute_scaled_residuals(model, _x, not is_contaminated(_run))
+    kinds: tuple[AnomalyScore, ...] = tuple(SCORE_TEXTS) if _x.dim() == 4 else ("error",)
+    return {kind: score_model_residuals(model, _x, residuals, kind).numpy() for kind in kinds}

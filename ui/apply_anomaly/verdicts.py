@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from aecore.analysis.anomaly_scores import SCORE_TEXTS
 from aecore.tasks.detection import Confusion, count_confusion
 from aecore.tasks.thresholds import average_over_draws
 from ui.apply_anomaly.charts import draw_score_histogram
@@ -32,7 +33,9 @@ def show_verdicts(scored: ScoredInputs, threshold: Threshold) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
-            draw_score_histogram(group_scores(scored), threshold.score),
+            draw_score_histogram(
+                group_scores(scored), threshold.score, SCORE_TEXTS[scored.kind].axis
+            ),
             key="scores",
             alt=f"Histogram of {len(scored.scores):,} scores; "
             f"the threshold is {threshold.score:.3g}",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from aecore.analysis.pictures import draw_picture, encode_png
-from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.data.images.one_picture import read_whole_picture
 from aecore.data.splits import as_float
 from aecore.runs.run import Run
@@ -28,21 +24,7 @@ from ui.apply_compress.rate_curves import OWN_STEP_HELP
 from ui.kit.cache import get_model
 from ui.kit.downloads import offer_csv
 from ui.kit.figures import get_variant_colour
-from ui.kit.jobs import forget_jobs, poll_job, start_job
-from ui.kit.memory import Origin, memory_store
-from ui.kit.uploader import ask_for_files
-from ui.kit.visitor import get_visitor
-
-PHOTO_KEY = "codec_photo"  # of the session state: what the photo that was brought is kept under
-PHOTO_JOB = "codec-photo"
-PHOTO_KINDS = "A picture of any size: PNG, JPEG, WebP, AVIF, HEIC"
-
-
-class Photo(NamedTuple):
-    """A picture as it was brought."""
-
-    name: str
-    content: bytes
+from ui.kit.photo import Photo, ask_for_photo, load_photo_result
 
 
 class CodedPhoto(NamedTuple):
@@ -70,49 +52,16 @@ def show_photo_codec(run: Run) -> None:
         show_coded_photo(run, photo, coded)
 
 
-def ask_for_photo() -> Photo | None:
-    """Show a field for a picture; return the last one that was brought, None before the first."""
-    upload = ask_for_files(IMAGE_SUFFIXES, PHOTO_KINDS)
-    if upload and upload.source:
-        keep_photo(upload.source)
-        upload.delete()
-    kept = memory_store.get(st.session_state.get(PHOTO_KEY))
-    return kept.value if kept else None
-
-
-def keep_photo(folder: Path) -> None:
-    """Keep the first picture of a folder for this session, as long as memory has room for it."""
-    owner = get_visitor().owner
-    file = min(path for path in folder.rglob("*") if path.is_file())
-    key = st.session_state[PHOTO_KEY] = f"{PHOTO_KEY}-{uuid.uuid4().hex}"
-    photo = Photo(file.name, file.read_bytes())
-    memory_store.keep(key, photo, Origin((owner,) if owner else ()))
-
-
 def load_coded_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto | None:
     """Return what the run makes of a photo; None while a job computes it, and where it failed."""
-    digest = hashlib.sha256(photo.content).hexdigest()
-    owner = get_visitor().owner
-    key = (PHOTO_JOB, str(run.path), run.version(), factor, digest, owner)
-    job = f"{PHOTO_JOB}-{hash(key)}"
-    kept = memory_store.get(key)
-    if kept:
-        return kept.value
-    outcome = poll_job(job, "Compressing ...")
-    if outcome.state == "done":  # in this moment, or memory has let it go since
-        forget_jobs([job])
-    if outcome.state in ("idle", "done"):
-        origin = Origin((owner,) if owner else (), (run.path,))
-        start_job(job, lambda: keep_coded_photo(key, run, photo, factor, origin))
-        poll_job(job, "Compressing ...")
-    return None
-
-
-def keep_coded_photo(
-    key: tuple[object, ...], run: Run, photo: Photo, factor: float, origin: Origin
-) -> None:
-    """Code a photo, and keep what comes of it under `key`."""
-    memory_store.load(key, lambda: code_photo(run, photo, factor), origin, must_fit=True)
+    return load_photo_result(
+        "codec-photo",
+        "Compressing ...",
+        run,
+        photo,
+        (factor,),
+        lambda: code_photo(run, photo, factor),
+    )
 
 
 def code_photo(run: Run, photo: Photo, factor: float) -> CodedPhoto:

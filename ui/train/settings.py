@@ -73,7 +73,8 @@ def describe_pixel_likelihood(default: ModelConfig) -> str:
 def edit_model(model: dict[str, Any], key: str, places: OpenPlaces) -> None:
     """Show the form of a model over its values, and change them."""
     fields = ModelConfig.model_fields
-    model.update(show_options_form(ModelConfig, model, f"{key}.model", places=places))
+    skip = () if len(model["input_shape"]) == 3 else ("anomaly_score",)
+    model.update(show_options_form(ModelConfig, model, f"{key}.model", skip, places))
     for name in MODEL_PARTS:
         model[name] = show_part_form(name, fields[name], model[name], f"{key}.{name}", places)
     if model["bottleneck"]["kind"] in DISCRETE_KINDS:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from aecore.analysis.anomaly_scores import score_residuals
 from aecore.analysis.doctor.base import Disease
-from aecore.analysis.doctor.patient import Patient, divide
+from aecore.analysis.doctor.patient import Observation, Patient, divide
 from aecore.analysis.doctor.retraining import (
     corrupt,
     hold_out_and_corrupt,
@@ -157,8 +158,19 @@ def measure_auc(normal: Tensor, odd: Tensor) -> float:
 
 
 def measure_baseline_lead(patient: Patient) -> float:
-    """Returns the ROC AUC of the distance to the mean, less that of the model's error."""
-    return measure_mean_auc(patient) - measure_auc(patient.test.errors, patient.odd.errors)
+    """Returns the ROC AUC of the distance to the mean, less that of the model's score."""
+    normal, odd = (score_observation(patient, part) for part in (patient.test, patient.odd))
+    return measure_mean_auc(patient) - measure_auc(normal, odd)
+
+
+def score_observation(patient: Patient, observed: Observation) -> Tensor:
+    """Returns the anomaly scores (N,) of what was observed, of the model's own kind."""
+    config = patient.model.config
+    if config.anomaly_score == "error":
+        return observed.errors
+    x = observed.x.unflatten(1, config.input_shape)
+    residuals = x - observed.rebuilt.unflatten(1, config.input_shape)
+    return score_residuals(residuals, x, config.anomaly_score)
 
 
 def measure_mean_auc(patient: Patient) -> float:

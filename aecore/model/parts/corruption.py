@@ -21,6 +21,8 @@ from aecore.model.parts.base import LIVE, Options
 class GaussianNoise(Options):
     """x~ = x + sigma * eps,  eps ~ N(0, I); not clipped, so that the noise keeps its variance.
 
+    With `lowest_sigma`, each example has a strength of its own, uniform between that and sigma: one
+    model learns to undo them all (Zhang et al., 2017, Beyond a Gaussian Denoiser).
     Words and flags of a mixed table, ones and zeros, are drawn anew instead: each word of the
     column as likely, with probability `words`.
     """
@@ -33,7 +35,13 @@ class GaussianNoise(Options):
         description="Standard deviation of the noise; pixels span 0 to 1, columns are scaled.",
         json_schema_extra=LIVE,
     )
-
+    lowest_sigma: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Each example gets noise of its own strength, between this and sigma; none: of "
+        "strength sigma, all alike.",
+    )
     words: float = Field(
         0.1,
         ge=0,
@@ -43,7 +51,14 @@ class GaussianNoise(Options):
     )
 
     def __call__(self, x: Tensor, owners: Tensor | None = None) -> Tensor:
-        return x + self.sigma * torch.randn_like(x)
+        return x + self.draw_sigma(x) * torch.randn_like(x)
+
+    def draw_sigma(self, x: Tensor) -> Tensor | float:
+        """Return the strength for each example x (N, ...), as (N, 1, ...), or one for all."""
+        if self.lowest_sigma is None:
+            return self.sigma
+        share = torch.rand(len(x), *[1] * (x.dim() - 1), device=x.device, dtype=x.dtype)
+        return self.lowest_sigma + share * (self.sigma - self.lowest_sigma)
 
     def replace_words(self, noisy: Tensor, x: Tensor, columns: Sequence[slice]) -> Tensor:
         """Return `noisy` with columns of words as they are in x (N, features), or drawn anew.
