@@ -160,9 +160,9 @@ def choose_unit(
     Returns the unit's number. A unit that this run has not is forgotten.
     """
     options = [f"z{unit}" for unit in order]
-    if st.session_state.get(key, options[0]) not in options:
-        del st.session_state[key]
     start = min(index, len(options) - 1)
+    if st.session_state.get(key, options[start]) not in options:
+        st.session_state[key] = options[start]  # deleted, the browser would still show the old one
     option = container.selectbox(
         label, options, start, key=key, bind="query-params", width=130, help=help
     )
