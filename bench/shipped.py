@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from aecore.cli.parser import main as run_command
+from aecore.data.stand_in import CODEC_DATA
 from aecore.files import CARD_FILE, CONFIG_FILE, LOCK_FILE, RESUME_FILE, write_text_file
 from aecore.model.config import RunConfig
 from aecore.runs.listing import SHIPPED_FOLDER, create_run, is_shipped_run
@@ -63,7 +64,11 @@ CURVED_MODELS = {
         "corruption.sigma=0.2",
     ],
 }
-CODEC_NAME, CODEC_DATA = "photos-codec", "photographs"
+CODEC_NAME = "photos-codec"
+CODEC_SOURCE = (
+    "The data are crops of 96 x 96 pixels of the photographs of BSDS500 (Arbeláez et al., 2011), "
+    "as `bench/pictures/photographs.py` cuts them."
+)
 CODEC_OPTIONS = ["codec", "--epochs", "3", "--batch-size", "4", "--lr", "2e-3"]
 TASK_MODELS = {
     "breast-cancer-detector": lambda: plan_detector(
@@ -109,12 +114,16 @@ def train_variant_unless_there(name: str, options: list[str], previews: int = 4)
 
 def train_codec_unless_there() -> None:
     """Train the codec on crops of photographs; its files name them without this machine's path."""
-    path = CODEC_SET.place(CODEC_DATA)
+    folder = SHIPPED_FOLDER / CODEC_NAME
+    if folder.exists():
+        return
+    path = CODEC_SET.place(Path(CODEC_DATA).stem)
     options = ["--data", path, "--set", 'training.augment=["flip"]']
     train_variant_unless_there(CODEC_NAME, [*CODEC_OPTIONS, *options], previews=0)
+    title = "## Training\n\n"
     for name in (CONFIG_FILE, CARD_FILE):
-        file = SHIPPED_FOLDER / CODEC_NAME / name
-        write_text_file(file, file.read_text().replace(path, f"{CODEC_DATA}.npz"))
+        text = (folder / name).read_text().replace(path, CODEC_DATA)
+        write_text_file(folder / name, text.replace(title, f"{title}{CODEC_SOURCE}\n\n"))
 
 
 def train_task_unless_there(name: str, config: RunConfig) -> None:

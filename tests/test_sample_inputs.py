@@ -13,9 +13,23 @@ from safetensors import numpy as safetensors
 from aecore.data import sample_inputs, stand_in
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import read_dataset
-from aecore.data.sample_inputs import SAMPLE_COUNT, SAMPLES_FOLDER, read_sample, write_sample
-from aecore.data.stand_in import FOREIGN_NAME, load_data_or_stand_in
+from aecore.data.sample_inputs import (
+    PHOTOGRAPHS,
+    SAMPLE_COUNT,
+    SAMPLES_FOLDER,
+    cut_crops,
+    read_sample,
+    write_sample,
+)
+from aecore.data.splits import as_float
+from aecore.data.stand_in import (
+    FOREIGN_NAME,
+    PHOTOGRAPHS_NAME,
+    PHOTOGRAPHS_REMARK,
+    load_data_or_stand_in,
+)
 from aecore.errors import DataError
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
 from aecore.model.variants.fitting import configure
 from aecore.runs.listing import find_run
@@ -35,6 +49,7 @@ def test_the_samples_are_small_and_say_where_they_come_from():
     assert sum(path.stat().st_size for path in SAMPLES_FOLDER.iterdir()) < LARGEST
     text = (SAMPLES_FOLDER / "README.md").read_text()
     assert "LeCun" in text and "CC BY-SA 3.0" in text and "CC BY-SA 3.0" in CATALOG["mnist"].credit
+    assert all(name in text for name in ("NASA", "CC0", *PHOTOGRAPHS))
 
 
 def test_a_run_on_mnist_is_shown_on_its_own_sample(data_folder):
@@ -62,6 +77,24 @@ def test_other_pictures_are_said_not_to_be_the_models_own(data_folder, name):
     assert remark.startswith("This model was not made for these pictures.") and name in remark
     assert dataset.name == FOREIGN_NAME and dataset.input_shape == CATALOG[name].input_shape
     assert dataset.test.x.min() >= 0 and dataset.test.x.max() <= 1
+
+
+def test_the_shipped_codec_is_shown_on_photographs_that_it_has_not_seen():
+    run = find_run("photos-codec")
+    dataset, remark = load_data_or_stand_in(run.config())
+    assert remark == PHOTOGRAPHS_REMARK and dataset.name == PHOTOGRAPHS_NAME
+    assert dataset.input_shape == run.config().model.input_shape
+    assert set(dataset.train.y.tolist()) == set(dataset.test.y.tolist()) == {0, 1, 2, 3}
+    x = as_float(dataset.test.x[:8])
+    errors = (Autoencoder.load(run.path).reconstruct(x) - x).square().flatten(1).mean(1)
+    assert -10 * errors.log10().mean() > 25  # dB: 27.8 on its own test photographs
+
+
+def test_the_crops_of_a_photograph_lie_side_by_side():
+    photograph = np.arange(200 * 300 * 3).reshape(200, 300, 3)
+    crops = cut_crops(photograph)
+    second_of_second_row = photograph[96:192, 96:192].transpose(2, 0, 1)
+    assert len(crops) == 6 and np.array_equal(crops[4], second_of_second_row)
 
 
 def test_fewer_pictures_stand_in_for_large_ones(monkeypatch):

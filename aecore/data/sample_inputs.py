@@ -1,7 +1,8 @@
-"""Sample inputs: the first images of a catalog's set, which come with the package.
+"""Sample inputs that come with the package, for models whose own data is not at hand.
 
-A model of that set can be shown at work where the set itself is not at hand. Row i of a sample is
-row i of the set. `python -m bench.samples` writes the files; their README holds source and licence.
+A sample of a set of the catalog is its first images: row i of the sample is row i of the set, and
+`python -m bench.samples` writes the file. The sample photographs are those of scikit-image. Sources
+and licences: README.md beside the files.
 """
 
 from __future__ import annotations
@@ -10,10 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from aecore.data.raw import RawData
+from aecore.data.raw import Array, RawData
 
 SAMPLES_FOLDER = Path(__file__).parent / "samples"
 SAMPLE_COUNT = 1000  # training images, and as many test images
+PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")  # names in `skimage.data`
+PHOTOGRAPHS_SHAPE = (3, 96, 96)  # of each crop
+PHOTOGRAPHS_CREDIT = (
+    "scikit-image. Astronaut: NASA, public domain. Cat: S. van der Walt, CC0. "
+    "Coffee: R. Michetti, CC0. Rocket: SpaceX, public domain"
+)
 
 
 def has_sample(name: str) -> bool:
@@ -39,3 +46,27 @@ def write_sample(raw: RawData, path: Path) -> None:
     rows = np.r_[:SAMPLE_COUNT, raw.train_count : raw.train_count + SAMPLE_COUNT]
     labels = raw.y[rows].astype(np.uint8)
     np.savez_compressed(path, x=raw.x[rows], y=labels, classes=np.array(raw.classes))
+
+
+def read_photographs() -> RawData:
+    """Read crops (N, *PHOTOGRAPHS_SHAPE) of the sample photographs, which are their classes.
+
+    The crops lie side by side in the photographs and are shuffled; the first half is for training.
+    """
+    from skimage import data
+
+    crops = [cut_crops(getattr(data, name)()) for name in PHOTOGRAPHS]
+    y = np.repeat(np.arange(len(crops)), [len(part) for part in crops])
+    order = np.random.default_rng(0).permutation(len(y))
+    return RawData(
+        "image", np.concatenate(crops)[order], y[order], PHOTOGRAPHS, train_count=len(y) // 2
+    )
+
+
+def cut_crops(photograph: Array) -> Array:
+    """Return the crops (N, *PHOTOGRAPHS_SHAPE) of a photograph (H, W, 3), from its top left on."""
+    channels, height, width = PHOTOGRAPHS_SHAPE
+    rows, columns = photograph.shape[0] // height, photograph.shape[1] // width
+    whole = photograph[: rows * height, : columns * width]
+    grid = whole.reshape(rows, height, columns, width, channels)
+    return grid.transpose(0, 2, 4, 1, 3).reshape(-1, *PHOTOGRAPHS_SHAPE)

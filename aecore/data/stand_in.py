@@ -11,13 +11,25 @@ from torch import Tensor
 
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
-from aecore.data.sample_inputs import SAMPLE_COUNT, has_sample, read_sample
+from aecore.data.sample_inputs import (
+    PHOTOGRAPHS_SHAPE,
+    SAMPLE_COUNT,
+    has_sample,
+    read_photographs,
+    read_sample,
+)
 from aecore.data.splits import Dataset, Split, as_float, make_dataset
 from aecore.errors import AecoreError, DataError, RoomError
 from aecore.model.config import DataConfig, RunConfig
 
 StandIn = Callable[[DataConfig, tuple[int, ...]], Dataset]
 FOREIGN_NAME = "MNIST sample, resized"
+PHOTOGRAPHS_NAME = "sample photographs"
+PHOTOGRAPHS_REMARK = (
+    "Crops of four photographs that come with the app. The photographs that the model was trained "
+    "on are not on this machine."
+)
+CODEC_DATA = "photographs.npz"  # of the shipped codec: photographs that may not be passed on
 MAX_RESIZED_VALUES = 50_000_000  # of a split, 200 MB: fewer images for a stranger's large model
 
 
@@ -28,10 +40,11 @@ def load_data_or_stand_in(
 ) -> tuple[Dataset, str]:
     """Return the data of a run and a remark, which is empty where that is its own, whole data.
 
-    Else it says what is shown: a sample of it (`is_own_sample`), or digits for which the model was
-    not made. Nothing is downloaded. `load` and `stand_in` may be cached versions of `load_dataset`
-    and `make_stand_in`. Raises DataError where the data is not at hand and the model takes no
-    images, RoomError where it finds no room in memory.
+    Else it says what is shown: a sample of it (`is_own_sample`), others of its kind
+    (`is_shown_on_photographs`), or digits for which the model was not made. Nothing is downloaded.
+    `load` and `stand_in` may be cached versions of `load_dataset` and `make_stand_in`. Raises
+    DataError where the data is not at hand and the model takes no images, RoomError where it finds
+    no room in memory.
     """
     data_config, shape = config.data or DataConfig(), config.model.input_shape
     entry = CATALOG.get(data_config.name)
@@ -51,6 +64,8 @@ def load_data_or_stand_in(
         raise DataError(f"This run's data, {name}, {problem}, and no other data fits the model.")
     if is_own_sample(data_config, shape):
         remark = f"{SAMPLE_COUNT:,} test images of {CATALOG[name].label} that come with the app."
+    elif is_shown_on_photographs(data_config, shape):
+        remark = PHOTOGRAPHS_REMARK
     else:
         remark = (
             f"This model was not made for these pictures. Its data, {name}, {problem}: "
@@ -64,11 +79,21 @@ def is_own_sample(config: DataConfig, shape: tuple[int, ...]) -> bool:
     return has_sample(config.name) and CATALOG[config.name].input_shape == shape
 
 
+def is_shown_on_photographs(config: DataConfig, shape: tuple[int, ...]) -> bool:
+    """Return True for a model of photographs, which is shown on those that come with the app."""
+    return config.name == CODEC_DATA and shape == PHOTOGRAPHS_SHAPE
+
+
 def make_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
-    """Return the sample of a run's data, divided as its config says; else digits of its shape."""
+    """Return the sample of a run's data, divided as its config says.
+
+    Else the sample photographs for a model of such, and digits of its shape for any other.
+    """
     if is_own_sample(config, shape):
         name = f"{CATALOG[config.name].label} sample"
         return make_dataset(name, read_sample(config.name), config)
+    if is_shown_on_photographs(config, shape):
+        return make_dataset(PHOTOGRAPHS_NAME, read_photographs(), DataConfig())
     digits = make_dataset(FOREIGN_NAME, read_sample("mnist"), DataConfig(name="mnist"))
 
     count = max(1, MAX_RESIZED_VALUES // math.prod(shape))

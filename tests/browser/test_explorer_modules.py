@@ -416,6 +416,20 @@ def test_a_pad_that_is_set_up_again_keeps_its_drawing(modules):
     assert ink == [0, 255, 0]
 
 
+def test_a_pad_is_drawn_on_by_keys(modules):
+    ink, released = modules("""() => {
+      const canvas = document.createElement("canvas");
+      let released = 0;
+      const { pen } = new DrawingPad(canvas, { side: 28, lineWidth: 2, onRelease: () => released++ });
+      for (const key of ["ArrowLeft", "Enter", "ArrowUp", "ArrowUp", " ", "ArrowRight"])
+        canvas.dispatchEvent(new KeyboardEvent("keydown", { key }));
+      const read = ([x, y]) => pen.getImageData(x, y, 1, 1).data[3];
+      return [[[11, 12], [14, 14], [14, 10]].map(read), released];
+    }""")
+    assert ink == [255, 0, 0]  # from (12, 14) upwards; before and after the pen is lifted
+    assert released == 1
+
+
 PAINT = """([kind, count, chosen]) => {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: 60, height: 40 });

@@ -17,7 +17,7 @@ from aecore.tasks.rate_files import codes_any_size, codes_bits
 from ui.apply_compress.opening import show_file_opener
 from ui.apply_compress.rate_curves import OWN_STEP_HELP, list_step_choices, show_rate_curves
 from ui.kit.cache import digest_examples, get_model
-from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, is_point_cloud, show_cloud
+from ui.kit.examples import ROW_TILES_NOTE, draw_pairs, is_point_cloud, show_cloud, show_image
 from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
@@ -118,11 +118,7 @@ def show_before_and_after(model: Autoencoder, dataset: Dataset, x: Tensor, opene
     if is_point_cloud(dataset):
         show_cloud(dataset, {"input": x, "opened": opened}, "Inputs, and what the file opens to")
         return
-    st.image(
-        draw_pairs(model, x, opened),
-        width="stretch",
-        alt="Inputs, each line above what the file opens to",
-    )
+    show_image(draw_pairs(model, x, opened), "Inputs, each line above what the file opens to")
     st.caption(
         "Inputs, each line above what the file opens to."
         + ("" if x.dim() == 4 else f" {ROW_TILES_NOTE}")

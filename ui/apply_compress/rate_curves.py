@@ -61,7 +61,8 @@ def show_rate_curves(run: Run, dataset: Dataset, x: Tensor, point: RatePoint) ->
     st.caption(
         f"Lower left is better. The diamond is the file above. {len(x):,} examples in one file"
         + (codecs if is_picture else ".")
-        + " PCA has as many components as the run has units, and goes through the same coder."
+        + " PCA has as many components as the run has units, or fewer where training examples "
+        "are fewer, and goes through the same coder."
     )
     table = tabulate_rate_curves(curves)
     offer_csv("Curves as CSV", lambda: table, "rate-distortion.csv")

@@ -55,5 +55,6 @@ def draw_size_against_error(curve: np.ndarray, runs: Sequence[SizedRun]) -> go.F
         )
     figure.update_xaxes(title="size of the code", **make_decade_axis())
     figure.update_yaxes(title="squared error", **make_decade_axis())
-    figure.update_layout(legend=LEGEND_BELOW | {"y": -0.2}, showlegend=True)
+    above = {"y": 1.02, "yanchor": "bottom"}  # below, it would cover the title of the axis
+    figure.update_layout(legend=LEGEND_BELOW | above, showlegend=True)
     return finish_figure(figure, 460)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.kit.figures import escape_label, finish_figure, shorten_label
+from ui.kit.figures import READABLE_TEXT, escape_label, finish_figure, shorten_label
 
 TITLE_LETTERS = 40  # of a column
 
@@ -24,7 +24,7 @@ def draw_bars(values: Mapping[str, float], colours: Mapping[str, str], y: str) -
             marker={"color": [colours.get(name, "#9aa0a6") for name in values]},
         )
     )
-    figure.update_layout(yaxis_title=y, showlegend=False)
+    figure.update_layout(yaxis_title=y, showlegend=False, uniformtext=READABLE_TEXT)
     return finish_figure(figure, 340)
 
 

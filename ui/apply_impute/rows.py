@@ -82,8 +82,8 @@ def show_filling_errors(run: Run, dataset: Dataset, filled: FilledRows) -> None:
     numbers = {name: e.numbers for name, e in errors.items() if e.numbers is not None}
     words = {name: e.words for name, e in errors.items() if e.words is not None}
     charts = {
-        "errors": (numbers, "error of hidden numbers, in standard deviations"),
-        "word_errors": (words, "share of hidden words that are wrong"),
+        "errors": (numbers, "error, standard deviations"),
+        "word_errors": (words, "share of wrong words"),
     }
     for key, (values, title) in charts.items():
         if values:

@@ -40,7 +40,7 @@ def choose_search_option(
     What another run offered is forgotten.
     """
     if st.session_state.get(key, options[0]) not in options:
-        del st.session_state[key]
+        st.session_state[key] = options[0]  # deleted, the browser would still show the old one
     return row.segmented_control(
         label, options, default=options[0], required=True, key=key, bind="query-params", help=help
     )

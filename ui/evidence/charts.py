@@ -49,7 +49,7 @@ class FigureMark(NamedTuple):
     text: str
 
 
-def draw_verdicts(rows: Sequence[VerdictRow], dark: bool = False) -> go.Figure:
+def draw_verdicts(rows: Sequence[VerdictRow]) -> go.Figure:
     """Draws experiments from the top down; right is better, and what lies beyond is on the edge."""
     figure = go.Figure()
     shade_verdicts(figure)
@@ -61,8 +61,6 @@ def draw_verdicts(rows: Sequence[VerdictRow], dark: bool = False) -> go.Figure:
     bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "fixedrange": True}
     figure.update_xaxes(range=list(SCALE_RANGE), **bare)
     figure.update_yaxes(range=[len(rows) - 0.6, -0.75], **bare)
-    # The theme's own grey is faint on a tint.
-    figure.update_annotations(font_color="#fafafa" if dark else "#31333f")
     figure.update_layout(legend=LEGEND_BELOW | {"y": 0}, showlegend=True)
     return finish_figure(figure, 80 + ROW_HEIGHT * len(rows))
 

@@ -10,7 +10,6 @@ from aecore.names import escape_name
 from ui.evidence.charts import draw_verdicts
 from ui.evidence.experiments import EVIDENCE_COMMAND, Experiment, read_experiments
 from ui.evidence.tables import make_verdict_rows, tabulate_overview
-from ui.kit.messages import is_dark_theme
 
 COLUMN_WIDTHS = {"Ours": 76, "Paper": 76, "Threshold": 116, "Time": 76}  # pixels
 
@@ -49,7 +48,7 @@ def show_overview(experiments: Sequence[Experiment]) -> None:
     )
     st.markdown(f"{summary} [Look closer](#closer) at one.")
     st.plotly_chart(
-        draw_verdicts(make_verdict_rows(experiments), is_dark_theme()),
+        draw_verdicts(make_verdict_rows(experiments)),
         key="verdicts",
         config={"displayModeBar": False},
         alt=summary.replace("*", ""),

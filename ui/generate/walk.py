@@ -28,6 +28,7 @@ from ui.kit.examples import (
     make_example_table,
     show_cloud,
     show_example_table,
+    show_image,
 )
 
 WALKED_UNITS = 8  # in the overview of the most varying dimensions
@@ -124,17 +125,9 @@ def make_walk_codes(model: Autoencoder, z: Tensor, unit: int, scale: CodeScale) 
 
 def show_changed_picture(model: Autoencoder, changed: Tensor, before: Tensor, label: str) -> None:
     """Show the picture of the changed code large, and that of the code before small."""
-    st.image(
-        draw_grid(enlarge_examples(model, changed, 2), 1),
-        label,
-        width="stretch",
-        alt=f"Decoded code, {label}",
-    )
-    st.image(
-        draw_grid(enlarge_examples(model, before), 1),
-        "before",
-        width=112,
-        alt="The code before, decoded",
+    show_image(draw_grid(enlarge_examples(model, changed, 2), 1), f"Decoded code, {label}", label)
+    show_image(
+        draw_grid(enlarge_examples(model, before), 1), "The code before, decoded", "before", 112
     )
 
 
@@ -144,7 +137,7 @@ def show_walk_lines(
     """Show the walk (WALK_STEPS, ...) along one dimension, then along the most varying ones."""
     low, high = (scale.centre[unit] + side * WALK_REACH * scale.steps[unit] for side in (-1, 1))
     span = f"z{unit} from {low:.3g} to {high:.3g}"
-    st.image(draw_examples(model, walk, WALK_STEPS), width="stretch", alt=f"Decoded codes, {span}")
+    show_image(draw_examples(model, walk, WALK_STEPS), f"Decoded codes, {span}")
     text = (
         f"{span}, all else as it is; its standard deviation over the test inputs is "
         f"{scale.deviations[unit]:.3g}."
@@ -153,9 +146,8 @@ def show_walk_lines(
     units = scale.order[:WALKED_UNITS]
     names = ", ".join(f"z{unit}" for unit in units)
     codes = torch.cat([make_walk_codes(model, z, unit, scale) for unit in units])
-    st.image(
+    show_image(
         draw_examples(model, decode_in_chunks(model, codes), WALK_STEPS),
-        width="stretch",
-        alt=f"A line for each dimension: {names}",
+        f"A line for each dimension: {names}",
     )
     st.caption(f"The same for the {len(units)} most varying dimensions, one in each row: {names}.")

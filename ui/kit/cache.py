@@ -30,7 +30,7 @@ from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.describe import holds_table
 from aecore.data.splits import Dataset, as_float, make_dataset
-from aecore.data.stand_in import FOREIGN_NAME, load_data_or_stand_in, make_stand_in
+from aecore.data.stand_in import is_own_sample, load_data_or_stand_in, make_stand_in
 from aecore.data.tables.reading import (
     Table,
     is_read_alike,
@@ -231,9 +231,10 @@ def load_saved_epochs(path: str, version: float) -> dict[str, np.ndarray]:
 
 def get_saved_epochs(run: Run) -> dict[str, np.ndarray]:
     """Returns what the run kept of its epochs; nothing where the first inputs are not its own."""
-    dataset, remark = get_dataset(run)
-    data = run.config().data
-    if remark and (dataset.name == FOREIGN_NAME or (data and data.limit)):
+    _, remark = get_dataset(run)
+    config = run.config()
+    data = config.data or DataConfig()
+    if remark and (data.limit or not is_own_sample(data, config.model.input_shape)):
         return {}
     return load_saved_epochs(str(run.path), run.version())
 

@@ -6,7 +6,7 @@ import base64
 import html
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -160,9 +160,9 @@ def choose_unit(
     Returns the unit's number. A unit that this run has not is forgotten.
     """
     options = [f"z{unit}" for unit in order]
-    if st.session_state.get(key, options[0]) not in options:
-        del st.session_state[key]
     start = min(index, len(options) - 1)
+    if st.session_state.get(key, options[start]) not in options:
+        st.session_state[key] = options[start]  # deleted, the browser would still show the old one
     option = container.selectbox(
         label, options, start, key=key, bind="query-params", width=130, help=help
     )
@@ -172,6 +172,17 @@ def choose_unit(
 # -- showing
 
 
+def show_image(
+    image: Image.Image, alt: str, caption: str = "", width: Literal["stretch"] | int = "stretch"
+) -> None:
+    """Show a picture that changes while a control moves, within the message of its element.
+
+    `st.image` would send an address. Under a control that moves fast, the server has already
+    forgotten what lies there when the browser asks for it.
+    """
+    st.image(encode_image_source(image), caption or None, width=width, alt=alt)
+
+
 def show_examples(
     dataset: Dataset, model: Autoencoder, x: Tensor, alt: str, columns: int = 8
 ) -> None:
@@ -179,7 +190,7 @@ def show_examples(
     if is_point_cloud(dataset):
         show_cloud(dataset, {"decoded": x}, alt)
         return
-    st.image(draw_examples(model, x, columns), width="stretch", alt=alt)
+    show_image(draw_examples(model, x, columns), alt)
     if x.dim() == 2:
         st.caption(ROW_TILES_NOTE)
         show_example_table(make_example_table(dataset, {str(i): row for i, row in enumerate(x)}))

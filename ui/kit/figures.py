@@ -31,7 +31,7 @@ BASELINE_COLOURS = {  # of what runs are compared with, by the word that a name 
     "pca": "#7755dd",
     "jpeg": "#009e9e",
     "webp": "#c04fc0",
-    "avif": "#3f6fd0",
+    "avif": "#888888",
     "noisy": "#888888",
     "median": "#009e9e",
     "non-local": "#c04fc0",
@@ -40,6 +40,7 @@ BASELINE_COLOURS = {  # of what runs are compared with, by the word that a name 
 }
 LINE_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LEGEND_BELOW = {"orientation": "h", "itemsizing": "constant", "y": -0.12, "yanchor": "top"}
+READABLE_TEXT = {"minsize": 9, "mode": "hide"}  # on bars; what is narrower has its axis alone
 LOSS_LABEL = "loss per example"
 
 SVG_POINTS = 5000  # of a chart, above which it needs WebGL to move
@@ -113,6 +114,12 @@ def finish_figure(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
+def scale_axes_alike(figure: go.Figure) -> None:
+    """Gives both axes one scale, in ranges that do not grow when a page is resized."""
+    figure.update_xaxes(constrain="domain")
+    figure.update_yaxes(scaleanchor="x", constrain="domain")
+
+
 def choose_scatter(count: int, dims: int = 2) -> type[go.Scatter | go.Scattergl | go.Scatter3d]:
     """Returns the trace for `count` points; only many need WebGL, which some browsers lack."""
     if dims == 3:
@@ -140,6 +147,7 @@ def draw_grouped_bars(
         )
     figure.update_layout(barmode="group", yaxis_title=y, xaxis_title=x, showlegend=len(series) > 1)
     figure.update_layout(legend={"orientation": "h", "y": 1.05, "yanchor": "bottom"})
+    figure.update_layout(uniformtext=READABLE_TEXT)
     return finish_figure(figure, 380)
 
 
@@ -179,7 +187,7 @@ def draw_cloud(
         marker = style_cloud_marker(len(points), dims, colours[i] if i else None)
         figure.add_trace(trace(**axes, mode="markers", name=name, marker=marker))
         if dims == 2:
-            figure.update_yaxes(scaleanchor="x")
+            scale_axes_alike(figure)
     figure.update_layout(legend=LEGEND_BELOW)
     return finish_figure(figure, 420)
 

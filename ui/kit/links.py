@@ -30,10 +30,12 @@ def select_linked(
 
     Returns the option.
     """
-    if st.session_state.get(key, options[0]) not in options:
-        del st.session_state[key]
     linked = st.query_params.get(key) or st.session_state.get(f"kept-{key}", "")
     start = linked if linked in options else default if default in options else options[0]
+    if st.session_state.get(key, start) not in options:
+        st.session_state[key] = (
+            start  # if it were deleted, the browser would still show the old one
+        )
     selectbox = st.selectbox if container is None else container.selectbox
     option = selectbox(
         label,

@@ -1,4 +1,4 @@
-"""Errors and remarks where their cause is, and the theme of the page."""
+"""Errors and remarks where their cause is."""
 
 from __future__ import annotations
 
@@ -51,8 +51,3 @@ def format_problem(error: AecoreError | str) -> str:
 def hide_folders(text: str) -> str:
     """Returns a text in which paths have lost their folders, on a public Space; else as it is."""
     return FOLDERS.sub("", text) if is_public() else text
-
-
-def is_dark_theme() -> bool:
-    """Returns True where the visitor's theme is dark."""
-    return st.context.theme.type == "dark"

@@ -9,7 +9,8 @@ import streamlit as st
 
 from aecore.data.catalog import CATALOG, CatalogEntry
 from aecore.data.datasets import fetch_catalog_set
-from aecore.data.stand_in import is_own_sample
+from aecore.data.sample_inputs import PHOTOGRAPHS_CREDIT
+from aecore.data.stand_in import PHOTOGRAPHS_REMARK, is_own_sample
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
 from ui.kit.jobs import is_job_running, poll_job, start_job
@@ -26,6 +27,8 @@ def show_data_remark(run: Run, remark: str) -> None:
     data = run.config().data or DataConfig()
     if remark and has_own_sample(run):
         show_sample_note(CATALOG[data.name], remark)
+    elif remark == PHOTOGRAPHS_REMARK:
+        st.caption(f":material/info: {remark}", help=f"Source: {PHOTOGRAPHS_CREDIT}.")
     elif remark:
         show_warning(remark)
 

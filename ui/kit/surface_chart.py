@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.kit.figures import LEGEND_BELOW, finish_figure
+from ui.kit.figures import LEGEND_BELOW, finish_figure, scale_axes_alike
 
 DATA_COLOUR, ARROW_COLOUR, TANGENT_COLOUR = "#999999", "#ccbb44", "#228833"
 TANGENT_LENGTH = 0.25  # to each side, of the largest extent of the data
@@ -41,14 +41,11 @@ def draw_surface(
         figure.add_trace(make_sheet_trace(surface.sheet, colour))
     add_arrows(figure, surface)
     if dims == 2:
-        figure.update_yaxes(scaleanchor="x")
+        scale_axes_alike(figure)
     if tangents.directions is not None:
         length = TANGENT_LENGTH * float(np.ptp(x, axis=0).max())
         figure.add_trace(make_tangent_trace(tangents.point, tangents.directions, length))
-    marker = {"symbol": "diamond", "size": 6 if dims == 3 else 12, "color": TANGENT_COLOUR}
-    figure.add_trace(
-        make_trace(tangents.point[None], mode="markers", name="the point", marker=marker)
-    )
+    figure.add_trace(make_point_trace(tangents.point))
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.05}, showlegend=True)
     return finish_figure(figure, 560)
 
@@ -67,6 +64,17 @@ def make_trace(points: np.ndarray, **options: Any) -> go.Scatter | go.Scatter3d:
     """Returns a trace of points (N, 2 or 3)."""
     trace = go.Scatter3d if points.shape[-1] == 3 else go.Scatter
     return trace(**split_coordinates(points), **options)
+
+
+def make_point_trace(point: np.ndarray) -> go.Scatter | go.Scatter3d:
+    """Returns the trace of a point (2 or 3,), which stands out from its tangents."""
+    marker = {
+        "symbol": "diamond",
+        "size": 6 if len(point) == 3 else 12,
+        "color": TANGENT_COLOUR,
+        "line": {"color": "white", "width": 2},
+    }
+    return make_trace(point[None], mode="markers", name="the point", marker=marker)
 
 
 def make_sheet_trace(sheet: np.ndarray, colour: str) -> go.Surface | go.Scatter | go.Scatter3d:

@@ -34,6 +34,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!found.length) return show("Nothing in it is of a kind that is read here.", true);
     const problem = findProblem(found, data);
     if (problem) return show(problem, true);
+    const hadFocus = input.matches(":focus");
     bar.hidden = false;
     input.disabled = true;
     try {
@@ -44,6 +45,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     bar.hidden = true;
     input.disabled = false;
     input.value = "";
+    if (hadFocus && document.activeElement === document.body) input.focus(); // which a disabled field loses
   };
   if (zone.dataset.ticket !== data.ticket) show(""); // another set is to be filled
   zone.dataset.ticket = data.ticket;

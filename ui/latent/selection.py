@@ -30,6 +30,7 @@ from ui.kit.examples import (
     make_example_table,
     show_cloud,
     show_example_table,
+    show_image,
 )
 from ui.kit.figures import get_variant_colour
 from ui.kit.links import format_selection_key, read_selections
@@ -142,7 +143,7 @@ def show_several_inputs(
         st.caption(f"{text} and their reconstructions, in the data's own space.")
         return
     text = f"{text}, each line above its reconstructions."
-    st.image(draw_pairs(model, inputs, rebuilt), width="stretch", alt=text)
+    show_image(draw_pairs(model, inputs, rebuilt), text)
     st.caption(text if inputs.dim() == 4 else f"{text} {ROW_TILES_NOTE}")
     if inputs.dim() == 2:
         with st.expander("Their values", icon=":material/table:"):
@@ -225,19 +226,14 @@ def show_single_input(
         config={"displayModeBar": False},
     )
     if near_rows and not is_point_cloud(dataset):
-        st.image(
+        show_image(
             draw_examples(model, neighbours, SHOWN_NEIGHBOURS),
-            width="stretch",
-            alt=f"The {len(near_rows)} inputs with the nearest codes: {near_rows}",
+            f"The {len(near_rows)} inputs with the nearest codes: {near_rows}",
         )
         st.caption(f"The {len(near_rows)} shown inputs whose codes are nearest, nearest first.")
 
 
 def show_pair_tiles(model: Autoencoder, pair: Tensor, label: str) -> None:
     """Show an input beside its reconstruction, (2, *input_shape)."""
-    st.image(
-        draw_grid(enlarge_examples(model, pair), 2),
-        width="stretch",
-        alt=f"{label}, and its reconstruction",
-    )
+    show_image(draw_grid(enlarge_examples(model, pair), 2), f"{label}, and its reconstruction")
     st.caption("Input, then reconstruction." + ("" if pair.dim() == 4 else f" {ROW_TILES_NOTE}"))

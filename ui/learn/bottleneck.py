@@ -8,7 +8,7 @@ import streamlit as st
 
 from aecore.analysis.latent import fit_pca
 from aecore.data.splits import as_float
-from ui.kit.examples import draw_pairs
+from ui.kit.examples import draw_pairs, show_image
 from ui.kit.figures import (
     CLASS_COLOURS,
     LEGEND_BELOW,
@@ -38,10 +38,9 @@ def show_bottleneck_experiment() -> None:
     size = choose_level("code", "Numbers in the code", "2", "The latent dimension.")
     model = load_lesson_model("code", size)
     digits = load_test_digits()[list(find_digit_rows())]
-    st.image(
+    show_image(
         draw_pairs(model, digits, model.reconstruct(digits), len(digits)),
-        width="stretch",
-        alt=f"Ten test digits above their reconstructions from {size} numbers",
+        f"Ten test digits above their reconstructions from {size} numbers",
     )
     st.caption("Test digits above their reconstructions.")
     errors, pca_errors = measure_size_errors()

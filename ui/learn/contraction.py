@@ -16,6 +16,7 @@ from aecore.analysis.manifold import (
     estimate_local_dimension,
 )
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
+from ui.kit.examples import show_image
 from ui.kit.figures import LEGEND_BELOW, finish_figure, get_variant_colour
 from ui.kit.memory import keep_in_memory
 from ui.learn.charts import show_lesson_chart
@@ -50,10 +51,9 @@ def show_contraction_experiment() -> None:
         x = choose_digit("learn-contractive-digit", 3)
     _, strengths, directions = torch.linalg.svd(differentiate_encoder(weight, x))
     shown = directions[:SHOWN_DIRECTIONS].view(-1, *x.shape[1:])
-    st.image(
+    show_image(
         draw_grid(torch.cat([make_tiles(x), colour_signed(shown)]), 1 + SHOWN_DIRECTIONS),
-        width="stretch",
-        alt=f"The digit, and the {SHOWN_DIRECTIONS} changes of it that move the code most",
+        f"The digit, and the {SHOWN_DIRECTIONS} changes of it that move the code most",
     )
     st.caption(
         "The digit, and the changes that move its code most: red pixels grow and blue ones shrink "

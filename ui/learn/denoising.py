@@ -9,7 +9,13 @@ import torch
 
 from aecore.analysis.manifold import reconstruction_shift
 from aecore.model.autoencoder import Autoencoder
-from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
+from ui.kit.figures import (
+    CLASS_COLOURS,
+    LEGEND_BELOW,
+    finish_figure,
+    get_variant_colour,
+    scale_axes_alike,
+)
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import DATA_COLOUR, LearnedSurface, add_arrows, make_trace
 from ui.learn.charts import show_lesson_chart
@@ -99,7 +105,8 @@ def draw_field(field: LearnedSurface, path: np.ndarray, steps: int) -> go.Figure
     full = {"size": 7, "color": get_variant_colour("vae")}
     figure.add_trace(make_trace(path[steps], mode="markers", name="after", marker=full))
     figure.update_xaxes(range=[-2.1, 3.1])
-    figure.update_yaxes(range=[-1.5, 2.0], scaleanchor="x")
+    figure.update_yaxes(range=[-1.5, 2.0])
+    scale_axes_alike(figure)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.1})
     return finish_figure(figure, 420)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.pictures import draw_strip, make_tiles
+from ui.kit.examples import show_image
 from ui.kit.figures import CLASS_COLOURS, finish_figure
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import make_trace
@@ -62,10 +63,10 @@ def show_distributions_experiment() -> None:
         alt=f"Posterior ellipses of test digits for β = {beta}, and the prior",
     )
     pictures = torch.cat([x, model.decode(torch.stack([mean, z]))])
-    st.image(
+    show_image(
         draw_strip(make_tiles(pictures), PICTURE_WIDTH),
+        "The digit, its mean code decoded, and the drawn code decoded",
         width=3 * (PICTURE_WIDTH + 4),
-        alt="The digit, its mean code decoded, and the drawn code decoded",
     )
     rate, error = measure_rate_and_error(beta)
     st.caption(

@@ -10,6 +10,7 @@ from aecore.analysis.latent import interpolate_codes
 from aecore.analysis.pictures import draw_grid, make_tiles
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
+from ui.kit.examples import show_image
 from ui.kit.memory import keep_in_memory
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import find_digit_rows, load_lesson_data, load_lesson_model, load_test_digits
@@ -36,10 +37,9 @@ def show_generation_experiment() -> None:
         show_draws(name, model, width)
     ends = load_test_digits()[[find_digit_rows()[int(digit)] for digit in pair.split(" and ")]]
     ways = [decode_way(vae, ends), decode_way(plain, ends), mix_pixels(ends)]
-    st.image(
+    show_image(
         draw_grid(make_tiles(torch.cat(ways)), STEPS),
-        width="stretch",
-        alt=f"Three ways between {pair}: codes of the VAE, of the autoencoder, and pixels",
+        f"Three ways between {pair}: codes of the VAE, of the autoencoder, and pixels",
     )
     st.caption(
         f"From {pair.replace('and', 'to')}: through the codes of the VAE, through those of the "
@@ -51,10 +51,9 @@ def show_draws(name: str, model: Autoencoder, width: float) -> None:
     """Show what a model makes of codes drawn from N(0, width^2), and how near they are to data."""
     z = width * torch.randn(2 * LINE_SAMPLES, 8, generator=torch.Generator().manual_seed(0))
     x = model.decode(z)
-    st.image(
+    show_image(
         draw_grid(make_tiles(x), LINE_SAMPLES),
-        width="stretch",
-        alt=f"{name}: {len(x)} codes drawn from N(0, {width:.1f}²), decoded",
+        f"{name}: {len(x)} codes drawn from N(0, {width:.1f}²), decoded",
     )
     distance = measure_data_distance(x)
     st.caption(

@@ -11,7 +11,13 @@ import torch
 
 from aecore.analysis.latent import fit_pca
 from aecore.model.autoencoder import Autoencoder
-from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_variant_colour
+from ui.kit.figures import (
+    CLASS_COLOURS,
+    LEGEND_BELOW,
+    finish_figure,
+    get_variant_colour,
+    scale_axes_alike,
+)
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import DATA_COLOUR, TANGENT_COLOUR, make_trace
 from ui.learn.charts import show_lesson_chart
@@ -113,7 +119,8 @@ def draw_learned_line(x: np.ndarray, line: LearnedLine, point: np.ndarray) -> go
     marker = {"symbol": "diamond", "size": 13, "color": TANGENT_COLOUR}
     figure.add_trace(make_trace(point[None], mode="markers", name="decoded z", marker=marker))
     figure.update_xaxes(range=[-1.7, 2.7])
-    figure.update_yaxes(range=[-1.2, 1.7], scaleanchor="x")
+    figure.update_yaxes(range=[-1.2, 1.7])
+    scale_axes_alike(figure)
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.1})
     return finish_figure(figure, 380)
 

@@ -17,7 +17,7 @@ from ui.kit.figures import CLASS_COLOURS, LEGEND_BELOW, finish_figure, get_varia
 from ui.kit.memory import keep_in_memory
 from ui.kit.surface_chart import (
     DATA_COLOUR,
-    TANGENT_COLOUR,
+    make_point_trace,
     make_sheet_trace,
     make_tangent_trace,
     make_trace,
@@ -119,8 +119,7 @@ def draw_roll(place: Neighbourhood) -> go.Figure:
     near = {"size": 3, "color": NEAR_COLOUR}
     figure.add_trace(make_trace(place.neighbours, mode="markers", name="neighbours", marker=near))
     figure.add_trace(make_tangent_trace(place.point, place.directions, TANGENT_REACH))
-    marker = {"symbol": "diamond", "size": 6, "color": TANGENT_COLOUR}
-    figure.add_trace(make_trace(place.point[None], mode="markers", name="point", marker=marker))
+    figure.add_trace(make_point_trace(place.point))
     figure.update_layout(legend=LEGEND_BELOW | {"y": -0.02}, scene_camera=CAMERA)
     figure.update_layout(scene_aspectmode="data", uirevision="roll")
     return finish_figure(figure, 430)

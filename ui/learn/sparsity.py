@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from aecore.analysis.pictures import colour_signed, draw_grid, make_tiles
+from ui.kit.examples import show_image
 from ui.kit.memory import keep_in_memory
 from ui.learn.lesson import Lesson, NextPage, stack_lines
 from ui.learn.models import (
@@ -45,21 +46,16 @@ def show_sparsity_experiment() -> None:
     code = model.encode(x)[0]
     parts, order = scale_atoms(atoms, code)
     shown = min(int(k), SHOWN_PARTS)
-    st.image(
+    show_image(
         draw_sum(x, model.reconstruct(x), atoms.background, parts[order[:shown]]),
-        width="stretch",
-        alt=f"The digit, its reconstruction, the background, and {shown} of its {k} parts",
+        f"The digit, its reconstruction, the background, and {shown} of its {k} parts",
     )
     st.caption(
         f"The digit, its reconstruction, and what is added up for it: the background and {k} "
         f"atom{'s' * (k != '1')} times their codes{describe_rest(int(k), shown)}. Red adds ink, "
         "blue takes it away."
     )
-    st.image(
-        draw_atoms(atoms, code),
-        width="stretch",
-        alt=f"All 128 atoms, the {k} active ones in full colour",
-    )
+    show_image(draw_atoms(atoms, code), f"All 128 atoms, the {k} active ones in full colour")
     st.caption(
         f"All atoms, the most used first; those that are off for this digit are pale. Variance "
         f"lost: **{measure_share_lost('sparse', k)}**. Never used by any test digit: "

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.parts.bottlenecks.gaussian import kl_to_standard_normal
+from ui.kit.figures import scale_axes_alike
 from ui.kit.surface_chart import make_trace
 
 PRIOR_COLOUR = "#999999"
@@ -58,6 +59,7 @@ def add_prior_circles(figure: go.Figure) -> None:
 def frame_plane(figure: go.Figure, reach: float) -> None:
     """Let a figure show the plane of codes so far to each side, both numbers in one scale."""
     span = [-reach, reach]
-    figure.update_xaxes(range=span, zeroline=False, constrain="domain")
-    figure.update_yaxes(range=span, zeroline=False, scaleanchor="x", constrain="domain")
+    figure.update_xaxes(range=span, zeroline=False)
+    figure.update_yaxes(range=span, zeroline=False)
+    scale_axes_alike(figure)
     figure.update_layout(legend={"itemsizing": "constant"})

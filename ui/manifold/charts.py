@@ -11,18 +11,18 @@ from ui.kit.figures import LEGEND_BELOW, choose_scatter, finish_figure, make_dec
 
 
 def draw_spectra(lines: Mapping[str, np.ndarray], colours: Mapping[str, str]) -> go.Figure:
-    """Draws the singular values (k,) of each Jacobian on a log axis: those of encoders dashed."""
+    """Draws the singular values (k,) of each Jacobian on a log axis: encoders' dashed, hollow."""
     figure = go.Figure()
     for name, values in lines.items():
         values = values[values > 1e-6 * values.max(initial=1e-12)]
-        line = {
-            "color": colours[name],
-            "dash": "dash" if name.endswith("encoder") else "solid",
-            "width": 2,
-        }
-        mode = "lines" if len(values) > 40 else "lines+markers"
+        is_encoder = name.endswith("encoder")
         figure.add_scatter(
-            x=np.arange(1, len(values) + 1), y=values, name=name, mode=mode, line=line
+            x=np.arange(1, len(values) + 1),
+            y=values,
+            name=name,
+            mode="lines" if len(values) > 40 else "lines+markers",
+            line={"color": colours[name], "dash": "dash" if is_encoder else "solid", "width": 2},
+            marker={"symbol": "circle-open" if is_encoder else "circle"},
         )
     figure.update_xaxes(title="number of the direction")
     figure.update_yaxes(title="singular value", **make_decade_axis())

@@ -13,7 +13,7 @@ from aecore.analysis.manifold import draw_orthogonal_noise
 from aecore.data.splits import Dataset
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
-from ui.kit.examples import draw_pairs, is_point_cloud
+from ui.kit.examples import draw_pairs, is_point_cloud, show_image
 from ui.kit.figures import draw_cloud
 from ui.manifold.geometry import get_point_geometry, has_countable_codes, show_run_columns
 
@@ -82,10 +82,9 @@ def show_noisy_point(run: Run, dataset: Dataset, x: Tensor, settings: NoiseSetti
     if is_point_cloud(dataset):
         show_noise_cloud(run, dataset, moved)
     else:
-        st.image(
+        show_image(
             draw_pairs(get_model(run), moved.noisy, moved.rebuilt, NOISY_VERSIONS),
-            width="stretch",
-            alt="Noisy, above what the model makes of it",
+            "Noisy, above what the model makes of it",
         )
     st.metric(
         "Brought back by",

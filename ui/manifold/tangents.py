@@ -19,7 +19,7 @@ from aecore.data.splits import Dataset
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
 from ui.kit.cache import get_model
-from ui.kit.examples import is_point_cloud, make_example_tiles
+from ui.kit.examples import is_point_cloud, make_example_tiles, show_image
 from ui.kit.figures import get_variant_colour
 from ui.manifold.charts import draw_spectra
 from ui.manifold.geometry import (
@@ -80,10 +80,9 @@ def show_tangent_walks(
         direction = point.frame.inputs[:, i].view(1, *point.x.shape[1:])
         tile = colour_signed(direction) if direction.dim() == 4 else make_tiles(direction)
         lines.append(torch.cat([tile, make_example_tiles(model, walk)]))
-    st.image(
+    show_image(
         draw_grid(torch.cat(lines), DIRECTION_STEPS + 1),
-        width="stretch",
-        alt=f"{len(lines)} directions, and decoded codes along each",
+        f"{len(lines)} directions, and decoded codes along each",
     )
     st.caption(
         f"Each row is a direction, the strongest first (singular values {spelled}): the direction, "

@@ -21,6 +21,7 @@ from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES, State
 from ui.kit.doctor import show_diagnosis
+from ui.kit.examples import show_image
 from ui.kit.figures import format_figure
 from ui.kit.messages import hide_folders, show_error, show_note
 from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
@@ -207,10 +208,9 @@ def show_preview_pairs(x: Tensor, rebuilt: Tensor, epoch: int) -> None:
     """Show rows of inputs (N, *input_shape), each above the row of its reconstructions."""
     rows = zip(x.split(PREVIEW_COLUMNS), rebuilt.split(PREVIEW_COLUMNS), strict=True)
     pairs = torch.cat([part for row in rows for part in row])
-    st.image(
+    show_image(
         draw_grid(make_tiles(pairs, float(x.abs().max())), PREVIEW_COLUMNS),
-        width="stretch",
-        alt=f"Test inputs above their reconstructions, epoch {epoch}",
+        f"Test inputs above their reconstructions, epoch {epoch}",
     )
     st.caption(f"Test inputs, each row above its reconstructions at epoch {epoch}.")
 

@@ -25,6 +25,7 @@ from ui.kit.examples import (
     make_example_table,
     make_example_tiles,
     show_example_table,
+    show_image,
 )
 from ui.kit.figures import finish_figure, get_variant_colour
 from ui.kit.inputs import Inputs
@@ -76,7 +77,7 @@ def show_atom(model: Autoencoder, dataset: Dataset, statistics: UnitStatistics, 
     tile = make_atom_tiles(model, atom)
     scale = max(1, ATOM_PIXELS // max(tile.shape[2:]))
     tile = tile.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    st.image(draw_grid(tile, 1, 0), width="stretch", alt=f"The atom of unit z{unit}")
+    show_image(draw_grid(tile, 1, 0), f"The atom of unit z{unit}")
     st.caption("Atom: what the decoder adds (red) and takes away (blue) as the unit grows.")
     if atom.dim() == 2:
         show_example_table(make_example_table(dataset, {"change": atom[0]}))
