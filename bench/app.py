@@ -12,7 +12,8 @@ The explorer: page to first drawn map beside Plotly, drawing again, pointer to d
 
 Search: one image encoded and compared with 60,000 codes, through the functions that the page calls.
 
-Needs Chromium and Playwright.
+Each section, and each page, is kept as it ends for the commit that it was measured on: a run that
+was stopped goes on where it was. Needs Chromium and Playwright.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,10 +29,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.listing import SHIPPED_FOLDER
+from aecore.runs.listing import SHIPPED_FOLDER, runs_folder
 from aecore.tasks.search import build_index
 from bench.browser import launch_chromium
 from bench.explorer import measure_explorer
+from bench.fidelity.cells import CellStore
 from bench.first_point import measure_first_point
 from bench.home import measure_home
 from bench.pages import measure_pages
@@ -44,7 +47,8 @@ def main() -> None:
     """Measure search, the explorer and every page, and write the result."""
     parser = argparse.ArgumentParser(prog="python -m bench.app")
     parser.add_argument("--before", type=Path, help="another checkout of the project")
-    options = parser.parse_args()
+    before: Path | None = parser.parse_args().before
+    cells = CellStore(runs_folder() / f"app-{describe_commit()}.jsonl")
     lines = [
         "# How soon the app answers",
         "",
@@ -53,21 +57,27 @@ def main() -> None:
         "",
         "| what | p50 | p95 |",
         "|---|---|---|",
-        *(measure_search(name) for name in ("mnist-vanilla", "mnist-k-sparse")),
+        *(
+            cells.measure(f"search {name}", partial(measure_search, name))
+            for name in ("mnist-vanilla", "mnist-k-sparse")
+        ),
         "",
         "## The explorer",
         "",
-        *measure_in_chromium(measure_home),
+        *cells.measure("home", partial(measure_in_chromium, measure_home)),
         "",
-        *measure_in_chromium(measure_explorer),
+        *cells.measure("explorer", partial(measure_in_chromium, measure_explorer)),
         "",
         "## From Start to the first point of the curve",
         "",
-        *measure_in_chromium(lambda browser: measure_first_point(browser, options.before)),
+        *cells.measure(
+            "first point",
+            lambda: measure_in_chromium(lambda browser: measure_first_point(browser, before)),
+        ),
         "",
         "## Pages",
         "",
-        *measure_in_chromium(lambda browser: measure_pages(browser, options.before)),
+        *measure_in_chromium(lambda browser: measure_pages(browser, before, cells)),
         "",
     ]
     write_result("app.md", lines)

@@ -1,7 +1,8 @@
 """How soon pages come to rest, and how soon the sidebar changes them; a part of `bench.app`.
 
-By itself, `python -m bench.pages [--before FOLDER]` prints the figures and writes nothing. FOLDER
-is another checkout of the project, whose pages are opened in turns with those of this one.
+By itself, `python -m bench.pages [--before FOLDER]` prints the figures, and keeps no more than
+their cells. FOLDER is another checkout of the project, whose pages are opened in turns with those
+of this one.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from aecore.runs.listing import runs_folder
 from bench.browser import launch_chromium, open_visitor_page
-from bench.results import PROJECT, format_range
+from bench.fidelity.cells import CellStore
+from bench.results import PROJECT, describe_commit, format_range
 from bench.screenshots import IDLE, PAGES, server
 
 TURNS = 3
@@ -37,20 +41,20 @@ ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 SIDEBAR_LINKS = "[data-testid=stSidebarNavLink]"
 
 
-def measure_pages(browser: Browser, before: Path | None) -> list[str]:
+def measure_pages(browser: Browser, before: Path | None, cells: CellStore) -> list[str]:
     """Returns the lines of two sections: pages by their links, and by the sidebar."""
     folders = {"now": PROJECT, **({"before": before} if before else {})}
     return [
-        *measure_rest(browser, folders),
+        *measure_rest(browser, folders, cells),
         "",
-        *measure_changes(browser, folders),
+        *cells.measure("pages by the sidebar", lambda: measure_changes(browser, folders)),
     ]
 
 
 # -- pages by their links
 
 
-def measure_rest(browser: Browser, folders: dict[str, Path]) -> list[str]:
+def measure_rest(browser: Browser, folders: dict[str, Path], cells: CellStore) -> list[str]:
     """Returns a table of the seconds from a page's link until it has come to rest.
 
     Every page is opened on a server of its own that has just started, then TURNS times in turns
@@ -69,8 +73,10 @@ def measure_rest(browser: Browser, folders: dict[str, Path]) -> list[str]:
     with server("bench/empty_page.py") as empty_address:
         time_heading(browser, empty_address)
         for name, path in PAGES.items():
-            lines.append(f"| {name} | {measure_page(browser, path, folders, empty_address)}")
-            print(lines[-1], flush=True)
+            row = cells.measure(
+                f"page {name}", partial(measure_page, browser, path, folders, empty_address)
+            )
+            lines.append(f"| {name} | {row}")
     return lines
 
 
@@ -217,7 +223,8 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout of the project")
     options = parser.parse_args()
     with sync_playwright() as playwright:
-        print("\n".join(measure_pages(launch_chromium(playwright), options.before)))
+        cells = CellStore(runs_folder() / f"app-{describe_commit()}.jsonl")
+        print("\n".join(measure_pages(launch_chromium(playwright), options.before, cells)))
 
 
 if __name__ == "__main__":

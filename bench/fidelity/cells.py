@@ -13,7 +13,7 @@ FigureT = TypeVar("FigureT")
 class CellStore:
     """Figures by their keys, in a file of one line each. A torn last line is measured again.
 
-    A figure is a number, or a list of them.
+    A figure is a number, a text, or a list of them.
     """
 
     def __init__(self, path: Path):
@@ -45,6 +45,6 @@ class CellStore:
 
 
 def format_figures(figure: Any) -> str:
-    """Returns a number, or several, with four digits."""
+    """Returns a number, or several, with four digits; texts as they are."""
     values = figure if isinstance(figure, list) else [figure]
-    return " ".join(f"{value:.4g}" for value in values)
+    return " ".join(v if isinstance(v, str) else f"{v:.4g}" for v in values)
