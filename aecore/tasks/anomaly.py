@@ -42,7 +42,7 @@ from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe
 
 DETECTOR_VARIANT = "denoising-gaussian"
-DETECTOR_UNITS, CLEAN_UNITS = 16, 64  # of the code of each member; of normal rows
+DETECTOR_UNITS = 16  # of the code of each member
 DETECTOR_RECIPE = TaskRecipe(
     DETECTOR_VARIANT,
     {
@@ -67,7 +67,6 @@ MIXED_SETTINGS: Settings = {
 }
 CLEAN_SETTINGS: Settings = {
     "network.members": 24,
-    "network.hidden": (64,),
     "network.rows": (128,),  # more rows describe better what is normal
     "network.columns": (1.0,),
     "corruption.sigma": 0.25,
@@ -121,8 +120,7 @@ def plan_detector(
     has_words = any(o.kind in WORD_KINDS for o in dataset.schema.values())
     computed = {**(MIXED_SETTINGS if has_words else {}), **(CLEAN_SETTINGS if is_clean else {})}
     merged = {**DETECTOR_RECIPE.settings, **computed, **chosen}
-    units = CLEAN_UNITS if is_clean else DETECTOR_UNITS
-    computed["latent_dim"] = units * int(merged["network.members"])
+    computed["latent_dim"] = DETECTOR_UNITS * int(merged["network.members"])
     return DETECTOR_RECIPE.plan(name, chosen, computed=computed)
 
 
