@@ -99,6 +99,15 @@ def test_runs_are_listed_with_what_is_known_of_each_broken_ones_included(call, o
     assert all(name in table for name in ("broken", done.id, queued.id, "psnr"))
 
 
+def test_threads_sleep_while_they_wait_but_in_training_which_times_them(call, refused, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    refused("train", "vea")
+    refused("resume", "nowhere")
+    assert "OMP_WAIT_POLICY" not in os.environ
+    call("variants")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 # -- train, resume, stop
 
 

@@ -324,8 +324,8 @@ def test_a_trainer_that_dies_before_it_begins_fails_with_the_end_of_its_log(trai
 def test_a_killed_trainer_gives_its_slot_back(trainers):
     killed, other = submit("", "")
     trainers.let("begin")
-    pid = wait_for(killed.pid, "it trains")
-    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: killed.state().state == "running", "it trains")
+    os.kill(killed.pid(), signal.SIGKILL)
     wait_for(other.pid, "the other one trains")
     assert killed.state().state == "lost" and trainers.starts() == [killed.id, other.id]
 

@@ -28,9 +28,7 @@ WINDOW_STEPS, WINDOW_SECONDS = 4, 0.1  # timed in a row, of which the first to b
 MAX_TURNS, MAX_SECONDS = 50, 0.4  # of a measurement
 MAX_SHARE = 0.02  # of the time ahead that a measurement takes
 ADVANTAGE = 1.08  # more threads are to be so many times as fast
-TOLERATED_SLOWNESS = (
-    1.3  # times the seconds of one thread: an epoch that takes longer is looked into
-)
+TOLERATED_SLOWNESS = 1.3  # of an epoch, as a multiple of what one thread would take
 
 Timer = Callable[[], float]
 TrialStep = Callable[[], object]
