@@ -420,7 +420,8 @@ def test_a_pad_is_drawn_on_by_keys(modules):
     ink, released = modules("""() => {
       const canvas = document.createElement("canvas");
       let released = 0;
-      const { pen } = new DrawingPad(canvas, { side: 28, lineWidth: 2, onRelease: () => released++ });
+      const onRelease = () => released++;
+      const { pen } = new DrawingPad(canvas, { side: 28, lineWidth: 2, onRelease });
       for (const key of ["ArrowLeft", "Enter", "ArrowUp", "ArrowUp", " ", "ArrowRight"])
         canvas.dispatchEvent(new KeyboardEvent("keydown", { key }));
       const read = ([x, y]) => pen.getImageData(x, y, 1, 1).data[3];
