@@ -234,3 +234,12 @@ def test_other_digits_are_said_to_be_shown_where_the_runs_images_are_gone(
     app = open_page("generate.py", mode="Walk")
     assert not app.exception and not app.error
     assert "was not made for these pictures" in app.warning[0].value
+
+
+def test_a_dimension_that_another_run_has_not_is_taken_back_in_the_browser_too(open_page):
+    app = open_page("generate.py", mode="Walk", run="mnist-vae")
+    assert app.selectbox(key="dimension").value not in ("z0", "z1")
+    app.selectbox(key="run").set_value("mnist-vae-2d").run()
+    dimension = app.selectbox(key="dimension")
+    assert dimension.value in dimension.options == ["z0", "z1"]
+    assert dimension.proto.set_value  # else the browser goes on showing the old one

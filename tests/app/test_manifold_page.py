@@ -124,3 +124,12 @@ def test_points_of_unknown_traces_are_passed_over():
         {"curve_number": trace, "point_index": i} for trace, i in ((1, 0), (0, 1), (5, 0), (0, 9))
     ]
     assert read_clicked_rows(points, traces) == [1, 7]
+
+
+def test_a_second_run_that_does_not_fit_any_more_is_taken_back_in_the_browser_too(open_page):
+    app = open_page("manifold.py", mode="Dimension", run="mnist-vae")
+    assert app.selectbox(key="beside").value == "mnist-contractive"
+    app.selectbox(key="run").set_value("s-curve-vae").run()
+    second_run = app.selectbox(key="beside")
+    assert second_run.value == "no other"
+    assert second_run.proto.set_value  # else the browser goes on showing the old one

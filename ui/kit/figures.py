@@ -141,7 +141,7 @@ def draw_grouped_bars(
             y=list(heights),
             name=name,
             marker={"color": CLASS_COLOURS[i % len(CLASS_COLOURS)]},
-            text=[f"{height:.3g}" for height in heights],
+            text=[f"{height:#.3g}".rstrip(".") for height in heights],  # all are equally wide
             textposition="outside",
             cliponaxis=False,
         )

@@ -70,9 +70,9 @@ def make_point_trace(point: np.ndarray) -> go.Scatter | go.Scatter3d:
     """Returns the trace of a point (2 or 3,), which stands out from its tangents."""
     marker = {
         "symbol": "diamond",
-        "size": 6 if len(point) == 3 else 12,
-        "color": TANGENT_COLOUR,
-        "line": {"color": "white", "width": 2},
+        "size": 7 if len(point) == 3 else 12,
+        "color": "white",
+        "line": {"color": TANGENT_COLOUR, "width": 2},
     }
     return make_trace(point[None], mode="markers", name="the point", marker=marker)
 
