@@ -8,7 +8,10 @@ import torch
 from helpers import model, tiny
 
 from aecore.analysis.anomaly_scores import map_errors, measure_detail, score_residuals
+from aecore.analysis.doctor.fit import measure_baseline_lead
+from aecore.analysis.doctor.patient import Patient, Specimen
 from aecore.errors import ConfigError
+from aecore.model.config import RunConfig
 from aecore.runs.recipe import format_train_command
 from aecore.tasks.anomaly import (
     compute_scaled_residuals,
@@ -113,3 +116,13 @@ def test_detectors_of_photographs_score_by_the_relative_error_and_those_of_digit
     assert plan_detector(path, {"anomaly_score": "region"}).model.anomaly_score == "region"
     assert plan_detector("digits").model.anomaly_score == "error"
     assert "anomaly_score=region" in format_train_command(tiny(anomaly_score="region"), "image")
+
+
+def test_the_doctor_judges_a_detector_by_its_own_score():
+    made = picture_model("relative").eval()
+    normal, odd = draw_pictures(30, 8), draw_pictures(30, 8, seed=1) * 0.1
+    patient = Patient(made, Specimen(normal, normal, odd), RunConfig(model=made.config))
+    both, is_odd = torch.cat([normal, odd]), torch.arange(60) >= 30
+    by_mean = compute_auroc((both - normal.mean(0)).square().flatten(1).sum(1), is_odd)
+    lead = by_mean - compute_auroc(score_anomalies(made, both), is_odd)
+    assert measure_baseline_lead(patient) == pytest.approx(lead, abs=1e-6)

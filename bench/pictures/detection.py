@@ -133,14 +133,17 @@ def report_detection(store: CellStore) -> list[str]:
     lines += [format_areas(name, areas.mean(0)) for name, areas in rows.items()]
     of_class = torch.stack([areas.mean(0) for areas in rows.values()])
     lines.append(format_areas(f"mean of {len(rows)}", of_class.mean(0)))
+    if all(len(areas) == len(SEEDS) for areas in rows.values()):
+        of_seed = torch.stack(list(rows.values())).mean(0)
+        lines.append(format_areas("deviation of that over seeds", of_seed.std(0)))
     every = torch.cat(list(rows.values()))
     weak = int((every[:, len(COLUMNS)] > WEAK.threshold).sum())
     lead, seconds = of_class.mean(0)[len(COLUMNS) :].tolist()
     lines += [
         "",
-        f"The model doctor finds the distance to the mean {-lead:.3f} below the detector on "
-        f"average, and calls {weak} of {len(every)} detectors weak. Training took {seconds:.0f} s "
-        "each.",
+        f"By the model doctor, the area of the distance to the mean less that of the detector is "
+        f"{lead:.3f} on average; it calls {weak} of {len(every)} detectors weak. Training took "
+        f"{seconds:.0f} s each.",
     ]
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
@@ -55,7 +56,7 @@ def show_photo_denoiser(runs: Sequence[Run]) -> None:
             run,
             photo,
             (sigma,),
-            lambda run=run: clean_photo(run, photo, sigma),
+            partial(clean_photo, run, photo, sigma),
         )
         if cleaned is not None:
             show_cleaned_photo(cleaned)
