@@ -24,6 +24,8 @@ from aecore.training.threads import (
 )
 from aecore.training.trainer import Trainer, fit
 
+HOUR = 3600.0  # of a step: no epoch of a test is slow beside it, however slow the machine
+
 
 class Machine:
     """A clock, and steps that move it on by the seconds that so many threads take."""
@@ -51,7 +53,7 @@ def two_cores(monkeypatch):
 @pytest.fixture
 def machine(two_cores, monkeypatch):
     """A machine whose seconds of a step, by number of threads, a test may change."""
-    machine = Machine({1: 0.02, 2: 0.01})
+    machine = Machine({1: 2 * HOUR, 2: HOUR})
     monkeypatch.setattr(threads, "prepare_trial", lambda update, batches: machine.step)
     monkeypatch.setattr(threads.RunThreads.__init__, "__defaults__", (machine.timer,))
     return machine
@@ -95,14 +97,14 @@ def test_a_run_takes_the_faster_number_and_says_so(machine, caplog):
     caplog.set_level(logging.INFO)
     state = trained().state()
     assert (state.state, state.threads, state.device) == ("done", 2, "CPU, 2 threads")
-    assert "Milliseconds of a step: 20 with 1 thread, 10 with 2 threads." in caplog.text
-    machine.seconds = {1: 0.01, 2: 0.02}
+    assert "a step: 7.2e+06 with 1 thread, 3.6e+06 with 2 threads." in caplog.text
+    machine.seconds = {1: HOUR, 2: 2 * HOUR}
     state = trained().state()
     assert (state.threads, state.device) == (1, "CPU, 1 thread")
 
 
 def test_a_process_computes_with_as_many_threads_after_a_run_as_before(machine):
-    machine.seconds = {1: 0.01, 2: 0.02}
+    machine.seconds = {1: HOUR, 2: 2 * HOUR}
     trained()
     assert torch.get_num_threads() == 2
 
@@ -112,7 +114,7 @@ def test_a_resumed_run_keeps_its_number_of_threads(machine):
     for record in fit(run, lambda: bool(seen)):
         seen.append(record)
     assert run.state().state == "stopped" and run.state().threads == 2
-    machine.seconds = {1: 0.01, 2: 0.02}
+    machine.seconds = {1: HOUR, 2: 2 * HOUR}
     list(fit(run))
     assert run.state().state == "done" and run.state().threads == 2
     torch.set_num_threads(1)  # as the queue of a small machine has it
@@ -133,8 +135,8 @@ def test_an_epoch_slower_than_with_one_thread_makes_the_run_measure_anew(machine
     trainer = Trainer(create_run(tiny()), lambda: False, None)
     trainer.threads.begin(trainer.update, trainer.batches, 3)
     assert trainer.threads.count == 2
-    machine.seconds = {1: 0.02, 2: 0.09}  # another process began
-    as_before, slow = 0.01 * trainer.batches.steps, 0.09 * trainer.batches.steps
+    machine.seconds = {1: 2 * HOUR, 2: 9 * HOUR}  # another process began
+    as_before, slow = HOUR * trainer.batches.steps, 9 * HOUR * trainer.batches.steps
     trainer.threads.review(trainer.update, trainer.batches, as_before)
     assert trainer.threads.count == 2
     trainer.threads.review(trainer.update, trainer.batches, slow)
