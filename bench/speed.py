@@ -30,8 +30,9 @@ from torch import Tensor, nn
 
 from aecore.data.catalog import data_folder
 from aecore.data.splits import as_float
-from aecore.model.autoencoder import Autoencoder, Loss
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
+from aecore.model.loss import Loss
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 from aecore.model.parts.likelihoods.bernoulli import Bernoulli
 from aecore.model.parts.networks.mlp import Mlp
