@@ -8,7 +8,8 @@ Interleaved in one process, epochs of MNIST through the same 784-400-20 VAE:
   ours       aecore's trainer, as `python -m aecore train vae` runs it
   products   nothing but that network's matrix products, forward and backward
 and steps with terms that are costly when written as their formula stands: a contractive penalty,
-many samples. Only ratios within one run mean something: machines drift.
+many samples; and runs that train together (bench/seeds.py). Only ratios within one run mean
+something: machines drift.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from aecore.model.parts.penalties.contractive import Contractive
 from aecore.training.devices import describe_device, pick_device, prepare_device
 from bench.gpu import measure_gpu
 from bench.results import write_result
+from bench.seeds import measure_seeds
 from bench.timing import (
     BATCH,
     build_trainer,
@@ -326,6 +328,8 @@ def main() -> None:
     sections += measure_costly_terms(device, options.rounds)
     if device.type == "cuda":
         sections += measure_gpu(device, options.rounds)
+    if device.type == "cpu":
+        sections += measure_seeds(options.rounds)
     head = ["# Speed of training", describe_measurement(device, options.rounds)]
     text = "\n\n".join([*head, *sections])
     write_result("gpu.md" if device.type == "cuda" else "speed.md", [text, ""])

@@ -9,12 +9,20 @@ import torch
 from helpers import VAE, fork, hold_still, kill_hard, tiny, trained, wait_for, weights_of
 from safetensors.torch import load_file
 
+from aecore.backends.launch import launch_runs, stop_run
+from aecore.cli.parser import main
 from aecore.data.splits import as_float
 from aecore.errors import RunError
 from aecore.model.config import DataConfig
 from aecore.model.variants import VARIANTS, configure
 from aecore.runs.listing import create_run
-from aecore.runs.sweep import explain_apart, find_shape, group_by_shape
+from aecore.runs.sweep import (
+    explain_apart,
+    find_shape,
+    group_by_shape,
+    list_sweep_runs,
+    list_sweeps,
+)
 from aecore.training import preparation
 from aecore.training.run_writer import RunWriter
 from aecore.training.together import fit_together
@@ -69,18 +77,17 @@ def losses_of(run):
     return [record.loss for record in run.epochs()]
 
 
-@pytest.mark.parametrize("variant", TOGETHER)
-def test_ten_epochs_together_end_at_the_weights_of_ten_epochs_alone(variant, in_float64):
-    config = configure(variant, (1, 8, 8), examples=96, data=DataConfig(**DIGITS))
-    # an eleventh epoch is never begun: runs that are stopped are not measured
-    training = {"epochs": 11, "passes": 1, "batch_size": 40, "previews": 0, "device": "cpu"}
-    config = with_training(config, **training, precision="float32")
-    alone, together = seeds_of(config, 2), seeds_of(config, 2)
+def compare_with_alone(config, epochs, seeds=2):
+    """Train seeds alone and together, and hold their positions against each other.
+
+    There are to be more epochs than are trained: runs that are stopped are not measured.
+    """
+    alone, together = seeds_of(config, seeds), seeds_of(config, seeds)
     for run in alone:
-        list(fit(run, stop_after([run], 10)))
-    list(fit_together(together, stop_after(together, 10)))
+        list(fit(run, stop_after([run], epochs)))
+    list(fit_together(together, stop_after(together, epochs)))
     for run, joint in zip(alone, together, strict=True):
-        assert joint.state().state == "stopped" and joint.state().epoch == 10
+        assert joint.state().state == "stopped" and joint.state().epoch == epochs
         assert losses_of(joint) == pytest.approx(losses_of(run), rel=1e-8, abs=1e-8)
         expected, found = position_of(run), position_of(joint)
         assert expected.keys() == found.keys()
@@ -88,6 +95,13 @@ def test_ten_epochs_together_end_at_the_weights_of_ten_epochs_alone(variant, in_
             assert torch.allclose(found[name], tensor, rtol=1e-8, atol=1e-8), name
     first, second = map(position_of, together)
     assert any(not torch.allclose(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("variant", TOGETHER)
+def test_ten_epochs_together_end_at_the_weights_of_ten_epochs_alone(variant, in_float64):
+    config = configure(variant, (1, 8, 8), examples=96, data=DataConfig(**DIGITS))
+    training = {"epochs": 11, "passes": 1, "batch_size": 40, "previews": 0, "device": "cpu"}
+    compare_with_alone(with_training(config, **training, precision="float32"), 10)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +119,7 @@ def test_ten_epochs_together_end_at_the_weights_of_ten_epochs_alone(variant, in_
     ids=lambda options: next(iter(options)),
 )
 def test_every_kind_of_part_is_as_it_is_alone(options, in_float64):
-    config = tiny(**options)
-    alone, together = [trained_of(run) for run in seeds_of(config, 2)], seeds_of(config, 2)
-    list(fit_together(together))
-    for run, joint in zip(alone, together, strict=True):
-        assert losses_of(joint) == pytest.approx(losses_of(run), rel=1e-9)
-        assert joint.test_metrics() == pytest.approx(run.test_metrics(), rel=1e-6, abs=1e-9)
+    compare_with_alone(with_training(tiny(**options), epochs=4), 3)
 
 
 def trained_of(run):
@@ -210,3 +219,48 @@ def test_runs_of_other_shapes_are_refused_and_grouped_apart():
         list(fit_together([conv, conv]))
     more = create_run(with_training(tiny(), seed=7))
     assert group_by_shape([one, other, conv, more, conv]) == [[one, more], [other], [conv], [conv]]
+
+
+def test_a_run_of_a_group_is_stopped_alone():
+    runs = seeds_of(tiny(training={"epochs": 100_000}))
+    pid = fork(lambda: list(fit_together(runs)))
+    wait_for(lambda: all(run.epochs() for run in runs), "all train")
+    stop_run(runs[1])
+    assert runs[1].state().state == "stopped" and not runs[1].is_locked()
+    assert [run.pid() for run in runs] == [pid, None, pid]
+    seen = len(runs[2].epochs())
+    wait_for(lambda: len(runs[2].epochs()) > seen, "the others go on")
+    kill_hard(pid)
+    assert [run.state().state for run in runs] == ["lost", "stopped", "lost"]
+
+
+def test_a_trainer_from_the_queue_takes_the_others_along(monkeypatch):
+    monkeypatch.setattr("aecore.backends.local.wake_supervisor", lambda folder: None)
+    runs, alone = seeds_of(tiny()), create_run(tiny())
+    launch_runs([*runs[:2], alone, runs[2]])  # of one shape, all four
+    assert main(["resume", str(runs[1].path), "--queued"]) == 0
+    assert {run.state().state for run in (*runs, alone)} == {"done"}
+
+
+def test_the_command_line_trains_seeds_together_and_resumes_them(capsys, monkeypatch):
+    settings = [
+        word for name in ("limit=100", "binarise=static") for word in ("--set", f"data.{name}")
+    ]
+    train = ["train", "vae", "--epochs", "2", "--seeds", "2", "--seed", "3", *settings]
+    assert main(train) == 0
+    runs = list_runs_of_sweep()
+    assert sorted(run.config().training.seed for run in runs) == [3, 4]
+    assert {run.state().state for run in runs} == {"done"} and "±" in capsys.readouterr().out
+    (runs[0].path / "resume.safetensors").unlink()
+    runs[0].write_state(state="lost")
+    assert main(["resume", runs[0].config().sweep]) == 0
+    assert runs[0].state().state == "done"
+    assert main([*train, "--out", "here"]) == 1 and "--out" in capsys.readouterr().err
+    assert main(["train", "conv", "--epochs", "1", "--seeds", "2", "--set", "data.limit=40"]) == 0
+    assert "with a network of kind conv train one after another" in capsys.readouterr().out
+
+
+def list_runs_of_sweep():
+    """The user's runs, all of one sweep."""
+    (name,) = list_sweeps()
+    return list_sweep_runs(name)

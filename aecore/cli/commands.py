@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from aecore.backends.launch import start_run, stop_run
+from aecore.backends.launch import launch_runs, stop_run
 from aecore.backends.local import continue_queue
-from aecore.cli.foreground import print_progress, train_here
+from aecore.cli.foreground import print_progress, train_here, train_together_here
 from aecore.cli.ordering import make_order
 from aecore.cli.output import print_findings, print_metrics, print_rows, write_examples
 from aecore.cli.settings import parse_setting
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.files import REMOTE_FILE
+from aecore.model.config import RunConfig
 from aecore.runs.listing import create_run, create_shared_run, find_run, list_runs, runs_folder
 from aecore.runs.run import Run
 from aecore.training.ranks import is_one_of_several
@@ -76,12 +78,40 @@ def run_train(options: argparse.Namespace) -> None:
         settings=settings,
         progress=print_progress,
     )
+    if options.seeds != 1:
+        train_seeds(config, options)
+        return
     if is_one_of_several():
         train_here(create_shared_run(config, options.out, first=os.environ["RANK"] == "0"))
         return
     run = create_run(config, options.out)
     print(f"{run.id}: {config.model.variant} on {options.data}, in {run.path}", flush=True)
     train_here(run)
+
+
+def train_seeds(config: RunConfig, options: argparse.Namespace) -> None:
+    """Train a config at several seeds, as a sweep: together where its model allows that."""
+    from aecore.runs.sweep import create_sweep, explain_apart
+
+    if options.out is not None or is_one_of_several():
+        raise ConfigError("--seeds trains several runs in one process: leave --out or --seeds out.")
+    runs = create_sweep([config], options.seeds)
+    name = runs[0].config().sweep
+    print(f"{name}: {len(runs)} seeds of {config.model.variant} on {options.data}", flush=True)
+    if obstacle := explain_apart(config):
+        print(f"Runs {obstacle} train one after another.", flush=True)
+    train_runs(runs)
+
+
+def train_runs(runs: Sequence[Run]) -> None:
+    """Train what is left of runs: those of one shape together, the others one after another."""
+    from aecore.training.together import arrange_groups
+
+    for group in arrange_groups([run for run in runs if run.state().state != "done"]):
+        if len(group) > 1:
+            train_together_here(group)
+        else:
+            train_here(group[0])
 
 
 def run_sweep(options: argparse.Namespace) -> None:
@@ -99,8 +129,8 @@ def run_sweep(options: argparse.Namespace) -> None:
     ]
     order, token = make_order(options)
     runs = create_sweep(configs, options.seeds, options.name)
+    launch_runs(runs, order, token)
     for run in runs:
-        start_run(run, order, token)
         print(run.id)
     name = runs[0].config().sweep
     print(f"{name}: {len(runs)} runs are queued. Watch them: python -m aecore results {name}")
@@ -129,8 +159,16 @@ def run_results(options: argparse.Namespace) -> None:
 
 
 def run_resume(options: argparse.Namespace) -> None:
-    """Go on with a run that was stopped, lost or queued."""
-    run = find_run(options.run)
+    """Go on with a run that was stopped, lost or queued, or with those of a sweep."""
+    from aecore.runs.sweep import list_companions, list_sweep_runs
+
+    try:
+        run = find_run(options.run)
+    except RunError:
+        if runs := list_sweep_runs(options.run):
+            train_runs(runs)
+            return
+        raise
     state = run.state().state
     if options.queued and state == "stopped":  # stopped in the moment between queue and start
         return
@@ -139,7 +177,11 @@ def run_resume(options: argparse.Namespace) -> None:
     if state == "done":
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
     (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
-    train_here(run, options.queued)
+    companions = list_companions(run) if options.queued else [run]
+    if len(companions) > 1:
+        train_together_here(companions, queued=True)
+    else:
+        train_here(run, options.queued)
 
 
 def run_stop(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
@@ -19,6 +20,7 @@ from aecore.runs.records import (
     Record,
 )
 from aecore.runs.run import Run
+from aecore.runs.sweep import group_by_seed
 
 
 def train_here(run: Run, queued: bool = False) -> None:
@@ -37,11 +39,37 @@ def train_here(run: Run, queued: bool = False) -> None:
     with tqdm(total=total, initial=state.epoch, unit="epoch", disable=not is_terminal) as bar:
         for record in fit(run, lambda: bool(signals), print_progress, queued):
             show_record(record, total, bar)
+    tell_end(run, signals)
+    print_metrics(run.test_metrics())
+
+
+def train_together_here(runs: Sequence[Run], queued: bool = False) -> None:
+    """Trains runs of one shape together to their ends in this process; signals are as there.
+
+    Where all are done, prints the mean and the deviation of their metrics.
+    """
+    from aecore.training.together import fit_together
+
+    signals = collect_signals()
+    epochs = (runs[0].config().training or TrainConfig()).epochs
+    done, total = sum(run.state().epoch for run in runs), epochs * len(runs)
+    try:
+        with tqdm(total=total, initial=done, unit="epoch", disable=not sys.stderr.isatty()) as bar:
+            for run, record in fit_together(runs, lambda: bool(signals), print_progress, queued):
+                show_record(record, epochs, bar, f"{run.id}  ")
+    finally:
+        for run in runs:
+            tell_end(run, signals)
+    for group in group_by_seed(runs):
+        print_metrics({name: str(estimate) for name, estimate in group.metrics().items()})
+
+
+def tell_end(run: Run, signals: Sequence[int]) -> None:
+    """Prints how a run ended, and notes in it where its time was up."""
     if signal.SIGALRM in signals and run.state().state == "stopped":
         run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")
     state = run.state()
-    print(f"{run.id}: {state.state} after {state.epoch} of {total} epochs, in {run.path}")
-    print_metrics(run.test_metrics())
+    print(f"{run.id}: {state.state} after {state.epoch} of {state.epochs} epochs, in {run.path}")
 
 
 def collect_signals() -> list[int]:
@@ -52,12 +80,12 @@ def collect_signals() -> list[int]:
     return signals
 
 
-def show_record(record: Record, total: int, bar: tqdm) -> None:
-    """Prints a record as a line, or moves the bar where there is one."""
+def show_record(record: Record, total: int, bar: tqdm, label: str = "") -> None:
+    """Prints a record as a line behind a label, or moves the bar where there is one."""
     if isinstance(record, MetricsRecord):
         return
     if bar.disable:
-        print(format_record(record, total), flush=True)
+        print(label + format_record(record, total), flush=True)
     elif isinstance(record, EpochRecord):
         bar.set_postfix(loss=f"{record.loss:.4g}")
         bar.update()

@@ -90,7 +90,7 @@ def add_training_commands(commands: Any) -> None:
     results = add_command(commands, run_results, has_json=True)
     results.add_argument("sweep", metavar="SWEEP")
     resume = add_command(commands, run_resume)
-    resume.add_argument("run", metavar="RUN", help="a run's id or folder")
+    resume.add_argument("run", metavar="RUN", help="a run's id or folder, or the name of a sweep")
     resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)
     stop = add_command(commands, run_stop)
     stop.add_argument("run", metavar="RUN")
@@ -208,18 +208,16 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latent-dim", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="how many, from --seed on, trained together as a sweep"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
     add_set_option(
         parser,
         "any option, such as bottleneck.samples=5, network.hidden=[512,128], "
         "training.schedule=cosine",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="the run folder; default: a new one among the runs",
-    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="the run folder; default: new")
 
 
 def add_sweep_options(parser: argparse.ArgumentParser) -> None:

@@ -87,6 +87,11 @@ class JointAutoencoder(Autoencoder):
                 penalties.append(model.penalty(*part[:3], code._replace(z=part[3])))
         return torch.stack(penalties)
 
+    def decode_samples(self, z: Tensor) -> Tensor:
+        each = z.unflatten(1, (len(self.models), -1)).transpose(0, 1)  # (models, samples, N, ...)
+        logits = self.decoder(each.flatten(0, 2)).to(z.dtype)
+        return logits.unflatten(0, each.shape[:3]).transpose(0, 1).flatten(1, 2)
+
     def auxiliary_loss(
         self, dead_code: Tensor, logits: Tensor, x: Tensor, observed: Tensor | None
     ) -> Tensor:
@@ -96,9 +101,7 @@ class JointAutoencoder(Autoencoder):
         return torch.stack([model.auxiliary_loss(*part) for model, part in pairs])
 
 
-def join_bottlenecks(
-    models: Sequence[Autoencoder], streams: Sequence[RandomStream]
-) -> Bottleneck:
+def join_bottlenecks(models: Sequence[Autoencoder], streams: Sequence[RandomStream]) -> Bottleneck:
     """Return one bottleneck that does what those of all models do."""
     options = models[0].config.bottleneck
     if isinstance(options, GaussianCode) and not options.free_bits and options.capacity is None:

@@ -126,6 +126,20 @@ def group_by_shape(runs: Sequence[Run]) -> list[list[Run]]:
     return groups
 
 
+def list_companions(run: Run) -> list[Run]:
+    """Returns the queued runs that one process is to train with this one, which is among them."""
+    state = run.saved_state()
+    if state is None or not state.together:
+        return [run]
+    states = [(other, other.saved_state()) for other in map(Run, run.path.parent.iterdir())]
+    waiting = [
+        (other_state.since, other)
+        for other, other_state in states
+        if other_state and other_state.state == "queued" and other_state.together == state.together
+    ]
+    return [other for _, other in sorted(waiting, key=lambda pair: pair[0])]
+
+
 def list_sweeps(runs: Sequence[Run] | None = None) -> list[str]:
     """Returns the names of the sweeps of these runs, or of all, in their order: newest first."""
     names = (read_sweep_name(run) for run in (list_runs() if runs is None else runs))

@@ -7,17 +7,21 @@ killed goes on with those that are behind, until all are at the same epoch.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from aecore.errors import AecoreError, RunError
+from aecore.files import STOP_FILE
 from aecore.model.parts.joint_layers import RandomStream
 from aecore.runs.records import Record
 from aecore.runs.run import Run
-from aecore.runs.sweep import explain_apart, find_shape
+from aecore.runs.sweep import explain_apart, find_shape, group_by_shape
 from aecore.training.devices import pick_device
 from aecore.training.failures import keep_failure
 from aecore.training.joint_update import JointUpdate
+from aecore.training.live_knobs import LOOK_SECONDS
 from aecore.training.preparation import Examples
 from aecore.training.ranks import Ranks
 from aecore.training.run_writer import DownloadReport
@@ -60,9 +64,23 @@ def check_shapes(runs: Sequence[Run]) -> None:
         )
     if obstacle := explain_apart(configs[0]):
         raise RunError(f"Runs {obstacle} train one after another.")
-    for config in configs:
-        if config.training and pick_device(config.training.device).type != "cpu":
-            raise RunError("Runs train together on the processor alone. Set training.device to cpu.")
+    if not trains_on_processor(runs[0]):
+        raise RunError("Runs train together on the processor alone. Set training.device to cpu.")
+
+
+def arrange_groups(runs: Sequence[Run]) -> list[list[Run]]:
+    """Returns the runs in groups that train together on this machine; the others are alone."""
+    groups = [
+        [group] if trains_on_processor(group[0]) else [[run] for run in group]
+        for group in group_by_shape(runs)
+    ]
+    return [part for parts in groups for part in parts]
+
+
+def trains_on_processor(run: Run) -> bool:
+    """Returns True for a run for which this machine would take its processor."""
+    training = run.config().training
+    return pick_device(training.device if training else "auto").type == "cpu"
 
 
 def summarise_errors(errors: Sequence[tuple[Run, Exception]], count: int) -> Exception:
@@ -73,12 +91,28 @@ def summarise_errors(errors: Sequence[tuple[Run, Exception]], count: int) -> Exc
     return RunError(f"{len(errors)} of {count} runs failed. " + " ".join(texts))
 
 
+class StopRequest:
+    """Turns true where a run is to stop: by itself, or with all the others."""
+
+    def __init__(self, run: Run, stop: Stop):
+        self.file, self.stop = run.path / STOP_FILE, stop
+        self.file.unlink(missing_ok=True)  # of an earlier training
+        self.is_asked, self.looked_at = False, -math.inf
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now - self.looked_at >= LOOK_SECONDS:
+            self.is_asked, self.looked_at = self.file.exists(), now
+        return self.is_asked or self.stop()
+
+
 class Group:
     """The runs that train together, each with its trainer until it ends."""
 
     def __init__(self, stop: Stop, progress: DownloadReport | None, queued: bool):
         self.stop, self.progress, self.queued = stop, progress, queued
         self.locks: dict[Run, ExitStack] = {}
+        self.stops: dict[Run, StopRequest] = {}
         self.trainers: list[Trainer] = []
         self.examples: Examples | None = None
         self.streams: dict[Trainer, RandomStream] = {}
@@ -101,16 +135,16 @@ class Group:
         """Holds a run against other trainers; one that another process holds is left to it."""
         lock = ExitStack()
         try:
-            lock.enter_context(run.lock(self.queued))
+            lock.enter_context(run.lock(self.queued, shared=True))
         except AecoreError as error:
             self.errors.append((run, error))
         else:
-            self.locks[run] = lock
+            self.locks[run], self.stops[run] = lock, StopRequest(run, self.stop)
 
     def begin(self, run: Run) -> Iterator[RunRecord]:
         """Takes up a run where its folder stands; all have the examples that the first loads."""
         with self.spare_others(run):
-            trainer = Trainer(run, self.stop, self.progress, examples=self.examples)
+            trainer = Trainer(run, self.stops[run], self.progress, examples=self.examples)
             self.examples = trainer.examples
             for record in trainer.start():
                 yield run, record
@@ -124,17 +158,21 @@ class Group:
 
     def train_epoch(self, trainers: Sequence[Trainer]) -> Iterator[RunRecord]:
         """Trains one epoch of these, and keeps it."""
-        iterators = {trainer: trainer.iterate_steps() for trainer in trainers}
         with ExitStack() as stack:
-            for trainer in trainers:  # what goes wrong with the update goes wrong for all
+            for trainer in trainers:  # what goes wrong with an update goes wrong for all
                 stack.enter_context(keep_failure(trainer.run, Ranks()))
-            while steps := self.take_steps(iterators):
-                self.update(steps)
+            self.make_updates(trainers)
         for trainer in trainers:
             if trainer in self.trainers:
                 with self.spare_others(trainer.run):
                     for record in trainer.end_epoch(trainer.sum_losses()):
                         yield trainer.run, record
+
+    def make_updates(self, trainers: Sequence[Trainer]) -> None:
+        """Makes all updates of one epoch of these."""
+        iterators = {trainer: trainer.iterate_steps() for trainer in trainers}
+        while steps := self.take_steps(iterators):
+            self.update(steps)
 
     def take_steps(self, iterators: dict[Trainer, Iterator[Step]]) -> dict[Trainer, Step]:
         """Returns the next step of each; those without one are taken out of `iterators`."""
