@@ -43,13 +43,13 @@ class JointAutoencoder(Autoencoder):
         self.bottleneck = join_bottlenecks(models, self.streams)
         has_state = bool(first.likelihood.state_dict())
         self.likelihood = SeparateLikelihoods(models) if has_state else first.likelihood
+        self.stacked = [layer for layer in self.modules() if isinstance(layer, StackedLinear)]
         self.train()
 
     def pass_gradients(self) -> None:
         """Add the gradients of the last pass to those of the models' own weights."""
-        for layer in self.modules():
-            if isinstance(layer, StackedLinear):
-                layer.pass_gradients()
+        for layer in self.stacked:
+            layer.pass_gradients()
 
     def split(self, x: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         """Return the part of each model of a batch, which lies along `dim`."""
@@ -73,8 +73,8 @@ class JointAutoencoder(Autoencoder):
 
     def average(self, losses: Tensor) -> Tensor:
         """Return the means over the examples of each model of losses (..., models * N)."""
-        each = losses.unflatten(-1, (len(self.models), -1)).mean(-1)
-        return each.flatten(0, -2).mean(0) if each.dim() > 1 else each
+        each = losses.unflatten(-1, (len(self.models), -1))
+        return each.mean([dim for dim in range(each.dim()) if dim != each.dim() - 2])
 
     def penalty(self, x: Tensor, hidden: tuple[Tensor, ...], h: Tensor, code: Code) -> Tensor:
         if not self.config.penalties:
@@ -88,6 +88,8 @@ class JointAutoencoder(Autoencoder):
         return torch.stack(penalties)
 
     def decode_samples(self, z: Tensor) -> Tensor:
+        if len(z) == 1:
+            return super().decode_samples(z)
         each = z.unflatten(1, (len(self.models), -1)).transpose(0, 1)  # (models, samples, N, ...)
         logits = self.decoder(each.flatten(0, 2)).to(z.dtype)
         return logits.unflatten(0, each.shape[:3]).transpose(0, 1).flatten(1, 2)

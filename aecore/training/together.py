@@ -19,11 +19,10 @@ from aecore.runs.records import Record
 from aecore.runs.run import Run
 from aecore.runs.sweep import explain_apart, find_shape, group_by_shape
 from aecore.training.devices import pick_device
-from aecore.training.failures import keep_failure
+from aecore.training.failures import record_failure
 from aecore.training.joint_update import JointUpdate
 from aecore.training.live_knobs import LOOK_SECONDS
 from aecore.training.preparation import Examples
-from aecore.training.ranks import Ranks
 from aecore.training.run_writer import DownloadReport
 from aecore.training.trainer import Stop, Trainer
 from aecore.training.update import Step
@@ -84,9 +83,10 @@ def trains_on_processor(run: Run) -> bool:
 
 
 def summarise_errors(errors: Sequence[tuple[Run, Exception]], count: int) -> Exception:
-    """Returns the only error, or one that tells all of them."""
-    if len(errors) == count == 1:
-        return errors[0][1]
+    """Returns the only error, or one that nobody can act on, or one that tells all of them."""
+    bugs = [error for _, error in errors if not isinstance(error, AecoreError)]
+    if bugs or len(errors) == count == 1:
+        return (bugs or [errors[0][1]])[0]
     texts = [f"{run.id}: {error}" for run, error in errors]
     return RunError(f"{len(errors)} of {count} runs failed. " + " ".join(texts))
 
@@ -158,10 +158,11 @@ class Group:
 
     def train_epoch(self, trainers: Sequence[Trainer]) -> Iterator[RunRecord]:
         """Trains one epoch of these, and keeps it."""
-        with ExitStack() as stack:
-            for trainer in trainers:  # what goes wrong with an update goes wrong for all
-                stack.enter_context(keep_failure(trainer.run, Ranks()))
+        try:
             self.make_updates(trainers)
+        except Exception as error:  # what goes wrong with an update goes wrong for all
+            for trainer in trainers:
+                self.fail(trainer.run, error)
         for trainer in trainers:
             if trainer in self.trainers:
                 with self.spare_others(trainer.run):
@@ -179,8 +180,11 @@ class Group:
         steps = {}
         for trainer, iterator in list(iterators.items()):
             step = None
-            with self.spare_others(trainer.run), self.streams[trainer]:
-                step = next(iterator, None)
+            try:
+                with self.streams[trainer]:
+                    step = next(iterator, None)
+            except Exception as error:
+                self.fail(trainer.run, error)
             if step is None:
                 del iterators[trainer]
             else:
@@ -207,11 +211,14 @@ class Group:
     def spare_others(self, run: Run) -> Iterator[None]:
         """Lets the run go that fails in this block, and the others go on."""
         try:
-            with keep_failure(run, Ranks()):
-                yield
+            yield
         except Exception as error:
-            self.errors.append((run, error))
-            self.leave(run)
+            self.fail(run, error)
+
+    def fail(self, run: Run, error: Exception) -> None:
+        """Writes into the run's folder what went wrong with it, and lets it go."""
+        self.errors.append((run, record_failure(run, error)))
+        self.leave(run)
 
     def leave(self, run: Run) -> None:
         self.trainers = [trainer for trainer in self.trainers if trainer.run != run]

@@ -6,9 +6,11 @@ A batch (models * N, ...) holds N examples of the first model, then N of the sec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class StackedLinear(nn.Module):
@@ -32,9 +34,10 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         parts = x.unflatten(0, (len(self.weight), -1))
-        if self.bias is None:
-            return torch.bmm(parts, self.weight.mT).flatten(0, 1)
-        return torch.baddbmm(self.bias[:, None], parts, self.weight.mT).flatten(0, 1)
+        if torch.is_autocast_enabled("cpu"):  # which prepares no product of ours
+            return multiply_stacked(parts, self.weight, self.bias).flatten(0, 1)
+        out: Tensor = StackedProduct.apply(parts, self.weight, self.bias)
+        return out.flatten(0, 1)
 
     def pass_gradients(self) -> None:
         """Add the gradients of the last pass to those of the models' own weights."""
@@ -44,6 +47,36 @@ class StackedLinear(nn.Module):
             for weight, gradient in zip(own, stacked.grad.unbind(), strict=True):
                 weight.grad = gradient if weight.grad is None else weight.grad + gradient
             stacked.grad = None
+
+
+def multiply_stacked(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return x W^T + b, in the shapes of `StackedProduct`."""
+    if bias is None:
+        return torch.bmm(x, weight.mT)
+    return torch.baddbmm(bias[:, None], x, weight.mT)
+
+
+class StackedProduct(torch.autograd.Function):
+    """x (models, N, in), W (models, out, in), b (models, out) -> x W^T + b (models, N, out).
+
+    The gradient of W lies in memory as W does: autograd would transpose it, and copy it back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return multiply_stacked(x, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        needs_x, _, needs_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient, weight) if needs_x else None,
+            torch.bmm(gradient.mT, x),
+            gradient.sum(1) if needs_bias else None,
+        )
 
 
 def stack_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
