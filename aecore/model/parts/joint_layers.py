@@ -24,8 +24,8 @@ class StackedLinear(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Linear]):
         super().__init__()
-        weights = [layer.weight for layer in layers]
-        biases = [layer.bias for layer in layers if layer.bias is not None]
+        weights: list[Tensor] = [layer.weight for layer in layers]
+        biases: list[Tensor] = [layer.bias for layer in layers if layer.bias is not None]
         self.weight = stack_parameters(weights)
         self.bias = stack_parameters(biases) if biases else None
         self.stacks = [(self.weight, weights)]
@@ -79,7 +79,7 @@ class StackedProduct(torch.autograd.Function):
         )
 
 
-def stack_parameters(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
+def stack_parameters(parameters: Sequence[Tensor]) -> nn.Parameter:
     """Return parameters of one shape as one, (count, *shape), of which they become views."""
     stacked = nn.Parameter(torch.stack([parameter.detach() for parameter in parameters]))
     for parameter, view in zip(parameters, stacked.data.unbind(), strict=True):

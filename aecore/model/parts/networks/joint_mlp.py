@@ -48,7 +48,8 @@ def join_decoders(decoders: Sequence[Decoder], batch_size: int) -> MlpDecoder:
 
 def join_lists(lists: Sequence[nn.ModuleList], batch_size: int) -> nn.ModuleList:
     """Return a list of joint layers, of those at the same place in each list."""
-    return nn.ModuleList(join_layers(layers, batch_size) for layers in zip(*lists, strict=True))
+    joint = (join_layers(layers, batch_size) for layers in zip(*lists, strict=True))
+    return nn.ModuleList(layer for layer in joint if layer is not None)
 
 
 def join_layers(layers: Sequence[nn.Module | None], batch_size: int) -> nn.Module | None:
