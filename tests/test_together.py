@@ -15,6 +15,7 @@ from aecore.data.splits import as_float
 from aecore.errors import RunError
 from aecore.model.config import DataConfig
 from aecore.model.variants import VARIANTS, configure
+from aecore.runs.knobs import request_knobs
 from aecore.runs.listing import create_run
 from aecore.runs.sweep import (
     explain_apart,
@@ -142,6 +143,18 @@ def test_runs_may_differ_in_their_knobs():
     for run, joint in zip(alone, together, strict=True):
         assert losses_of(joint) == pytest.approx(losses_of(run), rel=0.01)
         assert joint.state().state == "done" and (joint.path / "README.md").exists()
+
+
+def test_a_knob_of_one_run_is_moved_for_that_run_alone():
+    alone, together = seeds_of(tiny(**VAE), 2), seeds_of(tiny(**VAE), 2)
+    for runs in (alone, together):
+        request_knobs(runs[1], {"bottleneck.beta": 20.0, "training.lr": 1e-2})
+    for run in alone:
+        list(fit(run))
+    list(fit_together(together))
+    for run, joint in zip(alone, together, strict=True):
+        assert losses_of(joint) == pytest.approx(losses_of(run), rel=0.01)
+    assert [len(run.knob_moves()) for run in together] == [0, 1]
 
 
 def test_the_records_that_are_yielded_are_those_of_each_folder():
