@@ -8,7 +8,8 @@ Interleaved in one process, epochs of MNIST through the same 784-400-20 VAE:
   ours       aecore's trainer, as `python -m aecore train vae` runs it
   products   nothing but that network's matrix products, forward and backward
 and steps with terms that are costly when written as their formula stands: a contractive penalty,
-many samples. Only ratios within one run mean something: machines drift.
+many samples; and runs that train together (bench/seeds.py). Only ratios within one run mean
+something: machines drift.
 
 On a processor also what a run's threads cost alone and beside others (bench/threads.py), and how
 soon commands answer (bench/commands.py; with `--before FOLDER` in turns with those of another
@@ -35,8 +36,9 @@ from torch import Tensor, nn
 
 from aecore.data.catalog import data_folder
 from aecore.data.splits import as_float
-from aecore.model.autoencoder import Autoencoder, Loss
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig
+from aecore.model.loss import Loss
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 from aecore.model.parts.likelihoods.bernoulli import Bernoulli
 from aecore.model.parts.networks.mlp import Mlp
@@ -45,6 +47,7 @@ from aecore.training.devices import describe_device, pick_device, prepare_device
 from bench.commands import measure_commands
 from bench.gpu import measure_gpu
 from bench.results import write_result
+from bench.seeds import measure_seeds
 from bench.threads import measure_threads
 from bench.timing import (
     BATCH,
@@ -334,6 +337,7 @@ def main() -> None:
     if device.type == "cuda":
         sections += measure_gpu(device, options.rounds)
     if device.type == "cpu":
+        sections += measure_seeds(options.rounds)
         sections += [measure_threads(), measure_commands(options.before)]
     head = ["# Speed of training", describe_measurement(device, options.rounds)]
     text = "\n\n".join([*head, *sections])

@@ -13,7 +13,7 @@ import torch
 from aecore.data.datasets import load_dataset
 from aecore.data.splits import Dataset
 from aecore.errors import DataError
-from aecore.model.config import DataConfig
+from aecore.model.config import DataConfig, RunConfig
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import Trainer
@@ -33,7 +33,15 @@ def load_mnist() -> Dataset:
 def build_trainer(
     device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object
 ) -> Trainer:
-    """Returns our trainer on all of MNIST, with ReLU networks as in the tutorial.
+    """Returns our trainer on all of MNIST, as `plan_mnist_run` has it."""
+    config = plan_mnist_run(device, batch, variant, **options)
+    return Trainer(create_run(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
+
+
+def plan_mnist_run(
+    device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object
+) -> RunConfig:
+    """Returns a run on all of MNIST, with ReLU networks as in the tutorial.
 
     `options` are settings with dotted names, such as {"training.precision": "bfloat16"}.
     """
@@ -43,8 +51,7 @@ def build_trainer(
         "training.epochs": 1000,
     }
     settings |= {"network.activation": "relu", "training.batch_size": batch, **options}
-    config = plan_run(variant, "mnist", settings=settings)
-    return Trainer(create_run(config, Path(tempfile.mkdtemp()) / "run"), lambda: False, None)
+    return plan_run(variant, "mnist", settings=settings)
 
 
 def run_one_epoch(trainer: Trainer) -> None:

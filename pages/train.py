@@ -31,7 +31,7 @@ with details:
 with start:
     place = choose_training_place(sweep.count if sweep else 1)
     seconds = estimate_choice_seconds(choice, place)
-    show_start_button(choice.config, sweep, place, seconds)
+    show_start_button(choice, sweep, place)
 with overview:
     show_overview(choice, describe_training_time(choice, seconds, sweep.count if sweep else 1))
 show_run_table()

@@ -73,7 +73,8 @@ def test_the_changed_picture_is_both_input_and_target(monkeypatch):
     trainer = Trainer(create_run(tiny(training={"augment": ["flip"]})), lambda: False, None)
     fed, loss = [], Autoencoder.loss
     monkeypatch.setattr(Autoencoder, "loss", lambda net, x, kl: fed.append(x) or loss(net, x, kl))
-    trainer.run_epoch()
+    for step in trainer.iterate_steps():
+        trainer.update(*step)
     clean = {tuple(x.flatten().tolist()) for x in trainer.batches.x}
     fed = torch.cat(fed)
     kept, flipped = ([tuple(x.flatten().tolist()) in clean for x in y] for y in (fed, fed.flip(3)))

@@ -121,7 +121,7 @@ def test_a_sweep_takes_the_only_device_of_a_cluster_and_asks_where_there_are_sev
 ):
     orders = []
     monkeypatch.setattr(
-        "aecore.cli.commands.start_run", lambda run, order, token: orders.append(order)
+        "aecore.cli.commands.launch_runs", lambda runs, order, token: orders.append(order)
     )
     sweep = ["sweep", "vanilla", "--epochs", "1", "--seeds", "1", "--on", "ray"]
     with Cluster(tmp_path / "cores") as head:

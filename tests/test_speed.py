@@ -60,6 +60,11 @@ def test_more_work_takes_longer():
     )
     seconds = estimate_training_seconds(short, 1438, machine)
     assert estimate_training_seconds(long, 1438, machine) == pytest.approx(2 * seconds)
+    assert seconds < estimate_training_seconds(short, 1438, machine, seeds=3) < 3 * seconds
+    conv = plan_run("conv", "digits")
+    assert estimate_training_seconds(conv, 1438, machine, seeds=3) == pytest.approx(
+        3 * estimate_training_seconds(conv, 1438, machine)
+    )
     samples = plan_run("vae", "digits", settings={"bottleneck.samples": 5}).model
     assert count_example_products(samples) == 3 * count_example_products(short.model)
 

@@ -14,7 +14,13 @@ import pytest
 from helpers import ended, fork, is_gone, kill_hard, tiny, wait_for
 
 from aecore.backends import supervisor
-from aecore.backends.local import continue_queue, open_supervisor_lock, submit_local, write_queued
+from aecore.backends.local import (
+    continue_queue,
+    open_supervisor_lock,
+    submit_local,
+    submit_together,
+    write_queued,
+)
 from aecore.backends.waiting import list_waiting, lock_file
 from aecore.errors import RunError
 from aecore.files import REMOTE_FILE
@@ -172,7 +178,7 @@ def test_without_a_slot_to_give_the_runs_are_read_again_only_when_one_was_queued
     lock_path.parent.mkdir(parents=True)
     lock_path.touch()
     slot, reads = lock_file(own_runs / ".slots" / "0.lock"), []
-    monkeypatch.setattr(supervisor, "list_waiting", lambda root: reads.append(root) or [])
+    monkeypatch.setattr(supervisor, "list_startable", lambda *runs: reads.append(runs) or [])
     queue = supervisor.Supervisor(own_runs)
     counts = []
     for touched in (0, 0, 1_800_000_000, 1_800_000_000):
@@ -479,3 +485,12 @@ def run_limits():
     os.close(writer)
     with os.fdopen(reader) as file:
         return tuple(map(int, file.read().split()))
+
+
+def test_runs_that_train_together_take_one_slot(trainers, monkeypatch):
+    monkeypatch.setenv("AECORE_SLOTS", "2")
+    group = [create_run(tiny()) for _ in range(3)]
+    submit_together(group)
+    (alone,) = submit("")
+    wait_for(lambda: len(trainers.starts()) == 2, "both slots are taken")
+    assert set(trainers.starts()) == {group[0].id, alone.id}

@@ -85,7 +85,7 @@ def test_runs_of_no_sweep_are_in_none():
 def test_the_command_line_starts_a_sweep_and_tells_its_results(monkeypatch, capsys):
     started = []
     monkeypatch.setattr(
-        "aecore.cli.commands.start_run", lambda run, order, token: started.append(run)
+        "aecore.cli.commands.launch_runs", lambda runs, order, token: started.extend(runs)
     )
     fast = [
         word

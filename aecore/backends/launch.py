@@ -5,8 +5,10 @@ The run folder here is the same for all: a small process follows a run that is e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aecore.backends.base import Order
-from aecore.backends.local import spawn_for_run, submit_local
+from aecore.backends.local import spawn_for_run, submit_local, submit_together
 from aecore.backends.registry import BACKENDS
 from aecore.errors import RunError
 from aecore.files import REMOTE_FILE, read_plain_text
@@ -23,6 +25,25 @@ def start_run(
         submit_local(run, processes)
     else:
         send_run(run, order, token)
+
+
+def launch_runs(runs: Sequence[Run], order: Order | None = None, token: Token = False) -> None:
+    """Trains runs as soon as there is room; returns at once.
+
+    Here those of one shape train together, where a processor trains them.
+    """
+    if order is not None:
+        for run in runs:
+            send_run(run, order, token)
+        return
+
+    from aecore.training.together import arrange_groups
+
+    for group in arrange_groups(runs):
+        if len(group) > 1:
+            submit_together(group)
+        else:
+            submit_local(group[0])
 
 
 def send_run(run: Run, order: Order, token: Token = False) -> None:

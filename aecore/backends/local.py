@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,31 @@ def submit_local(run: Run, processes: int = 1) -> None:
     wake_supervisor(run.path.parent.resolve())
 
 
-def write_queued(run: Run, processes: int = 0) -> None:
-    """Writes that a run waits: for a number of processes in the queue of this machine, or not."""
-    run.write_state(state="queued", error="", note="", since=time.time(), processes=processes)
+def submit_together(runs: Sequence[Run]) -> None:
+    """Queues runs of one shape, which one process trains as soon as a slot is free.
+
+    RunError where one of them is being trained; those before it are queued.
+    """
+    for run in runs:
+        with run.keep_idle():
+            (run.path / REMOTE_FILE).unlink(missing_ok=True)
+            write_queued(run, 1, together=runs[0].id)
+    wake_supervisor(runs[0].path.parent.resolve())
+
+
+def write_queued(run: Run, processes: int = 0, together: str = "") -> None:
+    """Writes that a run waits: for a number of processes in the queue of this machine, or not.
+
+    `together` is the first of the runs that one process is to train, if there are others.
+    """
+    run.write_state(
+        state="queued",
+        error="",
+        note="",
+        since=time.time(),
+        processes=processes,
+        together=together,
+    )
 
 
 def continue_queue(folder: Path | None = None) -> None:

@@ -24,6 +24,7 @@ from aecore.backends.waiting import (
     SUPERVISOR_LOCK,
     Start,
     WaitingRun,
+    list_startable,
     list_waiting,
     lock_file,
     read_bytes,
@@ -94,7 +95,7 @@ class Supervisor:
         free = [slot for slot in (*others, *usable) if self.is_free(slot) and slot in usable]
         if free and self.is_time_to_read():
             names = {start.name for start in self.given.values()}
-            waiting = [run for run in list_waiting(self.root) if run.name not in names]
+            waiting = list_startable(self.root, names)
             for slot in free[: len(waiting)]:
                 run = self.choose_next(waiting)
                 waiting.remove(run)

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ class WaitingRun(NamedTuple):
     since: float  # when it was queued, in seconds since 1970
     processes: int
     owner: str
+    together: str  # the first of the runs that one process is to train; empty where it is alone
 
 
 class Start(NamedTuple):
@@ -69,7 +71,28 @@ def read_waiting_run(path: Path) -> WaitingRun | None:
     if not is_here or is_lock_taken(path / LOCK_FILE):
         return None
     owner = read_json_object(path / OWNER_FILE).get("owner")
-    return WaitingRun(path.name, since, processes, owner if isinstance(owner, str) else "")
+    owner = owner if isinstance(owner, str) else ""
+    return WaitingRun(path.name, since, processes, owner, read_together(state))
+
+
+def read_together(state: dict[str, Any]) -> str:
+    """Returns the first of the runs that a run of this state is to train with; empty for none."""
+    together = state.get("together")
+    return together if isinstance(together, str) else ""
+
+
+def list_startable(root: Path, started: Collection[str]) -> list[WaitingRun]:
+    """Returns the waiting runs for which a process can be started; those of `started` have one.
+
+    Of runs that one process is to train it is the earliest, and none where that process is started.
+    """
+    groups = {read_together(read_json_object(root / name / STATE_FILE)) for name in started}
+    startable: dict[str, WaitingRun] = {}
+    for run in sorted(list_waiting(root), key=lambda run: (run.since, run.name)):
+        is_started = run.name in started or (run.together and run.together in groups)
+        if not is_started:
+            startable.setdefault(run.together or run.name, run)
+    return list(startable.values())
 
 
 def read_start(slot: Path) -> Start:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from aecore.backends.launch import start_run, stop_run
+from aecore.backends.launch import launch_runs, stop_run
 from aecore.backends.local import continue_queue
 from aecore.cli.ordering import make_order
 from aecore.cli.output import print_findings, print_metrics, print_rows, write_examples
@@ -22,6 +23,9 @@ from aecore.model.variants import VARIANTS, find_variant
 from aecore.runs.listing import create_run, create_shared_run, find_run, list_runs, runs_folder
 from aecore.runs.run import Run
 from aecore.training.torchrun import is_one_of_several
+
+if TYPE_CHECKING:
+    from aecore.model.config import RunConfig
 
 
 def run_variants(options: argparse.Namespace) -> None:
@@ -64,7 +68,7 @@ def run_train(options: argparse.Namespace) -> None:
         if value is not None:
             settings[f"training.{name}"] = value
 
-    from aecore.cli.foreground import print_progress, train_here
+    from aecore.cli.foreground import print_progress, train_here, train_seeds
     from aecore.runs.plan import plan_run
 
     config = plan_run(
@@ -74,6 +78,11 @@ def run_train(options: argparse.Namespace) -> None:
         settings=settings,
         progress=print_progress,
     )
+    if options.seeds != 1:
+        if options.out is not None or is_one_of_several():
+            raise ConfigError("--seeds trains several runs in one process: leave it or --out out.")
+        train_seeds(config, options.seeds)
+        return
     if is_one_of_several():
         train_here(create_shared_run(config, options.out, first=os.environ["RANK"] == "0"))
         return
@@ -101,8 +110,8 @@ def run_sweep(options: argparse.Namespace) -> None:
     ]
     order, token = make_order(options)
     runs = create_sweep(configs, options.seeds, options.name)
+    launch_runs(runs, order, token)
     for run in runs:
-        start_run(run, order, token)
         print(run.id)
     name = runs[0].config().sweep
     print(f"{name}: {len(runs)} runs are queued. Watch them: python -m aecore results {name}")
@@ -131,8 +140,17 @@ def run_results(options: argparse.Namespace) -> None:
 
 
 def run_resume(options: argparse.Namespace) -> None:
-    """Go on with a run that was stopped, lost or queued."""
-    run = find_run(options.run)
+    """Go on with a run that was stopped, lost or queued, or with those of a sweep."""
+    try:
+        run = find_run(options.run)
+    except RunError:
+        from aecore.cli.foreground import train_runs
+        from aecore.runs.sweep import list_sweep_runs
+
+        if runs := list_sweep_runs(options.run):
+            train_runs(runs)
+            return
+        raise
     state = run.state().state
     if options.queued and state == "stopped":  # stopped in the moment between queue and start
         return
@@ -142,9 +160,14 @@ def run_resume(options: argparse.Namespace) -> None:
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
     (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
 
-    from aecore.cli.foreground import train_here
+    from aecore.cli.foreground import train_here, train_together_here
+    from aecore.runs.sweep import list_companions
 
-    train_here(run, options.queued)
+    companions = list_companions(run) if options.queued else [run]
+    if len(companions) > 1:
+        train_together_here(companions, queued=True)
+    else:
+        train_here(run, options.queued)
 
 
 def run_stop(options: argparse.Namespace) -> None:

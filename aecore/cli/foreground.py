@@ -6,13 +6,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tqdm import tqdm
 
 from aecore.cli.output import print_metrics
-from aecore.model.training import TrainConfig
+from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.records import (
     EpochRecord,
     KnobRecord,
@@ -22,6 +22,7 @@ from aecore.runs.records import (
     Record,
 )
 from aecore.runs.run import Run
+from aecore.runs.sweep import create_sweep, explain_apart, group_by_seed
 
 
 def train_here(run: Run, queued: bool = False) -> None:
@@ -43,11 +44,61 @@ def train_here(run: Run, queued: bool = False) -> None:
     ):
         for record in fit(run, lambda: bool(signals), print_progress, queued):
             show_record(record, total, bar)
+    tell_end(run, signals)
+    print_metrics(run.test_metrics())
+
+
+def train_seeds(config: RunConfig, count: int) -> None:
+    """Trains a config at so many seeds, as a sweep: together where its model allows that."""
+    runs = create_sweep([config], count)
+    print(f"{runs[0].config().sweep}: {count} seeds of {config.model.variant}", flush=True)
+    if obstacle := explain_apart(config):
+        print(f"Runs {obstacle} train one after another.", flush=True)
+    train_runs(runs)
+
+
+def train_runs(runs: Sequence[Run]) -> None:
+    """Trains what is left of runs: those of one shape together, the others one after another."""
+    from aecore.training.together import arrange_groups
+
+    for group in arrange_groups([run for run in runs if run.state().state != "done"]):
+        if len(group) > 1:
+            train_together_here(group)
+        else:
+            train_here(group[0])
+
+
+def train_together_here(runs: Sequence[Run], queued: bool = False) -> None:
+    """Trains runs of one shape together to their ends in this process; signals are as there.
+
+    Where all are done, prints the mean and the deviation of their metrics.
+    """
+    from aecore.training.together import fit_together
+
+    signals = collect_signals()
+    epochs = (runs[0].config().training or TrainConfig()).epochs
+    done, total = sum(run.state().epoch for run in runs), epochs * len(runs)
+    is_terminal = sys.stderr.isatty()
+    try:
+        with (
+            printed_log(),
+            tqdm(total=total, initial=done, unit="epoch", disable=not is_terminal) as bar,
+        ):
+            for run, record in fit_together(runs, lambda: bool(signals), print_progress, queued):
+                show_record(record, epochs, bar, f"{run.id}  ")
+    finally:
+        for run in runs:
+            tell_end(run, signals)
+    for group in group_by_seed(runs):
+        print_metrics({name: str(estimate) for name, estimate in group.metrics().items()})
+
+
+def tell_end(run: Run, signals: Sequence[int]) -> None:
+    """Prints how a run ended, and notes in it where its time was up."""
     if signal.SIGALRM in signals and run.state().state == "stopped":
         run.write_state(error="Its time was up; the best model so far is kept. Resume it to go on.")
     state = run.state()
-    print(f"{run.id}: {state.state} after {state.epoch} of {total} epochs, in {run.path}")
-    print_metrics(run.test_metrics())
+    print(f"{run.id}: {state.state} after {state.epoch} of {state.epochs} epochs, in {run.path}")
 
 
 class BarHandler(logging.Handler):
@@ -77,12 +128,12 @@ def collect_signals() -> list[int]:
     return signals
 
 
-def show_record(record: Record, total: int, bar: tqdm) -> None:
-    """Prints a record as a line, or moves the bar where there is one."""
+def show_record(record: Record, total: int, bar: tqdm, label: str = "") -> None:
+    """Prints a record as a line behind a label, or moves the bar where there is one."""
     if isinstance(record, MetricsRecord):
         return
     if bar.disable:
-        print(format_record(record, total), flush=True)
+        print(label + format_record(record, total), flush=True)
     elif isinstance(record, EpochRecord):
         bar.set_postfix(loss=f"{record.loss:.4g}")
         bar.update()

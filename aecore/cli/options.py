@@ -65,6 +65,9 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latent-dim", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--seeds", type=int, default=1, help="how many, from --seed on, trained together as a sweep"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"))
     add_set_option(
         parser,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aecore.analysis.doctor import Finding
 
 
-def print_metrics(metrics: Mapping[str, float]) -> None:
+def print_metrics(metrics: Mapping[str, float | str]) -> None:
     """Prints metrics, one a line."""
     for name, value in metrics.items():
         print(f"{name:16} {value:.4f}" if isinstance(value, float) else f"{name:16} {value}")

@@ -101,7 +101,7 @@ def add_training_commands(commands: Any) -> None:
     results = add_command(commands, run_results, has_json=True)
     results.add_argument("sweep", metavar="SWEEP")
     resume = add_command(commands, run_resume)
-    resume.add_argument("run", metavar="RUN", help="a run's id or folder")
+    resume.add_argument("run", metavar="RUN", help="a run's id or folder, or the name of a sweep")
     resume.add_argument("--queued", action="store_true", help=argparse.SUPPRESS)
     stop = add_command(commands, run_stop)
     stop.add_argument("run", metavar="RUN")

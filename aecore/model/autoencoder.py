@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from aecore.errors import ConfigError
 from aecore.files import find_model_folder
 from aecore.model.calibration import make_stretches
 from aecore.model.config import ModelConfig, RunConfig
+from aecore.model.loss import Loss
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.bottlenecks.gaussian import bound_log_variances
 from aecore.model.parts.corruption import GaussianNoise
@@ -21,15 +21,6 @@ from aecore.model.parts.networks.base import ACTIVATIONS, Decoder, Encoder
 from aecore.model.parts.penalties.base import Pass
 from aecore.model.scaling import fit_columns
 from aecore.model.weights import load_model, save_model
-
-
-class Loss(NamedTuple):
-    """Means over the batch; total is what is minimised."""
-
-    total: Tensor
-    reconstruction: Tensor  # squared error or nats, summed over features
-    rate: Tensor  # the bottleneck's cost, unweighted: KL in nats, or the quantiser's terms
-    penalty: Tensor  # the sum of the penalties, weighted
 
 
 class Autoencoder(nn.Module):
@@ -146,15 +137,23 @@ class Autoencoder(nn.Module):
         code = self.bottleneck(h, options.sample_count)
         logits = self.decode_samples(code.z)
         reconstruction = self.likelihood.training_loss(logits, x, observed)  # (samples, N)
-        cost = code.cost * options.cost_weight(kl_weight)
+        cost = self.weigh_cost(code.cost, kl_weight)
         penalty = self.penalty(noisy, features.hidden, h, code)
         dead_code = self.bottleneck.select_dead_code(h)
         if dead_code is not None:
             auxiliary = self.auxiliary_loss(dead_code, logits, x, observed)
             penalty = penalty + options.auxiliary_weight * auxiliary
-        total = options.combine_losses(reconstruction + cost).mean() + penalty
+        total = self.average(options.combine_losses(reconstruction + cost)) + penalty
         rate = code.cost if code.rate is None else code.rate
-        return Loss(total, reconstruction.mean(), rate.mean(), penalty)
+        return Loss(total, self.average(reconstruction), self.average(rate), penalty)
+
+    def weigh_cost(self, cost: Tensor, kl_weight: float | Tensor) -> Tensor:
+        """Return the cost of codes (samples, N) as it counts in the loss."""
+        return cost * self.config.bottleneck.cost_weight(kl_weight)
+
+    def average(self, losses: Tensor) -> Tensor:
+        """Return the mean over the batch of losses (..., N)."""
+        return losses.mean()
 
     def corrupt(self, x: Tensor) -> Tensor:
         """Return x (N, *input_shape), in the network's units, as the encoder gets it."""

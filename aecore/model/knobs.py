@@ -9,7 +9,7 @@ weights hold the knobs of the model that were moved since.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
@@ -49,9 +49,24 @@ def list_knobs(config: RunConfig) -> dict[str, Knob]:
         f"{path}.{name}": Knob(getattr(part, name), field, _find_bound(config, path, field))
         for path, part in list_parts(config)
         for name, field in type(part).model_fields.items()
-        if isinstance(field.json_schema_extra, dict)
-        and LIVE.items() <= field.json_schema_extra.items()
+        if is_knob(field)
     }
+
+
+def is_knob(field: FieldInfo) -> bool:
+    """Returns True for a field that is marked as one."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and LIVE.items() <= extra.items()
+
+
+def drop_knobs(options: Any) -> Any:
+    """Returns options as plain values, {field: value}, without the knobs in any of their parts."""
+    if isinstance(options, tuple):
+        return tuple(drop_knobs(part) for part in options)
+    if not isinstance(options, Options):
+        return options
+    fields = type(options).model_fields.items()
+    return {name: drop_knobs(getattr(options, name)) for name, f in fields if not is_knob(f)}
 
 
 def _find_bound(config: RunConfig, path: str, field: FieldInfo) -> float | None:

@@ -24,7 +24,8 @@ from aecore.limits import read_slot_limit
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]  # the folder that holds the package aecore
 LOCK_POLL_SECONDS = 0.02
 LOCK_TRIES, LOCK_RETRY_SECONDS = 20, 0.05
-MAX_PID_BYTES, MAX_PID = 20, 2**31
+MAX_HOLDER_BYTES, MAX_PID = 40, 2**31
+SHARED = b"shared"
 MAX_TAIL_BYTES = 64_000  # of a log that are shown
 tied_processes: list[subprocess.Popen[bytes]] = []  # their pipes are open while this process lives
 
@@ -54,11 +55,22 @@ class LockFile:
         if not self.is_held():
             return None
         try:
-            with open_plain_bytes(self.path) as file:
-                pid = int(file.read(MAX_PID_BYTES))
-        except (OSError, ValueError):
+            pid = int(self.read_words()[0])
+        except (OSError, ValueError, IndexError):
             return None
         return pid if 1 < pid < MAX_PID else None
+
+    def is_shared(self) -> bool:
+        """Returns True while the process that holds the lock works for others too."""
+        try:
+            return self.is_held() and self.read_words()[1:] == [SHARED]
+        except OSError:
+            return False
+
+    def read_words(self) -> list[bytes]:
+        """Returns what the file holds: a process id, and SHARED where it works for others too."""
+        with open_plain_bytes(self.path) as file:
+            return file.read(MAX_HOLDER_BYTES).split()
 
     def modified(self) -> float:
         """Returns when the lock was last taken or touched, in seconds since 1970; 0 if never."""
@@ -68,9 +80,10 @@ class LockFile:
             return 0.0
 
     @contextmanager
-    def hold(self, wait: bool = False) -> Iterator[IO[str]]:
+    def hold(self, wait: bool = False, shared: bool = False) -> Iterator[IO[str]]:
         """Holds the lock, with this process's id in the file; yields the open file.
 
+        `shared` tells that the process works for others too, and is not to end for this lock.
         Waits for ever with `wait`, else raises BlockingIOError where another process keeps it.
         OSError where it is no plain file.
         """
@@ -79,7 +92,7 @@ class LockFile:
                 fcntl.flock(file, fcntl.LOCK_EX)
             else:
                 _lock_soon(file)
-            write_holder(file, os.getpid())
+            write_holder(file, os.getpid(), shared)
             yield file
 
     @contextmanager
@@ -138,10 +151,10 @@ def try_lock(file: IO[str] | IO[bytes]) -> bool:
     return True
 
 
-def write_holder(file: IO[str], pid: int) -> None:
+def write_holder(file: IO[str], pid: int, shared: bool = False) -> None:
     """Replaces the content of a lock file, open for appending, by a process id."""
     file.truncate(0)
-    file.write(str(pid))
+    file.write(f"{pid} {SHARED.decode()}" if shared else str(pid))
     file.flush()
 
 

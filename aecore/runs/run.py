@@ -31,6 +31,7 @@ from aecore.files import (
     LOG_FILE,
     METRICS_FILE,
     STATE_FILE,
+    STOP_FILE,
     WEIGHTS_FILE,
     is_plain_file,
     open_plain_file,
@@ -215,14 +216,14 @@ class Run:
         return self._lock_file.is_held()
 
     @contextmanager
-    def lock(self, queued: bool = False) -> Iterator[None]:
-        """Holds the run against other trainers, as a sign of life.
+    def lock(self, queued: bool = False, shared: bool = False) -> Iterator[None]:
+        """Holds the run against other trainers, as a sign of life; `shared` where others train too.
 
         RunError where one holds it, or nothing can be written; with `queued`, too, where it was
         stopped on its way from the queue.
         """
         with ExitStack() as stack:
-            self._enter_lock(stack, self._lock_file.hold())
+            self._enter_lock(stack, self._lock_file.hold(shared=shared))
             remove_dead_files(self.path)  # of a trainer that was killed while it wrote
             state = self.saved_state()
             if queued and state is not None and state.state == "stopped":
@@ -260,12 +261,13 @@ class Run:
         return self._lock_file.holder()
 
     def stop(self, wait: float = 15.0) -> None:
-        """Ends the trainer, which keeps its best model; forcibly after `wait` seconds.
-
-        Harmless when none runs.
-        """
+        """Ends the trainer, if any, which keeps its best model; forcibly after `wait` seconds."""
         for _ in range(STOP_TRIES):
-            self._lock_file.end_holder(wait)
+            if self._lock_file.is_shared():  # with runs that are to go on
+                (self.path / STOP_FILE).touch()
+                self._lock_file.wait_until_free(wait)
+            else:
+                self._lock_file.end_holder(wait)
             if self.state().state in FINAL_STATES:
                 return
             with suppress(RunError), self.keep_idle():  # else its trainer has just begun

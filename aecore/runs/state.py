@@ -28,3 +28,4 @@ class State(Options):
     processes: int = Field(0, ge=0)
     # of the processor, with which it computes and is resumed; 0 where nobody chose
     threads: int = Field(0, ge=0)
+    together: str = Field("", max_length=255)  # the first of the runs that one process is to train

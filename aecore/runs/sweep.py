@@ -10,14 +10,16 @@ import secrets
 import statistics
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aecore.errors import AecoreError, ConfigError
 from aecore.model.config import RunConfig, TrainConfig, parse_options
+from aecore.model.knobs import drop_knobs
 from aecore.runs.listing import create_run, list_runs
 from aecore.runs.run import Run
 
 MAX_SWEEP_RUNS = 200
+MAX_TOGETHER = 24  # runs that train in one process
 SWEEP_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 
 
@@ -95,6 +97,47 @@ def with_equal_steps(config: RunConfig, other: TrainConfig, examples: int) -> Ru
     training = (config.training or TrainConfig()).model_copy(update={"schedule": other.schedule})
     training = training.with_steps(other.count_steps(examples), examples)
     return config.model_copy(update={"training": training})
+
+
+def find_shape(config: RunConfig) -> Any:
+    """Returns what runs have in common that can train together: all but seed, sweep and knobs."""
+    training = drop_knobs(config.training or TrainConfig())
+    return drop_knobs(config.model), drop_knobs(config.data), {**training, "seed": 0}
+
+
+def explain_apart(config: RunConfig) -> str | None:
+    """Returns why runs of this shape train one after another, "with ..."; None where together."""
+    network = config.model.network
+    return None if network.can_join else f"with a network of kind {network.kind}"
+
+
+def group_by_shape(runs: Sequence[Run]) -> list[list[Run]]:
+    """Groups runs that can train together, at most MAX_TOGETHER; the others are alone."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        config = run.config()
+        for group in groups if explain_apart(config) is None else ():
+            is_alike = find_shape(group[0].config()) == find_shape(config)
+            if is_alike and len(group) < MAX_TOGETHER:
+                group.append(run)
+                break
+        else:
+            groups.append([run])
+    return groups
+
+
+def list_companions(run: Run) -> list[Run]:
+    """Returns the queued runs that one process is to train with this one, which is among them."""
+    state = run.saved_state()
+    if state is None or not state.together:
+        return [run]
+    states = [(other, other.saved_state()) for other in map(Run, run.path.parent.iterdir())]
+    waiting = [
+        (other_state.since, other)
+        for other, other_state in states
+        if other_state and other_state.state == "queued" and other_state.together == state.together
+    ]
+    return [other for _, other in sorted(waiting, key=lambda pair: pair[0])]
 
 
 def list_sweeps(runs: Sequence[Run] | None = None) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import torch
 import torch.distributed as dist
@@ -12,10 +13,32 @@ from torch import nn
 from aecore.errors import AecoreError, RunError
 from aecore.files import LOCK_FILE
 from aecore.runs.run import Run
+from aecore.training.ranks import Ranks
+from aecore.training.torchrun import is_one_of_several
 
 OUT_OF_MEMORY = (
     "The memory ran out. Use a smaller batch or network, or fewer examples (data.limit)."
 )
+
+
+@contextmanager
+def keep_failure(run: Run, ranks: Ranks) -> Iterator[None]:
+    """Writes into state.json whatever goes wrong in the block, and raises it.
+
+    It is an AecoreError where the user can act on it. The ranks part in the end.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_one_of_several() and ranks.world > 1 and is_lost_connection(error):
+            record_restart(run)
+            raise
+        explained = record_failure(run, error)
+        if explained is error:
+            raise
+        raise explained from error
+    finally:
+        ranks.leave()
 
 
 def record_failure(run: Run, error: Exception) -> Exception:

@@ -7,7 +7,7 @@ do without.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -39,21 +39,9 @@ class Optimizer:
         for parameter in self.parameters:
             parameter.grad = None
 
-    @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
         """Makes one update at rate `lr`: a tensor on the device where a CUDA graph records it."""
-        weights: list[Tensor] = []
-        gradients: list[Tensor] = []
-        states: list[dict[str, Tensor]] = []
-        for parameter, state in zip(self.parameters, self.state, strict=True):
-            if parameter.grad is not None:
-                weights.append(parameter)
-                gradients.append(parameter.grad)
-                states.append(state)
-        if self.config.optimizer == "sgd":
-            self.step_sgd(weights, gradients, states, lr)
-        else:
-            self.step_adam(weights, gradients, states, lr)
+        step_alike([self], lr)
 
     def step_sgd(
         self,
@@ -111,3 +99,20 @@ class Optimizer:
             for i, state in enumerate(self.state)
             for name, tensor in state.items()
         }
+
+
+@torch.no_grad()
+def step_alike(optimizers: Sequence[Optimizer], lr: float | Tensor) -> None:
+    """Makes one update of the parameters of all, whose settings are those of the first."""
+    weights: list[Tensor] = []
+    gradients: list[Tensor] = []
+    states: list[dict[str, Tensor]] = []
+    for optimizer in optimizers:
+        for parameter, state in zip(optimizer.parameters, optimizer.state, strict=True):
+            if parameter.grad is not None:
+                weights.append(parameter)
+                gradients.append(parameter.grad)
+                states.append(state)
+    first = optimizers[0]
+    step = first.step_sgd if first.config.optimizer == "sgd" else first.step_adam
+    step(weights, gradients, states, lr)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from aecore.data.datasets import load_dataset
 from aecore.data.groups import draw_whole_groups
 from aecore.data.splits import Dataset, as_float
 from aecore.data.stored import StoredArray
@@ -30,6 +32,13 @@ class TrainingData(NamedTuple):
     test: Tensor
 
 
+class Examples(NamedTuple):
+    """The data of a run: the set, and its examples as they are trained on."""
+
+    dataset: Dataset
+    data: TrainingData
+
+
 def require_settings(run: Run, config: RunConfig) -> tuple[DataConfig, TrainConfig]:
     """Returns the settings of data and training; RunError where the run has none."""
     if config.data is None or config.training is None:
@@ -38,6 +47,14 @@ def require_settings(run: Run, config: RunConfig) -> tuple[DataConfig, TrainConf
             "so it cannot be trained. Start a new run."
         )
     return config.data, config.training
+
+
+def load_examples(
+    config: DataConfig, device: torch.device, report: Callable[[str, float], None]
+) -> Examples:
+    """Returns the data set, and its examples on the device; `report` is told of a download."""
+    dataset = load_dataset(config, report)
+    return Examples(dataset, prepare_training_data(dataset, config, device))
 
 
 def check_examples(dataset: Dataset, config: DataConfig, model: ModelConfig) -> None:

@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from aecore.data.splits import as_float
+from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import TrainConfig
 from aecore.model.parts.networks.base import ACTIVATIONS
 from aecore.model.parts.networks.mlp import Mlp, MlpDecoder, MlpEncoder
 from aecore.runs.records import PretrainRecord
+from aecore.training.failures import has_finite_weights
 from aecore.training.optimizer import Optimizer
 
 PRETRAIN_CHUNK = 4096
@@ -30,7 +32,8 @@ def pretrain_layers(
     """Trains encoder layer l and its mirror in the decoder, l = 0, 1, ..., on x (N, *input_shape).
 
     Yields one record an epoch. The first layer reconstructs the input by the model's likelihood,
-    the others the activations below them by squared error. Ends early when `stop()` turns true.
+    the others the activations below them by squared error. Ends early when `stop()` turns true;
+    raises RunError where a weight is not finite any more.
     """
     below = torch.cat(
         [model.to_scaled(as_float(part)).flatten(1) for part in x.split(PRETRAIN_CHUNK)]
@@ -46,6 +49,8 @@ def pretrain_layers(
                 return
             seconds = round(time.perf_counter() - started, 4)
             yield PretrainRecord(layer=depth + 1, epoch=epoch, loss=loss, seconds=seconds)
+        if not has_finite_weights(model):
+            raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
         with torch.no_grad(), use_running_statistics(model):
             below = torch.cat([layer.encode(part) for part in below.split(PRETRAIN_CHUNK)])
 

@@ -13,6 +13,7 @@ import torch
 from aecore.model.config import ModelConfig, RunConfig, TrainConfig
 from aecore.model.variants.fitting import configure
 from aecore.runs.process import count_child_threads
+from aecore.runs.sweep import explain_apart
 from aecore.training.devices import limited_threads
 from aecore.training.preparation import build_initial_model
 from aecore.training.ranks import Ranks
@@ -70,11 +71,17 @@ def time_updates(update: Callable[[], None]) -> list[float]:
 # -- of a run
 
 
-def estimate_training_seconds(config: RunConfig, examples: int, speed: MachineSpeed) -> float:
-    """Returns about how long all epochs take on the processor, without reading the data."""
-    products = count_step_products(config)
-    step = speed.seconds_per_step + products * speed.seconds_per_product
-    return count_training_steps(config, examples) * step
+def estimate_training_seconds(
+    config: RunConfig, examples: int, speed: MachineSpeed, seeds: int = 1
+) -> float:
+    """Returns about how long all epochs take on the processor, without reading the data.
+
+    Several seeds train together where their model allows that, else one after another.
+    """
+    products, steps = count_step_products(config), count_training_steps(config, examples)
+    if explain_apart(config) is not None:
+        return seeds * steps * (speed.seconds_per_step + products * speed.seconds_per_product)
+    return steps * (speed.seconds_per_step + seeds * products * speed.seconds_per_product)
 
 
 def count_training_steps(config: RunConfig, examples: int) -> int:

@@ -61,7 +61,8 @@ class RunThreads:
 
     def review(self, update: Update, batches: Batches, seconds: float) -> None:
         """Measures anew where an epoch of so many seconds was slower than with one thread."""
-        if self.count > 1 and seconds > TOLERATED_SLOWNESS * batches.steps * self.seconds_of_one:
+        tolerated = TOLERATED_SLOWNESS * batches.steps * self.seconds_of_one
+        if self.count > 1 and 0 < tolerated < seconds:
             self.use(self.measure(update, batches, batches.steps))
 
     def measure(self, update: Update, batches: Batches, steps: int) -> int:

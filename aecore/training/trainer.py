@@ -16,8 +16,6 @@ from torch import Tensor, get_num_threads
 
 from aecore.analysis.doctor import draw_specimen, examine_specimen
 from aecore.analysis.metrics import evaluate_model
-from aecore.data.datasets import load_dataset
-from aecore.errors import RunError
 from aecore.files import RESUME_FILE, WEIGHTS_FILE
 from aecore.model.weights import read_tensors
 from aecore.runs.records import EpochRecord, MetricsRecord, Record
@@ -28,19 +26,14 @@ from aecore.training.batches import arrange_batches
 from aecore.training.calibration import HeldOutCells
 from aecore.training.data_start import start_from_examples
 from aecore.training.devices import limited_threads, open_device
-from aecore.training.failures import (
-    explain_divergence,
-    has_finite_weights,
-    is_lost_connection,
-    record_failure,
-    record_restart,
-)
+from aecore.training.failures import explain_divergence, has_finite_weights, keep_failure
 from aecore.training.live_knobs import LiveKnobs
 from aecore.training.position import Position, TrainingParts, restore_position
 from aecore.training.preparation import (
+    Examples,
     build_initial_model,
     check_examples,
-    prepare_training_data,
+    load_examples,
     require_settings,
 )
 from aecore.training.pretraining import pretrain_layers
@@ -53,8 +46,7 @@ from aecore.training.schedule import (
     scheduled_learning_rate,
 )
 from aecore.training.threads import RunThreads
-from aecore.training.torchrun import is_one_of_several
-from aecore.training.update import build_update
+from aecore.training.update import Step, build_update
 from aecore.training.validation import measure_validation_loss
 
 Stop = Callable[[], bool]
@@ -73,26 +65,24 @@ def fit(
     wrong is written into state.json and raised: an AecoreError where the user can act on it.
     """
     ranks = Ranks()
-    with run.lock(queued) if ranks.leads else nullcontext(), limited_threads(get_num_threads()):
-        try:
-            yield from Trainer(run, stop, progress, ranks).records()
-        except Exception as error:
-            if is_one_of_several() and ranks.world > 1 and is_lost_connection(error):
-                record_restart(run)
-                raise
-            explained = record_failure(run, error)
-            if explained is error:
-                raise
-            raise explained from error
-        finally:
-            ranks.leave()
+    with (
+        run.lock(queued) if ranks.leads else nullcontext(),
+        limited_threads(get_num_threads()),
+        keep_failure(run, ranks),
+    ):
+        yield from Trainer(run, stop, progress, ranks).records()
 
 
 class Trainer:
     """One run on its device, as one of its ranks: model, optimiser and examples."""
 
     def __init__(
-        self, run: Run, stop: Stop, progress: DownloadReport | None, ranks: Ranks | None = None
+        self,
+        run: Run,
+        stop: Stop,
+        progress: DownloadReport | None,
+        ranks: Ranks | None = None,
+        examples: Examples | None = None,
     ):
         self.run, self.stop, self.ranks = run, stop, ranks or Ranks()
         self.writer = RunWriter(run, self.ranks.leads, progress)
@@ -100,66 +90,63 @@ class Trainer:
         data_config, self.training = require_settings(run, self.config)
         self.device, description = open_device(self.training.device, self.ranks)
         self.writer.write_start(description)
-        dataset = load_dataset(data_config, self.writer.report_download)
+        report = self.writer.report_download
+        dataset, data = self.examples = examples or load_examples(data_config, self.device, report)
         self.writer.write_state(note="")
         check_examples(dataset, data_config, self.config.model)
         self.specimen = draw_specimen(dataset, data_config)
-        data = prepare_training_data(dataset, data_config, self.device)
         self.held_out = HeldOutCells(self.config, data)
         data = self.held_out.hide(data)
         self.validation, self.sample, self.test = data.validation, data.sample, data.test
-        self.model = build_initial_model(
-            self.config.model, self.sample, self.device, self.training.seed
-        )
+        seed = self.training.seed
+        self.model = build_initial_model(self.config.model, self.sample, self.device, seed)
         self.batches = arrange_batches(self.model, data, self.training, self.ranks)
         is_drawn_anew = data_config.binarise == "dynamic"  # the static kind comes with the data
         self.update = build_update(self.model, self.training, is_drawn_anew, self.ranks)
         average = WeightAverage(self.model, self.training)
-        self.prior_stage = PriorStage(self.model, self.training.seed, self.writer)
+        self.prior_stage = PriorStage(self.model, seed, self.writer)
         self.parts = TrainingParts(
             self.model, self.update.optimizer, average, self.prior_stage.optimizer
         )
         self.augment = build_augmentation(self.training.augment, self.config.model.input_shape)
         self.knobs = LiveKnobs(run, self.config, self.ranks, self.writer)
         self.threads = RunThreads(run, self.writer, self.ranks)
-        self.is_loss_moved = False  # by a knob, in the epoch that is under way
-        self.epoch, self.best, self.since_best = 0, math.inf, 0
+        self.is_loss_moved = self.is_cut = False  # the epoch under way, by a knob or a stop
+        self.epoch, self.best, self.since_best, self.started = 0, math.inf, 0, 0.0
 
     def records(self) -> Iterator[Record]:
         """Trains to the end, from wherever the folder stands; yields each record as it is kept."""
         self.threads.begin(self.update, self.batches, self.training.epochs)
+        yield from self.start()
+        while self.goes_on():
+            for step in self.iterate_steps():
+                self.update(*step)
+            yield from self.end_epoch(self.sum_losses())
+        if self.ranks.leads:
+            yield from self.conclude()
+
+    def start(self) -> Iterator[Record]:
+        """Takes up the run where its folder stands."""
         if (self.run.path / RESUME_FILE).exists():
             self.restore()
         else:
             yield from self.begin()
         self.knobs.catch_up(self.epoch)
         self.use_knobs()
-        while not self.is_over() and not self.ranks.any(self.stop()) and not self.has_converged():
-            started = time.perf_counter()
-            sums = self.run_epoch()
-            yield from self.knobs.take_records()
-            if sums is None:
-                self.keep_part_of_epoch()
-                break
-            seconds = time.perf_counter() - started
-            yield self.finish_epoch(sums, seconds)
-            self.threads.review(self.update, self.batches, seconds)
-        if self.ranks.leads:
-            yield from self.conclude()
 
-    def is_over(self) -> bool:
-        return self.epoch >= self.training.epochs
+    def goes_on(self) -> bool:
+        """Returns True where there is another epoch to train."""
+        return not (self.is_cut or self.is_trained() or self.ranks.any(self.stop()))
 
-    def has_converged(self) -> bool:
-        return 0 < self.training.early_stopping <= self.since_best
+    def is_trained(self) -> bool:
+        has_converged = 0 < self.training.early_stopping <= self.since_best
+        return has_converged or self.epoch >= self.training.epochs
 
     def begin(self) -> Iterator[Record]:
         """Pretrains or starts as PCA where asked for, and writes weights before the first epoch."""
         if self.training.pretrain_epochs:
             for record in pretrain_layers(self.model, self.sample, self.training, self.stop):
                 yield self.writer.append(record)
-            if not has_finite_weights(self.model):
-                raise RunError("The pretraining diverged. Try a tenth of the learning rate.")
             self.ranks.align(self.model)
         is_good_start = start_from_examples(self.model, self.sample, self.training.seed)
         self.ranks.align(self.model)
@@ -172,7 +159,7 @@ class Trainer:
 
     def conclude(self) -> Iterator[Record]:
         """Learns the prior, measures the model and writes its card; marks others as stopped."""
-        is_trained, stage = self.is_over() or self.has_converged(), self.prior_stage
+        is_trained, stage = self.is_trained(), self.prior_stage
         if is_trained and not stage.epoch and self.parts.average.apply(self.epoch):
             self.writer.save_weights(self.model)
         if is_trained:
@@ -188,11 +175,9 @@ class Trainer:
 
     # -- one epoch
 
-    def run_epoch(self) -> Tensor | None:
-        """Makes the passes of an epoch; returns sums over the examples: the loss and its parts.
-
-        Returns None when stopped on the way.
-        """
+    def iterate_steps(self) -> Iterator[Step]:
+        """Yields what each update of an epoch takes, which is made before the next is asked for."""
+        self.started = time.perf_counter()
         self.model.bottleneck.anneal(self.epoch / self.training.epochs)
         self.model.train()
         self.update.sums.zero_()
@@ -200,12 +185,16 @@ class Trainer:
         kl_weight = scheduled_kl_weight(self.training, self.epoch)
         for step, x in enumerate(self.batches.iterate_epoch(self.epoch)):
             if self.ranks.are_told(self.stop, step):
-                return None
+                self.is_cut = True
+                return
             if self.knobs.turn(self.epoch + 1, step):
                 self.use_knobs()
-            self.update(self.augment(x), self.learning_rate(step), kl_weight)
+            yield Step(self.augment(x), self.learning_rate(step), kl_weight)
             self.writer.report_progress((step + 1) / self.batches.steps)
-        return self.ranks.sum(self.update.sums)
+
+    def sum_losses(self) -> Tensor | None:
+        """Returns sums over the examples of an epoch: the loss and its parts; None if cut short."""
+        return None if self.is_cut else self.ranks.sum(self.update.sums)
 
     def use_knobs(self) -> None:
         """Takes over knobs that were moved."""
@@ -221,13 +210,23 @@ class Trainer:
         steps = self.batches.steps
         return scheduled_learning_rate(self.training, self.epoch * steps + step, steps)
 
+    def end_epoch(self, sums: Tensor | None) -> Iterator[Record]:
+        """Keeps an epoch with these sums of losses, or what there is of one that was cut short."""
+        yield from self.knobs.take_records()
+        if sums is None:
+            self.keep_part_of_epoch()
+        else:
+            seconds = time.perf_counter() - self.started
+            yield self.finish_epoch(sums, seconds)
+            self.threads.review(self.update, self.batches, seconds)
+
     def finish_epoch(self, sums: Tensor, seconds: float) -> EpochRecord:
         """Measures and saves the epoch; RunError where the loss is not finite any more."""
         number = self.epoch + 1
         means = (sums / self.batches.count).tolist()
         record, loss = self.make_epoch_record(means, seconds), means[0]
-        held_out = record.validation_loss
-        watched = self.ranks.value_of_leader(loss if held_out is None else held_out)
+        watched = loss if record.validation_loss is None else record.validation_loss
+        watched = self.ranks.value_of_leader(watched)
         if not (math.isfinite(watched) and math.isfinite(loss) and has_finite_weights(self.model)):
             raise explain_divergence(number, loss, self.learning_rate(0))
         # before the position: a kill in between repeats a line rather than losing it

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from aecore.model.autoencoder import Autoencoder, Loss
+from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig, TrainConfig
+from aecore.model.loss import Loss
 from aecore.training.devices import is_half_precise
 from aecore.training.optimizer import Optimizer
 from aecore.training.ranks import Ranks
@@ -24,6 +26,14 @@ def build_update(model: Autoencoder, config: TrainConfig, binarises: bool, ranks
     optimizer = Optimizer((p for p in model.parameters() if p.requires_grad), config)
     is_recordable = ranks.device.type == "cuda" and ranks.world == 1
     return (GraphedUpdate if is_recordable else Update)(objective, optimizer, ranks)
+
+
+class Step(NamedTuple):
+    """What an update takes."""
+
+    batch: Tensor  # (B, *input_shape) of all ranks, as float, on the device
+    lr: float
+    kl_weight: float
 
 
 class Objective(nn.Module):

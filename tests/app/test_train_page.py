@@ -40,6 +40,7 @@ def submitted(monkeypatch):
     monkeypatch.setattr(
         "aecore.backends.launch.submit_local", lambda run, processes=1: handed.append(run)
     )
+    monkeypatch.setattr("aecore.backends.launch.submit_together", handed.extend)
     return handed
 
 
@@ -318,8 +319,8 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     assert not app.exception
     assert [(r.config().model.latent_dim, r.config().training.seed) for r in submitted] == [
         (2, 0),
-        (3, 0),
         (2, 1),
+        (3, 0),
         (3, 1),
     ]
     name = submitted[0].config().sweep
@@ -334,6 +335,20 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
         "1 of 2",
     ]
     assert "±" in frame["squared error"][0]
+
+
+def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(open_page, submitted):
+    app = open_page("train.py", variant="vae", preset="Quick")
+    switch = app.toggle(key="three-seeds")
+    assert "train together" in switch.help
+    switch.set_value(True).run()
+    find_button(app, "Start").click().run()
+    assert not app.exception
+    assert [run.config().training.seed for run in submitted] == [0, 1, 2]
+    name = submitted[0].config().sweep
+    app = open_page("train.py", variant="conv")
+    assert f"{name}: 3 runs" in [expander.label for expander in app.expander]
+    assert "network of kind conv train one after another" in app.toggle(key="three-seeds").help
 
 
 def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitted, monkeypatch):

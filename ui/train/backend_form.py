@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.backends.base import Device, JobFinder, Order, RemoteJob
-from aecore.backends.launch import read_order, send_run, start_run
+from aecore.backends.launch import launch_runs, read_order, send_run, start_run
 from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError, RunError
 from aecore.names import escape_name
@@ -109,11 +110,15 @@ def list_devices(engine: str, account: str, _token: str | bool) -> list[Device]:
     return open_backend(engine, _token).devices()
 
 
-def start_training(run: Run, place: TrainingPlace | None) -> None:
-    """Start to train a run where the form says; None is this machine."""
+def start_training(runs: Sequence[Run], place: TrainingPlace | None) -> None:
+    """Start to train runs where the form says; None is this machine."""
     kind, _, count = place.device.name.partition(":") if place else ("", "", "")
+    if kind == "gpu" and place and not BACKENDS[place.engine].is_remote:
+        for run in runs:
+            start_run(run, processes=int(count))
+        return
     if place is None or not BACKENDS[place.engine].is_remote:
-        start_run(run, processes=int(count) if kind == "gpu" else 1)
+        launch_runs(runs)
         return
     order = Order(
         backend=place.engine,
@@ -123,7 +128,7 @@ def start_training(run: Run, place: TrainingPlace | None) -> None:
         price=place.device.price,
         owner=get_hub_name() if BACKENDS[place.engine].is_paid else "",
     )
-    start_run(run, order, get_hub_token())
+    launch_runs(runs, order, get_hub_token())
 
 
 def check_payer(run: Run) -> None:

@@ -14,8 +14,10 @@ ESTIMATE_KEY = "training-seconds"  # of the session, with the id of a run behind
 UNITS = ((86_400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def estimate_choice_seconds(choice: TrainingChoice, place: TrainingPlace | None) -> float | None:
-    """Returns about how long one run takes; None where that is not known.
+def estimate_choice_seconds(
+    choice: TrainingChoice, place: TrainingPlace | None, seeds: int = 1
+) -> float | None:
+    """Returns about how long one run takes, or several seeds of it; None where that is not known.
 
     It is known for the processor of this machine, once the server has measured its speed.
     """
@@ -23,7 +25,7 @@ def estimate_choice_seconds(choice: TrainingChoice, place: TrainingPlace | None)
     speed = read_machine_speed()
     if not is_here or speed is None or pick_device("auto").type != "cpu":
         return None
-    return estimate_training_seconds(choice.config, choice.about.count, speed)
+    return estimate_training_seconds(choice.config, choice.about.count, speed, seeds)
 
 
 def describe_training_time(choice: TrainingChoice, seconds: float | None, runs: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from aecore.limits import is_public, read_slot_limit
@@ -9,6 +11,7 @@ from aecore.names import escape_markdown, escape_name
 from aecore.runs.listing import runs_folder
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import Run
+from aecore.runs.sweep import read_sweep_name
 from ui.kit.runs import format_state_badge
 from ui.kit.visitor import list_visible_runs
 
@@ -25,11 +28,36 @@ def show_run_table() -> None:
         f"At most {read_slot_limit()} at a time; the others wait their turn. "
         "Choose one to watch it."
     )
-    for run in runs[:LISTED_RUNS]:
-        show_run_row(run)
+    for alike in group_by_sweep(runs[:LISTED_RUNS]):
+        show_run_entry(alike)
     if len(runs) > LISTED_RUNS:
         where = "" if is_public() else f", in {escape_markdown(str(runs_folder()))}"
         st.caption(f"and {len(runs) - LISTED_RUNS} older ones{where}")
+
+
+def group_by_sweep(runs: Sequence[Run]) -> list[list[Run]]:
+    """Returns the runs in their order, those of one sweep together."""
+    entries: dict[str, list[Run]] = {}
+    for run in runs:
+        entries.setdefault(read_sweep_name(run) or f"/{run.id}", []).append(run)
+    return list(entries.values())
+
+
+def show_run_entry(runs: Sequence[Run]) -> None:
+    """Show one run as a row, or several of a sweep folded under its name."""
+    if len(runs) == 1:
+        show_run_row(runs[0])
+        return
+    name = read_sweep_name(runs[0])
+    with st.expander(f"{escape_name(name)}: {len(runs)} runs", icon=":material/grid_view:"):
+        st.page_link(
+            "compare.py",
+            label="Mean and standard deviation",
+            icon=":material/compare_arrows:",
+            query_params={"sweep": name},
+        )
+        for run in runs:
+            show_run_row(run)
 
 
 def show_run_row(run: Run) -> None:

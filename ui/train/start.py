@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from aecore.backends.admission import admit_runs, describe_run_limits
 from aecore.errors import AecoreError
@@ -11,12 +12,20 @@ from aecore.model.config import RunConfig
 from aecore.runs.listing import create_run
 from aecore.runs.recipe import format_train_command
 from aecore.runs.run import Run
+from aecore.runs.sweep import explain_apart
 from ui.kit.messages import show_error
 from ui.kit.runs import get_shown_config
 from ui.kit.visitor import claim, get_visitor, is_published_by_default, reserve_runs
 from ui.train.backend_form import TrainingPlace, start_training
-from ui.train.estimate import keep_training_estimate
+from ui.train.estimate import (
+    estimate_choice_seconds,
+    format_rough_time,
+    keep_training_estimate,
+)
+from ui.train.form import TrainingChoice
 from ui.train.sweep_form import SweepRequest
+
+SEEDS = 3
 
 
 def show_command(config: RunConfig, kind: str) -> None:
@@ -27,26 +36,28 @@ def show_command(config: RunConfig, kind: str) -> None:
 
 
 def show_start_button(
-    config: RunConfig,
-    sweep: SweepRequest | None,
-    place: TrainingPlace | None,
-    seconds: float | None,
+    choice: TrainingChoice, sweep: SweepRequest | None, place: TrainingPlace | None
 ) -> None:
     """Show the button that starts the run or the sweep, and go to watch it.
 
-    It is disabled where there is no place to train. `seconds` is what a run is expected to take.
+    It is disabled where there is no place to train.
     """
     if limits := describe_run_limits():
         st.caption(limits)
+    config, seconds = choice.config, estimate_choice_seconds(choice, place)
     published = choose_publishing(config)
     label = "Start" if sweep is None else f"Start {sweep.count} runs"
-    if st.button(
+    row = st.container(horizontal=True, vertical_alignment="center")
+    is_clicked = row.button(
         label,
         type="primary",
         icon=":material/play_arrow:",
         shortcut="Ctrl+Enter",
         disabled=place is None,
-    ):
+    )
+    if sweep is None:
+        sweep = choose_seeds(row, choice, place)
+    if is_clicked:
         try:
             runs = start_runs(config, sweep, place, published)
         except AecoreError as error:
@@ -57,6 +68,24 @@ def show_start_button(
         if sweep is not None:
             st.switch_page("compare.py", query_params={"sweep": runs[0].config().sweep})
         st.switch_page("train.py", query_params={"run": runs[0].id})
+
+
+def choose_seeds(
+    row: DeltaGenerator, choice: TrainingChoice, place: TrainingPlace | None
+) -> SweepRequest | None:
+    """Show a switch for three seeds with what they take; return them where it is on."""
+    seconds = estimate_choice_seconds(choice, place, SEEDS)
+    price = "" if seconds is None else f", about {format_rough_time(seconds)}"
+    obstacle = explain_apart(choice.config)
+    how = f"Runs {obstacle} train one after another." if obstacle else "They train together."
+    is_on = row.toggle(
+        f"Three seeds{price}",
+        key="three-seeds",
+        help="Trains the model from three random seeds, for a mean and a standard deviation: "
+        f"smaller differences between models may be chance. {how}",
+        persist_state="session",
+    )
+    return SweepRequest([choice.config], SEEDS) if is_on else None
 
 
 def choose_publishing(config: RunConfig) -> bool:
@@ -81,5 +110,5 @@ def start_runs(
         runs = [create_run(config)] if sweep is None else sweep.create()
         for run in runs:
             claim(run.path, published)
-            start_training(run, place)
+        start_training(runs, place)
     return runs

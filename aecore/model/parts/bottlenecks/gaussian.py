@@ -142,11 +142,15 @@ class GaussianBottleneck(Bottleneck):
         return self.capacity
 
     def draw(self, mean: Tensor, log_variance: Tensor, samples: int) -> tuple[Tensor, Tensor]:
-        eps = torch.randn(samples, *mean.shape, device=mean.device, dtype=mean.dtype)
+        eps = self.draw_noise(mean, samples)
         z = mean + (0.5 * log_variance).exp() * eps
         # the terms ln 2 pi of q and p cancel
         log_ratio = 0.5 * (z.square() - eps.square() - log_variance).sum(-1)
         return z, log_ratio
+
+    def draw_noise(self, mean: Tensor, samples: int) -> Tensor:
+        """Return standard normal numbers (samples, N, latent_dim) for codes with this mean."""
+        return torch.randn(samples, *mean.shape, device=mean.device, dtype=mean.dtype)
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:

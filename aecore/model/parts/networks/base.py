@@ -103,6 +103,7 @@ class NetworkBase(Options):
     menu_position: ClassVar[int] = LAST
     shares_columns: ClassVar[bool] = False  # its parts see some columns of a table each
     can_pretrain: ClassVar[bool] = False  # its layers can be trained greedily, one by one
+    can_join: ClassVar[bool] = False  # several of one shape can be trained as one
 
     def build(
         self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None

@@ -62,6 +62,7 @@ class Mlp(NetworkBase):
 
     menu_position: ClassVar[int] = 1
     can_pretrain: ClassVar[bool] = True
+    can_join: ClassVar[bool] = True
 
     def build(
         self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
