@@ -14,7 +14,8 @@ from aecore.cli.parser import main
 from aecore.data.splits import as_float
 from aecore.errors import RunError
 from aecore.model.config import DataConfig
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 from aecore.runs.knobs import request_knobs
 from aecore.runs.listing import create_run
 from aecore.runs.sweep import (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aecore.backends.launch import launch_runs, stop_run
@@ -20,12 +19,19 @@ from aecore.cli.settings import parse_setting
 from aecore.errors import AecoreError, ConfigError, RunError
 from aecore.files import REMOTE_FILE
 from aecore.model.variants import VARIANTS, find_variant
-from aecore.runs.listing import create_run, create_shared_run, find_run, list_runs, runs_folder
+from aecore.runs.listing import (
+    create_run,
+    create_shared_run,
+    find_run,
+    is_sweep,
+    list_runs,
+    runs_folder,
+)
 from aecore.runs.run import Run
 from aecore.training.torchrun import is_one_of_several
 
 if TYPE_CHECKING:
-    from aecore.model.config import RunConfig
+    pass
 
 
 def run_variants(options: argparse.Namespace) -> None:
@@ -144,13 +150,13 @@ def run_resume(options: argparse.Namespace) -> None:
     try:
         run = find_run(options.run)
     except RunError:
+        if not is_sweep(options.run):
+            raise
         from aecore.cli.foreground import train_runs
         from aecore.runs.sweep import list_sweep_runs
 
-        if runs := list_sweep_runs(options.run):
-            train_runs(runs)
-            return
-        raise
+        train_runs(list_sweep_runs(options.run))
+        return
     state = run.state().state
     if options.queued and state == "stopped":  # stopped in the moment between queue and start
         return

@@ -21,15 +21,17 @@ class ConfigNames(NamedTuple):
 
     variant: str
     data: str  # a set of the catalog or a path; empty where the config names none
+    sweep: str  # empty where it is of none
 
 
 def read_config_names(folder: Path) -> ConfigNames:
     """Return the names in a folder's config.json; CheckpointError where they are not there."""
-    match read_config_values(folder):
-        case {"model": {"variant": str(variant)}, "data": {"name": str(data)}}:
-            return ConfigNames(variant, data)
+    match values := read_config_values(folder):
         case {"model": {"variant": str(variant)}}:
-            return ConfigNames(variant, "")
+            data, sweep = values.get("data"), values.get("sweep")
+            name = data.get("name") if isinstance(data, dict) else ""
+            texts = [text if isinstance(text, str) else "" for text in (name, sweep)]
+            return ConfigNames(variant, *texts)
     raise CheckpointError(f"{folder / CONFIG_FILE} names no variant. Pull or copy the run again.")
 
 

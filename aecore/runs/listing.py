@@ -138,6 +138,15 @@ def has_sound_config(run: Run) -> bool:
     return True
 
 
+def is_sweep(name: str) -> bool:
+    """Returns True where a run says that it is of the sweep of this name."""
+    for run in list_runs():
+        with suppress(CheckpointError):
+            if run.names().sweep == name:
+                return True
+    return False
+
+
 def check_run_id(text: str) -> str:
     """Checks a run id from an address, which a stranger may have written: a name, never a path."""
     if text != Path(text).name or text.startswith("."):

@@ -96,7 +96,7 @@ class Run:
             return _parse_config(self.path / CONFIG_FILE)  # says what is wrong
 
     def names(self) -> ConfigNames:
-        """Reads the variant and the data in config.json, without torch and without checking more.
+        """Reads variant, data and sweep in config.json, without torch and without checking more.
 
         CheckpointError where they are not there.
         """
