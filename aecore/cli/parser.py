@@ -274,11 +274,10 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
         default=["pca"],
         help="static: which maps",
     )
-    parser.add_argument(
-        "--thumbnails",
-        action="store_true",
-        help="static: show the inputs themselves, where the data's licence allows it",
-    )
+    licence = "static: show the inputs themselves, where the data's licence allows it"
+    parser.add_argument("--thumbnails", action="store_true", help=licence)
+    training = "static: visitors train models of their own on the page"
+    parser.add_argument("--trainable", action="store_true", help=training)
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
