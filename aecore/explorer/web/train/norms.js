@@ -1,0 +1,123 @@
+// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), or over the layer of each example (Ba et al.,
+// 2016). Both are y = x^ * weight + bias for values x^ of mean 0 and variance 1.
+
+const EPS = 1e-5;
+const MOMENTUM = 0.1; // of the running statistics
+
+// Normalise x by `kind`: x itself where that is "none". `norm` are its parameters, as addNormParameters made them.
+export function addNorm(graph, x, kind, norm) {
+  if (kind === "none") return x;
+  return kind === "batch" ? addBatchNorm(graph, x, norm) : addLayerNorm(graph, x, norm);
+}
+
+export function addNormParameters(graph, name, kind, width) {
+  if (kind === "none") return null;
+  const norm = { weight: graph.addParameter(`${name}.weight`, [width]), bias: graph.addParameter(`${name}.bias`, [width]) };
+  if (kind === "layer") return norm;
+  const buffer = { isLearned: false };
+  return {
+    ...norm,
+    mean: graph.addParameter(`${name}.running_mean`, [width], buffer),
+    variance: graph.addParameter(`${name}.running_var`, [width], buffer),
+    batches: graph.addParameter(`${name}.num_batches_tracked`, [], { ...buffer, isInteger: true }),
+  };
+}
+
+export function beginNorm({ floats }, norm) {
+  if (!norm) return;
+  for (const { value, columns } of [norm.weight, norm.variance]) if (value) floats.fill(1, value, value + columns);
+}
+
+function addBatchNorm(graph, x, norm) {
+  const out = graph.addMatrix(x.width),
+    normalised = graph.take(graph.batch * x.lanes),
+    factors = graph.take(x.lanes); // 1 / deviation
+  let follows = false;
+  graph.add({
+    forward({ rows, followsBatch }) {
+      const { floats } = graph;
+      follows = followsBatch && rows > 1; // a single example has no statistics of its own
+      for (let j = 0; j < x.width; j++) {
+        const [mean, variance] = follows
+          ? measure(floats, x.value + j, rows, x.lanes)
+          : [floats[norm.mean.value + j], floats[norm.variance.value + j]];
+        const factor = (floats[factors + j] = 1 / Math.sqrt(variance + EPS));
+        for (let i = 0, at = j; i < rows; i++, at += x.lanes) {
+          const value = (floats[normalised + at] = (floats[x.value + at] - mean) * factor);
+          floats[out.value + at] = value * floats[norm.weight.value + j] + floats[norm.bias.value + j];
+        }
+        if (!follows) continue;
+        floats[norm.mean.value + j] += MOMENTUM * (mean - floats[norm.mean.value + j]);
+        const unbiased = (variance * rows) / (rows - 1);
+        floats[norm.variance.value + j] += MOMENTUM * (unbiased - floats[norm.variance.value + j]);
+      }
+      if (follows) floats[norm.batches.value] += 1;
+    },
+    backward({ rows }) {
+      const { floats } = graph;
+      for (let j = 0; j < x.width; j++) {
+        const line = { first: j, step: x.lanes, count: rows, unit: j, unitStep: 0, factor: floats[factors + j] };
+        backNormalise(floats, x, out, normalised, norm, line, follows);
+      }
+    },
+  });
+  return out;
+}
+
+function addLayerNorm(graph, x, norm) {
+  const out = graph.addMatrix(x.width),
+    normalised = graph.take(graph.batch * x.lanes),
+    factors = graph.take(graph.batch);
+  graph.add({
+    forward({ rows }) {
+      const { floats } = graph;
+      for (let i = 0; i < rows; i++) {
+        const [mean, variance] = measure(floats, x.value + i * x.lanes, x.width, 1),
+          factor = (floats[factors + i] = 1 / Math.sqrt(variance + EPS));
+        for (let j = 0, at = i * x.lanes; j < x.width; j++, at++) {
+          const value = (floats[normalised + at] = (floats[x.value + at] - mean) * factor);
+          floats[out.value + at] = value * floats[norm.weight.value + j] + floats[norm.bias.value + j];
+        }
+      }
+    },
+    backward({ rows }) {
+      const { floats } = graph;
+      for (let i = 0; i < rows; i++) {
+        const line = { first: i * x.lanes, step: 1, count: x.width, unit: 0, unitStep: 1, factor: floats[factors + i] };
+        backNormalise(floats, x, out, normalised, norm, line, true);
+      }
+    },
+  });
+  return out;
+}
+
+// Mean and variance of `count` floats, `step` apart.
+function measure(floats, position, count, step) {
+  let sum = 0,
+    square = 0;
+  for (let i = 0, at = position; i < count; i++, at += step) sum += floats[at];
+  const mean = sum / count;
+  for (let i = 0, at = position; i < count; i++, at += step) square += (floats[at] - mean) ** 2;
+  return [mean, square / count];
+}
+
+// Gradients of a line of values that were normalised together. Where that was by their `own` mean and deviation, these
+// move with them: the mean of the gradients, and their part along the values, have no effect.
+function backNormalise(floats, x, out, normalised, norm, { first, step, count, unit, unitStep, factor }, own) {
+  let sum = 0,
+    along = 0;
+  for (let i = 0, p = first, u = unit; i < count; i++, p += step, u += unitStep) {
+    const change = floats[out.gradient + p],
+      value = floats[normalised + p],
+      scaled = change * floats[norm.weight.value + u];
+    floats[norm.weight.gradient + u] += change * value;
+    floats[norm.bias.gradient + u] += change;
+    sum += scaled;
+    along += scaled * value;
+  }
+  for (let i = 0, p = first, u = unit; i < count; i++, p += step, u += unitStep) {
+    const scaled = floats[out.gradient + p] * floats[norm.weight.value + u],
+      statistics = own ? (sum + floats[normalised + p] * along) / count : 0;
+    floats[x.gradient + p] += factor * (scaled - statistics);
+  }
+}

@@ -1,0 +1,189 @@
+// The options of a run, config.json: what is not said is as in the Python package, and what is not trained here says so.
+
+const MODEL = {
+  variant: "vanilla",
+  latent_dim: 32,
+  scaling: "none",
+  clip: null,
+  missing: false,
+  calibration: 0,
+  corruption: null,
+  network: { kind: "mlp" },
+  bottleneck: { kind: "deterministic" },
+  penalties: [],
+  likelihood: { kind: "gaussian" },
+  prior: null,
+};
+
+const TRAINING = {
+  epochs: 10,
+  passes: 1,
+  batch_size: 128,
+  optimizer: "adam",
+  lr: 2e-3,
+  momentum: 0.9,
+  weight_decay: 0,
+  schedule: "cosine",
+  averaged: 0,
+  warmup_steps: 0,
+  kl_warmup_epochs: 0,
+  early_stopping: 0,
+  pretrain_epochs: 0,
+  previews: 20,
+  precision: "float32",
+  augment: [],
+  seed: 0,
+  device: "auto",
+};
+
+// The parts that are trained here, by kind, with their defaults.
+const PARTS = {
+  corruption: {
+    gaussian: { sigma: 0.3, words: 0.1 },
+    masking: { fraction: 0.25 },
+    salt_and_pepper: { fraction: 0.25 },
+  },
+  network: {
+    mlp: {
+      hidden: [400],
+      activation: "gelu",
+      code_activation: "linear",
+      norm: "none",
+      tied: false,
+      linear_path: false,
+    },
+    conv: { channels: [32, 64], activation: "relu", code_activation: "linear" },
+  },
+  bottleneck: {
+    deterministic: {},
+    top_k: { k: 25, start: null, by: "magnitude", auxiliary: 0, dead_after: 200 },
+    gaussian: { beta: 1, samples: 1, bound: "elbo", free_bits: 0, capacity: null },
+    vector_quantized: {
+      codes: 256,
+      dim: 4,
+      commitment: 0.25,
+      update: "gradient",
+      decay: 0.99,
+      restart_below: 0.05,
+      stages: 1,
+      cosine: false,
+    },
+    finite_scalar: { levels: 16 },
+  },
+  penalties: {
+    kl_sparsity: { layers: [-1], weight: 0.1, rho: 0.05 },
+    l1: { layers: [-1], weight: 0.1 },
+    l2: { layers: [-1], weight: 0.1 },
+    contractive: { weight: 0.1, method: "auto", probes: 1 },
+    mmd: { weight: 200 },
+  },
+  likelihood: {
+    bernoulli: {},
+    gaussian: { variance: 0.5, output: "linear", learned: false },
+    calibrated: { variance: "shared", output: "linear" },
+  },
+};
+
+const SMOOTH = new Set(["sigmoid", "tanh", "relu", "linear"]); // activations whose Jacobian has a closed form
+
+// Numbers that may be moved while a run trains, with their bounds.
+const KNOBS = {
+  corruption: { sigma: [0, 10], fraction: [0, 1] },
+  bottleneck: { beta: [0, 1000], k: [1, 16384], commitment: [0, 100] },
+  penalties: { weight: [0, 1e6] },
+  training: { lr: [1e-12, 100] },
+};
+
+// A config of which every option is set.
+export function completeConfig({ model, training, ...rest }) {
+  const complete = { ...MODEL, ...model };
+  for (const name of ["corruption", "network", "bottleneck", "likelihood"])
+    if (complete[name]) complete[name] = completePart(name, complete[name]);
+  complete.penalties = complete.penalties.map((part) => completePart("penalties", part));
+  return { ...rest, model: complete, training: { ...TRAINING, ...training } };
+}
+
+function completePart(name, part) {
+  return { kind: part.kind, ...PARTS[name][part.kind], ...part };
+}
+
+// Why a run cannot be trained here, a sentence; empty where it can.
+export function explainUntrainable(config) {
+  const { model, training } = completeConfig(config);
+  return explainParts(model) || explainModel(model) || explainTraining(training, config.data);
+}
+
+function explainParts(model) {
+  const parts = ["corruption", "network", "bottleneck", "likelihood"].map((name) => [name, model[name]]);
+  for (const [name, part] of [...parts, ...model.penalties.map((penalty) => ["penalties", penalty])])
+    if (part && !PARTS[name][part.kind])
+      return `A page trains no ${name === "penalties" ? "penalty" : name} of kind ${part.kind}; it has ${Object.keys(PARTS[name]).join(", ")}.`;
+  return "";
+}
+
+function explainModel({ network, bottleneck, penalties, missing, prior }) {
+  if (missing) return "A page trains on whole examples only: fill the missing cells, or train in the app.";
+  if (prior) return "A prior of indices is not learned in a page: leave it out, or train in the app.";
+  if (bottleneck.auxiliary) return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
+  if (bottleneck.cosine) return "Codes of directions are not trained in a page: set bottleneck.cosine to false.";
+  if (bottleneck.bound === "iwae" || bottleneck.samples > 1)
+    return "A page draws one code for each example: set bottleneck.samples to 1 and bottleneck.bound to elbo.";
+  for (const penalty of penalties) {
+    const reason = penalty.kind === "contractive" && explainContractive(network, penalty);
+    if (reason) return reason;
+  }
+  return "";
+}
+
+function explainContractive({ hidden, code_activation: code }, { method }) {
+  const isOneLayer = hidden?.length === 0 && SMOOTH.has(code);
+  if (isOneLayer && ["auto", "closed_form"].includes(method)) return "";
+  return (
+    "A page knows the contractive penalty in closed form only: of an encoder without hidden layers whose code is " +
+    "sigmoid, tanh, relu or linear, and method auto or closed_form."
+  );
+}
+
+function explainTraining({ optimizer, averaged, pretrain_epochs: pretrained, augment }, data) {
+  if (!["adam", "adamw"].includes(optimizer)) return `A page trains by adam or adamw: training.optimizer is ${optimizer}.`;
+  if (averaged) return "Weights are not averaged in a page: set training.averaged to 0.";
+  if (pretrained) return "Layers are not trained one by one in a page: set training.pretrain_epochs to 0.";
+  if (augment.length) return "Pictures are not changed at every step in a page: set training.augment to [].";
+  if (data && data.binarise && data.binarise !== "none")
+    return "Pixels are not drawn as 0 or 1 in a page: set data.binarise to none.";
+  return "";
+}
+
+// The knobs of a complete config: [{path, value, lowest, highest}].
+export function listKnobs({ model, training }) {
+  const parts = [
+    ["corruption", model.corruption, "corruption"],
+    ["bottleneck", model.bottleneck, "bottleneck"],
+    ...model.penalties.map((part) => [`penalties.${part.kind}`, part, "penalties"]),
+    ["training", training, "training"],
+  ];
+  return parts.flatMap(([path, part, name]) =>
+    Object.entries(KNOBS[name])
+      .filter(([key]) => part && key in part)
+      .map(([key, [lowest, highest]]) => {
+        const limit = key === "k" ? model.latent_dim : highest;
+        return { path: `${path}.${key}`, value: part[key], lowest, highest: limit };
+      }),
+  );
+}
+
+// A config with knobs moved, {path: value}. Throws where one is none of this run, or out of bounds.
+export function turnKnobs(config, values) {
+  const turned = structuredClone(config);
+  for (const [path, value] of Object.entries(values)) {
+    const knob = listKnobs(turned).find((other) => other.path === path);
+    if (!knob) throw new Error(`${path} is no knob of this run. It has ${listKnobs(turned).map((k) => k.path).join(", ")}.`);
+    if (!(value >= knob.lowest && value <= knob.highest))
+      throw new Error(`${path} must be from ${knob.lowest} to ${knob.highest}, got ${value}.`);
+    const [part, kind, key] = path.startsWith("penalties.") ? path.split(".") : [...path.split(".", 1), null, path.split(".")[1]];
+    if (part === "training") turned.training[key] = value;
+    else if (kind) turned.model.penalties.find((penalty) => penalty.kind === kind)[key] = value;
+    else turned.model[part][key] = value;
+  }
+  return turned;
+}
