@@ -155,4 +155,5 @@ MANIFOLD = Lesson(
     next_page=NextPage(
         "manifold.py", "Measure dimension and tangents", {"run": "swiss-roll-vanilla"}
     ),
+    variant="vanilla",
 )

@@ -35,7 +35,7 @@ export class CodeMap {
   setExamples(examples, tracked) {
     const { meta, tensors } = examples.describeDrawing();
     cancelAnimationFrame(this.frame);
-    Object.assign(this, { examples, tracked, plane: null, positions: null, place: null, row: null, drawn: null });
+    Object.assign(this, { examples, tracked, latest: null, plane: null, positions: null, place: null, row: null, drawn: null });
     this.painter = new ExamplePainter(meta, tensors);
     this.shades = tracked.labels ?? new Uint8Array(tracked.count);
     this.canvas.classList.toggle("drawn", examples.kind !== "image");
@@ -53,7 +53,7 @@ export class CodeMap {
   update({ network, codes }) {
     const { meta, tensors } = network,
       dim = meta.latent_dim;
-    this.latest = { meta, tensors };
+    Object.assign(this, { latest: { meta, tensors }, codes });
     this.network = null;
     this.plane = followPrincipalPlane(codes, dim, this.plane);
     const target = new Float32Array(2 * this.tracked.count);
@@ -144,7 +144,7 @@ export class CodeMap {
   listMarks() {
     const marks = [];
     if (this.row !== null) marks.push({ position: this.map.positionOf(this.row), row: this.row });
-    if (this.drawn && this.latest)
+    if (this.latest && this.drawn?.length === this.examples.features)
       marks.push({ position: this.plane.project(this.getNetwork().encode(this.drawn).z), label: "your drawing" });
     return marks;
   }

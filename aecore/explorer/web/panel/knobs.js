@@ -29,16 +29,20 @@ export class Knobs {
 
   makeSlider(knob) {
     const scale = chooseScale(knob),
-      shown = element("output", {}, formatNumbers([knob.value]));
+      shown = element("output", {}, formatKnob(knob.value));
     const slider = element("input", { type: "range", min: 0, max: scale.steps, step: 1, "data-path": knob.path });
     slider.value = scale.toStep(knob.value);
     slider.oninput = () => {
       const value = scale.toValue(Number(slider.value));
-      shown.textContent = formatNumbers([value]);
+      shown.textContent = formatKnob(value);
       this.onTurn(knob.path, value);
     };
     return element("label", { class: "knob" }, element("span", {}, nameKnob(knob.path), " ", shown), slider);
   }
+}
+
+function formatKnob(value) {
+  return Number.isInteger(value) ? String(value) : formatNumbers([value]);
 }
 
 function nameKnob(path) {
@@ -46,10 +50,10 @@ function nameKnob(path) {
   return NAMES[path] ?? (penalty ? `Weight of the ${penalty[1].replaceAll("_", " ")} penalty` : path);
 }
 
-// Whole numbers and shares on an even scale, other numbers on a logarithmic one about where they begin.
+// Whole numbers, noise and what is 0 on an even scale, other numbers on a logarithmic one about where they begin.
 function chooseScale({ path, value, lowest, highest }) {
   if (path === "bottleneck.k") return makeEvenScale(lowest, highest, highest - lowest);
-  if (highest <= 1 || value <= 0) return makeEvenScale(lowest, Math.min(1, highest), STEPS);
+  if (path.startsWith("corruption.") || value <= 0) return makeEvenScale(lowest, Math.min(1, highest), STEPS);
   const low = Math.log(Math.max(lowest, value / REACH)),
     high = Math.log(Math.min(highest, value * REACH));
   const { steps, toStep, toValue } = makeEvenScale(low, high, STEPS);

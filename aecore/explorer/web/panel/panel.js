@@ -20,8 +20,9 @@ const ACTIONS = { fresh: "Train", running: "Pause", paused: "Continue", done: "T
 
 export class TrainingPanel {
   // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet or
-  // null; shipped: {title, network, columns} of a model to compare with, or null.
-  constructor(root, { training, script, samples = null, shipped = null }) {
+  // null; shipped: {title, network, columns} of a model to compare with, or null; variant: to begin with, where the address
+  // names none.
+  constructor(root, { training, script, samples = null, shipped = null, variant = "" }) {
     this.state = "waiting"; // for examples; then fresh, running, paused, done, failed or refused
     this.unanswered = 0; // starts that the session has not answered: what it says until then is of an earlier one
     this.session = new TrainingSession(script, (message) => this.hear(message));
@@ -30,7 +31,7 @@ export class TrainingPanel {
     this.rebuilt = new Rebuilt(shipped);
     this.knobs = new Knobs((path, value) => this.turn(path, value));
     const { data, ...values } = readAddress();
-    this.settings = new Settings(training, values, () => this.change());
+    this.settings = new Settings(training, { ...(variant && { variant }), ...values }, () => this.change());
     this.sources = new Sources({
       shape: training.shape,
       samples,
@@ -42,6 +43,8 @@ export class TrainingPanel {
     root.panel = this;
     root.replaceChildren(this.arrange());
     this.awaitSight(root);
+    this.onAddress = () => this.followAddress();
+    addEventListener("hashchange", this.onAddress);
   }
 
   arrange() {
@@ -78,22 +81,40 @@ export class TrainingPanel {
     this.observer = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       this.observer.disconnect();
-      this.changeExamples();
+      this.takeExamples();
+      this.prepare();
     });
     this.observer.observe(root);
   }
 
   // -- examples and settings
 
-  changeExamples() {
+  takeExamples() {
     this.examples = this.sources.makeExamples(SEED);
     if (this.examples) this.settings.fitExamples(this.examples);
+  }
+
+  changeExamples() {
+    this.takeExamples();
     this.change();
   }
 
-  // What is under way goes on as it began; else the new examples and settings are taken at once.
   change() {
     this.writeAddress();
+    this.takeChange();
+  }
+
+  // An address that was edited or followed.
+  followAddress() {
+    const { data, ...values } = readAddress();
+    this.settings.values = values;
+    this.sources.show(data);
+    this.takeExamples();
+    this.takeChange();
+  }
+
+  // What is under way goes on as it began; else the new examples and settings are taken at once.
+  takeChange() {
     if (this.begun) this.tell("Start again to train with these examples and settings.");
     else this.prepare();
   }
@@ -103,8 +124,8 @@ export class TrainingPanel {
   }
 
   writeAddress() {
-    const { name } = this.sources;
-    writeAddress({ ...this.settings.values, data: name });
+    const { name, usual } = this.sources;
+    writeAddress({ ...this.settings.values, ...(name !== usual && { data: name }) });
   }
 
   // Draw new weights, without a step.
@@ -116,6 +137,7 @@ export class TrainingPanel {
     const tracked = examples.pickTracked(Math.min(TRACKED, Math.floor(TRACKED_VALUES / config.model.latent_dim))),
       shown = examples.pickShown(SHOWN[examples.kind]);
     this.started = examples;
+    this.epochs = config.training.epochs;
     this.codeMap.setExamples(examples, tracked);
     this.rebuilt.setExamples(examples, shown);
     this.curve.clear();
@@ -183,13 +205,7 @@ export class TrainingPanel {
     listeners[message.type]?.();
   }
 
-  // A knob of the address may be out of its bounds: the training then begins without it.
   showReady({ knobs, weights, training, validation }) {
-    const outside = knobs.filter(({ value, lowest, highest }) => value < lowest || value > highest);
-    if (outside.length) {
-      for (const { path } of outside) this.settings.forgetKnob(path);
-      return this.prepare();
-    }
     this.knobs.offer(knobs);
     const [parameters, examples] = [weights, training].map((count) => count.toLocaleString("en"));
     this.tell(`${parameters} parameters, ${examples} training examples, ${validation} for validation.`);
@@ -200,7 +216,7 @@ export class TrainingPanel {
     this.rebuilt.update(snapshot.rebuilt);
     const { epoch, step, steps, losses } = snapshot,
       loss = losses ? ` · loss ${formatNumbers([losses.loss])}` : "";
-    this.progress.textContent = `Epoch ${epoch} of ${this.settings.epochs.value}, step ${step} of ${steps}${loss}`;
+    this.progress.textContent = `Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}${loss}`;
     if (snapshot.state !== "paused" || epoch || step) this.setState(snapshot.state, this.note.textContent);
   }
 
@@ -221,6 +237,7 @@ export class TrainingPanel {
   }
 
   destroy() {
+    removeEventListener("hashchange", this.onAddress);
     this.observer.disconnect();
     this.session.close();
     this.codeMap.destroy();

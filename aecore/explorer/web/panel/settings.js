@@ -1,13 +1,12 @@
 // The form: which variant is trained, the size of its code, and for how long. It makes the config of a run.
 
 import { element } from "../dom.js";
-import { explainUntrainable } from "../train/options.js";
+import { explainUntrainable, turnKnobs } from "../train/options.js";
 
 const STEPS = 1500; // of a training, about, where no number of epochs is given
 const [MIN_EPOCHS, MAX_EPOCHS] = [10, 5000];
 const FIRST_VARIANT = "vae";
 const VALIDATION_FRACTION = 0.1; // of few examples, 5 % would say little
-const KNOB = /^(training\.lr|corruption\.(sigma|fraction)|bottleneck\.(beta|k|commitment)|penalties\.\w+\.weight)$/;
 
 export class Settings {
   // training: as aecore.explorer.trainable writes it; values: {variant, latent_dim, epochs, and knobs by their paths},
@@ -63,6 +62,7 @@ export class Settings {
       trainable = names.filter((name) => !this.untrainable.has(name));
     const wanted = [this.values.variant, FIRST_VARIANT].find((name) => trainable.includes(name)) ?? trainable[0],
       { label, summary, sizes, latent_dim } = this.entries[wanted];
+    this.chosen = wanted;
     fillSelect(this.variant, names.map((name) => [name, this.entries[name].label]), wanted, this.untrainable);
     const size = this.values.latent_dim in sizes ? this.values.latent_dim : latent_dim;
     fillSelect(this.size, Object.keys(sizes).map((text) => [text, text]), String(size));
@@ -78,12 +78,13 @@ export class Settings {
 
   // Another variant begins with its own code size and knobs.
   readForm() {
-    const { epochs } = this.values,
-      isOther = this.variant.value !== (this.values.variant ?? FIRST_VARIANT);
-    if (isOther) this.values = { variant: this.variant.value, ...(epochs && { epochs }) };
-    else this.values = { ...this.values, latent_dim: this.size.value };
-    if (Number(this.epochs.value) !== this.suggestEpochs()) this.values.epochs = this.epochs.value;
-    else delete this.values.epochs;
+    const variant = this.variant.value,
+      isOther = variant !== this.chosen,
+      { latent_dim, epochs, ...kept } = this.values;
+    this.values = isOther ? { variant } : kept;
+    if (!isOther && Number(this.size.value) !== this.entries[variant].latent_dim) this.values.latent_dim = this.size.value;
+    const isOwnCount = isOther ? epochs : Number(this.epochs.value) !== this.suggestEpochs();
+    if (isOwnCount) this.values.epochs = this.epochs.value;
     this.showForm();
     this.onChange();
   }
@@ -93,30 +94,24 @@ export class Settings {
     this.values[path] = String(value);
   }
 
-  forgetKnob(path) {
-    delete this.values[path];
-  }
-
   // The config.json of the next run, whose examples are in the file `data`.
   buildConfig(data) {
     const { config, sizes } = this.entries[this.variant.value],
       { shape } = this.examples;
     const model = { ...config.model, ...sizes[this.size.value], input_shape: shape, latent_dim: Number(this.size.value) };
-    const made = structuredClone({ ...config, model });
-    made.training.epochs = Number(this.epochs.value);
-    made.data = { name: data, validation_fraction: VALIDATION_FRACTION };
-    for (const [path, text] of Object.entries(this.values)) if (KNOB.test(path)) setKnob(made, path, Number(text));
-    return made;
+    const training = { ...config.training, epochs: Number(this.epochs.value) },
+      knobs = Object.entries(this.values);
+    return knobs.reduce(turnKnob, { ...config, model, training, data: { name: data, validation_fraction: VALIDATION_FRACTION } });
   }
 }
 
-// Set a knob of a config, such as bottleneck.beta or penalties.l1.weight, where the config has it.
-function setKnob({ model, training }, path, value) {
-  const names = path.split("."),
-    field = names.pop(),
-    [room, kind] = names;
-  const part = { ...model, training, penalties: model.penalties.find((penalty) => penalty.kind === kind) }[room];
-  if (typeof part?.[field] === "number" && Number.isFinite(value)) part[field] = value;
+// A config with a knob moved; what is none of this variant, or out of bounds, is left out.
+function turnKnob(config, [path, text]) {
+  try {
+    return turnKnobs(config, { [path]: Number(text) });
+  } catch {
+    return config;
+  }
 }
 
 function fillSelect(select, choices, chosen, disabled = new Set()) {

@@ -25,7 +25,8 @@ export class Sources {
       element("div", { class: "tabs" }, ...this.tabs),
       this.body,
     );
-    this.show(this.sources[first] ? first : samples ? "samples" : "draw");
+    this.usual = samples ? "samples" : "draw";
+    this.show(first);
   }
 
   choose(name) {
@@ -33,10 +34,11 @@ export class Sources {
     this.onChange();
   }
 
+  // Show a source, or the usual one where there is none of that name.
   show(name) {
-    this.name = name;
-    for (const tab of this.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.source === name));
-    this.body.replaceChildren(this.sources[name].root);
+    this.name = this.sources[name] ? name : this.usual;
+    for (const tab of this.tabs) tab.setAttribute("aria-pressed", String(tab.dataset.source === this.name));
+    this.body.replaceChildren(this.sources[this.name].root);
   }
 
   // An ExampleSet, or null where there are none yet.
