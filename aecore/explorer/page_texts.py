@@ -24,7 +24,9 @@ def write_page_texts(
     `about` is what its script reads: the names of the packs. A `remark` on the data and a link to
     the model's `repo` stand at its foot. Visitors train models on it where it is `trainable`.
     """
-    about = {**about, "training": describe_training(config.model.input_shape)} if trainable else about
+    about = (
+        {**about, "training": describe_training(config.model.input_shape)} if trainable else about
+    )
     texts = {
         PAGE_FILE: format_page(config, about, format_footer(remark, repo), trainable),
         SCRIPT_FILE: bundle_modules(WEB_FOLDER / "page.js"),

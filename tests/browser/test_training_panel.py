@@ -31,7 +31,7 @@ TABLE = "length;width;species\n" + "\n".join(
 def page_folder(tmp_path_factory):
     """The folder of a page on which one can train, with samples."""
     folder = tmp_path_factory.mktemp("pages") / "trainable"
-    run = find_run("mnist-vae")
+    run = find_run("digits-beta-vae")
     return export_static_page(run, folder, points=200, thumbnails=True, trainable=True).folder
 
 
@@ -125,9 +125,7 @@ def test_samples_are_compared_with_the_pages_own_model(open_panel):
     assert panel.get_by_role("button", name="Sample inputs").get_attribute("aria-pressed") == "true"
     rows = panel.locator(".rebuilt tr")
     assert rows.locator("th").all_inner_texts() == ["test example", "this model", "shipped model"]
-    errors = [
-        float(text.split()[-1]) for text in rows.locator(".error").all_inner_texts() if text
-    ]
+    errors = [float(text.split()[-1]) for text in rows.locator(".error").all_inner_texts() if text]
     assert len(errors) == 2 and errors[1] < errors[0]  # nothing is learned yet
 
 
@@ -218,7 +216,9 @@ def run_module(browser):
     ],
 )
 def test_tables_are_read_as_they_are_written(run_module, text, columns, rows, classes):
-    read = "(text) => { const t = readTable(text); return { ...t, rows: t.rows.map((r) => [...r]) }; }"
+    read = (
+        "(text) => { const t = readTable(text); return { ...t, rows: t.rows.map((r) => [...r]) }; }"
+    )
     table = run_module(read, text)
     assert (table["columns"], table["rows"], table["classes"]) == (columns, rows, classes)
 

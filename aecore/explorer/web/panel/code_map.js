@@ -53,8 +53,8 @@ export class CodeMap {
   update({ network, codes }) {
     const { meta, tensors } = network,
       dim = meta.latent_dim;
-    Object.assign(this, { latest: { meta, tensors }, codes });
-    this.network = null;
+    for (const tensor of Object.values(tensors)) tensor.floats = tensor.data; // nothing writes to them: no copy is needed
+    Object.assign(this, { latest: { meta, tensors }, network: null, codes });
     this.plane = followPrincipalPlane(codes, dim, this.plane);
     const target = new Float32Array(2 * this.tracked.count);
     for (let i = 0; i < this.tracked.count; i++)

@@ -231,7 +231,7 @@ export class TrainingPanel {
     this.main.disabled = !(state in ACTIONS);
     const stands = state === "fresh" || state === "paused";
     this.buttons.step.disabled = this.buttons.epoch.disabled = !stands;
-    this.buttons.again.disabled = !this.begun;
+    this.buttons.again.disabled = state !== "running" && state !== "paused";
     this.buttons.save.disabled = !this.begun;
     this.bar.dataset.state = state;
   }
