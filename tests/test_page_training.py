@@ -7,6 +7,8 @@ import base64
 import pytest
 import torch
 
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import ModelConfig, RunConfig, TrainConfig
 from aecore.model.scaling import fit_columns
@@ -16,7 +18,7 @@ from aecore.runs.run import Run
 from aecore.training.optimizer import Optimizer
 from aecore.training.schedule import scheduled_learning_rate
 from aecore.training.trainer import fit
-from tests.helpers import digits, tiny
+from tests.helpers import tiny
 from tests.javascript import run_modules
 from tests.page_training import (
     MODULES,
@@ -26,8 +28,8 @@ from tests.page_training import (
     record_noise,
 )
 
-ROW = {"input_shape": [13], "latent_dim": 5}
-PICTURE = {"input_shape": [2, 7, 10], "latent_dim": 4}
+ROW = {"input_shape": [13], "latent_dim": 5, "network": {"kind": "mlp", "hidden": [9]}}
+PICTURE = {**ROW, "input_shape": [2, 7, 10]}
 SIGMOID = {"kind": "mlp", "hidden": [], "code_activation": "sigmoid"}
 TWO_LAYERS = {"kind": "mlp", "hidden": [11, 6]}
 GAUSSIAN_CODE = {"kind": "gaussian"}
@@ -50,6 +52,23 @@ PARTS = [
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "beta": 3.0}, "likelihood": {"kind": "bernoulli"}},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "free_bits": 0.3}},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "capacity": 2.0}},
+    *(
+        {**ROW, "bottleneck": {**GAUSSIAN_CODE, "samples": 3}, **more}
+        for more in (
+            {"network": {**TWO_LAYERS, "norm": "batch"}, "penalties": [{"kind": "mmd"}]},
+            {"likelihood": {"kind": "gaussian", "learned": True}},
+            {"likelihood": {"kind": "calibrated"}},
+        )
+    ),
+    *(
+        {
+            **ROW,
+            "network": {**TWO_LAYERS, "norm": "layer"},
+            "bottleneck": {**GAUSSIAN_CODE, "bound": "iwae", "samples": 4, "beta": 0.7},
+            "likelihood": likelihood,
+        }
+        for likelihood in ({"kind": "bernoulli"}, {"kind": "gaussian", "learned": True})
+    ),
     {**ROW, "bottleneck": {"kind": "top_k", "k": 2}},
     {**ROW, "bottleneck": {"kind": "top_k", "k": 3, "by": "value"}},
     {
@@ -194,7 +213,10 @@ VARIATIONS = [{"bottleneck": GAUSSIAN_CODE, "likelihood": {"kind": "bernoulli"}}
 
 
 def train_in_page(javascript, config: RunConfig, steps: int | None = None, **options):
-    """Train on the digits in JavaScript; return its files, and codes and pixels of ten digits."""
+    """Train in JavaScript; return files, and the first ten examples as codes and rebuilt.
+
+    Codes and reconstructions are those of the trainer, and those of the steps on the map.
+    """
     return javascript(
         """({ config, rows, steps, knobs }) => {
           const inputs = Float32Array.from(rows.flat()), trainer = new Trainer(config, inputs);
@@ -214,7 +236,7 @@ def train_in_page(javascript, config: RunConfig, steps: int | None = None, **opt
         }""",
         {
             "config": config.model_dump(mode="json"),
-            "rows": digits(300).flatten(1).tolist(),
+            "rows": as_float(load_dataset(config.data).train.x).flatten(1).tolist(),
             "steps": steps,
             **options,
         },
@@ -231,7 +253,10 @@ def write_files(folder, files):
 
 RUNS = [
     {"network": {"kind": "mlp", "hidden": [16], "linear_path": True}, "bottleneck": GAUSSIAN_CODE},
-    {"network": {"kind": "mlp", "hidden": [16], "norm": "batch"}, "corruption": {"kind": "masking"}},
+    {
+        "network": {"kind": "mlp", "hidden": [16], "norm": "batch"},
+        "corruption": {"kind": "masking"},
+    },
     {"network": {"kind": "mlp", "hidden": [16], "norm": "batch", "tied": True}},
     {"network": {"kind": "conv", "channels": [4, 6]}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"}},
@@ -242,7 +267,7 @@ RUNS = [
 @pytest.mark.parametrize("options", RUNS, ids=str)
 def test_a_run_folder_of_a_page_opens_in_python_and_is_resumed(javascript, tmp_path, options):
     config = tiny(training={"epochs": 3}, **options)
-    done = train_in_page(javascript, config, steps=11)  # in the third epoch of five steps each
+    done = train_in_page(javascript, config, steps=8)  # in the third epoch of three steps each
     run = write_files(tmp_path / "run", done["files"])
     assert run.state().state == "stopped" and run.config().model == config.model
     assert [record.epoch for record in run.epochs()] == [1, 2]
@@ -260,9 +285,14 @@ def test_a_model_of_a_page_does_the_same_in_python_and_on_the_map(javascript, tm
     run = write_files(tmp_path / "run", done["files"])
     assert run.epochs()[1].loss < run.epochs()[0].loss  # the best weights are the last ones
     model = Autoencoder.load(run.path)
-    codes = model.encode(digits(10))
+    codes = model.encode(as_float(load_dataset(config.data).train.x)[:10])
     rebuilt = model.decode(codes).flatten(1)
-    for name, values in {"codes": codes, "encoded": codes, "rebuilt": rebuilt, "drawn": rebuilt}.items():
+    for name, values in {
+        "codes": codes,
+        "encoded": codes,
+        "rebuilt": rebuilt,
+        "drawn": rebuilt,
+    }.items():
         assert measure_difference(done[name], values) < 1e-5, name
 
 
@@ -286,7 +316,7 @@ def test_knobs_act_while_it_trains_and_are_kept_with_the_weights(javascript, tmp
 
 @pytest.mark.parametrize("options", [*VARIATIONS, {}], ids=str)
 def test_losses_after_training_are_those_of_the_python_trainer(javascript, tmp_path, options):
-    config = tiny(data={"limit": 300}, training={"epochs": 12}, **options)
+    config = tiny(training={"epochs": 12}, **options)
     run = create_run(config)
     list(fit(run))
     done = train_in_page(javascript, config)
@@ -305,7 +335,10 @@ def test_options_that_are_not_given_are_those_of_python(javascript):
 REFUSED = [
     ({"bottleneck": {"kind": "jump_relu"}}, "bottleneck of kind jump_relu"),
     ({"likelihood": {"kind": "student_t"}}, "likelihood of kind student_t"),
-    ({"bottleneck": {"kind": "gaussian", "samples": 5}}, "one code for each example"),
+    (
+        {"bottleneck": {"kind": "gaussian", "samples": 5}, "network": {"kind": "conv"}},
+        "one code for each picture",
+    ),
     ({"network": {"kind": "residual", "attention": True}}, "network of kind residual"),
     ({"penalties": [{"kind": "contractive"}]}, "contractive penalty in closed form only"),
     ({"missing": True}, "whole examples"),

@@ -1,6 +1,6 @@
-// Codes of vectors of a learned codebook: each part of the code becomes the nearest one and keeps its gradient
-// (van den Oord et al., 2017). Vectors learn by a term of the loss, or as running means of the encodings nearest to them.
-// With several stages, each has a codebook for what the last one left.
+// Codes of vectors of a learned codebook: each part of the code becomes the nearest one and keeps its gradient (van den
+// Oord et al., 2017). Vectors learn by a term of the loss, or as running means of the encodings nearest to them. With
+// several stages, each has a codebook for what the last one left.
 
 import { Bottleneck } from "./bottleneck.js";
 import { clusterRows, findNearestRow } from "./clusters.js";

@@ -60,7 +60,8 @@ function orthonormalise(matrix, size) {
   return joinColumns(columns);
 }
 
-// Turn orthonormal vectors to eigenvectors, largest first: [vector, eigenvalue], given what the covariance makes of them.
+// Turn orthonormal vectors to eigenvectors, largest first: [vector, eigenvalue], given what the covariance makes of
+// them.
 function rotate(vectors, applied, size) {
   const columns = splitColumns(vectors, size),
     images = splitColumns(applied, size),

@@ -10,8 +10,8 @@ const MIN_BETA = 1e-6; // of a code whose KL has no weight: log variances have t
 const LOGISTIC_STEPS = 50; // of the fit of a linear path to values between 0 and 1
 const LOGISTIC_ROWS = 2048; // examples for it
 
-// Begin the linear path as principal components of rows (N x features) in the network's units: codes have unit variance,
-// and the layers beside the path are zero.
+// Begin the linear path as principal components of rows (N x features) in the network's units: codes have unit
+// variance, and the layers beside the path are zero.
 export function startAsPca(model, rows, tools) {
   const { features, dim, likelihood } = model,
     some = takeEvenly(rows, features, Math.max(2, Math.floor(PCA_VALUES / features))),
@@ -101,8 +101,8 @@ function subtractSigmoids({ floats }, logits, bias, x, number, features) {
   sums.forEach((sum, j) => (floats[bias.value + j] += (4 * sum) / number));
 }
 
-// Log variances of Gaussian codes in a linear model: those of probabilistic PCA (Tipping & Bishop, 1999) with a noise of
-// beta times the likelihood's; none for other codes.
+// Log variances of Gaussian codes in a linear model: those of probabilistic PCA (Tipping & Bishop, 1999) with a noise
+// of beta times the likelihood's; none for other codes.
 function findLogVariances({ bottleneck, likelihood }, { directions, bias }, units) {
   if (bottleneck.options.kind !== "gaussian") return [];
   const precisions = likelihood.findPrecisions(bias),

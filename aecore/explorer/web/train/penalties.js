@@ -1,7 +1,8 @@
 // Terms added to the loss: the activity of layers (KL to a target, L1, L2), the squared Jacobian of an encoder of one
-// layer, and the distance between the codes of a batch and draws of the prior. connect(batch) adds the operation that sets
-// `loss`, weighted, and adds to the gradients of what it is about. A batch is {hidden, h, z, kinds, head}: the activations
-// of the encoder's layers, the code before the bottleneck and behind it, the non-linearity of each layer, the last layer.
+// layer, and the distance between the codes of a batch and draws of the prior. connect(batch) adds the operation that
+// sets `loss`, weighted, and adds to the gradients of what it is about. A batch is {hidden, h, z, kinds, head}: the
+// activations of the encoder's layers, the code before the bottleneck and behind it, the non-linearity of each layer,
+// the last layer.
 
 const KINDS = {
   kl_sparsity: (...parts) => new KlSparsity(...parts),
@@ -161,18 +162,19 @@ const SCALES = [0.1, 0.2, 0.5, 1, 2, 5, 10];
 class Mmd extends Penalty {
   connect({ z }) {
     const { graph, dim } = this,
+      codes = { lanes: z.lanes * z.places }, // the first one of each example
       prior = new Float32Array(graph.batch * dim),
       changes = new Float64Array(graph.batch * dim);
     graph.add({
       forward: ({ rows, random }) => {
         random.fillNormal(prior.subarray(0, rows * dim));
         changes.fill(0);
-        this.loss = rows < 2 ? 0 : this.options.weight * this.compare(graph.read(z.value, z, rows, dim), prior, changes, rows);
+        this.loss = rows < 2 ? 0 : this.options.weight * this.compare(graph.read(z.value, codes, rows, dim), prior, changes, rows);
       },
       backward: ({ rows }) => {
         for (let n = 0; n < rows; n++)
           for (let j = 0; j < dim; j++)
-            graph.floats[z.gradient + n * z.lanes + j] += this.options.weight * changes[n * dim + j];
+            graph.floats[z.gradient + n * codes.lanes + j] += this.options.weight * changes[n * dim + j];
       },
     });
   }

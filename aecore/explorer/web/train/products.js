@@ -21,8 +21,8 @@ export function multiply(graph, a, b, out, { rows, inner, columns, biases = grap
   kernel.multiply(from, { weights: panels, biases, columns: lanes }, { position: out.position, step: out.row, count: rows, adds });
 }
 
-// x (N, in) -> x W^T + b (N, out), W (out, in); `transposed`: x W + b, of whose rows the first ones are taken. `into` an
-// earlier result: added to its first values.
+// x (N, in) -> x W^T + b (N, out), W (out, in); `transposed`: x W + b, of whose rows the first ones are taken. `into`
+// an earlier result: added to its first values.
 export function addAffine(graph, x, weight, bias, { transposed = false, into = null } = {}) {
   const inner = x.width,
     columns = transposed ? weight.columns : weight.rows,

@@ -37,8 +37,8 @@ export function unscaleRows(rows, { shift, scale }, { scaling }) {
   return rows;
 }
 
-// To zero mean and unit variance. A column of 0 and 1 is centred and doubled; in one with a long tail, mean and variance
-// are those of the middle values.
+// To zero mean and unit variance. A column of 0 and 1 is centred and doubled; in one with a long tail, mean and
+// variance are those of the middle values.
 function standardise(values) {
   let [shift, scale] = measure(values);
   if (isBinary(values)) return [shift, 0.5];
