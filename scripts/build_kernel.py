@@ -2,8 +2,8 @@
 
     pip install ziglang && python scripts/build_kernel.py
 
-Zig brings Clang with it. There are two modules: with fused multiply-add, which newer browsers have,
-and without. Each has no data and no stack, and is below 4 kB, so that a browser compiles it at once.
+Zig brings Clang with it. There are two modules: with fused multiply-add, which newer browsers
+have, and without. Each has no data and no stack, and is below 4 kB: a browser compiles it at once.
 """
 
 from __future__ import annotations

@@ -224,11 +224,11 @@ def train_in_page(javascript, config: RunConfig, steps: int | None = None, **opt
           for (let i = 0; i !== steps && !trainer.isDone; i++) trainer.makeStep();
           const some = inputs.subarray(0, 10 * rows[0].length), codes = trainer.encode(some);
           const { meta, tensors } = exportNetwork(trainer), network = new Network(meta, tensors);
-          const width = codes.length / 10;
-          const drawn = Array.from({ length: 10 }, (_, i) =>
-            Array.from(network.decode(codes.subarray(i * width, (i + 1) * width))));
-          const encoded = Array.from({ length: 10 }, (_, i) =>
-            Array.from(network.encode(some.subarray(i * rows[0].length, (i + 1) * rows[0].length)).z));
+          const forEach = (values, f, width = values.length / 10) =>
+            Array.from({ length: 10 }, (_, i) =>
+              Array.from(f(values.subarray(i * width, (i + 1) * width))));
+          const drawn = forEach(codes, (z) => network.decode(z));
+          const encoded = forEach(some, (x) => network.encode(x).z);
           const files = Object.entries(writeRunFolder(trainer))
             .map(([name, bytes]) => [name, Buffer.from(bytes).toString("base64")]);
           return { files: Object.fromEntries(files), codes: Array.from(codes), drawn, encoded,
@@ -303,11 +303,10 @@ def test_knobs_act_while_it_trains_and_are_kept_with_the_weights(javascript, tmp
     assert run.config().model == config.model
     assert run.knob_moves()[0].knobs == {"bottleneck.beta": 4.0, "training.lr": 1e-3}
     assert Autoencoder.load(run.path).config.bottleneck.beta == 4.0
-    assert [record.lr for record in run.epochs()][0] == pytest.approx(1e-3)
+    assert run.epochs()[0].lr == pytest.approx(1e-3)
     refused = javascript(
-        """(config) => [{ "bottleneck.beta": -1 }, { "bottleneck.k": 3 }].map((knobs) => {
-          try { return turnKnobs(completeConfig(config), knobs); } catch (error) { return error.message; }
-        })""",
+        """(config) => [{ "bottleneck.beta": -1 }, { "bottleneck.k": 3 }].map((knobs) =>
+             catchMessage(() => turnKnobs(completeConfig(config), knobs)))""",
         config.model_dump(mode="json"),
     )
     assert refused[0] == "bottleneck.beta must be from 0 to 1000, got -1."
@@ -355,7 +354,7 @@ def test_what_is_not_trained_in_a_page_says_so(javascript, parts, reason):
 def test_what_cannot_be_trained_on_says_why(javascript):
     message = """([values, likelihood]) => {
       const model = { input_shape: [3], likelihood: { kind: likelihood } };
-      try { new Trainer({ model }, Float32Array.from(values, (v) => v ?? NaN)); } catch (error) { return error.message; }
+      return catchMessage(() => new Trainer({ model }, Float32Array.from(values, (v) => v ?? NaN)));
     }"""
     assert "have 3 values each, got 4" in javascript(message, [[0, 0, 0, 1], "gaussian"])
     assert "2 examples or more, got 1" in javascript(message, [[0, 0, 0], "gaussian"])
@@ -386,7 +385,8 @@ def test_components_are_those_of_an_exact_decomposition(javascript):
     got = javascript(
         """(rows) => KERNELS.map((makeKernel) => {
           const tools = { makeKernel, random: new Random(1) };
-          const { components, deviations } = fitComponents(Float32Array.from(rows.flat()), 12, 4, tools);
+          const x = Float32Array.from(rows.flat());
+          const { components, deviations } = fitComponents(x, 12, 4, tools);
           return [Array.from(components), deviations];
         })""",
         x.tolist(),
@@ -400,7 +400,8 @@ def test_components_are_those_of_an_exact_decomposition(javascript):
 
 def test_random_numbers_are_evenly_and_normally_distributed_and_those_of_the_seed(javascript):
     uniform, normal, order, again = javascript("""() => {
-      const random = new Random(3), draw = (fill) => Array.from(random[fill](new Float32Array(4001)));
+      const random = new Random(3);
+      const draw = (fill) => Array.from(random[fill](new Float32Array(4001)));
       return [draw("fillUniform"), draw("fillNormal"), Array.from(random.permute(50)),
               new Random(3).drawUniform()];
     }""")

@@ -52,7 +52,8 @@ class TopKBottleneck extends Bottleneck {
       backward({ rows }) {
         for (let n = 0; n < rows; n++)
           for (let j = 0; j < dim; j++)
-            if (kept[n * dim + j]) graph.floats[h.gradient + n * h.lanes + j] += graph.floats[z.gradient + n * z.lanes + j];
+            if (kept[n * dim + j])
+              graph.floats[h.gradient + n * h.lanes + j] += graph.floats[z.gradient + n * z.lanes + j];
       },
     });
     return z;
@@ -195,7 +196,8 @@ class FiniteScalarBottleneck extends Bottleneck {
       forward({ rows }) {
         for (let at = 0; at < rows * h.lanes; at++) {
           const bounded = Math.min(1, Math.max(-1, graph.floats[h.value + at]));
-          if (at % h.lanes < dim) graph.floats[z.value + at] = (Math.round(((bounded + 1) / 2) * steps) / steps) * 2 - 1;
+          if (at % h.lanes < dim)
+            graph.floats[z.value + at] = (Math.round(((bounded + 1) / 2) * steps) / steps) * 2 - 1;
         }
       },
       backward({ rows }) {

@@ -188,7 +188,10 @@ export class CodebookBottleneck extends Bottleneck {
           centre = centres.subarray(k * options.dim, (k + 1) * options.dim);
         graph.floats[counts.value + row] = sizes[k] / mean;
         graph.floats.set(centre, codebook.value + row * codebook.lanes);
-        graph.floats.set(centre.map((value) => (value * sizes[k]) / mean), sums.value + row * sums.lanes);
+        graph.floats.set(
+          centre.map((value) => (value * sizes[k]) / mean),
+          sums.value + row * sums.lanes,
+        );
       }
       for (let at = 0; at < rest.length; at += options.dim) {
         const nearest = findNearestRow(book, 0, options.codes, rest, at) * options.dim;

@@ -14,11 +14,9 @@ export class Gaussian extends Likelihood {
     Object.assign(this, { options, groups, hasSigmoid: options.output === "sigmoid" });
   }
 
-  connect(logits, target) {
-    const count = this.graph.batch * logits.places * this.groups;
-    this.errors = new Float64Array(count); // squared, summed over the features of each group
-    this.variances = new Float64Array(count);
-    super.connect(logits, target);
+  prepare(rows) {
+    this.errors = new Float64Array(rows * this.groups); // squared, summed over the features of each group
+    this.variances = new Float64Array(rows * this.groups);
   }
 
   // The variance of each group, outside of training.
@@ -55,7 +53,8 @@ export class Gaussian extends Likelihood {
     this.visitErrors(logits, target, rows, (_, error, __, group) => (errors[group] += error * error));
     this.setVariances(rows, pass);
     for (let i = 0; i < rows * groups; i++)
-      nats[Math.floor(i / groups)] += errors[i] / (2 * variances[i]) + (features / groups) * this.normalise(variances[i]);
+      nats[Math.floor(i / groups)] +=
+        errors[i] / (2 * variances[i]) + (features / groups) * this.normalise(variances[i]);
   }
 
   addGradients(logits, target, rows, shares) {

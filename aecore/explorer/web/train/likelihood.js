@@ -48,6 +48,7 @@ export class Likelihood {
     const { graph } = this,
       { places } = logits;
     this.nats = new Float64Array(graph.batch * places);
+    this.prepare(graph.batch * places);
     graph.add({
       forward: (pass) => {
         this.setNats(logits, target, pass);
@@ -57,31 +58,38 @@ export class Likelihood {
     });
   }
 
+  // Make room for so many rows of logits.
+  prepare(rows) {
+    this.residuals = new Float32Array(rows * this.features); // sigmoid(l) - x, the gradients
+  }
+
   setNats(logits, target, { rows }) {
-    const { floats } = this.graph;
+    const { floats } = this.graph,
+      { features, residuals, nats } = this;
     for (let n = 0; n < rows * logits.places; n++) {
       const from = logits.value + n * logits.lanes,
         to = target.value + Math.floor(n / logits.places) * target.lanes;
-      this.nats[n] = 0;
-      for (let first = 0; first < this.features; first += FACTORS) {
+      nats[n] = 0;
+      for (let first = 0; first < features; first += FACTORS) {
         let product = 1; // of 1 + e^-|l|
-        for (let j = first; j < Math.min(first + FACTORS, this.features); j++) {
-          const logit = floats[from + j];
-          product *= 1 + Math.exp(-Math.abs(logit));
-          this.nats[n] += Math.max(0, logit) - floats[to + j] * logit;
+        for (let j = first; j < Math.min(first + FACTORS, features); j++) {
+          const logit = floats[from + j],
+            value = floats[to + j],
+            tail = Math.exp(-Math.abs(logit));
+          product *= 1 + tail;
+          nats[n] += Math.max(0, logit) - value * logit;
+          residuals[n * features + j] = (logit < 0 ? tail : 1) / (1 + tail) - value;
         }
-        this.nats[n] += Math.log(product);
+        nats[n] += Math.log(product);
       }
     }
   }
 
-  addGradients(logits, target, rows, shares) {
-    const { floats } = this.graph;
-    for (let n = 0; n < rows * logits.places; n++) {
-      const from = n * logits.lanes,
-        to = target.value + Math.floor(n / logits.places) * target.lanes;
-      for (let j = 0; j < this.features; j++)
-        floats[logits.gradient + from + j] += shares[n] * (sigmoid(floats[logits.value + from + j]) - floats[to + j]);
-    }
+  addGradients(logits, _target, rows, shares) {
+    const { floats } = this.graph,
+      { features, residuals } = this;
+    for (let n = 0; n < rows * logits.places; n++)
+      for (let j = 0, at = logits.gradient + n * logits.lanes; j < features; j++, at++)
+        floats[at] += shares[n] * residuals[n * features + j];
   }
 }

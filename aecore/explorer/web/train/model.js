@@ -83,7 +83,8 @@ export class Model {
       batch = { ...pass, rows: rows.length / this.features };
     graph.write(this.target.value, this.target, rows);
     let noisy = rows;
-    if (pass.corrupts && options.corruption) corrupt((noisy = Float32Array.from(rows)), options.corruption, pass.random);
+    if (pass.corrupts && options.corruption)
+      corrupt((noisy = Float32Array.from(rows)), options.corruption, pass.random);
     graph.write(this.input.value, this.input, noisy);
     this.batch = batch;
     for (const steps of this.stages) runForward(steps, batch);

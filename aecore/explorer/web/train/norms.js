@@ -12,7 +12,10 @@ export function addNorm(graph, x, kind, norm) {
 
 export function addNormParameters(graph, name, kind, width) {
   if (kind === "none") return null;
-  const norm = { weight: graph.addParameter(`${name}.weight`, [width]), bias: graph.addParameter(`${name}.bias`, [width]) };
+  const norm = {
+    weight: graph.addParameter(`${name}.weight`, [width]),
+    bias: graph.addParameter(`${name}.bias`, [width]),
+  };
   if (kind === "layer") return norm;
   const buffer = { isLearned: false };
   return {

@@ -127,7 +127,8 @@ function explainParts(model) {
 function explainModel({ network, bottleneck, penalties, missing, prior }) {
   if (missing) return "A page trains on whole examples only: fill the missing cells, or train in the app.";
   if (prior) return "A prior of indices is not learned in a page: leave it out, or train in the app.";
-  if (bottleneck.auxiliary) return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
+  if (bottleneck.auxiliary)
+    return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
   if (bottleneck.cosine) return "Codes of directions are not trained in a page: set bottleneck.cosine to false.";
   if (bottleneck.samples > 1 && network.kind === "conv")
     return "A page draws one code for each picture where the network is convolutional: set bottleneck.samples to 1.";
@@ -148,7 +149,8 @@ function explainContractive({ hidden, code_activation: code }, { method }) {
 }
 
 function explainTraining({ optimizer, averaged, pretrain_epochs: pretrained, augment }, data) {
-  if (!["adam", "adamw"].includes(optimizer)) return `A page trains by adam or adamw: training.optimizer is ${optimizer}.`;
+  if (!["adam", "adamw"].includes(optimizer))
+    return `A page trains by adam or adamw: training.optimizer is ${optimizer}.`;
   if (averaged) return "Weights are not averaged in a page: set training.averaged to 0.";
   if (pretrained) return "Layers are not trained one by one in a page: set training.pretrain_epochs to 0.";
   if (!augment.every((kind) => AUGMENTATIONS.includes(kind)))
@@ -182,7 +184,8 @@ export function turnKnobs(config, values) {
     knobs = listKnobs(config);
   for (const [path, value] of Object.entries(values)) {
     const knob = knobs.find((other) => other.path === path);
-    if (!knob) throw new Error(`${path} is no knob of this run. It has ${knobs.map((other) => other.path).join(", ")}.`);
+    if (!knob)
+      throw new Error(`${path} is no knob of this run. It has ${knobs.map((other) => other.path).join(", ")}.`);
     if (!(value >= knob.lowest && value <= knob.highest))
       throw new Error(`${path} must be from ${knob.lowest} to ${knob.highest}, got ${value}.`);
     const end = path.lastIndexOf(".");

@@ -19,7 +19,10 @@ export function startAsPca(model, rows, tools) {
     units = deviations.length,
     weight = components.map((value, i) => value / deviations[Math.floor(i / features)]),
     shift = deviations.map((_, k) => sumProducts(weight, k * features, mean)),
-    changes = transposeRows(components.map((value, i) => value * deviations[Math.floor(i / features)]), units);
+    changes = transposeRows(
+      components.map((value, i) => value * deviations[Math.floor(i / features)]),
+      units,
+    );
   const line = { directions: changes, bias: model.graph.readParameter(model.network.outputBias) },
     codes = encodeLinearly(some, features, weight, shift);
   if (likelihood.hasSigmoid) fitLogistic(line, codes, some, units, features, tools);
@@ -75,19 +78,32 @@ function fitLogistic(line, codes, rows, units, features, { makeKernel }) {
     number = x.length / features,
     graph = new Graph(number),
     [z, scaled, logits] = [units, units, features].map((width) => graph.addMatrix(width, { hasGradient: false })),
-    [weight, bias] = [[features, units], [features]].map((shape) => graph.addParameter("", shape, { isLearned: false }));
+    [weight, bias] = [[features, units], [features]].map((shape) =>
+      graph.addParameter("", shape, { isLearned: false }),
+    );
   graph.reserveProduct(Math.max(number, units), Math.max(features, units));
   graph.build(makeKernel);
   const some = takeEvenly(codes, units, LOGISTIC_ROWS);
   graph.write(z.value, z, some);
-  graph.write(scaled.value, scaled, some.map((value) => (4 * value) / number));
+  graph.write(
+    scaled.value,
+    scaled,
+    some.map((value) => (4 * value) / number),
+  );
   graph.writeParameter(bias, line.bias);
-  const [codesOf, scaledCodes, residuals, weights] = [z, scaled, logits, weight].map((part) => operand(part.value, part));
+  const [codesOf, scaledCodes, residuals, weights] = [z, scaled, logits, weight].map((part) =>
+    operand(part.value, part),
+  );
   for (let step = 0; step < LOGISTIC_STEPS; step++) {
     const forward = { rows: number, inner: units, columns: features, biases: bias.value };
     multiply(graph, codesOf, transpose(weights), residuals, forward);
     subtractSigmoids(graph, logits, bias, x, number, features);
-    multiply(graph, transpose(residuals), scaledCodes, weights, { rows: features, inner: number, columns: units, adds: true });
+    multiply(graph, transpose(residuals), scaledCodes, weights, {
+      rows: features,
+      inner: number,
+      columns: units,
+      adds: true,
+    });
   }
   Object.assign(line, { directions: graph.readParameter(weight), bias: graph.readParameter(bias) });
 }

@@ -87,7 +87,8 @@ class KlSparsity extends ActivityPenalty {
     const { rho } = this.options;
     let sum = 0;
     this.findMeans(layer, rows).forEach((mean, i) => {
-      if (i % layer.x.lanes < layer.units) sum += rho * Math.log(rho / mean) + (1 - rho) * Math.log((1 - rho) / (1 - mean));
+      if (i % layer.x.lanes < layer.units)
+        sum += rho * Math.log(rho / mean) + (1 - rho) * Math.log((1 - rho) / (1 - mean));
     });
     return sum;
   }
@@ -109,7 +110,11 @@ class KlSparsity extends ActivityPenalty {
   findMeans(layer, rows) {
     const { x, kind } = layer,
       means = new Float64Array(x.places * x.lanes);
-    this.visit(layer, rows, (at, value) => (means[at % means.length] += (kind === "tanh" ? (value + 1) / 2 : value) / rows));
+    this.visit(
+      layer,
+      rows,
+      (at, value) => (means[at % means.length] += (kind === "tanh" ? (value + 1) / 2 : value) / rows),
+    );
     return means.map((mean) => Math.min(1 - 1e-6, Math.max(1e-6, mean)));
   }
 }
@@ -169,7 +174,10 @@ class Mmd extends Penalty {
       forward: ({ rows, random }) => {
         random.fillNormal(prior.subarray(0, rows * dim));
         changes.fill(0);
-        this.loss = rows < 2 ? 0 : this.options.weight * this.compare(graph.read(z.value, codes, rows, dim), prior, changes, rows);
+        this.loss =
+          rows < 2
+            ? 0
+            : this.options.weight * this.compare(graph.read(z.value, codes, rows, dim), prior, changes, rows);
       },
       backward: ({ rows }) => {
         for (let n = 0; n < rows; n++)

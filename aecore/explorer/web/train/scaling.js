@@ -16,7 +16,10 @@ export function fitScaling(rows, columns, kind) {
     const values = Float64Array.from({ length: rows.length / columns }, (_, i) => rows[i * columns + j]);
     return kind === "standard" ? standardise(values) : findRange(values);
   });
-  return { shift: Float32Array.from(fitted, ([shift]) => shift), scale: Float32Array.from(fitted, ([, scale]) => scale) };
+  return {
+    shift: Float32Array.from(fitted, ([shift]) => shift),
+    scale: Float32Array.from(fitted, ([, scale]) => scale),
+  };
 }
 
 // Rows in the network's units, in place.
