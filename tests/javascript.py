@@ -55,7 +55,7 @@ def run_modules(names: list[str], more: str = "") -> Iterator[Evaluate]:
 def open_node(node: str, script: str) -> Iterator[Evaluate]:
     """Give an `evaluate` of a Node process."""
     process = subprocess.Popen(
-        [node, "-e", f"require('vm').runInThisContext({json.dumps(script)});{ANSWER_LINES}"],
+        [node, "-e", ANSWER_LINES],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -72,6 +72,7 @@ def open_node(node: str, script: str) -> Iterator[Evaluate]:
         return answer.get("value")
 
     try:
+        evaluate(f"() => {{ {script} }}")
         yield evaluate
     finally:
         stdin.close()

@@ -1,4 +1,4 @@
-"""Training in a page beside PyTorch: configs, noise that both draw, and what JavaScript computes."""
+"""Training in a page beside PyTorch: models, their weights, and the noise that both draw."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ globalThis.Replay = class {
   constructor(drawn) { this.drawn = drawn.slice(); }
   fillNormal(out) { return this.fillUniform(out); }
   fillUniform(out) { out.set(this.drawn.shift()); return out; }
-  drawInteger() { this.rows = this.rows?.length ? this.rows : this.drawn.shift().slice(); return this.rows.shift(); }
+  drawInteger() {
+    if (!this.rows?.length) this.rows = this.drawn.shift().slice();
+    return this.rows.shift();
+  }
 };
 globalThis.KERNELS = [createKernel, (count) => new PlainKernel(count)];
 globalThis.setWeights = (graph, weights) => {
@@ -37,10 +40,14 @@ globalThis.loadModel = (config, weights, batch, makeKernel) => {
   setWeights(model.graph, weights);
   return model;
 };
-globalThis.readGradients = ({ graph }) => Object.fromEntries(graph.parameters.filter((p) => p.isLearned)
-  .map((p) => [p.name, Array.from(graph.readParameter({ ...p, value: p.gradient }))]));
-globalThis.readWeights = ({ graph }) =>
-  Object.fromEntries(graph.parameters.map((p) => [p.name, Array.from(graph.readParameter(p))]));
+globalThis.readAll = (graph, parameters) =>
+  Object.fromEntries(parameters.map((p) => [p.name, Array.from(graph.readParameter(p))]));
+globalThis.readWeights = ({ graph }) => readAll(graph, graph.parameters);
+globalThis.readGradients = ({ graph }) => readAll(graph,
+  graph.parameters.filter((p) => p.isLearned).map((p) => ({ ...p, value: p.gradient })));
+globalThis.catchMessage = (work) => {
+  try { return work(); } catch (error) { return error.message; }
+};
 """
 
 

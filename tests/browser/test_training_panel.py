@@ -83,8 +83,8 @@ def test_drawings_become_a_run_that_python_opens_and_goes_on_with(
     panel, asked = open_panel("#data=draw&variant=vanilla&epochs=3")
     for epoch in (1, 2):
         press(panel, "Epoch")
-        panel.get_by_text(f"Loss, epoch {epoch}:").wait_for()
-        wait_for_state(panel, "paused")
+        panel.get_by_text(f"Epoch {epoch} of 3, step 0").wait_for()
+    wait_for_state(panel, "paused")
     codes = panel.evaluate("(root) => Array.from(root.panel.codeMap.codes)")
     path = save_run(lone_page, panel, tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -3,8 +3,8 @@
 const STEPS = 10;
 const ROWS_OF_CENTRE = 64; // to which a centre is fitted, at most
 
-// The number of the row, from `first` to before `end`, that is nearest to the values at `at`. Rows are {values, position,
-// step, width}: where they begin, and how far apart they are.
+// The number of the row, from `first` to before `end`, that is nearest to the values at `at`. Rows are {values,
+// position, step, width}: where they begin, and how far apart they are.
 export function findNearestRow({ values, position, step, width }, first, end, others, at) {
   let smallest = Infinity,
     nearest = first;

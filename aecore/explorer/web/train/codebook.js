@@ -1,6 +1,6 @@
-// Codes of vectors of a learned codebook: each part of the code becomes the nearest one and keeps its gradient
-// (van den Oord et al., 2017). Vectors learn by a term of the loss, or as running means of the encodings nearest to them.
-// With several stages, each has a codebook for what the last one left.
+// Codes of vectors of a learned codebook: each part of the code becomes the nearest one and keeps its gradient (van den
+// Oord et al., 2017). Vectors learn by a term of the loss, or as running means of the encodings nearest to them. With
+// several stages, each has a codebook for what the last one left.
 
 import { Bottleneck } from "./bottleneck.js";
 import { clusterRows, findNearestRow } from "./clusters.js";
@@ -188,7 +188,10 @@ export class CodebookBottleneck extends Bottleneck {
           centre = centres.subarray(k * options.dim, (k + 1) * options.dim);
         graph.floats[counts.value + row] = sizes[k] / mean;
         graph.floats.set(centre, codebook.value + row * codebook.lanes);
-        graph.floats.set(centre.map((value) => (value * sizes[k]) / mean), sums.value + row * sums.lanes);
+        graph.floats.set(
+          centre.map((value) => (value * sizes[k]) / mean),
+          sums.value + row * sums.lanes,
+        );
       }
       for (let at = 0; at < rest.length; at += options.dim) {
         const nearest = findNearestRow(book, 0, options.codes, rest, at) * options.dim;

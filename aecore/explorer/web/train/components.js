@@ -20,7 +20,11 @@ export function fitComponents(rows, width, count, { makeKernel, random }) {
     image = graph.addParameter("image", [width, size], { isLearned: false });
   graph.reserveProduct(Math.max(number, width), Math.max(width, size));
   graph.build(makeKernel);
-  graph.write(x.value, x, rows.map((value, i) => value - mean[i % width]));
+  graph.write(
+    x.value,
+    x,
+    rows.map((value, i) => value - mean[i % width]),
+  );
   const values = operand(x.value, x),
     products = operand(covariance.value, covariance);
   multiply(graph, transpose(values), values, products, { rows: width, inner: number, columns: width });
@@ -60,7 +64,8 @@ function orthonormalise(matrix, size) {
   return joinColumns(columns);
 }
 
-// Turn orthonormal vectors to eigenvectors, largest first: [vector, eigenvalue], given what the covariance makes of them.
+// Turn orthonormal vectors to eigenvectors, largest first: [vector, eigenvalue], given what the covariance makes of
+// them.
 function rotate(vectors, applied, size) {
   const columns = splitColumns(vectors, size),
     images = splitColumns(applied, size),
@@ -88,10 +93,14 @@ function diagonalise(a) {
           tangent = (slope < 0 ? -1 : 1) / (Math.abs(slope) + Math.sqrt(slope * slope + 1)),
           cosine = 1 / Math.sqrt(tangent * tangent + 1),
           sine = tangent * cosine;
-        for (let k = 0; k < size; k++) [a[k][p], a[k][q]] = [cosine * a[k][p] - sine * a[k][q], sine * a[k][p] + cosine * a[k][q]];
+        for (let k = 0; k < size; k++)
+          [a[k][p], a[k][q]] = [cosine * a[k][p] - sine * a[k][q], sine * a[k][p] + cosine * a[k][q]];
         for (let k = 0; k < size; k++) {
           [a[p][k], a[q][k]] = [cosine * a[p][k] - sine * a[q][k], sine * a[p][k] + cosine * a[q][k]];
-          [vectors[k][p], vectors[k][q]] = [cosine * vectors[k][p] - sine * vectors[k][q], sine * vectors[k][p] + cosine * vectors[k][q]];
+          [vectors[k][p], vectors[k][q]] = [
+            cosine * vectors[k][p] - sine * vectors[k][q],
+            sine * vectors[k][p] + cosine * vectors[k][q],
+          ];
         }
       }
   return vectors;

@@ -16,8 +16,11 @@ export class DenseNetwork {
       back = [dim, ...hidden.toReversed(), features];
     const kinds = (last) => [...hidden.map(() => activation), last];
     const addLayers = (name, sizes, last) =>
-      kinds(last).map((kind, i) => addLayer(graph, `${name}.layers.${i}`, [sizes[i + 1], sizes[i]], sizes[i + 1], kind));
-    const addNorms = (name, sizes) => sizes.map((width, i) => addNormParameters(graph, `${name}.norms.${i}`, norm, width));
+      kinds(last).map((kind, i) =>
+        addLayer(graph, `${name}.layers.${i}`, [sizes[i + 1], sizes[i]], sizes[i + 1], kind),
+      );
+    const addNorms = (name, sizes) =>
+      sizes.map((width, i) => addNormParameters(graph, `${name}.norms.${i}`, norm, width));
     const addPath = (name, shape) => (hasPath ? graph.addParameter(`${name}.path.weight`, shape) : null);
     this.encoder = { layers: addLayers("encoder", widths, code), norms: addNorms("encoder", hidden) };
     this.encoder.path = addPath("encoder", [dim, features]);

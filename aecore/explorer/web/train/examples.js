@@ -53,7 +53,8 @@ function checkRows(rows, width) {
   const count = rows.length / width;
   if (!Number.isInteger(count)) throw new Error(`Examples have ${width} values each, got ${rows.length} in all.`);
   if (count < 2) throw new Error(`Training needs 2 examples or more, got ${count}.`);
-  if (!rows.every(Number.isFinite)) throw new Error("Examples have cells that are no numbers: fill them, or leave them out.");
+  if (!rows.every(Number.isFinite))
+    throw new Error("Examples have cells that are no numbers: fill them, or leave them out.");
 }
 
 function checkUnitInterval(rows) {

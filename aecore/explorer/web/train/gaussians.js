@@ -12,8 +12,11 @@ export class Gaussian extends Likelihood {
   constructor(graph, features, options, groups = 1) {
     super(graph, features);
     Object.assign(this, { options, groups, hasSigmoid: options.output === "sigmoid" });
-    this.errors = new Float64Array(graph.batch * groups); // squared, summed over the features of each group
-    this.variances = new Float64Array(graph.batch * groups);
+  }
+
+  prepare(rows) {
+    this.errors = new Float64Array(rows * this.groups); // squared, summed over the features of each group
+    this.variances = new Float64Array(rows * this.groups);
   }
 
   // The variance of each group, outside of training.
@@ -21,8 +24,8 @@ export class Gaussian extends Likelihood {
     return [this.options.variance];
   }
 
-  // Set the variance of each group of each example of a batch.
-  setVariances({ rows }) {
+  // Set the variance of each group of so many rows of logits.
+  setVariances(rows, _pass) {
     const present = this.presentVariances;
     for (let i = 0; i < rows * this.groups; i++) this.variances[i] = present[i % this.groups];
   }
@@ -42,35 +45,40 @@ export class Gaussian extends Likelihood {
     });
   }
 
-  sumNats(logits, target, pass) {
-    const { errors, variances, features, groups } = this;
+  setNats(logits, target, pass) {
+    const { errors, variances, features, groups, nats } = this,
+      rows = pass.rows * logits.places;
     errors.fill(0);
-    this.visitErrors(logits, target, pass.rows, (_, error, __, group) => (errors[group] += error * error));
-    this.setVariances(pass);
-    let nats = 0;
-    for (let i = 0; i < pass.rows * groups; i++)
-      nats += errors[i] / (2 * variances[i]) + (features / groups) * this.normalise(variances[i]);
-    return nats;
+    nats.fill(0);
+    this.visitErrors(logits, target, rows, (_, error, __, group) => (errors[group] += error * error));
+    this.setVariances(rows, pass);
+    for (let i = 0; i < rows * groups; i++)
+      nats[Math.floor(i / groups)] +=
+        errors[i] / (2 * variances[i]) + (features / groups) * this.normalise(variances[i]);
   }
 
-  addGradients(logits, target, rows) {
-    const { floats } = this.graph;
-    this.visitErrors(logits, target, rows, (at, error, slope, group) => {
-      floats[logits.gradient + at] += (error * slope) / (this.variances[group] * rows);
+  addGradients(logits, target, rows, shares) {
+    const { floats } = this.graph,
+      { groups } = this;
+    this.visitErrors(logits, target, rows * logits.places, (at, error, slope, group) => {
+      floats[logits.gradient + at] += (shares[Math.floor(group / groups)] * error * slope) / this.variances[group];
     });
   }
 
-  // Call visit(place in logits, error of the mean, its slope, group of the example) for each value.
+  // Call visit(place in logits, error of the mean, its slope, group of the row) for each value of so many rows of
+  // logits.
   visitErrors(logits, target, rows, visit) {
     const { floats } = this.graph,
       size = this.features / this.groups;
-    for (let n = 0; n < rows; n++)
+    for (let n = 0; n < rows; n++) {
+      const to = target.value + Math.floor(n / logits.places) * target.lanes;
       for (let j = 0, at = n * logits.lanes; j < this.features; j++, at++) {
         const logit = floats[logits.value + at],
           mean = this.hasSigmoid ? sigmoid(logit) : logit,
           slope = this.hasSigmoid ? mean * (1 - mean) : 1;
-        visit(at, mean - floats[target.value + at], slope, n * this.groups + Math.floor(j / size));
+        visit(at, mean - floats[to + j], slope, n * this.groups + Math.floor(j / size));
       }
+    }
   }
 }
 
@@ -93,15 +101,17 @@ export class LearnedGaussian extends Gaussian {
     return 0.5 * (LN_TAU + Math.log(variance));
   }
 
-  addGradients(logits, target, rows) {
-    super.addGradients(logits, target, rows);
-    const errors = this.errors.subarray(0, rows).reduce((a, b) => a + b, 0);
-    this.graph.floats[this.logVariance.gradient] += this.features / 2 - errors / (2 * this.variances[0] * rows);
+  addGradients(logits, target, rows, shares) {
+    super.addGradients(logits, target, rows, shares);
+    for (let n = 0; n < rows * logits.places; n++) {
+      const change = this.features / 2 - this.errors[n] / (2 * this.variances[n]);
+      this.graph.floats[this.logVariance.gradient] += shares[n] * change;
+    }
   }
 }
 
-// The variance is the best for each batch, shared, of each channel or of each image; outside of training its mean over the
-// last batches (Rybkin et al., 2021, Simple and Effective VAE Training with Calibrated Decoders).
+// The variance is the best for each batch, shared, of each channel or of each image; outside of training its mean over
+// the last batches (Rybkin et al., 2021, Simple and Effective VAE Training with Calibrated Decoders).
 export class Calibrated extends Gaussian {
   constructor(graph, features, options, channels) {
     super(graph, features, options, options.variance === "channel" ? channels : 1);
@@ -123,17 +133,17 @@ export class Calibrated extends Gaussian {
     return 0.5 * (LN_TAU + Math.log(variance));
   }
 
-  setVariances(pass) {
-    if (!pass.followsBatch) return super.setVariances(pass);
+  setVariances(rows, { followsBatch }) {
+    if (!followsBatch) return super.setVariances(rows);
     const { errors, variances, groups } = this,
-      pooled = this.pool(errors, pass.rows),
+      pooled = this.pool(errors, rows),
       size = this.features / groups;
     this.keep(pooled);
-    for (let i = 0; i < pass.rows * groups; i++)
+    for (let i = 0; i < rows * groups; i++)
       variances[i] = this.options.variance === "image" ? Math.max(MIN_VARIANCE, errors[i] / size) : pooled[i % groups];
   }
 
-  // The best variance of each group for errors of so many examples.
+  // The best variance of each group for errors of so many rows.
   pool(errors, rows) {
     const pooled = new Float64Array(this.groups);
     for (let i = 0; i < rows * this.groups; i++) pooled[i % this.groups] += errors[i];

@@ -7,7 +7,8 @@ import { addConvolution, addFlattened, addGrid, addTransposedConvolution } from 
 import { addAffine } from "./products.js";
 
 export class GridNetwork {
-  // `pixels`: channels, height and width of the pictures; `outputs`: how many values the encoder gives for a code of `dim`.
+  // `pixels`: channels, height and width of the pictures; `outputs`: how many values the encoder gives for a code of
+  // `dim`.
   constructor(graph, options, pixels, dim, outputs) {
     Object.assign(this, { graph, options, pixels, dim });
     const { activation, code_activation: code } = options,

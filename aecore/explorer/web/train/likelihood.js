@@ -1,5 +1,5 @@
-// The cross-entropy of values between 0 and 1, sum softplus(l) - x l: the Bernoulli likelihood, and the base of the others.
-// Losses are sums over features, means over the batch.
+// The cross-entropy of values between 0 and 1, sum softplus(l) - x l: the Bernoulli likelihood, and the base of the
+// others. Losses are sums over features, means over the batch.
 
 import { sigmoid } from "../activations.js";
 
@@ -42,34 +42,54 @@ export class Likelihood {
     return logits.map((logit) => sigmoid(logit) * (1 - sigmoid(logit)));
   }
 
-  // Add the operation that sets `loss`, and from which gradients begin.
+  // Add the operation that sets `loss`, and `nats` of each row of logits, of which an example may have several;
+  // gradients begin here, each row having its share in the loss.
   connect(logits, target) {
-    this.graph.add({
-      forward: (pass) => (this.loss = this.sumNats(logits, target, pass) / pass.rows),
-      backward: ({ rows }) => this.addGradients(logits, target, rows),
+    const { graph } = this,
+      { places } = logits;
+    this.nats = new Float64Array(graph.batch * places);
+    this.prepare(graph.batch * places);
+    graph.add({
+      forward: (pass) => {
+        this.setNats(logits, target, pass);
+        this.loss = this.nats.subarray(0, pass.rows * places).reduce((a, b) => a + b, 0) / (pass.rows * places);
+      },
+      backward: ({ rows, shares }) => this.addGradients(logits, target, rows, shares),
     });
   }
 
-  sumNats(logits, target, { rows }) {
-    const { floats } = this.graph;
-    let nats = 0;
-    for (let n = 0; n < rows; n++)
-      for (let first = 0; first < this.features; first += FACTORS) {
-        let product = 1; // of 1 + e^-|l|
-        for (let j = first; j < Math.min(first + FACTORS, this.features); j++) {
-          const logit = floats[logits.value + n * logits.lanes + j];
-          product *= 1 + Math.exp(-Math.abs(logit));
-          nats += Math.max(0, logit) - floats[target.value + n * target.lanes + j] * logit;
-        }
-        nats += Math.log(product);
-      }
-    return nats;
+  // Make room for so many rows of logits.
+  prepare(rows) {
+    this.residuals = new Float32Array(rows * this.features); // sigmoid(l) - x, the gradients
   }
 
-  addGradients(logits, target, rows) {
-    const { floats } = this.graph;
-    for (let n = 0; n < rows; n++)
-      for (let j = 0, at = n * logits.lanes; j < this.features; j++, at++)
-        floats[logits.gradient + at] += (sigmoid(floats[logits.value + at]) - floats[target.value + at]) / rows;
+  setNats(logits, target, { rows }) {
+    const { floats } = this.graph,
+      { features, residuals, nats } = this;
+    for (let n = 0; n < rows * logits.places; n++) {
+      const from = logits.value + n * logits.lanes,
+        to = target.value + Math.floor(n / logits.places) * target.lanes;
+      nats[n] = 0;
+      for (let first = 0; first < features; first += FACTORS) {
+        let product = 1; // of 1 + e^-|l|
+        for (let j = first; j < Math.min(first + FACTORS, features); j++) {
+          const logit = floats[from + j],
+            value = floats[to + j],
+            tail = Math.exp(-Math.abs(logit));
+          product *= 1 + tail;
+          nats[n] += Math.max(0, logit) - value * logit;
+          residuals[n * features + j] = (logit < 0 ? tail : 1) / (1 + tail) - value;
+        }
+        nats[n] += Math.log(product);
+      }
+    }
+  }
+
+  addGradients(logits, _target, rows, shares) {
+    const { floats } = this.graph,
+      { features, residuals } = this;
+    for (let n = 0; n < rows * logits.places; n++)
+      for (let j = 0, at = logits.gradient + n * logits.lanes; j < features; j++, at++)
+        floats[at] += shares[n] * residuals[n * features + j];
   }
 }

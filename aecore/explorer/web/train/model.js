@@ -1,5 +1,5 @@
-// An autoencoder that can be trained: x -> corruption -> encoder -> bottleneck -> decoder -> likelihood, with penalties.
-// Its parameters have the names, shapes and order of the Python model's (aecore/model/autoencoder.py).
+// An autoencoder that can be trained: x -> corruption -> encoder -> bottleneck -> decoder -> likelihood, with
+// penalties. Its parameters have the names, shapes and order of the Python model's (aecore/model/autoencoder.py).
 
 import { runSteps } from "../steps.js";
 import { makeBottleneck } from "./bottlenecks.js";
@@ -83,14 +83,41 @@ export class Model {
       batch = { ...pass, rows: rows.length / this.features };
     graph.write(this.target.value, this.target, rows);
     let noisy = rows;
-    if (pass.corrupts && options.corruption) corrupt((noisy = Float32Array.from(rows)), options.corruption, pass.random);
+    if (pass.corrupts && options.corruption)
+      corrupt((noisy = Float32Array.from(rows)), options.corruption, pass.random);
     graph.write(this.input.value, this.input, noisy);
     this.batch = batch;
     for (const steps of this.stages) runForward(steps, batch);
-    const penalty = this.penalties.reduce((sum, { loss }) => sum + loss, 0),
-      reconstruction = this.likelihood.loss,
-      loss = reconstruction + bottleneck.weighCost(pass.klWeight) * bottleneck.cost + penalty;
-    return { loss, reconstruction, rate: bottleneck.rate, penalty };
+    const weight = bottleneck.weighCost(pass.klWeight),
+      { loss: reconstruction } = this.likelihood,
+      penalty = this.penalties.reduce((sum, { loss }) => sum + loss, 0),
+      bound = options.bottleneck.bound === "iwae" ? this.weighSamples(weight) : this.averageSamples(weight);
+    return { loss: bound + penalty, reconstruction, rate: bottleneck.rate, penalty };
+  }
+
+  // The mean loss of all codes that were drawn; each has the same share in it.
+  averageSamples(weight) {
+    const count = this.batch.rows * this.z.places;
+    this.batch.shares = new Float64Array(count).fill(1 / count);
+    return this.likelihood.loss + weight * this.bottleneck.cost;
+  }
+
+  // The mean over examples of -ln mean exp(-loss) of their codes (Burda et al., 2015), which share in it by importance.
+  weighSamples(weight) {
+    const { rows } = this.batch,
+      { places } = this.z,
+      shares = (this.batch.shares = new Float64Array(rows * places)),
+      { nats } = this.likelihood,
+      { costs } = this.bottleneck;
+    let total = 0;
+    for (let first = 0; first < rows * places; first += places) {
+      const losses = Array.from({ length: places }, (_, k) => nats[first + k] + weight * costs[first + k]),
+        least = Math.min(...losses),
+        sum = losses.reduce((all, loss) => all + Math.exp(least - loss), 0);
+      losses.forEach((loss, k) => (shares[first + k] = Math.exp(least - loss) / (sum * rows)));
+      total += (least + Math.log(places / sum)) / rows;
+    }
+    return total;
   }
 
   // Set the gradients of the last loss.
@@ -129,7 +156,7 @@ export class Model {
     const { graph, z, logits } = this;
     return this.runRows(codes, this.dim, (part, count) => {
       graph.write(z.value, z, part);
-      runForward(this.decode, { rows: count, followsBatch: false });
+      runForward(this.decode, { rows: Math.ceil(count / z.places), followsBatch: false });
       return this.likelihood.finish(graph.read(logits.value, logits, count, this.features));
     });
   }

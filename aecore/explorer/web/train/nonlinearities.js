@@ -68,5 +68,6 @@ function activate(floats, kind, x, out, slopes, rows, first, end) {
 }
 
 function addSlopes(floats, x, out, slopes, rows) {
-  for (let at = 0; at < rows * x.lanes; at++) floats[x.gradient + at] += floats[out.gradient + at] * floats[slopes + at];
+  for (let at = 0; at < rows * x.lanes; at++)
+    floats[x.gradient + at] += floats[out.gradient + at] * floats[slopes + at];
 }

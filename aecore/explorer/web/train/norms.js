@@ -12,7 +12,10 @@ export function addNorm(graph, x, kind, norm) {
 
 export function addNormParameters(graph, name, kind, width) {
   if (kind === "none") return null;
-  const norm = { weight: graph.addParameter(`${name}.weight`, [width]), bias: graph.addParameter(`${name}.bias`, [width]) };
+  const norm = {
+    weight: graph.addParameter(`${name}.weight`, [width]),
+    bias: graph.addParameter(`${name}.bias`, [width]),
+  };
   if (kind === "layer") return norm;
   const buffer = { isLearned: false };
   return {
@@ -23,20 +26,21 @@ export function addNormParameters(graph, name, kind, width) {
   };
 }
 
-export function beginNorm({ floats }, norm) {
-  if (!norm) return;
-  for (const { value, columns } of [norm.weight, norm.variance]) if (value) floats.fill(1, value, value + columns);
+export function beginNorm(graph, norm) {
+  const ones = norm?.variance ? [norm.weight, norm.variance] : norm ? [norm.weight] : [];
+  for (const parameter of ones) graph.writeParameter(parameter, new Float32Array(parameter.columns).fill(1));
 }
 
 function addBatchNorm(graph, x, norm) {
-  const out = graph.addMatrix(x.width),
-    normalised = graph.take(graph.batch * x.lanes),
+  const out = graph.addMatrix(x.width, { places: x.places }),
+    normalised = graph.take(graph.batch * x.places * x.lanes),
     factors = graph.take(x.lanes); // 1 / deviation
   let follows = false;
   graph.add({
-    forward({ rows, followsBatch }) {
-      const { floats } = graph;
-      follows = followsBatch && rows > 1; // a single example has no statistics of its own
+    forward(pass) {
+      const { floats } = graph,
+        rows = pass.rows * x.places;
+      follows = pass.followsBatch && rows > 1; // a single example has no statistics of its own
       for (let j = 0; j < x.width; j++) {
         const [mean, variance] = follows
           ? measure(floats, x.value + j, rows, x.lanes)
@@ -53,8 +57,9 @@ function addBatchNorm(graph, x, norm) {
       }
       if (follows) floats[norm.batches.value] += 1;
     },
-    backward({ rows }) {
-      const { floats } = graph;
+    backward(pass) {
+      const { floats } = graph,
+        rows = pass.rows * x.places;
       for (let j = 0; j < x.width; j++) {
         const line = { first: j, step: x.lanes, count: rows, unit: j, unitStep: 0, factor: floats[factors + j] };
         backNormalise(floats, x, out, normalised, norm, line, follows);
@@ -65,12 +70,13 @@ function addBatchNorm(graph, x, norm) {
 }
 
 function addLayerNorm(graph, x, norm) {
-  const out = graph.addMatrix(x.width),
-    normalised = graph.take(graph.batch * x.lanes),
-    factors = graph.take(graph.batch);
+  const out = graph.addMatrix(x.width, { places: x.places }),
+    normalised = graph.take(graph.batch * x.places * x.lanes),
+    factors = graph.take(graph.batch * x.places);
   graph.add({
-    forward({ rows }) {
-      const { floats } = graph;
+    forward(pass) {
+      const { floats } = graph,
+        rows = pass.rows * x.places;
       for (let i = 0; i < rows; i++) {
         const [mean, variance] = measure(floats, x.value + i * x.lanes, x.width, 1),
           factor = (floats[factors + i] = 1 / Math.sqrt(variance + EPS));
@@ -80,8 +86,9 @@ function addLayerNorm(graph, x, norm) {
         }
       }
     },
-    backward({ rows }) {
-      const { floats } = graph;
+    backward(pass) {
+      const { floats } = graph,
+        rows = pass.rows * x.places;
       for (let i = 0; i < rows; i++) {
         const line = { first: i * x.lanes, step: 1, count: x.width, unit: 0, unitStep: 1, factor: floats[factors + i] };
         backNormalise(floats, x, out, normalised, norm, line, true);

@@ -17,7 +17,12 @@ export class Optimizer {
       isDecoupled = optimizer === "adamw";
     this.steps += 1;
     const [first, second] = BETAS.map((beta) => 1 - beta ** this.steps),
-      rates = { rate: lr / first, root: Math.sqrt(second), shrink: isDecoupled ? 1 - lr * decay : 1, decay: isDecoupled ? 0 : decay };
+      rates = {
+        rate: lr / first,
+        root: Math.sqrt(second),
+        shrink: isDecoupled ? 1 - lr * decay : 1,
+        decay: isDecoupled ? 0 : decay,
+      };
     for (const { parameter, mean, square } of this.states) {
       const { value, gradient, count } = parameter;
       this.graph.kernel.adam({ weight: value, gradient, mean, square, count }, rates);

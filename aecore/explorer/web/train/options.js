@@ -1,4 +1,7 @@
-// The options of a run, config.json: what is not said is as in the Python package, and what is not trained here says so.
+// The options of a run, config.json: what is not said is as in the Python package, and what is not trained here says
+// so.
+
+import { AUGMENTATIONS } from "./augmentation.js";
 
 const MODEL = {
   variant: "vanilla",
@@ -124,10 +127,11 @@ function explainParts(model) {
 function explainModel({ network, bottleneck, penalties, missing, prior }) {
   if (missing) return "A page trains on whole examples only: fill the missing cells, or train in the app.";
   if (prior) return "A prior of indices is not learned in a page: leave it out, or train in the app.";
-  if (bottleneck.auxiliary) return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
+  if (bottleneck.auxiliary)
+    return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
   if (bottleneck.cosine) return "Codes of directions are not trained in a page: set bottleneck.cosine to false.";
-  if (bottleneck.bound === "iwae" || bottleneck.samples > 1)
-    return "A page draws one code for each example: set bottleneck.samples to 1 and bottleneck.bound to elbo.";
+  if (bottleneck.samples > 1 && network.kind === "conv")
+    return "A page draws one code for each picture where the network is convolutional: set bottleneck.samples to 1.";
   for (const penalty of penalties) {
     const reason = penalty.kind === "contractive" && explainContractive(network, penalty);
     if (reason) return reason;
@@ -145,10 +149,12 @@ function explainContractive({ hidden, code_activation: code }, { method }) {
 }
 
 function explainTraining({ optimizer, averaged, pretrain_epochs: pretrained, augment }, data) {
-  if (!["adam", "adamw"].includes(optimizer)) return `A page trains by adam or adamw: training.optimizer is ${optimizer}.`;
+  if (!["adam", "adamw"].includes(optimizer))
+    return `A page trains by adam or adamw: training.optimizer is ${optimizer}.`;
   if (averaged) return "Weights are not averaged in a page: set training.averaged to 0.";
   if (pretrained) return "Layers are not trained one by one in a page: set training.pretrain_epochs to 0.";
-  if (augment.length) return "Pictures are not changed at every step in a page: set training.augment to [].";
+  if (!augment.every((kind) => AUGMENTATIONS.includes(kind)))
+    return `A page changes pictures by ${AUGMENTATIONS.join(", ")}: training.augment is ${augment.join(", ")}.`;
   if (data && data.binarise && data.binarise !== "none")
     return "Pixels are not drawn as 0 or 1 in a page: set data.binarise to none.";
   return "";
@@ -172,18 +178,24 @@ export function listKnobs({ model, training }) {
   );
 }
 
-// A config with knobs moved, {path: value}. Throws where one is none of this run, or out of bounds.
+// A config with knobs moved, {path: value}. Throws an Error where one is none of this run, or out of bounds.
 export function turnKnobs(config, values) {
-  const turned = structuredClone(config);
+  const turned = structuredClone(config),
+    knobs = listKnobs(config);
   for (const [path, value] of Object.entries(values)) {
-    const knob = listKnobs(turned).find((other) => other.path === path);
-    if (!knob) throw new Error(`${path} is no knob of this run. It has ${listKnobs(turned).map((k) => k.path).join(", ")}.`);
+    const knob = knobs.find((other) => other.path === path);
+    if (!knob)
+      throw new Error(`${path} is no knob of this run. It has ${knobs.map((other) => other.path).join(", ")}.`);
     if (!(value >= knob.lowest && value <= knob.highest))
       throw new Error(`${path} must be from ${knob.lowest} to ${knob.highest}, got ${value}.`);
-    const [part, kind, key] = path.startsWith("penalties.") ? path.split(".") : [...path.split(".", 1), null, path.split(".")[1]];
-    if (part === "training") turned.training[key] = value;
-    else if (kind) turned.model.penalties.find((penalty) => penalty.kind === kind)[key] = value;
-    else turned.model[part][key] = value;
+    const end = path.lastIndexOf(".");
+    findPart(turned, path.slice(0, end))[path.slice(end + 1)] = value;
   }
   return turned;
+}
+
+function findPart({ model, training }, path) {
+  if (path === "training") return training;
+  const [name, kind] = path.split(".");
+  return kind ? model.penalties.find((penalty) => penalty.kind === kind) : model[name];
 }

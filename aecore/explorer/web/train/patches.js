@@ -75,8 +75,8 @@ function clear({ floats }, position, { lanes, places }, rows) {
   floats.fill(0, position, position + rows * places * lanes);
 }
 
-// Add the places of a grid to the patches that hold them, or the patches to the places. A patch row of `patches` belongs
-// to a place of `coarse` (height, width).
+// Add the places of a grid to the patches that hold them, or the patches to the places. A patch row of `patches`
+// belongs to a place of `coarse` (height, width).
 function movePatches(floats, { grid, width, lanes, places }, from, coarse, patches, to, rows, toPatches) {
   const [height, columns] = grid,
     taps = SIDE * SIDE;

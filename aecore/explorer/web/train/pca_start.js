@@ -10,8 +10,8 @@ const MIN_BETA = 1e-6; // of a code whose KL has no weight: log variances have t
 const LOGISTIC_STEPS = 50; // of the fit of a linear path to values between 0 and 1
 const LOGISTIC_ROWS = 2048; // examples for it
 
-// Begin the linear path as principal components of rows (N x features) in the network's units: codes have unit variance,
-// and the layers beside the path are zero.
+// Begin the linear path as principal components of rows (N x features) in the network's units: codes have unit
+// variance, and the layers beside the path are zero.
 export function startAsPca(model, rows, tools) {
   const { features, dim, likelihood } = model,
     some = takeEvenly(rows, features, Math.max(2, Math.floor(PCA_VALUES / features))),
@@ -19,7 +19,10 @@ export function startAsPca(model, rows, tools) {
     units = deviations.length,
     weight = components.map((value, i) => value / deviations[Math.floor(i / features)]),
     shift = deviations.map((_, k) => sumProducts(weight, k * features, mean)),
-    changes = transposeRows(components.map((value, i) => value * deviations[Math.floor(i / features)]), units);
+    changes = transposeRows(
+      components.map((value, i) => value * deviations[Math.floor(i / features)]),
+      units,
+    );
   const line = { directions: changes, bias: model.graph.readParameter(model.network.outputBias) },
     codes = encodeLinearly(some, features, weight, shift);
   if (likelihood.hasSigmoid) fitLogistic(line, codes, some, units, features, tools);
@@ -75,19 +78,32 @@ function fitLogistic(line, codes, rows, units, features, { makeKernel }) {
     number = x.length / features,
     graph = new Graph(number),
     [z, scaled, logits] = [units, units, features].map((width) => graph.addMatrix(width, { hasGradient: false })),
-    [weight, bias] = [[features, units], [features]].map((shape) => graph.addParameter("", shape, { isLearned: false }));
+    [weight, bias] = [[features, units], [features]].map((shape) =>
+      graph.addParameter("", shape, { isLearned: false }),
+    );
   graph.reserveProduct(Math.max(number, units), Math.max(features, units));
   graph.build(makeKernel);
   const some = takeEvenly(codes, units, LOGISTIC_ROWS);
   graph.write(z.value, z, some);
-  graph.write(scaled.value, scaled, some.map((value) => (4 * value) / number));
+  graph.write(
+    scaled.value,
+    scaled,
+    some.map((value) => (4 * value) / number),
+  );
   graph.writeParameter(bias, line.bias);
-  const [codesOf, scaledCodes, residuals, weights] = [z, scaled, logits, weight].map((part) => operand(part.value, part));
+  const [codesOf, scaledCodes, residuals, weights] = [z, scaled, logits, weight].map((part) =>
+    operand(part.value, part),
+  );
   for (let step = 0; step < LOGISTIC_STEPS; step++) {
     const forward = { rows: number, inner: units, columns: features, biases: bias.value };
     multiply(graph, codesOf, transpose(weights), residuals, forward);
     subtractSigmoids(graph, logits, bias, x, number, features);
-    multiply(graph, transpose(residuals), scaledCodes, weights, { rows: features, inner: number, columns: units, adds: true });
+    multiply(graph, transpose(residuals), scaledCodes, weights, {
+      rows: features,
+      inner: number,
+      columns: units,
+      adds: true,
+    });
   }
   Object.assign(line, { directions: graph.readParameter(weight), bias: graph.readParameter(bias) });
 }
@@ -101,8 +117,8 @@ function subtractSigmoids({ floats }, logits, bias, x, number, features) {
   sums.forEach((sum, j) => (floats[bias.value + j] += (4 * sum) / number));
 }
 
-// Log variances of Gaussian codes in a linear model: those of probabilistic PCA (Tipping & Bishop, 1999) with a noise of
-// beta times the likelihood's; none for other codes.
+// Log variances of Gaussian codes in a linear model: those of probabilistic PCA (Tipping & Bishop, 1999) with a noise
+// of beta times the likelihood's; none for other codes.
 function findLogVariances({ bottleneck, likelihood }, { directions, bias }, units) {
   if (bottleneck.options.kind !== "gaussian") return [];
   const precisions = likelihood.findPrecisions(bias),

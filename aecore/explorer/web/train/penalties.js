@@ -1,7 +1,8 @@
 // Terms added to the loss: the activity of layers (KL to a target, L1, L2), the squared Jacobian of an encoder of one
-// layer, and the distance between the codes of a batch and draws of the prior. connect(batch) adds the operation that sets
-// `loss`, weighted, and adds to the gradients of what it is about. A batch is {hidden, h, z, kinds, head}: the activations
-// of the encoder's layers, the code before the bottleneck and behind it, the non-linearity of each layer, the last layer.
+// layer, and the distance between the codes of a batch and draws of the prior. connect(batch) adds the operation that
+// sets `loss`, weighted, and adds to the gradients of what it is about. A batch is {hidden, h, z, kinds, head}: the
+// activations of the encoder's layers, the code before the bottleneck and behind it, the non-linearity of each layer,
+// the last layer.
 
 const KINDS = {
   kl_sparsity: (...parts) => new KlSparsity(...parts),
@@ -86,7 +87,8 @@ class KlSparsity extends ActivityPenalty {
     const { rho } = this.options;
     let sum = 0;
     this.findMeans(layer, rows).forEach((mean, i) => {
-      if (i % layer.x.lanes < layer.units) sum += rho * Math.log(rho / mean) + (1 - rho) * Math.log((1 - rho) / (1 - mean));
+      if (i % layer.x.lanes < layer.units)
+        sum += rho * Math.log(rho / mean) + (1 - rho) * Math.log((1 - rho) / (1 - mean));
     });
     return sum;
   }
@@ -108,7 +110,11 @@ class KlSparsity extends ActivityPenalty {
   findMeans(layer, rows) {
     const { x, kind } = layer,
       means = new Float64Array(x.places * x.lanes);
-    this.visit(layer, rows, (at, value) => (means[at % means.length] += (kind === "tanh" ? (value + 1) / 2 : value) / rows));
+    this.visit(
+      layer,
+      rows,
+      (at, value) => (means[at % means.length] += (kind === "tanh" ? (value + 1) / 2 : value) / rows),
+    );
     return means.map((mean) => Math.min(1 - 1e-6, Math.max(1e-6, mean)));
   }
 }
@@ -161,18 +167,22 @@ const SCALES = [0.1, 0.2, 0.5, 1, 2, 5, 10];
 class Mmd extends Penalty {
   connect({ z }) {
     const { graph, dim } = this,
+      codes = { lanes: z.lanes * z.places }, // the first one of each example
       prior = new Float32Array(graph.batch * dim),
       changes = new Float64Array(graph.batch * dim);
     graph.add({
       forward: ({ rows, random }) => {
         random.fillNormal(prior.subarray(0, rows * dim));
         changes.fill(0);
-        this.loss = rows < 2 ? 0 : this.options.weight * this.compare(graph.read(z.value, z, rows, dim), prior, changes, rows);
+        this.loss =
+          rows < 2
+            ? 0
+            : this.options.weight * this.compare(graph.read(z.value, codes, rows, dim), prior, changes, rows);
       },
       backward: ({ rows }) => {
         for (let n = 0; n < rows; n++)
           for (let j = 0; j < dim; j++)
-            graph.floats[z.gradient + n * z.lanes + j] += this.options.weight * changes[n * dim + j];
+            graph.floats[z.gradient + n * codes.lanes + j] += this.options.weight * changes[n * dim + j];
       },
     });
   }

@@ -43,7 +43,9 @@ class StepWriter {
   // A step with its arrays stored by the names of its arguments.
   addArrays(step) {
     const entries = Object.entries(step);
-    return Object.fromEntries(entries.map(([key, value]) => [key, value instanceof Float32Array ? this.add(key, value) : value]));
+    return Object.fromEntries(
+      entries.map(([key, value]) => [key, value instanceof Float32Array ? this.add(key, value) : value]),
+    );
   }
 
   addParameter(parameter) {
@@ -82,7 +84,14 @@ function writeLinear(writer, layer, norm) {
 
 function writeFolded(writer, { name, weight, bias, isTied }, norm) {
   const read = (parameter) => writer.graph.readParameter(parameter),
-    [values, shifts, gains, offsets, means, variances] = [weight, bias, norm.weight, norm.bias, norm.mean, norm.variance].map(read),
+    [values, shifts, gains, offsets, means, variances] = [
+      weight,
+      bias,
+      norm.weight,
+      norm.bias,
+      norm.mean,
+      norm.variance,
+    ].map(read),
     outputs = shifts.length,
     inputs = values.length / outputs,
     factors = gains.map((gain, o) => gain / Math.sqrt(variances[o] + EPS)),
@@ -93,7 +102,10 @@ function writeFolded(writer, { name, weight, bias, isTied }, norm) {
   return {
     op: "linear",
     weight: writer.add(`${name}.folded.weight`, folded, [outputs, inputs]),
-    bias: writer.add(`${name}.folded.bias`, shifts.map((shift, o) => (shift - means[o]) * factors[o] + offsets[o])),
+    bias: writer.add(
+      `${name}.folded.bias`,
+      shifts.map((shift, o) => (shift - means[o]) * factors[o] + offsets[o]),
+    ),
   };
 }
 

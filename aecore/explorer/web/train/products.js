@@ -18,11 +18,15 @@ export function multiply(graph, a, b, out, { rows, inner, columns, biases = grap
         ? { position: a.position, step: a.row, row: 0, taps: 1, inner }
         : { position: a.position, step: a.row, row: a.column, taps: inner, inner: 1 };
   const lanes = kernel.pack(b, inner, columns, panels);
-  kernel.multiply(from, { weights: panels, biases, columns: lanes }, { position: out.position, step: out.row, count: rows, adds });
+  kernel.multiply(
+    from,
+    { weights: panels, biases, columns: lanes },
+    { position: out.position, step: out.row, count: rows, adds },
+  );
 }
 
-// x (N, in) -> x W^T + b (N, out), W (out, in); `transposed`: x W + b, of whose rows the first ones are taken. `into` an
-// earlier result: added to its first values.
+// x (N, in) -> x W^T + b (N, out), W (out, in); `transposed`: x W + b, of whose rows the first ones are taken. `into`
+// an earlier result: added to its first values.
 export function addAffine(graph, x, weight, bias, { transposed = false, into = null } = {}) {
   const inner = x.width,
     columns = transposed ? weight.columns : weight.rows,

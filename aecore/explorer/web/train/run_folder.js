@@ -29,12 +29,15 @@ function describeKnobs({ bestWeights, firstConfig }) {
     knobs = {};
   compareParts(knobs, "corruption", before.corruption, bestWeights.options.corruption);
   compareParts(knobs, "bottleneck", before.bottleneck, bestWeights.options.bottleneck);
-  before.penalties.forEach((part, i) => compareParts(knobs, `penalties.${part.kind}`, part, bestWeights.options.penalties[i]));
+  before.penalties.forEach((part, i) =>
+    compareParts(knobs, `penalties.${part.kind}`, part, bestWeights.options.penalties[i]),
+  );
   return Object.keys(knobs).length ? { aecore_knobs: JSON.stringify(knobs) } : FORMAT;
 }
 
 function compareParts(knobs, path, before, after) {
-  for (const [key, value] of Object.entries(after ?? {})) if (value !== before[key] && typeof value === "number") knobs[`${path}.${key}`] = value;
+  for (const [key, value] of Object.entries(after ?? {}))
+    if (value !== before[key] && typeof value === "number") knobs[`${path}.${key}`] = value;
 }
 
 function writeState({ epoch, isDone, config }) {
@@ -49,7 +52,11 @@ function writePosition({ tensors, moments, epoch, best, sinceBest }) {
     all[`optimizer.${i}.exp_avg`] = { shape, data: mean };
     all[`optimizer.${i}.exp_avg_sq`] = { shape, data: square };
   });
-  const position = { epoch: String(epoch), best: Number.isFinite(best) ? String(best) : "inf", since_best: String(sinceBest) };
+  const position = {
+    epoch: String(epoch),
+    best: Number.isFinite(best) ? String(best) : "inf",
+    since_best: String(sinceBest),
+  };
   return writeSafetensors(all, { ...position, prior_epoch: "0", prior_best: "inf" });
 }
 
@@ -58,7 +65,9 @@ function writeCard(trainer, title) {
   const { model } = trainer.firstConfig,
     last = trainer.records.findLast(({ kind }) => kind === "epoch"),
     { train, validation, width } = trainer.examples,
-    losses = last ? `Its loss ended at ${last.loss.toPrecision(4)}${describeHeld(last)}.` : "It was saved before its first epoch ended.";
+    losses = last
+      ? `Its loss ended at ${last.loss.toPrecision(4)}${describeHeld(last)}.`
+      : "It was saved before its first epoch ended.";
   return [
     "---\nlibrary_name: aecore\ntags:\n- autoencoder\n- aecore\n---",
     `# ${title}`,

@@ -16,7 +16,10 @@ export function fitScaling(rows, columns, kind) {
     const values = Float64Array.from({ length: rows.length / columns }, (_, i) => rows[i * columns + j]);
     return kind === "standard" ? standardise(values) : findRange(values);
   });
-  return { shift: Float32Array.from(fitted, ([shift]) => shift), scale: Float32Array.from(fitted, ([, scale]) => scale) };
+  return {
+    shift: Float32Array.from(fitted, ([shift]) => shift),
+    scale: Float32Array.from(fitted, ([, scale]) => scale),
+  };
 }
 
 // Rows in the network's units, in place.
@@ -37,8 +40,8 @@ export function unscaleRows(rows, { shift, scale }, { scaling }) {
   return rows;
 }
 
-// To zero mean and unit variance. A column of 0 and 1 is centred and doubled; in one with a long tail, mean and variance
-// are those of the middle values.
+// To zero mean and unit variance. A column of 0 and 1 is centred and doubled; in one with a long tail, mean and
+// variance are those of the middle values.
 function standardise(values) {
   let [shift, scale] = measure(values);
   if (isBinary(values)) return [shift, 0.5];

@@ -17,7 +17,8 @@ export class TrainingSession {
     URL.revokeObjectURL(address);
     Object.assign(this, { listen, answers: new Map(), lastId: 0 });
     this.worker.onmessage = ({ data }) => this.hear(data);
-    this.worker.onerror = (event) => listen({ type: "failed", reason: event.message || "This browser allows no worker here." });
+    this.worker.onerror = (event) =>
+      listen({ type: "failed", reason: event.message || "This browser allows no worker here." });
   }
 
   // Begin anew: {config, examples, tracked, shown, snapshots}. Arrays are copied.

@@ -2,6 +2,7 @@
 // come from the seed, but are not the numbers that torch would draw.
 
 import { createKernel } from "../kernel.js";
+import { augment } from "./augmentation.js";
 import { Examples } from "./examples.js";
 import { Model } from "./model.js";
 import { Optimizer, scheduleKl, scheduleRate } from "./optimizer.js";
@@ -14,8 +15,9 @@ const START_EXAMPLES = 4096; // that a codebook begins at
 const PARTS = ["loss", "reconstruction", "rate", "penalty"];
 
 export class Trainer {
-  // rows: examples in the data's own units. `random` draws weights, order and noise; makeKernel(floats) gives what computes.
-  // Throws an Error, whose message says what to do, where the run cannot be trained here or on these examples.
+  // rows: examples in the data's own units. `random` draws weights, order and noise; makeKernel(floats) gives what
+  // computes. Throws an Error, whose message says what to do, where the run cannot be trained here or on these
+  // examples.
   constructor(config, rows, { random, makeKernel = createKernel } = {}) {
     const reason = explainUntrainable(config);
     if (reason) throw new Error(reason);
@@ -97,7 +99,9 @@ export class Trainer {
       size = config.training.batch_size,
       first = (this.step * size) % (Math.ceil(examples.count / size) * size);
     if (first === 0) this.order = this.random.permute(examples.count); // of each pass
-    return examples.pick(this.order.subarray(first, first + size));
+    const rows = examples.pick(this.order.subarray(first, first + size)),
+      { augment: kinds } = config.training;
+    return kinds.length ? augment(rows, config.model.input_shape, kinds, this.random) : rows;
   }
 
   // Means over the epoch so far; null before its first step.
@@ -118,8 +122,8 @@ export class Trainer {
     this.beginEpoch();
   }
 
-  // Count the epoch, and keep the weights where the watched loss is the best so far. While the loss changes its meaning, by
-  // annealing, KL warm-up or a knob, no earlier epoch compares with the latest.
+  // Count the epoch, and keep the weights where the watched loss is the best so far. While the loss changes its
+  // meaning, by annealing, KL warm-up or a knob, no earlier epoch compares with the latest.
   keepBest(watched) {
     const { training } = this.config,
       isAnnealing = this.model.bottleneck.anneal(this.epoch / training.epochs) || this.isLossMoved;

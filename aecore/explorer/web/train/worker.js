@@ -114,7 +114,13 @@ class Training {
     const { trainer, tracked, shown } = this,
       codes = trainer.encode(tracked),
       rebuilt = trainer.decode(trainer.encode(shown)),
-      place = { epoch: trainer.epoch, step: trainer.step, steps: trainer.steps, lr: trainer.findRate(), losses: trainer.losses };
+      place = {
+        epoch: trainer.epoch,
+        step: trainer.step,
+        steps: trainer.steps,
+        lr: trainer.findRate(),
+        losses: trainer.losses,
+      };
     this.told = performance.now();
     this.send({ type: "snapshot", ...place, state: this.state, network: exportNetwork(trainer), codes, rebuilt });
   }
