@@ -6,7 +6,7 @@ import { paintPixels } from "../picture.js";
 import { varyPictures } from "./pictures.js";
 import { drawShapes } from "./shapes.js";
 
-export const MIN_DRAWINGS = 10;
+const MIN_DRAWINGS = 10;
 const MAX_DRAWINGS = 60;
 
 export class Drawings {
@@ -75,10 +75,9 @@ export class Drawings {
   }
 
   describe() {
-    const count = this.drawings.length,
-      missing = MIN_DRAWINGS - count;
+    const count = this.drawings.length;
     if (this.areShapes) return "Ten shapes to begin with. Draw your own: the first one replaces them.";
-    if (missing > 0) return `${count} drawings. ${missing} more are needed.`;
+    if (count < MIN_DRAWINGS) return `${count} of ${MIN_DRAWINGS} drawings.`;
     return `${count} drawings. Press one to remove it.`;
   }
 

@@ -16,14 +16,14 @@ const TRACKED_VALUES = 200_000; // of all their codes
 const SHOWN = { image: 10, table: 3 }; // rebuilt examples; a picture of a table's row is wide
 const SEED = 0;
 const SNAPSHOT = 100; // ms
-const ACTIONS = { fresh: "Train", running: "Pause", paused: "Continue", done: "Train again", failed: "Train again" };
+const ACTIONS = { starting: "Train", fresh: "Train", running: "Pause", paused: "Continue", done: "Train again", failed: "Train again" };
 
 export class TrainingPanel {
   // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet or
   // null; shipped: {title, network, columns} of a model to compare with, or null; variant: to begin with, where the address
   // names none.
   constructor(root, { training, script, samples = null, shipped = null, variant = "" }) {
-    this.state = "waiting"; // for examples; then fresh, running, paused, done, failed or refused
+    this.state = "waiting"; // for examples; then starting, fresh, running, paused, done, failed or refused
     this.unanswered = 0; // starts that the session has not answered: what it says until then is of an earlier one
     this.session = new TrainingSession(script, (message) => this.hear(message));
     this.codeMap = new CodeMap();
@@ -142,7 +142,7 @@ export class TrainingPanel {
     this.rebuilt.setExamples(examples, shown);
     this.curve.clear();
     this.progress.textContent = "";
-    this.setState("fresh", "");
+    this.setState("starting", "");
     this.unanswered += 1;
     this.session.start({
       config,
@@ -167,7 +167,7 @@ export class TrainingPanel {
 
   startAgain() {
     this.prepare();
-    if (this.state !== "fresh") return;
+    if (this.state !== "starting") return;
     this.session.run();
     this.setState("running", "");
   }
@@ -217,7 +217,9 @@ export class TrainingPanel {
     const { epoch, step, steps, losses } = snapshot,
       loss = losses ? ` · loss ${formatNumbers([losses.loss])}` : "";
     this.progress.textContent = `Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}${loss}`;
-    if (snapshot.state !== "paused" || epoch || step) this.setState(snapshot.state, this.note.textContent);
+    const isFirst = snapshot.state === "paused" && !epoch && !step;
+    if (!isFirst) this.setState(snapshot.state, this.note.textContent);
+    else if (this.state === "starting") this.setState("fresh", this.note.textContent);
   }
 
   tell(text) {
