@@ -341,6 +341,11 @@ REFUSED = [
     ({"network": {"kind": "residual", "attention": True}}, "network of kind residual"),
     ({"penalties": [{"kind": "contractive"}]}, "contractive penalty in closed form only"),
     ({"missing": True}, "whole examples"),
+    ({"input_shape": [8], "network": {"kind": "conv"}}, "network.kind to mlp"),
+    ({"bottleneck": {"kind": "vector_quantized", "dim": 3}}, "a multiple of bottleneck.dim 3"),
+    ({"network": {"kind": "mlp", "linear_path": True, "tied": True}}, "linear_path to false"),
+    ({"penalties": [{"kind": "kl_sparsity"}]}, "got linear ones"),
+    ({"penalties": [{"kind": "l1", "layers": [2]}]}, "has 2 layers, got layer 2"),
     ({"bottleneck": {"kind": "vector_quantized", "cosine": True}}, "bottleneck.cosine to false"),
 ]
 

@@ -113,7 +113,7 @@ function completePart(name, part) {
 // Why a run cannot be trained here, a sentence; empty where it can.
 export function explainUntrainable(config) {
   const { model, training } = completeConfig(config);
-  return explainParts(model) || explainModel(model) || explainTraining(training, config.data);
+  return explainParts(model) || explainModel(model) || explainMisfit(model) || explainTraining(training, config.data);
 }
 
 function explainParts(model) {
@@ -136,6 +136,25 @@ function explainModel({ network, bottleneck, penalties, missing, prior }) {
     const reason = penalty.kind === "contractive" && explainContractive(network, penalty);
     if (reason) return reason;
   }
+  return "";
+}
+
+// What of these parts does not go together; the package refuses the same in a config.json.
+function explainMisfit({ input_shape: shape, latent_dim: dim, scaling, network, bottleneck, penalties, likelihood }) {
+  const { hidden, channels, activation, code_activation: code, linear_path: hasPath, tied } = network,
+    kinds = [...(hidden ?? channels).map(() => activation), code];
+  if (channels && shape.length !== 3) return "A convolutional network needs pictures: set network.kind to mlp.";
+  if (dim % (bottleneck.dim ?? 1)) return `latent_dim ${dim} must be a multiple of bottleneck.dim ${bottleneck.dim}.`;
+  if (hasPath && (tied || code !== "linear" || !["deterministic", "gaussian"].includes(bottleneck.kind)))
+    return "A linear path is for a linear code, plain or Gaussian, without tied weights: set network.linear_path to false.";
+  if (likelihood.kind === "bernoulli" && scaling === "standard")
+    return "A bernoulli likelihood needs values between 0 and 1: set scaling to minmax.";
+  for (const { kind, layers = [] } of penalties)
+    for (const i of layers) {
+      if (!kinds.at(i)) return `${kind}: the encoder has ${kinds.length} layers, got layer ${i}.`;
+      if (kind === "kl_sparsity" && !["sigmoid", "tanh"].includes(kinds.at(i)))
+        return `kl_sparsity needs units between 0 and 1, got ${kinds.at(i)} ones: use sigmoid or tanh there.`;
+    }
   return "";
 }
 
