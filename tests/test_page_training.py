@@ -16,7 +16,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.records import EpochRecord, MetricsRecord
 from aecore.runs.run import Run
 from aecore.training.optimizer import Optimizer
-from aecore.training.schedule import scheduled_learning_rate
+from aecore.training.schedule import scheduled_kl_weight, scheduled_learning_rate
 from aecore.training.trainer import fit
 from tests.helpers import tiny
 from tests.javascript import run_modules
@@ -260,7 +260,8 @@ RUNS = [
     {"network": {"kind": "mlp", "hidden": [16], "norm": "batch", "tied": True}},
     {"network": {"kind": "conv", "channels": [4, 6]}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"}},
-    {"likelihood": {"kind": "calibrated", "variance": "shared"}, "scaling": "none"},
+    {"likelihood": {"kind": "calibrated"}, "scaling": "minmax"},
+    {"likelihood": {"kind": "gaussian", "learned": True}, "scaling": "standard", "clip": 2.0},
 ]
 
 
@@ -321,6 +322,44 @@ def test_losses_after_training_are_those_of_the_python_trainer(javascript, tmp_p
     done = train_in_page(javascript, config)
     ours = write_files(tmp_path / "page", done["files"]).epochs()[-1]
     assert ours.loss == pytest.approx(run.epochs()[-1].loss, rel=0.05)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+def test_rates_and_kl_weights_follow_the_schedules_of_python(javascript, schedule):
+    config = TrainConfig(epochs=4, schedule=schedule, warmup_steps=3, kl_warmup_epochs=2)
+    rates, weights = javascript(
+        """(config) => [Array.from({ length: 40 }, (_, step) => scheduleRate(config, step, 10)),
+                        [0, 1, 2, 3].map((epoch) => scheduleKl(config, epoch))]""",
+        config.model_dump(mode="json"),
+    )
+    assert rates == pytest.approx([scheduled_learning_rate(config, i, 10) for i in range(40)])
+    assert weights == pytest.approx([scheduled_kl_weight(config, epoch) for epoch in range(4)])
+
+
+def test_pictures_are_moved_turned_and_mirrored_by_as_much_as_in_python(javascript):
+    ramp = torch.arange(40.0).expand(2, 40, 40)  # it rises by 1 a column
+    pictures = {
+        kind: torch.tensor(
+            javascript(
+                """([rows, kind]) => Array.from({ length: 12 }, (_, seed) => {
+                     const picture = Float32Array.from(rows), random = new Random(seed);
+                     return Array.from(augment(picture, [2, 40, 40], [kind], random));
+                   })""",
+                [ramp.flatten().tolist(), kind],
+            )
+        ).view(12, 2, 40, 40)
+        for kind in ("flip", "shift", "rotation")
+    }
+    assert all((p[:, 0] == p[:, 1]).all() for p in pictures.values())  # channels move together
+    flips = {tuple(picture[0, 0].tolist()) for picture in pictures["flip"]}
+    assert flips == {tuple(ramp[0, 0].tolist()), tuple(ramp[0, 0].flip(0).tolist())}
+    inner = (slice(None), 0, slice(12, 28), slice(12, 28))
+    moved = (pictures["shift"] - ramp)[inner].flatten(1)
+    assert moved.std(1).max() < 1e-4 and moved.std() > 0.5 and moved.abs().max() <= 4
+    down, right = (pictures["rotation"][inner].diff(dim=dim).mean((1, 2)) for dim in (1, 2))
+    angles = torch.atan2(down, right).rad2deg()
+    assert torch.allclose(down.square() + right.square(), torch.ones(12), atol=1e-4)
+    assert 3 < angles.abs().max() <= 15
 
 
 def test_options_that_are_not_given_are_those_of_python(javascript):
