@@ -33,6 +33,14 @@ PICTURE = {**ROW, "input_shape": [2, 7, 10]}
 SIGMOID = {"kind": "mlp", "hidden": [], "code_activation": "sigmoid"}
 TWO_LAYERS = {"kind": "mlp", "hidden": [11, 6]}
 GAUSSIAN_CODE = {"kind": "gaussian"}
+NET = {"kind": "residual", "channels": [3, 12], "blocks": [1, 2]}
+NETS = [
+    {},
+    {"norm": "none", "activation": "relu", "linear_path": False},
+    {"upsampling": "nearest", "downsampling": "strided", "activation": "gelu"},
+    {"size": "medium", "blocks": [0, 1], "code": "dense"},
+]
+RESIDUAL = {"likelihood": {"kind": "calibrated", "variance": "channel"}}
 
 
 def build_penalties(**options):
@@ -49,6 +57,9 @@ PARTS = [
     {**ROW, "network": {**TWO_LAYERS, "code_activation": "tanh"}, "bottleneck": GAUSSIAN_CODE},
     {**PICTURE, "network": {"kind": "conv", "channels": [3]}},
     {**PICTURE, "network": {"kind": "conv", "channels": [3, 5, 2], "activation": "gelu"}},
+    *({**PICTURE, "latent_dim": 12, **RESIDUAL, "network": {**NET, **more}} for more in NETS),
+    {**PICTURE, **RESIDUAL, "network": {**NET, "code": "dense"}, "bottleneck": GAUSSIAN_CODE},
+    {**PICTURE, "latent_dim": 12, "network": NET, "bottleneck": GAUSSIAN_CODE},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "beta": 3.0}, "likelihood": {"kind": "bernoulli"}},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "free_bits": 0.3}},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "capacity": 2.0}},
