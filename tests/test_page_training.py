@@ -16,7 +16,7 @@ from aecore.runs.listing import create_run
 from aecore.runs.records import EpochRecord, MetricsRecord
 from aecore.runs.run import Run
 from aecore.training.optimizer import Optimizer
-from aecore.training.schedule import scheduled_learning_rate
+from aecore.training.schedule import scheduled_kl_weight, scheduled_learning_rate
 from aecore.training.trainer import fit
 from tests.helpers import tiny
 from tests.javascript import run_modules
@@ -33,6 +33,14 @@ PICTURE = {**ROW, "input_shape": [2, 7, 10]}
 SIGMOID = {"kind": "mlp", "hidden": [], "code_activation": "sigmoid"}
 TWO_LAYERS = {"kind": "mlp", "hidden": [11, 6]}
 GAUSSIAN_CODE = {"kind": "gaussian"}
+NET = {"kind": "residual", "channels": [3, 12], "blocks": [1, 2]}
+NETS = [
+    {},
+    {"norm": "none", "activation": "relu", "linear_path": False},
+    {"upsampling": "nearest", "downsampling": "strided", "activation": "gelu"},
+    {"size": "medium", "blocks": [0, 1], "code": "dense"},
+]
+RESIDUAL = {"likelihood": {"kind": "calibrated", "variance": "channel"}}
 
 
 def build_penalties(**options):
@@ -49,6 +57,9 @@ PARTS = [
     {**ROW, "network": {**TWO_LAYERS, "code_activation": "tanh"}, "bottleneck": GAUSSIAN_CODE},
     {**PICTURE, "network": {"kind": "conv", "channels": [3]}},
     {**PICTURE, "network": {"kind": "conv", "channels": [3, 5, 2], "activation": "gelu"}},
+    *({**PICTURE, "latent_dim": 12, **RESIDUAL, "network": {**NET, **more}} for more in NETS),
+    {**PICTURE, **RESIDUAL, "network": {**NET, "code": "dense"}, "bottleneck": GAUSSIAN_CODE},
+    {**PICTURE, "latent_dim": 12, "network": NET, "bottleneck": GAUSSIAN_CODE},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "beta": 3.0}, "likelihood": {"kind": "bernoulli"}},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "free_bits": 0.3}},
     {**ROW, "bottleneck": {**GAUSSIAN_CODE, "capacity": 2.0}},
@@ -260,7 +271,8 @@ RUNS = [
     {"network": {"kind": "mlp", "hidden": [16], "norm": "batch", "tied": True}},
     {"network": {"kind": "conv", "channels": [4, 6]}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"}},
-    {"likelihood": {"kind": "calibrated", "variance": "shared"}, "scaling": "none"},
+    {"likelihood": {"kind": "calibrated"}, "scaling": "minmax"},
+    {"likelihood": {"kind": "gaussian", "learned": True}, "scaling": "standard", "clip": 2.0},
 ]
 
 
@@ -323,6 +335,44 @@ def test_losses_after_training_are_those_of_the_python_trainer(javascript, tmp_p
     assert ours.loss == pytest.approx(run.epochs()[-1].loss, rel=0.05)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+def test_rates_and_kl_weights_follow_the_schedules_of_python(javascript, schedule):
+    config = TrainConfig(epochs=4, schedule=schedule, warmup_steps=3, kl_warmup_epochs=2)
+    rates, weights = javascript(
+        """(config) => [Array.from({ length: 40 }, (_, step) => scheduleRate(config, step, 10)),
+                        [0, 1, 2, 3].map((epoch) => scheduleKl(config, epoch))]""",
+        config.model_dump(mode="json"),
+    )
+    assert rates == pytest.approx([scheduled_learning_rate(config, i, 10) for i in range(40)])
+    assert weights == pytest.approx([scheduled_kl_weight(config, epoch) for epoch in range(4)])
+
+
+def test_pictures_are_moved_turned_and_mirrored_by_as_much_as_in_python(javascript):
+    ramp = torch.arange(40.0).expand(2, 40, 40)  # it rises by 1 a column
+    pictures = {
+        kind: torch.tensor(
+            javascript(
+                """([rows, kind]) => Array.from({ length: 12 }, (_, seed) => {
+                     const picture = Float32Array.from(rows), random = new Random(seed);
+                     return Array.from(augment(picture, [2, 40, 40], [kind], random));
+                   })""",
+                [ramp.flatten().tolist(), kind],
+            )
+        ).view(12, 2, 40, 40)
+        for kind in ("flip", "shift", "rotation")
+    }
+    assert all((p[:, 0] == p[:, 1]).all() for p in pictures.values())  # channels move together
+    flips = {tuple(picture[0, 0].tolist()) for picture in pictures["flip"]}
+    assert flips == {tuple(ramp[0, 0].tolist()), tuple(ramp[0, 0].flip(0).tolist())}
+    inner = (slice(None), 0, slice(12, 28), slice(12, 28))
+    moved = (pictures["shift"] - ramp)[inner].flatten(1)
+    assert moved.std(1).max() < 1e-4 and moved.std() > 0.5 and moved.abs().max() <= 4
+    down, right = (pictures["rotation"][inner].diff(dim=dim).mean((1, 2)) for dim in (1, 2))
+    angles = torch.atan2(down, right).rad2deg()
+    assert torch.allclose(down.square() + right.square(), torch.ones(12), atol=1e-4)
+    assert 3 < angles.abs().max() <= 15
+
+
 def test_options_that_are_not_given_are_those_of_python(javascript):
     for parts in PARTS:
         config = RunConfig(model=ModelConfig.model_validate(parts), training=TrainConfig())
@@ -341,6 +391,11 @@ REFUSED = [
     ({"network": {"kind": "residual", "attention": True}}, "network of kind residual"),
     ({"penalties": [{"kind": "contractive"}]}, "contractive penalty in closed form only"),
     ({"missing": True}, "whole examples"),
+    ({"input_shape": [8], "network": {"kind": "conv"}}, "network.kind to mlp"),
+    ({"bottleneck": {"kind": "vector_quantized", "dim": 3}}, "a multiple of bottleneck.dim 3"),
+    ({"network": {"kind": "mlp", "linear_path": True, "tied": True}}, "linear_path to false"),
+    ({"penalties": [{"kind": "kl_sparsity"}]}, "got linear ones"),
+    ({"penalties": [{"kind": "l1", "layers": [2]}]}, "has 2 layers, got layer 2"),
     ({"bottleneck": {"kind": "vector_quantized", "cosine": True}}, "bottleneck.cosine to false"),
 ]
 

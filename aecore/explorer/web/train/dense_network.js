@@ -1,7 +1,7 @@
 // Fully connected networks: h_l = f(W_l h_(l-1) + b_l), mirrored in the decoder; with normalisation, tied weights, or a
 // linear path beside the layers. Parameters have the names and the order of the Python model.
 
-import { addLayer, beginLayer } from "./layers.js";
+import { addLayer, beginBiases, beginLayer, clearParameter, writeColumns } from "./layers.js";
 import { addActivation } from "./nonlinearities.js";
 import { addNorm, addNormParameters, beginNorm } from "./norms.js";
 import { addAffine } from "./products.js";
@@ -81,8 +81,34 @@ export class DenseNetwork {
     return h;
   }
 
-  // Where the linear path begins: that beside the layers or, without hidden ones, the layers themselves.
-  get pathWeights() {
-    return [this.encoder.path ?? this.head.weight, this.decoder.path ?? this.decoder.layers.at(-1).weight];
+  // -- the linear path: beside the layers or, without hidden ones, the layers themselves
+
+  // How many values it maps, to how many units.
+  get pathSize() {
+    return { width: this.outputBias.columns, units: this.dim };
+  }
+
+  get pathBias() {
+    return this.graph.readParameter(this.outputBias);
+  }
+
+  // What it maps of rows of examples.
+  cutPathRows(rows) {
+    return rows;
+  }
+
+  // Let codes begin as rows weight^T + biases; log variances are those of variational codes.
+  beginPath(weight, biases, logVariances) {
+    clearParameter(this.graph, this.head.weight);
+    this.graph.writeParameter(this.encoder.path ?? this.head.weight, weight);
+    beginBiases(this.graph, this.head.bias, biases, logVariances);
+  }
+
+  // Let logits begin as z directions^T + bias, for the first units of z.
+  beginPathBack(directions, bias, units) {
+    const last = this.decoder.layers.at(-1).weight;
+    clearParameter(this.graph, last);
+    writeColumns(this.graph, this.decoder.path ?? last, directions, units);
+    this.graph.writeParameter(this.outputBias, bias);
   }
 }

@@ -22,7 +22,7 @@ export class Examples {
   // [rows to train on, rows held out to choose the best epoch].
   holdOut(rows, data) {
     const count = rows.length / this.width,
-      held = Math.round(count * (data?.validation_fraction ?? DEFAULT_SHARE));
+      held = Math.ceil(count * (data?.validation_fraction ?? DEFAULT_SHARE) - 0.5); // half an example is none
     if (held <= 0 || held >= count) return [Float32Array.from(rows), new Float32Array(0)];
     const order = new Random((data?.split_seed ?? 0) + 1).permute(count);
     return [this.pick(order.slice(held).sort(), rows), this.pick(order.slice(0, held), rows)];
@@ -60,7 +60,10 @@ function checkRows(rows, width) {
 function checkUnitInterval(rows) {
   let low = Infinity,
     high = -Infinity;
-  for (const value of rows) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  for (const value of rows) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
   if (low < 0 || high > 1)
     throw new Error(
       `A bernoulli likelihood needs values between 0 and 1, but these go from ${low.toPrecision(3)} to ` +

@@ -37,7 +37,7 @@ export class Gaussian extends Likelihood {
 
   findPrecisions(logits) {
     const present = this.presentVariances,
-      size = this.features / this.groups;
+      size = logits.length / this.groups;
     return logits.map((logit, j) => {
       const mean = sigmoid(logit),
         slope = this.hasSigmoid ? mean * (1 - mean) : 1;
@@ -136,18 +136,18 @@ export class Calibrated extends Gaussian {
   setVariances(rows, { followsBatch }) {
     if (!followsBatch) return super.setVariances(rows);
     const { errors, variances, groups } = this,
-      pooled = this.pool(errors, rows),
-      size = this.features / groups;
+      size = this.features / groups,
+      pooled = this.pool(errors, rows, size);
     this.keep(pooled);
     for (let i = 0; i < rows * groups; i++)
       variances[i] = this.options.variance === "image" ? Math.max(MIN_VARIANCE, errors[i] / size) : pooled[i % groups];
   }
 
-  // The best variance of each group for errors of so many rows.
-  pool(errors, rows) {
+  // The best variance of each group for errors of so many rows, each summed over `size` values.
+  pool(errors, rows, size) {
     const pooled = new Float64Array(this.groups);
     for (let i = 0; i < rows * this.groups; i++) pooled[i % this.groups] += errors[i];
-    return pooled.map((sum) => Math.max(MIN_VARIANCE, sum / (rows * (this.features / this.groups))));
+    return pooled.map((sum) => Math.max(MIN_VARIANCE, sum / (rows * size)));
   }
 
   // Take the variance of one more batch into the mean.
@@ -161,15 +161,15 @@ export class Calibrated extends Gaussian {
     });
   }
 
-  // Begin with the noise that these logits leave of x, rows of features both.
-  startSpread(logits, x) {
-    const rows = x.length / this.features,
-      size = this.features / this.groups,
+  // Begin with the noise that these logits leave of x, rows of some width both.
+  startSpread(logits, x, width) {
+    const rows = x.length / width,
+      size = width / this.groups,
       errors = new Float64Array(rows * this.groups);
     x.forEach((value, i) => {
       const mean = this.hasSigmoid ? sigmoid(logits[i]) : logits[i];
       errors[Math.floor(i / size)] += (mean - value) ** 2;
     });
-    this.graph.writeParameter(this.spread, Float32Array.from(this.pool(errors, rows)));
+    this.graph.writeParameter(this.spread, Float32Array.from(this.pool(errors, rows, size)));
   }
 }

@@ -1,9 +1,10 @@
 // Convolutional networks: convolutions of stride 2, then a linear layer to the code; mirrored with transposed ones.
 // Parameters have the names and the order of the Python model.
 
+import { addConvolution, addTransposedConvolution } from "./convolutions.js";
+import { addFlattened, addGrid } from "./gathers.js";
 import { addLayer, beginLayer } from "./layers.js";
 import { addActivation } from "./nonlinearities.js";
-import { addConvolution, addFlattened, addGrid, addTransposedConvolution } from "./patches.js";
 import { addAffine } from "./products.js";
 
 export class GridNetwork {

@@ -26,3 +26,21 @@ export function beginLayer(graph, { weight, bias, kind }, random) {
   graph.writeParameter(weight, values);
   graph.writeParameter(bias, new Float32Array(bias.columns));
 }
+
+export function clearParameter({ floats }, { value, count }) {
+  floats.fill(0, value, value + count);
+}
+
+// Set the first columns of a parameter to values, `columns` a row.
+export function writeColumns({ floats }, { value, rows, lanes }, values, columns) {
+  for (let row = 0; row < rows; row++)
+    floats.set(values.subarray(row * columns, (row + 1) * columns), value + row * lanes);
+}
+
+// Set the biases of the layer that gives the code, of variational codes with log variances behind the means.
+export function beginBiases(graph, bias, biases, logVariances) {
+  const values = new Float32Array(bias.columns);
+  values.set(biases);
+  values.set(logVariances, logVariances.length ? values.length / 2 : 0);
+  graph.writeParameter(bias, values);
+}

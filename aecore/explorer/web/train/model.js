@@ -9,7 +9,9 @@ import { Graph, runBackward, runForward } from "./graph.js";
 import { GridNetwork } from "./grid_network.js";
 import { makeLikelihood } from "./likelihoods.js";
 import { addCodeActivation } from "./nonlinearities.js";
+import { listActivations } from "./options.js";
 import { makePenalty } from "./penalties.js";
+import { ResidualNetwork } from "./residual_network.js";
 
 export class Model {
   // `options`: the model of a complete config; for at most `batch` examples at once. Parameters are zero until `begin`.
@@ -27,7 +29,7 @@ export class Model {
 
   connect() {
     const { graph, options, network, dim } = this,
-      { hidden, channels, activation, code_activation: code } = options.network,
+      { code_activation: code } = options.network,
       withoutGradient = { hasGradient: false };
     this.input = graph.addMatrix(this.features, withoutGradient);
     this.target = graph.addMatrix(this.features, withoutGradient);
@@ -37,8 +39,7 @@ export class Model {
     });
     [this.z, this.draw] = graph.collect(() => this.bottleneck.connect(this.layers.h));
     [this.logits, this.decode] = graph.collect(() => network.addDecoder(this.z));
-    const kinds = [...(hidden ?? channels).map(() => activation), code],
-      batch = { ...this.layers, z: this.z, kinds, head: network.head };
+    const batch = { ...this.layers, z: this.z, kinds: listActivations(options.network), head: network.head };
     [, this.measure] = graph.collect(() => {
       this.likelihood.connect(this.logits, this.target);
       for (const penalty of this.penalties) penalty.connect(batch);
@@ -176,7 +177,6 @@ export class Model {
 }
 
 function makeNetwork(graph, { network, input_shape: shape, latent_dim: dim }, features, outputs) {
-  return network.kind === "conv"
-    ? new GridNetwork(graph, network, shape, dim, outputs)
-    : new DenseNetwork(graph, network, features, dim, outputs);
+  if (network.kind === "mlp") return new DenseNetwork(graph, network, features, dim, outputs);
+  return new (network.kind === "conv" ? GridNetwork : ResidualNetwork)(graph, network, shape, dim, outputs);
 }

@@ -1,8 +1,9 @@
-// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), or over the layer of each example (Ba et al.,
-// 2016). Both are y = x^ * weight + bias for values x^ of mean 0 and variance 1.
+// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), over the layer of each example (Ba et al., 2016),
+// or over groups of the channels of a picture (Wu & He, 2018). All are y = x^ * weight + bias for values x^ of mean 0 and variance 1.
 
 const EPS = 1e-5;
 const MOMENTUM = 0.1; // of the running statistics
+const MAX_GROUPS = 8; // of channels that are normalised together
 
 // Normalise x by `kind`: x itself where that is "none". `norm` are its parameters, as addNormParameters made them.
 export function addNorm(graph, x, kind, norm) {
@@ -16,7 +17,7 @@ export function addNormParameters(graph, name, kind, width) {
     weight: graph.addParameter(`${name}.weight`, [width]),
     bias: graph.addParameter(`${name}.bias`, [width]),
   };
-  if (kind === "layer") return norm;
+  if (kind !== "batch") return norm;
   const buffer = { isLearned: false };
   return {
     ...norm,
@@ -96,6 +97,62 @@ function addLayerNorm(graph, x, norm) {
     },
   });
   return out;
+}
+
+// Normalise the channels of a few over all places of a picture.
+export function addGroupNorm(graph, x, norm) {
+  const out = { ...graph.addMatrix(x.width, { places: x.places }), grid: x.grid },
+    normalised = graph.take(graph.batch * x.places * x.lanes),
+    groups = findDivisor(x.width, MAX_GROUPS),
+    factors = new Float64Array(graph.batch * groups),
+    size = x.width / groups,
+    count = size * x.places;
+  // Call visit(place, channel) for the values of group g of picture n.
+  const visitGroup = (n, g, visit) => {
+    for (let p = 0, at = n * x.places * x.lanes; p < x.places; p++, at += x.lanes)
+      for (let c = g * size; c < (g + 1) * size; c++) visit(at + c, c);
+  };
+  graph.add({
+    forward({ rows }) {
+      const { floats } = graph;
+      for (let i = 0; i < rows * groups; i++) {
+        const [n, g] = [Math.floor(i / groups), i % groups];
+        let [sum, square] = [0, 0];
+        visitGroup(n, g, (at) => (sum += floats[x.value + at]));
+        visitGroup(n, g, (at) => (square += (floats[x.value + at] - sum / count) ** 2));
+        factors[i] = 1 / Math.sqrt(square / count + EPS);
+        visitGroup(n, g, (at, c) => {
+          const value = (floats[normalised + at] = (floats[x.value + at] - sum / count) * factors[i]);
+          floats[out.value + at] = value * floats[norm.weight.value + c] + floats[norm.bias.value + c];
+        });
+      }
+    },
+    backward({ rows }) {
+      const { floats } = graph;
+      for (let i = 0; i < rows * groups; i++) {
+        const [n, g] = [Math.floor(i / groups), i % groups];
+        let [sum, along] = [0, 0];
+        visitGroup(n, g, (at, c) => {
+          const change = floats[out.gradient + at],
+            scaled = change * floats[norm.weight.value + c];
+          floats[norm.weight.gradient + c] += change * floats[normalised + at];
+          floats[norm.bias.gradient + c] += change;
+          sum += scaled;
+          along += scaled * floats[normalised + at];
+        });
+        visitGroup(n, g, (at, c) => {
+          const scaled = floats[out.gradient + at] * floats[norm.weight.value + c];
+          floats[x.gradient + at] += factors[i] * (scaled - (sum + floats[normalised + at] * along) / count);
+        });
+      }
+    },
+  });
+  return out;
+}
+
+// The greatest common divisor.
+function findDivisor(a, b) {
+  return b ? findDivisor(b, a % b) : a;
 }
 
 // Mean and variance of `count` floats, `step` apart.

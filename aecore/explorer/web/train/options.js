@@ -56,6 +56,19 @@ const PARTS = {
       linear_path: false,
     },
     conv: { channels: [32, 64], activation: "relu", code_activation: "linear" },
+    residual: {
+      size: "small",
+      channels: [32, 64, 96],
+      blocks: [0, 1],
+      code: "spatial",
+      attention: false,
+      downsampling: "unshuffle",
+      upsampling: "shuffle",
+      norm: "group",
+      activation: "silu",
+      code_activation: "linear",
+      linear_path: true,
+    },
   },
   bottleneck: {
     deterministic: {},
@@ -113,7 +126,7 @@ function completePart(name, part) {
 // Why a run cannot be trained here, a sentence; empty where it can.
 export function explainUntrainable(config) {
   const { model, training } = completeConfig(config);
-  return explainParts(model) || explainModel(model) || explainTraining(training, config.data);
+  return explainParts(model) || explainModel(model) || explainMisfit(model) || explainTraining(training, config.data);
 }
 
 function explainParts(model) {
@@ -130,12 +143,46 @@ function explainModel({ network, bottleneck, penalties, missing, prior }) {
   if (bottleneck.auxiliary)
     return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
   if (bottleneck.cosine) return "Codes of directions are not trained in a page: set bottleneck.cosine to false.";
-  if (bottleneck.samples > 1 && network.kind === "conv")
+  if (bottleneck.samples > 1 && network.kind !== "mlp")
     return "A page draws one code for each picture where the network is convolutional: set bottleneck.samples to 1.";
   for (const penalty of penalties) {
     const reason = penalty.kind === "contractive" && explainContractive(network, penalty);
     if (reason) return reason;
   }
+  return "";
+}
+
+function countPlaces([, ...sides], levels) {
+  return sides.reduce((product, side) => product * Math.ceil(side / 2 ** levels), 1);
+}
+
+// The non-linearity of each layer of an encoder, from the first hidden one to the code.
+export function listActivations({ kind, hidden, channels, activation, code_activation: code }) {
+  const layers = (hidden ?? channels).map(() => activation);
+  if (kind === "residual") layers.fill("linear", 0, -1); // levels but the last give sums of blocks
+  return [...layers, code];
+}
+
+// What of these parts does not go together; the package refuses the same in a config.json.
+function explainMisfit({ input_shape: shape, latent_dim: dim, scaling, network, bottleneck, penalties, likelihood }) {
+  const { channels, code_activation: code, linear_path: hasPath, tied } = network,
+    kinds = listActivations(network);
+  if (network.attention) return "Attention is not trained in a page: set network.attention to false.";
+  const places = network.code === "spatial" ? countPlaces(shape, channels.length) : 1;
+  if (dim % places) return `latent_dim ${dim} must be a multiple of the ${places} places of a spatial code.`;
+  if (channels && shape.length !== 3) return "A convolutional network needs pictures: set network.kind to mlp.";
+  if (dim % (bottleneck.dim ?? 1)) return `latent_dim ${dim} must be a multiple of bottleneck.dim ${bottleneck.dim}.`;
+  const suited = ["deterministic", "gaussian", ...(network.code === "spatial" ? ["vector_quantized"] : [])];
+  if (hasPath && (tied || code !== "linear" || !suited.includes(bottleneck.kind)))
+    return "A linear path is for a linear code, plain or Gaussian, without tied weights: set network.linear_path to false.";
+  if (likelihood.kind === "bernoulli" && scaling === "standard")
+    return "A bernoulli likelihood needs values between 0 and 1: set scaling to minmax.";
+  for (const { kind, layers = [] } of penalties)
+    for (const i of layers) {
+      if (!kinds.at(i)) return `${kind}: the encoder has ${kinds.length} layers, got layer ${i}.`;
+      if (kind === "kl_sparsity" && !["sigmoid", "tanh"].includes(kinds.at(i)))
+        return `kl_sparsity needs units between 0 and 1, got ${kinds.at(i)} ones: use sigmoid or tanh there.`;
+    }
   return "";
 }
 

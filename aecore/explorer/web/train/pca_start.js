@@ -10,25 +10,36 @@ const MIN_BETA = 1e-6; // of a code whose KL has no weight: log variances have t
 const LOGISTIC_STEPS = 50; // of the fit of a linear path to values between 0 and 1
 const LOGISTIC_ROWS = 2048; // examples for it
 
-// Begin the linear path as principal components of rows (N x features) in the network's units: codes have unit
-// variance, and the layers beside the path are zero.
+// Begin the linear path as principal components of rows (N x features) in the network's units, or of the blocks of
+// pictures that a place of the code stands for: codes have unit variance, and the layers beside the path are zero.
 export function startAsPca(model, rows, tools) {
-  const { features, dim, likelihood } = model,
-    some = takeEvenly(rows, features, Math.max(2, Math.floor(PCA_VALUES / features))),
-    { mean, components, deviations } = fitComponents(some, features, dim, tools),
+  const { features, likelihood, network } = model,
+    some = network.cutPathRows(takeEvenly(rows, features, Math.max(2, Math.floor(PCA_VALUES / features)))),
+    { width } = network.pathSize,
+    { mean, components, deviations } = fitPath(model, some, tools),
     units = deviations.length,
-    weight = components.map((value, i) => value / deviations[Math.floor(i / features)]),
-    shift = deviations.map((_, k) => sumProducts(weight, k * features, mean)),
+    weight = components.map((value, i) => value / deviations[Math.floor(i / width)]),
+    shift = deviations.map((_, k) => sumProducts(weight, k * width, mean)),
     changes = transposeRows(
-      components.map((value, i) => value * deviations[Math.floor(i / features)]),
+      components.map((value, i) => value * deviations[Math.floor(i / width)]),
       units,
     );
-  const line = { directions: changes, bias: model.graph.readParameter(model.network.outputBias) },
-    codes = encodeLinearly(some, features, weight, shift);
-  if (likelihood.hasSigmoid) fitLogistic(line, codes, some, units, features, tools);
-  if (likelihood.spread) likelihood.startSpread(decodeLinearly(codes, units, line), some);
-  beginPath(model, weight, shift, units, findLogVariances(model, line, units));
-  beginPathBack(model, line, units);
+  const line = { directions: changes, bias: network.pathBias },
+    codes = encodeLinearly(some, width, weight, shift);
+  if (likelihood.hasSigmoid) fitLogistic(line, codes, some, units, width, tools);
+  if (likelihood.spread) likelihood.startSpread(decodeLinearly(codes, units, line), some, width);
+  const biases = shift.map((value) => -value);
+  network.beginPath(weight, biases, findLogVariances(model, line, units));
+  network.beginPathBack(line.directions, line.bias, units);
+}
+
+// The components of rows, with deviations all alike for codes whose nearest ones are to be those of the nearest pictures.
+function fitPath({ network, bottleneck }, rows, tools) {
+  const { width, units } = network.pathSize,
+    fitted = fitComponents(rows, width, units, tools);
+  if (bottleneck.options.kind !== "vector_quantized") return fitted;
+  const square = fitted.deviations.reduce((sum, value) => sum + value * value, 0) / fitted.deviations.length;
+  return { ...fitted, deviations: fitted.deviations.map(() => Math.sqrt(square)) };
 }
 
 // At most `count` rows, at even distances.
@@ -126,23 +137,4 @@ function findLogVariances({ bottleneck, likelihood }, { directions, bias }, unit
     beta = Math.max(MIN_BETA, bottleneck.options.beta);
   directions.forEach((value, i) => (gains[i % units] += value * value * precisions[Math.floor(i / units)]));
   return Array.from(gains, (gain) => -Math.log1p(gain / beta));
-}
-
-function beginPath({ graph, network }, weight, shift, units, logVariances) {
-  const { head, pathWeights } = network,
-    biases = new Float32Array(head.bias.columns);
-  graph.writeParameter(head.weight, new Float32Array(head.weight.rows * head.weight.columns));
-  graph.writeParameter(pathWeights[0], weight);
-  shift.forEach((value, k) => (biases[k] = -value));
-  logVariances.forEach((value, k) => (biases[biases.length / 2 + k] = value));
-  graph.writeParameter(head.bias, biases);
-}
-
-function beginPathBack({ graph, network }, { directions, bias }, units) {
-  const last = network.decoder.layers.at(-1).weight,
-    path = network.pathWeights[1];
-  graph.writeParameter(last, new Float32Array(last.rows * last.columns));
-  for (let row = 0; row < path.rows; row++)
-    graph.floats.set(directions.subarray(row * units, (row + 1) * units), path.value + row * path.lanes);
-  graph.writeParameter(network.outputBias, bias);
 }
