@@ -205,6 +205,20 @@ def test_a_phone_draws_by_touch_and_nothing_is_wider_than_its_screen(browser, pa
             wait_for_state(panel, "fresh")
 
 
+def test_the_app_trains_in_the_browser_within_its_security_policy(page, app):
+    page.goto(app)
+    page.get_by_text("Train in this browser").click()
+    panel = page.locator(".trainer-root")
+    panel.scroll_into_view_if_needed()
+    wait_for_state(panel, "fresh")
+    panel.get_by_label("Epochs").fill("1")
+    panel.get_by_label("Epochs").press("Tab")
+    wait_for_state(panel, "fresh")
+    press(panel, "Train")
+    wait_for_state(panel, "done")
+    assert read_settings(page) == {"epochs": "1"}
+
+
 # -- the modules
 
 
@@ -279,8 +293,10 @@ def test_every_sixth_example_is_held_out(run_module):
     divided = run_module(
         """() => {
           const rows = Array.from({ length: 13 }, (_, i) => Float32Array.of(i));
-          const set = new ExampleSet({ name: "n", kind: "table", shape: [1], rows, labels: rows.map(([v]) => v) });
-          return [[...set.test.x], [...set.test.labels], [...set.train.x], [...set.pickTracked(7).x]];
+          const labels = rows.map(([value]) => value);
+          const set = new ExampleSet({ name: "n", kind: "table", shape: [1], rows, labels });
+          const { test, train } = set;
+          return [test.x, test.labels, train.x, set.pickTracked(7).x].map((values) => [...values]);
         }"""
     )
     train = [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 12]

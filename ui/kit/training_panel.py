@@ -11,8 +11,8 @@ from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
 from aecore.explorer.trainable import bundle_trainer, describe_training
 
 PANEL_TEXT = (
-    "Draw ten pictures, or choose pictures or a .csv: a model trains on them in this browser, and the "
-    "map shows its codes as they are learned. Nothing is sent to the server."
+    "Draw ten pictures, or choose pictures or a .csv: a model trains on them in this browser, and "
+    "the map shows its codes as they are learned. Nothing is sent to the server."
 )
 
 training_component = st.components.v2.component(
