@@ -92,9 +92,9 @@ def encode_model_pack(
 ) -> bytes:
     """Return the pack of a network, and of a map's inputs with their codes, as far as they fit.
 
-    Maps of the same inputs name the `token`. Inputs take at most `input_bytes`. Weights are float32 and codes float16; where `compact`
-    and no picture changes by it, one or two bytes a value. ConfigError where the network is too
-    large for a browser.
+    Maps of the same inputs name the `token`. Inputs take at most `input_bytes`. Weights are float32
+    and codes float16; where `compact` and no picture changes by it, one or two bytes a value.
+    ConfigError where the network is too large for a browser.
     """
     network, weights = export_steps(model)
     check_weight_count(sum(array.numel() for array in weights.values()))

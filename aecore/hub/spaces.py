@@ -39,8 +39,9 @@ def publish_explorer(
 ) -> str:
     """Publishes the run's explorer as a static Space `user/name`; returns its address.
 
-    Visitors train models of their own on it where it is `trainable`. It links to the model repository of the same name, and that one's card to it, where there is
-    one. Raises what `export_static_page` does, and HubError.
+    Visitors train models of their own on it where it is `trainable`. It links to the model
+    repository of the same name, and that one's card to it, where there is one. Raises what
+    `export_static_page` does, and HubError.
     """
     check_repo_name(repo)
     if token is False:
