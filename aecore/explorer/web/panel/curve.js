@@ -12,18 +12,27 @@ export class LossCurve {
     this.canvas = element("canvas", { role: "img" });
     this.caption = element("figcaption");
     this.root = element("figure", { class: "curve" }, this.canvas, this.caption);
+    this.frame = null;
     this.clear();
   }
 
   clear() {
     this.records = [];
-    this.draw();
+    this.request();
   }
 
   // A record of an epoch, as in metrics.jsonl.
   add(record) {
     this.records.push(record);
-    this.draw();
+    this.request();
+  }
+
+  // Draw before the next frame, once, however many epochs end until then.
+  request() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
+    });
   }
 
   draw() {

@@ -4,6 +4,7 @@ import { element, formatNumbers, saveFile } from "../dom.js";
 import { TrainingSession } from "../train/session.js";
 import { readAddress, writeAddress } from "./address.js";
 import { CodeMap } from "./code_map.js";
+import { Controls } from "./controls.js";
 import { LossCurve } from "./curve.js";
 import { Knobs } from "./knobs.js";
 import { Rebuilt } from "./rebuilt.js";
@@ -11,19 +12,19 @@ import { packRun } from "./run_zip.js";
 import { Settings } from "./settings.js";
 import { Sources } from "./sources.js";
 
-const TRACKED = 1500; // points of the map, at most
+const TRACKED = 1000; // points of the map, at most
 const TRACKED_VALUES = 200_000; // of all their codes
 const SHOWN = { image: 10, table: 3 }; // rebuilt examples; a picture of a table's row is wide
 const SEED = 0;
 const SNAPSHOT = 100; // ms
-const ACTIONS = { starting: "Train", fresh: "Train", running: "Pause", paused: "Continue", done: "Train again", failed: "Train again" };
 
 export class TrainingPanel {
   // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet or
   // null; shipped: {title, network, columns} of a model to compare with, or null; variant: to begin with, where the address
   // names none.
   constructor(root, { training, script, samples = null, shipped = null, variant = "" }) {
-    this.state = "waiting"; // for examples; then starting, fresh, running, paused, done, failed or refused
+    this.state = "waiting"; // as Controls shows it
+    this.frame = null; // that the latest snapshot waits for
     this.unanswered = 0; // starts that the session has not answered: what it says until then is of an earlier one
     this.session = new TrainingSession(script, (message) => this.hear(message));
     this.codeMap = new CodeMap();
@@ -39,7 +40,13 @@ export class TrainingPanel {
       onChange: () => this.changeExamples(),
       onDraw: (x) => this.codeMap.markExample(x),
     });
-    this.buildBar();
+    this.controls = new Controls({
+      main: () => this.act(),
+      step: () => this.session.step(),
+      epoch: () => this.session.finishEpoch(),
+      again: () => this.startAgain(),
+      save: () => this.save(),
+    });
     root.panel = this;
     root.replaceChildren(this.arrange());
     this.awaitSight(root);
@@ -56,24 +63,10 @@ export class TrainingPanel {
       "div",
       { class: "explorer trainer" },
       element("div", { class: "forms" }, this.sources.root, this.settings.root),
-      this.bar,
+      this.controls.root,
       this.results,
       this.rebuilt.root,
     );
-  }
-
-  buildBar() {
-    const make = (text, onclick, attributes = {}) => element("button", { type: "button", onclick, ...attributes }, text);
-    this.main = make("Train", () => this.act(), { class: "primary" });
-    this.buttons = {
-      step: make("Step", () => this.session.step(), { title: "One batch" }),
-      epoch: make("Epoch", () => this.session.finishEpoch(), { title: "To the end of this epoch" }),
-      again: make("Start again", () => this.startAgain(), { title: "From new weights, with these examples and settings" }),
-      save: make("Download run", () => this.save(), { title: "The run folder as a .zip, with its examples" }),
-    };
-    this.progress = element("span", { class: "progress" });
-    this.note = element("output", { class: "said", "aria-live": "polite" });
-    this.bar = element("div", { class: "bar" }, this.main, ...Object.values(this.buttons), this.progress, this.note);
   }
 
   // Nothing is computed before the panel is in sight.
@@ -115,7 +108,7 @@ export class TrainingPanel {
 
   // What is under way goes on as it began; else the new examples and settings are taken at once.
   takeChange() {
-    if (this.begun) this.tell("Start again to train with these examples and settings.");
+    if (this.begun) this.controls.tell("Start again to train with these examples and settings.");
     else this.prepare();
   }
 
@@ -141,7 +134,8 @@ export class TrainingPanel {
     this.codeMap.setExamples(examples, tracked);
     this.rebuilt.setExamples(examples, shown);
     this.curve.clear();
-    this.progress.textContent = "";
+    this.controls.tellProgress("");
+    this.dropSnapshot();
     this.setState("starting", "");
     this.unanswered += 1;
     this.session.start({
@@ -179,14 +173,14 @@ export class TrainingPanel {
   }
 
   async save() {
-    this.buttons.save.disabled = true;
+    this.controls.save.disabled = true;
     try {
       const files = await this.session.save({ title: this.title });
       saveFile(new Blob([packRun(this.title, files, this.started)], { type: "application/zip" }), `${this.title}.zip`);
     } catch (error) {
-      this.tell(error.message);
+      this.controls.tell(error.message);
     }
-    this.buttons.save.disabled = false;
+    this.controls.show(this.state);
   }
 
   // -- what the session says
@@ -197,10 +191,10 @@ export class TrainingPanel {
     const listeners = {
       ready: () => this.showReady(message),
       refused: () => this.setState("refused", message.reason),
-      snapshot: () => this.showSnapshot(message),
+      snapshot: () => this.keepSnapshot(message),
       epoch: () => this.curve.add(message.record),
-      refused_knob: () => this.tell(message.reason),
-      failed: () => this.setState("failed", message.reason),
+      refused_knob: () => this.controls.tell(message.reason),
+      failed: () => this.fail(message.reason),
     };
     listeners[message.type]?.();
   }
@@ -208,7 +202,26 @@ export class TrainingPanel {
   showReady({ knobs, weights, training, validation }) {
     this.knobs.offer(knobs);
     const [parameters, examples] = [weights, training].map((count) => count.toLocaleString("en"));
-    this.tell(`${parameters} parameters, ${examples} training examples, ${validation} for validation.`);
+    this.controls.tell(`${parameters} parameters, ${examples} training examples, ${validation} for validation.`);
+  }
+
+  // Show the latest snapshot before the next frame: a page that is slower than the worker leaves out the others.
+  keepSnapshot(snapshot) {
+    this.latest = snapshot;
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.showSnapshot(this.latest);
+    });
+  }
+
+  dropSnapshot() {
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+  }
+
+  fail(reason) {
+    this.dropSnapshot();
+    this.setState("failed", reason);
   }
 
   showSnapshot(snapshot) {
@@ -216,31 +229,23 @@ export class TrainingPanel {
     this.rebuilt.update(snapshot.rebuilt);
     const { epoch, step, steps, losses } = snapshot,
       loss = losses ? ` · loss ${formatNumbers([losses.loss])}` : "";
-    this.progress.textContent = `Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}${loss}`;
+    this.controls.tellProgress(`Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}${loss}`);
     const isFirst = snapshot.state === "paused" && !epoch && !step;
-    if (!isFirst) this.setState(snapshot.state, this.note.textContent);
-    else if (this.state === "starting") this.setState("fresh", this.note.textContent);
+    if (!isFirst) this.setState(snapshot.state);
+    else if (this.state === "starting") this.setState("fresh");
   }
 
-  tell(text) {
-    this.note.textContent = text;
-  }
-
-  setState(state, note) {
+  // note: a sentence in place of the one that stands there.
+  setState(state, note = null) {
     this.state = state;
-    this.tell(note);
-    this.main.textContent = ACTIONS[state] ?? "Train";
-    this.main.disabled = !(state in ACTIONS);
-    const stands = state === "fresh" || state === "paused";
-    this.buttons.step.disabled = this.buttons.epoch.disabled = !stands;
-    this.buttons.again.disabled = state !== "running" && state !== "paused";
-    this.buttons.save.disabled = !this.begun;
-    this.bar.dataset.state = state;
+    this.controls.show(state);
+    if (note !== null) this.controls.tell(note);
   }
 
   destroy() {
     removeEventListener("hashchange", this.onAddress);
     this.observer.disconnect();
+    this.dropSnapshot();
     this.session.close();
     this.codeMap.destroy();
   }

@@ -7,10 +7,11 @@ import { writeRunFolder } from "./run_folder.js";
 import { Trainer } from "./trainer.js";
 
 const SLICE = 12; // ms of training between two looks at messages
+const LONGER = 3; // times as long as a snapshot takes, the training goes on without one
 
 class Training {
   constructor(send) {
-    Object.assign(this, { send, trainer: null, state: "paused", told: 0, isWaiting: false });
+    Object.assign(this, { send, trainer: null, state: "paused", told: 0, duration: 0, isWaiting: false });
   }
 
   // Throws an Error where the run is not one for a page.
@@ -62,7 +63,7 @@ class Training {
     do this.advance();
     while (this.state === "running" && performance.now() < end);
     if (this.state === "done") return void this.tell();
-    if (performance.now() - this.told >= this.interval) this.tell();
+    if (performance.now() - this.told >= Math.max(this.interval, LONGER * this.duration)) this.tell();
     this.wait();
   }
 
@@ -111,7 +112,8 @@ class Training {
 
   // Tell the page where the training stands, with the weights of the moment.
   tell() {
-    const { trainer, tracked, shown } = this,
+    const start = performance.now(),
+      { trainer, tracked, shown } = this,
       codes = trainer.encode(tracked),
       rebuilt = trainer.decode(trainer.encode(shown)),
       place = {
@@ -121,8 +123,9 @@ class Training {
         lr: trainer.findRate(),
         losses: trainer.losses,
       };
-    this.told = performance.now();
     this.send({ type: "snapshot", ...place, state: this.state, network: exportNetwork(trainer), codes, rebuilt });
+    this.told = performance.now();
+    this.duration = this.told - start;
   }
 }
 
