@@ -220,7 +220,10 @@ def test_ten_steps_of_adam_end_at_the_weights_of_the_python_trainer(javascript, 
             assert measure_difference(got["weights"][name], value) < 1e-4, name
 
 
-VARIATIONS = [{"bottleneck": GAUSSIAN_CODE, "likelihood": {"kind": "bernoulli"}}]
+VARIATIONS = [
+    {"bottleneck": GAUSSIAN_CODE, "likelihood": {"kind": "bernoulli"}},
+    {"network": {**NET, "channels": [8]}, "latent_dim": 32},
+]
 
 
 def train_in_page(javascript, config: RunConfig, steps: int | None = None, **options):
@@ -271,6 +274,14 @@ RUNS = [
     {"network": {"kind": "mlp", "hidden": [16], "norm": "batch", "tied": True}},
     {"network": {"kind": "conv", "channels": [4, 6]}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"}},
+    {"network": {**NET, "channels": [8]}, "latent_dim": 32, "bottleneck": GAUSSIAN_CODE},
+    {"network": {**NET, "code": "dense"}, "likelihood": {"kind": "calibrated"}},
+    {"network": {**NET, **NETS[2]}, "likelihood": {"kind": "bernoulli"}},
+    {
+        "network": {**NET, "channels": [8]},
+        "latent_dim": 32,
+        "bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"},
+    },
     {"likelihood": {"kind": "calibrated"}, "scaling": "minmax"},
     {"likelihood": {"kind": "gaussian", "learned": True}, "scaling": "standard", "clip": 2.0},
 ]
@@ -388,7 +399,9 @@ REFUSED = [
         {"bottleneck": {"kind": "gaussian", "samples": 5}, "network": {"kind": "conv"}},
         "one code for each picture",
     ),
-    ({"network": {"kind": "residual", "attention": True}}, "network of kind residual"),
+    ({"network": {"kind": "residual", "attention": True}}, "network.attention to false"),
+    ({"network": {"kind": "residual", "channels": [4]}}, "the 16 places of a spatial code"),
+    ({"network": {"kind": "ensemble"}}, "network of kind ensemble"),
     ({"penalties": [{"kind": "contractive"}]}, "contractive penalty in closed form only"),
     ({"missing": True}, "whole examples"),
     ({"input_shape": [8], "network": {"kind": "conv"}}, "network.kind to mlp"),

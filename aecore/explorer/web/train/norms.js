@@ -103,7 +103,7 @@ function addLayerNorm(graph, x, norm) {
 export function addGroupNorm(graph, x, norm) {
   const out = { ...graph.addMatrix(x.width, { places: x.places }), grid: x.grid },
     normalised = graph.take(graph.batch * x.places * x.lanes),
-    groups = findDivisor(x.width, MAX_GROUPS),
+    groups = findGroups(x.width),
     factors = new Float64Array(graph.batch * groups),
     size = x.width / groups,
     count = size * x.places;
@@ -150,9 +150,11 @@ export function addGroupNorm(graph, x, norm) {
   return out;
 }
 
-// The greatest common divisor.
-function findDivisor(a, b) {
-  return b ? findDivisor(b, a % b) : a;
+// How many groups so many channels have: their greatest common divisor with MAX_GROUPS.
+export function findGroups(channels) {
+  let groups = MAX_GROUPS;
+  while (channels % groups) groups /= 2;
+  return groups;
 }
 
 // Mean and variance of `count` floats, `step` apart.

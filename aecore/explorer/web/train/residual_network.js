@@ -128,6 +128,11 @@ export class ResidualNetwork {
     return { out: addPlaces(graph, out, parts), hidden };
   }
 
+  // Channels, height and width of a code that lies on a grid.
+  get codeGrid() {
+    return this.isDense ? null : [this.units, ...this.places];
+  }
+
   // The kernel of the linear path on a grid: a block with half a block on each side.
   get block() {
     return { side: 2 * this.stride, stride: this.stride, padding: this.stride / 2 };
