@@ -427,6 +427,11 @@ def test_what_cannot_be_trained_on_says_why(javascript):
     assert "have 3 values each, got 4" in javascript(message, [[0, 0, 0, 1], "gaussian"])
     assert "2 examples or more, got 1" in javascript(message, [[0, 0, 0], "gaussian"])
     assert "no numbers" in javascript(message, [[0, None, 0, 1, 1, 1], "gaussian"])
+    wide = """(hidden) => {
+      const model = { input_shape: [2], network: { kind: "mlp", hidden } };
+      return catchMessage(() => new Trainer({ model }, new Float32Array(8)));
+    }"""
+    assert "MB, and a page has 1024" in javascript(wide, [16384, 16384])
     assert "go from 0.00 to 2.00" in javascript(message, [[0, 0, 0, 1, 2, 1], "bernoulli"])
 
 

@@ -1,5 +1,6 @@
-// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), over the layer of each example (Ba et al., 2016),
-// or over groups of the channels of a picture (Wu & He, 2018). All are y = x^ * weight + bias for values x^ of mean 0 and variance 1.
+// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), over the layer of each example (Ba et al.,
+// 2016), or over groups of the channels of a picture (Wu & He, 2018). All are y = x^ * weight + bias for values x^ of
+// mean 0 and variance 1.
 
 const EPS = 1e-5;
 const MOMENTUM = 0.1; // of the running statistics
