@@ -15,7 +15,7 @@ from tests.browser.explorer_models import build_model
 
 MODULES = [
     *("kernel", "model", "trainer", "options", "optimizer", "portable_network", "run_folder"),
-    *("network", "tensors", "random", "components", "scaling", "augmentation"),
+    *("network", "tensors", "random", "components", "scaling", "augmentation", "defaults"),
 ]
 
 # numbers that Python drew, in order, and a model with its weights

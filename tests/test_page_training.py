@@ -220,7 +220,10 @@ def test_ten_steps_of_adam_end_at_the_weights_of_the_python_trainer(javascript, 
             assert measure_difference(got["weights"][name], value) < 1e-4, name
 
 
-VARIATIONS = [{"bottleneck": GAUSSIAN_CODE, "likelihood": {"kind": "bernoulli"}}]
+VARIATIONS = [
+    ({"bottleneck": GAUSSIAN_CODE, "likelihood": {"kind": "bernoulli"}}, 12),
+    ({"network": {**NET, "channels": [8]}, "latent_dim": 32}, 3),  # begins as PCA
+]
 
 
 def train_in_page(javascript, config: RunConfig, steps: int | None = None, **options):
@@ -271,6 +274,14 @@ RUNS = [
     {"network": {"kind": "mlp", "hidden": [16], "norm": "batch", "tied": True}},
     {"network": {"kind": "conv", "channels": [4, 6]}, "likelihood": {"kind": "bernoulli"}},
     {"bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"}},
+    {"network": {**NET, "channels": [8]}, "latent_dim": 32, "bottleneck": GAUSSIAN_CODE},
+    {"network": {**NET, "code": "dense"}, "likelihood": {"kind": "calibrated"}},
+    {"network": {**NET, **NETS[2]}, "likelihood": {"kind": "bernoulli"}},
+    {
+        "network": {**NET, "channels": [8]},
+        "latent_dim": 32,
+        "bottleneck": {"kind": "vector_quantized", "codes": 9, "dim": 2, "update": "ema"},
+    },
     {"likelihood": {"kind": "calibrated"}, "scaling": "minmax"},
     {"likelihood": {"kind": "gaussian", "learned": True}, "scaling": "standard", "clip": 2.0},
 ]
@@ -325,9 +336,11 @@ def test_knobs_act_while_it_trains_and_are_kept_with_the_weights(javascript, tmp
     assert refused[1].startswith("bottleneck.k is no knob of this run. It has bottleneck.beta")
 
 
-@pytest.mark.parametrize("options", [*VARIATIONS, {}], ids=str)
-def test_losses_after_training_are_those_of_the_python_trainer(javascript, tmp_path, options):
-    config = tiny(training={"epochs": 12}, **options)
+@pytest.mark.parametrize(("options", "epochs"), [*VARIATIONS, ({}, 12)], ids=str)
+def test_losses_after_training_are_those_of_the_python_trainer(
+    javascript, tmp_path, options, epochs
+):
+    config = tiny(training={"epochs": epochs}, **options)
     run = create_run(config)
     list(fit(run))
     done = train_in_page(javascript, config)
@@ -388,7 +401,9 @@ REFUSED = [
         {"bottleneck": {"kind": "gaussian", "samples": 5}, "network": {"kind": "conv"}},
         "one code for each picture",
     ),
-    ({"network": {"kind": "residual", "attention": True}}, "network of kind residual"),
+    ({"network": {"kind": "residual", "attention": True}}, "network.attention to false"),
+    ({"network": {"kind": "residual", "channels": [4]}}, "the 16 places of a spatial code"),
+    ({"network": {"kind": "ensemble"}}, "network of kind ensemble"),
     ({"penalties": [{"kind": "contractive"}]}, "contractive penalty in closed form only"),
     ({"missing": True}, "whole examples"),
     ({"input_shape": [8], "network": {"kind": "conv"}}, "network.kind to mlp"),
@@ -414,6 +429,11 @@ def test_what_cannot_be_trained_on_says_why(javascript):
     assert "have 3 values each, got 4" in javascript(message, [[0, 0, 0, 1], "gaussian"])
     assert "2 examples or more, got 1" in javascript(message, [[0, 0, 0], "gaussian"])
     assert "no numbers" in javascript(message, [[0, None, 0, 1, 1, 1], "gaussian"])
+    wide = """(hidden) => {
+      const model = { input_shape: [2], network: { kind: "mlp", hidden } };
+      return catchMessage(() => new Trainer({ model }, new Float32Array(8)));
+    }"""
+    assert "MB, and a page has 1024" in javascript(wide, [16384, 16384])
     assert "go from 0.00 to 2.00" in javascript(message, [[0, 0, 0, 1, 2, 1], "bernoulli"])
 
 

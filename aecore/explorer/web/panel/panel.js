@@ -19,9 +19,8 @@ const SEED = 0;
 const SNAPSHOT = 100; // ms
 
 export class TrainingPanel {
-  // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet or
-  // null; shipped: {title, network, columns} of a model to compare with, or null; variant: to begin with, where the address
-  // names none.
+  // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet;
+  // shipped: {title, network, columns} of a model to compare with; variant: to begin with, where the address names none.
   constructor(root, { training, script, samples = null, shipped = null, variant = "" }) {
     this.state = "waiting"; // as Controls shows it
     this.frame = null; // that the latest snapshot waits for
@@ -108,12 +107,9 @@ export class TrainingPanel {
 
   // What is under way goes on as it began; else the new examples and settings are taken at once.
   takeChange() {
-    if (this.begun) this.controls.tell("Start again to train with these examples and settings.");
+    const hasBegun = ["running", "paused", "done"].includes(this.state);
+    if (hasBegun) this.controls.tell("Start again to train with these examples and settings.");
     else this.prepare();
-  }
-
-  get begun() {
-    return ["running", "paused", "done"].includes(this.state);
   }
 
   writeAddress() {

@@ -1,5 +1,5 @@
-// Convolutions as products with patches of a grid: a patch has the values that a kernel sees at a place, in the kernel's
-// order (channels, rows, columns). Kernels are squares {side, stride, padding}.
+// Convolutions as products with patches of a grid: a patch has the values that a kernel sees at a place, in the
+// kernel's order (channels, rows, columns). Kernels are squares {side, stride, padding}.
 
 import { addGather, addScatter } from "./gathers.js";
 import { addAffine, addRowsTo } from "./products.js";

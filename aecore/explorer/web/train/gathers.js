@@ -1,9 +1,9 @@
 // Results whose values are those of another one at other places, or sums of them: pictures as grids, the patches that a
-// convolution sees, grids that are cut, doubled or flattened. A grid is a matrix with a row for each place of an example,
-// and `grid`, its height and width; a column is a channel.
+// convolution sees, grids that are cut, doubled or flattened. A grid is a matrix with a row for each place of an
+// example, and `grid`, its height and width; a column is a channel.
 
-// A result of `width` columns and `places` rows: its value at (place, column) is that of x at locate(place, column), itself
-// [place, column], or 0 where that is null.
+// A result of `width` columns and `places` rows: its value at (place, column) is that of x at locate(place, column),
+// itself [place, column], or 0 where that is null.
 export function addGather(graph, x, { width, places = 1, grid }, locate) {
   const hasGradient = x.gradient !== null,
     out = { ...graph.addMatrix(width, { places, hasGradient }), grid },
@@ -97,7 +97,8 @@ export function addWindow(graph, x, grid) {
   });
 }
 
-// Twice as many rows and columns: each place four times, or by `shuffle` a quarter of the channels for each of the four.
+// Twice as many rows and columns: each place four times, or by `shuffle` a quarter of the channels for each of the
+// four.
 export function addDoubled(graph, x, { shuffle }) {
   const [height, width] = x.grid,
     grid = [2 * height, 2 * width],

@@ -1,5 +1,6 @@
-// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), over the layer of each example (Ba et al., 2016),
-// or over groups of the channels of a picture (Wu & He, 2018). All are y = x^ * weight + bias for values x^ of mean 0 and variance 1.
+// Normalisation of hidden units: over the batch (Ioffe & Szegedy, 2015), over the layer of each example (Ba et al.,
+// 2016), or over groups of the channels of a picture (Wu & He, 2018). All are y = x^ * weight + bias for values x^ of
+// mean 0 and variance 1.
 
 const EPS = 1e-5;
 const MOMENTUM = 0.1; // of the running statistics
@@ -103,7 +104,7 @@ function addLayerNorm(graph, x, norm) {
 export function addGroupNorm(graph, x, norm) {
   const out = { ...graph.addMatrix(x.width, { places: x.places }), grid: x.grid },
     normalised = graph.take(graph.batch * x.places * x.lanes),
-    groups = findDivisor(x.width, MAX_GROUPS),
+    groups = findGroups(x.width),
     factors = new Float64Array(graph.batch * groups),
     size = x.width / groups,
     count = size * x.places;
@@ -150,9 +151,11 @@ export function addGroupNorm(graph, x, norm) {
   return out;
 }
 
-// The greatest common divisor.
-function findDivisor(a, b) {
-  return b ? findDivisor(b, a % b) : a;
+// How many groups so many channels have: their greatest common divisor with MAX_GROUPS.
+export function findGroups(channels) {
+  let groups = MAX_GROUPS;
+  while (channels % groups) groups /= 2;
+  return groups;
 }
 
 // Mean and variance of `count` floats, `step` apart.

@@ -33,7 +33,8 @@ export function startAsPca(model, rows, tools) {
   network.beginPathBack(line.directions, line.bias, units);
 }
 
-// The components of rows, with deviations all alike for codes whose nearest ones are to be those of the nearest pictures.
+// The components of rows, with deviations all alike for codes whose nearest ones are to be those of the nearest
+// pictures.
 function fitPath({ network, bottleneck }, rows, tools) {
   const { width, units } = network.pathSize,
     fitted = fitComponents(rows, width, units, tools);

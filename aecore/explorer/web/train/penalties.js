@@ -194,7 +194,8 @@ class Mmd extends Penalty {
     for (let n = 0; n < rows; n++)
       for (let m = 0; m < rows; m++) {
         if (m !== n) {
-          sum += this.compareRows(codes, n, codes, m, 2 / pairs, changes) / pairs; // each pair counts for both of its codes
+          // each pair counts for both of its codes
+          sum += this.compareRows(codes, n, codes, m, 2 / pairs, changes) / pairs;
           sum += this.compareRows(prior, n, prior, m, 0, changes) / pairs;
         }
         sum -= (2 / rows ** 2) * this.compareRows(codes, n, prior, m, -2 / rows ** 2, changes);

@@ -1,6 +1,10 @@
 // The weights of the moment as the steps that network.js runs (aecore/explorer/portable.py writes the same ones).
 
+import { writeResidualSteps } from "./residual_steps.js";
+import { StepWriter, writeActivation } from "./step_writer.js";
+
 const EPS = 1e-5;
+const WRITERS = { mlp: writeDenseSteps, conv: writeGridSteps, residual: writeResidualSteps };
 
 // {meta, tensors} for `new Network(meta, tensors)`.
 export function exportNetwork({ model, examples }) {
@@ -9,11 +13,11 @@ export function exportNetwork({ model, examples }) {
     isScaled = options.scaling !== "none",
     scaling = isScaled && writer.addAll(examples.scaling);
   const limits = { missing: false, clip: options.clip, clamp: examples.isUnit },
-    parts = options.network.kind === "conv" ? writeGridSteps(writer, network) : writeDenseSteps(writer, network);
+    parts = WRITERS[options.network.kind](writer, network);
   const meta = {
     input_shape: options.input_shape,
     latent_dim: dim,
-    code_grid: null,
+    code_grid: network.codeGrid ?? null,
     encode: [
       ...(isScaled ? [{ op: "unscale", ...scaling, ...limits }] : []),
       ...parts.encode,
@@ -23,42 +27,6 @@ export function exportNetwork({ model, examples }) {
     decode: [...parts.decode, ...likelihood.steps, ...(isScaled ? [{ op: "scale", ...scaling }] : [])],
   };
   return { meta, tensors: writer.tensors };
-}
-
-class StepWriter {
-  constructor(graph) {
-    Object.assign(this, { graph, tensors: {} });
-  }
-
-  // Store values under a name, which steps refer to.
-  add(name, data, shape = [data.length]) {
-    this.tensors[`model.${name}`] = { shape, data };
-    return name;
-  }
-
-  addAll(arrays) {
-    return Object.fromEntries(Object.entries(arrays).map(([name, data]) => [name, this.add(name, data)]));
-  }
-
-  // A step with its arrays stored by the names of its arguments.
-  addArrays(step) {
-    const entries = Object.entries(step);
-    return Object.fromEntries(
-      entries.map(([key, value]) => [key, value instanceof Float32Array ? this.add(key, value) : value]),
-    );
-  }
-
-  addParameter(parameter) {
-    return this.add(parameter.name, this.graph.readParameter(parameter), parameter.shape);
-  }
-
-  addLayer(op, { weight, bias }, more = {}) {
-    return { op, weight: this.addParameter(weight), bias: this.addParameter(bias), ...more };
-  }
-}
-
-function writeActivation(kind, more = {}) {
-  return kind === "linear" ? [] : [{ op: "activation", kind, ...more }];
 }
 
 // -- fully connected networks

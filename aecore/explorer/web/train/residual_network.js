@@ -1,6 +1,6 @@
-// Residual networks of pictures: levels that halve the picture, with blocks each added to what it is given, beside a linear
-// path (aecore/model/parts/networks/residual_pyramid.py). The code is one vector, or lies on the coarsest grid. Parameters
-// have the names and the order of the Python model.
+// Residual networks of pictures: levels that halve the picture, with blocks each added to what it is given, beside a
+// linear path (aecore/model/parts/networks/residual_pyramid.py). The code is one vector, or lies on the coarsest grid.
+// Parameters have the names and the order of the Python model.
 
 import { addBiases, addConvolution, addTransposedConvolution } from "./convolutions.js";
 import { addCodeGrid, addDoubled, addFlattened, addGrid, addPlaces, addWindow } from "./gathers.js";
@@ -20,7 +20,8 @@ export const HALVINGS = {
 const FACTORS = { small: 1, medium: 2, large: 4 }; // of the channels
 
 export class ResidualNetwork {
-  // `pixels`: channels, height and width of the pictures; `outputs`: how many values the encoder gives for a code of `dim`.
+  // `pixels`: channels, height and width of the pictures; `outputs`: how many values the encoder gives for a code of
+  // `dim`.
   constructor(graph, options, pixels, dim, outputs) {
     const widths = options.channels.map((count) => count * FACTORS[options.size]),
       stride = 2 ** widths.length,
@@ -126,6 +127,11 @@ export class ResidualNetwork {
     if (encoder.path)
       addBroad(graph, out, addConvolution(graph, picture, { weight: encoder.path }, this.block), PATH_GAIN);
     return { out: addPlaces(graph, out, parts), hidden };
+  }
+
+  // Channels, height and width of a code that lies on a grid.
+  get codeGrid() {
+    return this.isDense ? null : [this.units, ...this.places];
   }
 
   // The kernel of the linear path on a grid: a block with half a block on each side.

@@ -1,5 +1,5 @@
-// How the linear path of a residual network begins: as the transform of Karhunen and Loève of blocks of pictures that do not
-// overlap, in the middle of kernels that do; or of whole pictures, for a code that is one vector.
+// How the linear path of a residual network begins: as the transform of Karhunen and Loève of blocks of pictures that
+// do not overlap, in the middle of kernels that do; or of whole pictures, for a code that is one vector.
 
 import { beginBiases, clearParameter, writeColumns } from "./layers.js";
 

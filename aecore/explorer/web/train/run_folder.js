@@ -63,21 +63,23 @@ function writePosition({ tensors, moments, epoch, best, sinceBest }) {
 // README.md: what the folder is, and how to open it.
 function writeCard(trainer, title) {
   const { model } = trainer.firstConfig,
-    last = trainer.records.findLast(({ kind }) => kind === "epoch"),
     { train, validation, width } = trainer.examples,
-    losses = last
-      ? `Its loss ended at ${last.loss.toPrecision(4)}${describeHeld(last)}.`
-      : "It was saved before its first epoch ended.";
+    shape = `${model.input_shape.join(" x ")} values to ${model.latent_dim}`,
+    counts = `${train.length / width} examples, ${validation.length / width} held out`;
   return [
     "---\nlibrary_name: aecore\ntags:\n- autoencoder\n- aecore\n---",
     `# ${title}`,
-    `Variant ${model.variant}, ${model.input_shape.join(" x ")} values to ${model.latent_dim}. Trained in a web page on ` +
-      `${train.length / width} examples, ${validation.length / width} held out, for ${trainer.epoch} epochs. ${losses}`,
+    `Variant ${model.variant}, ${shape}. Trained in a web page on ${counts}, for ${trainer.epoch} epochs. ` +
+      describeLoss(trainer),
     "With the package `aecore` of Autoencoder Lab:",
     '```python\nfrom aecore import Autoencoder\n\nmodel = Autoencoder.load("this folder")\n```\n',
   ].join("\n\n");
 }
 
-function describeHeld({ validation_loss: held }) {
-  return held === undefined ? "" : `, ${held.toPrecision(4)} on those held out`;
+function describeLoss({ records }) {
+  const last = records.findLast(({ kind }) => kind === "epoch");
+  if (!last) return "It was saved before its first epoch ended.";
+  const { loss, validation_loss: held } = last,
+    more = held === undefined ? "" : `, ${held.toPrecision(4)} on those held out`;
+  return `Its loss ended at ${loss.toPrecision(4)}${more}.`;
 }

@@ -1,8 +1,10 @@
 // A training in a worker, as a page sees it. What comes back are messages {type, ...}:
 //
-//   ready     knobs [{path, value, lowest, highest}], weights, compiled, steps (of an epoch), training, validation (examples)
+//   ready     knobs [{path, value, lowest, highest}], weights, compiled, steps (of an epoch), training and validation
+//             (how many examples)
 //   refused   reason: why this run is not one for a page; a sentence
-//   snapshot  epoch, step, steps, lr, losses, state, network {meta, tensors}, codes (of `tracked`), rebuilt (of `shown`)
+//   snapshot  epoch, step, steps, lr, losses, state, network {meta, tensors}, codes (of `tracked`), rebuilt (of
+//             `shown`)
 //   epoch     record: the line of metrics.jsonl
 //   knob      record: knobs that act from now on
 //   refused_knob  reason; it goes on with the values from before

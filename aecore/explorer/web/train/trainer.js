@@ -3,15 +3,17 @@
 
 import { createKernel } from "../kernel.js";
 import { augment } from "./augmentation.js";
+import { completeConfig } from "./defaults.js";
 import { Examples } from "./examples.js";
 import { Model } from "./model.js";
 import { Optimizer, scheduleKl, scheduleRate } from "./optimizer.js";
-import { completeConfig, explainUntrainable, turnKnobs } from "./options.js";
+import { explainUntrainable, turnKnobs } from "./options.js";
 import { startAsPca, takeEvenly } from "./pca_start.js";
 import { Random } from "./random.js";
 import { unscaleRows } from "./scaling.js";
 
 const START_EXAMPLES = 4096; // that a codebook begins at
+const MAX_BYTES = 2 ** 30; // of the memory of a training
 const PARTS = ["loss", "reconstruction", "rate", "penalty"];
 
 export class Trainer {
@@ -27,6 +29,7 @@ export class Trainer {
     this.random = random ?? new Random(training.seed);
     this.model = new Model(model, Math.min(training.batch_size, this.examples.count));
     this.optimizer = new Optimizer(this.model.graph, training);
+    checkSize(this.model.graph.size);
     this.model.graph.build(makeKernel);
     this.records = []; // the lines of metrics.jsonl
     this.epoch = 0; // whole ones done
@@ -43,7 +46,8 @@ export class Trainer {
     if (model.options.network.linear_path) startAsPca(model, examples.train, { makeKernel, random });
     if (model.options.bottleneck.update === "ema")
       model.bottleneck.start(this.encodeParts(takeEvenly(examples.train, examples.width, START_EXAMPLES)), random);
-    if (model.options.network.linear_path) this.best = this.validate() ?? Infinity; // good already: an epoch must be better
+    // a start as PCA is good already: an epoch must be better
+    if (model.options.network.linear_path) this.best = this.validate() ?? Infinity;
     this.keepWeights();
   }
 
@@ -218,6 +222,15 @@ export class Trainer {
     for (const parameter of this.model.graph.parameters)
       if (weights[parameter.name]) this.model.graph.writeParameter(parameter, weights[parameter.name]);
   }
+}
+
+function checkSize(floats) {
+  const megabytes = Math.round((4 * floats) / 2 ** 20);
+  if (4 * floats > MAX_BYTES)
+    throw new Error(
+      `This training needs ${megabytes} MB, and a page has ${MAX_BYTES / 2 ** 20}: take a smaller ` +
+        "training.batch_size, or fewer or narrower layers.",
+    );
 }
 
 function explainDivergence(epoch, rate) {
