@@ -188,7 +188,7 @@ def test_settings_are_in_the_address(lone_page, open_panel):
     assert panel.get_by_text("A page trains no bottleneck of kind rate").is_visible()
 
 
-def test_a_phone_draws_by_touch_and_nothing_is_wider_than_its_screen(browser, page_folder):
+def test_a_finger_draws_on_a_phone_and_nothing_is_wider_than_its_screen(browser, page_folder):
     with visitor(browser, viewport=PHONE, has_touch=True, is_mobile=True) as context:
         page = context.new_page()
         with opened(page, f"{(page_folder / 'index.html').as_uri()}#data=draw"):
@@ -200,7 +200,7 @@ def test_a_phone_draws_by_touch_and_nothing_is_wider_than_its_screen(browser, pa
             wait_for_state(panel, "waiting")
             for count in range(1, 11):
                 draw_line(page, panel.locator(".source canvas.field"), 3 * count)
-                panel.get_by_role("button", name="Add drawing").tap()
+                press(panel, "Add drawing")  # a tap that takes long is no click
                 panel.locator(".drawings button").nth(count - 1).wait_for()
             wait_for_state(panel, "fresh")
 
