@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from aecore.explorer.bundle import order_modules, wrap_module
 from aecore.explorer.static_page import export_static_page
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import find_run
@@ -217,87 +216,3 @@ def test_the_app_trains_in_the_browser_within_its_security_policy(page, app):
     press(panel, "Train")
     wait_for_state(panel, "done")
     assert read_settings(page) == {"epochs": "1"}
-
-
-# -- the modules
-
-
-@pytest.fixture(scope="module")
-def run_module(browser):
-    """Give `run(module, expression, argument)` with the exports of a module of the panel."""
-    page = browser.new_page()
-    order: list[str] = []
-    names = ("csv", "augment", "principal", "zip", "example_set")
-    for name in names:
-        order_modules(name, order)
-    page.set_content("")
-    exposed = "\n".join(f"Object.assign(globalThis, module_{name});" for name in names)
-    page.add_script_tag(content="\n".join(map(wrap_module, order)) + exposed)
-    yield page.evaluate
-    page.close()
-
-
-@pytest.mark.parametrize(
-    ("text", "columns", "rows", "classes"),
-    [
-        ("a,b\n1,2\n3,4\n", ["a", "b"], [[1, 2], [3, 4]], []),
-        ("1;2\n3;4\n", ["x0", "x1"], [[1, 2], [3, 4]], []),
-        ('"a ""x"", y",class\r\n1.5,u\r\n-2e1,v\r\n', ['a "x", y'], [[1.5], [-20]], ["u", "v"]),
-        ("a\tb\n1\t\n2\t3\n4\t5\n", ["a", "b"], [[2, 3], [4, 5]], []),
-    ],
-)
-def test_tables_are_read_as_they_are_written(run_module, text, columns, rows, classes):
-    read = (
-        "(text) => { const t = readTable(text); return { ...t, rows: t.rows.map((r) => [...r]) }; }"
-    )
-    table = run_module(read, text)
-    assert (table["columns"], table["rows"], table["classes"]) == (columns, rows, classes)
-
-
-def test_the_plane_of_a_map_is_that_of_the_principal_components(run_module):
-    codes = np.random.default_rng(0).normal(size=(300, 6)) * [1, 5, 0.5, 3, 1, 1]
-    axes = run_module(
-        """(rows) => {
-          const codes = Float32Array.from(rows.flat());
-          let plane = null;
-          for (let i = 0; i < 10; i++) plane = followPrincipalPlane(codes, 6, plane);
-          return plane.axes.map((axis) => [...axis]);
-        }""",
-        codes.tolist(),
-    )
-    principal = np.linalg.svd(codes - codes.mean(0), full_matrices=False)[2][:2]
-    assert np.abs(np.array(axes) @ principal.T) == pytest.approx(np.eye(2), abs=1e-3)
-
-
-def test_a_picture_is_varied_a_little_and_not_at_all_by_no_chance(run_module):
-    x = np.random.default_rng(0).random(2 * 5 * 6).round(3).tolist()
-    vary = """([x, draws]) => [...varyPicture(Float32Array.from(x), [2, 5, 6], {
-      fillUniform: (out) => { out.set(draws); return out; } })]"""
-    assert run_module(vary, [x, [0.5] * 4]) == pytest.approx(x, abs=1e-6)
-    # a whole pixel to the right
-    moved = run_module(vary, [x, [0.5, 0.5, 0.5 + 1 / (2 * 0.07 * 6), 0.5]])
-    shifted = np.roll(np.reshape(x, (2, 5, 6)), 1, axis=2)[:, :, 1:]
-    assert np.reshape(moved, (2, 5, 6))[:, :, 1:] == pytest.approx(shifted, abs=1e-5)
-
-
-def test_arrays_are_packed_as_numpy_reads_them(run_module):
-    packed = run_module(
-        """() => [...packArrays({ x: { data: Float32Array.of(1, 2.5, 3, 4, 5, 6), shape: [2, 3] },
-             y: { data: Uint8Array.of(7, 8), shape: [2] } })]"""
-    )
-    with np.load(io.BytesIO(bytes(packed))) as arrays:
-        assert arrays["x"].tolist() == [[1, 2.5, 3], [4, 5, 6]] and arrays["y"].tolist() == [7, 8]
-
-
-def test_every_sixth_example_is_held_out(run_module):
-    divided = run_module(
-        """() => {
-          const rows = Array.from({ length: 13 }, (_, i) => Float32Array.of(i));
-          const labels = rows.map(([value]) => value);
-          const set = new ExampleSet({ name: "n", kind: "table", shape: [1], rows, labels });
-          const { test, train } = set;
-          return [test.x, test.labels, train.x, set.pickTracked(7).x].map((values) => [...values]);
-        }"""
-    )
-    train = [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 12]
-    assert divided == [[5, 11], [5, 11], train, [5, 11, *train[:5]]]
