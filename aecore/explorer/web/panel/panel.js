@@ -183,7 +183,7 @@ export class TrainingPanel {
 
   hear(message) {
     if (message.type === "ready" || message.type === "refused") this.unanswered -= 1;
-    if (this.unanswered) return;
+    if (this.unanswered && message.type !== "failed") return; // no worker, no answer
     const listeners = {
       ready: () => this.showReady(message),
       refused: () => this.setState("refused", message.reason),
