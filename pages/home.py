@@ -6,4 +6,4 @@ from ui.home.hero import show_hero
 from ui.kit.late import import_late
 
 show_hero()  # before PyTorch is imported
-import_late("ui.kit.visit:run_visit")(import_late("ui.home.gallery:show_gallery"), "")
+import_late("ui.kit.visit:run_visit")(import_late("ui.home.sections:show_home_sections"), "")

@@ -2,8 +2,8 @@
 
     pip install ziglang && python scripts/build_kernel.py
 
-Zig brings Clang with it. The module has no data and no stack, and is below 4 kB, so that a browser
-compiles it at once.
+Zig brings Clang with it. There are two modules: with fused multiply-add, which newer browsers
+have, and without. Each has no data and no stack, and is below 4 kB: a browser compiles it at once.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 WEB_FOLDER = Path(__file__).resolve().parents[1] / "aecore" / "explorer" / "web"
@@ -23,27 +24,36 @@ COMPILE = (
     *("-O3", "-msimd128", "-nostdlib", "-z", "stack-size=1024"),
     *("-Wl,--no-entry", "-Wl,--import-memory", "-Wl,--strip-all"),
 )
+FUSED = "-mrelaxed-simd"  # fused multiply-add
 MAX_BYTES = 4096  # what a browser compiles without waiting
 
 
 def main() -> None:
-    """Write the module, and the digest of the source that it was made of."""
+    """Write the modules, and the digest of the source that they were made of."""
+    codes = [compile_kernel(FUSED), compile_kernel()]
+    KERNEL_MODULE.write_text(format_module(codes), encoding="utf-8")
+    sizes = " and ".join(f"{len(code):,}" for code in codes)
+    sys.stdout.write(f"{KERNEL_MODULE.name}: {sizes} bytes\n")
+
+
+def compile_kernel(*options: str) -> bytes:
+    """Return the module that the compiler makes with these options."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "kernel.wasm"
-        subprocess.run([*COMPILE, "-o", str(out), str(SOURCE)], check=True)
+        subprocess.run([*COMPILE, *options, "-o", str(out), str(SOURCE)], check=True)
         code = out.read_bytes()
     if len(code) > MAX_BYTES:
         raise SystemExit(f"The kernel has {len(code):,} bytes; a browser takes {MAX_BYTES:,}.")
-    KERNEL_MODULE.write_text(format_module(code), encoding="utf-8")
-    sys.stdout.write(f"{KERNEL_MODULE.name}: {len(code):,} bytes\n")
+    return code
 
 
-def format_module(code: bytes) -> str:
-    """Return the JavaScript that holds compiled code."""
+def format_module(codes: Sequence[bytes]) -> str:
+    """Return the JavaScript that holds compiled modules, that which needs more first."""
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    texts = "".join(f'  "{base64.b64encode(code).decode()}",\n' for code in codes)
     return (
         f"// Compiled by scripts/build_kernel.py from kernel.c, sha256 {digest}.\n"
-        f'export const KERNEL_CODE =\n  "{base64.b64encode(code).decode()}";\n'
+        f"export const KERNEL_CODES = [\n{texts}];\n"
     )
 
 

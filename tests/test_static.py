@@ -24,8 +24,10 @@ from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import narrow_weights
 from aecore.explorer.static_page import encode_as_script, export_static_page, zip_static_page
+from aecore.explorer.trainable import describe_training
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig
+from aecore.model.variants import VARIANTS, configure
 from aecore.runs.listing import create_run
 from aecore.runs.plan import plan_run
 from aecore.training.trainer import fit
@@ -138,6 +140,38 @@ def test_a_page_is_replaced_but_no_other_files_are(run, tmp_path):
     (out / "thesis.tex").write_text("")
     with pytest.raises(ConfigError, match=r"holds other files, such as thesis\.tex"):
         export_static_page(run, out)
+
+
+def test_a_page_on_which_one_can_train_has_the_trainer_and_every_variant(run, tmp_path, capsys):
+    out = tmp_path / "page"
+    command = ["export", run.id, "--to", "static", str(out), "--trainable", "--thumbnails"]
+    assert main(command) == 0
+    script = (out / "trainer.js").read_text()
+    assert script.startswith('const TRAINER_SCRIPT = "') and "onmessage" in script
+    page = (out / "index.html").read_text()
+    assert page.index('src="trainer.js"') < page.index('src="explorer.js"') and "http" not in page
+    about = json.loads(re.search(r'id="about">(.*?)</script>', page)[1])["training"]
+    assert about["shape"] == [1, 8, 8] and set(about["image"]) == set(VARIANTS)
+    export_static_page(run, out)  # without it again
+    assert "trainer" not in (out / "index.html").read_text()
+
+
+@pytest.mark.parametrize("kind", ["image", "table"])
+def test_every_size_that_a_page_offers_is_the_config_that_python_makes(kind):
+    shape = (1, 28, 28) if kind == "image" else (8,)
+    entries = describe_training()[kind]
+    assert {"vae", "k-sparse", "vq-vae"} <= set(entries)
+    for name, entry in entries.items():
+        for latent_dim, parts in entry["sizes"].items():
+            model = {**entry["config"]["model"], **parts, "latent_dim": latent_dim}
+            built = configure(name, shape, kind=kind, examples=500, latent_dim=latent_dim)
+            assert RunConfig.model_validate({**entry["config"], "model": model}) == built
+
+
+def test_drawings_are_as_the_pages_own_model_takes_them_where_it_takes_small_pictures():
+    assert describe_training((3, 32, 32))["shape"] == [3, 32, 32]
+    for shape in [(4,), (1, 128, 128), (2, 16, 16)]:
+        assert describe_training(shape)["shape"] == [1, 28, 28]
 
 
 def test_what_cannot_be_done_is_said(run, tmp_path):

@@ -262,6 +262,7 @@ def run_export(options: argparse.Namespace) -> None:
             points=options.points,
             maps=options.maps,
             thumbnails=options.thumbnails,
+            trainable=options.trainable,
         )
         if page.remark:
             print(page.remark)

@@ -139,6 +139,11 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="static: show the inputs themselves, where the data's licence allows it",
     )
+    parser.add_argument(
+        "--trainable",
+        action="store_true",
+        help="static: visitors train models of their own on the page",
+    )
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:

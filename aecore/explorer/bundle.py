@@ -48,8 +48,13 @@ def read_styles(*names: str) -> str:
 
 
 def read_module(name: str) -> str:
-    """Return the text of a module of web/."""
-    return (WEB_FOLDER / f"{name}.js").read_text(encoding="utf-8")
+    """Return the text of a module of web/ or a folder in it; no two have the same name."""
+    return find_module(name).read_text(encoding="utf-8")
+
+
+def find_module(name: str) -> Path:
+    """Return the file of a module of web/ or a folder in it."""
+    return next(WEB_FOLDER.rglob(f"{name}.js"))
 
 
 def list_imports(text: str) -> list[str]:

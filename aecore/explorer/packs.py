@@ -38,7 +38,6 @@ from aecore.runs.run import Run
 MAX_PACKED_WEIGHTS = 25_000_000  # of a network that a browser gets
 CODE_BYTES = 32_000_000  # at most so much of the codes is sent
 INPUT_BYTES = 12_000_000  # and of the inputs
-PAGE_INPUT_BYTES = 8_000_000  # of those on a static page
 MAX_PACKED_CLASSES = 255  # a class is a byte
 THUMBNAIL_SIDE = 48  # pixels, at most
 GROUND_POINTS = 2000  # points of a manifold that are drawn behind a decoded one
@@ -88,14 +87,14 @@ def encode_model_pack(
     map_inputs: MapInputs,
     *,
     token: str = "",
-    inputs: bool = True,
+    input_bytes: int = INPUT_BYTES,
     compact: bool = False,
 ) -> bytes:
     """Return the pack of a network, and of a map's inputs with their codes, as far as they fit.
 
-    Maps of the same inputs name the `token`. Weights are float32 and codes float16; where `compact`
-    and no picture changes by it, one or two bytes a value. ConfigError where the network is too
-    large for a browser.
+    Maps of the same inputs name the `token`. Inputs take at most `input_bytes`. Weights are float32
+    and codes float16; where `compact` and no picture changes by it, one or two bytes a value.
+    ConfigError where the network is too large for a browser.
     """
     network, weights = export_steps(model)
     check_weight_count(sum(array.numel() for array in weights.values()))
@@ -104,8 +103,8 @@ def encode_model_pack(
     arrays = {f"model.{name}": array for name, array in narrow.items()}
     if 2 * map_inputs.z.size <= CODE_BYTES:
         arrays |= pack_posterior(model, map_inputs, compact)
-    if inputs:
-        arrays |= pack_inputs(map_inputs.x, PAGE_INPUT_BYTES if compact else INPUT_BYTES)
+    if input_bytes:
+        arrays |= pack_inputs(map_inputs.x, input_bytes)
     dataset = map_inputs.dataset
     kind = drawing_kind(dataset)
     if kind == "cloud":

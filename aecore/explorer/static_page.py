@@ -7,9 +7,7 @@ hold it.
 from __future__ import annotations
 
 import gzip
-import html
 import io
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from aecore.analysis.card import describe_variant, format_card_title
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import (
     Plane,
@@ -33,9 +30,9 @@ from aecore.analysis.units import measure_units
 from aecore.data.splits import Dataset
 from aecore.data.stand_in import load_data_or_stand_in
 from aecore.errors import CheckpointError, ConfigError
-from aecore.explorer.bundle import WEB_FOLDER, bundle_modules, read_styles
 from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.packs import MapInputs, PackArrays, encode_map_pack, encode_model_pack
+from aecore.explorer.page_texts import TRAINER_FILE, write_page_texts
 from aecore.explorer.unit_pack import encode_unit_pack
 from aecore.files import CARD_FILE, write_text_file
 from aecore.model.autoencoder import Autoencoder
@@ -47,6 +44,8 @@ from aecore.runs.unit_names import read_unit_names
 
 PAGE_POINTS = 10_000
 PAGE_CODE_VALUES = 1_280_000  # of all codes on a page: wider ones are of fewer inputs
+PAGE_INPUT_BYTES = 8_000_000  # at most so much of the inputs
+TRAINABLE_INPUT_BYTES = 1_600_000  # where one can train, too: 2,000 digits of 28 x 28 pixels
 EPOCH_VALUES = 4000  # of the codes that are tracked over the epochs
 MIN_EPOCH_POINTS = 50  # with fewer tracked points there is no map of earlier epochs
 MAP_NAMES: dict[Projection, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
@@ -80,6 +79,7 @@ def export_static_page(
     points: int | None = None,
     maps: Sequence[Projection] = ("pca",),
     thumbnails: bool = False,
+    trainable: bool = False,
     repo: str = "",
 ) -> ExportedPage:
     """Write the page of a run to `out`, which is created, or is empty, or holds an older page.
@@ -96,7 +96,12 @@ def export_static_page(
     dataset, remark = load_data_or_stand_in(run.config())
     with progress_part(0.0, 0.2):
         map_inputs = encode_map_inputs(run, model, dataset, points)
-    packs = {MODEL_PACK: encode_model_pack(model, map_inputs, inputs=thumbnails, compact=True)}
+    room = TRAINABLE_INPUT_BYTES if trainable else PAGE_INPUT_BYTES
+    packs = {
+        MODEL_PACK: encode_model_pack(
+            model, map_inputs, input_bytes=room if thumbnails else 0, compact=True
+        )
+    }
     with progress_part(0.4, 0.8):
         statistics = measure_units(model, map_inputs.x)
     is_sparse = model.config.bottleneck.is_sparse
@@ -106,19 +111,21 @@ def export_static_page(
         for name in track_progress(list(dict.fromkeys(maps))):
             pack = encode_projected_map(run, map_inputs, name, thumbnails, not remark)
             packs[f"{name}.bin"] = pack
-    texts = {
-        "index.html": format_page(run, titles, remark, repo),
-        "explorer.js": bundle_modules(WEB_FOLDER / "page.js"),
-        "style.css": read_styles("explorer", "page"),
-    }
+    texts = write_page_texts(
+        strip_local_paths(run.config()),
+        {"model": MODEL_PACK, "maps": titles, "units": UNIT_PACK},
+        remark=remark,
+        repo=repo,
+        trainable=trainable,
+    )
     write_page_files(out, texts, packs)
     return ExportedPage(out, sum(path.stat().st_size for path in out.iterdir()), remark)
 
 
-def zip_static_page(run: Run, *, thumbnails: bool = False) -> bytes:
+def zip_static_page(run: Run, *, thumbnails: bool = False, trainable: bool = False) -> bytes:
     """Return the page of a run as a .zip; raises what `export_static_page` does."""
     with open_draft_folder(PAGE_DRAFT) as folder:
-        page = export_static_page(run, folder, thumbnails=thumbnails)
+        page = export_static_page(run, folder, thumbnails=thumbnails, trainable=trainable)
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(page.folder.iterdir()):
@@ -126,10 +133,10 @@ def zip_static_page(run: Run, *, thumbnails: bool = False) -> bytes:
         return buffer.getvalue()
 
 
-def list_pack_names() -> set[str]:
-    """Return the names of all packs that an export may leave in the folder."""
+def list_optional_files() -> set[str]:
+    """Return the names of all packs and scripts that some exports leave in the folder."""
     names = [MODEL_PACK, UNIT_PACK, *(f"{name}.bin" for name in MAP_NAMES)]
-    return {file for name in names for file in (name, f"{name}.js")}
+    return {TRAINER_FILE, *(file for name in names for file in (name, f"{name}.js"))}
 
 
 # -- what is on the page
@@ -217,25 +224,6 @@ def pack_page_epochs(run: Run, thumbnails: bool) -> PackArrays:
 # -- its files
 
 
-def format_page(run: Run, maps: dict[str, str], remark: str, repo: str) -> str:
-    """Return the HTML of the page; `maps` are names of packs and their titles."""
-    config = strip_local_paths(run.config())
-    footer = ["Made with Autoencoder Lab."]
-    if repo:
-        name = html.escape(repo)
-        footer.insert(0, f'The model: <a href="https://huggingface.co/{name}">{name}</a>.')
-    if remark:
-        footer.insert(0, html.escape(remark))
-    about = {"model": MODEL_PACK, "maps": maps, "units": UNIT_PACK}
-    template = (WEB_FOLDER / "page.html").read_text(encoding="utf-8")
-    return template.format(
-        title=html.escape(format_card_title(config)),
-        summary=html.escape(describe_variant(config)[0]),
-        footer=" ".join(footer),
-        about=json.dumps(about).replace("<", "\\u003c"),
-    )
-
-
 def write_page_files(out: Path, texts: dict[str, str], packs: dict[str, bytes]) -> None:
     """Write texts, and each pack gzipped and as a script.
 
@@ -259,7 +247,7 @@ def write_page_files(out: Path, texts: dict[str, str], packs: dict[str, bytes]) 
 def check_page_folder(out: Path, page_files: set[str]) -> None:
     """Raise ConfigError where a folder holds files that are no part of a page."""
     names = {path.name for path in out.iterdir()}
-    foreign = names - page_files - OTHER_FILES - list_pack_names()
+    foreign = names - page_files - OTHER_FILES - list_optional_files()
     if foreign:
         raise ConfigError(
             f"{out} holds other files, such as {sorted(foreign)[0]}. Give a new or empty folder."

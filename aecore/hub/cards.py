@@ -43,8 +43,11 @@ def format_push_card(run: Run, repo: str, space: str) -> str:
     )
 
 
-def format_space_card(config: RunConfig, repo: str) -> str:
-    """Returns README.md of a static Space; `repo` is the model's own, empty where it has none."""
+def format_space_card(config: RunConfig, repo: str, trainable: bool = False) -> str:
+    """Returns README.md of a static Space; `repo` is the model's own, empty where it has none.
+
+    It says where visitors can train models on the page.
+    """
     front_matter: dict[str, Any] = {
         "title": format_card_title(config)[:80],
         "emoji": "🔬",
@@ -60,6 +63,11 @@ def format_space_card(config: RunConfig, repo: str) -> str:
     if repo:
         front_matter["models"] = [repo]
         text = f"The latent space of [{repo}](https://huggingface.co/{repo}), to explore."
+    if trainable:
+        text += (
+            "\n\n**Train a model in the page**: on your own drawings, pictures or a table. It runs "
+            "in your browser, and nothing is sent anywhere."
+        )
     return (
         f"---\n{yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)}---\n\n{text}\n"
     )

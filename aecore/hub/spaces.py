@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aecore.analysis.latent import Projection
 from aecore.errors import HubError
-from aecore.explorer.static_page import export_static_page, list_pack_names
+from aecore.explorer.static_page import export_static_page, list_optional_files
 from aecore.files import CARD_FILE, LIBRARY, write_text_file
 from aecore.hub.cards import format_push_card, format_space_card
 from aecore.hub.client import HUB_TIMEOUT, Token, explain_hub_errors, open_client
@@ -35,11 +35,13 @@ def publish_explorer(
     private: bool = False,
     maps: Sequence[Projection] = ("pca",),
     thumbnails: bool = False,
+    trainable: bool = False,
 ) -> str:
     """Publishes the run's explorer as a static Space `user/name`; returns its address.
 
-    It links to the model repository of the same name, and that one's card to it, where there is
-    one. Raises what `export_static_page` does, and HubError.
+    Visitors train models of their own on it where it is `trainable`. It links to the model
+    repository of the same name, and that one's card to it, where there is one. Raises what
+    `export_static_page` does, and HubError.
     """
     check_repo_name(repo)
     if token is False:
@@ -53,8 +55,15 @@ def publish_explorer(
     model_repo = repo if has_model else ""
     with explain_hub_errors(repo), open_draft_folder(PUBLISH_DRAFT) as folder:
         with progress_part(0.0, 0.5):
-            export_static_page(run, folder, maps=maps, thumbnails=thumbnails, repo=model_repo)
-        card = format_space_card(strip_local_paths(run.config()), model_repo)
+            export_static_page(
+                run,
+                folder,
+                maps=maps,
+                thumbnails=thumbnails,
+                trainable=trainable,
+                repo=model_repo,
+            )
+        card = format_space_card(strip_local_paths(run.config()), model_repo, trainable)
         write_text_file(folder / CARD_FILE, card)
         commit_space(api, repo, folder, old_files, private)
         if has_model:
@@ -86,7 +95,7 @@ def commit_space(
 ) -> None:
     """Commits all files of `folder` to the Space, and deletes those that an earlier run left."""
     api.create_repo(repo, repo_type="space", space_sdk="static", private=private, exist_ok=True)
-    replaceable = list_pack_names() - set(list_file_sizes(folder))
+    replaceable = list_optional_files() - set(list_file_sizes(folder))
     stale = [name for name in old_files if name in replaceable]
     api.create_commit(
         repo,

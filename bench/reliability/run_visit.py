@@ -194,7 +194,7 @@ def look_at_map(run: Run, spare: Path) -> Any:
     ProjectionJob(run, "umap", 2, "test", len(z), dataset.name).read()
     get_saved_epochs(run)
     map_inputs = MapInputs(dataset, "test", z, errors)
-    encode_model_pack(model, map_inputs, inputs=True, compact=True)
+    encode_model_pack(model, map_inputs, compact=True)
     return [title_principal_axes(z, positions, 3), str(plane.positions(z).shape)]
 
 

@@ -49,6 +49,15 @@ def test_home_shows_a_model_to_touch_and_all_variants_at_work(open_page):
     assert all("rebuilt" in card["lines"] and "code of" in card["note"] for card in cards.values())
 
 
+def test_the_panel_that_trains_comes_when_it_is_asked_for(open_page):
+    app = open_page("home.py")
+    with pytest.raises(KeyError):
+        app.get_by_key("home-training")
+    app.toggle(key="home-panel").set_value(True).run()
+    training = json.loads(app.get_by_key("home-training").proto.json)["training"]
+    assert training["shape"] == [1, 28, 28] and "vae" in training["image"]
+
+
 def test_the_top_of_home_needs_no_pytorch():
     command = [sys.executable, "-c", HERO_WITHOUT_TORCH]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

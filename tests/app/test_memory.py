@@ -234,15 +234,16 @@ def test_a_message_that_clears_caches_clears_nothing_of_ours(trained, no_shipped
 
 def test_one_page_as_a_zip_serves_all_who_ask_for_it(trained, no_shipped, monkeypatch):
     run, made, answers = trained(), [], []
+    options = pushing.PageOptions(thumbnails=False, trainable=False)
     zip_static_page = pushing.zip_static_page
 
-    def make(run, *, thumbnails):
+    def make(run, **options):
         made.append(run)
-        return zip_static_page(run, thumbnails=thumbnails)
+        return zip_static_page(run, **options)
 
     monkeypatch.setattr(pushing, "zip_static_page", make)
     threads = [
-        threading.Thread(target=lambda: answers.append(pushing.zip_page(run, False)))
+        threading.Thread(target=lambda: answers.append(pushing.zip_page(run, options)))
         for _ in range(12)
     ]
     for thread in threads:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import os
 import shutil
+import threading
+from functools import partial
 
 import pytest
 
@@ -88,3 +91,42 @@ def own_page(browser):
     """A page that may be listened to and cut off: its context is thrown away."""
     with visitor(browser) as context:
         yield context.new_page()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A plain file server: its folder, and its address."""
+    folder = tmp_path_factory.mktemp("pages")
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
+    ) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def lone_tab(browser):
+    """One tab for all static pages: starting a process for each takes longer than a page."""
+    with visitor(browser) as context:
+        yield context.new_page()
+
+
+@pytest.fixture
+def lone_page(lone_tab):
+    """A page whose every error is one of the test."""
+    errors = []
+
+    def listen(error):
+        errors.append(error)
+
+    lone_tab.on("pageerror", listen)
+    yield lone_tab
+    lone_tab.remove_listener("pageerror", listen)
+    lone_tab.context.unroute_all()
+    assert not errors

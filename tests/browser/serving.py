@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import socket
 import ssl
 import threading
@@ -199,3 +200,20 @@ def server(**environment: str) -> Iterator[str]:
         finally:
             process.kill()
             process.join()
+
+
+@contextmanager
+def opened(page: Page, address: str) -> Iterator[list[str]]:
+    """Open an address, with all others out of reach; give the requests that were made."""
+    asked: list[str] = []
+    folder = re.escape(address.rsplit("/", 1)[0])
+    page.context.route(re.compile(rf"^(?!{folder}|blob:)"), lambda route: route.abort())
+
+    def listen(request: Any) -> None:
+        asked.append(request.url)
+
+    page.on("request", listen)
+    page.goto(address)
+    page.locator("body[data-ready]").wait_for()
+    yield asked
+    page.remove_listener("request", listen)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import base64
-import http.server
 import math
 import re
-import threading
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +20,7 @@ from aecore.explorer.static_page import PAGE_POINTS, export_static_page
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import SHIPPED_FOLDER, find_run, is_shipped_run, list_runs
 from aecore.runs.run import Run
-from tests.browser.serving import settle, visitor
+from tests.browser.serving import opened, settle
 from tests.browser.test_end_to_end import go, save_picture
 
 pytestmark = pytest.mark.browser
@@ -251,63 +247,6 @@ def test_three_points_make_a_plane_and_raw_units_are_one_click_away(page, app):
 
 
 # -- the static page
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """A plain file server: its folder, and its address."""
-    folder = tmp_path_factory.mktemp("pages")
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
-    ) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def lone_tab(browser):
-    """One tab for all static pages: starting a process for each takes longer than a page."""
-    with visitor(browser) as context:
-        yield context.new_page()
-
-
-@pytest.fixture
-def lone_page(lone_tab):
-    """A page whose every error is one of the test."""
-    errors = []
-
-    def listen(error):
-        errors.append(error)
-
-    lone_tab.on("pageerror", listen)
-    yield lone_tab
-    lone_tab.remove_listener("pageerror", listen)
-    lone_tab.context.unroute_all()
-    assert not errors
-
-
-@contextmanager
-def opened(page, address):
-    """Open an address, with all others out of reach; give the requests that were made."""
-    asked = []
-    page.context.route(
-        re.compile(rf"^(?!{re.escape(address.rsplit('/', 1)[0])})"), lambda route: route.abort()
-    )
-
-    def listen(request):
-        asked.append(request.url)
-
-    page.on("request", listen)
-    page.goto(address)
-    page.locator("body[data-ready]").wait_for()
-    yield asked
-    page.remove_listener("request", listen)
 
 
 def browse_units(page, run):

@@ -58,8 +58,12 @@ def test_publishing_again_replaces_the_page_and_leaves_no_old_map(
     publish_explorer(run, REPO, token=TOKEN, maps=("pca", "tsne"), private=True)
     assert "tsne.bin" in loopback.spaces[REPO].at("main").files and loopback.spaces[REPO].private
     assert REPO not in loopback.repos
+    publish_explorer(run, REPO, token=TOKEN, private=True, trainable=True)
+    files = loopback.spaces[REPO].at("main").files
+    assert "tsne.bin" not in files and "trainer.js" in files
+    assert "**Train a model in the page**" in files["README.md"].data.decode()
     publish_explorer(run, REPO, token=TOKEN, private=True)
-    assert "tsne.bin" not in loopback.spaces[REPO].at("main").files
+    assert "trainer.js" not in loopback.spaces[REPO].at("main").files
 
 
 def test_a_space_of_somebody_else_is_left_alone(loopback: LoopbackHub, tmp_path: Path):

@@ -28,11 +28,18 @@ zip_lock = threading.Lock()
 CARD_SECONDS = 10.0  # that an answer of the Hub counts for the card
 
 
+class PageOptions(NamedTuple):
+    """What a page holds besides the explorer."""
+
+    thumbnails: bool
+    trainable: bool
+
+
 class ZippedPage(NamedTuple):
     """A page as a file, which the memory of all visitors keeps or makes again."""
 
     run: Run
-    thumbnails: bool
+    options: PageOptions
     size: int  # bytes
 
 
@@ -117,16 +124,23 @@ def show_publish(run: Run, repo: str, private: bool) -> None:
         key="publish_inputs",
         help="Puts the data itself on the page: only where its licence allows that.",
     )
+    trainable = row.toggle(
+        "Training",
+        key="publish_training",
+        help="Visitors train models of their own on the page, in their browsers: on drawings, "
+        "pictures or tables.",
+    )
+    options = PageOptions(thumbnails, trainable)
     token = get_hub_token()
     if row.button("Publish", icon=":material/public:", disabled=not token, key="publish"):
         start_hub_job(
             "publish",
             lambda token: publish_explorer(
-                run, repo, token=token, private=private, thumbnails=thumbnails
+                run, repo, token=token, private=private, **options._asdict()
             ),
         )
     if row.button("As a .zip", icon=":material/folder_zip:", key="publish_zip"):
-        start_job("zip", lambda: zip_page(run, thumbnails))
+        start_job("zip", lambda: zip_page(run, options))
     show_published(run)
 
 
@@ -138,7 +152,7 @@ def show_published(run: Run) -> None:
     if isinstance(page, ZippedPage) and page.run == run:
         st.download_button(
             f"{escape_name(run.id)}.zip, {page.size / 1e6:.1f} MB",
-            lambda: load_zipped_page(run.path, run.version(), page.thumbnails),
+            lambda: load_zipped_page(run.path, run.version(), page.options),
             f"{run.id}.zip",
             "application/zip",
             icon=":material/download:",
@@ -147,14 +161,14 @@ def show_published(run: Run) -> None:
         )
 
 
-def zip_page(run: Run, thumbnails: bool) -> ZippedPage:
+def zip_page(run: Run, options: PageOptions) -> ZippedPage:
     """Makes the page of a run as a .zip, to be downloaded."""
-    data = load_zipped_page(run.path, run.version(), thumbnails)
-    return ZippedPage(run, thumbnails, len(data))
+    data = load_zipped_page(run.path, run.version(), options)
+    return ZippedPage(run, options, len(data))
 
 
 @keep_in_memory()
-def load_zipped_page(path: Path, version: float, thumbnails: bool) -> bytes:
+def load_zipped_page(path: Path, version: float, options: PageOptions) -> bytes:
     """Returns the page of a run as a .zip; one at a time is made, since that takes memory."""
     with zip_lock:
-        return zip_static_page(Run(path), thumbnails=thumbnails)
+        return zip_static_page(Run(path), **options._asdict())

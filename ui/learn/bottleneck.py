@@ -114,4 +114,5 @@ BOTTLENECK = Lesson(
     "autoencoder pays where the code is **much smaller** than what the linear one needs. Always "
     "compare with PCA of the same size.",
     next_page=NextPage("compare.py", "Compare runs of other sizes", {}),
+    variant="vanilla",
 )

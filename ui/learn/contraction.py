@@ -137,6 +137,7 @@ CONTRACTION = Lesson(
     "which **data vary** and drops those that only noise uses: an estimate of the data's tangent "
     "plane, which is the next lesson.",
     next_page=NextPage("manifold.py", "See tangents of other models", {}),
+    variant="contractive",
     source="[Rifai et al. (2011), Contractive Auto-Encoders]"
     "(https://icml.cc/2011/papers/455_icmlpaper.pdf)",
 )

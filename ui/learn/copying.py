@@ -121,4 +121,5 @@ COPYING = Lesson(
     "noise in training, few active units, or a penalty on the encoder's slope. The next lessons "
     "take these one by one.",
     next_page=NextPage("apply_anomaly.py", "See a detector at work", {}),
+    variant="overcomplete",
 )

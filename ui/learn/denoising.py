@@ -138,4 +138,5 @@ DENOISING = Lesson(
     "curves lies between them. Diffusion models solve this by removing the noise in many small "
     "steps, from large σ to small.",
     next_page=NextPage("apply_denoise.py", "Denoise pictures", {}),
+    variant="denoising-gaussian",
 )

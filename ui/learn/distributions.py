@@ -155,6 +155,7 @@ DISTRIBUTIONS = Lesson(
     "set smaller, when the KL term fades in slowly at the start of the training, or when the "
     "first nats are free (free bits).",
     next_page=NextPage("latent.py", "Explore the codes of a VAE", {"run": "mnist-vae"}),
+    variant="vae",
     source="[Kingma & Welling (2013), Auto-Encoding Variational Bayes]"
     "(https://arxiv.org/abs/1312.6114)",
 )

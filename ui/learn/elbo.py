@@ -204,5 +204,6 @@ ELBO = Lesson(
     "once, so its μ and σ are not the best for this one: try a small shift or width. IWAE draws "
     "several codes, for a bound that comes closer.",
     next_page=NextPage("train.py", "Train a VAE or an IWAE", {"variant": "iwae"}),
+    variant="beta-vae",
     source="[Burda et al. (2015), Importance Weighted Autoencoders](https://arxiv.org/abs/1509.00519)",
 )

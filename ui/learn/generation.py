@@ -117,4 +117,5 @@ GENERATION = Lesson(
     "Gaussians, to the codes of the training digits, and sample that (Ghosh et al., 2020). The "
     "page Generate does so for every model without a prior.",
     next_page=NextPage("generate.py", "Generate with larger models", {"run": "mnist-conv-vae"}),
+    variant="vae",
 )

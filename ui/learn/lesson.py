@@ -29,6 +29,7 @@ class Lesson:
     question: str
     answer: str
     next_page: NextPage
+    variant: str  # that the training panel begins with
     source: str = field(default="")  # of the idea: a paper, as a Markdown link
 
 

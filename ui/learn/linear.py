@@ -153,4 +153,5 @@ LINEAR = Lesson(
     "invertible mixing of them: a linear autoencoder finds the **subspace** of PCA, not its axes "
     "(Baldi & Hornik, 1989).",
     next_page=NextPage("train.py", "Train a linear autoencoder", {"variant": "linear"}),
+    variant="linear",
 )

@@ -154,4 +154,5 @@ MANIFOLD = Lesson(
     next_page=NextPage(
         "manifold.py", "Measure dimension and tangents", {"run": "swiss-roll-vanilla"}
     ),
+    variant="vanilla",
 )

@@ -9,6 +9,7 @@ import streamlit as st
 from aecore.errors import AecoreError
 from ui.kit.links import select_linked, set_linked
 from ui.kit.messages import show_error
+from ui.kit.training_panel import offer_training_panel
 from ui.learn.course import LESSONS
 from ui.learn.lesson import Lesson
 
@@ -73,6 +74,7 @@ def show_lesson(lesson: Lesson) -> None:
         )
         if lesson.source:
             st.caption(lesson.source)
+    offer_training_panel(f"learn-{lesson.name}", lesson.variant)
 
 
 def run_experiment(lesson: Lesson) -> None:

@@ -133,5 +133,6 @@ SPARSITY = Lesson(
     "variance, as much as the nonlinear network with 8 numbers of lesson 2. PCA, which adds the "
     "same 8 atoms for every digit, loses 33 %.",
     next_page=NextPage("apply_features.py", "Use codes as features", {}),
+    variant="k-sparse",
     source="[Makhzani & Frey (2013), k-Sparse Autoencoders](https://arxiv.org/abs/1312.5663)",
 )

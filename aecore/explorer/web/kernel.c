@@ -1,4 +1,5 @@
-// The inner loops of a network on grids (grid_program.js), on the floats of a memory that JavaScript gives.
+// The inner loops of networks: of those on grids (grid_program.js), and in training, on the floats of a memory that
+// JavaScript gives.
 // `python scripts/build_kernel.py` compiles them into kernel_code.js. kernel.js does the same in plain JavaScript, and
 // says what each function computes. Rows of channels are multiples of 4 floats.
 
@@ -9,12 +10,18 @@
 #define UNROLL _Pragma("unroll")
 #define ROWS 4 // of a tile: with two vectors each, its sums stay in registers
 
+#ifdef __wasm_relaxed_simd__ // rounded once, and twice as fast; not every browser has it
+#define MULTIPLY_ADD(a, b, sum) wasm_f32x4_relaxed_madd(a, b, sum)
+#else
+#define MULTIPLY_ADD(a, b, sum) wasm_f32x4_add(sum, wasm_f32x4_mul(a, b))
+#endif
+
 // `rows` rows of the product, 4 `vectors` columns each.
 INLINE void multiply_tile(const int rows, const int vectors, const float *a, int step, int row, int taps, int inner,
-                          const float *weight, const float *bias, float *out, int out_step) {
+                          const float *weight, const float *start, int start_step, float *out, int out_step) {
   v128_t sums[ROWS][2];
   UNROLL for (int m = 0; m < rows; m++)
-    UNROLL for (int v = 0; v < vectors; v++) sums[m][v] = wasm_v128_load(bias + 4 * v);
+    UNROLL for (int v = 0; v < vectors; v++) sums[m][v] = wasm_v128_load(start + m * start_step + 4 * v);
   for (int t = 0; t < taps; t++, a += row) {
     const float *x = a;
     for (int k = 0; k < inner; k++, x++, weight += 4 * vectors) {
@@ -22,8 +29,7 @@ INLINE void multiply_tile(const int rows, const int vectors, const float *a, int
       UNROLL for (int v = 0; v < vectors; v++) w[v] = wasm_v128_load(weight + 4 * v);
       UNROLL for (int m = 0; m < rows; m++) {
         v128_t value = wasm_v128_load32_splat(x + m * step);
-        UNROLL for (int v = 0; v < vectors; v++)
-          sums[m][v] = wasm_f32x4_add(sums[m][v], wasm_f32x4_mul(value, w[v]));
+        UNROLL for (int v = 0; v < vectors; v++) sums[m][v] = MULTIPLY_ADD(value, w[v], sums[m][v]);
       }
     }
   }
@@ -32,22 +38,37 @@ INLINE void multiply_tile(const int rows, const int vectors, const float *a, int
 }
 
 INLINE void multiply_panel(const int vectors, const float *a, int step, int row, int taps, int inner,
-                           const float *weight, const float *bias, float *out, int out_step, int count) {
+                           const float *weight, const float *start, int start_step, float *out, int out_step,
+                           int count) {
   int m = 0;
   for (; m + ROWS <= count; m += ROWS)
-    multiply_tile(ROWS, vectors, a + m * step, step, row, taps, inner, weight, bias, out + m * out_step, out_step);
+    multiply_tile(ROWS, vectors, a + m * step, step, row, taps, inner, weight, start + m * start_step, start_step,
+                  out + m * out_step, out_step);
   for (; m < count; m++)
-    multiply_tile(1, vectors, a + m * step, step, row, taps, inner, weight, bias, out + m * out_step, out_step);
+    multiply_tile(1, vectors, a + m * step, step, row, taps, inner, weight, start + m * start_step, start_step,
+                  out + m * out_step, out_step);
 }
 
+// Rows of `start`, which the product is added to, are `start_step` apart: 0 for biases.
 EXPORT("multiply")
-void multiply(const float *a, int step, int row, int taps, int inner, const float *weight, const float *bias, float *out,
-              int out_step, int count, int columns) {
+void multiply(const float *a, int step, int row, int taps, int inner, const float *weight, const float *start,
+              int start_step, float *out, int out_step, int count, int columns) {
   for (int panel = 0; panel < columns; panel += 8, weight += 8 * taps * inner) {
     if (columns - panel >= 8)
-      multiply_panel(2, a, step, row, taps, inner, weight, bias + panel, out + panel, out_step, count);
+      multiply_panel(2, a, step, row, taps, inner, weight, start + panel, start_step, out + panel, out_step, count);
     else
-      multiply_panel(1, a, step, row, taps, inner, weight, bias + panel, out + panel, out_step, count);
+      multiply_panel(1, a, step, row, taps, inner, weight, start + panel, start_step, out + panel, out_step, count);
+  }
+}
+
+EXPORT("pack")
+void pack(const float *x, int row, int column, int rows, int columns, float *out) {
+  for (int panel = 0; panel < columns; panel += 8) {
+    int count = columns - panel < 8 ? columns - panel : 8, width = count > 4 ? 8 : 4;
+    for (int k = 0; k < rows; k++, out += width) {
+      const float *from = x + k * row + panel * column;
+      for (int n = 0; n < width; n++) out[n] = n < count ? from[n * column] : 0;
+    }
   }
 }
 
@@ -94,4 +115,22 @@ EXPORT("add")
 void add(float *out, const float *x, int count) {
   for (int i = 0; i < count; i += 4)
     wasm_v128_store(out + i, wasm_f32x4_add(wasm_v128_load(out + i), wasm_v128_load(x + i)));
+}
+
+EXPORT("adam")
+void adam(float *weight, const float *gradient, float *mean, float *square, int count, float rate, float root,
+          float shrink, float decay) {
+  const v128_t keep = wasm_f32x4_splat(.1f), square_keep = wasm_f32x4_splat(.001f);
+  for (int i = 0; i < count; i += 4) {
+    v128_t w = wasm_f32x4_mul(wasm_v128_load(weight + i), wasm_f32x4_splat(shrink));
+    v128_t g = wasm_f32x4_add(wasm_v128_load(gradient + i), wasm_f32x4_mul(w, wasm_f32x4_splat(decay)));
+    v128_t m = wasm_v128_load(mean + i), v = wasm_v128_load(square + i);
+    m = wasm_f32x4_add(m, wasm_f32x4_mul(keep, wasm_f32x4_sub(g, m)));
+    v = wasm_f32x4_add(v, wasm_f32x4_mul(square_keep, wasm_f32x4_sub(wasm_f32x4_mul(g, g), v)));
+    v128_t deviation = wasm_f32x4_div(wasm_f32x4_sqrt(v), wasm_f32x4_splat(root));
+    v128_t step = wasm_f32x4_div(m, wasm_f32x4_add(deviation, wasm_f32x4_splat(1e-8f)));
+    wasm_v128_store(weight + i, wasm_f32x4_sub(w, wasm_f32x4_mul(wasm_f32x4_splat(rate), step)));
+    wasm_v128_store(mean + i, m);
+    wasm_v128_store(square + i, v);
+  }
 }

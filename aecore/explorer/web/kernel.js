@@ -1,7 +1,8 @@
-// The inner loops of a network on grids, on the floats of one memory: by a WebAssembly module with SIMD (kernel.c), or
-// in plain JavaScript where there is none. Positions and counts are in floats.
+// The inner loops of networks on grids, and in training, on the floats of one memory: by a WebAssembly module with SIMD
+// (kernel.c), or in plain JavaScript where there is none. Positions and counts are in floats.
 
-import { KERNEL_CODE } from "./kernel_code.js";
+import { KERNEL_CODES } from "./kernel_code.js";
+import { locateInPanels, roundToLanes } from "./plan.js";
 
 const PAGE = 65536; // bytes of a page of WebAssembly's memory
 let compiled; // the module; null where this browser, or its page's policy, allows none
@@ -17,13 +18,15 @@ export function createKernel(count) {
   return new PlainKernel(count);
 }
 
-// Compiled at once: browsers allow that up to 4 kB.
+// The first of the modules that this browser takes. Compiled at once: browsers allow that up to 4 kB.
 function compileKernel() {
-  try {
-    return new WebAssembly.Module(Uint8Array.from(atob(KERNEL_CODE), (letter) => letter.charCodeAt(0)));
-  } catch {
-    return null;
-  }
+  for (const code of KERNEL_CODES)
+    try {
+      return new WebAssembly.Module(Uint8Array.from(atob(code), (letter) => letter.charCodeAt(0)));
+    } catch {
+      // the next one needs less
+    }
+  return null;
 }
 
 class CompiledKernel {
@@ -34,8 +37,18 @@ class CompiledKernel {
   }
 
   multiply(from, { weights, biases, columns }, to) {
-    const patches = [4 * from.position, from.step, from.row, from.taps, from.inner];
-    this.code.multiply(...patches, 4 * weights, 4 * biases, 4 * to.position, to.step, to.count, columns);
+    const patches = [4 * from.position, from.step, from.row, from.taps, from.inner],
+      start = to.adds ? [4 * to.position, to.step] : [4 * biases, 0];
+    this.code.multiply(...patches, 4 * weights, ...start, 4 * to.position, to.step, to.count, columns);
+  }
+
+  pack({ position, row, column }, rows, columns, out) {
+    this.code.pack(4 * position, row, column, rows, columns, 4 * out);
+    return roundToLanes(columns);
+  }
+
+  adam({ weight, gradient, mean, square, count }, { rate, root, shrink, decay }) {
+    this.code.adam(4 * weight, 4 * gradient, 4 * mean, 4 * square, count, rate, root, shrink, decay);
   }
 
   normalise(x, out, places, lanes, factor, shift, silu) {
@@ -56,22 +69,25 @@ export class PlainKernel {
     this.floats = new Float32Array(count);
   }
 
-  // to[m, n] = biases[n] + sum over t < taps, k < inner of from[m * step + t * row + k] * weights[t, k, n], for m < count
-  // and n < columns. `weights` is in panels of 8 columns (locateInPanels); rows of the product are `to.step` apart.
+  // to[m, n] = biases[n] + sum over t < taps, k < inner of from[m * step + t * row + k] * weights[t, k, n], for m <
+  // count and n < columns; where `to.adds`, to[m, n] itself takes the place of biases[n]. `weights` is in panels of 8
+  // columns (locateInPanels); rows of the product are `to.step` apart.
   multiply(from, { weights, biases, columns }, to) {
     for (let n = 0; n < columns; n += 4) {
       const panel = n - (n % 8),
         width = Math.min(8, columns - panel),
         four = weights + panel * from.taps * from.inner + (n % 8);
-      for (let m = 0; m < to.count; m++)
-        this.multiplyFour(from.position + m * from.step, from, four, width, biases + n, to.position + m * to.step + n);
+      for (let m = 0; m < to.count; m++) {
+        const out = to.position + m * to.step + n;
+        this.multiplyFour(from.position + m * from.step, from, four, width, to.adds ? out : biases + n, out);
+      }
     }
   }
 
   // Four neighbours in a row of the product; rows of `weights` are `width` apart.
-  multiplyFour(position, { row, taps, inner }, weights, width, bias, out) {
+  multiplyFour(position, { row, taps, inner }, weights, width, start, out) {
     const { floats } = this;
-    let [s, t, u, v] = [floats[bias], floats[bias + 1], floats[bias + 2], floats[bias + 3]];
+    let [s, t, u, v] = [floats[start], floats[start + 1], floats[start + 2], floats[start + 3]];
     for (let tap = 0, w = weights; tap < taps; tap++)
       for (let k = position + tap * row, end = k + inner; k < end; k++, w += width) {
         const value = floats[k];
@@ -84,6 +100,31 @@ export class PlainKernel {
     floats[out + 1] = t;
     floats[out + 2] = u;
     floats[out + 3] = v;
+  }
+
+  // A matrix (rows, columns), whose values are `row` and `column` apart, as `multiply` takes its weights: in panels,
+  // the last one filled up with zeros. Returns its number of columns then.
+  pack({ position, row, column }, rows, columns, out) {
+    const { floats } = this,
+      lanes = roundToLanes(columns);
+    for (let k = 0; k < rows; k++)
+      for (let n = 0; n < lanes; n++)
+        floats[out + locateInPanels(k, n, rows, lanes)] = n < columns ? floats[position + k * row + n * column] : 0;
+    return lanes;
+  }
+
+  // A step of Adam (Kingma & Ba, 2015): running means of the gradients and of their squares, by which weights move at
+  // `rate`, that of the run without the bias of the first mean; `root` is that of the second one. Weights shrink by a
+  // factor before it (AdamW), or their gradients have a part `decay` of them.
+  adam({ weight, gradient, mean, square, count }, { rate, root, shrink, decay }) {
+    const { floats } = this;
+    for (let i = 0; i < count; i++) {
+      const w = floats[weight + i] * shrink,
+        g = floats[gradient + i] + decay * w,
+        m = (floats[mean + i] += 0.1 * (g - floats[mean + i])),
+        v = (floats[square + i] += 0.001 * (g * g - floats[square + i]));
+      floats[weight + i] = w - (rate * m) / (Math.sqrt(v) / root + 1e-8);
+    }
   }
 
   // y = x * factor + shift of each channel; where `silu`, y * sigmoid(y).

@@ -1,7 +1,7 @@
 // The memory of a network on grids, shared out before it runs: each result gets a place, which the next ones may take
 // over when it is no longer needed.
 
-const KERNEL_FLOATS = 1024; // before all others: the kernel's own
+export const KERNEL_FLOATS = 1024; // before all others: the kernel's own
 const PANEL = 8; // columns of weights that lie together
 
 export class Plan {
