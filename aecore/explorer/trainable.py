@@ -13,7 +13,8 @@ from typing import Any
 from aecore.errors import ConfigError
 from aecore.explorer.bundle import WEB_FOLDER, bundle_modules
 from aecore.model.config import RunConfig
-from aecore.model.variants import VARIANTS, configure
+from aecore.model.variants import VARIANTS
+from aecore.model.variants.fitting import configure
 
 LATENT_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 MAP_SIZE = 2  # of a code that is its own map
