@@ -327,8 +327,8 @@ def run_full(lab: Lab) -> Result:
         "calibrating cells. The recipe was chosen on "
         f"{', '.join(TUNED_ON)}, with other masks; fair is reported. Four such masks of tips and "
         "of cars, NRMSE (and the share of cars' words that are wrong): 64-64 units and 200 epochs "
-        ".797, .527 (.169); 400 epochs .807, .510 (.161); 128-128 units, 400 epochs and weights that "
-        "decay by .05 .812, .505 (.156), by .15 .806, .505 (.151).",
+        ".797, .527 (.169); 400 epochs .807, .510 (.161); 128-128 units, 400 epochs and weights "
+        "that decay by .05 .812, .505 (.156), by .15 .806, .505 (.151).",
     )
 
 
