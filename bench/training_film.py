@@ -53,9 +53,13 @@ class Film:
             self.frames.append(shot.convert("RGB").resize(size))
 
     def save(self, file: Path) -> None:
-        """Write the frames as a GIF with one palette, that of the last frame."""
-        palette = self.frames[-1].quantize(COLOURS)
-        few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames]
+        """Write the frames as a GIF with one palette, all as high as the highest."""
+        size = (WIDTH, max(frame.height for frame in self.frames))
+        whole = [Image.new("RGB", size, "white") for _ in self.frames]
+        for ground, frame in zip(whole, self.frames, strict=True):
+            ground.paste(frame)
+        palette = whole[-1].quantize(COLOURS)
+        few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in whole]
         times = [150] * (len(few) - 1) + [2500]
         few[0].save(
             file, save_all=True, append_images=few[1:], duration=times, loop=0, optimize=True
