@@ -45,7 +45,7 @@ from aecore.runs.unit_names import read_unit_names
 PAGE_POINTS = 10_000
 PAGE_CODE_VALUES = 1_280_000  # of all codes on a page: wider ones are of fewer inputs
 PAGE_INPUT_BYTES = 8_000_000  # at most so much of the inputs
-TRAINABLE_INPUT_BYTES = 1_600_000  # where one can train, too: 2,000 digits of 28 x 28 pixels
+TRAINABLE_INPUT_BYTES = 800_000  # where one can train, too: 1,000 digits of 28 x 28 pixels
 EPOCH_VALUES = 4000  # of the codes that are tracked over the epochs
 MIN_EPOCH_POINTS = 50  # with fewer tracked points there is no map of earlier epochs
 MAP_NAMES: dict[Projection, str] = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
