@@ -29,14 +29,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.model.autoencoder import Autoencoder
-from aecore.runs.listing import SHIPPED_FOLDER, runs_folder
+from aecore.runs.listing import SHIPPED_FOLDER
 from aecore.tasks.search import build_index
 from bench.browser import launch_chromium
 from bench.explorer import measure_explorer
-from bench.fidelity.cells import CellStore
 from bench.first_point import measure_first_point
 from bench.home import measure_home
-from bench.pages import measure_pages
+from bench.pages import measure_pages, open_page_cells
 from bench.results import compute_percentiles, describe_commit, describe_processor, write_result
 from bench.timing import load_mnist
 
@@ -48,7 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.app")
     parser.add_argument("--before", type=Path, help="another checkout of the project")
     before: Path | None = parser.parse_args().before
-    cells = CellStore(runs_folder() / f"app-{describe_commit()}.jsonl")
+    cells = open_page_cells(before)
     lines = [
         "# How soon the app answers",
         "",

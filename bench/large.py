@@ -194,7 +194,7 @@ def run_turns(trainer: Trainer, prepare: Callable[[], None]) -> Iterator[float]:
     """Yields the examples a second of one turn after the other, `prepare` called before each."""
     while True:
         prepare()
-        batches = trainer.batches()
+        batches = trainer.batches.iterate_epoch(trainer.epoch)
         next(batches)
         started, examples = time.perf_counter(), 0
         for x in islice(batches, TURN_STEPS):

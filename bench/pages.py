@@ -51,6 +51,13 @@ def measure_pages(browser: Browser, before: Path | None, cells: CellStore) -> li
     ]
 
 
+def open_page_cells(before: Path | None) -> CellStore:
+    """Returns the figures that are kept of this commit; none of one with changes of its own."""
+    commit = describe_commit()
+    folder = Path(tempfile.mkdtemp()) if commit.endswith("+") else runs_folder()
+    return CellStore(folder / f"app-{commit}-{before.resolve().name if before else 'alone'}.jsonl")
+
+
 # -- pages by their links
 
 
@@ -223,7 +230,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout of the project")
     options = parser.parse_args()
     with sync_playwright() as playwright:
-        cells = CellStore(runs_folder() / f"app-{describe_commit()}.jsonl")
+        cells = open_page_cells(options.before)
         print("\n".join(measure_pages(launch_chromium(playwright), options.before, cells)))
 
 

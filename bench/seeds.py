@@ -51,7 +51,8 @@ def prepare_group(configs: Sequence[RunConfig]) -> Epoch:
 
     def run_epoch() -> None:
         if len(trainers) == 1:
-            trainers[0].run_epoch()
+            for step in trainers[0].iterate_steps():
+                trainers[0].update(*step)
         else:
             group.make_updates(trainers)
         for trainer in trainers:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aecore.backends.launch import launch_runs, stop_run
 from aecore.backends.local import continue_queue
@@ -29,9 +29,6 @@ from aecore.runs.listing import (
 )
 from aecore.runs.run import Run
 from aecore.training.torchrun import is_one_of_several
-
-if TYPE_CHECKING:
-    pass
 
 
 def run_variants(options: argparse.Namespace) -> None:
@@ -62,7 +59,8 @@ def describe_run(run: Run) -> dict[str, Any]:
     except AecoreError:
         return row
     row |= {"variant": names.variant, "data": names.data}
-    return row | {"state": state.state, "epoch": state.epoch, **run.test_metrics()}
+    metrics = {name: value for name, value in run.test_metrics().items() if name not in row}
+    return row | {"state": state.state, "epoch": state.epoch, **metrics}
 
 
 def run_train(options: argparse.Namespace) -> None:

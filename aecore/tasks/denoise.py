@@ -123,7 +123,9 @@ def compute_corruption_moments(noise: Corruption) -> tuple[float, float]:
 def compute_noise_variance(x: Tensor, noise: Corruption) -> Tensor:
     """Return the variance of each corrupted value, given the clean one: like x (N, d)."""
     if isinstance(noise, GaussianNoise):
-        return torch.full_like(x, noise.sigma**2)
+        high = noise.sigma
+        low = high if noise.lowest_sigma is None else noise.lowest_sigma
+        return torch.full_like(x, (low**2 + low * high + high**2) / 3)
     keep, shift = compute_corruption_moments(noise)
     return keep * x.square() + shift - (keep * x + shift).square()
 

@@ -34,7 +34,7 @@ def choose_normal_classes(run: Run, inputs: Inputs) -> tuple[str, ...]:
     present = [inputs.classes[i] for i in indices if i < len(inputs.classes)]
     default = guess_normal_classes(inputs.y, inputs.classes, present)
     if not set(st.session_state.get("normal") or []) <= set(present):
-        del st.session_state["normal"]
+        st.session_state["normal"] = default
     names = st.multiselect(
         "Normal classes",
         present,

@@ -38,7 +38,7 @@ def choose_threshold(scored: ScoredInputs) -> Threshold:
         methods = [AUTOMATIC, BY_SHARE, BY_ALARMS, BY_SCORE]
     methods += [BY_COST] if scored.has_both_kinds else []
     if st.session_state.get("threshold", methods[0]) not in methods:
-        del st.session_state["threshold"]
+        st.session_state["threshold"] = methods[0]
     method = row.segmented_control(
         "Threshold",
         methods,

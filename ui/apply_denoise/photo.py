@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from torch import Tensor
 from aecore.analysis.pictures import draw_picture, encode_png
 from aecore.data.images.one_picture import read_whole_picture
 from aecore.data.splits import as_float
+from aecore.errors import DataError
 from aecore.model.parts.corruption import GaussianNoise
 from aecore.runs.run import Run
 from aecore.tasks.denoise import corrupt_examples, denoise_picture, judge_denoised
@@ -66,6 +68,7 @@ def clean_photo(run: Run, photo: Photo, sigma: float) -> CleanedPhoto:
     """Return a photo with noise of this deviation, and as the run cleans it."""
     model = get_model(run)
     picture = fit_channels(model, read_whole_picture(photo.content, photo.name, read_pixel_limit()))
+    check_fits_tiles(picture, model.config.input_shape)
     clean = as_float(picture)
     noisy = corrupt_examples(clean[None], GaussianNoise(sigma=sigma))[0]
     cleaned = denoise_picture(model, noisy).clamp(0, 1)
@@ -76,6 +79,17 @@ def clean_photo(run: Run, photo: Photo, sigma: float) -> CleanedPhoto:
         describe_photo(f"Noise {sigma:g}" if sigma else "As brought", noisy.clamp(0, 1), known),
         describe_photo(run.id, cleaned, known),
     )
+
+
+def check_fits_tiles(picture: Tensor, input_shape: tuple[int, ...]) -> None:
+    """DataError for a narrow picture (C, H, W) that tiles would make many times as large."""
+    sides = input_shape[1:]
+    pixels = math.prod(max(pair) for pair in zip(picture.shape[1:], sides, strict=True))
+    if pixels > max(read_pixel_limit(), math.prod(sides)):
+        raise DataError(
+            f"This photo has {picture.shape[2]} x {picture.shape[1]} pixels: too narrow for tiles "
+            f"of {sides[1]} x {sides[0]}. Crop its longer side."
+        )
 
 
 def describe_photo(name: str, x: Tensor, clean: Tensor | None) -> str:
@@ -89,5 +103,8 @@ def describe_photo(name: str, x: Tensor, clean: Tensor | None) -> str:
 def show_cleaned_photo(cleaned: CleanedPhoto) -> None:
     """Show a photo with its noise beside the cleaned one."""
     left, right = st.columns(2)
-    left.image(cleaned.noisy, width="stretch", caption=cleaned.noisy_text)
-    right.image(cleaned.cleaned, width="stretch", caption=cleaned.cleaned_text)
+    for column, image, text in (
+        (left, cleaned.noisy, cleaned.noisy_text),
+        (right, cleaned.cleaned, cleaned.cleaned_text),
+    ):
+        column.image(image, width="stretch", caption=text, alt=text)

@@ -41,7 +41,7 @@ def show_noise_strengths(runs: Sequence[Run], dataset: Dataset, inputs: Inputs, 
     )
     st.caption(
         f"Means over {len(x)} pictures; higher is better. A run is at its best near the noise that "
-        "it was trained with."
+        "it was trained with, or at all strengths up to that."
     )
 
 

@@ -129,7 +129,7 @@ def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     slices = list_column_slices(schema)
     names = [name for name, part in slices.items() if filled.hidden[:, part.start].any()]
     if st.session_state.get("column", names[0]) not in names:
-        del st.session_state["column"]
+        st.session_state["column"] = names[0]
     name = st.selectbox("Column", names, key="column", bind="query-params")
     column = slices[name].start
     rows = filled.hidden[:, column]

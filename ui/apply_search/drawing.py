@@ -1,4 +1,4 @@
-"""A field to draw a digit on with mouse, pen or finger: white ink on black, as in MNIST.
+"""A field to draw a digit on with mouse, pen, finger or keys: white ink on black, as in MNIST.
 
 Its browser sends 28 x 28 bytes of ink (drawing.js); they are placed here as MNIST places its
 digits. The Latent page decodes without the server and encodes at any size, so it places ink in the

@@ -178,8 +178,13 @@ def show_image(
     """Show a picture that changes while a control moves, within the message of its element.
 
     `st.image` would send an address. Under a control that moves fast, the server has already
-    forgotten what lies there when the browser asks for it.
+    forgotten what lies there when the browser asks for it. As there, it is made no wider than
+    pages are.
     """
+    most = width if isinstance(width, int) else MAX_SHOWN_WIDTH
+    if image.width > most:
+        size = most, max(1, image.height * most // image.width)
+        image = image.resize(size, Image.Resampling.BILINEAR)
     st.image(encode_image_source(image), caption or None, width=width, alt=alt)
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.runs.run import Run
-from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.jobs import forget_jobs, poll_job, read_job_outcome, start_job
 from ui.kit.memory import Origin, memory_store
 from ui.kit.uploader import ask_for_files
 from ui.kit.visitor import get_visitor
@@ -75,6 +75,8 @@ def load_photo_result(
         origin = Origin((owner,) if owner else (), (run.path,))
         start_job(job, lambda: keep_photo_result(key, compute, origin))
         poll_job(job, message)
+        if read_job_outcome(job).state == "failed":  # too many at once: the next look tries again
+            forget_jobs([job])
     return None
 
 

@@ -139,7 +139,7 @@ def choose_map_colour(container: DeltaGenerator, dataset: Dataset) -> str:
     """Show a control over what colours the points; classes only where the data have some."""
     colours = list(COLOUR_HELP) if dataset.test.y is not None else ["error", "neighbours"]
     if st.session_state.get("colour", colours[0]) not in colours:  # the last run had classes
-        del st.session_state["colour"]
+        st.session_state["colour"] = colours[0]
     return container.segmented_control(
         "Colour",
         colours,
@@ -185,7 +185,7 @@ def choose_second_run(run: Run, container: DeltaGenerator) -> Run | None:
         if other.id != run.id and have_same_examples(other.config().data, run.config().data)
     ]
     if st.session_state.get("beside") not in (None, *ids):
-        del st.session_state["beside"]
+        st.session_state["beside"] = None
     run_id = container.selectbox(
         "Second run",
         ids,

@@ -45,9 +45,11 @@ export class DrawingPad {
   }
 
   takeKey(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
     const arrow = ARROWS[event.key];
     if (arrow) this.movePen(arrow, this.side * (event.shiftKey ? SMALL_STEP : STEP));
     else if (event.key !== "Enter" && event.key !== " ") return;
+    else if (event.repeat) return event.preventDefault();
     else if (this.drawing) this.endStroke();
     else this.beginStroke(this.spot);
     this.showPen();

@@ -44,7 +44,7 @@ export class Drawings {
   // The first drawing of one's own takes the place of the shapes.
   addDrawing() {
     const values = this.ink.readValues();
-    if (!values) this.status.textContent = "The field is empty. Draw on it with mouse, pen or finger.";
+    if (!values) this.status.textContent = "The field is empty. Draw on it with mouse, pen, finger or keys.";
     else if (this.drawings.length >= MAX_DRAWINGS) this.status.textContent = `At most ${MAX_DRAWINGS} drawings.`;
     else {
       const before = this.areShapes ? [] : this.drawings;
