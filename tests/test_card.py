@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from aecore.analysis.card import format_card
-from aecore.cli import commands
+from aecore.cli import foreground
 from aecore.cli.parser import main
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
@@ -73,7 +73,7 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Any:
     def note(run: Run) -> None:
         planned.append(run.config())
 
-    monkeypatch.setattr(commands, "train_here", note)
+    monkeypatch.setattr(foreground, "train_here", note)
 
     def typed(line: str) -> RunConfig:
         python, dash_m, module, *words = shlex.split(line)

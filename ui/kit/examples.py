@@ -24,6 +24,7 @@ from aecore.names import clean_name
 from ui.kit.figures import draw_cloud
 
 DEVIATIONS = 3.0  # a cell of a scaled column has its full colour there
+MAX_SHOWN_WIDTH = 1460  # pixels, as of st.image
 TILE_PIXELS = 168  # pixels of a picture that stands alone
 GROUND_POINTS = 2000  # training examples behind a cloud
 ROW_TILES_NOTE = (
