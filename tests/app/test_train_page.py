@@ -337,7 +337,9 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     assert "±" in frame["squared error"][0]
 
 
-def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(open_page, submitted):
+def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(
+    open_page, submitted, monkeypatch
+):
     app = open_page("train.py", variant="vae", preset="Quick")
     switch = app.toggle(key="three-seeds")
     assert "train together" in switch.help
@@ -349,6 +351,9 @@ def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(open_pag
     app = open_page("train.py", variant="conv")
     assert f"{name}: 3 runs" in [expander.label for expander in app.expander]
     assert "network of kind conv train one after another" in app.toggle(key="three-seeds").help
+    monkeypatch.setenv("AECORE_SWEEP_RUNS", "2")
+    keys = [toggle.key for toggle in open_page("train.py", variant="vae").toggle]
+    assert "three-seeds" not in keys
 
 
 def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitted, monkeypatch):
