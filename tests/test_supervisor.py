@@ -21,7 +21,7 @@ from aecore.backends.local import (
     submit_together,
     write_queued,
 )
-from aecore.backends.waiting import Start, list_startable, list_waiting, lock_file
+from aecore.backends.waiting import list_waiting, lock_file
 from aecore.errors import RunError
 from aecore.files import REMOTE_FILE
 from aecore.runs.listing import create_run
@@ -485,20 +485,6 @@ def run_limits():
     os.close(writer)
     with os.fdopen(reader) as file:
         return tuple(map(int, file.read().split()))
-
-
-def test_a_run_that_was_stopped_and_queued_anew_does_not_wait_for_its_group(monkeypatch):
-    monkeypatch.setattr("aecore.backends.local.wake_supervisor", lambda folder: None)
-    group = [create_run(tiny()) for _ in range(2)]
-    submit_together(group)
-    (first,) = list_startable(group[0].path.parent, [])
-    start = Start(first.name, first.since)
-    assert not list_startable(group[0].path.parent, [start])
-    for run in group:
-        run.write_state(state="running")
-    group[0].write_state(state="stopped")
-    submit_local(group[0])
-    assert [run.name for run in list_startable(group[0].path.parent, [start])] == [group[0].id]
 
 
 def test_runs_that_train_together_take_one_slot(trainers, monkeypatch):

@@ -10,7 +10,8 @@ from helpers import VAE, fork, hold_still, kill_hard, tiny, trained, wait_for, w
 from large_sets import save_numbered
 from safetensors.torch import load_file
 
-from aecore.backends.launch import launch_runs, stop_run
+from aecore.backends.launch import launch_runs, resume_run, stop_run
+from aecore.backends.waiting import Start, list_startable
 from aecore.cli.parser import main
 from aecore.data.splits import as_float
 from aecore.errors import RunError
@@ -262,6 +263,20 @@ def test_runs_on_a_set_larger_than_memory_train_one_after_another(tmp_path, monk
     owners = [owner for owner, _ in fit_together(runs)]
     assert owners == sorted(owners, key=runs.index)
     assert {run.state().state for run in runs} == {"done"}
+
+
+def test_a_run_that_was_stopped_and_queued_anew_does_not_wait_for_its_group(monkeypatch):
+    monkeypatch.setattr("aecore.backends.local.wake_supervisor", lambda folder: None)
+    group = [create_run(tiny()) for _ in range(2)]
+    launch_runs(group)
+    (first,) = list_startable(group[0].path.parent, [])
+    start = Start(first.name, first.since)
+    assert not list_startable(group[0].path.parent, [start])
+    for run in group:
+        run.write_state(state="running")
+    group[0].write_state(state="stopped")
+    resume_run(group[0])
+    assert [run.name for run in list_startable(group[0].path.parent, [start])] == [group[0].id]
 
 
 def test_a_trainer_from_the_queue_takes_the_others_along(monkeypatch):
