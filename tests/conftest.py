@@ -6,6 +6,7 @@ import copy
 import functools
 import os
 import random
+import signal
 import subprocess
 import tempfile
 
@@ -43,6 +44,15 @@ def known_chance():
     torch.manual_seed(0)
     numpy.random.seed(0)
     random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def own_signals():
+    """The handlers of signals that a command sets end with the test: forks would inherit them."""
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
+    yield
+    for signum, handler in handlers.items():
+        signal.signal(signum, handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

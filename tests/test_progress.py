@@ -136,6 +136,21 @@ def test_a_queued_run_waits_for_others_or_starts():
     assert [count_runs_ahead(run.path) for run in runs] == [None, 0, 1]
 
 
+def test_runs_that_train_together_wait_as_one(own_runs):
+    runs = [create_run(tiny()) for _ in range(4)]
+    for since, run in enumerate(runs, 1):
+        together = runs[0].id if run in runs[:3] else ""
+        run.write_state(state="queued", processes=1, since=float(since), together=together)
+    assert [count_runs_ahead(run.path) for run in runs] == [0, 0, 0, 1]
+    (own_runs / ".slots").mkdir()
+    slot = lock_file(own_runs / ".slots" / "0.lock")
+    os.write(slot, f'["{runs[0].id}", 1.0]'.encode())
+    try:
+        assert [count_runs_ahead(run.path) for run in runs] == [None, None, None, 1]
+    finally:
+        os.close(slot)
+
+
 def test_a_page_looks_more_often_for_the_first_epoch_of_a_run_on_its_way(own_runs):
     first, second = (create_run(tiny()) for _ in range(2))
     for since, run in enumerate((first, second), start=1):

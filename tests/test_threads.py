@@ -22,6 +22,7 @@ from aecore.training.threads import (
     prepare_trial,
     time_threads,
 )
+from aecore.training.together import fit_together
 from aecore.training.trainer import Trainer, fit
 
 HOUR = 3600.0  # of a step: no epoch of a test is slow beside it, however slow the machine
@@ -121,6 +122,16 @@ def test_a_resumed_run_keeps_its_number_of_threads(machine):
     run.write_state(state="stopped")
     list(fit(run))
     assert run.state().threads == 2
+
+
+def test_a_resumed_group_keeps_its_number_of_threads(two_cores):
+    runs, seen = [create_run(tiny(training={"seed": seed})) for seed in range(2)], []
+    for record in fit_together(runs, lambda: bool(seen)):
+        seen.append(record)
+    assert [run.state().threads for run in runs] == [2, 2]
+    torch.set_num_threads(1)  # as the queue of a small machine has it
+    assert {torch.get_num_threads() for _ in fit_together(runs)} == {2}
+    assert [run.state().threads for run in runs] == [2, 2] and torch.get_num_threads() == 1
 
 
 def test_a_run_of_a_larger_machine_is_measured_anew(machine, caplog):

@@ -7,9 +7,11 @@ import dataclasses
 import pytest
 import torch
 from helpers import VAE, fork, hold_still, kill_hard, tiny, trained, wait_for, weights_of
+from large_sets import save_numbered
 from safetensors.torch import load_file
 
-from aecore.backends.launch import launch_runs, stop_run
+from aecore.backends.launch import launch_runs, resume_run, stop_run
+from aecore.backends.waiting import Start, list_startable
 from aecore.cli.parser import main
 from aecore.data.splits import as_float
 from aecore.errors import RunError
@@ -246,6 +248,35 @@ def test_a_run_of_a_group_is_stopped_alone():
     wait_for(lambda: len(runs[2].epochs()) > seen, "the others go on")
     kill_hard(pid)
     assert [run.state().state for run in runs] == ["lost", "stopped", "lost"]
+
+
+def test_a_run_whose_process_is_busy_with_another_will_stop():
+    run = create_run(tiny())
+    with run.lock(shared=True), pytest.raises(RunError, match="will stop soon"):
+        run.stop(wait=0.0)
+
+
+def test_runs_on_a_set_larger_than_memory_train_one_after_another(tmp_path, monkeypatch):
+    monkeypatch.setattr("aecore.data.memory.allowed_data_bytes", lambda: 50_000)
+    data = {"name": str(save_numbered(tmp_path)), "limit": None}
+    runs = seeds_of(tiny(data, {"epochs": 2}))
+    owners = [owner for owner, _ in fit_together(runs)]
+    assert owners == sorted(owners, key=runs.index)
+    assert {run.state().state for run in runs} == {"done"}
+
+
+def test_a_run_that_was_stopped_and_queued_anew_does_not_wait_for_its_group(monkeypatch):
+    monkeypatch.setattr("aecore.backends.local.wake_supervisor", lambda folder: None)
+    group = [create_run(tiny()) for _ in range(2)]
+    launch_runs(group)
+    (first,) = list_startable(group[0].path.parent, [])
+    start = Start(first.name, first.since)
+    assert not list_startable(group[0].path.parent, [start])
+    for run in group:
+        run.write_state(state="running")
+    group[0].write_state(state="stopped")
+    resume_run(group[0])
+    assert [run.name for run in list_startable(group[0].path.parent, [start])] == [group[0].id]
 
 
 def test_a_trainer_from_the_queue_takes_the_others_along(monkeypatch):

@@ -43,6 +43,12 @@ def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]
         yield
 
 
+def read_start_limit() -> float:
+    """Returns how many runs a visitor may begin at once, where nobody else has any."""
+    runs = SHARE_FOR_MORE * read_limit("runs")
+    return min(read_limit("sweep_runs"), read_limit("visitor_runs"), runs)
+
+
 def check_sweep_size(count: int) -> None:
     """Raises RunError where several runs at once are more than a sweep may have."""
     limit = read_limit("sweep_runs")

@@ -94,8 +94,7 @@ class Supervisor:
         others = [slot for slot in self.folder.glob("[0-9]*.lock") if slot not in usable]
         free = [slot for slot in (*others, *usable) if self.is_free(slot) and slot in usable]
         if free and self.is_time_to_read():
-            names = {start.name for start in self.given.values()}
-            waiting = list_startable(self.root, names)
+            waiting = list_startable(self.root, self.given.values())
             for slot in free[: len(waiting)]:
                 run = self.choose_next(waiting)
                 waiting.remove(run)

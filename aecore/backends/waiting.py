@@ -42,6 +42,11 @@ class WaitingRun(NamedTuple):
     owner: str
     together: str  # the first of the runs that one process is to train; empty where it is alone
 
+    @property
+    def group(self) -> str:
+        """The run that stands for all that one process is to train."""
+        return self.together or self.name
+
 
 class Start(NamedTuple):
     """A run that was given a slot."""
@@ -81,17 +86,19 @@ def read_together(state: dict[str, Any]) -> str:
     return together if isinstance(together, str) else ""
 
 
-def list_startable(root: Path, started: Collection[str]) -> list[WaitingRun]:
-    """Returns the waiting runs for which a process can be started; those of `started` have one.
+def list_startable(root: Path, started: Collection[Start]) -> list[WaitingRun]:
+    """Returns the waiting runs for which a process can be started, the earliest first.
 
-    Of runs that one process is to train it is the earliest, and none where that process is started.
+    Those of `started` have one, unless they were queued anew. Of runs that one process is to train
+    it is the earliest, and none where that process is started.
     """
-    groups = {read_together(read_json_object(root / name / STATE_FILE)) for name in started}
+    groups = {read_together(read_json_object(root / start.name / STATE_FILE)) for start in started}
+    times = {(start.name, start.since) for start in started}
     startable: dict[str, WaitingRun] = {}
     for run in sorted(list_waiting(root), key=lambda run: (run.since, run.name)):
-        is_started = run.name in started or (run.together and run.together in groups)
+        is_started = (run.name, run.since) in times or (run.together and run.together in groups)
         if not is_started:
-            startable.setdefault(run.together or run.name, run)
+            startable.setdefault(run.group, run)
     return list(startable.values())
 
 
@@ -106,22 +113,15 @@ def read_start(slot: Path) -> Start:
 def count_runs_ahead(path: Path) -> int | None:
     """Returns how many other runs train, or wait since earlier, while a run waits for a slot.
 
-    None for one that has its slot and is about to begin, or is not in the queue. Owners take turns,
-    so that a run may start sooner.
+    Runs that one process trains count as one. None for one that has its slot and is about to begin,
+    or is not in the queue. Owners take turns, so that a run may start sooner.
     """
     run, folder = read_waiting_run(path), path.parent / SLOTS_FOLDER
     if run is None:
         return None
     taken = [read_start(slot) for slot in folder.glob("[0-9]*.lock") if is_lock_taken(slot)]
-    if any(start.name == run.name and start.since == run.since for start in taken):
-        return None
-    names = {start.name for start in taken}
-    earlier = [
-        other
-        for other in list_waiting(path.parent)
-        if other.name not in names and (other.since, other.name) < (run.since, run.name)
-    ]
-    return len(taken) + len(earlier)
+    groups = [startable.group for startable in list_startable(path.parent, taken)]
+    return len(taken) + groups.index(run.group) if run.group in groups else None
 
 
 def read_served(folder: Path) -> list[str]:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from aecore.cli.output import print_metrics
+from aecore.errors import AecoreError, RunError
+from aecore.files import REMOTE_FILE
 from aecore.model.config import RunConfig, TrainConfig
 from aecore.runs.records import (
     EpochRecord,
@@ -25,14 +27,15 @@ from aecore.runs.run import Run
 from aecore.runs.sweep import create_sweep, explain_apart, group_by_seed
 
 
-def train_here(run: Run, queued: bool = False) -> None:
+def train_here(run: Run, queued: bool = False, signals: list[int] | None = None) -> None:
     """Trains to the end in this process; SIGTERM, SIGALRM and Ctrl-C keep the best model.
 
-    A `queued` run that was stopped on its way from the queue is refused.
+    A `queued` run that was stopped on its way from the queue is refused. `signals` is the list of
+    `collect_signals` where the caller collects them.
     """
     from aecore.training.trainer import fit
 
-    signals = collect_signals()
+    signals = collect_signals() if signals is None else signals
     if os.environ.get("RANK", "0") != "0":  # of several processes the first one prints
         list(fit(run, lambda: bool(signals)))
         return
@@ -58,24 +61,49 @@ def train_seeds(config: RunConfig, count: int) -> None:
 
 
 def train_runs(runs: Sequence[Run]) -> None:
-    """Trains what is left of runs: those of one shape together, the others one after another."""
+    """Trains what is left of runs: those of one shape together, the others one after another.
+
+    A signal ends them all, and a failure only the runs that it concerns. RunError where nothing is
+    left to train, and in the end where some failed.
+    """
     from aecore.training.together import arrange_groups
 
-    for group in arrange_groups([run for run in runs if run.state().state != "done"]):
-        if len(group) > 1:
-            train_together_here(group)
-        else:
-            train_here(group[0])
+    left = [run for run in runs if run.state().state != "done" and not run.is_locked()]
+    if not left:
+        raise RunError("All its runs are done, or are being trained already.")
+    signals = collect_signals()
+    errors: list[str] = []
+    for group in arrange_groups(left):
+        if signals:
+            break
+        try:
+            train_group_here(group, signals)
+        except AecoreError as error:
+            errors.append(str(error) if len(group) > 1 else f"{group[0].id}: {error}")
+    if errors:
+        raise RunError(" ".join(errors))
 
 
-def train_together_here(runs: Sequence[Run], queued: bool = False) -> None:
+def train_group_here(group: Sequence[Run], signals: list[int]) -> None:
+    """Trains a run alone, or several together, in this process, wherever they were before."""
+    for run in group:
+        (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
+    if len(group) > 1:
+        train_together_here(group, signals=signals)
+    else:
+        train_here(group[0], signals=signals)
+
+
+def train_together_here(
+    runs: Sequence[Run], queued: bool = False, signals: list[int] | None = None
+) -> None:
     """Trains runs of one shape together to their ends in this process; signals are as there.
 
     Where all are done, prints the mean and the deviation of their metrics.
     """
     from aecore.training.together import fit_together
 
-    signals = collect_signals()
+    signals = collect_signals() if signals is None else signals
     epochs = (runs[0].config().training or TrainConfig()).epochs
     done, total = sum(run.state().epoch for run in runs), epochs * len(runs)
     is_terminal = sys.stderr.isatty()

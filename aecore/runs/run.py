@@ -261,7 +261,10 @@ class Run:
         return self._lock_file.holder()
 
     def stop(self, wait: float = 15.0) -> None:
-        """Ends the trainer, if any, which keeps its best model; forcibly after `wait` seconds."""
+        """Ends the trainer, if any, which keeps its best model; forcibly after `wait` seconds.
+
+        One that trains other runs too is asked alone; RunError where it has not answered yet.
+        """
         for _ in range(STOP_TRIES):
             if self._lock_file.is_shared():  # with runs that are to go on
                 (self.path / STOP_FILE).touch()
@@ -273,6 +276,8 @@ class Run:
             with suppress(RunError), self.keep_idle():  # else its trainer has just begun
                 self.write_state(state="stopped", progress=0.0)
                 return
+        if self._lock_file.is_shared():
+            raise RunError(f"{self.id} will stop soon: its process is busy with a run beside it.")
         raise RunError(f"{self.id} cannot be stopped. Was it deleted? Else try again.")
 
     def interrupt(self) -> None:

@@ -48,11 +48,7 @@ class RunThreads:
         """Takes the number of threads that the run had before, else the best for so many epochs."""
         if not self.is_free:
             return
-        state = self.run.saved_state()
-        before = state.threads if state else 0
-        if before > count_cores():
-            logger.info("It had %s, more than there are cores.", format_threads(before))
-            before = 0
+        before = read_kept_threads(self.run)
         if self.most > 1 or before > 1:
             best = self.measure(update, batches, epochs * batches.steps)
             self.use(before or best)
@@ -81,6 +77,16 @@ class RunThreads:
         self.count = count
         self.writer.write_state(threads=count, device=describe_device(self.device))
         logger.info("Trains with %s.", format_threads(count))
+
+
+def read_kept_threads(run: Run) -> int:
+    """Returns with how many threads a run was trained before; 0 for none, or too few cores."""
+    state = run.saved_state()
+    count = state.threads if state else 0
+    if count <= count_cores():
+        return count
+    logger.info("It had %s, more than there are cores.", format_threads(count))
+    return 0
 
 
 def list_thread_counts(most: int) -> list[int]:

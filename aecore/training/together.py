@@ -10,20 +10,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
+from torch import get_num_threads
+
+from aecore.data.stored import StoredArray
 from aecore.errors import AecoreError, RunError
 from aecore.files import STOP_FILE
 from aecore.model.parts.joint_layers import RandomStream
 from aecore.runs.records import Record
 from aecore.runs.run import Run
 from aecore.runs.sweep import explain_apart, find_shape, group_by_shape
-from aecore.training.devices import pick_device
+from aecore.training.devices import limited_threads, pick_device
 from aecore.training.failures import record_failure
 from aecore.training.joint_update import JointUpdate
 from aecore.training.live_knobs import LOOK_SECONDS
 from aecore.training.preparation import Examples
 from aecore.training.run_writer import DownloadReport
+from aecore.training.threads import read_kept_threads
 from aecore.training.trainer import Stop, Trainer
 from aecore.training.update import Step
 
@@ -44,10 +48,8 @@ def fit_together(
     """
     check_shapes(runs)
     group = Group(stop, progress, queued)
-    try:
+    with limited_threads(get_num_threads()), closing(group):
         yield from group.records(runs)
-    finally:
-        group.close()
     if group.errors:
         raise summarise_errors(group.errors, len(runs))
 
@@ -115,16 +117,24 @@ class Group:
         self.stops: dict[Run, StopRequest] = {}
         self.trainers: list[Trainer] = []
         self.examples: Examples | None = None
+        self.threads = get_num_threads()
         self.streams: dict[Trainer, RandomStream] = {}
         self.joint: tuple[tuple[Trainer, ...], JointUpdate] | None = None
         self.errors: list[tuple[Run, Exception]] = []
 
     def records(self, runs: Iterable[Run]) -> Iterator[RunRecord]:
-        """Trains all runs to their ends."""
+        """Trains all runs to their ends; of examples on the disk, one run after another."""
         for run in runs:
             self.lock(run)
+        self.threads = next(filter(None, map(read_kept_threads, self.locks)), self.threads)
         for run in list(self.locks):
             yield from self.begin(run)
+            if self.examples and isinstance(self.examples.data.train, StoredArray):
+                yield from self.train()  # each would have windows of the file in memory
+        yield from self.train()
+
+    def train(self) -> Iterator[RunRecord]:
+        """Trains those that have begun to their ends."""
         while self.trainers:
             for trainer in list(self.trainers):
                 if not trainer.goes_on():
@@ -146,6 +156,7 @@ class Group:
         with self.spare_others(run):
             trainer = Trainer(run, self.stops[run], self.progress, examples=self.examples)
             self.examples = trainer.examples
+            trainer.threads.use(self.threads)
             for record in trainer.start():
                 yield run, record
             self.streams[trainer] = RandomStream()

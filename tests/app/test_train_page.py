@@ -21,6 +21,7 @@ from aecore.runs.records import MetricsRecord
 from aecore.runs.uploads import create_upload, guess_settings
 from tests.app.conftest import finish_jobs
 from ui.kit.jobs import RUNNING, get_job_registry
+from ui.train.estimate import ESTIMATE_KEY
 from ui.train.form import OWN_PATH
 
 
@@ -337,7 +338,12 @@ def test_a_sweep_of_the_form_starts_its_runs_and_shows_them_in_compare(open_page
     assert "±" in frame["squared error"][0]
 
 
-def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(open_page, submitted):
+def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(
+    open_page, submitted, monkeypatch
+):
+    monkeypatch.setattr(
+        "ui.train.start.estimate_choice_seconds", lambda choice, place, seeds=1: 100.0 * seeds
+    )
     app = open_page("train.py", variant="vae", preset="Quick")
     switch = app.toggle(key="three-seeds")
     assert "train together" in switch.help
@@ -345,10 +351,15 @@ def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(open_pag
     find_button(app, "Start").click().run()
     assert not app.exception
     assert [run.config().training.seed for run in submitted] == [0, 1, 2]
+    kept = [app.session_state[f"{ESTIMATE_KEY}-{run.id}"] for run in submitted]
+    assert kept == [300.0, 300.0, 300.0], "they train together"
     name = submitted[0].config().sweep
     app = open_page("train.py", variant="conv")
     assert f"{name}: 3 runs" in [expander.label for expander in app.expander]
     assert "network of kind conv train one after another" in app.toggle(key="three-seeds").help
+    monkeypatch.setenv("AECORE_SWEEP_RUNS", "2")
+    keys = [toggle.key for toggle in open_page("train.py", variant="vae").toggle]
+    assert "three-seeds" not in keys
 
 
 def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitted, monkeypatch):

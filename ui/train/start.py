@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from aecore.backends.admission import admit_runs, describe_run_limits
+from aecore.backends.admission import admit_runs, describe_run_limits, read_start_limit
 from aecore.errors import AecoreError
 from aecore.limits import is_public
 from aecore.model.config import RunConfig
@@ -44,7 +44,7 @@ def show_start_button(
     """
     if limits := describe_run_limits():
         st.caption(limits)
-    config, seconds = choice.config, estimate_choice_seconds(choice, place)
+    config = choice.config
     published = choose_publishing(config)
     label = "Start" if sweep is None else f"Start {sweep.count} runs"
     row = st.container(horizontal=True, vertical_alignment="center")
@@ -55,7 +55,7 @@ def show_start_button(
         shortcut="Ctrl+Enter",
         disabled=place is None,
     )
-    if sweep is None:
+    if sweep is None and read_start_limit() >= SEEDS:
         sweep = choose_seeds(row, choice, place)
     if is_clicked:
         try:
@@ -63,6 +63,8 @@ def show_start_button(
         except AecoreError as error:
             show_error(error)
             return
+        seeds = sweep.seeds if sweep and explain_apart(config) is None else 1
+        seconds = estimate_choice_seconds(choice, place, seeds)  # of those that train together
         for run in runs:
             keep_training_estimate(run, seconds)
         if sweep is not None:
