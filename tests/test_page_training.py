@@ -99,6 +99,7 @@ PARTS = [
         "bottleneck": {"kind": "vector_quantized", "codes": 7, "dim": 3, "update": "ema"},
     },
     {**ROW, "corruption": {"kind": "gaussian", "sigma": 0.4}},
+    {**ROW, "corruption": {"kind": "gaussian", "sigma": 0.4, "lowest_sigma": 0.1}},
     {**ROW, "corruption": {"kind": "masking", "fraction": 0.4}},
     {**ROW, "corruption": {"kind": "salt_and_pepper", "fraction": 0.4}},
     {**ROW, **build_penalties(kind="kl_sparsity", weight=0.7)},
@@ -334,6 +335,12 @@ def test_knobs_act_while_it_trains_and_are_kept_with_the_weights(javascript, tmp
     )
     assert refused[0] == "bottleneck.beta must be from 0 to 1000, got -1."
     assert refused[1].startswith("bottleneck.k is no knob of this run. It has bottleneck.beta")
+    half = javascript(
+        """(config) =>
+             catchMessage(() => turnKnobs(completeConfig(config), { "bottleneck.k": 2.5 }))""",
+        tiny(bottleneck={"kind": "top_k", "k": 2}).model_dump(mode="json"),
+    )
+    assert half == "bottleneck.k must be a whole number, got 2.5."
 
 
 @pytest.mark.parametrize(("options", "epochs"), [*VARIATIONS, ({}, 12)], ids=str)

@@ -171,7 +171,7 @@ def test_every_size_that_a_page_offers_is_the_config_that_python_makes(kind):
 
 def test_drawings_are_as_the_pages_own_model_takes_them_where_it_takes_small_pictures():
     assert describe_training((3, 32, 32))["shape"] == [3, 32, 32]
-    for shape in [(4,), (1, 128, 128), (2, 16, 16)]:
+    for shape in [(4,), (1, 128, 128), (2, 16, 16), (3, 64, 64)]:
         assert describe_training(shape)["shape"] == [1, 28, 28]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from math import prod
 from typing import Any
 
 from aecore.errors import ConfigError
@@ -20,6 +21,7 @@ LATENT_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256)
 MAP_SIZE = 2  # of a code that is its own map
 DIGIT_SHAPE = (1, 28, 28)  # of drawings where the page's own model takes none
 MAX_SIDE = 64  # pixels of a picture that a browser trains on
+MAX_VALUES = 4096  # of such a picture: the start as PCA takes the square of that many floats
 EXAMPLE_COUNT = 500  # about as many as ten drawings become
 ROW_SHAPE = (8,)  # the browser puts the width of the visitor's table in its place
 
@@ -47,7 +49,11 @@ def describe_training(input_shape: Sequence[int] = DIGIT_SHAPE) -> dict[str, Any
 
 def choose_picture_shape(input_shape: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of drawings: that of the model where it takes small pictures."""
-    is_small = len(input_shape) == 3 and max(input_shape[1:]) <= MAX_SIDE
+    is_small = (
+        len(input_shape) == 3
+        and max(input_shape[1:]) <= MAX_SIDE
+        and prod(input_shape) <= MAX_VALUES
+    )
     return tuple(input_shape) if is_small and input_shape[0] in (1, 3) else DIGIT_SHAPE
 
 

@@ -131,8 +131,13 @@ def test_training_moves_the_map_and_the_picture_under_the_pointer(lone_page, ope
     panel.get_by_text("Loss, epoch 4:").wait_for()
     error = panel.locator(".rebuilt .error").nth(1).inner_text()
     assert float(re.search(r"[\d.]+$", error)[0]) > 0
+    panel.get_by_label("Epochs").fill("5000")  # it does not end before the next buttons are pressed
+    panel.get_by_label("Epochs").press("Tab")
     press(panel, "Train again")
     wait_for_state(panel, "running")
+    press(panel, "Remove all")
+    press(panel, "Start again")
+    panel.get_by_text("Choose or draw the examples to train on.").wait_for()
     press(panel, "Pause")
     wait_for_state(panel, "paused")
 
@@ -159,6 +164,42 @@ def test_a_table_is_trained_on_and_what_is_left_out_is_said(open_panel):
     panel.get_by_text("The file has no column of numbers.").wait_for()
 
 
+DROP = """(root, name) => new Promise((resolve) => {
+  const text = () => new Promise((answer) => { globalThis.answer = answer; resolve(); });
+  const dataTransfer = { files: [{ name, type: "", size: 1, text }] };
+  root.querySelector(".drop").ondrop({ preventDefault() {}, dataTransfer });
+})"""
+
+
+def test_the_files_that_were_dropped_last_are_trained_on(open_panel):
+    panel, _ = open_panel("#data=files", "waiting")
+    panel.evaluate(DROP, "slow.csv")
+    file = {"name": "iris.csv", "mimeType": "text/csv", "buffer": TABLE.encode()}
+    panel.locator("input[type=file]").set_input_files(file)
+    panel.get_by_text("60 rows of 2 columns.").wait_for()
+    panel.evaluate("() => answer('not a table')")
+    assert panel.get_by_text("60 rows of 2 columns.").is_visible()
+    panel.locator("input[type=file]").set_input_files([file, file])
+    panel.get_by_text("Choose one table or pictures, got 2 of 2 files that are tables.").wait_for()
+    unknown = {"name": "readme", "mimeType": "", "buffer": b"words"}
+    panel.locator("input[type=file]").set_input_files(unknown)
+    panel.get_by_text("0 pictures could be read, 1 could not.").wait_for()
+
+
+def test_where_the_worker_is_lost_every_attempt_says_so(open_panel):
+    panel, _ = open_panel("#data=draw")
+    panel.evaluate("""(root) => root.panel.session.worker.dispatchEvent(
+      new ErrorEvent("error", { message: "No worker." }))""")
+    for epochs in ("7", "8"):
+        wait_for_state(panel, "refused")
+        panel.get_by_text("No worker.").wait_for()
+        panel.get_by_label("Epochs").fill(epochs)
+        panel.get_by_label("Epochs").press("Tab")
+    assert panel.evaluate(
+        "(root) => root.panel.session.save().catch(({ message }) => message)"
+    ) == ("No worker.")
+
+
 def test_pictures_are_read_in_the_page(open_panel):
     panel, _ = open_panel("#data=files", "waiting")
     files = []
@@ -179,6 +220,11 @@ def test_settings_are_in_the_address(lone_page, open_panel):
     assert panel.evaluate("(root) => root.panel.codeMap.latest.meta.latent_dim") == 3
     slider.press("ArrowRight")
     assert float(read_settings(lone_page)["bottleneck.beta"]) > 2.5
+    lone_page.evaluate("""() => {
+      history.replaceState = () => { throw new DOMException("too often"); };
+    }""")
+    slider.press("ArrowRight")  # acts, and is no error of the page
+    lone_page.evaluate("() => { delete history.replaceState; }")
     panel.get_by_label("Variant").select_option("vanilla")
     assert read_settings(lone_page) == {"variant": "vanilla"}
     names = panel.get_by_label("Variant").locator("option:disabled").all_inner_texts()

@@ -29,6 +29,7 @@ export class Ink {
     const [width, height] = [picture.width * scale, picture.height * scale];
     this.pad.clear();
     this.pad.pen.drawImage(picture, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+    picture.close();
     this.onChange(this.readValues(false));
   }
 

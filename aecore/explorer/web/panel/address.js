@@ -8,5 +8,9 @@ export function readAddress() {
 // Replace the settings in the address, without a new entry in the browser's history.
 export function writeAddress(values) {
   const text = new URLSearchParams(values).toString();
-  history.replaceState(history.state, "", text ? `#${text}` : location.pathname + location.search);
+  try {
+    history.replaceState(history.state, "", text ? `#${text}` : location.pathname + location.search);
+  } catch {
+    // Safari allows 100 changes in half a minute; the next one that it allows has all settings
+  }
 }

@@ -1,5 +1,7 @@
 // Small turns, shifts and changes of size, so that ten drawings become hundreds of examples.
 
+import { readBetween } from "../train/augmentation.js";
+
 const TURN = Math.PI / 15; // at most, to either side
 const SHIFT = 0.07; // of a side
 const SIZE = 0.1; // larger or smaller
@@ -17,27 +19,9 @@ export function varyPicture(x, [channels, height, width], random) {
       const [u, v] = [column - middleX - right, row - middleY - down];
       const [fromX, fromY] = [middleX + cos * u + sin * v, middleY - sin * u + cos * v];
       for (let c = 0; c < channels; c++) {
-        const start = c * height * width;
-        varied[start + row * width + column] = interpolate(x, start, height, width, fromX, fromY);
+        const channel = x.subarray(c * height * width, (c + 1) * height * width);
+        varied[c * height * width + row * width + column] = readBetween(channel, height, width, fromY, fromX);
       }
     }
   return varied;
-}
-
-// The value between four pixels of a channel; beyond the edge as at the edge.
-function interpolate(x, start, height, width, px, py) {
-  const [column, row] = [clamp(px, width - 1), clamp(py, height - 1)],
-    [left, top] = [Math.floor(column), Math.floor(row)],
-    [next, below] = [Math.min(left + 1, width - 1), Math.min(top + 1, height - 1)];
-  const read = (atRow, atColumn) => x[start + atRow * width + atColumn],
-    mix = (a, b, share) => a + share * (b - a);
-  return mix(
-    mix(read(top, left), read(top, next), column - left),
-    mix(read(below, left), read(below, next), column - left),
-    row - top,
-  );
-}
-
-function clamp(value, highest) {
-  return Math.max(0, Math.min(highest, value));
 }

@@ -7,11 +7,12 @@ import { readPictures } from "./pictures.js";
 
 const MIN_ROWS = 20;
 const MAX_TABLE_BYTES = 20_000_000;
+const TABLE_NAME = /\.(csv|tsv|txt)$/i; // browsers know no type of many tables
 
 export class FileExamples {
   // shape: (C, H, W) that pictures are resized to. onChange() is called when other files were read.
   constructor(shape, onChange) {
-    Object.assign(this, { shape, onChange, examples: null });
+    Object.assign(this, { shape, onChange, examples: null, reads: 0 });
     this.input = element("input", { type: "file", multiple: true, accept: "image/*,.csv,.tsv,.txt", hidden: true });
     this.input.onchange = () => this.read([...this.input.files]);
     const choose = element("button", { type: "button", onclick: () => this.input.click() }, "Choose files ...");
@@ -44,20 +45,33 @@ export class FileExamples {
   async read(files) {
     this.input.value = "";
     if (!files.length) return;
+    this.reads += 1;
+    const number = this.reads,
+      isLatest = () => number === this.reads; // files that take long to read do not replace later ones
     this.status.textContent = "Reading ...";
     try {
-      const tables = files.filter((file) => !file.type.startsWith("image/"));
-      this.examples = tables.length ? await readTableFile(tables[0]) : await readPictures(files, this.shape, 0);
-      this.status.textContent = this.examples.note;
+      const examples = await readFiles(files, this.shape);
+      if (!isLatest()) return;
+      this.examples = examples;
+      this.status.textContent = examples.note;
       this.onChange();
     } catch (error) {
-      this.status.textContent = error.message;
+      if (isLatest()) this.status.textContent = error.message;
     }
   }
 
   makeExamples() {
     return this.examples;
   }
+}
+
+// An ExampleSet of one table, or of pictures; an Error, whose message is a sentence, where they are neither.
+async function readFiles(files, shape) {
+  const tables = files.filter(({ name }) => TABLE_NAME.test(name));
+  if (!tables.length) return readPictures(files, shape, 0);
+  if (files.length > 1)
+    throw new Error(`Choose one table or pictures, got ${tables.length} of ${files.length} files that are tables.`);
+  return readTableFile(tables[0]);
 }
 
 async function readTableFile(file) {

@@ -14,9 +14,9 @@ const NAMES = {
 };
 
 export class Knobs {
-  // onTurn(path, value) is called while a slider moves.
-  constructor(onTurn) {
-    this.onTurn = onTurn;
+  // onTurn(path, value) is called while a slider moves, onRest() when it was let go.
+  constructor(onTurn, onRest) {
+    Object.assign(this, { onTurn, onRest });
     this.root = element("fieldset", { class: "knobs", hidden: true });
   }
 
@@ -37,6 +37,7 @@ export class Knobs {
       shown.textContent = formatKnob(value);
       this.onTurn(knob.path, value);
     };
+    slider.onchange = () => this.onRest();
     return element("label", { class: "knob" }, element("span", {}, nameKnob(knob.path), " ", shown), slider);
   }
 }

@@ -17,6 +17,7 @@ const TRACKED_VALUES = 200_000; // of all their codes
 const SHOWN = { image: 10, table: 3 }; // rebuilt examples; a picture of a table's row is wide
 const SEED = 0;
 const SNAPSHOT = 100; // ms
+const NO_EXAMPLES = "Choose or draw the examples to train on.";
 
 export class TrainingPanel {
   // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet;
@@ -29,7 +30,7 @@ export class TrainingPanel {
     this.codeMap = new CodeMap();
     this.curve = new LossCurve();
     this.rebuilt = new Rebuilt(shipped);
-    this.knobs = new Knobs((path, value) => this.turn(path, value));
+    this.knobs = new Knobs((path, value) => this.turn(path, value), () => this.writeAddress());
     const { data, ...values } = readAddress();
     this.settings = new Settings(training, { ...(variant && { variant }), ...values }, () => this.change());
     this.sources = new Sources({
@@ -120,7 +121,7 @@ export class TrainingPanel {
   // Draw new weights, without a step.
   prepare() {
     const { examples } = this;
-    if (!examples) return this.setState("waiting", "Choose or draw the examples to train on.");
+    if (!examples) return this.setState("waiting", NO_EXAMPLES);
     this.title = `${examples.name}-${this.settings.variant.value}`;
     const config = this.settings.buildConfig(`${this.title}.npz`);
     const tracked = examples.pickTracked(Math.min(TRACKED, Math.floor(TRACKED_VALUES / config.model.latent_dim))),
@@ -156,23 +157,22 @@ export class TrainingPanel {
   }
 
   startAgain() {
+    if (!this.examples) return this.controls.tell(NO_EXAMPLES); // what is under way goes on
     this.prepare();
-    if (this.state !== "starting") return;
-    this.session.run();
-    this.setState("running", "");
+    if (this.state === "starting") this.act();
   }
 
   turn(path, value) {
     this.settings.keepKnob(path, value);
-    this.writeAddress();
     this.session.turn({ [path]: value });
   }
 
   async save() {
+    const { title, started } = this; // another training may begin before the answer comes
     this.controls.save.disabled = true;
     try {
-      const files = await this.session.save({ title: this.title });
-      saveFile(new Blob([packRun(this.title, files, this.started)], { type: "application/zip" }), `${this.title}.zip`);
+      const files = await this.session.save({ title });
+      saveFile(new Blob([packRun(title, files, started)], { type: "application/zip" }), `${title}.zip`);
     } catch (error) {
       this.controls.tell(error.message);
     }
@@ -183,14 +183,15 @@ export class TrainingPanel {
 
   hear(message) {
     if (message.type === "ready" || message.type === "refused") this.unanswered -= 1;
-    if (this.unanswered && message.type !== "failed") return; // no worker, no answer
+    if (this.unanswered && message.type !== "lost") return; // no worker, no answer
     const listeners = {
       ready: () => this.showReady(message),
       refused: () => this.setState("refused", message.reason),
       snapshot: () => this.keepSnapshot(message),
       epoch: () => this.curve.add(message.record),
       refused_knob: () => this.controls.tell(message.reason),
-      failed: () => this.fail(message.reason),
+      failed: () => this.fail("failed", message.reason),
+      lost: () => this.fail("refused", message.reason),
     };
     listeners[message.type]?.();
   }
@@ -215,9 +216,9 @@ export class TrainingPanel {
     this.frame = null;
   }
 
-  fail(reason) {
+  fail(state, reason) {
     this.dropSnapshot();
-    this.setState("failed", reason);
+    this.setState(state, reason);
   }
 
   showSnapshot(snapshot) {

@@ -40,7 +40,7 @@ export async function readPictures(files, shape, seed) {
       unreadable++;
     }
   if (pictures.length < 2)
-    throw new Error(`${pictures.length} pictures could be read, ${unreadable} could not. Choose 2 or more.`);
+    throw new Error(`${pictures.length} pictures could be read, ${unreadable} could not. Choose 2 or more, or one .csv.`);
   const leftOut = unreadable + Math.max(0, files.length - MAX_PICTURES),
     remark = leftOut ? ` ${leftOut} files were left out: not readable, or too many.` : "";
   const set = MIN_COPIES * pictures.length <= VARIED_COUNT

@@ -30,8 +30,8 @@ export function augment(rows, [channels, height, width], kinds, random) {
   return rows;
 }
 
-// The value of a picture between its pixels, from the four around.
-function readBetween(pixels, height, width, row, column) {
+// The value of a picture between its pixels, from the four around; beyond the edge as at the edge.
+export function readBetween(pixels, height, width, row, column) {
   const y = Math.min(height - 1, Math.max(0, row)),
     x = Math.min(width - 1, Math.max(0, column)),
     [top, left] = [Math.floor(y), Math.floor(x)],

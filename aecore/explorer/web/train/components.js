@@ -18,7 +18,8 @@ export function fitComponents(rows, width, count, { makeKernel, random }) {
     covariance = graph.addParameter("covariance", [width, width], { isLearned: false }),
     basis = graph.addParameter("basis", [width, size], { isLearned: false }),
     image = graph.addParameter("image", [width, size], { isLearned: false });
-  graph.reserveProduct(Math.max(number, width), Math.max(width, size));
+  graph.reserveProduct(number, width);
+  graph.reserveProduct(width, size);
   graph.build(makeKernel);
   graph.write(
     x.value,

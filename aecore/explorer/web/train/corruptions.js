@@ -3,13 +3,20 @@
 
 const KINDS = { gaussian: addNoise, masking: mask, salt_and_pepper: saltAndPepper };
 
-export function corrupt(values, options, random) {
-  KINDS[options.kind](values, options, random);
+// values: rows of `width` numbers.
+export function corrupt(values, width, options, random) {
+  KINDS[options.kind](values, options, random, width);
 }
 
-function addNoise(values, { sigma }, random) {
-  const noise = random.fillNormal(new Float32Array(values.length));
-  for (let i = 0; i < values.length; i++) values[i] += sigma * noise[i];
+// Each row by its own strength, evenly between lowest_sigma and sigma; all by sigma where that is null.
+function addNoise(values, { sigma, lowest_sigma: lowest }, random, width) {
+  const count = values.length / width,
+    shares = lowest === null ? null : random.fillUniform(new Float32Array(count)),
+    noise = random.fillNormal(new Float32Array(values.length));
+  for (let i = 0; i < values.length; i++) {
+    const strength = shares ? lowest + shares[Math.floor(i / width)] * (sigma - lowest) : sigma;
+    values[i] += strength * noise[i];
+  }
 }
 
 function mask(values, { fraction }, random) {

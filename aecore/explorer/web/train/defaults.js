@@ -7,6 +7,7 @@ const MODEL = {
   clip: null,
   missing: false,
   calibration: 0,
+  anomaly_score: "error",
   corruption: null,
   network: { kind: "mlp" },
   bottleneck: { kind: "deterministic" },
@@ -39,7 +40,7 @@ const TRAINING = {
 // The parts that are trained here, by kind, with their defaults.
 export const PARTS = {
   corruption: {
-    gaussian: { sigma: 0.3, words: 0.1 },
+    gaussian: { sigma: 0.3, lowest_sigma: null, words: 0.1 },
     masking: { fraction: 0.25 },
     salt_and_pepper: { fraction: 0.25 },
   },

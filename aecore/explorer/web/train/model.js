@@ -85,7 +85,7 @@ export class Model {
     graph.write(this.target.value, this.target, rows);
     let noisy = rows;
     if (pass.corrupts && options.corruption)
-      corrupt((noisy = Float32Array.from(rows)), options.corruption, pass.random);
+      corrupt((noisy = Float32Array.from(rows)), this.features, options.corruption, pass.random);
     graph.write(this.input.value, this.input, noisy);
     this.batch = batch;
     for (const steps of this.stages) runForward(steps, batch);

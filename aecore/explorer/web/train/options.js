@@ -12,6 +12,7 @@ const KNOBS = {
   penalties: { weight: [0, 1e6] },
   training: { lr: [1e-12, 100] },
 };
+const WHOLE_KNOBS = ["bottleneck.k"];
 
 // Why a run cannot be trained here, a sentence; empty where it can.
 export function explainUntrainable(config) {
@@ -127,6 +128,8 @@ export function turnKnobs(config, values) {
       throw new Error(`${path} is no knob of this run. It has ${knobs.map((other) => other.path).join(", ")}.`);
     if (!(value >= knob.lowest && value <= knob.highest))
       throw new Error(`${path} must be from ${knob.lowest} to ${knob.highest}, got ${value}.`);
+    if (WHOLE_KNOBS.includes(path) && !Number.isInteger(value))
+      throw new Error(`${path} must be a whole number, got ${value}.`);
     const end = path.lastIndexOf(".");
     findPart(turned, path.slice(0, end))[path.slice(end + 1)] = value;
   }

@@ -93,7 +93,8 @@ function fitLogistic(line, codes, rows, units, features, { makeKernel }) {
     [weight, bias] = [[features, units], [features]].map((shape) =>
       graph.addParameter("", shape, { isLearned: false }),
     );
-  graph.reserveProduct(Math.max(number, units), Math.max(features, units));
+  graph.reserveProduct(units, features);
+  graph.reserveProduct(number, units);
   graph.build(makeKernel);
   const some = takeEvenly(codes, units, LOGISTIC_ROWS);
   graph.write(z.value, z, some);

@@ -10,6 +10,7 @@
 //   refused_knob  reason; it goes on with the values from before
 //   done      all epochs are made
 //   failed    reason; only `start` helps then
+//   lost      reason: there is no worker any more; nothing helps but another page or browser
 
 export class TrainingSession {
   // script: the text of worker.js in one piece; listen(message) hears what the worker says.
@@ -17,38 +18,37 @@ export class TrainingSession {
     const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
     this.worker = new Worker(address);
     URL.revokeObjectURL(address);
-    Object.assign(this, { listen, answers: new Map(), lastId: 0 });
+    Object.assign(this, { listen, answers: new Map(), lastId: 0, lost: "" });
     this.worker.onmessage = ({ data }) => this.hear(data);
-    this.worker.onerror = (event) =>
-      listen({ type: "failed", reason: event.message || "This browser allows no worker here." });
+    this.worker.onerror = (event) => this.lose(event.message || "This browser allows no worker here.");
   }
 
   // Begin anew: {config, examples, tracked, shown, snapshots}. Arrays are copied.
   start(order) {
-    this.worker.postMessage({ type: "start", ...order });
+    this.post({ type: "start", ...order });
   }
 
   run() {
-    this.worker.postMessage({ type: "run" });
+    this.post({ type: "run" });
   }
 
   pause() {
-    this.worker.postMessage({ type: "pause" });
+    this.post({ type: "pause" });
   }
 
   // One update, then stand still.
   step() {
-    this.worker.postMessage({ type: "step" });
+    this.post({ type: "step" });
   }
 
   // The rest of the epoch, then stand still.
   finishEpoch() {
-    this.worker.postMessage({ type: "finishEpoch" });
+    this.post({ type: "finishEpoch" });
   }
 
   // Move knobs, {path: value}.
   turn(knobs) {
-    this.worker.postMessage({ type: "turn", knobs });
+    this.post({ type: "turn", knobs });
   }
 
   // A promise of the files of the run folder, {name: Uint8Array}.
@@ -69,8 +69,22 @@ export class TrainingSession {
     this.lastId += 1;
     const id = this.lastId,
       answer = new Promise((resolve, reject) => this.answers.set(id, { resolve, reject }));
-    this.worker.postMessage({ ...question, id });
+    this.post({ ...question, id });
     return answer;
+  }
+
+  // Where the worker is lost, say so again: it would not answer.
+  post(message) {
+    if (this.lost) this.lose(this.lost);
+    else this.worker.postMessage(message);
+  }
+
+  lose(reason) {
+    this.lost = reason;
+    this.worker.terminate();
+    for (const { reject } of this.answers.values()) reject(new Error(reason));
+    this.answers.clear();
+    this.listen({ type: "lost", reason });
   }
 
   hear(message) {
