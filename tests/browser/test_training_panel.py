@@ -136,7 +136,8 @@ def test_training_moves_the_map_and_the_picture_under_the_pointer(lone_page, ope
     press(panel, "Train again")
     wait_for_state(panel, "running")
     press(panel, "Remove all")
-    press(panel, "Start again")
+    again = "(root) => { root.panel.startAgain(); return root.panel.state; }"
+    assert panel.evaluate(again) == "running"
     panel.get_by_text("Choose or draw the examples to train on.").wait_for()
     press(panel, "Pause")
     wait_for_state(panel, "paused")
