@@ -1,7 +1,8 @@
 """Training in a page against PyTorch: `python -m bench.page_training`.
 
-Prints a row for each case: seconds of all epochs in a worker of Chromium and in Python, one thread
-each, and the test losses of both. Needs Chromium and Playwright; MNIST is downloaded.
+Writes a row for each case to docs/results/page_training.md: seconds of all epochs in a worker of
+Chromium and in Python, one thread each, and the test losses of both. Needs Chromium and Playwright;
+MNIST is downloaded.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from aecore.runs.run import Run
 from aecore.training.trainer import fit
 from bench.browser import launch_chromium
+from bench.results import describe_commit, describe_processor, write_result
 
 TRAIN = """async ([script, config, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -72,19 +74,33 @@ def list_cases(epochs: int | None) -> Iterator[Case]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Train all cases, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, help="of every case, in place of its own")
     epochs = parser.parse_args().epochs
     torch.set_num_threads(1)
-    print("| model | page, s | Python, s | ratio | test loss: page | Python |")
-    print("|---|---|---|---|---|---|")
+    rows = []
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright)
         for case in list_cases(epochs):
             page = browser.new_page()
-            print(compare_case(page, case), flush=True)
+            rows.append(compare_case(page, case))
             page.close()
+    write_result(
+        "page_training.md",
+        [
+            "# Training in a page",
+            "",
+            "A VAE of each kind in a worker of Chromium, without WebGPU, and by the Python package "
+            "with one thread: seconds of all epochs, and test losses of the best weights. "
+            f"{describe_processor()}, commit {describe_commit()}, `python -m bench.page_training`.",
+            "",
+            "| model | epochs | page, s | Python, s | ratio | test loss: page | Python |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ],
+    )
 
 
 def compare_case(page: Page, case: Case) -> str:
@@ -101,7 +117,13 @@ def compare_case(page: Page, case: Case) -> str:
         times = [sum(epoch.seconds or 0.0 for epoch in run.epochs()) for run in (ours, theirs)]
         losses = [measure_test_loss(run, test) for run in (ours, theirs)]
     ratio = times[0] / times[1]
-    cells = [f"{times[0]:.2f}", f"{times[1]:.2f}", f"{ratio:.1f}", *(f"{x:.2f}" for x in losses)]
+    cells = [
+        str(case.epochs),
+        f"{times[0]:.2f}",
+        f"{times[1]:.2f}",
+        f"{ratio:.1f}",
+        *(f"{x:.2f}" for x in losses),
+    ]
     return f"| {case.name} | {' | '.join(cells)} |"
 
 

@@ -2,7 +2,8 @@
 
     python -m bench.seeds [--rounds 5]
 
-prints it alone. One run and several of its seeds (or settings) take turns in one process.
+writes it alone to docs/results/seeds.md. One run and several of its seeds (or settings) take turns
+in one process.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ from aecore.model.variants.fitting import configure
 from aecore.runs.listing import create_run
 from aecore.runs.sweep import with_seed
 from aecore.training.together import Group
-from bench.results import compute_ratios, format_range
+from bench.results import (
+    compute_ratios,
+    describe_commit,
+    describe_processor,
+    format_range,
+    write_result,
+)
 from bench.timing import plan_mnist_run, time_interleaved
 
 Epoch = Callable[[], None]
@@ -96,10 +103,15 @@ def measure_seeds(rounds: int) -> list[str]:
 
 
 def main() -> None:
-    """Print the section."""
+    """Write the section as a result of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    print("\n".join(measure_seeds(parser.parse_args().rounds)))
+    sections = measure_seeds(parser.parse_args().rounds)
+    about = (
+        f"{describe_processor()}, {torch.get_num_threads()} threads, commit {describe_commit()}, "
+        "`python -m bench.seeds`. Least seconds, and ratios within a turn: median, least and most."
+    )
+    write_result("seeds.md", ["# Seeds that train together", "", about, "", *sections, ""])
 
 
 if __name__ == "__main__":
