@@ -150,6 +150,8 @@ def test_losses_and_gradients_of_every_part_are_those_of_autograd(javascript, op
         {**same, "rows": x.flatten().tolist(), "noise": noise},
     )
     gradients = {name: p.grad for name, p in model.named_parameters()}
+    is_divided = options.get("network", {}).get("norm") == "batch"  # by deviations of 9 examples
+    tolerance = 2e-5 if is_divided else 1e-5
     for answer in answers:
         for part, value in zip(answer["losses"].values(), losses, strict=True):
             assert part == pytest.approx(value.item(), rel=1e-5, abs=1e-7)
@@ -158,7 +160,7 @@ def test_losses_and_gradients_of_every_part_are_those_of_autograd(javascript, op
         largest = max(gradient.abs().max() for gradient in gradients.values())
         for name, gradient in gradients.items():
             if gradient.abs().max() > 1e-9 * largest:
-                assert measure_difference(answer["gradients"][name], gradient) < 1e-5, name
+                assert measure_difference(answer["gradients"][name], gradient) < tolerance, name
         for name, value in model.state_dict().items():
             if name in answer["weights"]:  # statistics and codebooks that follow the batch
                 assert measure_difference(answer["weights"][name], value) < 1e-5, name
@@ -244,8 +246,10 @@ def train_in_page(javascript, config: RunConfig, steps: int | None = None, **opt
               Array.from(f(values.subarray(i * width, (i + 1) * width))));
           const drawn = forEach(codes, (z) => network.decode(z));
           const encoded = forEach(some, (x) => network.encode(x).z);
+          const letter = (byte) => String.fromCharCode(byte);
+          const encode64 = (bytes) => btoa(Array.from(bytes, letter).join(""));
           const files = Object.entries(writeRunFolder(trainer))
-            .map(([name, bytes]) => [name, Buffer.from(bytes).toString("base64")]);
+            .map(([name, bytes]) => [name, encode64(bytes)]);
           return { files: Object.fromEntries(files), codes: Array.from(codes), drawn, encoded,
                    rebuilt: Array.from(trainer.decode(codes)), losses: trainer.measure(some) };
         }""",
