@@ -1,4 +1,4 @@
-"""How soon commands answer that compute nothing; a part of `python -m bench.speed`.
+"""Seconds and memory of help, lists and usage errors; a part of `python -m bench.speed`.
 
 By itself, `python -m bench.commands [--before FOLDER]` prints the figures and writes nothing.
 FOLDER is another checkout of the project, whose commands are run in turns with those of this one.

@@ -1,4 +1,4 @@
-"""How much several runs of one shape cost when they train together, a part of bench.speed.
+"""The time of several runs that train together beside that of one; a part of `bench.speed`.
 
     python -m bench.seeds [--rounds 5]
 

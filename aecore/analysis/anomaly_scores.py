@@ -38,11 +38,11 @@ ROUNDING_ENERGY = (
 
 
 class ScoreText(NamedTuple):
-    """How a score is called, and what it is."""
+    """The words for an anomaly score on pages."""
 
-    label: str
-    axis: str
-    explanation: str
+    label: str  # in the select box
+    axis: str  # of a histogram of scores, with the unit
+    explanation: str  # what is measured, in lower case
 
 
 SCORE_TEXTS: dict[AnomalyScore, ScoreText] = {

@@ -1,6 +1,6 @@
-"""What a page needs to train models itself: the worker's script, and the config of every variant.
+"""Pages that train: the script of the browser's worker, and the config of every variant.
 
-What the browser does with them is in web/train (the engine) and web/panel (what a visitor sees).
+The JavaScript is in web/train (the engine) and web/panel (what a visitor sees).
 """
 
 from __future__ import annotations

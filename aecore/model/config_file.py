@@ -17,7 +17,7 @@ MAX_CONFIG_BYTES = 4_000_000  # the kinds of 100,000 columns
 
 
 class ConfigNames(NamedTuple):
-    """What a listing says of a run."""
+    """The variant, data and sweep that a config.json names."""
 
     variant: str
     data: str  # a set of the catalog or a path; empty where the config names none

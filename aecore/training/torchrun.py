@@ -1,4 +1,4 @@
-"""What a process has to know of torchrun, which may have started it. No torch is imported."""
+"""Processes that torchrun starts: whether this is one, and its end with its parent. No torch."""
 
 from __future__ import annotations
 

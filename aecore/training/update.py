@@ -29,7 +29,7 @@ def build_update(model: Autoencoder, config: TrainConfig, binarises: bool, ranks
 
 
 class Step(NamedTuple):
-    """What an update takes."""
+    """The arguments of one optimiser step."""
 
     batch: Tensor  # (B, *input_shape) of all ranks, as float, on the device
     lr: float
