@@ -14,8 +14,8 @@ from ui.my_things.things import list_shown_things, show_usage
 st.title("My things")
 st.markdown("**What you trained and brought:** name it, share it, download it, delete it.")
 show_session_note()
+show_removal()  # before anything is listed: what has been deleted is in no list
 owner = choose_owner()
-show_removal()
 things = list_shown_things(owner)
 show_usage(things)
 show_things(things)

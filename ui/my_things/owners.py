@@ -28,9 +28,11 @@ def choose_owner() -> str:
     if not (is_public() and get_visitor().is_operator):
         return ""
     st.subheader("All visitors", anchor=False)
+    place = st.container()
+    show_sweeping()  # before the table is read: what has been swept is not in it
     things = list_things()
     table = tabulate_owners(things)
-    event: Any = st.dataframe(
+    event: Any = place.dataframe(
         table.drop(columns="owner"),
         hide_index=True,
         key="owners",
@@ -39,8 +41,7 @@ def choose_owner() -> str:
         alt="The visitors and what is kept for each",
     )
     total = sum(thing.size() for thing in things) / MEGABYTE
-    st.caption(f"In all: {count_kinds(things) or 'nothing'}, {total:,.1f} MB.")
-    show_sweeping()
+    place.caption(f"In all: {count_kinds(things) or 'nothing'}, {total:,.1f} MB.")
     rows = [row for row in event["selection"]["rows"] if row < len(table)]
     st.subheader("Things of the chosen visitor" if rows else "Your own things", anchor=False)
     return str(table["owner"].iloc[rows[0]]) if rows else ""
