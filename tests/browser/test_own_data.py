@@ -65,6 +65,7 @@ def bring(page, app, path: Path) -> None:
     page.locator("input[type=file]").set_input_files(path)
     page.get_by_text("Training examples").wait_for()
     settle(page)
+    assert not page.get_by_text("Reading ...", exact=True).count()
 
 
 def train_on_this(page, variant: str, name: str) -> str:

@@ -54,17 +54,21 @@ def ask_for_files(
     Returns the set that the files fill, in the run after all of them have come; None until then.
     """
     key = f"own_pending_{'_'.join(accept)}"
+    arrived = st.session_state.pop(f"{key}_arrived", "")
     secret = st.session_state.get(key, "")
     if upload_desk.find(secret, read_page_cookie()) is None:
         secret = upload_desk.issue(get_visitor(), read_page_cookie(), accept)
         st.session_state[key] = secret
     data = {"ticket": secret, "accept": list(accept), **describe_upload_limits(kinds)}
-    answer: Any = uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: None)
-    if not answer.done:
-        return None
-    del st.session_state[key]  # the next files are another set's
+    uploader_component(data=data, key=f"drop_{key}", on_done_change=lambda: end_set(key))
+    return upload_desk.redeem(arrived) if arrived else None
+
+
+def end_set(key: str) -> None:
+    """Note that all files of a set have come: the zone is drawn with a ticket for the next one."""
+    answer: Any = st.session_state[f"drop_{key}"]
+    st.session_state[f"{key}_arrived"] = st.session_state.pop(key, "")
     st.session_state[LEFT_OUT_KEY] = describe_left_out(answer.done)
-    return upload_desk.redeem(secret)
 
 
 def describe_left_out(done: Any) -> str:
