@@ -29,12 +29,17 @@ export class Knobs {
 
   makeSlider(knob) {
     const scale = chooseScale(knob),
-      shown = element("output", {}, formatKnob(knob.value));
+      shown = element("span", { class: "value" });
+    const show = (value) => {
+      shown.textContent = formatKnob(value);
+      slider.setAttribute("aria-valuetext", shown.textContent); // not the number of the step
+    };
     const slider = element("input", { type: "range", min: 0, max: scale.steps, step: 1, "data-path": knob.path });
     slider.value = scale.toStep(knob.value);
+    show(knob.value);
     slider.oninput = () => {
       const value = scale.toValue(Number(slider.value));
-      shown.textContent = formatKnob(value);
+      show(value);
       this.onTurn(knob.path, value);
     };
     slider.onchange = () => this.onRest();
