@@ -11,6 +11,8 @@ const NAMES = {
   "bottleneck.beta": "Beta, weight of the KL term",
   "bottleneck.k": "k, active units",
   "bottleneck.commitment": "Commitment",
+  "bottleneck.weight": "Weight of the target of active units",
+  "bottleneck.price": "Cost of each active unit, without a target",
 };
 
 export class Knobs {

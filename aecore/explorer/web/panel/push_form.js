@@ -26,8 +26,6 @@ export class PushForm {
     this.isPrivate = element("input", { type: "checkbox" });
     this.button = element("button", { type: "button", disabled: true, onclick: () => this.push() }, "Push");
     this.status = element("output", { class: "said", "aria-live": "polite" });
-    const tokens = `${this.hub.address}/settings/tokens`,
-      link = element("a", { href: tokens, target: "_blank", rel: "noopener noreferrer" }, "Make a token");
     return [
       element(
         "div",
@@ -40,9 +38,9 @@ export class PushForm {
       element(
         "p",
         { class: "hint" },
-        "Sends config, weights, losses and a card, not the examples. The token needs write access, goes to the Hub alone and " +
-          "is forgotten after the push. ",
-        link,
+        "Sends config, weights, losses and a card, not the examples. The token needs write access, goes to the Hub " +
+          "alone and is forgotten after the push. ",
+        makeLink(`${this.hub.address}/settings/tokens`, "Make a token"),
       ),
       this.status,
     ];
@@ -69,7 +67,7 @@ export class PushForm {
     try {
       const repo = await this.pushTo(new HubClient(this.hub, token), name);
       this.token.value = "";
-      this.tell("Pushed to ", element("a", { href: `${this.hub.address}/${repo}`, target: "_blank", rel: "noopener noreferrer" }, repo));
+      this.tell("Pushed to ", makeLink(`${this.hub.address}/${repo}`, repo));
     } catch (error) {
       this.tell(`${error.message} ${LOST}`);
     }
@@ -92,6 +90,10 @@ export class PushForm {
   tell(...parts) {
     this.status.replaceChildren(...parts);
   }
+}
+
+function makeLink(href, text) {
+  return element("a", { href, target: "_blank", rel: "noopener noreferrer" }, text);
 }
 
 function explainAbsence(hub) {
