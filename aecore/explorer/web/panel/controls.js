@@ -27,6 +27,7 @@ export class Controls {
 
   // state: waiting for examples, starting (until the first snapshot), fresh, running, paused, done, failed or refused.
   show(state) {
+    if (this.root.dataset.state === state) return;
     const isStanding = state === "fresh" || state === "paused",
       isUnderWay = state === "running" || state === "paused";
     this.main.textContent = ACTIONS[state] ?? "Train";

@@ -7,6 +7,7 @@ import { CodeMap } from "./code_map.js";
 import { Controls } from "./controls.js";
 import { LossCurve } from "./curve.js";
 import { Knobs } from "./knobs.js";
+import { Pace } from "./pace.js";
 import { Rebuilt } from "./rebuilt.js";
 import { RunExport } from "./run_export.js";
 import { Settings } from "./settings.js";
@@ -28,8 +29,7 @@ export class TrainingPanel {
     this.frame = null; // that the latest snapshot waits for
     this.unanswered = 0; // starts that the session has not answered: what it says until then is of an earlier one
     this.session = new TrainingSession(script, (message) => this.hear(message));
-    this.codeMap = new CodeMap();
-    this.curve = new LossCurve();
+    Object.assign(this, { codeMap: new CodeMap(), curve: new LossCurve(), pace: new Pace() });
     this.rebuilt = new Rebuilt(shipped);
     this.knobs = new Knobs((path, value) => this.turn(path, value), () => this.writeAddress());
     const { data, ...values } = readAddress();
@@ -196,12 +196,14 @@ export class TrainingPanel {
     this.controls.tell(`${parameters} parameters, ${examples} training examples, ${validation} for validation.`);
   }
 
-  // Show the latest snapshot before the next frame: a page that is slower than the worker leaves out the others.
+  // Show the latest snapshot before the next frame; a slow page leaves out others, but none with which training stops.
   keepSnapshot(snapshot) {
     this.latest = snapshot;
-    this.frame ??= requestAnimationFrame(() => {
+    if (snapshot.state === "running" && this.pace.isResting) return;
+    this.frame ??= requestAnimationFrame((now) => {
       this.frame = null;
       this.showSnapshot(this.latest);
+      this.pace.watch(now);
     });
   }
 
@@ -212,12 +214,14 @@ export class TrainingPanel {
 
   fail(state, reason) {
     this.dropSnapshot();
+    this.curve.draw();
     this.setState(state, reason);
   }
 
   showSnapshot(snapshot) {
     this.codeMap.update(snapshot);
     this.rebuilt.update(snapshot.rebuilt);
+    this.curve.draw();
     const { epoch, step, steps, losses } = snapshot,
       loss = losses ? ` · loss ${formatNumbers([losses.loss])}` : "";
     this.controls.tellProgress(`Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}${loss}`);
