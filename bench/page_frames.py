@@ -64,10 +64,10 @@ def main() -> None:
             "Intervals between frames of a static page: median, and share above 25 ms. At rest, "
             "beside a worker that only counts, and while it trains a VAE on the inputs that it "
             "carries, with its map and reconstructions drawn. "
-            f"{ROUNDS} rounds of {MILLISECONDS / 1000:.0f} s of the three in turn; Chromium without "
-            f"a graphics card. {describe_processor()}, cores: {len(os.sched_getaffinity(0))}, jobs "
-            f"that wait for them or run, on average: {os.getloadavg()[1]:.1f}, commit "
-            f"{describe_commit()}, `python -m bench.page_frames`.",
+            f"{ROUNDS} rounds of {MILLISECONDS / 1000:.0f} s of the three in turn. "
+            f"No graphics card. {describe_processor()}, cores: {len(os.sched_getaffinity(0))}, "
+            f"jobs that wait for them or run, on average: {os.getloadavg()[1]:.1f}, "
+            f"commit {describe_commit()}, `python -m bench.page_frames`.",
             "",
             "| inputs | at rest | beside a worker that counts | while it trains |",
             "|---|---|---|---|",
