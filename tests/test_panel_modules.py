@@ -31,8 +31,37 @@ def javascript():
 def test_every_variant_of_the_menu_trains_or_says_why_not(javascript, kind):
     answers = javascript(TRAIN_ALL, describe_training((1, 8, 8))[kind])
     refused = {name for name, answer in answers.items() if isinstance(answer, str)}
-    assert refused <= {"batch-top-k", "jump-relu", "codec"}
+    assert refused <= {"batch-top-k", "codec"}
     assert all(np.isfinite(answers[name]) for name in answers.keys() - refused)
+
+
+REFUSED = [
+    ({"bottleneck": {"kind": "batch_top_k"}}, "never on learn by an auxiliary loss"),
+    ({"bottleneck": {"kind": "top_k", "auxiliary": 0.03}}, "bottleneck.auxiliary to 0"),
+    ({"bottleneck": {"kind": "rate"}}, "a density that is learned"),
+    ({"likelihood": {"kind": "student_t"}}, "kind student_t: its gradients are in the Python"),
+    (
+        {"bottleneck": {"kind": "gaussian", "samples": 5}, "network": {"kind": "conv"}},
+        "one code for each picture",
+    ),
+    ({"network": {"kind": "residual", "attention": True}}, "network.attention to false"),
+    ({"network": {"kind": "residual", "channels": [4]}}, "the 16 places of a spatial code"),
+    ({"network": {"kind": "ensemble"}}, "network of kind ensemble"),
+    ({"penalties": [{"kind": "contractive"}]}, "contractive penalty in closed form only"),
+    ({"missing": True}, "whole examples"),
+    ({"input_shape": [8], "network": {"kind": "conv"}}, "network.kind to mlp"),
+    ({"bottleneck": {"kind": "vector_quantized", "dim": 3}}, "a multiple of bottleneck.dim 3"),
+    ({"network": {"kind": "mlp", "linear_path": True, "tied": True}}, "linear_path to false"),
+    ({"penalties": [{"kind": "kl_sparsity"}]}, "got linear ones"),
+    ({"penalties": [{"kind": "l1", "layers": [2]}]}, "has 2 layers, got layer 2"),
+    ({"bottleneck": {"kind": "vector_quantized", "cosine": True}}, "bottleneck.cosine to false"),
+]
+
+
+@pytest.mark.parametrize(("parts", "reason"), REFUSED, ids=str)
+def test_what_is_not_trained_in_a_page_says_so(javascript, parts, reason):
+    model = {"input_shape": [1, 8, 8], "latent_dim": 4, **parts}
+    assert reason in javascript("(config) => explainUntrainable(config)", {"model": model})
 
 
 @pytest.mark.parametrize(

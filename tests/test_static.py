@@ -24,7 +24,7 @@ from aecore.explorer.epochs import pack_saved_epochs
 from aecore.explorer.portable import export_steps
 from aecore.explorer.quantise import narrow_weights
 from aecore.explorer.static_page import encode_as_script, export_static_page, zip_static_page
-from aecore.explorer.trainable import describe_training
+from aecore.explorer.trainable import HUB, describe_training
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig
 from aecore.model.variants import VARIANTS
@@ -66,7 +66,8 @@ def test_the_command_line_writes_a_page_with_its_packs_and_says_its_size(run, tm
     size = sum(path.stat().st_size for path in out.iterdir())
     assert f"{size:,} bytes in all" in capsys.readouterr().out
     page = (out / "index.html").read_text()
-    assert "http" not in page and "<h1>VAE on" in page
+    assert "://" not in page and "<h1>VAE on" in page
+    assert re.search(r'connect-src ([^;"]*)"', page)[1] == "'self'"
     model, about = read(out / "model.bin")
     net = Autoencoder.load(run.path)
     z = encode_in_chunks(net, inputs(run))
@@ -150,7 +151,9 @@ def test_a_page_on_which_one_can_train_has_the_trainer_and_every_variant(run, tm
     script = (out / "trainer.js").read_text()
     assert script.startswith('const TRAINER_SCRIPT = "') and "onmessage" in script
     page = (out / "index.html").read_text()
-    assert page.index('src="trainer.js"') < page.index('src="explorer.js"') and "http" not in page
+    assert page.index('src="trainer.js"') < page.index('src="explorer.js"')
+    reached = re.search(r'connect-src ([^;"]*)"', page)[1].split()
+    assert reached == ["'self'", HUB["address"], *HUB["storage"]]
     about = json.loads(re.search(r'id="about">(.*?)</script>', page)[1])["training"]
     assert about["shape"] == [1, 8, 8] and set(about["image"]) == set(VARIANTS)
     export_static_page(run, out)  # without it again

@@ -23,6 +23,11 @@ DIGIT_SHAPE = (1, 28, 28)  # of drawings where the page's own model takes none
 MAX_SIDE = 64  # pixels of a picture that a browser trains on
 MAX_VALUES = 4096  # of such a picture: the start as PCA takes the square of that many floats
 EXAMPLE_COUNT = 500  # about as many as ten drawings become
+# where the Hub answers, and where it lets clients without Xet store weights
+HUB: dict[str, Any] = {
+    "address": "https://huggingface.co",
+    "storage": ["https://hf-hub-lfs-us-east-1.s3-accelerate.amazonaws.com"],
+}
 ROW_SHAPE = (8,)  # the browser puts the width of the visitor's table in its place
 
 

@@ -203,11 +203,13 @@ def server(**environment: str) -> Iterator[str]:
 
 
 @contextmanager
-def opened(page: Page, address: str) -> Iterator[list[str]]:
-    """Open an address, with all others out of reach; give the requests that were made."""
+def opened(page: Page, address: str, hub: str = "blob:") -> Iterator[list[str]]:
+    """Open an address, and a `hub`, with all others out of reach; give the requests made."""
     asked: list[str] = []
     folder = re.escape(address.rsplit("/", 1)[0])
-    page.context.route(re.compile(rf"^(?!{folder}|blob:)"), lambda route: route.abort())
+    page.context.route(
+        re.compile(rf"^(?!{folder}|blob:|{re.escape(hub)})"), lambda route: route.abort()
+    )
 
     def listen(request: Any) -> None:
         asked.append(request.url)

@@ -16,6 +16,7 @@ from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import find_run
 from aecore.runs.run import Run
 from aecore.training.trainer import fit
+from tests.browser.panel import press, wait_for_state
 from tests.browser.serving import opened, visitor
 
 pytestmark = pytest.mark.browser
@@ -52,14 +53,6 @@ def open_panel(lone_page, page_folder):
     yield open_page
     for context in contexts:
         context.__exit__(None, None, None)
-
-
-def wait_for_state(panel, state):
-    panel.locator(f".bar[data-state={state}]").wait_for()
-
-
-def press(panel, name):
-    panel.get_by_role("button", name=name, exact=True).press("Enter")
 
 
 def draw_line(page, field, slope):
@@ -217,7 +210,7 @@ def test_pictures_are_read_in_the_page(open_panel):
 def test_settings_are_in_the_address(lone_page, open_panel):
     panel, _ = open_panel("#variant=beta-vae&latent_dim=3&bottleneck.beta=2.5&training.lr=-1")
     slider = lone_page.locator("[data-path='bottleneck.beta']")
-    assert panel.locator(".knob", has=slider).locator("output").inner_text() == "2.50"
+    assert panel.locator(".knob", has=slider).locator(".value").inner_text() == "2.50"
     assert panel.evaluate("(root) => root.panel.codeMap.latest.meta.latent_dim") == 3
     slider.press("ArrowRight")
     assert float(read_settings(lone_page)["bottleneck.beta"]) > 2.5
@@ -263,3 +256,5 @@ def test_the_app_trains_in_the_browser_within_its_security_policy(page, app):
     press(panel, "Train")
     wait_for_state(panel, "done")
     assert read_settings(page) == {"epochs": "1"}
+    panel.get_by_text("Push to the Hub").click()
+    panel.get_by_text("This page may reach its own server alone").wait_for()

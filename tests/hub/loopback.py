@@ -29,6 +29,10 @@ import yaml
 from tests.hub.loopback_repos import File, LoopbackError, Repo, front_matter
 
 ONLY_IN_FULL = {"author", "sha", "lastModified", "siblings"}  # a listing has these with ?full= only
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+}
 PARTS = {
     "repo": "[^/]+/[^/]+",
     "rev": "[^/]+",
@@ -154,6 +158,10 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
+    def do_OPTIONS(self) -> None:
+        """Allow a page of another origin what it asks for."""
+        self.send(Reply(b"", 204, PREFLIGHT))
+
     def dispatch(self, path: str) -> Reply:
         method = "GET" if self.command == "HEAD" else self.command
         self.shelf, self.below = self.hub.repos, ""
@@ -171,6 +179,8 @@ class Handler(BaseHTTPRequestHandler):
         always = {"Content-Length": str(len(reply.body)), "Connection": "close"}
         if self.command == "HEAD" and not self.hub.tells_sizes:
             del always["Content-Length"]
+        if "Origin" in self.headers:
+            always["Access-Control-Allow-Origin"] = self.headers["Origin"]
         for name, value in {**reply.headers, **always}.items():
             self.send_header(name, value)
         self.end_headers()
@@ -333,6 +343,8 @@ class Handler(BaseHTTPRequestHandler):
     @route("PUT", "/lfs/{repo}/{oid}")
     def lfs_upload(self, repo_id: str, oid: str) -> Reply:
         """No token comes with this one: on the real Hub it is a signed address of the storage."""
+        if self.token:
+            raise LoopbackError(400, "Only one auth mechanism is allowed.")
         file = File(self.body, lfs=True)
         if file.oid != oid:
             raise LoopbackError(400, f"The sha256 of the content is {file.oid}, expected {oid}.")

@@ -12,7 +12,7 @@ const DIRECTIONS = [
 export class Overlay {
   // map: a PointMap; its canvas lies over the points.
   constructor(map, canvas) {
-    Object.assign(this, { map, canvas, frame: null });
+    Object.assign(this, { map, canvas, frame: null, isClear: true });
   }
 
   // Draw before the next frame is shown, once, however often this is called until then.
@@ -31,6 +31,10 @@ export class Overlay {
   draw() {
     const { map } = this;
     if (!map.fitted || !map.positions) return;
+    const marks = map.handlers.listMarks(),
+      isEmpty = !map.path && !map.stroke.length && !marks.length && !map.cursor;
+    if (isEmpty && this.isClear) return; // a canvas that is touched is composed anew
+    this.isClear = isEmpty;
     const context = this.canvas.getContext("2d"),
       { width, height } = map.camera,
       { color: ink, backgroundColor: ground } = getComputedStyle(map.stage);
@@ -41,7 +45,7 @@ export class Overlay {
     context.lineWidth = 1.5;
     if (map.path) this.drawLine(context, map.path, false);
     this.drawLine(context, map.stroke, map.tool !== "path");
-    for (const mark of map.handlers.listMarks()) this.drawMark(context, mark, ink, ground);
+    for (const mark of marks) this.drawMark(context, mark, ink, ground);
     if (map.cursor) this.drawCursor(context, map.cursor);
   }
 

@@ -6,9 +6,11 @@ import { PointMap } from "../map.js";
 import { Network } from "../network.js";
 import { formatColour, makePalette } from "../palette.js";
 import { ExamplePainter } from "../picture.js";
+import { LATE } from "./pace.js";
 import { followPrincipalPlane, measureShare } from "./principal.js";
 
 const GLIDE = 100; // ms from one snapshot to the next
+const JUMPS = 20; // snapshots at which the points jump, after a glide that the page could not follow
 const MAX_LEGEND = 30; // classes
 
 export class CodeMap {
@@ -27,6 +29,7 @@ export class CodeMap {
     this.status = element("output", { class: "said", "aria-live": "off" });
     this.legend = element("div", { class: "legend" });
     this.palette = makePalette("class");
+    this.jumps = 0; // that are left
     const text = "Map of codes. Arrow keys move the cursor and decode, plus and minus zoom, 0 shows all points.";
     this.map.stage.setAttribute("aria-label", text);
   }
@@ -35,7 +38,8 @@ export class CodeMap {
   setExamples(examples, tracked) {
     const { meta, tensors } = examples.describeDrawing();
     cancelAnimationFrame(this.frame);
-    Object.assign(this, { examples, tracked, latest: null, plane: null, positions: null, place: null, row: null, drawn: null });
+    Object.assign(this, { examples, tracked, latest: null, plane: null, positions: null, target: null });
+    Object.assign(this, { place: null, row: null, drawn: null });
     this.painter = new ExamplePainter(meta, tensors);
     this.shades = tracked.labels ?? new Uint8Array(tracked.count);
     this.canvas.classList.toggle("drawn", examples.kind !== "image");
@@ -59,8 +63,10 @@ export class CodeMap {
     const target = new Float32Array(2 * this.tracked.count);
     for (let i = 0; i < this.tracked.count; i++)
       target.set(this.plane.project(codes.subarray(i * dim, (i + 1) * dim)), 2 * i);
+    this.target = target;
     this.nameAxes(dim, codes);
     this.glideTo(target);
+    this.decodeHere();
   }
 
   nameAxes(dim, codes) {
@@ -75,15 +81,27 @@ export class CodeMap {
 
   glideTo(target) {
     cancelAnimationFrame(this.frame);
-    const from = this.positions;
-    if (!from || matchMedia("(prefers-reduced-motion: reduce)").matches) return this.showPoints(target);
+    const from = this.positions,
+      jumps = this.jumps > 0;
+    if (jumps) this.jumps -= 1;
+    if (!from || jumps || matchMedia("(prefers-reduced-motion: reduce)").matches) return this.arriveAt(target);
     const start = performance.now();
+    let last = start;
     const move = (now) => {
-      const share = Math.max(0, Math.min(1, (now - start) / GLIDE));
-      this.showPoints(share < 1 ? target.map((value, i) => from[i] + share * (value - from[i])) : target);
-      if (share < 1) this.frame = requestAnimationFrame(move);
+      const share = Math.max(0, (now - start) / GLIDE);
+      if (now - last > LATE) this.jumps = JUMPS;
+      last = now;
+      if (share >= 1 || this.jumps) return this.arriveAt(target);
+      this.showPoints(target.map((value, i) => from[i] + share * (value - from[i])));
+      this.frame = requestAnimationFrame(move);
     };
     this.frame = requestAnimationFrame(move);
+  }
+
+  // Show the points where they stay, and find the one under the pointer.
+  arriveAt(target) {
+    this.showPoints(target);
+    if (this.map.cursor) this.map.moveCursor(this.map.cursor);
   }
 
   showPoints(positions) {
@@ -94,8 +112,7 @@ export class CodeMap {
     map.show(positions, this.shades, this.palette, keepsView);
     const { x, y, scale } = map.camera;
     this.view = { x, y, scale };
-    if (cursor) map.moveCursor(cursor);
-    else this.decodeHere();
+    map.cursor = cursor;
   }
 
   // True where the view is the one that showed all points: it then goes on showing all.
@@ -125,9 +142,9 @@ export class CodeMap {
 
   // Decode the place of the pointer, or where it last was; before that, the code of the first point.
   decodeHere() {
-    if (!this.latest || !this.positions) return;
+    if (!this.latest) return;
     const network = this.getNetwork(),
-      [x, y] = this.place ?? this.map.positionOf(0),
+      [x, y] = this.place ?? this.target,
       z = network.snap(this.plane.computeCode(x, y));
     this.painter.paint(this.canvas, network.decode(z));
     const name = this.row === null || !this.tracked.labels ? "" : `; ${this.examples.classes[this.tracked.labels[this.row]]}`;

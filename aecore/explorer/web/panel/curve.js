@@ -12,37 +12,31 @@ export class LossCurve {
     this.canvas = element("canvas", { role: "img" });
     this.caption = element("figcaption");
     this.root = element("figure", { class: "curve" }, this.canvas, this.caption);
-    this.frame = null;
     this.clear();
   }
 
   clear() {
-    this.records = [];
-    this.request();
+    Object.assign(this, { records: [], limits: [Infinity, -Infinity], drawn: -1 });
+    this.draw();
   }
 
-  // A record of an epoch, as in metrics.jsonl.
+  // A record of an epoch, as in metrics.jsonl. Epochs may be shorter than frames: they are seen when `draw` is called.
   add(record) {
     this.records.push(record);
-    this.request();
-  }
-
-  // Draw before the next frame, once, however many epochs end until then.
-  request() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = null;
-      this.draw();
-    });
+    for (const loss of Object.keys(LINES).map((name) => record[name]).filter(Number.isFinite))
+      this.limits = [Math.min(this.limits[0], loss), Math.max(this.limits[1], loss)];
   }
 
   draw() {
-    const { canvas, records } = this,
+    const { canvas, records, limits } = this,
       ratio = Math.min(2, devicePixelRatio || 1),
-      width = canvas.clientWidth || 240;
-    Object.assign(canvas, { width: width * ratio, height: HEIGHT * ratio });
+      width = canvas.clientWidth || 240,
+      pixels = Math.round(width * ratio);
+    if (this.drawn === records.length && canvas.width === pixels) return;
+    this.drawn = records.length;
+    Object.assign(canvas, { width: pixels, height: HEIGHT * ratio });
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
-    const limits = this.findLimits();
     for (const [i, name] of Object.keys(LINES).entries()) {
       context.strokeStyle = COLOURS[i];
       context.lineWidth = 2;
@@ -52,12 +46,6 @@ export class LossCurve {
       context.stroke();
     }
     this.describe();
-  }
-
-  // Between the smallest and the largest loss.
-  findLimits() {
-    const losses = this.records.flatMap((record) => Object.keys(LINES).map((name) => record[name])).filter(Number.isFinite);
-    return [Math.min(...losses), Math.max(...losses)];
   }
 
   describe() {

@@ -13,7 +13,7 @@ export class Drawings {
   // shape: (C, H, W) of an example. onChange() is called when drawings come or go, onDraw(values or null) as one draws.
   constructor(shape, onChange, onDraw) {
     Object.assign(this, { shape, onChange, onDraw });
-    const field = element("canvas", { class: "field", "aria-label": "Draw here" });
+    const field = element("canvas", { class: "field", tabindex: 0, "aria-label": "Draw here" });
     this.ink = new Ink(field, shape, onDraw);
     this.list = element("div", { class: "drawings", role: "list" });
     this.status = element("output", { class: "said" });
@@ -60,14 +60,18 @@ export class Drawings {
   }
 
   showList() {
-    const remove = (drawing) => this.replace(this.drawings.filter((other) => other !== drawing));
+    const remove = (drawing, place) => {
+      this.replace(this.drawings.filter((other) => other !== drawing));
+      const buttons = [...this.list.querySelectorAll("button")];
+      (buttons[place] ?? buttons.at(-1) ?? this.ink.canvas).focus(); // keys go on where they were
+    };
     this.list.replaceChildren(
-      ...this.drawings.map((drawing) => {
+      ...this.drawings.map((drawing, place) => {
         const canvas = element("canvas", { "aria-hidden": "true" }),
           text = `Remove ${drawing.name}`;
         paintPixels(canvas, drawing.values, this.shape);
         const button = element("button", { type: "button", title: text, "aria-label": text }, canvas);
-        button.onclick = () => remove(drawing);
+        button.onclick = () => remove(drawing, place);
         return element("div", { role: "listitem" }, button);
       }),
     );

@@ -11,6 +11,8 @@ const NAMES = {
   "bottleneck.beta": "Beta, weight of the KL term",
   "bottleneck.k": "k, active units",
   "bottleneck.commitment": "Commitment",
+  "bottleneck.weight": "Weight of the target of active units",
+  "bottleneck.price": "Cost of each active unit, without a target",
 };
 
 export class Knobs {
@@ -29,12 +31,17 @@ export class Knobs {
 
   makeSlider(knob) {
     const scale = chooseScale(knob),
-      shown = element("output", {}, formatKnob(knob.value));
+      shown = element("span", { class: "value" });
+    const show = (value) => {
+      shown.textContent = formatKnob(value);
+      slider.setAttribute("aria-valuetext", shown.textContent); // not the number of the step
+    };
     const slider = element("input", { type: "range", min: 0, max: scale.steps, step: 1, "data-path": knob.path });
     slider.value = scale.toStep(knob.value);
+    show(knob.value);
     slider.oninput = () => {
       const value = scale.toValue(Number(slider.value));
-      shown.textContent = formatKnob(value);
+      show(value);
       this.onTurn(knob.path, value);
     };
     slider.onchange = () => this.onRest();

@@ -1,14 +1,15 @@
 // The panel that trains an autoencoder in the page: examples, model, buttons, and what one sees while it learns.
 
-import { element, formatNumbers, saveFile } from "../dom.js";
+import { element, formatNumbers } from "../dom.js";
 import { TrainingSession } from "../train/session.js";
 import { readAddress, writeAddress } from "./address.js";
 import { CodeMap } from "./code_map.js";
 import { Controls } from "./controls.js";
 import { LossCurve } from "./curve.js";
 import { Knobs } from "./knobs.js";
+import { Pace } from "./pace.js";
 import { Rebuilt } from "./rebuilt.js";
-import { packRun } from "./run_zip.js";
+import { RunExport } from "./run_export.js";
 import { Settings } from "./settings.js";
 import { Sources } from "./sources.js";
 
@@ -21,14 +22,14 @@ const NO_EXAMPLES = "Choose or draw the examples to train on.";
 
 export class TrainingPanel {
   // root: an empty element. training: as aecore.explorer.trainable writes it; script: the worker's; samples: an ExampleSet;
-  // shipped: {title, network, columns} of a model to compare with; variant: to begin with, where the address names none.
-  constructor(root, { training, script, samples = null, shipped = null, variant = "" }) {
+  // shipped: {title, network, columns} of a model to compare with; variant: to begin with, where the address names none;
+  // hub: {address, storage} of the Hub, where the page may reach it.
+  constructor(root, { training, script, samples = null, shipped = null, variant = "", hub = null }) {
     this.state = "waiting"; // as Controls shows it
     this.frame = null; // that the latest snapshot waits for
     this.unanswered = 0; // starts that the session has not answered: what it says until then is of an earlier one
     this.session = new TrainingSession(script, (message) => this.hear(message));
-    this.codeMap = new CodeMap();
-    this.curve = new LossCurve();
+    Object.assign(this, { codeMap: new CodeMap(), curve: new LossCurve(), pace: new Pace() });
     this.rebuilt = new Rebuilt(shipped);
     this.knobs = new Knobs((path, value) => this.turn(path, value), () => this.writeAddress());
     const { data, ...values } = readAddress();
@@ -45,7 +46,11 @@ export class TrainingPanel {
       step: () => this.session.step(),
       epoch: () => this.session.finishEpoch(),
       again: () => this.startAgain(),
-      save: () => this.save(),
+    });
+    this.export = new RunExport({
+      readRun: () => ({ title: this.title, examples: this.started }),
+      save: (about) => this.session.save(about),
+      hub,
     });
     root.panel = this;
     root.replaceChildren(this.arrange());
@@ -64,6 +69,7 @@ export class TrainingPanel {
       { class: "explorer trainer" },
       element("div", { class: "forms" }, this.sources.root, this.settings.root),
       this.controls.root,
+      this.export.root,
       this.results,
       this.rebuilt.root,
     );
@@ -167,18 +173,6 @@ export class TrainingPanel {
     this.session.turn({ [path]: value });
   }
 
-  async save() {
-    const { title, started } = this; // another training may begin before the answer comes
-    this.controls.save.disabled = true;
-    try {
-      const files = await this.session.save({ title });
-      saveFile(new Blob([packRun(title, files, started)], { type: "application/zip" }), `${title}.zip`);
-    } catch (error) {
-      this.controls.tell(error.message);
-    }
-    this.controls.show(this.state);
-  }
-
   // -- what the session says
 
   hear(message) {
@@ -202,12 +196,14 @@ export class TrainingPanel {
     this.controls.tell(`${parameters} parameters, ${examples} training examples, ${validation} for validation.`);
   }
 
-  // Show the latest snapshot before the next frame: a page that is slower than the worker leaves out the others.
+  // Show the latest snapshot before the next frame; a slow page leaves out others, but none with which training stops.
   keepSnapshot(snapshot) {
     this.latest = snapshot;
-    this.frame ??= requestAnimationFrame(() => {
+    if (snapshot.state === "running" && this.pace.isResting) return;
+    this.frame ??= requestAnimationFrame((now) => {
       this.frame = null;
       this.showSnapshot(this.latest);
+      this.pace.watch(now);
     });
   }
 
@@ -218,12 +214,14 @@ export class TrainingPanel {
 
   fail(state, reason) {
     this.dropSnapshot();
+    this.curve.draw();
     this.setState(state, reason);
   }
 
   showSnapshot(snapshot) {
     this.codeMap.update(snapshot);
     this.rebuilt.update(snapshot.rebuilt);
+    this.curve.draw();
     const { epoch, step, steps, losses } = snapshot,
       loss = losses ? ` · loss ${formatNumbers([losses.loss])}` : "";
     this.controls.tellProgress(`Epoch ${epoch} of ${this.epochs}, step ${step} of ${steps}${loss}`);
@@ -236,6 +234,7 @@ export class TrainingPanel {
   setState(state, note = null) {
     this.state = state;
     this.controls.show(state);
+    this.export.show(state);
     if (note !== null) this.controls.tell(note);
   }
 

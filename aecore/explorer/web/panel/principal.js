@@ -17,12 +17,17 @@ export function followPrincipalPlane(codes, dim, before) {
 }
 
 // The share of the variance of the codes that a plane holds.
-export function measureShare(codes, { origin, axes }) {
+export function measureShare(codes, { origin, axes: [first, second] }) {
   let [held, total] = [0, 0];
   for (let start = 0; start < codes.length; start += origin.length) {
-    const offset = origin.map((value, j) => codes[start + j] - value);
-    total += dot(offset, offset);
-    for (const axis of axes) held += dot(offset, axis) ** 2;
+    let [along, across] = [0, 0];
+    for (let j = 0; j < origin.length; j++) {
+      const offset = codes[start + j] - origin[j];
+      total += offset * offset;
+      along += offset * first[j];
+      across += offset * second[j];
+    }
+    held += along ** 2 + across ** 2;
   }
   return total ? held / total : 1;
 }

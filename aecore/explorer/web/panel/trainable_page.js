@@ -8,5 +8,6 @@ openStaticPage().then(({ explorer, about }) => {
   const { network, modelMeta } = explorer,
     shipped = { title: "shipped model", network, columns: modelMeta.columns };
   const root = document.getElementById("train");
-  new TrainingPanel(root, { training: about.training, script: TRAINER_SCRIPT, samples: readSamples(explorer), shipped });
+  const { training, hub } = about;
+  new TrainingPanel(root, { training, hub, script: TRAINER_SCRIPT, samples: readSamples(explorer), shipped });
 });

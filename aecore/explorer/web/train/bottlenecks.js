@@ -2,10 +2,12 @@
 
 import { Bottleneck } from "./bottleneck.js";
 import { CodebookBottleneck } from "./codebook.js";
+import { JumpReluBottleneck } from "./jump_relu.js";
 
 const KINDS = {
   deterministic: (graph, options, dim) => new Bottleneck(graph, options, dim),
   top_k: (graph, options, dim) => new TopKBottleneck(graph, options, dim),
+  jump_relu: (graph, options, dim) => new JumpReluBottleneck(graph, options, dim),
   gaussian: (graph, options, dim) => new GaussianBottleneck(graph, options, dim),
   vector_quantized: (graph, options, dim) => new CodebookBottleneck(graph, options, dim),
   finite_scalar: (graph, options, dim) => new FiniteScalarBottleneck(graph, options, dim),

@@ -71,6 +71,7 @@ export const PARTS = {
   bottleneck: {
     deterministic: {},
     top_k: { k: 25, start: null, by: "magnitude", auxiliary: 0, dead_after: 200 },
+    jump_relu: { target: 25, weight: 300, price: 0.1, bandwidth: 0.5 },
     gaussian: { beta: 1, samples: 1, bound: "elbo", free_bits: 0, capacity: null },
     vector_quantized: {
       codes: 256,

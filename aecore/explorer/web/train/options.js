@@ -8,11 +8,18 @@ const SMOOTH = new Set(["sigmoid", "tanh", "relu", "linear"]); // activations wh
 // Numbers that may be moved while a run trains, with their bounds.
 const KNOBS = {
   corruption: { sigma: [0, 10], fraction: [0, 1] },
-  bottleneck: { beta: [0, 1000], k: [1, 16384], commitment: [0, 100] },
+  bottleneck: { beta: [0, 1000], k: [1, 16384], commitment: [0, 100], weight: [0, 1e6], price: [0, 1e6] },
   penalties: { weight: [0, 1e6] },
   training: { lr: [1e-12, 100] },
 };
 const WHOLE_KNOBS = ["bottleneck.k"];
+
+// Why a page does not have a kind of a part; of others it has no gradients.
+const ABSENCES = {
+  batch_top_k: "units that are never on learn by an auxiliary loss, for which codes are decoded once more",
+  rate: "its codes are paid by a density that is learned with it, a network of its own",
+  ensemble: "it is several networks that learn together, and a page has memory for one",
+};
 
 // Why a run cannot be trained here, a sentence; empty where it can.
 export function explainUntrainable(config) {
@@ -25,17 +32,21 @@ function explainParts(model) {
   for (const [name, part] of [...parts, ...model.penalties.map((penalty) => ["penalties", penalty])])
     if (part && !PARTS[name][part.kind]) {
       const kinds = Object.keys(PARTS[name]).join(", ");
-      return `A page trains no ${name === "penalties" ? "penalty" : name} of kind ${part.kind}; it has ${kinds}.`;
+      const what = `${name === "penalties" ? "penalty" : name} of kind ${part.kind}`,
+        reason = ABSENCES[part.kind] ?? "its gradients are in the Python package alone";
+      return `A page trains no ${what}: ${reason}. It has ${kinds}.`;
     }
   return "";
 }
 
 function explainModel({ network, bottleneck, penalties, missing, prior }) {
   if (missing) return "A page trains on whole examples only: fill the missing cells, or train in the app.";
-  if (prior) return "A prior of indices is not learned in a page: leave it out, or train in the app.";
+  if (prior)
+    return "A prior of indices is not learned in a page, for it is a second training: leave it out, or train in the app.";
   if (bottleneck.auxiliary)
-    return "The auxiliary loss of dead units is not trained in a page: set bottleneck.auxiliary to 0.";
-  if (bottleneck.cosine) return "Codes of directions are not trained in a page: set bottleneck.cosine to false.";
+    return "The auxiliary loss of dead units is not trained in a page, which decodes codes once: set bottleneck.auxiliary to 0.";
+  if (bottleneck.cosine)
+    return "Codes of directions are not trained in a page, which has no gradients of them: set bottleneck.cosine to false.";
   if (bottleneck.samples > 1 && network.kind !== "mlp")
     return "A page draws one code for each picture where the network is convolutional: set bottleneck.samples to 1.";
   for (const penalty of penalties) {
@@ -60,7 +71,8 @@ export function listActivations({ kind, hidden, channels, activation, code_activ
 function explainMisfit({ input_shape: shape, latent_dim: dim, scaling, network, bottleneck, penalties, likelihood }) {
   const { channels, code_activation: code, linear_path: hasPath, tied } = network,
     kinds = listActivations(network);
-  if (network.attention) return "Attention is not trained in a page: set network.attention to false.";
+  if (network.attention)
+    return "Attention is not trained in a page, which has no gradients of it: set network.attention to false.";
   const places = network.code === "spatial" ? countPlaces(shape, channels.length) : 1;
   if (dim % places) return `latent_dim ${dim} must be a multiple of the ${places} places of a spatial code.`;
   if (channels && shape.length !== 3) return "A convolutional network needs pictures: set network.kind to mlp.";
@@ -91,12 +103,12 @@ function explainContractive({ hidden, code_activation: code }, { method }) {
 function explainTraining({ optimizer, averaged, pretrain_epochs: pretrained, augment }, data) {
   if (!["adam", "adamw"].includes(optimizer))
     return `A page trains by adam or adamw: training.optimizer is ${optimizer}.`;
-  if (averaged) return "Weights are not averaged in a page: set training.averaged to 0.";
-  if (pretrained) return "Layers are not trained one by one in a page: set training.pretrain_epochs to 0.";
+  if (averaged) return "Weights are not averaged in a page, which keeps one copy of them: set training.averaged to 0.";
+  if (pretrained) return "Layers are not trained one by one in a page, which builds its model once: set training.pretrain_epochs to 0.";
   if (!augment.every((kind) => AUGMENTATIONS.includes(kind)))
     return `A page changes pictures by ${AUGMENTATIONS.join(", ")}: training.augment is ${augment.join(", ")}.`;
   if (data && data.binarise && data.binarise !== "none")
-    return "Pixels are not drawn as 0 or 1 in a page: set data.binarise to none.";
+    return "Pixels are not drawn as 0 or 1 in a page, which takes examples as they are: set data.binarise to none.";
   return "";
 }
 

@@ -6,13 +6,14 @@ const VERSION = "0.1.0"; // of the format of config.json
 const FORMAT = { aecore_format: "1" };
 
 // {file name: Uint8Array} of a trainer: the best weights and, where an epoch is done, the position to go on from.
-export function writeRunFolder(trainer, { title = "An autoencoder trained in a web page" } = {}) {
+// `repo` is where they go on the Hub, if they do.
+export function writeRunFolder(trainer, { title = "An autoencoder trained in a web page", repo = "" } = {}) {
   const text = new TextEncoder(),
     files = {
       "config.json": text.encode(`${JSON.stringify(writeConfig(trainer.firstConfig), null, 2)}\n`),
       "metrics.jsonl": text.encode(trainer.records.map((record) => `${JSON.stringify(record)}\n`).join("")),
       "model.safetensors": writeSafetensors(trainer.bestWeights.tensors, describeKnobs(trainer)),
-      "README.md": text.encode(writeCard(trainer, title)),
+      "README.md": text.encode(writeCard(trainer, title, repo)),
       "state.json": text.encode(JSON.stringify(writeState(trainer))),
     };
   if (trainer.position) files["resume.safetensors"] = writePosition(trainer.position);
@@ -61,18 +62,19 @@ function writePosition({ tensors, moments, epoch, best, sinceBest }) {
 }
 
 // README.md: what the folder is, and how to open it.
-function writeCard(trainer, title) {
+function writeCard(trainer, title, repo) {
   const { model } = trainer.firstConfig,
     { train, validation, width } = trainer.examples,
     shape = `${model.input_shape.join(" x ")} values to ${model.latent_dim}`,
+    load = repo ? `from_pretrained("${repo}")` : 'load("this folder")',
     counts = `${train.length / width} examples, ${validation.length / width} held out`;
   return [
-    "---\nlibrary_name: aecore\ntags:\n- autoencoder\n- aecore\n---",
+    `---\nlibrary_name: aecore\ntags:\n- autoencoder\n- aecore\n- aecore-variant:${model.variant}\n---`,
     `# ${title}`,
     `Variant ${model.variant}, ${shape}. Trained in a web page on ${counts}, for ${trainer.epoch} epochs. ` +
       describeLoss(trainer),
     "With the package `aecore` of Autoencoder Lab:",
-    '```python\nfrom aecore import Autoencoder\n\nmodel = Autoencoder.load("this folder")\n```\n',
+    `\`\`\`python\nfrom aecore import Autoencoder\n\nmodel = Autoencoder.${load}\n\`\`\`\n`,
   ].join("\n\n");
 }
 

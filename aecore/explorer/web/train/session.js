@@ -51,9 +51,9 @@ export class TrainingSession {
     this.post({ type: "turn", knobs });
   }
 
-  // A promise of the files of the run folder, {name: Uint8Array}.
-  save({ title } = {}) {
-    return this.ask({ type: "save", title });
+  // A promise of the files of the run folder, {name: Uint8Array}. title: of its card; repo: where it goes on the Hub.
+  save({ title, repo } = {}) {
+    return this.ask({ type: "save", title, repo });
   }
 
   // A promise of the losses of inputs in the data's own units, by the weights of the moment.

@@ -102,8 +102,8 @@ class Training {
     }
   }
 
-  save({ id, title }) {
-    this.answer(id, () => writeRunFolder(this.trainer, { title }));
+  save({ id, title, repo }) {
+    this.answer(id, () => writeRunFolder(this.trainer, { title, repo }));
   }
 
   measure({ id, inputs }) {
