@@ -198,18 +198,28 @@ def fingerprint_weights(model: Autoencoder) -> bytes:
 def measure_unit_effects(model: Autoencoder, z: Tensor) -> Tensor:
     """Return rms |d x^ / d z_i| over some codes z (N, d), in the network's units: (d,).
 
-    By central differences.
+    By central differences. Where a channel does the same at every place, all its units are moved
+    together, up or down by chance: what pairs of them do together cancels in the mean.
     """
     probes = z[torch.linspace(0, len(z) - 1, min(len(z), PROBED_CODES)).long()]
-    effects = []
-    for i in range(z.shape[1]):
+    grid = model.config.code_grid if model.config.network.shares_places else None
+    groups, effects = grid[0] if grid else z.shape[1], []
+    places, generator = z.shape[1] // groups, torch.Generator().manual_seed(0)
+    for i in range(groups):
+        size = 0.05 * max(z[:, i::groups].std(correction=0).item(), 1e-3)
         shift = torch.zeros_like(probes)
-        shift[:, i] = 0.05 * max(z[:, i].std(correction=0).item(), 1e-3)
+        shift[:, i::groups] = size * draw_signs(len(probes), places, generator)
         higher, lower = (
             decode_in_chunks(model, codes) for codes in (probes + shift, probes - shift)
         )
         difference = (higher - lower) / model.scale.cpu()
-        effects.append(difference.flatten(1).square().sum(1).mean().sqrt() / (2 * shift[0, i]))
+        squares = difference.flatten(1).square().sum(1).mean() / places
+        effects.append(squares.sqrt() / (2 * size))
     largest = torch.stack(effects).max().clamp(min=1e-12)
     # a unit without effect is rounded coarsely, not to nothing
-    return torch.stack(effects).clamp(min=1e-3 * largest)
+    return torch.stack(effects).clamp(min=1e-3 * largest).repeat(places)
+
+
+def draw_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    """Draw 1 or -1 for each cell, (rows, columns)."""
+    return 2.0 * torch.randint(2, (rows, columns), generator=generator) - 1.0
