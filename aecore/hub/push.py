@@ -13,6 +13,7 @@ from aecore.hub.client import Token, explain_hub_errors, open_client
 from aecore.hub.repositories import check_repo_name, list_commit_changes, list_repo_files
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import RunConfig
+from aecore.model.parts.networks.pretrained import PretrainedNetwork
 from aecore.progress import report_share
 from aecore.runs.drafts import PUSH_DRAFT, open_draft_folder
 from aecore.runs.foreign import (
@@ -37,6 +38,12 @@ def push_run(run: Run, repo: str, *, token: Token = None, private: bool = False)
     Raises CheckpointError where the model is unsound, else HubError.
     """
     check_repo_name(repo)
+    network = run.config().model.network
+    if isinstance(network, PretrainedNetwork):
+        raise HubError(
+            f"{run.id} holds the weights of {network.source}, which are on the Hub already. "
+            "Share that name instead."
+        )
     with explain_hub_errors(repo), open_draft_folder(PUSH_DRAFT) as folder:
         stage_run(run, folder)
         report_share(0.1)
