@@ -17,7 +17,6 @@ from aecore.cli.parser import main
 from aecore.data.stand_in import PHOTOGRAPHS_REMARK, load_data_or_stand_in
 from aecore.errors import CheckpointError, ConfigError
 from aecore.hub.pretrained import (
-    LEAST_SHOWN,
     ShownPictures,
     WeightOrigin,
     adopt_published,
@@ -28,6 +27,7 @@ from aecore.hub.pretrained import (
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import MAX_PARAMETERS, ModelConfig, RunConfig, TrainConfig, parse_options
 from aecore.model.export import export_model
+from aecore.model.parts.networks import pretrained
 from aecore.runs.run import Run
 from aecore.tasks.compress import compress_examples, expand_file, measure_unit_effects
 from bench.pretrained import CASES, PUBLISHED_FILES, TOLERANCE, compare_case, load_adopted
@@ -193,6 +193,14 @@ def test_without_data_it_is_shown_on_photographs_of_its_size(side, tmp_path):
     assert min(len(dataset.train.x), len(dataset.test.x)) >= 4
 
 
+def test_large_networks_are_shown_on_fewer_photographs(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "SHOWN_PRODUCTS", 1000)
+    run = adopt(tmp_path, SMALL_TINY, ShownPictures((3, 64, 64)))
+    dataset, remark = load_data_or_stand_in(run.config())
+    counts = {len(dataset.train.x), len(dataset.test.x)}
+    assert counts == {pretrained.LEAST_SHOWN} and remark == PHOTOGRAPHS_REMARK
+
+
 def test_pictures_that_are_named_are_no_more_than_pass_in_a_minute(tmp_path, monkeypatch):
     write_pictures(tmp_path / "photos", 60, colour=True)
     pictures = choose_pictures(str(tmp_path / "photos"), 32)
@@ -201,9 +209,9 @@ def test_pictures_that_are_named_are_no_more_than_pass_in_a_minute(tmp_path, mon
     assert run.config().data == pictures.data
     dataset, remark = load_data_or_stand_in(run.config())
     assert remark == "" and dataset.count == 48
-    monkeypatch.setattr("aecore.hub.pretrained.SHOWN_PRODUCTS", 1000)
+    monkeypatch.setattr(pretrained, "SHOWN_PRODUCTS", 1000)
     limited = adopt(tmp_path, SMALL_TINY, pictures, name="limited")
-    assert load_data_or_stand_in(limited.config())[0].count == LEAST_SHOWN
+    assert load_data_or_stand_in(limited.config())[0].count == pretrained.LEAST_SHOWN
 
 
 def test_a_side_alone_is_that_of_the_sample_photographs():
@@ -293,6 +301,13 @@ def test_pictures_that_do_not_suit_it_are_refused(shape, tmp_path):
         ConfigError, match="takes pictures in colour whose sides are multiples of 4"
     ):
         adopt(tmp_path, pictures=ShownPictures(shape))
+
+
+def test_attention_of_large_pictures_is_bounded(tmp_path):
+    with pytest.raises(ConfigError, match=r"at most 4,096 places of a code, got .* 512 x 256"):
+        adopt(tmp_path, pictures=ShownPictures((3, 512, 256)))
+    config = adopt(tmp_path, {**BARE_KL, "latent_channels": 1}, ShownPictures((3, 512, 256)))
+    assert config.config().model.latent_dim == 128 * 64
 
 
 @pytest.mark.parametrize(

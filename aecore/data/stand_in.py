@@ -20,7 +20,7 @@ from aecore.data.sample_inputs import (
 )
 from aecore.data.splits import Dataset, Split, as_float, make_dataset
 from aecore.errors import AecoreError, DataError, RoomError
-from aecore.model.config import DataConfig, RunConfig
+from aecore.model.config import DataConfig, ModelConfig, RunConfig
 
 StandIn = Callable[[DataConfig, tuple[int, ...]], Dataset]
 FOREIGN_NAME = "MNIST sample, resized"
@@ -47,7 +47,7 @@ def load_data_or_stand_in(
     no room in memory.
     """
     shape = config.model.input_shape
-    data_config = config.data or choose_unnamed_data(shape)
+    data_config = config.data or choose_unnamed_data(config.model)
     entry = CATALOG.get(data_config.name)
     name = data_config.name if entry else Path(data_config.name).name
     problem = "is not on this machine"
@@ -75,9 +75,11 @@ def load_data_or_stand_in(
     return (stand_in or make_stand_in)(data_config, shape), remark
 
 
-def choose_unnamed_data(shape: tuple[int, ...]) -> DataConfig:
+def choose_unnamed_data(model: ModelConfig) -> DataConfig:
     """Return what a run without data is shown on: photographs, if it takes any, else digits."""
-    return DataConfig(name=CODEC_DATA) if is_shape_of_crops(shape) else DataConfig()
+    if not is_shape_of_crops(model.input_shape):
+        return DataConfig()
+    return DataConfig(name=CODEC_DATA, limit=model.network.limit_examples(model.input_shape))
 
 
 def is_own_sample(config: DataConfig, shape: tuple[int, ...]) -> bool:
@@ -99,7 +101,9 @@ def make_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
         name = f"{CATALOG[config.name].label} sample"
         return make_dataset(name, read_sample(config.name), config)
     if is_shown_on_photographs(config, shape):
-        return make_dataset(PHOTOGRAPHS_NAME, read_photographs(shape), DataConfig())
+        return make_dataset(
+            PHOTOGRAPHS_NAME, read_photographs(shape), DataConfig(limit=config.limit)
+        )
     digits = make_dataset(FOREIGN_NAME, read_sample("mnist"), DataConfig(name="mnist"))
 
     count = max(1, MAX_RESIZED_VALUES // math.prod(shape))

@@ -48,8 +48,6 @@ PUBLISHED_WEIGHTS = (
 PICKLED_WEIGHTS = "diffusion_pytorch_model.bin"
 PIPELINE_FOLDER = "vae"  # of a diffusion model as a whole
 SHOWN_SIDE = 64  # pixels, where no pictures are named
-SHOWN_PRODUCTS = 10**12  # of all pictures: about a minute of one core
-LEAST_SHOWN = 32  # pictures
 DTYPES = ("F32", "F16", "BF16")
 
 
@@ -196,11 +194,9 @@ def plan_published_model(network: PretrainedNetwork, pictures: ShownPictures) ->
 
 
 def limit_data(network: PretrainedNetwork, pictures: ShownPictures) -> DataConfig | None:
-    """Returns the data, with no more pictures than a network of this size passes in a minute."""
-    if pictures.data is None:
-        return None
-    limit = max(LEAST_SHOWN, SHOWN_PRODUCTS // network.count_products(pictures.shape, 0))
-    if pictures.examples <= limit:
+    """Returns the data, with no more pictures than are bearable with a network of this size."""
+    limit = network.limit_examples(pictures.shape)
+    if pictures.data is None or limit is None or pictures.examples <= limit:
         return pictures.data
     return pictures.data.model_copy(update={"limit": limit})
 

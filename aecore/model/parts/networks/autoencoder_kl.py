@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -21,6 +22,7 @@ from aecore.model.parts.networks.pretrained import (
 from aecore.model.parts.networks.residual_blocks import order_channels_last
 
 NORM_EPS = 1e-6
+MAX_ATTENDED = 4096  # places that attend to each other: of 512 pixels a side with four levels
 # of attention, as checkpoints before diffusers 0.12 name its layers
 EARLIER_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
@@ -58,6 +60,18 @@ class AutoencoderKl(PretrainedNetwork):
     @property
     def levels(self) -> int:
         return len(self.channels)
+
+    def check_input_shape(self, input_shape: Sequence[int]) -> None:
+        super().check_input_shape(input_shape)
+        if self.attention and math.prod(self.count_places(input_shape)) > MAX_ATTENDED:
+            raise ValueError(
+                f"attention is among at most {MAX_ATTENDED:,} places of a code, got pictures of "
+                f"{input_shape[1]} x {input_shape[2]}; take smaller ones"
+            )
+
+    def count_widest_layer(self, input_shape: Sequence[int]) -> int:
+        attended = math.prod(self.count_places(input_shape)) ** 2 if self.attention else 0
+        return max(attended, super().count_widest_layer(input_shape))
 
     @classmethod
     def from_layout(cls, values: Mapping[str, Any], **about: str) -> Self:
@@ -125,11 +139,11 @@ class KlAttention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
 
     def forward(self, h: Tensor) -> Tensor:
-        places = self.group_norm(h).flatten(2).transpose(1, 2).unsqueeze(1)  # (N, 1, H W, channels)
-        mixed = F.scaled_dot_product_attention(
-            self.to_q(places), self.to_k(places), self.to_v(places)
-        )
-        out = self.to_out[0](mixed.squeeze(1))
+        places = self.group_norm(h).flatten(2).transpose(1, 2)  # (N, H W, channels)
+        queries = self.to_q(places) / math.sqrt(h.shape[1])
+        # not torch's own kernel, which has no tangents
+        shares = (queries @ self.to_k(places).transpose(1, 2)).softmax(2)
+        out = self.to_out[0](shares @ self.to_v(places))
         return h + out.transpose(1, 2).unflatten(2, h.shape[2:])
 
 

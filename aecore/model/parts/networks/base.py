@@ -202,6 +202,10 @@ class NetworkBase(Options):
         """Return about how many values of an example are in memory at a time."""
         return math.prod(input_shape)
 
+    def limit_examples(self, input_shape: Sequence[int]) -> int | None:
+        """Return how many examples are bearable to look at on pages; None for any number."""
+        return None
+
     def find_code_grid(self, input_shape: Sequence[int], latent_dim: int) -> CodeGrid | None:
         """Return channels, height and width of a code that lies on a grid; None for a dense one.
 

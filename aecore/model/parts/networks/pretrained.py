@@ -18,6 +18,8 @@ from aecore.model.parts.base import CodeGrid
 from aecore.model.parts.networks.base import Decoder, Encoder, Features, NetworkBase
 
 COLOUR_CHANNELS = 3
+SHOWN_PRODUCTS = 10**12  # of all examples on pages: about a minute of one core
+LEAST_SHOWN = 32  # examples
 
 
 class PretrainedNetwork(NetworkBase):
@@ -124,6 +126,10 @@ class PretrainedNetwork(NetworkBase):
 
     def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
         return measure_layers(self, tuple(input_shape)).products
+
+    def limit_examples(self, input_shape: Sequence[int]) -> int:
+        products = measure_layers(self, tuple(input_shape)).products
+        return max(LEAST_SHOWN, SHOWN_PRODUCTS // products)
 
     def count_widest_layer(self, input_shape: Sequence[int]) -> int:
         return measure_layers(self, tuple(input_shape)).widest
