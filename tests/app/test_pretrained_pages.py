@@ -111,6 +111,12 @@ def test_its_own_page_says_that_it_is_read_only(open_page, adopted):
     assert not {"Resume", "Stop"} & {button.label for button in app.button}
 
 
+def test_the_hub_page_does_not_offer_to_push_it(open_page, adopted, trained, no_shipped):
+    own, pulled = trained(), adopted()
+    runs = next(s for s in open_page("hub.py").selectbox if s.label == "Run")
+    assert own.id in runs.options and pulled.id not in runs.options
+
+
 def test_no_form_offers_to_train_one(open_page):
     app = open_page("train.py")
     networks = next(s for s in app.selectbox if s.label == "Network")

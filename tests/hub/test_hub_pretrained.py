@@ -188,4 +188,7 @@ def test_it_is_not_pushed_in_someone_elses_name(loopback: LoopbackHub, tmp_path:
     pulled = Run(pull_run(TINY, out=tmp_path / "out", pictures=SMALL))
     text = catch_refusal(lambda: push_run(pulled, REPO, token=TOKEN))
     assert f"holds the weights of {TINY}, which are on the Hub already" in text
+    model = Autoencoder.load(pulled.path)
+    text = catch_refusal(lambda: model.push_to_hub(REPO, token=TOKEN))
+    assert f"The model holds the weights of {TINY}" in text
     assert REPO not in loopback.repos
