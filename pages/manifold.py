@@ -11,7 +11,7 @@ from ui.kit.messages import show_error
 from ui.kit.page_modes import choose_section
 from ui.kit.run_data import show_data_remark
 from ui.kit.runs import choose_run
-from ui.manifold.runs import choose_manifold_runs
+from ui.manifold.runs import check_derivable, choose_manifold_runs
 from ui.manifold.sections import MANIFOLD_SENTENCES, show_manifold_section
 
 st.title("Manifold")
@@ -20,6 +20,7 @@ left, middle, right = st.columns(3)
 with left:
     run = choose_run(first="s-curve-vae" if mode == "Surface" else "mnist-vae")
 try:
+    check_derivable(run)
     dataset, remark = get_dataset(run)
     show_data_remark(run, remark)
     with middle:

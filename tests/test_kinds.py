@@ -60,7 +60,7 @@ def test_every_file_of_a_package_brings_its_kinds_in_the_order_of_menus(tmp_path
             "deterministic top_k gaussian vector_quantized finite_scalar batch_top_k jump_relu "
             "rate",
         ),
-        (Network, "mlp conv residual ensemble"),
+        (Network, "mlp conv residual autoencoder_kl autoencoder_tiny ensemble"),
         (
             LikelihoodOptions,
             "gaussian bernoulli calibrated laplace logistic_mixture ms_ssim student_t mixed",

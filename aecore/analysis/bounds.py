@@ -15,8 +15,11 @@ from aecore.model.parts.bottlenecks.gaussian import kl_to_standard_normal
 
 
 def is_variational(model: Autoencoder) -> bool:
-    """Returns whether the model's code is a distribution, so that its likelihood has a bound."""
-    return model.config.bottleneck.is_variational
+    """Returns whether the model's code is a distribution, so that its likelihood has a bound.
+
+    It has none without a prior.
+    """
+    return model.config.bottleneck.is_variational and model.config.has_prior
 
 
 def has_bound(model: Autoencoder) -> bool:

@@ -24,6 +24,7 @@ from aecore.files import LIBRARY
 from aecore.model.config import ModelConfig, RunConfig
 from aecore.model.parts.base import Options
 from aecore.model.parts.column_heads import count_kinds
+from aecore.model.parts.networks.pretrained import PretrainedNetwork
 from aecore.model.variants import VARIANTS
 from aecore.names import clean_name, escape_markdown
 from aecore.runs.knobs import apply_moves
@@ -67,6 +68,8 @@ def format_card(
         f"# {format_card_title(config, escape_markdown)}",
         *describe_variant(config),
     ]
+    if isinstance(config.model.network, PretrainedNetwork):
+        blocks.append(describe_origin(config.model.network))
     if space:
         blocks.append(
             f"**[Explore it in the browser]({space})**: point anywhere on the map of its codes, "
@@ -95,6 +98,9 @@ def format_front_matter(config: RunConfig, metrics: Mapping[str, float]) -> str:
     is_image = infer_data_kind(config) == "image"
     task = "image-feature-extraction" if is_image else "feature-extraction"
     values: dict[str, Any] = {"library_name": LIBRARY, "license": "mit", "pipeline_tag": task}
+    if isinstance(config.model.network, PretrainedNetwork):
+        network = config.model.network
+        values |= {"license": network.license or "unknown", "base_model": network.source}
     values["tags"] = list_tags(config)
     name = config.data.name if config.data else ""
     if name in ON_THE_HUB:
@@ -135,6 +141,8 @@ def make_result(
 def format_card_title(config: RunConfig, escape: Callable[[str], str] = str) -> str:
     """Returns a title like `Denoising autoencoder (masking) on MNIST`, names through `escape`."""
     variant = VARIANTS.get(config.model.variant)
+    if isinstance(config.model.network, PretrainedNetwork):
+        return f"{config.model.network.layout} of {escape(config.model.network.source)}"
     if variant is None:
         title = f"{escape(clean_name(config.model.variant))} autoencoder"
     else:
@@ -157,6 +165,18 @@ def describe_variant(config: RunConfig) -> list[str]:
         f"$$ {variant.formula} $$",
         f"[{variant.paper}]({variant.url})",
     ]
+
+
+def describe_origin(network: PretrainedNetwork) -> str:
+    """Returns where the weights of a pretrained network are from, and under which licence."""
+    link = f"[{escape_markdown(network.source)}](https://huggingface.co/{network.source})"
+    commit = f", commit {network.revision[:12]}" if network.revision else ""
+    license = network.license or "not stated, see there"
+    return (
+        f"**Read-only.** The weights are those of {link}{commit}; licence: {license}. They are not "
+        f"trained here. Diffusion models of these codes subtract {network.shift_factor:g} from "
+        f"them and multiply them by {network.scaling_factor:g}."
+    )
 
 
 def describe_code_grid(config: ModelConfig) -> str:

@@ -64,12 +64,17 @@ def iterate_chunks(model: Autoencoder, x: Tensor) -> Iterator[tuple[Tensor, Tens
 def count_rows_at_once(model: Autoencoder) -> int:
     """Returns how many examples fit into memory together, with all the codes drawn for each."""
     samples = model.config.bottleneck.sample_count
-    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * samples)))
+    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (count_values(model) * samples)))
 
 
 def count_samples_at_once(model: Autoencoder, samples: int) -> int:
     """Returns how many of the `samples` decoded codes of each example fit into memory together."""
-    return max(1, min(samples, CHUNK_BYTES // (CHUNK_ROWS * model.config.features)))
+    return max(1, min(samples, CHUNK_BYTES // (CHUNK_ROWS * count_values(model))))
+
+
+def count_values(model: Autoencoder) -> int:
+    """Returns about how many values of an example are in memory at a time."""
+    return model.config.network.count_widest_layer(model.config.input_shape)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.bounds import is_variational
-from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS
+from aecore.analysis.chunks import CHUNK_BYTES, CHUNK_ROWS, count_values
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.progress import track_progress
@@ -98,7 +98,7 @@ def fill_in_chunks(
 def count_filled_rows(model: Autoencoder, draws: int) -> int:
     """Return how many rows are filled at a time: as many as memory holds with their draws."""
     draws = draws if is_variational(model) else 1
-    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (model.config.features * draws)))
+    return max(1, min(CHUNK_ROWS, CHUNK_BYTES // (count_values(model) * draws)))
 
 
 def fill_chunk(model: Autoencoder, x: Tensor, fill: FillRows) -> Tensor:

@@ -161,6 +161,9 @@ def run_resume(options: argparse.Namespace) -> None:
     if state == "done" and is_one_of_several():  # a process died just after the last epoch
         return
     if state == "done":
+        from aecore.training.preparation import check_trainable
+
+        check_trainable(run, run.config())
         raise RunError(f"{run.id} is done: all its epochs are trained. Start a new run for more.")
     (run.path / REMOTE_FILE).unlink(missing_ok=True)  # from now on it is here
 
@@ -281,9 +284,17 @@ def run_push(options: argparse.Namespace) -> None:
 
 
 def run_pull(options: argparse.Namespace) -> None:
-    """Pull a run from the Hugging Face Hub."""
+    """Pull a run, or an autoencoder of diffusers, from the Hugging Face Hub."""
+    from aecore.hub.pretrained import choose_pictures
     from aecore.hub.pull import pull_run
 
     repo, _, revision = options.repo.partition("@")
     out = options.out or runs_folder() / repo.replace("/", "--")
-    print(pull_run(repo, revision=revision or None, out=out))
+    path = pull_run(
+        repo,
+        revision=revision or None,
+        out=out,
+        subfolder=options.subfolder,
+        pictures=choose_pictures(options.data, options.side),
+    )
+    print(path)

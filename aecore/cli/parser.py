@@ -158,5 +158,19 @@ def add_sharing_commands(commands: Any) -> None:
     pull = add_command(commands, run_pull)
     pull.add_argument("repo", metavar="REPO[@REVISION]")
     pull.add_argument(
+        "--subfolder",
+        default="",
+        metavar="FOLDER",
+        help="where an autoencoder of diffusers lies in it; default: its root, else vae",
+    )
+    pull.add_argument(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="pictures to show an autoencoder of diffusers on; default: sample photographs",
+    )
+    pull.add_argument(
+        "--side", type=int, metavar="PIXELS", help="crop them to squares and resize them to this"
+    )
+    pull.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to put it; default: among the runs"
     )

@@ -16,7 +16,8 @@ from aecore.data.raw import Array, RawData
 SAMPLES_FOLDER = Path(__file__).parent / "samples"
 SAMPLE_COUNT = 1000  # training images, and as many test images
 PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")  # names in `skimage.data`
-PHOTOGRAPHS_SHAPE = (3, 96, 96)  # of each crop
+PHOTOGRAPHS_SHAPE = (3, 96, 96)  # of each crop, unless others are asked for
+LARGEST_CROP = 256  # pixels of a side: the smallest photograph has 300
 PHOTOGRAPHS_CREDIT = (
     "scikit-image. Astronaut: NASA, public domain. Cat: S. van der Walt, CC0. "
     "Coffee: R. Michetti, CC0. Rocket: SpaceX, public domain"
@@ -48,14 +49,19 @@ def write_sample(raw: RawData, path: Path) -> None:
     np.savez_compressed(path, x=raw.x[rows], y=labels, classes=np.array(raw.classes))
 
 
-def read_photographs() -> RawData:
-    """Read crops (N, *PHOTOGRAPHS_SHAPE) of the sample photographs, which are their classes.
+def is_shape_of_crops(shape: tuple[int, ...]) -> bool:
+    """Return True for the shape of pictures that can be cut from the sample photographs."""
+    return len(shape) == 3 and shape[0] == 3 and max(shape[1:]) <= LARGEST_CROP
+
+
+def read_photographs(shape: tuple[int, ...] = PHOTOGRAPHS_SHAPE) -> RawData:
+    """Read crops (N, *shape) of the sample photographs, which are their classes.
 
     The crops lie side by side in the photographs and are shuffled; the first half is for training.
     """
     from skimage import data
 
-    crops = [cut_crops(getattr(data, name)()) for name in PHOTOGRAPHS]
+    crops = [cut_crops(getattr(data, name)(), shape) for name in PHOTOGRAPHS]
     y = np.repeat(np.arange(len(crops)), [len(part) for part in crops])
     order = np.random.default_rng(0).permutation(len(y))
     return RawData(
@@ -63,10 +69,10 @@ def read_photographs() -> RawData:
     )
 
 
-def cut_crops(photograph: Array) -> Array:
-    """Return the crops (N, *PHOTOGRAPHS_SHAPE) of a photograph (H, W, 3), from its top left on."""
-    channels, height, width = PHOTOGRAPHS_SHAPE
+def cut_crops(photograph: Array, shape: tuple[int, ...] = PHOTOGRAPHS_SHAPE) -> Array:
+    """Return the crops (N, *shape) of a photograph (H, W, 3), from its top left on."""
+    channels, height, width = shape
     rows, columns = photograph.shape[0] // height, photograph.shape[1] // width
     whole = photograph[: rows * height, : columns * width]
     grid = whole.reshape(rows, height, columns, width, channels)
-    return grid.transpose(0, 2, 4, 1, 3).reshape(-1, *PHOTOGRAPHS_SHAPE)
+    return grid.transpose(0, 2, 4, 1, 3).reshape(-1, *shape)

@@ -12,15 +12,15 @@ from torch import Tensor
 from aecore.data.catalog import CATALOG
 from aecore.data.datasets import load_dataset
 from aecore.data.sample_inputs import (
-    PHOTOGRAPHS_SHAPE,
     SAMPLE_COUNT,
     has_sample,
+    is_shape_of_crops,
     read_photographs,
     read_sample,
 )
 from aecore.data.splits import Dataset, Split, as_float, make_dataset
 from aecore.errors import AecoreError, DataError, RoomError
-from aecore.model.config import DataConfig, RunConfig
+from aecore.model.config import DataConfig, ModelConfig, RunConfig
 
 StandIn = Callable[[DataConfig, tuple[int, ...]], Dataset]
 FOREIGN_NAME = "MNIST sample, resized"
@@ -46,12 +46,13 @@ def load_data_or_stand_in(
     DataError where the data is not at hand and the model takes no images, RoomError where it finds
     no room in memory.
     """
-    data_config, shape = config.data or DataConfig(), config.model.input_shape
+    shape = config.model.input_shape
+    data_config = config.data or choose_unnamed_data(config.model)
     entry = CATALOG.get(data_config.name)
     name = data_config.name if entry else Path(data_config.name).name
     problem = "is not on this machine"
     try:
-        if entry is None or entry.is_local():
+        if entry.is_local() if entry else config.data:
             dataset = load(data_config)
             if dataset.input_shape == shape:
                 return dataset, ""
@@ -74,6 +75,13 @@ def load_data_or_stand_in(
     return (stand_in or make_stand_in)(data_config, shape), remark
 
 
+def choose_unnamed_data(model: ModelConfig) -> DataConfig:
+    """Return what a run without data is shown on: photographs, if it takes any, else digits."""
+    if not is_shape_of_crops(model.input_shape):
+        return DataConfig()
+    return DataConfig(name=CODEC_DATA, limit=model.network.limit_examples(model.input_shape))
+
+
 def is_own_sample(config: DataConfig, shape: tuple[int, ...]) -> bool:
     """Return True where a sample of this very data comes with the package."""
     return has_sample(config.name) and CATALOG[config.name].input_shape == shape
@@ -81,7 +89,7 @@ def is_own_sample(config: DataConfig, shape: tuple[int, ...]) -> bool:
 
 def is_shown_on_photographs(config: DataConfig, shape: tuple[int, ...]) -> bool:
     """Return True for a model of photographs, which is shown on those that come with the app."""
-    return config.name == CODEC_DATA and shape == PHOTOGRAPHS_SHAPE
+    return config.name == CODEC_DATA and is_shape_of_crops(shape)
 
 
 def make_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
@@ -93,7 +101,9 @@ def make_stand_in(config: DataConfig, shape: tuple[int, ...]) -> Dataset:
         name = f"{CATALOG[config.name].label} sample"
         return make_dataset(name, read_sample(config.name), config)
     if is_shown_on_photographs(config, shape):
-        return make_dataset(PHOTOGRAPHS_NAME, read_photographs(), DataConfig())
+        return make_dataset(
+            PHOTOGRAPHS_NAME, read_photographs(shape), DataConfig(limit=config.limit)
+        )
     digits = make_dataset(FOREIGN_NAME, read_sample("mnist"), DataConfig(name="mnist"))
 
     count = max(1, MAX_RESIZED_VALUES // math.prod(shape))

@@ -59,6 +59,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aecore.errors import ConfigError
 from aecore.explorer.dense_steps import (
     write_dense_steps,
     write_mlp_decoder_steps,
@@ -91,6 +92,11 @@ def export_steps(model: Autoencoder) -> tuple[dict[str, Any], dict[str, Tensor]]
     ConfigError if a part of it has no steps.
     """
     writer, config = StepWriter(), model.config
+    if config.network.is_pretrained:
+        raise ConfigError(
+            "Pretrained networks do not run in a browser: the map shows codes, and not what they "
+            "decode to."
+        )
     encode = [
         *write_unscale_step(writer, model),
         *write_encoder_steps(writer, model.encoder),

@@ -12,7 +12,8 @@ from aecore.hub.cards import make_push_card
 from aecore.hub.client import Token, explain_hub_errors, open_client
 from aecore.hub.repositories import check_repo_name, list_commit_changes, list_repo_files
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import RunConfig
+from aecore.model.config import ModelConfig, RunConfig
+from aecore.model.parts.networks.pretrained import PretrainedNetwork
 from aecore.progress import report_share
 from aecore.runs.drafts import PUSH_DRAFT, open_draft_folder
 from aecore.runs.foreign import (
@@ -37,6 +38,7 @@ def push_run(run: Run, repo: str, *, token: Token = None, private: bool = False)
     Raises CheckpointError where the model is unsound, else HubError.
     """
     check_repo_name(repo)
+    check_own_weights(run.config().model, run.id)
     with explain_hub_errors(repo), open_draft_folder(PUSH_DRAFT) as folder:
         stage_run(run, folder)
         report_share(0.1)
@@ -56,12 +58,23 @@ def push_run(run: Run, repo: str, *, token: Token = None, private: bool = False)
 def push_model(model: Autoencoder, repo: str, *, token: Token = None, private: bool = False) -> str:
     """Commits a model that has no run to `user/name`, with a card; as `push_run` otherwise."""
     check_repo_name(repo)
+    check_own_weights(model.config, "The model")
     config = RunConfig(model=model.config)
     with explain_hub_errors(repo), open_draft_folder(PUSH_DRAFT) as folder:
         model.save(folder, config)
         verify_model_loads(folder, "The model")
         write_text_file(folder / CARD_FILE, format_card(config, {}, repo=repo))
         return commit_folder(folder, repo, token, private)
+
+
+def check_own_weights(config: ModelConfig, name: str) -> None:
+    """Raises HubError for weights that somebody else published, which are not ours to push."""
+    network = config.network
+    if isinstance(network, PretrainedNetwork):
+        raise HubError(
+            f"{name} holds the weights of {network.source}, which are on the Hub already. "
+            "Share that name instead."
+        )
 
 
 def stage_run(run: Run, folder: Path) -> None:

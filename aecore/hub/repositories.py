@@ -21,6 +21,7 @@ from aecore.hub.client import (
     hub_endpoint,
     open_client,
 )
+from aecore.hub.pretrained import is_published_file
 from aecore.runs.foreign import FOREIGN_FILE_LIMITS, list_file_sizes
 from aecore.runs.previews import is_preview_name
 
@@ -149,13 +150,14 @@ def ask_missing_sizes(
     Only files that a pull takes are asked about, few at a time; None stays where the Hub does not
     say.
     """
-    unknown = [
-        name
-        for name, size in sizes.items()
-        if size is None and (name in FOREIGN_FILE_LIMITS or is_preview_name(name))
-    ]
+    unknown = [name for name, size in sizes.items() if size is None and is_taken_name(name)]
     unknown.sort(key=is_preview_name)
     return {**sizes, **{name: ask_size(api, repo, revision, name) for name in unknown[:MAX_ASKED]}}
+
+
+def is_taken_name(name: str) -> bool:
+    """Returns True for the name of a file that a pull may take."""
+    return name in FOREIGN_FILE_LIMITS or is_preview_name(name) or is_published_file(name)
 
 
 def ask_size(api: HfApi, repo: str, revision: str | None, name: str) -> int | None:

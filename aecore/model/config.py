@@ -248,6 +248,8 @@ class ModelConfig(Options):
     @property
     def has_prior(self) -> bool:
         """True where codes are trained towards N(0, I), so that sampling from it makes sense."""
+        if self.network.is_pretrained:  # their KL had a weight of a millionth, if any
+            return False
         return self.bottleneck.is_variational or any(p.matches_prior for p in self.penalties)
 
 

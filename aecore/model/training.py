@@ -140,6 +140,11 @@ class TrainConfig(Options):
 
     def check_network(self, network: NetworkBase, has_missing: bool) -> None:
         """Raise ValueError where this network cannot be trained so, or not with missing cells."""
+        if network.is_pretrained:
+            raise ValueError(
+                f"a network of kind {network.kind} is read-only: it is pulled with published "
+                "weights, and not trained here; choose another network.kind"
+            )
         if self.pretrain_epochs and not network.can_pretrain:
             raise ValueError(
                 "layer-wise pretraining is for fully connected networks; set pretrain_epochs to 0"

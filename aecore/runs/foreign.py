@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from aecore.data.catalog import CATALOG
@@ -52,16 +53,20 @@ def choose_files_to_take(repo: str, sizes: Mapping[str, int | None]) -> list[str
             "Was it pushed by aecore?"
         )
     for name in (CONFIG_FILE, WEIGHTS_FILE):
-        size, limit = sizes[name], FOREIGN_FILE_LIMITS[name]
-        if size is None:
-            raise HubError(
-                f"The Hub does not say how large {name} of {repo} is, so it was not downloaded. "
-                "Try again later."
-            )
-        if size > limit:
-            raise HubError(f"{name} of {repo} has {size:,} bytes; the limit is {limit:,}.")
+        check_foreign_size(repo, name, sizes[name], FOREIGN_FILE_LIMITS[name])
     names = [name for name in FOREIGN_FILE_LIMITS if _is_bearable(name, sizes.get(name))]
     return names + choose_preview_files(sizes)
+
+
+def check_foreign_size(repo: str, name: str, size: int | None, limit: int) -> None:
+    """Raises HubError for a file of a repository that is too large, or of unknown size."""
+    if size is None:
+        raise HubError(
+            f"The Hub does not say how large {name} of {repo} is, so it was not downloaded. "
+            "Try again later."
+        )
+    if size > limit:
+        raise HubError(f"{name} of {repo} has {size:,} bytes; the limit is {limit:,}.")
 
 
 def _is_bearable(name: str, size: int | None) -> bool:
@@ -71,10 +76,7 @@ def _is_bearable(name: str, size: int | None) -> bool:
 def adopt_run_folder(snapshot: Path, out: Path, repo: str, owner: str = "") -> Path:
     """Copies a verified snapshot to `out` as a run of that owner, which appears in one step."""
     config = strip_local_paths(read_config(snapshot))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with open_draft_folder(PULL_DRAFT, out.parent) as folder:
-        draft = folder / "run"  # where no listing of runs looks
-        draft.mkdir()
+    with open_adopted_folder(out, owner) as draft:
         names = choose_files_to_take(repo, list_file_sizes(snapshot))
         copy_files(snapshot, draft, names, follow_links=True)  # of the Hub's cache
         write_text_file(draft / CONFIG_FILE, config.model_dump_json(indent=2) + "\n")
@@ -84,9 +86,19 @@ def adopt_run_folder(snapshot: Path, out: Path, repo: str, owner: str = "") -> P
         trained = [record.epoch or 0 for record in records if isinstance(record, EpochRecord)]
         done = max(trained, default=epochs)
         Run(draft).write_state(state="done", epoch=done, epochs=epochs, since=time.time())
+    return out
+
+
+@contextmanager
+def open_adopted_folder(out: Path, owner: str = "") -> Iterator[Path]:
+    """Gives an empty folder that becomes the run `out` of that owner at the end, in one step."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with open_draft_folder(PULL_DRAFT, out.parent) as folder:
+        draft = folder / "run"  # where no listing of runs looks
+        draft.mkdir()
+        yield draft
         claim_folder(draft, owner)
         os.rename(draft, out)
-    return out
 
 
 def keep_sound_records(path: Path) -> list[Record]:
@@ -135,8 +147,15 @@ def name_data(data: DataConfig) -> str:
 
 def verify_model_loads(folder: Path, name: str) -> None:
     """Loads the folder's model once; CheckpointError, about `name`, where that fails."""
-    try:
+    with name_in_errors(folder, name):
         Autoencoder.load(folder)
+
+
+@contextmanager
+def name_in_errors(folder: Path, name: str) -> Iterator[None]:
+    """Lets a CheckpointError be about `name`, not about a folder of this machine."""
+    try:
+        yield
     except CheckpointError as error:
         raise CheckpointError(str(error).replace(str(folder), name)) from error
 

@@ -134,6 +134,10 @@ def resolve_data_path(name: str) -> str:
 
 def load_matching_data(config: RunConfig, other: str | None = None) -> Dataset:
     """Loads the data that a run was made for, or `other` data divided in the same way."""
+    if config.data is None and not other and config.model.network.is_pretrained:
+        raise DataError(
+            "This pretrained run names no pictures. Pull it again with --data, or name some here."
+        )
     data_config = config.data or DataConfig()
     if other:
         data_config = data_config.model_copy(update={"name": resolve_data_path(other)})

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,6 +42,7 @@ from aecore.tasks.recipes import PictureRecipe, Settings, TaskRecipe, is_for_pic
 MAGIC, RATE_MAGIC = b"AEZ1", b"AEZ2"  # the latter of models with a `rate` bottleneck
 FRAME = struct.Struct("<4s8sI")  # magic, fingerprint of the model, CRC-32 of what follows
 PROBED_CODES = 256  # by which the units' effects are measured
+FEWEST_PROBED = 4
 COMPRESSOR_UNITS = 30
 COMPRESSOR_RECIPE = TaskRecipe(
     "stacked",
@@ -80,11 +82,21 @@ def plan_codec(name: str, settings: Settings | None = None) -> RunConfig:
     return plan_compressor(name, settings)
 
 
-def compress_examples(model: Autoencoder, x: Tensor, step: float | None = None) -> bytes:
+class MeasuredCodes(NamedTuple):
+    """Codes of examples, and how far each unit moves what they decode to."""
+
+    z: Tensor  # (N, latent_dim)
+    effects: Tensor | None  # (latent_dim,); None where codes are countable
+
+
+def compress_examples(
+    model: Autoencoder, x: Tensor, step: float | None = None, codes: MeasuredCodes | None = None
+) -> bytes:
     """Return examples x (N, *input_shape) as one file, which `expand_file` opens.
 
     `step` is in the network's units, 0.5 by default; of a `rate` bottleneck it is a multiple of the
     model's own steps, 1 by default, and pictures may have any size where its code lies on a grid.
+    `codes` are those of x by `measure_codes`, where they are known; a `rate` bottleneck needs none.
     ConfigError for a step that does not fit the codes, DataError for no examples, or for such as
     have no code.
     """
@@ -94,23 +106,36 @@ def compress_examples(model: Autoencoder, x: Tensor, step: float | None = None) 
         return frame_body(
             model, RATE_MAGIC, pack_rate_body(model, x, 1.0 if step is None else step)
         )
-    return frame_body(model, MAGIC, pack_body(model, x, 0.5 if step is None else step))
+    return frame_body(model, MAGIC, pack_body(model, x, 0.5 if step is None else step, codes))
 
 
-def pack_body(model: Autoencoder, x: Tensor, step: float) -> bytes:
+def pack_body(
+    model: Autoencoder, x: Tensor, step: float, codes: MeasuredCodes | None = None
+) -> bytes:
     """Return the codes of examples x (N, *input_shape) as bytes."""
     if not 0 < step < float("inf"):
         raise ConfigError(f"The step must be above 0, got {step}.")
+    codes, levels = codes or measure_codes(model, x), model.bottleneck.levels
+    if levels is None:
+        assert codes.effects is not None
+        return pack_codes(codes.z, step / codes.effects)
+    if model.prior is not None and model.prior.is_trained:
+        return pack_by_prior(index_in_chunks(model, x), model.prior)
+    return pack_indices(index_in_chunks(model, x), levels)
+
+
+def measure_codes(model: Autoencoder, x: Tensor) -> MeasuredCodes:
+    """Return the codes of examples x (N, *input_shape), and the effects of their units.
+
+    DataError for examples that have no code.
+    """
     z = encode_in_chunks(model, x)
     if not z.isfinite().all():
         raise DataError(
             "Some examples hold NaN or infinite values, which have no code. Remove or fill them."
         )
-    if model.bottleneck.levels is None:
-        return pack_codes(z, step / measure_unit_effects(model, z))
-    if model.prior is not None and model.prior.is_trained:
-        return pack_by_prior(index_in_chunks(model, x), model.prior)
-    return pack_indices(index_in_chunks(model, x), model.bottleneck.levels)
+    is_countable = model.bottleneck.levels is not None
+    return MeasuredCodes(z, None if is_countable else measure_unit_effects(model, z))
 
 
 def frame_body(model: Autoencoder, magic: bytes, body: bytes) -> bytes:
@@ -198,18 +223,29 @@ def fingerprint_weights(model: Autoencoder) -> bytes:
 def measure_unit_effects(model: Autoencoder, z: Tensor) -> Tensor:
     """Return rms |d x^ / d z_i| over some codes z (N, d), in the network's units: (d,).
 
-    By central differences.
+    By central differences. Where a channel does the same at every place, all its units are moved
+    together, up or down by chance: what pairs of them do together cancels in the mean.
     """
-    probes = z[torch.linspace(0, len(z) - 1, min(len(z), PROBED_CODES)).long()]
-    effects = []
-    for i in range(z.shape[1]):
+    grid = model.config.code_grid if model.config.network.shares_places else None
+    groups, effects = grid[0] if grid else z.shape[1], []
+    places, generator = z.shape[1] // groups, torch.Generator().manual_seed(0)
+    count = max(FEWEST_PROBED, PROBED_CODES // places)  # one tells of all its places
+    probes = z[torch.linspace(0, len(z) - 1, min(len(z), count)).long()]
+    for i in range(groups):
+        size = 0.05 * max(z[:, i::groups].std(correction=0).item(), 1e-3)
         shift = torch.zeros_like(probes)
-        shift[:, i] = 0.05 * max(z[:, i].std(correction=0).item(), 1e-3)
+        shift[:, i::groups] = size * draw_signs(len(probes), places, generator)
         higher, lower = (
             decode_in_chunks(model, codes) for codes in (probes + shift, probes - shift)
         )
         difference = (higher - lower) / model.scale.cpu()
-        effects.append(difference.flatten(1).square().sum(1).mean().sqrt() / (2 * shift[0, i]))
+        squares = difference.flatten(1).square().sum(1).mean() / places
+        effects.append(squares.sqrt() / (2 * size))
     largest = torch.stack(effects).max().clamp(min=1e-12)
     # a unit without effect is rounded coarsely, not to nothing
-    return torch.stack(effects).clamp(min=1e-3 * largest)
+    return torch.stack(effects).clamp(min=1e-3 * largest).repeat(places)
+
+
+def draw_signs(rows: int, columns: int, generator: torch.Generator) -> Tensor:
+    """Draw 1 or -1 for each cell, (rows, columns)."""
+    return 2.0 * torch.randint(2, (rows, columns), generator=generator) - 1.0

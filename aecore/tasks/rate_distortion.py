@@ -16,8 +16,9 @@ from aecore.analysis.pictures import to_rgb_bytes
 from aecore.data.splits import as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.progress import track_progress
-from aecore.tasks.compress import compress_examples, expand_file
+from aecore.tasks.compress import compress_examples, expand_file, measure_codes
 from aecore.tasks.range_coder import pack_codes, unpack_codes
+from aecore.tasks.rate_files import codes_bits
 
 # with which each coder makes its smallest files at a quality, whatever time it takes
 CODER_OPTIONS: dict[str, dict[str, Any]] = {
@@ -38,9 +39,10 @@ def measure_rate_curve(model: Autoencoder, x: Tensor, steps: Sequence[float]) ->
     """Compress x (N, *input_shape) at each step; a countable code has one point."""
     used_steps = steps if model.bottleneck.levels is None else steps[:1]
     truth = to_scaled_inputs(model, x)
+    codes = None if codes_bits(model) else measure_codes(model, x)
     points = []
     for step in track_progress(used_steps):
-        data = compress_examples(model, x, step)
+        data = compress_examples(model, x, step, codes)
         expanded = to_scaled_inputs(model, expand_file(model, data))
         points.append(measure_rate_point(step, data, truth, expanded))
     return points

@@ -15,6 +15,7 @@ from aecore.data.stored import StoredArray
 from aecore.errors import ConfigError, RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from aecore.model.parts.networks.pretrained import PretrainedNetwork
 from aecore.runs.run import Run
 from aecore.training.devices import limited_threads
 
@@ -41,12 +42,23 @@ class Examples(NamedTuple):
 
 def require_settings(run: Run, config: RunConfig) -> tuple[DataConfig, TrainConfig]:
     """Returns the settings of data and training; RunError where the run has none."""
+    check_trainable(run, config)
     if config.data is None or config.training is None:
         raise RunError(
             f"{run.id} holds a model without its data and training settings, "
             "so it cannot be trained. Start a new run."
         )
     return config.data, config.training
+
+
+def check_trainable(run: Run, config: RunConfig) -> None:
+    """Raises RunError for a run of published weights, which is read-only."""
+    network = config.model.network
+    if isinstance(network, PretrainedNetwork):
+        raise RunError(
+            f"{run.id} is read-only: its weights are those of {network.source or 'another model'}, "
+            "and are not trained here. Start a run of your own."
+        )
 
 
 def load_examples(

@@ -73,7 +73,7 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
     count = row.select_slider(
         "Examples",
         EXAMPLE_COUNTS,
-        16 if codes_any_size(model) else 256,  # whose pictures are large
+        choose_first_count(model),
         key="packed",  # "count" is of pages with other counts
         bind="query-params",
         width=220,
@@ -92,6 +92,11 @@ def choose_packing(model: Autoencoder) -> tuple[int, float]:
         disabled=model.bottleneck.levels is not None,
     )
     return count, step
+
+
+def choose_first_count(model: Autoencoder) -> int:
+    """Returns how many examples a file holds at first: few where pictures or networks are large."""
+    return 16 if codes_any_size(model) or model.config.network.is_pretrained else 256
 
 
 def pack_examples(run: Run, step: float, x: Tensor) -> PackedFile:

@@ -87,11 +87,18 @@ def show_passing_source(run: Run) -> Density | None:
         show_prior_source(run)
     else:
         st.caption(
-            f"{NO_PRIOR} are drawn from a mixture of Gaussians fitted to its training codes, until "
-            "the densities are compared.",
+            f"{NO_PRIOR} are drawn from a mixture of Gaussians fitted to {name_fitted_codes(run)}, "
+            "until the densities are compared.",
             help=DENSITY_HELP,
         )
     return density
+
+
+def name_fitted_codes(run: Run) -> str:
+    """Returns which codes densities are fitted to."""
+    if run.config().model.network.is_pretrained:
+        return "the codes of the pictures that it is shown on"
+    return "the training codes"
 
 
 def describe_code_source(run: Run, fitted: FittedDensities, kind: str) -> str:
@@ -99,7 +106,7 @@ def describe_code_source(run: Run, fitted: FittedDensities, kind: str) -> str:
     subject = "Codes" if get_model(run).has_prior else NO_PRIOR
     name = "the prior N(0, I)"
     if kind != PRIOR_SOURCE:
-        name = f"a {name_code_source(kind)} fitted to the training codes"
+        name = f"a {name_code_source(kind)} fitted to {name_fitted_codes(run)}"
     in_order = sorted(fitted.held_out, key=fitted.held_out.__getitem__, reverse=True)
     scores = ", ".join(f"{name_code_source(one)} {fitted.held_out[one]:.1f}" for one in in_order)
     return (

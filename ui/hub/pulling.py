@@ -7,16 +7,22 @@ from pathlib import Path
 
 import streamlit as st
 
+from aecore.errors import AecoreError
+from aecore.hub.pretrained import ShownPictures, describe_pictures
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
 from aecore.names import escape_name
 from aecore.runs.listing import name_pulled_run, runs_folder
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
+from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import poll_job
+from ui.kit.messages import show_error
 from ui.kit.runs import format_variant, show_run_links
-from ui.kit.visitor import get_visitor
+from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
+
+SAMPLE_LABEL = "sample photographs"
 
 
 def show_pull() -> None:
@@ -73,15 +79,37 @@ def show_pull_by_name() -> None:
             key="pull_revision",
             help="A branch, a tag or a commit's id. Empty: the newest.",
         )
+        own_set = choose_shown_set()
         if st.form_submit_button("Pull", icon=":material/download:", type="primary"):
-            begin_pull(repo.strip(), revision.strip() or None)
+            begin_pull(repo.strip(), revision.strip() or None, own_set)
 
 
-def begin_pull(repo: str, revision: str | None) -> None:
-    """Begin to pull a model into a run of its own."""
+def choose_shown_set() -> str:
+    """Show a select box over the visitor's sets; return a token, empty for sample photographs."""
+    sets = name_own_sets()
+    return st.selectbox(
+        "Pictures",
+        ["", *sets],
+        key="pull_pictures",
+        format_func=lambda token: sets.get(token, SAMPLE_LABEL),
+        help="For an autoencoder of diffusers (AutoencoderKL, AutoencoderTiny): what pages show it "
+        "on, and how large its pictures are. A run that was pushed has data of its own.",
+    )
+
+
+def begin_pull(repo: str, revision: str | None, own_set: str = "") -> None:
+    """Begin to pull a model into a run of its own.
+
+    `own_set` is the token of the visitor's set on which a pretrained one is to be shown.
+    """
     source = repo.replace("/", "--") + (f"@{revision}" if revision else "")
     folder = runs_folder() / name_pulled_run(re.sub(r"[^\w.@-]+", "-", source))
     visitor = get_visitor()
+    try:
+        pictures = read_shown_pictures(own_set)
+    except AecoreError as error:
+        show_error(error)
+        return
 
     def pull(token: str | bool) -> Path:
         with reserve_storage(visitor) as storage:
@@ -92,9 +120,19 @@ def begin_pull(repo: str, revision: str | None) -> None:
                 out=folder,
                 owner=visitor.owner,
                 reserve=storage.take,
+                pictures=pictures,
             )
 
     start_hub_job("pull", pull)
+
+
+def read_shown_pictures(token: str) -> ShownPictures | None:
+    """Returns the pictures of a set of the visitor's, None for sample photographs."""
+    sets = map_own_sets()
+    if token not in sets:
+        return None
+    config = sets[token].config()
+    return describe_pictures(config, load_cached_data(config))
 
 
 def show_pulled() -> None:

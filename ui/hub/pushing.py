@@ -46,7 +46,7 @@ class ZippedPage(NamedTuple):
 def show_push() -> None:
     """Show what can be published of a run; without any run, a link to train one."""
     st.subheader("Push", anchor=False)
-    runs = [run for run in list_usable_runs() if may_push(run)]
+    runs = [run for run in list_usable_runs() if may_push(run) and has_own_weights(run)]
     if not runs:
         st.info("No run has a model yet.", icon=":material/info:")
         offer_train_page()
@@ -56,6 +56,11 @@ def show_push() -> None:
         show_publish(run, repo, private)
     except AecoreError as error:
         show_error(error)
+
+
+def has_own_weights(run: Run) -> bool:
+    """Returns False for a run whose weights somebody else published."""
+    return not run.config().model.network.is_pretrained
 
 
 def show_push_form(runs: list[Run]) -> tuple[Run, str, bool]:

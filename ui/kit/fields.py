@@ -232,8 +232,12 @@ def format_field_name(name: str) -> str:
 
 
 def map_part_classes(field: FieldInfo) -> dict[str, type[Options]]:
-    """Returns the option classes that a field chooses between, by their kind."""
-    return {part.model_fields["kind"].default: part for part in list_part_classes(field)}
+    """Returns the option classes that a field offers to choose between, by their kind."""
+    return {
+        part.model_fields["kind"].default: part
+        for part in list_part_classes(field)
+        if part.is_offered
+    }
 
 
 def list_part_classes(field: FieldInfo) -> list[type[Options]]:

@@ -13,6 +13,7 @@ from aecore.backends.waiting import count_runs_ahead
 from aecore.data.splits import as_float
 from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
+from aecore.model.parts.networks.pretrained import PretrainedNetwork
 from aecore.names import escape_name
 from aecore.runs.foreign import name_data
 from aecore.runs.previews import read_preview
@@ -75,10 +76,23 @@ def show_live_run(run: Run) -> None:
     title = escape_name(f"{get_variant_label(run)} on {data_name}")
     st.subheader(title, anchor=False)
     show_run_buttons(run)
+    show_read_only(config)
     st.fragment(lambda: watch_run(run, config, poll_seconds), run_every=poll_seconds)()
     show_knobs(run, config)
     show_diagnosis(run)
     show_run_details(run, config)
+
+
+def show_read_only(config: RunConfig) -> None:
+    """Say so where the weights of a run were published, and are not trained here."""
+    network = config.model.network
+    if isinstance(network, PretrainedNetwork):
+        license = f", licence {network.license}" if network.license else ""
+        show_note(
+            f"Read-only: the weights are those of {network.source}{license}. They are not trained "
+            "here.",
+            "lock",
+        )
 
 
 def show_run_details(run: Run, config: RunConfig) -> None:

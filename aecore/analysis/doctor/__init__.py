@@ -40,8 +40,11 @@ def examine(model: Autoencoder, dataset: Dataset, run: Run | None = None) -> lis
 def examine_specimen(
     model: Autoencoder, specimen: Specimen, run: Run | None = None
 ) -> list[Finding]:
-    """Checks a trained model by examples that were drawn before; nothing is told of too few."""
-    if len(specimen.test) < MIN_ROWS:
+    """Checks a trained model by examples that were drawn before; nothing is told of too few.
+
+    Nothing of one that is pretrained either: what the cures would change is not for training here.
+    """
+    if len(specimen.test) < MIN_ROWS or model.config.network.is_pretrained:
         return []
     config = run.config() if run else RunConfig(model=model.config)
     state = run.saved_state() if run else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,3 +16,5 @@ class Options(BaseModel):
     """Settings that refuse unknown fields; each field's `description` is the text in the form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    is_offered: ClassVar[bool] = True  # in the forms that choose the kind of a part

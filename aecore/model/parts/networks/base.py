@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
@@ -104,6 +105,8 @@ class NetworkBase(Options):
     shares_columns: ClassVar[bool] = False  # its parts see some columns of a table each
     can_pretrain: ClassVar[bool] = False  # its layers can be trained greedily, one by one
     can_join: ClassVar[bool] = False  # several of one shape can be trained as one
+    is_pretrained: ClassVar[bool] = False  # its weights were published, and are not trained here
+    shares_places: ClassVar[bool] = False  # each channel of its code does the same at every place
 
     def build(
         self, input_shape: Sequence[int], outputs: int, latent_dim: int, logits: int | None = None
@@ -194,6 +197,14 @@ class NetworkBase(Options):
     def count_products(self, input_shape: Sequence[int], outputs: int) -> int:
         """Return about how many products encoder and decoder compute for one example."""
         return self.count_weights(input_shape, outputs)
+
+    def count_widest_layer(self, input_shape: Sequence[int]) -> int:
+        """Return about how many values of an example are in memory at a time."""
+        return math.prod(input_shape)
+
+    def limit_examples(self, input_shape: Sequence[int]) -> int | None:
+        """Return how many examples are bearable to look at on pages; None for any number."""
+        return None
 
     def find_code_grid(self, input_shape: Sequence[int], latent_dim: int) -> CodeGrid | None:
         """Return channels, height and width of a code that lies on a grid; None for a dense one.
