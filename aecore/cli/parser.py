@@ -169,7 +169,10 @@ def add_sharing_commands(commands: Any) -> None:
         help="pictures to show an autoencoder of diffusers on; default: sample photographs",
     )
     pull.add_argument(
-        "--side", type=int, metavar="PIXELS", help="crop them to squares and resize them to this"
+        "--side",
+        type=int,
+        metavar="PIXELS",
+        help="the side of the pictures; default: their own, or 64 of the sample photographs",
     )
     pull.add_argument(
         "--out", type=Path, metavar="FOLDER", help="where to put it; default: among the runs"

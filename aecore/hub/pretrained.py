@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aecore.analysis.card import format_card
 from aecore.data.datasets import load_dataset
+from aecore.data.sample_inputs import LARGEST_CROP
 from aecore.data.splits import Dataset
 from aecore.errors import CheckpointError, ConfigError, HubError
 from aecore.files import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, write_text_file
@@ -71,7 +72,13 @@ def choose_pictures(name: str | None, side: int | None = None) -> ShownPictures 
     """Returns the pictures of a data set or path, or the sample photographs, of so many pixels.
 
     None where neither is named. Reads the data once, to know its shape; DataError where it cannot.
+    ConfigError for pixels that the photographs do not have.
     """
+    if side is not None and (side < 1 or (name is None and side > LARGEST_CROP)):
+        raise ConfigError(
+            f"Sample photographs have sides of 1 to {LARGEST_CROP} pixels, got {side}. Choose such "
+            "a side, or pictures by --data."
+        )
     if name is None:
         return ShownPictures((COLOUR_CHANNELS, side, side)) if side else None
     config = make_data_config(name, {"data.side": side} if side else {})
@@ -163,14 +170,17 @@ def read_published_network(folder: Path, origin: WeightOrigin) -> PretrainedNetw
     name = values.get("_class_name") if isinstance(values, dict) else None
     layout = LAYOUTS.get(name) if isinstance(name, str) else None
     if layout is None:
+        shown = repr(name) if isinstance(name, str | None) else type(name).__name__
         raise CheckpointError(
-            f"{origin.source} holds {shorten_text(repr(name))}, which is no autoencoder that is "
+            f"{origin.source} holds {shorten_text(shown)}, which is no autoencoder that is "
             f"known here. Known: {', '.join(LAYOUTS)} of diffusers."
         )
     try:
         return layout.from_layout(values, **origin._asdict())
     except ValidationError as error:
         reason = describe_validation_error(error)
+    except RecursionError:
+        reason = "its values are nested too deeply."
     except (TypeError, ValueError) as error:
         reason = f"{error}."
     raise CheckpointError(f"{origin.source} is an {name} of an unknown layout: {reason}")
@@ -237,5 +247,6 @@ def check_published_shapes(
         if part.get_shape() != list(tensor.shape) or part.get_dtype() not in DTYPES:
             raise CheckpointError(
                 f"{path.name}: {shorten_text(names[name])} is {part.get_dtype()} of shape "
-                f"{part.get_shape()}, expected floats of shape {list(tensor.shape)}."
+                f"{shorten_text(str(part.get_shape()))}, expected floats of shape "
+                f"{list(tensor.shape)}."
             )

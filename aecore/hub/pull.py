@@ -5,6 +5,7 @@ It is a run that was pushed, or an autoencoder of the library diffusers (`aecore
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -98,10 +99,12 @@ def adopt_snapshot(
     if out is None:
         from huggingface_hub import cached_assets_path
 
-        origin, shape = snapshot.origin, "x".join(map(str, pictures.shape))
-        name = "-".join([*snapshot.published[0].split("/")[:-1], origin.revision[:12], shape])
+        origin = snapshot.origin
+        digest = hashlib.sha256(repr(pictures).encode()).hexdigest()[:12]
+        name = "-".join([*snapshot.published[0].split("/")[:-1], origin.revision[:12], digest])
         out = cached_assets_path(LIBRARY, origin.source, name) / "run"
         if (out / CONFIG_FILE).is_file():
+            verify_model_loads(out, origin.source)
             return out
     return adopt_published(
         snapshot.folder, snapshot.published, Path(out), snapshot.origin, pictures, owner

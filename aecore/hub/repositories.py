@@ -151,7 +151,7 @@ def ask_missing_sizes(
     say.
     """
     unknown = [name for name, size in sizes.items() if size is None and is_taken_name(name)]
-    unknown.sort(key=is_preview_name)
+    unknown.sort(key=lambda name: (is_preview_name(name), "/" in name, not name.startswith("vae/")))
     return {**sizes, **{name: ask_size(api, repo, revision, name) for name in unknown[:MAX_ASKED]}}
 
 

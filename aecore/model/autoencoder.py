@@ -284,7 +284,7 @@ class Autoencoder(nn.Module):
     def from_pretrained(
         cls, repo: str, revision: str | None = None, token: str | bool | None = None
     ) -> Autoencoder:
-        """Pull `user/name` from the Hugging Face Hub and load it.
+        """Pull `user/name` from the Hub and load it; those of diffusers take pictures of 64 pixels.
 
         HubError if it cannot be pulled, CheckpointError if it cannot be loaded.
         """

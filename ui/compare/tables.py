@@ -74,9 +74,10 @@ def mark_best(frame: pd.DataFrame, configs: Sequence[RunConfig]) -> pd.DataFrame
 def make_comparison_key(config: RunConfig) -> tuple[Any, ...]:
     """Returns what must be equal for test errors of the same units on the same examples."""
     model, data = config.model, config.data
+    shown = model.network.limit_examples(model.input_shape)  # of the pictures of a pretrained one
     split = (data.name, data.test_fraction, data.split_seed, data.limit, data.label) if data else ()
     unscaled = tuple(model.likelihood.find_unscaled(model.features))
-    return (model.input_shape, model.scaling, unscaled, *split)
+    return (model.input_shape, model.scaling, unscaled, *(split or (shown,)))
 
 
 def metric_direction(metric: str) -> int:

@@ -82,6 +82,8 @@ def show_diagnosis(run: Run) -> None:
     """Show what the doctor finds in a run that has ended, with a button for each cure."""
     if not run.has_model() or run.state().state in LIVE_STATES:
         return
+    if run.config().model.network.is_pretrained:  # its cures would be for whoever trained it
+        return
     st.markdown("**Model doctor**")
     findings = (examine_runs([run]) or {}).get(run.id)
     if findings is None:
@@ -138,7 +140,11 @@ def show_other_checks(findings: Sequence[Finding]) -> None:
 
 def show_diagnoses(runs: Sequence[Run]) -> None:
     """Show what the doctor finds in several runs that have ended: a table, and the cures below."""
-    runs = [run for run in runs if run.state().state not in LIVE_STATES]
+    runs = [
+        run
+        for run in runs
+        if run.state().state not in LIVE_STATES and not run.config().model.network.is_pretrained
+    ]
     if not runs:
         return
     st.subheader("Model doctor", anchor=False)

@@ -32,13 +32,14 @@ class Variant:
     overcomplete: float = 0.0  # code units per input value, for codes wider than the input
     probabilistic: bool = False  # its loss is a likelihood, chosen by the data
 
-    def fit_pictures(self, channels: int) -> Variant:
+    def fit_pictures(self) -> Variant:
         """Return the variant with the parts that suit pictures in colour or larger than digits."""
         if not self.pictures:
             return self
-        training = PICTURE_TRAINING if channels == 1 else {**PICTURE_TRAINING, **PHOTO_TRAINING}
         return replace(
-            self, model={**self.model, **self.pictures}, training={**training, **self.training}
+            self,
+            model={**self.model, **self.pictures},
+            training={**PICTURE_TRAINING, **self.training},
         )
 
     @property
@@ -57,7 +58,6 @@ DEEP_NETWORK = {"kind": "mlp", "hidden": (512, 256)}
 PICTURE_NETWORK = {"kind": "residual"}
 RESIDUAL_NETWORK = {**PICTURE_NETWORK, "code": "spatial"}
 PICTURE_TRAINING = {"lr": 1e-3, "warmup_steps": 100, "precision": "auto"}  # of residual networks
-PHOTO_TRAINING = {"augment": ("flip",)}  # in colour: its mirror image could be another photograph
 SIGMOID_NETWORK = {"kind": "mlp", "hidden": (), "code_activation": "sigmoid"}
 
 

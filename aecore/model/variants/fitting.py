@@ -57,7 +57,7 @@ def configure(
     """
     variant = find_variant(name)
     if not as_published and kind == "image" and is_beyond_digits(input_shape):
-        variant = variant.fit_pictures(input_shape[0])
+        variant = variant.fit_pictures()
     bottleneck = _parse_bottleneck(variant)
     network, latent_dim = fit_network(variant, bottleneck, input_shape, kind, latent_dim)
     values: dict[str, Any] = {

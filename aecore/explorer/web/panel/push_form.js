@@ -76,10 +76,10 @@ export class PushForm {
   }
 
   async pushTo(client, name) {
-    const title = this.readTitle(), // another training may begin meanwhile
-      isPrivate = this.isPrivate.checked;
+    const isPrivate = this.isPrivate.checked;
     this.tell("Asking the Hub ...");
     const repo = completeRepoName(name, await client.findUser()),
+      title = this.readTitle(), // only now: another training may have begun meanwhile
       files = await this.save({ title, repo }),
       commit = await openRepository(client, repo, isPrivate);
     this.tell(`Pushing ${(files["model.safetensors"].length / 1e6).toFixed(1)} MB to ${repo} ...`);

@@ -19,7 +19,9 @@ from aecore.model.parts.networks.base import Decoder, Encoder, Features, Network
 
 COLOUR_CHANNELS = 3
 SHOWN_PRODUCTS = 10**12  # of all examples on pages: about a minute of one core
-LEAST_SHOWN = 32  # examples
+LEAST_SHOWN = 8  # examples
+MOST_PRODUCTS, WIDEST_LAYER = 5 * 10**12, 10**8  # of one picture: minutes, and 400 MB a layer
+MOST_WEIGHTS = 500_000_000
 
 
 class PretrainedNetwork(NetworkBase):
@@ -94,12 +96,21 @@ class PretrainedNetwork(NetworkBase):
 
     def check_input_shape(self, input_shape: Sequence[int]) -> None:
         is_picture = len(input_shape) == 3 and input_shape[0] == COLOUR_CHANNELS
-        if is_picture and not any(side % self.stride for side in input_shape[1:]):
-            return
-        raise ValueError(
-            f"{self.layout} takes pictures in colour whose sides are multiples of {self.stride}, "
-            f"such as (3, {8 * self.stride}, {8 * self.stride}); got {tuple(input_shape)}"
-        )
+        if not is_picture or any(side % self.stride for side in input_shape[1:]):
+            raise ValueError(
+                f"{self.layout} takes pictures in colour whose sides are multiples of "
+                f"{self.stride}, such as (3, {8 * self.stride}, {8 * self.stride}); got "
+                f"{tuple(input_shape)}"
+            )
+        if count_layer_weights(self) > MOST_WEIGHTS:
+            raise ValueError(f"{self.layout} has at most {MOST_WEIGHTS:,} weights here")
+        layers = measure_layers(self, tuple(input_shape))
+        if layers.products > MOST_PRODUCTS or layers.widest > WIDEST_LAYER:
+            raise ValueError(
+                f"this {self.layout} needs {layers.products:.1e} products and layers of "
+                f"{layers.widest:,} values for a picture of {tuple(input_shape)}; at most "
+                f"{MOST_PRODUCTS:.0e} and {WIDEST_LAYER:,} are run here: choose smaller pictures"
+            )
 
     def check_code(self, input_shape: Sequence[int], latent_dim: int, is_plain: bool) -> None:
         units = self.suggest_latent_dim(input_shape)
