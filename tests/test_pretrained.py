@@ -295,6 +295,11 @@ def test_a_model_beyond_the_budget_is_refused_before_it_is_built(tmp_path):
         adopt(tmp_path, {**KL_F8, "block_out_channels": [512, 1024, 2048, 2048]})
 
 
+def test_layers_that_are_too_large_for_memory_are_refused_before_they_are_computed(tmp_path):
+    with pytest.raises(ConfigError, match=r"layers of [\d,]+ values .* choose smaller pictures"):
+        adopt(tmp_path, {**BARE_KL, "latent_channels": 1}, ShownPictures((3, 8192, 8192)))
+
+
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 30, 32), (12,)])
 def test_pictures_that_do_not_suit_it_are_refused(shape, tmp_path):
     with pytest.raises(
