@@ -14,6 +14,7 @@ from aecore.data.tables.cells import describe_cells
 from aecore.data.tables.columns import list_column_slices, make_schema
 from aecore.model.columns import ColumnOptions
 from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from aecore.tasks.impute import compute_filling_errors
 from ui.apply_impute.charts import draw_bars, draw_truth_against_filling
 from ui.apply_impute.hidden_rows import (
@@ -36,7 +37,8 @@ def show_row_imputation(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         show_filling_errors(run, dataset, filled)
-        show_coverage(filled)
+        will_calibrate = run.state().state in LIVE_STATES and run.config().model.calibration > 0
+        show_coverage(filled, will_calibrate)
     with right:
         show_column_truth(dataset, filled, run)
     show_first_rows(dataset, filled, run)
@@ -91,8 +93,11 @@ def show_filling_errors(run: Run, dataset: Dataset, filled: FilledRows) -> None:
             st.plotly_chart(draw_bars(values, colours, title), key=key, alt=alt)
 
 
-def show_coverage(filled: FilledRows) -> None:
-    """Show the share of hidden cells whose truth lies inside the prediction interval."""
+def show_coverage(filled: FilledRows, will_calibrate: bool) -> None:
+    """Show the share of hidden cells whose truth lies inside the prediction interval.
+
+    `will_calibrate` is True while a training is under way that will calibrate in the end.
+    """
     text = (
         f"{int(filled.hidden.sum()):,} known cells of {len(filled.x):,} rows were hidden; "
         "lower is better."
@@ -105,10 +110,10 @@ def show_coverage(filled: FilledRows) -> None:
         return
     inside = (filled.x >= filled.interval.low) & (filled.x <= filled.interval.high)
     if not filled.is_calibrated:
-        text += (
-            " The intervals are not calibrated: train the imputer again to calibrate them on known "
-            "cells."
-        )
+        way = "train the imputer again for it"
+        if will_calibrate:
+            way = "that happens when the training ends"
+        text += f" The intervals are not calibrated on known cells: {way}."
     st.caption(text)
     if not filled.judged.any():
         return
