@@ -7,18 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from aecore.errors import AecoreError
-from aecore.hub.pretrained import ShownPictures, describe_pictures
+from aecore.data.datasets import load_dataset
+from aecore.hub.pretrained import describe_pictures
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
 from aecore.names import escape_name
 from aecore.runs.listing import name_pulled_run, runs_folder
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
-from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import poll_job
-from ui.kit.messages import show_error
 from ui.kit.runs import format_variant, show_run_links
 from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
@@ -100,18 +98,16 @@ def choose_shown_set() -> str:
 def begin_pull(repo: str, revision: str | None, own_set: str = "") -> None:
     """Begin to pull a model into a run of its own.
 
-    `own_set` is the token of the visitor's set on which a pretrained one is to be shown.
+    `own_set` is the token of the visitor's set on which a pretrained one is to be shown; empty for
+    sample photographs.
     """
     source = repo.replace("/", "--") + (f"@{revision}" if revision else "")
     folder = runs_folder() / name_pulled_run(re.sub(r"[^\w.@-]+", "-", source))
-    visitor = get_visitor()
-    try:
-        pictures = read_shown_pictures(own_set)
-    except AecoreError as error:
-        show_error(error)
-        return
+    visitor, sets = get_visitor(), map_own_sets()
+    config = sets[own_set].config() if own_set in sets else None
 
     def pull(token: str | bool) -> Path:
+        pictures = describe_pictures(config, load_dataset(config)) if config else None
         with reserve_storage(visitor) as storage:
             return pull_run(
                 repo,
@@ -124,15 +120,6 @@ def begin_pull(repo: str, revision: str | None, own_set: str = "") -> None:
             )
 
     start_hub_job("pull", pull)
-
-
-def read_shown_pictures(token: str) -> ShownPictures | None:
-    """Returns the pictures of a set of the visitor's, None for sample photographs."""
-    sets = map_own_sets()
-    if token not in sets:
-        return None
-    config = sets[token].config()
-    return describe_pictures(config, load_cached_data(config))
 
 
 def show_pulled() -> None:
