@@ -85,13 +85,18 @@ def test_the_share_captured_is_one_inside_the_span_none_outside_and_a_half_betwe
         assert captured_energy(torch.tensor([[direction]]), basis).item() == pytest.approx(share)
 
 
-def test_the_decoders_jacobian_is_that_of_differences():
-    made = model(
-        input_shape=(1, 2, 3),
-        network={"kind": "mlp", "hidden": (5,), "activation": "tanh"},
-        likelihood={"kind": "bernoulli"},
-    ).double()
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"kind": "mlp", "hidden": (5,), "activation": "tanh"},
+        {"kind": "residual", "channels": (4, 6), "code": "dense", "attention": True},
+    ],
+)
+def test_the_decoders_jacobian_is_that_of_differences(network):
+    made = model(input_shape=(1, 2, 3), network=network, likelihood={"kind": "bernoulli"}).double()
     made.requires_grad_(False)
+    for parameter in made.parameters():  # some begin at zero
+        torch.nn.init.normal_(parameter, std=0.3)
     z, step = torch.randn(4, 3, dtype=torch.float64), 1e-6
     jacobian = compute_decoder_jacobians(made, z)
     assert jacobian.shape == (4, 6, 3)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.func import jacfwd, jacrev, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks, iterate_chunks
 from aecore.model.autoencoder import Autoencoder
@@ -103,7 +104,7 @@ def compute_decoder_jacobians(model: Autoencoder, z: Tensor) -> Tensor:
 
     jacobian = vmap(jacfwd(decode_one))
     rows = max(1, FEW_ROWS * 1024 // model.config.features)
-    with FORWARD_MODE:
+    with FORWARD_MODE, sdpa_kernel(SDPBackend.MATH):  # other kernels of attention have no tangents
         parts = [jacobian(part.to(model.shift.device)).cpu() for part in z.split(rows)]
     jacobians = torch.cat(parts)
     if model.config.bottleneck.is_sparse:
