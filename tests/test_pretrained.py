@@ -297,7 +297,13 @@ def test_a_model_beyond_the_budget_is_refused_before_it_is_built(tmp_path):
 
 def test_layers_that_are_too_large_for_memory_are_refused_before_they_are_computed(tmp_path):
     with pytest.raises(ConfigError, match=r"layers of [\d,]+ values .* choose smaller pictures"):
-        adopt(tmp_path, {**BARE_KL, "latent_channels": 1}, ShownPictures((3, 8192, 8192)))
+        adopt(tmp_path, {**BARE_KL, "latent_channels": 1}, ShownPictures((3, 4096, 4096)))
+
+
+@pytest.mark.parametrize("config", [SMALL_TINY, SMALL_KL], ids=["tiny", "kl"])
+def test_pictures_too_large_to_be_measured_are_refused_in_a_sentence(config, tmp_path):
+    with pytest.raises(ConfigError, match="at most 100,000,000 values .* choose smaller pictures"):
+        adopt(tmp_path, config, ShownPictures((3, 1_000_000, 1_000_000)))
 
 
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 30, 32), (12,)])

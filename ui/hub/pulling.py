@@ -7,7 +7,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from aecore.data.datasets import load_dataset
 from aecore.hub.pretrained import describe_pictures
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
@@ -15,6 +14,7 @@ from aecore.names import escape_name
 from aecore.runs.listing import name_pulled_run, runs_folder
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
+from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import start_hub_job
 from ui.kit.jobs import poll_job
 from ui.kit.runs import format_variant, show_run_links
@@ -107,7 +107,7 @@ def begin_pull(repo: str, revision: str | None, own_set: str = "") -> None:
     config = sets[own_set].config() if own_set in sets else None
 
     def pull(token: str | bool) -> Path:
-        pictures = describe_pictures(config, load_dataset(config)) if config else None
+        pictures = describe_pictures(config, load_cached_data(config)) if config else None
         with reserve_storage(visitor) as storage:
             return pull_run(
                 repo,

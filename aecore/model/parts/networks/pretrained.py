@@ -102,6 +102,11 @@ class PretrainedNetwork(NetworkBase):
                 f"{self.stride}, such as (3, {8 * self.stride}, {8 * self.stride}); got "
                 f"{tuple(input_shape)}"
             )
+        if math.prod(input_shape) > WIDEST_LAYER:  # such sizes cannot even be measured
+            raise ValueError(
+                f"{self.layout} takes pictures of at most {WIDEST_LAYER:,} values here, got "
+                f"{tuple(input_shape)}: choose smaller pictures"
+            )
         if count_layer_weights(self) > MOST_WEIGHTS:
             return
         layers = measure_layers(self, tuple(input_shape))
@@ -181,9 +186,9 @@ def pass_through(layers: nn.ModuleList, h: Tensor) -> Tensor:
 
 
 class LayerCounts(NamedTuple):
-    """What the layers of encoder and decoder compute for one picture."""
+    """The size of encoder and decoder together, for one picture."""
 
-    products: int
+    products: int  # multiplications of convolutions and linear layers
     widest: int  # values of the largest layer
 
 
