@@ -302,7 +302,7 @@ def test_layers_that_are_too_large_for_memory_are_refused_before_they_are_comput
 
 @pytest.mark.parametrize("config", [SMALL_TINY, SMALL_KL], ids=["tiny", "kl"])
 def test_pictures_too_large_to_be_measured_are_refused_in_a_sentence(config, tmp_path):
-    with pytest.raises(ConfigError, match="at most 100,000,000 values .* choose smaller pictures"):
+    with pytest.raises(ConfigError, match=r"at most 100,000,000 values .* choose smaller pictures"):
         adopt(tmp_path, config, ShownPictures((3, 1_000_000, 1_000_000)))
 
 
