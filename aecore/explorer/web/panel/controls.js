@@ -23,6 +23,7 @@ export class Controls {
     this.note = element("output", { class: "said", "aria-live": "polite" });
     const buttons = [this.main, this.step, this.epoch, this.again];
     this.root = element("div", { class: "bar" }, ...buttons, this.progress, this.note);
+    this.show("waiting"); // a click before the panel is seen would be lost
   }
 
   // state: waiting for examples, starting (until the first snapshot), fresh, running, paused, done, failed or refused.
