@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers import wait_for
 from PIL import Image
 
 from aecore.analysis.pictures import encode_png
@@ -21,6 +22,7 @@ from aecore.training.trainer import fit
 from tests.app.conftest import bring_photo
 from tests.app.test_data_page import bring_data, read_texts
 from ui.apply_compress.packing import pack_examples
+from ui.kit.jobs import get_job_registry, start_job
 from ui.kit.memory import memory_store
 from ui.kit.photo import PHOTO_KEY, Photo
 
@@ -179,6 +181,24 @@ def test_what_is_no_picture_is_refused_with_a_sentence(open_page, codec_run):
     app = open_page("apply_compress.py", run=codec_run.id)
     app = bring_photo(app, Photo("walk.png", b"no picture"))
     assert not app.exception and "walk.png cannot be read" in app.error[0].value
+
+
+def test_a_photo_that_is_computed_at_once_is_shown_at_once(open_page, codec_run, monkeypatch):
+    def start_and_wait(name, call):
+        start_job(name, call)
+        wait_for(lambda: not get_job_registry().working, "the photo is computed")
+
+    def look(photo):
+        memory_store.keep("a photo", photo)
+        app.session_state[PHOTO_KEY] = "a photo"
+        return app.run()
+
+    monkeypatch.setattr("ui.kit.photo.start_job", start_and_wait)
+    app = open_page("apply_compress.py", run=codec_run.id)
+    assert "walk.png cannot be read" in look(Photo("walk.png", b"no picture")).error[0].value
+    assert "walk.png cannot be read" in app.run().error[0].value
+    dark = encode_png(Image.fromarray(np.zeros((40, 32, 3), np.uint8)))
+    assert not look(Photo("dark.png", dark)).error and app.get_by_key("photo_curves")
 
 
 def test_nonsense_in_the_link_opens_the_default(open_page, trained, no_shipped):

@@ -64,8 +64,7 @@ def load_photo_result(
     digest, owner = hashlib.sha256(photo.content).hexdigest(), get_visitor().owner
     key = (task, str(run.path), run.version(), settings, digest, owner)
     job = f"{task}-{hash(key)}"
-    kept = memory_store.get(key)
-    if kept:
+    if kept := memory_store.get(key):
         result: ResultT = kept.value
         return result
     outcome = poll_job(job, message)
@@ -74,10 +73,12 @@ def load_photo_result(
     if outcome.state in ("idle", "done"):
         origin = Origin((owner,) if owner else (), (run.path,))
         start_job(job, lambda: keep_photo_result(key, compute, origin))
+        is_refused = read_job_outcome(job).state == "failed"
         poll_job(job, message)
-        if read_job_outcome(job).state == "failed":  # too many at once: the next look tries again
+        if is_refused:  # too many at once: the next look tries again
             forget_jobs([job])
-    return None
+    kept = memory_store.get(key)  # a fast job has ended by now
+    return kept.value if kept else None
 
 
 def keep_photo_result(
