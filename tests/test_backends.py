@@ -87,7 +87,7 @@ def test_the_queue_trains_in_order_one_at_a_time_and_lets_go_of_what_is_stopped(
     submit_local(second)  # what was stopped in the queue can be put there again
     wait_for(lambda: second.state().state == "done", "the second one is trained")
     assert weights_of(second) == weights_of(third) == weights_of(trained(tiny()))
-    assert "done after 3 of 3 epochs" in read_log(second)
+    wait_for(lambda: "done after 3 of 3 epochs" in read_log(second), "its log is written")
 
 
 def test_a_child_has_its_share_of_the_cores_and_finds_the_package(monkeypatch):

@@ -67,7 +67,7 @@ def test_a_map_yields_to_all_else_and_ends_when_its_server_is_killed(job):
     with projection_job.LockFile(projection_job.projection_queue_file()).hold():
         server = fork(lambda: (job.start(), hold_still()))
         wait_for(lambda: job.step() == "Waiting for another map", "it waits for its turn")
-        pid = int(job.lock.read_text())
+        pid = int(wait_for(job.lock.read_text, "it is named"))
         assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + NICENESS)
         assert b"torch" not in Path(f"/proc/{pid}/maps").read_bytes()  # small while it waits
         kill_hard(server)

@@ -285,7 +285,7 @@ def test_stop_ends_a_process_that_does_not_listen(run):
 
     pid = fork(deaf)
     wait_for(lambda: run.state().state == "running", "it runs")
-    run.stop(wait=0.3)
+    run.stop(wait=2.0)
     assert ended(pid) == -9
     assert run.state().state == "stopped"
 

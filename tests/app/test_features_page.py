@@ -79,7 +79,7 @@ def test_slow_maps_of_a_session_that_has_ended_are_given_up(
 ):
     claim_folder(trained().path, visit_as("alice").owner)
     registry = get_job_registry()
-    with LockFile(projection_queue_file()).hold():  # they wait behind another map
+    with LockFile(projection_queue_file()).hold(wait=True):  # they wait behind another map
         app = open_page("apply_features.py")
         next(b for b in app.button if b.label == "Add t-SNE and UMAP").click().run()
         assert not app.exception and registry.working

@@ -215,7 +215,7 @@ def test_the_zip_of_a_page_is_for_its_browser_alone(open_page, visit_as):
 def test_several_things_are_deleted_and_a_run_under_way_is_stopped(open_page, visit_as):
     alice = visit_as("alice")
     upload, live, kept = bring(alice), make_run(alice), make_run(alice)
-    live.write_state(state="queued", since=time.time())
+    live.write_state(state="queued", processes=1, since=time.time())
     app = tick(open_page(PAGE), upload, live)
     assert "2 ticked" in read_texts(app) and "What trains is stopped" in read_texts(app)
     find_button(app, "Delete for good").click().run()
@@ -268,11 +268,12 @@ def gate(monkeypatch):
     monkeypatch.setenv("AECORE_OPERATOR_TOKEN", TOKEN)
     gate = TokenGate()
     monkeypatch.setattr("ui.kit.operator.token_gate", gate)
+    monkeypatch.setattr("ui.kit.operator.FIRST_WAIT", 300.0)  # as long as any test may take
     return gate
 
 
 def open_session(token):
-    app = AppTest.from_function(try_token)
+    app = AppTest.from_function(try_token, default_timeout=300)
     app.session_state["token"] = token
     return app.run()
 

@@ -21,6 +21,7 @@ from bench.screenshots import IDLE, PROJECT
 
 VIEWPORT = {"width": 1280, "height": 900}
 HANGS = 300.0  # seconds after which something hangs; nothing that works is bound by it
+DROP_ZONE = ".zone[data-ticket]"  # once its script has come: before it, files are lost
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [

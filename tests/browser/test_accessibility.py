@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.serving import settle, visitor
+from tests.browser.serving import HANGS, settle, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -94,7 +94,7 @@ def test_a_dialog_gives_the_focus_back_to_the_button_that_opened_it(themed_page,
     themed_page.get_by_role("dialog").wait_for()
     themed_page.keyboard.press("Escape")
     themed_page.get_by_role("dialog").wait_for(state="detached")
-    expect(button).to_be_focused()
+    expect(button).to_be_focused(timeout=1000 * HANGS)
 
 
 def test_the_checker_sees_what_it_is_there_for(axe, themed_page, app):

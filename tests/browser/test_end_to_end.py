@@ -88,6 +88,8 @@ def test_two_runs_are_compared_on_the_same_inputs(trained, page, app):
     go(page, f"{app}/compare?runs={trained}&runs=mnist-vae")
     page.get_by_text("Not in the picture").wait_for()
     save_picture(page, "compare")
+    page.get_by_text("The doctor looks at").wait_for(state="detached")
+    settle(page)
     with page.expect_download() as download:
         page.get_by_text("Metrics as CSV").click()
     assert trained in Path(download.value.path()).read_text()

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from bench.screenshots import CHROMIUM_ARGUMENTS
 from tests.browser.conftest import CHROMIUM, OTHER_SITES
-from tests.browser.serving import COUNT_RUNS, HANGS, VIEWPORT, server, settle, visitor
+from tests.browser.serving import COUNT_RUNS, DROP_ZONE, HANGS, VIEWPORT, server, settle, visitor
 from ui.kit.visitor_cookie import VISITOR_COOKIE
 
 pytestmark = pytest.mark.browser
@@ -103,7 +103,7 @@ def bring_table(frame, tmp_path):
     """Bring a small table on the page Data, and wait until it is shown."""
     table = tmp_path / "own.csv"
     table.write_text("a,b\n" + "".join(f"{i},{i * i % 7}\n" for i in range(40)))
-    frame.locator("input[type=file]").set_input_files(table)
+    frame.locator(DROP_ZONE).locator("input[type=file]").set_input_files(table)
     frame.get_by_label("Your data").wait_for()
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_sample_images
 
 from aecore.model.variants import VARIANTS
-from tests.browser.serving import VIEWPORT, go_on, settle
+from tests.browser.serving import DROP_ZONE, VIEWPORT, go_on, settle
 from tests.browser.test_end_to_end import go, run_of, save_picture
 
 pytestmark = pytest.mark.browser
@@ -62,7 +62,7 @@ def cancer(path: Path) -> Path:
 
 def bring(page, app, path: Path) -> None:
     go(page, f"{app}/data")
-    page.locator("input[type=file]").set_input_files(path)
+    page.locator(DROP_ZONE).locator("input[type=file]").set_input_files(path)
     page.get_by_text("Training examples").wait_for()
     settle(page)
     assert not page.get_by_text("Reading ...", exact=True).count()
@@ -135,7 +135,7 @@ def test_a_compressed_file_is_downloaded_and_opens_to_the_picture_that_was_shown
     path = tmp_path / "mine.aez"
     download.value.save_as(path)
     assert size == f"{path.stat().st_size:,} bytes"
-    page.locator("input[type=file]").set_input_files(path)
+    page.locator(DROP_ZONE).locator("input[type=file]").set_input_files(path)
     page.get_by_text("It holds 16 examples").wait_for()
     whole(page, "compress-opened")
     with page.expect_download() as opened:
@@ -210,7 +210,9 @@ def test_breast_cancer_by_the_recipe_of_the_page_finds_malignant_tumours(page, a
 def test_inside_a_frame_of_another_site_data_are_brought_as_well(own_page, app, tmp_path):
     own_page.set_content(f'<iframe src="{app}/data" style="width: 1200px; height: 850px"></iframe>')
     frame = own_page.frame_locator("iframe")
-    frame.locator("input[type=file]").set_input_files(cancer(tmp_path / "framed.csv"))
+    frame.locator(DROP_ZONE).locator("input[type=file]").set_input_files(
+        cancer(tmp_path / "framed.csv")
+    )
     frame.get_by_text("Training examples").wait_for()
     frame.get_by_text("Inputs: 30 of 31 columns").wait_for()
 
@@ -223,7 +225,7 @@ def test_a_folder_is_dropped_as_it_is(page, app, tmp_path):
             Image.fromarray(np.full((16, 16), 40 * i, np.uint8)).save(path)
     (tmp_path / "pets" / "film.mov").write_bytes(b"film")
     go(page, f"{app}/data")
-    box = page.locator(".zone").bounding_box()
+    box = page.locator(DROP_ZONE).bounding_box()
     data = {"items": [], "files": [str(tmp_path / "pets")], "dragOperationsMask": 1}
     client = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
@@ -240,14 +242,14 @@ def test_what_is_too_large_is_refused_before_it_is_sent(page, app, tmp_path):
     with open(path, "wb") as file:
         file.truncate(2 * 10**9)
     go(page, f"{app}/data")
-    page.locator("input[type=file]").set_input_files(path)
+    page.locator(DROP_ZONE).locator("input[type=file]").set_input_files(path)
     page.get_by_text("huge.zip has 2,000 MB; the limit is 512 MB").wait_for()
     whole(page, "too-large")
 
 
 def test_a_drawing_finds_digits_like_it(page, app):
     go(page, f"{app}/search?run=mnist-vae&query=drawn")
-    canvas = page.locator("canvas[aria-label='Draw here']")
+    canvas = page.locator("canvas[aria-label='Draw here'][title]")  # which its script sets
     canvas.wait_for()
     box = canvas.bounding_box()
     page.mouse.move(box["x"] + 112, box["y"] + 40)

@@ -10,13 +10,14 @@ from helpers import run_async
 from bench.reliability.clicks import click_anything
 from bench.reliability.drop_zone import find_drop_zone, send_file
 from bench.reliability.page_session import make_cookie, open_session
-from tests.browser.serving import server
+from tests.browser.serving import HANGS, server
 
 CLICKS = 3
 
 
 @pytest.mark.browser
-def test_a_visitor_over_a_websocket_is_answered_and_known_again(own_runs):
+def test_a_visitor_over_a_websocket_is_answered_and_known_again(own_runs, monkeypatch):
+    monkeypatch.setattr("bench.reliability.page_session.ANSWER_SECONDS", HANGS)
     with server(AECORE_PUBLIC="1", AECORE_RUNS=str(own_runs)) as address:
         run_async(visit(address))
 

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,9 +71,10 @@ def train_and_hold(page, address, runs):
         page.wait_for_url("**run=**")
         run = Run(runs / re.search(r"run=([\w-]+)", page.url)[1])
         wait_for(lambda run=run: run.state().state != "queued", "it trains", HANGS)
-        if pid := run.pid():
-            os.kill(pid, signal.SIGSTOP)
-            return pid
+        with suppress(ProcessLookupError):  # it was over sooner than it could be held
+            if pid := run.pid():
+                os.kill(pid, signal.SIGSTOP)
+                return pid
 
 
 def find_in_processes(text):

@@ -84,10 +84,10 @@ def read_environments(pid):
 
 def test_a_rented_job_trains_and_its_result_comes_into_the_run_folder(hub, tmp_path):
     run = send_order(tiny(training=SHORT))
-    wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
-    assert TOKEN.encode() not in read_environments(run.pid()), (
+    assert TOKEN.encode() not in read_environments(wait_for(run.pid, "it is followed")), (
         "the follower has the token in its memory alone"
     )
+    wait_for(lambda: run.state().epoch >= 1, "its news arrive while it trains")
     assert wait_for_end(run).state == "done", run.state()
     here = trained(tiny(training=SHORT))
     assert weights_of(run) == weights_of(here) and run.test_metrics() == here.test_metrics()

@@ -80,6 +80,7 @@ export class TrainingPanel {
     this.observer = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       this.observer.disconnect();
+      if (this.state !== "waiting") return; // files were chosen before it was seen
       this.takeExamples();
       this.prepare();
     });
