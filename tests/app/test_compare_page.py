@@ -70,6 +70,16 @@ def test_samples_of_runs_whose_record_lacks_them_are_measured_on_demand(
     assert shares.between(0, 1).all() and app.dataframe[0].value["classifier_frechet"][0] > 0
 
 
+def test_samples_of_a_run_that_trains_are_not_measured(open_page, trained, no_shipped):
+    run = trained("vae", **{"data.limit": None})
+    forget_sample_metrics(run)
+    run.write_state(state="running", epoch=1)
+    with run.lock():
+        app = open_page("compare.py", runs=run.id)
+    assert not app.exception and "Measure samples" not in [b.label for b in app.button]
+    assert any("when its training has ended" in caption.value for caption in app.caption)
+
+
 def forget_sample_metrics(run):
     """Write the record of a run as those were that came before these metrics."""
     path = run.path / "metrics.jsonl"

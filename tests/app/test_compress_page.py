@@ -193,7 +193,7 @@ def test_a_photo_that_is_computed_at_once_is_shown_at_once(open_page, codec_run,
         app.session_state[PHOTO_KEY] = "a photo"
         return app.run()
 
-    monkeypatch.setattr("ui.kit.photo.start_job", start_and_wait)
+    monkeypatch.setattr("ui.kit.measurement.start_job", start_and_wait)
     app = open_page("apply_compress.py", run=codec_run.id)
     assert "walk.png cannot be read" in look(Photo("walk.png", b"no picture")).error[0].value
     assert "walk.png cannot be read" in app.run().error[0].value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -285,6 +286,24 @@ def npz(**arrays):
 def test_a_hostile_token_in_the_link_shows_nothing(open_page, token):
     app = open_page("data.py", own=token)
     assert not app.exception
+
+
+def test_a_set_is_fetched_although_its_field_changes_and_the_page_is_left(open_page, monkeypatch):
+    go_on, people = threading.Event(), PEOPLE.encode()
+    monkeypatch.setattr(
+        "ui.data.bringing.fetch_new_set",
+        lambda *_: bring_data("people.csv", people) if go_on.wait(300) else None,
+    )
+    app = open_page("data.py")
+    app.text_input(key="hub_data").set_value("alice/people").run()
+    app = find_button(app, "Fetch").click().run()
+    app.text_input(key="hub_data").set_value("alice/others").run()
+    is_off = find_button(app, "Fetch").disabled
+    app.switch_page("train.py").run()
+    go_on.set()
+    app = finish_jobs(app.switch_page("data.py").run())
+    assert not app.exception and is_off
+    assert app.selectbox(key="own").options == ["people.csv"]
 
 
 def test_a_set_of_the_hub_is_fetched_by_its_id(open_page, monkeypatch):

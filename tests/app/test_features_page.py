@@ -74,6 +74,15 @@ def test_slow_maps_are_added_on_request(
     assert "Raw features, UMAP" in read_texts(app)
 
 
+def test_slow_maps_are_offered_when_the_training_has_ended(open_page, trained, no_shipped):
+    run = trained()
+    run.write_state(state="running", epoch=1)
+    with run.lock():
+        app = open_page("apply_features.py")
+    assert "can be added when the training has ended" in read_texts(app)
+    assert "Add t-SNE and UMAP" not in [b.label for b in app.button]
+
+
 def test_slow_maps_of_a_session_that_has_ended_are_given_up(
     open_page, trained, visit_as, monkeypatch
 ):

@@ -134,6 +134,15 @@ def test_sources_of_codes_are_compared_by_numbers_where_pictures_are_enough(
     assert "no FID" in read_texts(app)
 
 
+def test_of_a_run_that_trains_the_sources_are_not_compared(open_page, trained, no_shipped):
+    run = trained("vae", **{"data.limit": None})
+    run.write_state(state="running", epoch=1)
+    with run.lock():
+        app = open_page("generate.py")
+    assert "Available when the training has ended" in read_texts(app)
+    assert "Compare" not in [b.label for b in app.button]
+
+
 def test_another_draws_the_next_seed_and_a_seed_repeats_its_samples(open_page, trained, no_shipped):
     trained()
     app = open_page("generate.py", samples="16", draw="7")

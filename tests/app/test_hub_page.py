@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
+from helpers import wait_for
 
+from aecore.errors import AecoreError
 from aecore.hub.push import push_run
 from aecore.hub.spaces import publish_explorer
 from aecore.runs.listing import list_runs, runs_folder
@@ -15,6 +19,7 @@ from aecore.runs.ownership import SEEN_FOLDER, digest_secret, read_owner_record
 from tests.app.conftest import finish_jobs
 from tests.hub.loopback import LoopbackHub
 from tests.hub.pushed_runs import use_hub
+from ui.kit.jobs import get_job_registry
 
 TOKEN = "hf_alice"
 
@@ -82,6 +87,60 @@ def test_a_run_is_pushed_and_pulled_back(open_page, loopback, trained):
     next(b for b in app.button if b.label == "Pull").click().run()
     assert "is here" in read_messages(finish(app))
     assert (runs_folder() / f"alice--{run.id}" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "call"),
+    [
+        ("Search", "pulling.search_models"),
+        ("Pull", "pulling.pull_run"),
+        ("Push", "pushing.push_run"),
+        ("Publish", "pushing.publish_explorer"),
+        ("As a .zip", "pushing.zip_page"),
+    ],
+)
+def test_a_button_waits_until_its_task_has_ended(
+    open_page, loopback, trained, monkeypatch, label, call
+):
+    go_on = threading.Event()
+
+    def work(*_, **__):
+        go_on.wait(300)
+        raise AecoreError("Enough.")
+
+    monkeypatch.setattr(f"ui.hub.{call}", work)
+    trained()
+    app = signed_in(open_page("hub.py"))
+    next(t for t in app.text_input if t.key == "pull_repo").set_value("alice/vae")
+    find_button(app, label).click().run()
+    is_off = find_button(app, label).disabled
+    go_on.set()
+    assert "Enough." in read_messages(finish(app))
+    assert is_off and not find_button(app, label).disabled
+
+
+def test_a_pulled_run_that_was_deleted_is_no_longer_offered(open_page, loopback, trained):
+    push_run(trained(), "alice/vae", token=TOKEN)
+    app = open_page("hub.py")
+    next(t for t in app.text_input if t.key == "pull_repo").set_value("alice/vae")
+    find_button(app, "Pull").click().run()
+    assert "is here" in read_messages(finish(app))
+    shutil.rmtree(runs_folder() / "alice--vae")
+    app.run()
+    assert not app.exception and "is here" not in read_messages(app)
+
+
+def test_whose_token_it_is_becomes_known_on_any_page(open_page, loopback, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr("ui.kit.hub_account.name_of_token", lambda _: go_on.wait(300) and "alice")
+    app = open_page("hub.py")
+    find_field(app, "Access token").set_value(TOKEN)
+    find_button(app, "Use this token").click().run()
+    app.switch_page("data.py").run()
+    assert "hub-results-of" not in app.session_state
+    go_on.set()
+    wait_for(lambda: not get_job_registry().working, "the Hub has answered")
+    assert app.run().session_state["hub-results-of"] == "alice"
 
 
 def test_the_card_on_the_page_is_the_one_that_is_pushed(open_page, loopback, trained, tmp_path):

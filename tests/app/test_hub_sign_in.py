@@ -247,6 +247,19 @@ def test_a_token_that_the_hub_refuses_is_asked_for_again(browser, monkeypatch, a
     assert not is_signed_in(browser.show(tab))
 
 
+def test_who_signs_in_again_is_not_asked_for_it_any_more(browser):
+    frame, _ = sign_in(browser)
+    token = "hf_oauth_alice"
+    name = browser.hub.users.pop(token)
+    browser.press(frame, "Search")
+    assert "does not accept this login" in read_text(finish_jobs(frame))
+    browser.hub.users[token] = name
+    get_hub_accounts().renew(token)  # the Hub would give another one
+    browser.press(browser.follow(frame), read_code(frame))
+    assert is_signed_in(browser.show(frame))
+    assert "does not accept this login" not in read_text(frame)
+
+
 def test_an_account_ends_when_the_last_session_of_its_browser_has_ended():
     accounts, account = HubAccounts(), HubAccount("alice", "hf_oauth_alice", math.inf)
     accounts.keep("ann", "first", account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import threading
 import time
 import zipfile
 
@@ -223,6 +224,20 @@ def test_several_things_are_deleted_and_a_run_under_way_is_stopped(open_page, vi
     assert not app.exception and not app.error
     assert not upload.path.exists() and not live.path.exists() and kept.path.exists()
     assert "1 run" in read_texts(app) and "ticked" not in read_texts(app)
+
+
+def test_what_is_ticked_meanwhile_waits_until_the_first_is_deleted(
+    open_page, visit_as, monkeypatch
+):
+    go_on = threading.Event()
+    monkeypatch.setattr("ui.my_things.removal.remove_things", lambda *_: go_on.wait(300) and [])
+    alice = visit_as("alice")
+    first, second = make_run(alice), make_run(alice)
+    app = tick(open_page(PAGE), first)
+    find_button(app, "Delete for good").click().run()
+    is_off = find_button(tick(app, second), "Delete for good").disabled
+    go_on.set()
+    assert is_off and not find_button(finish_jobs(app), "Delete for good").disabled
 
 
 def test_nobody_else_deletes_a_thing(visit_as):

@@ -13,8 +13,16 @@ from aecore.data.datasets import load_dataset
 from aecore.errors import AecoreError
 from aecore.runs.ownership import claim_folder
 from tests.app.test_latent_page import find_button, read_texts
-from ui.kit.jobs import IDLE, MAX_JOBS, RUNNING, VISITOR_JOBS, JobRegistry, JobStarter
-from ui.kit.sessions import GRACE_SECONDS, SessionWatch, session_watch
+from ui.kit.jobs import (
+    IDLE,
+    MAX_JOBS,
+    RUNNING,
+    VISITOR_JOBS,
+    JobRegistry,
+    JobStarter,
+    get_job_registry,
+)
+from ui.kit.sessions import GRACE_SECONDS, SessionWatch, read_resume_seconds, session_watch
 from ui.latent.slow_maps import map_waiters
 
 
@@ -48,6 +56,34 @@ def test_a_session_ends_when_its_connection_is_gone_for_long_and_never_before():
     watch.look()
     assert ended == ["one"] and not watch.is_alive("one") and watch.is_alive("two")
     assert not watch.is_present("her cookie") and watch.is_present("bob")
+
+
+def test_a_session_is_lost_when_it_cannot_come_back_and_its_jobs_are_dropped_only_then():
+    connected, time, ended, lost = set(), [0.0], [], []
+    watch = SessionWatch(lambda session: session in connected, lambda: time[0])
+    watch.listeners.append(ended.append)
+    watch.loss_listeners.append(lost.append)
+
+    def look(seconds):
+        time[0] += seconds
+        watch.look()
+
+    watch.note("one", ("alice",))
+    look(0)
+    look(GRACE_SECONDS)
+    assert ended == ["one"] and not lost
+    connected.add("one")  # Streamlit resumes it
+    look(read_resume_seconds())
+    watch.note("one", ("alice",))
+    connected.remove("one")
+    look(0)
+    look(read_resume_seconds())
+    assert ended == ["one", "one"] and not lost
+    look(1)
+    look(read_resume_seconds())
+    assert lost == ["one"] and not watch.missed
+    drop = get_job_registry().drop_session
+    assert drop in session_watch.loss_listeners and drop not in session_watch.listeners
 
 
 def test_a_visitor_stays_for_as_long_as_one_of_their_sessions_does():
@@ -152,6 +188,22 @@ def test_a_map_goes_on_for_another_who_waits_and_is_not_theirs_to_cancel(
     assert shown_map.is_running()
     assert find_button(app.run(), "Cancel")  # it is his now
     leave_all(monkeypatch)
+    wait_for(lambda: not shown_map.is_running(), "it ends")
+
+
+def test_a_map_that_two_visitors_wait_for_ends_when_both_have_cancelled(
+    open_page, shown_map, visit_as
+):
+    alice = open_page("latent.py", map="t-SNE")
+    find_button(alice, "Compute t-SNE").click().run()
+    visit_as("bob")
+    bob = open_page("latent.py", map="t-SNE")
+    visit_as("alice")
+    find_button(alice, "Cancel").click().run()
+    alice.run()  # her page looks how far it is
+    assert shown_map.is_running() and not [b for b in alice.button if b.label == "Cancel"]
+    visit_as("bob")
+    find_button(bob.run(), "Cancel").click().run()
     wait_for(lambda: not shown_map.is_running(), "it ends")
 
 

@@ -13,6 +13,7 @@ from aecore.analysis.latent import project_by_pca
 from aecore.data.splits import Dataset, as_float
 from aecore.limits import is_public
 from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from aecore.tasks.features import TRUST_NEIGHBOURS, MapTrust, measure_map_trust
 from ui.kit.cache import digest_examples, get_model
 from ui.kit.figures import draw_small_map
@@ -42,7 +43,10 @@ def show_feature_maps(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     digest = digest_examples(x)
     maps = load_quick_maps(str(run.path), run.version(), digest, run, x, values)
     key = (str(run.path), run.version(), digest)
-    maps = maps | show_slow_maps(f"slow-maps-{key}", encode_in_chunks(model, x), values)
+    if run.state().state in LIVE_STATES:  # its weights would be others before they are placed
+        st.caption("t-SNE and UMAP can be added when the training has ended.")
+    else:
+        maps = maps | show_slow_maps(f"slow-maps-{key}", encode_in_chunks(model, x), values)
     labels = None if y is None else digest_examples(y)
     groups = {"input": np.arange(len(x))}
     if y is not None and inputs.classes:

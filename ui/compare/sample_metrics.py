@@ -12,6 +12,7 @@ from aecore.analysis.sample_quality import has_picture_features, measure_sample_
 from aecore.errors import AecoreError
 from aecore.progress import track_progress
 from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from ui.kit.cache import get_dataset, get_density, get_model
 from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.memory import keep_in_memory
@@ -21,13 +22,17 @@ from ui.kit.sample_quality import can_measure_samples, load_test_features
 def offer_sample_metrics(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
     """Offer to measure the samples of runs whose record lacks it; return what is measured, by ids.
 
-    Nothing is offered where no run decodes pictures.
+    Nothing is offered where no run decodes pictures, nor of runs that train: their weights would be
+    others before that is done.
     """
     lacking = [
         run
         for run in runs
         if has_picture_features(run.config().model) and FRECHET_METRIC not in run.test_metrics()
     ]
+    if live := [run for run in lacking if run.state().state in LIVE_STATES]:
+        lacking = [run for run in lacking if run not in live]
+        st.caption("Samples of a run are measured when its training has ended.")
     if not lacking:
         return {}
     name = f"samples-{[(str(run.path), run.version()) for run in lacking]}"

@@ -29,6 +29,7 @@ from ui.kit.progress import show_share
 from ui.kit.uploader import LEFT_OUT_KEY, ask_for_files
 from ui.kit.visitor import get_visitor
 
+FETCHED_KEY = "fetched-data"  # of the session state: the repository that is fetched
 OWN_SET_KEY = "own"  # of the select box over the visitor's sets
 FETCH_POLL_SECONDS = 0.5
 
@@ -72,6 +73,7 @@ def show_from_disk() -> None:
     try:
         if upload := ask_for_files():
             accept_upload(upload)
+            st.rerun()
     except AecoreError as error:
         show_error(error)
 
@@ -85,19 +87,20 @@ def show_from_hub() -> None:
     split = row.text_input(
         "Split", "train", key="hub_split", width=90, label_visibility="collapsed"
     )
-    visitor, job = get_visitor(), f"own-hub-{repo}-{split}"
-    if row.button(
-        "Fetch", icon=":material/cloud_download:", disabled=not repo or is_job_running(job)
-    ):
+    visitor, is_off = get_visitor(), not repo or is_job_running("fetch")
+    if row.button("Fetch", icon=":material/cloud_download:", disabled=is_off):
         start_hub_job(
-            job,
+            "fetch",
             lambda token: fetch_new_set(repo.strip(), split.strip() or "train", token, visitor),
         )
-    outcome = poll_job(job, f"Fetching {escape_name(repo)} ...", FETCH_POLL_SECONDS)
-    if outcome.state in ("done", "failed"):
-        forget_jobs([job])
+        st.session_state[FETCHED_KEY] = repo.strip()
+        st.rerun()  # which draws the button as it is while the job runs
+    fetched = escape_name(st.session_state.get(FETCHED_KEY, ""))
+    outcome = poll_job("fetch", f"Fetching {fetched} ...", FETCH_POLL_SECONDS)
     if outcome.state == "done":
         accept_upload(outcome.result)
+        forget_jobs(["fetch"])  # last: a click that ends this run of the page must not lose the set
+        st.rerun()
     st.caption(
         f"Its first {FETCHED_ROWS:,} rows: pictures or a table, such as `ylecun/mnist` or "
         "`scikit-learn/iris`."
@@ -134,4 +137,3 @@ def accept_upload(upload: UploadedData) -> None:
         upload.delete()
     else:
         set_linked(OWN_SET_KEY, upload.token)
-    st.rerun()

@@ -11,6 +11,7 @@ from aecore.analysis.latent import sample_codes
 from aecore.analysis.sample_quality import SampleQuality
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
 from ui.generate.sources import name_code_source
 from ui.kit.examples import draw_examples
 from ui.kit.jobs import forget_jobs, poll_job, start_job
@@ -42,6 +43,9 @@ def show_sample_quality(run: Run, model: Autoencoder, seed: int) -> None:
     if not can_measure_samples(run):
         return
     st.subheader("Compare what codes are drawn from", anchor=False)
+    if run.state().state in LIVE_STATES:  # its weights would be others before that is done
+        st.caption("Available when the training has ended.")
+        return
     name = f"quality-{run.path}-{run.version()}"
     outcome = poll_job(name, "Measuring samples")
     if outcome.state == "failed":

@@ -11,12 +11,12 @@ from aecore.hub.pretrained import describe_pictures
 from aecore.hub.pull import pull_run
 from aecore.hub.repositories import HubModel, search_models
 from aecore.names import escape_name
-from aecore.runs.listing import name_pulled_run, runs_folder
+from aecore.runs.listing import has_sound_config, name_pulled_run, runs_folder
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
 from ui.kit.cache import load_cached_data
 from ui.kit.hub_account import start_hub_job
-from ui.kit.jobs import poll_job
+from ui.kit.jobs import forget_jobs, is_job_running, poll_job
 from ui.kit.runs import format_variant, show_run_links
 from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
@@ -41,8 +41,10 @@ def show_model_search() -> None:
         placeholder="mnist",
         help="Looks for models tagged aecore whose name holds this.",
     )
-    if right.button("Search", icon=":material/search:", width="stretch"):
+    is_busy = is_job_running("search")
+    if right.button("Search", icon=":material/search:", width="stretch", disabled=is_busy):
         start_hub_job("search", lambda token: search_models(text, token=token))
+        st.rerun()  # which draws the button as it is while the job runs
     models = poll_job("search", "Searching ...").result
     if models == []:
         st.info("No model of this library has such a name.", icon=":material/search_off:")
@@ -63,6 +65,7 @@ def show_found_model(model: HubModel) -> None:
         on_click=begin_pull,
         args=(model.repo, None),
         width="stretch",
+        disabled=is_job_running("pull"),
     )
 
 
@@ -78,8 +81,12 @@ def show_pull_by_name() -> None:
             help="A branch, a tag or a commit's id. Empty: the newest.",
         )
         own_set = choose_shown_set()
-        if st.form_submit_button("Pull", icon=":material/download:", type="primary"):
+        is_busy = is_job_running("pull")
+        if st.form_submit_button(
+            "Pull", icon=":material/download:", type="primary", disabled=is_busy
+        ):
             begin_pull(repo.strip(), revision.strip() or None, own_set)
+            st.rerun()  # which draws the buttons as they are while the job runs
 
 
 def choose_shown_set() -> str:
@@ -128,6 +135,9 @@ def show_pulled() -> None:
     if folder is None:
         return
     run = Run(folder)
+    if not has_sound_config(run):  # deleted since
+        forget_jobs(["pull"])
+        return
     st.success(f"**{escape_name(run.id)}** is here.", icon=":material/download_done:")
     with st.container(horizontal=True):
         show_run_links(run)

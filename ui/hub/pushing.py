@@ -18,7 +18,7 @@ from aecore.names import escape_name
 from aecore.runs.ownership import digest_secret
 from aecore.runs.run import Run
 from ui.kit.hub_account import get_hub_name, get_hub_token, start_hub_job
-from ui.kit.jobs import poll_job, start_job
+from ui.kit.jobs import is_job_running, poll_job, start_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_error
 from ui.kit.runs import list_usable_runs, offer_train_page
@@ -106,9 +106,10 @@ def read_push_card(path: Path, version: float, repo: str, account: str, _token: 
 
 def show_push_button(run: Run, repo: str, private: bool) -> None:
     """Show the button that pushes, and where the run went."""
-    token = get_hub_token()
-    if st.button("Push", icon=":material/upload:", type="primary", disabled=not token):
+    is_off = not get_hub_token() or is_job_running("push")
+    if st.button("Push", icon=":material/upload:", type="primary", disabled=is_off):
         start_hub_job("push", lambda token: push_run(run, repo, token=token, private=private))
+        st.rerun()  # which draws the button as it is while the job runs
     if address := poll_job("push", "Pushing ...").result:
         st.success(f"Pushed: [{address}]({address})", icon=":material/cloud_done:")
 
@@ -136,16 +137,19 @@ def show_publish(run: Run, repo: str, private: bool) -> None:
         "pictures or tables.",
     )
     options = PageOptions(thumbnails, trainable)
-    token = get_hub_token()
-    if row.button("Publish", icon=":material/public:", disabled=not token, key="publish"):
+    is_off = not get_hub_token() or is_job_running("publish")
+    if row.button("Publish", icon=":material/public:", disabled=is_off, key="publish"):
         start_hub_job(
             "publish",
             lambda token: publish_explorer(
                 run, repo, token=token, private=private, **options._asdict()
             ),
         )
-    if row.button("As a .zip", icon=":material/folder_zip:", key="publish_zip"):
+        st.rerun()
+    is_off = is_job_running("zip")
+    if row.button("As a .zip", icon=":material/folder_zip:", disabled=is_off, key="publish_zip"):
         start_job("zip", lambda: zip_page(run, options))
+        st.rerun()
     show_published(run)
 
 

@@ -26,7 +26,7 @@ from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES
 from ui.kit.cache import get_dataset, get_model
 from ui.kit.fields import format_field_name
-from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.measurement import wait_for_measurement
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import show_note
 from ui.kit.run_data import has_own_sample, is_data_missing
@@ -54,14 +54,12 @@ def examine_runs(runs: Sequence[Run]) -> dict[str, tuple[Finding, ...]] | None:
     It works in a thread, and again when missing data have come. A run that cannot be examined has
     none.
     """
-    name = f"doctor-{[(str(run.path), run.version(), is_data_missing(run)) for run in runs]}"
-    outcome = poll_job(name, EXAMINING)
-    if outcome.state == "idle":
-        start_job(name, lambda: {run.id: find_or_skip(run) for run in runs})
-        outcome = poll_job(name, EXAMINING)
-    if outcome.state == "failed":
-        forget_jobs([name])  # the next click tries again
-    return outcome.result if outcome.state == "done" else None
+    versions = tuple((str(run.path), run.version(), is_data_missing(run)) for run in runs)
+    name = f"doctor-{versions}"  # none of them trains: each version is looked at as soon as it is
+    examined = wait_for_measurement(
+        name, versions, EXAMINING, lambda: {run.id: find_or_skip(run) for run in runs}
+    )
+    return examined.result if examined else None
 
 
 def find_or_skip(run: Run) -> tuple[Finding, ...]:

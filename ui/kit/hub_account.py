@@ -24,15 +24,14 @@ from ui.kit.hub_handover import (
     take_handover,
 )
 from ui.kit.jobs import (
-    forget_jobs,
-    leave_session_jobs,
+    drop_jobs,
     poll_job,
     read_job_outcome,
     start_job,
 )
 from ui.kit.sessions import get_session_id
 
-HUB_JOBS = ("search", "pull", "push", "publish", "zip", "jobs", "bring")  # with a token
+HUB_JOBS = ("search", "pull", "push", "publish", "zip", "jobs", "bring", "fetch")  # with a token
 TOKEN_KEY, RESULTS_KEY = "token", "hub-results-of"
 TOKEN_HELP = (
     "Only for pushing and for private models. It stays in this session's memory, is never written"
@@ -82,6 +81,7 @@ def follow_account() -> None:
     """Takes over an account from another tab; forgets the results of the account before it."""
     if account := take_handover():
         get_hub_accounts().keep(get_browser_id(), get_session_id(), account)
+        forget_results()  # also of the same account: they may say that it must sign in
     if name := get_hub_name():
         if st.session_state.get(RESULTS_KEY, name) != name:
             forget_results()
@@ -149,6 +149,7 @@ def show_token_form() -> None:
 def enter_token(token: str) -> None:
     """Take a token that was entered, and ask the Hub whose it is."""
     forget_results()
+    drop_jobs(["whoami"])
     st.session_state[TOKEN_KEY] = token
     get_hub_accounts().renew(token)
     start_hub_job("whoami", name_of_token)
@@ -194,7 +195,7 @@ def sign_out() -> None:
     st.session_state.pop(TOKEN_KEY, None)
     st.session_state.pop("token_field", None)
     forget_results()
-    forget_jobs(["whoami"])
+    drop_jobs(["whoami"])
     if st.user.get("is_logged_in"):
         st.logout()
 
@@ -202,5 +203,4 @@ def sign_out() -> None:
 def forget_results() -> None:
     """Clear what was found, pulled and pushed by the account that was signed in."""
     st.session_state.pop(RESULTS_KEY, None)
-    leave_session_jobs()
-    forget_jobs(HUB_JOBS)
+    drop_jobs(HUB_JOBS)

@@ -26,11 +26,16 @@ from aecore.limits import is_public
 from aecore.progress import ShareClock, listen_to_progress
 from ui.kit.messages import show_error
 from ui.kit.progress import draw_job_bar
-from ui.kit.sessions import call_at_session_end, get_session_id, session_watch
+from ui.kit.sessions import call_at_session_loss, get_session_id, session_watch
 
 POLL_SECONDS = 1.0
 VISITOR_JOBS, MAX_JOBS = 4, 16  # that run at a time on a public Space, of one visitor and of all
 SESSION_KEY = "visitor"  # of the session state: the name of this session in the registry
+RERUN_KEY, NEXT_RERUN_KEY = "is-rerun-by-job", "is-next-rerun-by-job"  # of the session state
+
+
+class BusyError(AecoreError):
+    """Too many jobs are running."""
 
 
 class JobOutcome(NamedTuple):
@@ -73,20 +78,21 @@ def poll_job(name: str, message: str, seconds: float = POLL_SECONDS) -> JobOutco
     reports its progress (`aecore.progress`), and the page is run once more when it ends. The
     outcome of a job that has ended is kept for the session, until `start_job` or `forget_jobs`.
     """
-    if is_job_running(name):
-        st.fragment(lambda: wait_for_job(name, message), run_every=seconds)()
-        return RUNNING
-    ended = get_job_registry().take(make_job_key(name))
-    if ended.state != "idle":
-        st.session_state[f"result-{name}"] = ended
     outcome = read_job_outcome(name)
-    if outcome.error:
+    if outcome.state == "running":
+        st.fragment(lambda: wait_for_job(name, message), run_every=seconds)()
+    elif outcome.error:
         show_error(outcome.error)
     return outcome
 
 
 def read_job_outcome(name: str) -> JobOutcome:
-    """Returns the kept outcome of a job, without showing anything; idle while it runs."""
+    """Returns the outcome of a job, without showing anything."""
+    if is_job_running(name):
+        return RUNNING
+    ended = get_job_registry().take(make_job_key(name))
+    if ended.state != "idle":
+        st.session_state[f"result-{name}"] = ended
     return st.session_state.get(f"result-{name}", IDLE)
 
 
@@ -96,17 +102,40 @@ def forget_jobs(names: Iterable[str]) -> None:
         st.session_state.pop(f"result-{name}", None)
 
 
-def leave_session_jobs() -> None:
-    """Give this session a new name: what its running jobs return is nobody's."""
-    st.session_state.pop(SESSION_KEY, None)
+def drop_jobs(names: Iterable[str]) -> None:
+    """Forget these jobs, also what those of them that are running will return."""
+    names = list(names)
+    forget_jobs(names)
+    get_job_registry().drop(make_job_key(name) for name in names)
+
+
+def has_room_for_job() -> bool:
+    """Returns False where a job that this visitor started now would be refused."""
+    return get_job_registry().has_room(session_watch.find_owner(get_session_id()))
 
 
 def wait_for_job(name: str, message: str) -> None:
     """Show how far a job is; run the page once more when it has ended."""
     if not is_job_running(name):
-        st.rerun()
+        rerun_by_job()
     if message:
         draw_job_bar(message, get_job_registry().clocks.get(make_job_key(name)))
+
+
+def rerun_by_job() -> None:
+    """Run the page once more, which its visitor did not ask for."""
+    st.session_state[NEXT_RERUN_KEY] = True
+    st.rerun()
+
+
+def note_page_run() -> None:
+    """Note whether this run of a page was asked for; to be called once where it begins."""
+    st.session_state[RERUN_KEY] = st.session_state.pop(NEXT_RERUN_KEY, False)
+
+
+def is_rerun_by_job() -> bool:
+    """Returns True where a page runs because a job has ended, and not because of a click."""
+    return bool(st.session_state.get(RERUN_KEY))
 
 
 def make_job_key(name: str) -> str:
@@ -127,7 +156,7 @@ class JobStarter(NamedTuple):
 class JobRegistry:
     """The jobs of all sessions by their keys, each in a thread; outcomes wait to be taken once.
 
-    What a session that has ended would have taken is dropped.
+    What a session that cannot come back would have taken is dropped.
     """
 
     def __init__(self) -> None:
@@ -140,7 +169,7 @@ class JobRegistry:
     def start(self, key: str, call: Callable[[], Any], starter: JobStarter | None = None) -> None:
         """Run `call` in a thread, unless a job of that key is running.
 
-        AecoreError where too many are running.
+        BusyError where too many are running.
         """
         starter = starter or JobStarter()
         with self.guard:
@@ -153,15 +182,22 @@ class JobRegistry:
         threading.Thread(target=self.work, args=(key, call, starter, clock), daemon=True).start()
 
     def check_room(self, owner: str) -> None:
-        """Raises AecoreError where a visitor, or all of them, have as many jobs as may run."""
+        """Raises BusyError where a visitor, or all of them, have as many jobs as may run."""
         if not is_public():
             return
         if self.working.count(owner) >= VISITOR_JOBS:
-            raise AecoreError(
-                f"{VISITOR_JOBS} tasks of yours are running. Wait until one has ended."
-            )
+            raise BusyError(f"{VISITOR_JOBS} tasks of yours are running. Wait until one has ended.")
         if len(self.working) >= MAX_JOBS:
-            raise AecoreError("This server is busy with other visitors' tasks. Try again soon.")
+            raise BusyError("This server is busy with other visitors' tasks. Try again soon.")
+
+    def has_room(self, owner: str) -> bool:
+        """Returns whether a visitor may start a job now."""
+        with self.guard:
+            try:
+                self.check_room(owner)
+            except BusyError:
+                return False
+        return True
 
     def work(
         self, key: str, call: Callable[[], Any], starter: JobStarter, clock: ShareClock
@@ -194,15 +230,22 @@ class JobRegistry:
             self.starters.pop(key, None)
             return self.outcomes.pop(key, IDLE)
 
-    def drop_session(self, session_id: str) -> None:
-        """Drop the outcomes of a session that has ended, also of its jobs that are running."""
+    def drop(self, keys: Iterable[str]) -> None:
+        """Drop the outcomes of jobs, also of those that are running."""
         with self.guard:
-            for key in [key for key, one in self.starters.items() if one.session_id == session_id]:
-                del self.starters[key], self.outcomes[key]
+            for key in keys:
+                self.starters.pop(key, None)
+                self.outcomes.pop(key, None)
+
+    def drop_session(self, session_id: str) -> None:
+        """Drop the outcomes of a session that is lost, also of its jobs that are running."""
+        with self.guard:
+            keys = [key for key, one in self.starters.items() if one.session_id == session_id]
+        self.drop(keys)
 
 
 job_registry = JobRegistry()
-call_at_session_end(job_registry.drop_session)
+call_at_session_loss(job_registry.drop_session)
 
 
 def get_job_registry() -> JobRegistry:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.runs.run import Run
-from ui.kit.jobs import forget_jobs, poll_job, read_job_outcome, start_job
+from ui.kit.measurement import forget_measurement, wait_for_measurement
 from ui.kit.memory import Origin, memory_store
 from ui.kit.uploader import ask_for_files
 from ui.kit.visitor import get_visitor
@@ -59,30 +59,23 @@ def load_photo_result(
 ) -> ResultT | None:
     """Return what a task makes of a photo with a run; None while a job computes it, or it failed.
 
-    `settings` are what the result depends on beside both. The message is shown meanwhile.
+    `settings` are what the result depends on beside both. The message is shown meanwhile. Of a run
+    that trains it may be what an earlier epoch made of the photo.
     """
     digest, owner = hashlib.sha256(photo.content).hexdigest(), get_visitor().owner
-    key = (task, str(run.path), run.version(), settings, digest, owner)
-    job = f"{task}-{hash(key)}"
-    if kept := memory_store.get(key):
-        result: ResultT = kept.value
-        return result
-    outcome = poll_job(job, message)
-    if outcome.state == "done":  # in this moment, or memory has let it go since
-        forget_jobs([job])
-    if outcome.state in ("idle", "done"):
-        origin = Origin((owner,) if owner else (), (run.path,))
-        start_job(job, lambda: keep_photo_result(key, compute, origin))
-        is_refused = read_job_outcome(job).state == "failed"
-        poll_job(job, message)
-        if is_refused:  # too many at once: the next look tries again
-            forget_jobs([job])
-    kept = memory_store.get(key)  # a fast job has ended by now
-    return kept.value if kept else None
+    key, version = (task, str(run.path), settings, digest, owner), run.version()
+    origin = Origin((owner,) if owner else (), (run.path,))
 
+    def work() -> None:
+        memory_store.load((*key, version), compute, origin, must_fit=True)
 
-def keep_photo_result(
-    key: tuple[object, ...], compute: Callable[[], object], origin: Origin
-) -> None:
-    """Compute what comes of a photo, and keep it under `key`."""
-    memory_store.load(key, compute, origin, must_fit=True)
+    name = f"{task}-{hash(key)}"
+    computed = wait_for_measurement(name, version, message, work)
+    if computed is None:
+        return None
+    kept = memory_store.get((*key, computed.version))
+    if kept is None:  # memory has let it go since
+        forget_measurement(name)
+        st.rerun()
+    result: ResultT = kept.value
+    return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from pathlib import Path
 
@@ -29,15 +28,9 @@ from aecore.analysis.sample_quality import (
 from aecore.progress import run_parts
 from aecore.runs.run import Run
 from ui.kit.cache import get_dataset, get_model
-from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.measurement import wait_for_measurement
 from ui.kit.memory import keep_in_memory
 from ui.kit.run_data import has_own_sample
-
-FITTING_MESSAGE = "Fitting densities to the codes"
-FITTING_PATIENCE = (
-    0.3  # seconds in which kept densities are there, and the page need not look again
-)
-
 
 # -- densities
 
@@ -57,29 +50,18 @@ def get_fitted_densities(run: Run) -> FittedDensities:
 
 
 def wait_for_densities(run: Run) -> FittedDensities | None:
-    """Returns the densities of a run; None, and shows how far it is, while a thread fits them."""
-    name = f"densities-{run.path}-{run.version()}-{get_dataset(run)[0].name}"
-    outcome = poll_job(name, FITTING_MESSAGE)
-    if outcome.state == "idle":
-        start_fitting(name, run)
-        outcome = poll_job(name, FITTING_MESSAGE)
-    if outcome.state == "failed":
-        forget_jobs([name])  # the next click tries again
-    return get_fitted_densities(run) if outcome.state == "done" else None
+    """Returns the densities of a run; None, and shows how far it is, while a thread fits them.
 
+    Of a run that trains they may be those of an earlier epoch.
+    """
+    path, version, data_name = str(run.path), run.version(), get_dataset(run)[0].name
 
-def start_fitting(name: str, run: Run) -> None:
-    """Let a thread fit the densities, unless they are kept; wait for it for a moment."""
-    is_ready = threading.Event()
+    def fit() -> None:
+        load_fitted_densities(path, version, data_name)
 
-    def work() -> None:
-        try:
-            get_fitted_densities(run)
-        finally:
-            is_ready.set()
-
-    start_job(name, work)
-    is_ready.wait(FITTING_PATIENCE)
+    name, message = f"densities-{path}-{data_name}", "Fitting densities to the codes"
+    fitted = wait_for_measurement(name, version, message, fit)
+    return load_fitted_densities(path, fitted.version, data_name) if fitted else None
 
 
 # -- quality

@@ -2,7 +2,8 @@
 
 The router notes the session of every page (`note_session`); a thread of the server
 (`watch_sessions`) looks again and again whose connection is gone. Browsers come back after a moment
-without network, and a reloaded page is a new session, so one has left only after GRACE_SECONDS.
+without network, and a reloaded page is a new session, so one has ended only after GRACE_SECONDS.
+Until Streamlit no longer resumes it, it may yet come back, with all that its pages kept.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -24,6 +26,11 @@ def get_session_id() -> str:
     """Returns the id of the session whose page is running; empty outside a page."""
     context = get_script_run_ctx(suppress_warning=True)
     return context.session_id if context else ""
+
+
+def read_resume_seconds() -> float:
+    """Returns for how long Streamlit resumes a session whose connection is gone."""
+    return max(GRACE_SECONDS, float(st.get_option("server.disconnectedSessionTTL")))
 
 
 def is_connected(session_id: str) -> bool:
@@ -43,6 +50,7 @@ class SessionWatch:
         self.visitors: dict[str, tuple[str, ...]] = {}  # by session
         self.missed: dict[str, float] = {}  # sessions without a connection, and since when
         self.listeners: list[SessionListener] = []
+        self.loss_listeners: list[SessionListener] = []
         self.guard = threading.Lock()
 
     def note(self, session_id: str, visitor_ids: tuple[str, ...]) -> None:
@@ -65,19 +73,26 @@ class SessionWatch:
 
     def look(self) -> None:
         """Forget the sessions that are without a connection for long, and tell the listeners."""
-        for session_id in self.collect_ended():
-            for listener in self.listeners:
-                listener(session_id)
+        ended, lost = self.collect_ended()
+        for sessions, listeners in ((ended, self.listeners), (lost, self.loss_listeners)):
+            for session_id in sessions:
+                for listener in listeners:
+                    listener(session_id)
 
-    def collect_ended(self) -> list[str]:
-        """Returns the sessions that have ended since the last look, once."""
+    def collect_ended(self) -> tuple[list[str], list[str]]:
+        """Returns the sessions that have ended since the last look, and those lost for good."""
         with self.guard:
-            gone = [one for one in self.visitors if not self.is_connected(one)]
-            self.missed = {one: self.missed.get(one, self.now()) for one in gone}
-            ended = [one for one in gone if self.now() - self.missed[one] >= GRACE_SECONDS]
+            known, now = {**self.missed, **self.visitors}, self.now()
+            gone = [one for one in known if not self.is_connected(one)]
+            self.missed = {one: self.missed.get(one, now) for one in gone}
+            away = {one: now - since for one, since in self.missed.items()}
+            ended = [one for one in gone if away[one] >= GRACE_SECONDS and one in self.visitors]
+            lost = [one for one in gone if away[one] > read_resume_seconds()]
             for session_id in ended:
-                del self.visitors[session_id], self.missed[session_id]
-            return ended
+                del self.visitors[session_id]
+            for session_id in lost:
+                del self.missed[session_id]
+            return ended, lost
 
 
 session_watch = SessionWatch()
@@ -101,6 +116,11 @@ def is_visitor_present(visitor_id: str) -> bool:
 def call_at_session_end(listener: SessionListener) -> None:
     """Let `listener(session_id)` be called, in a thread, whenever a session has ended."""
     session_watch.listeners.append(listener)
+
+
+def call_at_session_loss(listener: SessionListener) -> None:
+    """Let `listener(session_id)` be called when a session that has ended cannot come back."""
+    session_watch.loss_listeners.append(listener)
 
 
 def watch_sessions() -> None:

@@ -10,6 +10,7 @@ from aecore.backends.local import continue_queue
 from ui.kit.frame import report_address
 from ui.kit.hub_account import follow_account, get_hub_token
 from ui.kit.hub_handover import resume_handover
+from ui.kit.jobs import note_page_run
 from ui.kit.operator import offer_settings
 from ui.kit.runs import show_live_runs, show_storage_problem
 from ui.kit.sessions import note_session
@@ -21,6 +22,7 @@ HUB_PAGE = "hub"
 
 def run_visit(show_content: Callable[[], object], address: str) -> None:
     """Show the content of the page at this address, when it is its visitor's turn."""
+    note_page_run()
     if address != HUB_PAGE:
         resume_handover("hub.py")
     with TURNS.take(get_visitor().owner):

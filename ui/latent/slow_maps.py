@@ -20,6 +20,7 @@ from ui.kit.visitor import get_visitor
 
 MAP_POLL_SECONDS = 1.0
 MAP_BAR_WIDTH = 460  # pixels
+LEFT_KEY = "left-map"  # of the session state: the map that this session cancelled
 
 
 class MapWaiters:
@@ -78,6 +79,8 @@ def offer_slow_map(job: ProjectionJob, label: str) -> None:
     if job.is_running():
         st.fragment(watch_slow_map, run_every=MAP_POLL_SECONDS)(job, label)
         return
+    if st.session_state.get(LEFT_KEY) == job:
+        del st.session_state[LEFT_KEY]
     if failure := job.failure():
         show_error(f"The {label} map failed. {failure}")
         with st.expander("What the process printed", icon=":material/terminal:"):
@@ -117,6 +120,7 @@ def start_slow_map(job: ProjectionJob) -> None:
 def cancel_slow_map(job: ProjectionJob) -> None:
     """End the process, unless other visitors wait for the map, too."""
     if is_public():
+        st.session_state[LEFT_KEY] = job
         map_waiters.leave(job, get_visitor().owner)
     else:
         job.cancel()
@@ -128,7 +132,8 @@ def watch_slow_map(job: ProjectionJob, label: str) -> None:
         st.rerun()
     is_own = True
     if is_public():
-        map_waiters.join(job, get_visitor().owner)
+        if st.session_state.get(LEFT_KEY) != job:  # others may wait for it: it goes on for them
+            map_waiters.join(job, get_visitor().owner)
         is_own = map_waiters.may_cancel(job, get_visitor().owner)
     row = st.container(horizontal=True, vertical_alignment="center")
     step = job.step()

@@ -12,7 +12,7 @@ from aecore.limits import is_public
 from aecore.runs.keeping import KeptThing, list_things, sweep_absent
 from aecore.runs.ownership import read_last_visit
 from aecore.runs.storage import MEGABYTE, ledger
-from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
 from ui.kit.visitor import get_visitor
 from ui.my_things.things import count_kinds, format_time
 
@@ -77,6 +77,7 @@ def show_sweeping() -> None:
         icon=":material/mop:",
         on_click=lambda: start_job(SWEEP_JOB, sweep_now),
         help="Deletes what is kept no longer. Happens by itself every ten minutes.",
+        disabled=is_job_running(SWEEP_JOB),
     )
     outcome = poll_job(SWEEP_JOB, "Sweeping ...")
     if outcome.state == "done":

@@ -13,7 +13,7 @@ from aecore.runs.keeping import KeptThing
 from aecore.runs.ownership import Visitor
 from aecore.runs.run import Run
 from aecore.runs.storage import ledger
-from ui.kit.jobs import forget_jobs, poll_job, start_job
+from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error
 from ui.kit.visitor import get_visitor
@@ -36,6 +36,7 @@ def offer_removal(things: Sequence[KeptThing]) -> None:
             type="primary",
             on_click=begin_removal,
             args=(list(things),),
+            disabled=is_job_running(REMOVAL_JOB),
         )
 
 

@@ -17,7 +17,7 @@ from aecore.runs.ownership import claim_folder, digest_secret
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
 from ui.kit.hub_account import get_hub_name, get_hub_token, start_hub_job
-from ui.kit.jobs import poll_job
+from ui.kit.jobs import is_job_running, poll_job
 from ui.kit.memory import keep_in_memory
 from ui.kit.messages import format_problem
 from ui.kit.visitor import get_visitor, list_own_runs
@@ -153,8 +153,14 @@ def show_found_jobs(entry: BackendEntry) -> None:
     finder = entry.open(token)
     if not isinstance(token, str) or not user or not isinstance(finder, JobFinder):
         return
-    if st.button(f"Find my jobs on {entry.account}", icon=":material/cloud_sync:", type="tertiary"):
+    if st.button(
+        f"Find my jobs on {entry.account}",
+        icon=":material/cloud_sync:",
+        type="tertiary",
+        disabled=is_job_running("jobs"),
+    ):
         start_hub_job("jobs", lambda _: finder.jobs(user))
+        st.rerun()  # which draws the button as it is while the job runs
     outcome = poll_job("jobs", "Asking the Hub ...")
     if outcome.state == "done":
         show_missing_jobs(finder, outcome.result, token)
@@ -185,6 +191,7 @@ def show_missing_jobs(finder: JobFinder, jobs: list[RemoteJob], token: str) -> N
             key=f"bring-{job.handle}",
             on_click=bring_job_back,
             args=(finder, job, token),
+            disabled=is_job_running("bring"),
         )
 
 
