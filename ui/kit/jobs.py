@@ -212,11 +212,11 @@ class JobRegistry:
             text = f"That failed unexpectedly: {type(error).__name__}. Please report it."
             outcome = JobOutcome("failed", error=AecoreError(text))
         with self.guard:
-            self.working.remove(starter.owner)
             if self.clocks.get(key) is clock:
                 del self.clocks[key]
             if self.starters.get(key) is starter:
                 self.outcomes[key] = outcome
+            self.working.remove(starter.owner)
 
     def look(self, key: str) -> JobOutcome:
         """Returns the outcome so far."""
