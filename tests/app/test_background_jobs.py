@@ -8,6 +8,7 @@ import pytest
 from helpers import wait_for
 from streamlit.testing.v1 import AppTest
 
+from aecore.backends.base import RemoteJob
 from aecore.errors import AecoreError
 from ui.kit.jobs import NEXT_RERUN_KEY, SESSION_KEY, get_job_registry
 
@@ -52,6 +53,18 @@ def show_hub_jobs():
             start_job(name, st.session_state["bench"].measure)
         forget_results()
     st.markdown(" ".join(read_job_outcome(name).state for name in ("mine", "search")))
+
+
+def show_found_jobs():
+    from types import SimpleNamespace
+
+    import streamlit as st
+
+    from ui.train import backend_form
+
+    finder = st.session_state["finder"]
+    entry = SimpleNamespace(open=lambda _: finder, account="the cluster")
+    backend_form.show_found_jobs(entry)
 
 
 def wait_until_idle():
@@ -141,3 +154,34 @@ def test_another_account_drops_the_jobs_of_the_hub_alone(bench):
     bench.go_on.set()
     wait_until_idle()
     assert read(app.run()) == "done idle"
+
+
+class SlowFinder:
+    """Finds one job, and brings it, when the test lets it."""
+
+    def __init__(self, bench):
+        self.bench = bench
+
+    def jobs(self, user):
+        self.bench.measure()
+        return [RemoteJob("a-run", "job1", "RUNNING", "cpu")]
+
+    def bring(self, job):
+        self.bench.measure()
+        raise AecoreError("It is gone.")
+
+
+def test_jobs_elsewhere_are_looked_for_and_brought_one_at_a_time(bench, monkeypatch):
+    for name in ("get_hub_token", "get_hub_name"):
+        monkeypatch.setattr(f"ui.train.backend_form.{name}", lambda: "alice")
+    app = AppTest.from_function(show_found_jobs, default_timeout=300)
+    app.session_state["finder"] = SlowFinder(bench)
+    app.run()
+    for place in range(2):  # look, then bring
+        bench.go_on.clear()
+        app.button[place].click().run()
+        assert not app.exception and app.button[place].disabled
+        bench.go_on.set()
+        wait_until_idle()
+        assert not app.run().button[place].disabled
+    assert "It is gone." in app.error[0].value
