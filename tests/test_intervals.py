@@ -150,8 +150,12 @@ def test_the_imputer_of_a_mixed_table_keeps_its_heads_and_numbers_have_a_spread(
     frame = pd.DataFrame({"a": np.arange(40) % 7 / 3, "b": ["yes", "no"] * 20})
     frame["kind"] = np.array(["red", "green", "blue"])[np.arange(40) % 3]
     frame.to_csv(path, index=False)
-    likelihood = plan_imputer(str(path), {"data.columns.kind": "category"}).model.likelihood
-    assert likelihood.kind == "mixed" and likelihood.numbers == "gaussian_spread"
+    mixed = {"data.columns.kind": "category"}
+    model = plan_imputer(str(path), mixed).model
+    assert model.likelihood.kind == "mixed" and model.likelihood.numbers == "gaussian_spread"
+    assert model.network.has_linear_path and model.latent_dim == len(model.likelihood.heads) == 3
+    bent = plan_imputer(str(path), {**mixed, "network.code_activation": "sigmoid"})
+    assert not bent.model.network.has_linear_path  # it cannot have one, and nobody asked for it
     frame[["a"]].assign(c=1.5 * frame.a).to_csv(path, index=False)
     assert plan_imputer(str(path)).model.likelihood.kind == "student_t"
     chosen = plan_imputer(str(path), {"likelihood.kind": "gaussian"})

@@ -16,6 +16,7 @@ from aecore.data.splits import Dataset
 from aecore.errors import DataError
 from aecore.model.config import RunConfig
 from aecore.model.parts.likelihoods.mixed import Head
+from aecore.model.variants.overrides import PATH_OPTION
 from aecore.progress import track_progress
 from aecore.runs.plan import make_data_config
 from aecore.tasks.recipes import Settings, TaskRecipe
@@ -73,14 +74,23 @@ def plan_imputer(name: str, settings: Settings | None = None) -> RunConfig:
     }
     if dataset.train.x.isnan().float().mean() < HIDDEN_SHARE:
         computed |= {"corruption.kind": "masking", "corruption.fraction": HIDDEN_SHARE}
-    return IMPUTER_RECIPE.plan(name, settings, computed=computed)
+    run = IMPUTER_RECIPE.plan(name, settings, computed=computed)
+    begins_as_pca = bool(dataset.traits.heads) and PATH_OPTION not in settings
+    return with_possible_path(run) if begins_as_pca else run
+
+
+def with_possible_path(run: RunConfig) -> RunConfig:
+    """Return the run with a linear path that begins as PCA, where its parts can have one."""
+    if run.model.explain_no_path():
+        return run
+    network = run.model.network.with_linear_path(True)
+    return run.model_copy(update={"model": run.model.model_copy(update={"network": network})})
 
 
 def plan_steps(dataset: Dataset) -> dict[str, Any]:
     """Return the settings of the training, and those of a table of mixed kinds."""
     heads = dataset.traits.heads
-    units = min(max(2, len(heads)), MIXED_UNITS)
-    mixed = {"latent_dim": units, "network.linear_path": True} if heads else {}
+    mixed = {"latent_dim": min(max(2, len(heads)), MIXED_UNITS)} if heads else {}
     if dataset.count <= SHORT_ROWS:
         return mixed | (SHORT_MIXED_SETTINGS if heads else {})
     return mixed | {

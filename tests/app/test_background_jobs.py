@@ -93,7 +93,8 @@ def read(app):
 
 def test_what_trains_is_shown_as_it_was_before_it_is_measured_again(bench):
     app = open_bench(bench)
-    assert read(app) == "shown: nothing" and bench.calls == [1]
+    assert read(app) == "shown: nothing"
+    wait_for(lambda: bench.calls == [1], "it measures")
     bench.version = 2  # an epoch has ended meanwhile
     bench.go_on.set()
     wait_until_idle()
@@ -144,7 +145,8 @@ def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(benc
     monkeypatch.setattr("ui.kit.jobs.VISITOR_JOBS", 0)
     monkeypatch.setattr("ui.kit.measurement.has_room_for_job", look_when_others_have_ended)
     app = open_bench(bench)
-    assert answers == [False, True] and bench.calls == [1] and not app.error
+    assert answers == [False, True] and not app.error
+    wait_for(lambda: bench.calls == [1], "it measures")
     assert app.session_state["is-rerun-by-job"]
 
 

@@ -98,9 +98,12 @@ def show_from_hub() -> None:
     fetched = escape_name(st.session_state.get(FETCHED_KEY, ""))
     outcome = poll_job("fetch", f"Fetching {fetched} ...", FETCH_POLL_SECONDS)
     if outcome.state == "done":
-        accept_upload(outcome.result)
+        if outcome.result.source:  # else it was deleted meanwhile
+            accept_upload(outcome.result)
         forget_jobs(["fetch"])  # last: a click that ends this run of the page must not lose the set
         st.rerun()
+    if outcome.state == "failed":  # it is shown once
+        forget_jobs(["fetch"])
     st.caption(
         f"Its first {FETCHED_ROWS:,} rows: pictures or a table, such as `ylecun/mnist` or "
         "`scikit-learn/iris`."

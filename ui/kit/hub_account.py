@@ -31,7 +31,7 @@ from ui.kit.jobs import (
 )
 from ui.kit.sessions import get_session_id
 
-HUB_JOBS = ("search", "pull", "push", "publish", "zip", "jobs", "bring", "fetch")  # with a token
+HUB_JOBS = ("search", "pull", "push", "publish", "zip", "jobs", "bring")  # with a token
 TOKEN_KEY, RESULTS_KEY = "token", "hub-results-of"
 TOKEN_HELP = (
     "Only for pushing and for private models. It stays in this session's memory, is never written"

@@ -88,11 +88,13 @@ def poll_job(name: str, message: str, seconds: float = POLL_SECONDS) -> JobOutco
 
 def read_job_outcome(name: str) -> JobOutcome:
     """Returns the outcome of a job, without showing anything."""
-    if is_job_running(name):
+    registry, key = get_job_registry(), make_job_key(name)
+    outcome = registry.look(key)
+    if outcome.state == "running":
         return RUNNING
-    ended = get_job_registry().take(make_job_key(name))
-    if ended.state != "idle":
-        st.session_state[f"result-{name}"] = ended
+    if outcome.state != "idle":  # kept before it is taken: a click may end this run between the two
+        st.session_state[f"result-{name}"] = outcome
+        registry.take(key)
     return st.session_state.get(f"result-{name}", IDLE)
 
 
@@ -105,8 +107,9 @@ def forget_jobs(names: Iterable[str]) -> None:
 def drop_jobs(names: Iterable[str]) -> None:
     """Forget these jobs, also what those of them that are running will return."""
     names = list(names)
+    keys = [make_job_key(name) for name in names]
     forget_jobs(names)
-    get_job_registry().drop(make_job_key(name) for name in names)
+    get_job_registry().drop(keys)
 
 
 def has_room_for_job() -> bool:
@@ -207,6 +210,7 @@ class JobRegistry:
             with listen_to_progress(clock.note):
                 outcome = JobOutcome("done", call())
         except AecoreError as error:
+            error.__traceback__ = error.__cause__ = error.__context__ = None  # which hold results
             outcome = JobOutcome("failed", error=error)
         except Exception as error:  # a fault of ours must not leave the page waiting for ever
             text = f"That failed unexpectedly: {type(error).__name__}. Please report it."

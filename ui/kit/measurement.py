@@ -54,7 +54,7 @@ def wait_for_measurement(
     """
     last: Measurement | None = st.session_state.get(make_measurement_key(name))
     if last is None or read_job_outcome(name).state == "idle" or is_outdated(last, version):
-        last = Measurement(version)
+        st.session_state[make_measurement_key(name)] = last = Measurement(version)
         start_measuring(name, measure)
     outcome = poll_job(name, message)
     last = last._replace(is_shown=outcome.state in ("done", "failed"), result=outcome.result)

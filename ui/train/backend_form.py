@@ -13,6 +13,7 @@ from aecore.backends.launch import launch_runs, read_order, send_run, start_run
 from aecore.backends.registry import BACKENDS, BackendEntry, open_backend
 from aecore.errors import AecoreError, RunError
 from aecore.names import escape_name
+from aecore.runs.listing import has_sound_config
 from aecore.runs.ownership import claim_folder, digest_secret
 from aecore.runs.run import Run
 from aecore.runs.storage import reserve_storage
@@ -165,7 +166,7 @@ def show_found_jobs(entry: BackendEntry) -> None:
     if outcome.state == "done":
         show_missing_jobs(finder, outcome.result, token)
     brought = poll_job("bring", "Looking ...").result
-    if isinstance(brought, Run):
+    if isinstance(brought, Run) and has_sound_config(brought):
         st.page_link(
             "train.py",
             label=escape_name(brought.id),
