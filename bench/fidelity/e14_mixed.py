@@ -309,9 +309,12 @@ def run_full(lab: Lab) -> Result:
     torch.set_num_threads(1)
     cells = CellStore(RESULTS / "E14.jsonl")
     checks: list[Check] = []
+    lab.seconds = 0.0
     for name in TABLES:
         figures = [measure_mask(lab, cells, name, seed) for seed in range(MASKS)]
         checks += list_table_checks(name, figures)
+        lab.seconds += sum(one.seconds for ways in figures for one in ways.values())
+    lab.seconds_here = time.perf_counter() - lab.started  # which the cells tell, of all sittings
     return Result(
         checks,
         seeds=tuple(range(MASKS)),
