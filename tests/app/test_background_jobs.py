@@ -10,11 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from aecore.backends.base import RemoteJob
 from aecore.errors import AecoreError
-from ui.kit.jobs import NEXT_RERUN_KEY, SESSION_KEY, get_job_registry
+from ui.kit.jobs import NEXT_RERUN_KEY, RERUN_KEY, SESSION_KEY, get_job_registry
 
 
-class Bench:
-    """What a page measures, of which version, and how often it did."""
+class SlowMeasurement:
+    """A measurement of `version` that ends when `go_on` is set; `calls` are the versions so far."""
 
     def __init__(self) -> None:
         self.version, self.calls, self.go_on = 1, [], threading.Event()
@@ -36,8 +36,8 @@ def show_measurement():
     from ui.kit.measurement import wait_for_measurement
 
     note_page_run()
-    bench = st.session_state["bench"]
-    found = wait_for_measurement("bench", bench.version, "Measuring ...", bench.measure)
+    slow = st.session_state["slow"]
+    found = wait_for_measurement("slow", slow.version, "Measuring ...", slow.measure)
     st.markdown(f"shown: {found.version if found else 'nothing'}")
 
 
@@ -50,7 +50,7 @@ def show_hub_jobs():
     if "started" not in st.session_state:
         st.session_state["started"] = True
         for name in ("mine", "search"):
-            start_job(name, st.session_state["bench"].measure)
+            start_job(name, st.session_state["slow"].measure)
         forget_results()
     st.markdown(" ".join(read_job_outcome(name).state for name in ("mine", "search")))
 
@@ -72,17 +72,17 @@ def wait_until_idle():
 
 
 @pytest.fixture
-def bench(monkeypatch):
+def slow(monkeypatch):
     monkeypatch.setattr("ui.kit.measurement.PATIENCE", 0.0)
-    made = Bench()
-    yield made
-    made.go_on.set()
+    measurement = SlowMeasurement()
+    yield measurement
+    measurement.go_on.set()
     wait_until_idle()
 
 
-def open_bench(bench, page=show_measurement):
+def open_measured(slow, page=show_measurement):
     app = AppTest.from_function(page, default_timeout=300)
-    app.session_state["bench"] = bench
+    app.session_state["slow"] = slow
     return app.run()
 
 
@@ -91,46 +91,46 @@ def read(app):
     return app.markdown[0].value
 
 
-def test_what_trains_is_shown_as_it_was_before_it_is_measured_again(bench):
-    app = open_bench(bench)
+def test_what_trains_is_shown_as_it_was_before_it_is_measured_again(slow):
+    app = open_measured(slow)
     assert read(app) == "shown: nothing"
-    wait_for(lambda: bench.calls == [1], "it measures")
-    bench.version = 2  # an epoch has ended meanwhile
-    bench.go_on.set()
+    wait_for(lambda: slow.calls == [1], "it measures")
+    slow.version = 2  # an epoch has ended meanwhile
+    slow.go_on.set()
     wait_until_idle()
     assert read(app.run()) == "shown: 1"
     app.session_state[NEXT_RERUN_KEY] = True  # another job of the page has ended
-    assert read(app.run()) == "shown: 1" and bench.calls == [1]
+    assert read(app.run()) == "shown: 1" and slow.calls == [1]
     app.run()
     wait_until_idle()
-    assert read(app.run()) == "shown: 2" and bench.calls == [1, 2]
+    assert read(app.run()) == "shown: 2" and slow.calls == [1, 2]
 
 
-def test_a_measurement_whose_job_was_dropped_begins_again(bench):
-    app = open_bench(bench)
+def test_a_measurement_whose_job_was_dropped_begins_again(slow):
+    app = open_measured(slow)
     registry = get_job_registry()
-    registry.drop([f"{app.session_state[SESSION_KEY]}-bench"])
-    bench.go_on.set()
+    registry.drop([f"{app.session_state[SESSION_KEY]}-slow"])
+    slow.go_on.set()
     wait_until_idle()
     app.run()
     wait_until_idle()
-    assert read(app.run()) == "shown: 1" and bench.calls == [1, 1]
+    assert read(app.run()) == "shown: 1" and slow.calls == [1, 1]
 
 
-def test_a_measurement_that_failed_is_tried_again_on_request_alone(bench):
-    bench.fails = True
-    bench.go_on.set()
-    app = open_bench(bench)
+def test_a_measurement_that_failed_is_tried_again_on_request_alone(slow):
+    slow.fails = True
+    slow.go_on.set()
+    app = open_measured(slow)
     wait_until_idle()
     for _ in range(2):
-        assert "No room" in app.run().error[0].value and bench.calls == [1]
-    bench.fails = False
+        assert "No room" in app.run().error[0].value and slow.calls == [1]
+    slow.fails = False
     next(button for button in app.button if button.label == "Try again").click().run()
     wait_until_idle()
     assert read(app.run()) == "shown: 1" and not app.error
 
 
-def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(bench, monkeypatch):
+def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(slow, monkeypatch):
     from ui.kit.jobs import has_room_for_job
 
     answers = []
@@ -144,16 +144,16 @@ def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(benc
     monkeypatch.setenv("AECORE_PUBLIC", "1")
     monkeypatch.setattr("ui.kit.jobs.VISITOR_JOBS", 0)
     monkeypatch.setattr("ui.kit.measurement.has_room_for_job", look_when_others_have_ended)
-    app = open_bench(bench)
+    app = open_measured(slow)
     assert answers == [False, True] and not app.error
-    wait_for(lambda: bench.calls == [1], "it measures")
-    assert app.session_state["is-rerun-by-job"]
+    wait_for(lambda: slow.calls == [1], "it measures")
+    assert app.session_state[RERUN_KEY]
 
 
-def test_another_account_drops_the_jobs_of_the_hub_alone(bench):
-    app = open_bench(bench, show_hub_jobs)
+def test_another_account_drops_the_jobs_of_the_hub_alone(slow):
+    app = open_measured(slow, show_hub_jobs)
     assert read(app) == "running idle"
-    bench.go_on.set()
+    slow.go_on.set()
     wait_until_idle()
     assert read(app.run()) == "done idle"
 
@@ -161,29 +161,29 @@ def test_another_account_drops_the_jobs_of_the_hub_alone(bench):
 class SlowFinder:
     """Finds one job, and brings it, when the test lets it."""
 
-    def __init__(self, bench):
-        self.bench = bench
+    def __init__(self, slow):
+        self.slow = slow
 
     def jobs(self, user):
-        self.bench.measure()
+        self.slow.measure()
         return [RemoteJob("a-run", "job1", "RUNNING", "cpu")]
 
     def bring(self, job):
-        self.bench.measure()
+        self.slow.measure()
         raise AecoreError("It is gone.")
 
 
-def test_jobs_elsewhere_are_looked_for_and_brought_one_at_a_time(bench, monkeypatch):
+def test_jobs_elsewhere_are_looked_for_and_brought_one_at_a_time(slow, monkeypatch):
     for name in ("get_hub_token", "get_hub_name"):
         monkeypatch.setattr(f"ui.train.backend_form.{name}", lambda: "alice")
     app = AppTest.from_function(show_found_jobs, default_timeout=300)
-    app.session_state["finder"] = SlowFinder(bench)
+    app.session_state["finder"] = SlowFinder(slow)
     app.run()
     for place in range(2):  # look, then bring
-        bench.go_on.clear()
+        slow.go_on.clear()
         app.button[place].click().run()
         assert not app.exception and app.button[place].disabled
-        bench.go_on.set()
+        slow.go_on.set()
         wait_until_idle()
         assert not app.run().button[place].disabled
     assert "It is gone." in app.error[0].value

@@ -31,7 +31,7 @@ PATIENCE = 0.3  # seconds in which kept results are there, and the page need not
 
 
 class Measurement(NamedTuple):
-    """What a job of this session was started for, and what it returned."""
+    """A result that a page waits for: of which version of the weights, and whether it was shown."""
 
     version: Any  # of the weights
     result: Any = None
