@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from aecore.backends.launch import resume_run, start_run
 from aecore.backends.local import continue_queue, open_supervisor_lock
 from aecore.files import WEIGHTS_FILE
@@ -54,7 +56,10 @@ class KilledRuns:
         self.runs.remove(run)
         self.done += 1
         if describe_result(run) != self.expected:
-            self.outcome.broken.append(f"{run.id} ended with other weights or records")
+            state = run.state()
+            self.outcome.broken.append(
+                f"{run.id} ended with other weights or records, of {state.device}"
+            )
         if left := [path.name for path in run.path.glob(".*.tmp")]:
             self.outcome.broken.append(f"{run.id} was left with {left}")
 
@@ -119,6 +124,25 @@ def is_running(pid: int) -> bool:
 
 
 @contextlib.contextmanager
+def use_two_cores() -> Iterator[None]:
+    """Trains on at most two cores, where a run of the queue has one thread.
+
+    On more it takes the number of threads that it measures to be the best, and sums differ in the
+    last bit between numbers of threads.
+    """
+    torch.set_num_threads(1)
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:2])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextlib.contextmanager
 def use_settings(**settings: str) -> Iterator[None]:
     """Sets variables of the environment for a while."""
     before = dict(os.environ)
@@ -135,6 +159,7 @@ def run_kills(seed: int, cases: range) -> Outcome:
     outcome = Outcome()
     with (
         tempfile.TemporaryDirectory(prefix="aecore-reliability-") as name,
+        use_two_cores(),
         use_settings(AECORE_RUNS=f"{name}/runs", AECORE_SLOTS="1", AECORE_PUBLIC="0"),
     ):
         killed = KilledRuns(Path(name), outcome)
