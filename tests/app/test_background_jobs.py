@@ -67,6 +67,19 @@ def show_found_jobs():
     backend_form.show_found_jobs(entry)
 
 
+def show_button_of_job():
+    import streamlit as st
+
+    from ui.kit.jobs import is_job_running, note_page_run, poll_job, start_job
+
+    note_page_run()
+    if st.button("Measure", disabled=is_job_running("slow")):
+        start_job("slow", st.session_state["slow"].measure)
+        st.rerun()
+    st.session_state["before looking"]()
+    st.markdown(poll_job("slow", "Measuring ...").state)
+
+
 def wait_until_idle():
     wait_for(lambda: not get_job_registry().working, "the threads end")
 
@@ -148,6 +161,24 @@ def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(slow
     assert answers == [False, True] and not app.error
     wait_for(lambda: slow.calls == [1], "it measures")
     assert app.session_state[RERUN_KEY]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_button_is_free_though_its_job_ends_while_the_page_is_drawn(slow, fails):
+    slow.fails = fails
+    app = AppTest.from_function(show_button_of_job, default_timeout=300)
+    app.session_state["slow"], app.session_state["before looking"] = slow, lambda: None
+    app.run().button[0].click().run()
+    assert app.button[0].disabled and read(app) == "running"
+
+    def end_job():
+        slow.go_on.set()
+        wait_until_idle()
+
+    app.session_state["before looking"] = end_job
+    app.run()
+    assert not app.button[0].disabled and read(app) == ("failed" if fails else "done")
+    assert len(app.error) == fails
 
 
 def test_another_account_drops_the_jobs_of_the_hub_alone(slow):

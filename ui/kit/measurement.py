@@ -19,7 +19,6 @@ from ui.kit.jobs import (
     BusyError,
     drop_jobs,
     has_room_for_job,
-    is_job_running,
     is_rerun_by_job,
     poll_job,
     read_job_outcome,
@@ -88,7 +87,7 @@ def start_measuring(name: str, measure: Callable[[], Any]) -> None:
             is_over.set()
 
     start_job(name, work)
-    if is_job_running(name):
+    if read_job_outcome(name).state == "running":
         is_over.wait(PATIENCE)
 
 
