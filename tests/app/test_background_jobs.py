@@ -9,7 +9,7 @@ from helpers import wait_for
 from streamlit.testing.v1 import AppTest
 
 from aecore.backends.base import RemoteJob
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, ConfigError, DataError, RoomError, StorageError
 from ui.kit.jobs import NEXT_RERUN_KEY, RERUN_KEY, SESSION_KEY, get_job_registry
 
 
@@ -18,14 +18,14 @@ class SlowMeasurement:
 
     def __init__(self) -> None:
         self.version, self.calls, self.go_on = 1, [], threading.Event()
-        self.fails = False
+        self.fails, self.error = False, AecoreError("No room. Try again in a few minutes.")
 
     def measure(self):
         version = self.version
         self.calls.append(version)
         self.go_on.wait(300)
         if self.fails:
-            raise AecoreError("No room. Try again in a few minutes.")
+            raise self.error
         return version
 
 
@@ -141,6 +141,19 @@ def test_a_measurement_that_failed_is_tried_again_on_request_alone(slow):
     next(button for button in app.button if button.label == "Try again").click().run()
     wait_until_idle()
     assert read(app.run()) == "shown: 1" and not app.error
+
+
+@pytest.mark.parametrize(
+    ("error", "can_help"),
+    [(DataError, False), (ConfigError, False), (RoomError, True), (StorageError, True)],
+)
+def test_trying_again_is_offered_where_it_can_help(slow, error, can_help):
+    slow.fails, slow.error = True, error("It failed.")
+    slow.go_on.set()
+    app = open_measured(slow)
+    wait_until_idle()
+    assert "It failed." in app.run().error[0].value
+    assert ("Try again" in [button.label for button in app.button]) == can_help
 
 
 def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(slow, monkeypatch):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from aecore.errors import AecoreError, ConfigError, DataError, RoomError
 from ui.kit.jobs import (
     POLL_SECONDS,
     BusyError,
@@ -42,8 +43,8 @@ def wait_for_measurement(
 ) -> Measurement | None:
     """Return what `measure` returned in a thread; None, and show how far it is, until then.
 
-    It may be of an earlier version. Where it failed, shows why and a button that tries again; where
-    too many jobs are running, tries again by itself.
+    It may be of an earlier version. Where it failed, shows why, and a button that tries again if
+    that can help; where too many jobs are running, tries again by itself.
 
     Args:
         name: What is measured, whatever its version.
@@ -61,7 +62,7 @@ def wait_for_measurement(
     if isinstance(outcome.error, BusyError):
         forget_measurement(name)
         st.fragment(wait_for_room, run_every=POLL_SECONDS)()
-    elif outcome.error:
+    elif outcome.error and may_succeed_later(outcome.error):
         st.button(
             "Try again",
             icon=":material/refresh:",
@@ -74,6 +75,11 @@ def wait_for_measurement(
 def is_outdated(last: Measurement, version: Any) -> bool:
     """Returns True where the visitor has seen a measurement, and asks for one of newer weights."""
     return last.is_shown and last.version != version and not is_rerun_by_job()
+
+
+def may_succeed_later(error: AecoreError) -> bool:
+    """Returns False for what is wrong with the data or options, and fails each time."""
+    return isinstance(error, RoomError) or not isinstance(error, (DataError, ConfigError))
 
 
 def start_measuring(name: str, measure: Callable[[], Any]) -> None:
