@@ -65,6 +65,8 @@ def test_more_work_takes_longer():
     assert estimate_training_seconds(conv, 1438, machine, seeds=3) == pytest.approx(
         3 * estimate_training_seconds(conv, 1438, machine)
     )
+    on_disk = estimate_training_seconds(short, 1438, machine, seeds=3, is_on_disk=True)
+    assert on_disk == pytest.approx(3 * seconds)
     samples = plan_run("vae", "digits", settings={"bottleneck.samples": 5}).model
     assert count_example_products(samples) == 3 * count_example_products(short.model)
 
