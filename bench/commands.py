@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from bench.results import PROJECT
+from bench.timing import repeat_in_turns
 
 COMMANDS = (
     ("--help",),
@@ -49,11 +51,11 @@ def measure_commands(before: Path | None, turns: int = COMMAND_TURNS) -> str:
     lines = [f"| command |{heads}", "|---" * (2 * len(folders) + 1) + "|"]
     with tempfile.TemporaryDirectory() as runs:
         for command in COMMANDS:
-            times: dict[str, list[tuple[float, float]]] = {name: [] for name in folders}
-            for _ in range(turns):
-                for name, folder in folders.items():
-                    times[name].append(time_command(folder, command, runs))
-            cells = (format_medians(values) for values in times.values())
+            ways = {
+                name: partial(time_command, folder, command, runs)
+                for name, folder in folders.items()
+            }
+            cells = map(format_medians, repeat_in_turns(ways, turns).values())
             lines.append(f"| `aecore {' '.join(command)}` | {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     return "\n".join(

@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,7 +32,7 @@ from aecore.runs.records import EpochRecord
 from aecore.training import threads
 from aecore.training.trainer import fit
 from bench.results import PROJECT, compute_ratios, format_range
-from bench.timing import load_mnist
+from bench.timing import load_mnist, repeat_in_turns
 
 EPOCHS, THREAD_TURNS = 5, 3  # epochs of a process, of which the first is not counted
 WAYS: dict[str, tuple[str, dict[str, str]]] = {
@@ -42,10 +43,12 @@ WAYS: dict[str, tuple[str, dict[str, str]]] = {
 }
 BUSY_LOOP = "while True: pass"
 
+Situation = Callable[[str], AbstractContextManager[object]]  # what runs beside a way, until its end
+
 
 def measure_threads(turns: int = THREAD_TURNS) -> str:
     """Returns a section of Markdown: seconds of an epoch, each way in each situation."""
-    situations: dict[str, Callable[[str], AbstractContextManager[object]]] = {
+    situations: dict[str, Situation] = {
         "alone": lambda way: nullcontext(),
         "beside a busy loop": lambda way: running([sys.executable, "-c", BUSY_LOOP], {}),
         "beside a second run": lambda way: running(*make_command(way, endless=True)),
@@ -53,11 +56,8 @@ def measure_threads(turns: int = THREAD_TURNS) -> str:
     lines = ["| |" + "".join(f" {way} |" for way in WAYS) + " ours / best |"]
     lines.append("|---" * (len(WAYS) + 2) + "|")
     for situation, begin in situations.items():
-        times: dict[str, list[float]] = {way: [] for way in WAYS}
-        for _ in range(turns):
-            for way in WAYS:
-                with begin(way):
-                    times[way].append(time_epochs(way))
+        ways = {way: partial(time_epochs_in, begin, way) for way in WAYS}
+        times = repeat_in_turns(ways, turns)
         cells = "".join(f" {statistics.median(values):.2f} |" for values in times.values())
         rivals = zip(*(times[way] for way in WAYS if way != "ours"), strict=True)
         ratios = compute_ratios(times["ours"], [min(rival) for rival in rivals])
@@ -93,6 +93,12 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+def time_epochs_in(begin: Situation, way: str) -> float:
+    """Returns what `time_epochs` returns in a situation."""
+    with begin(way):
+        return time_epochs(way)
 
 
 def time_epochs(way: str) -> float:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -20,6 +21,8 @@ from aecore.training.trainer import Trainer
 from bench.results import compute_ratios, format_range
 
 BATCH = 128
+
+ResultT = TypeVar("ResultT")
 
 
 def load_mnist() -> Dataset:
@@ -70,6 +73,17 @@ def time_call(call: Callable[[], object], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started
+
+
+def repeat_in_turns(
+    ways: Mapping[str, Callable[[], ResultT]], turns: int
+) -> dict[str, list[ResultT]]:
+    """Returns what each way returns in each turn, the ways one after another within a turn."""
+    results: dict[str, list[ResultT]] = {name: [] for name in ways}
+    for _ in range(turns):
+        for name, way in ways.items():
+            results[name].append(way())
+    return results
 
 
 def time_interleaved(

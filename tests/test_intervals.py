@@ -16,11 +16,14 @@ from aecore.analysis.intervals import (
     is_calibrated,
     predict_interval,
 )
+from aecore.data.datasets import load_dataset
 from aecore.data.tables.filled_cells import FilledFeatures, list_filled_cells
 from aecore.errors import ConfigError
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.columns import ColumnOptions
 from aecore.model.config import TrainConfig
+from aecore.runs.listing import SHIPPED_FOLDER
+from aecore.runs.run import Run
 from aecore.tasks.impute import compute_filling_errors, plan_imputer
 from aecore.training.calibration import hide_part, train_copy
 from aecore.training.preparation import TrainingData
@@ -199,3 +202,12 @@ def test_errors_are_of_numbers_in_deviations_and_of_words_as_a_share(tmp_path):
     assert errors.numbers == pytest.approx(1) and errors.words == pytest.approx(0.5)
     none = compute_filling_errors(heads, filled, x, hidden & False, torch.ones(4))
     assert none == (None, None)
+
+
+def test_intervals_of_the_shipped_imputer_hold_nine_of_ten_hidden_test_cells():
+    run = Run(SHIPPED_FOLDER / "breast-cancer-imputer")
+    made, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
+    hidden = hide_cells(x, 0.2, seed=0)
+    interval = predict_interval(made, x.masked_fill(hidden, torch.nan))
+    inside = ((x >= interval.low) & (x <= interval.high))[hidden]
+    assert is_calibrated(made) and 0.86 < inside.float().mean() < 0.94

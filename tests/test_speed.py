@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -17,6 +19,7 @@ from aecore.training.speed import (
     estimate_training_seconds,
 )
 from aecore.training.trainer import fit
+from bench.timing import repeat_in_turns
 from ui.train.estimate import format_rough_time
 
 
@@ -65,8 +68,21 @@ def test_more_work_takes_longer():
     assert estimate_training_seconds(conv, 1438, machine, seeds=3) == pytest.approx(
         3 * estimate_training_seconds(conv, 1438, machine)
     )
+    on_disk = estimate_training_seconds(short, 1438, machine, seeds=3, is_on_disk=True)
+    assert on_disk == pytest.approx(3 * seconds)
     samples = plan_run("vae", "digits", settings={"bottleneck.samples": 5}).model
     assert count_example_products(samples) == 3 * count_example_products(short.model)
+
+
+def test_ways_take_turns():
+    calls = []
+
+    def count(name):
+        calls.append(name)
+        return len(calls)
+
+    results = repeat_in_turns({name: partial(count, name) for name in "ab"}, 2)
+    assert calls == list("abab") and results == {"a": [1, 3], "b": [2, 4]}
 
 
 def test_the_measured_speed_is_positive_and_leaves_threads_and_noise_alone(monkeypatch):

@@ -29,13 +29,17 @@ METHODS = ("t-SNE", "UMAP")
 MAX_PRINTED_STEPS = 500  # that are read of a log: one for each per cent of each map
 
 
+class AbandonedMapsError(RunError):
+    """Maps were given up because nobody waited for them any more."""
+
+
 def place_arrays(
     arrays: Mapping[str, Tensor], is_wanted: Callable[[], bool] = lambda: True
 ) -> dict[str, np.ndarray]:
     """Returns maps (N, 2) of arrays (N, d) by t-SNE and UMAP, named "array, method".
 
-    Waits for the process that makes them, and reports its progress. RunError where that fails, or
-    is no longer wanted.
+    Waits for the process that makes them, and reports its progress. RunError where that fails,
+    AbandonedMapsError when they are no longer wanted.
     """
     from safetensors.torch import load_file, save_file
 
@@ -50,7 +54,10 @@ def place_arrays(
 
 
 def run_and_wait(folder: Path, is_wanted: Callable[[], bool], count: int) -> None:
-    """Runs the process over a folder of `count` arrays until it has ended, or is not wanted."""
+    """Runs the process over a folder of `count` arrays until it has ended.
+
+    Ends it, and raises AbandonedMapsError, when it is no longer wanted.
+    """
     lock = LockFile(folder / "lock")
     with open(lock.path, "a+") as file:
         try_lock(file)
@@ -58,11 +65,15 @@ def run_and_wait(folder: Path, is_wanted: Callable[[], bool], count: int) -> Non
         module = "aecore.analysis.array_maps"
         pid = start_module(module, str(folder), log=log, held_lock=file, is_tied=True)
         file.write(str(pid))
+    is_abandoned = False
     while lock.is_held():
         report_printed_share(log, len(METHODS) * count)
-        if not is_wanted():
+        is_abandoned = is_abandoned or not is_wanted()
+        if is_abandoned:
             lock.end_holder(0)
         time.sleep(POLL_SECONDS)
+    if is_abandoned:
+        raise AbandonedMapsError("The maps were given up: nobody waited for them.")
 
 
 def report_printed_share(log: Path, count: int) -> None:

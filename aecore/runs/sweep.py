@@ -105,9 +105,14 @@ def find_shape(config: RunConfig) -> Any:
     return drop_knobs(config.model), drop_knobs(config.data), {**training, "seed": 0}
 
 
-def explain_apart(config: RunConfig) -> str | None:
-    """Returns why runs of this shape train one after another, "with ..."; None where together."""
+def explain_apart(config: RunConfig, is_on_disk: bool = False) -> str | None:
+    """Returns why runs of this shape train one after another, "with ..."; None where together.
+
+    `is_on_disk` tells that their data are larger than memory, where the caller knows that.
+    """
     network = config.model.network
+    if is_on_disk:
+        return "on data larger than memory"
     return None if network.can_join else f"with a network of kind {network.kind}"
 
 

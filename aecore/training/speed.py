@@ -72,14 +72,19 @@ def time_updates(update: Callable[[], None]) -> list[float]:
 
 
 def estimate_training_seconds(
-    config: RunConfig, examples: int, speed: MachineSpeed, seeds: int = 1
+    config: RunConfig,
+    examples: int,
+    speed: MachineSpeed,
+    seeds: int = 1,
+    is_on_disk: bool = False,
 ) -> float:
     """Returns about how long all epochs take on the processor, without reading the data.
 
-    Several seeds train together where their model allows that, else one after another.
+    Several seeds train together where their model allows that and their data are in memory, else
+    one after another.
     """
     products, steps = count_step_products(config), count_training_steps(config, examples)
-    if explain_apart(config) is not None:
+    if explain_apart(config, is_on_disk) is not None:
         return seeds * steps * (speed.seconds_per_step + products * speed.seconds_per_product)
     return steps * (speed.seconds_per_step + seeds * products * speed.seconds_per_product)
 

@@ -9,7 +9,7 @@ from helpers import wait_for
 from streamlit.testing.v1 import AppTest
 
 from aecore.backends.base import RemoteJob
-from aecore.errors import AecoreError
+from aecore.errors import AecoreError, ConfigError, DataError, RoomError, StorageError
 from ui.kit.jobs import NEXT_RERUN_KEY, RERUN_KEY, SESSION_KEY, get_job_registry
 
 
@@ -18,14 +18,14 @@ class SlowMeasurement:
 
     def __init__(self) -> None:
         self.version, self.calls, self.go_on = 1, [], threading.Event()
-        self.fails = False
+        self.fails, self.error = False, AecoreError("No room. Try again in a few minutes.")
 
     def measure(self):
         version = self.version
         self.calls.append(version)
         self.go_on.wait(300)
         if self.fails:
-            raise AecoreError("No room. Try again in a few minutes.")
+            raise self.error
         return version
 
 
@@ -65,6 +65,19 @@ def show_found_jobs():
     finder = st.session_state["finder"]
     entry = SimpleNamespace(open=lambda _: finder, account="the cluster")
     backend_form.show_found_jobs(entry)
+
+
+def show_button_of_job():
+    import streamlit as st
+
+    from ui.kit.jobs import is_job_running, note_page_run, poll_job, start_job
+
+    note_page_run()
+    if st.button("Measure", disabled=is_job_running("slow")):
+        start_job("slow", st.session_state["slow"].measure)
+        st.rerun()
+    st.session_state["before looking"]()
+    st.markdown(poll_job("slow", "Measuring ...").state)
 
 
 def wait_until_idle():
@@ -130,6 +143,19 @@ def test_a_measurement_that_failed_is_tried_again_on_request_alone(slow):
     assert read(app.run()) == "shown: 1" and not app.error
 
 
+@pytest.mark.parametrize(
+    ("error", "can_help"),
+    [(DataError, False), (ConfigError, False), (RoomError, True), (StorageError, True)],
+)
+def test_trying_again_is_offered_where_it_can_help(slow, error, can_help):
+    slow.fails, slow.error = True, error("It failed.")
+    slow.go_on.set()
+    app = open_measured(slow)
+    wait_until_idle()
+    assert "It failed." in app.run().error[0].value
+    assert ("Try again" in [button.label for button in app.button]) == can_help
+
+
 def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(slow, monkeypatch):
     from ui.kit.jobs import has_room_for_job
 
@@ -148,6 +174,24 @@ def test_a_measurement_that_was_refused_begins_by_itself_when_there_is_room(slow
     assert answers == [False, True] and not app.error
     wait_for(lambda: slow.calls == [1], "it measures")
     assert app.session_state[RERUN_KEY]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_button_is_free_though_its_job_ends_while_the_page_is_drawn(slow, fails):
+    slow.fails = fails
+    app = AppTest.from_function(show_button_of_job, default_timeout=300)
+    app.session_state["slow"], app.session_state["before looking"] = slow, lambda: None
+    app.run().button[0].click().run()
+    assert app.button[0].disabled and read(app) == "running"
+
+    def end_job():
+        slow.go_on.set()
+        wait_until_idle()
+
+    app.session_state["before looking"] = end_job
+    app.run()
+    assert not app.button[0].disabled and read(app) == ("failed" if fails else "done")
+    assert len(app.error) == fails
 
 
 def test_another_account_drops_the_jobs_of_the_hub_alone(slow):

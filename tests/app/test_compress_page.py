@@ -181,6 +181,7 @@ def test_what_is_no_picture_is_refused_with_a_sentence(open_page, codec_run):
     app = open_page("apply_compress.py", run=codec_run.id)
     app = bring_photo(app, Photo("walk.png", b"no picture"))
     assert not app.exception and "walk.png cannot be read" in app.error[0].value
+    assert "Try again" not in [button.label for button in app.button]
 
 
 def test_a_photo_that_is_computed_at_once_is_shown_at_once(open_page, codec_run, monkeypatch):

@@ -83,7 +83,7 @@ def test_slow_maps_are_offered_when_the_training_has_ended(open_page, trained, n
     assert "Add t-SNE and UMAP" not in [b.label for b in app.button]
 
 
-def test_slow_maps_of_a_session_that_has_ended_are_given_up(
+def test_slow_maps_of_a_session_that_has_ended_are_given_up_and_offered_to_who_comes_back(
     open_page, trained, visit_as, monkeypatch
 ):
     claim_folder(trained().path, visit_as("alice").owner)
@@ -94,6 +94,10 @@ def test_slow_maps_of_a_session_that_has_ended_are_given_up(
         assert not app.exception and registry.working
         monkeypatch.setattr(session_watch, "visitors", {})
         wait_for(lambda: not registry.working, "the thread and its process end")
+        app.run()
+    assert "no connection for 30 seconds. Add them again." in app.error[0].value
+    assert "Add t-SNE and UMAP" in [b.label for b in app.button]
+    assert not app.run().error
 
 
 def test_codes_stand_beside_what_the_visitor_brought(trained, no_shipped):

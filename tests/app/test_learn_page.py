@@ -65,6 +65,17 @@ def test_next_and_previous_walk_through_the_course_and_the_address_follows(open_
     assert app.selectbox(key="lesson").value == first
 
 
+def test_back_and_forward_change_the_lesson(open_page, monkeypatch):
+    app = open_page("learn.py")
+    first, second, *_ = LESSONS
+    app.button(key="learn-Next").click().run()
+    monkeypatch.setattr("ui.kit.links.is_rerun_by_history", lambda: True)
+    app.query_params.clear()
+    assert app.run().selectbox(key="lesson").value == first
+    app.query_params["lesson"] = second
+    assert app.run().selectbox(key="lesson").value == second
+
+
 def test_progress_comes_from_a_link_and_stays_while_other_pages_are_visited(open_page):
     app = open_page("learn.py", lesson="elbo", answered="linear,elbo,nonsense")
     assert "2 of 10 answered" in app.selectbox(key="lesson").label

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import wait_for
+from large_sets import save_numbered
 from safetensors.torch import save_file
 
 from aecore.data.catalog import CatalogEntry
@@ -360,6 +361,23 @@ def test_three_seeds_beside_start_are_a_sweep_and_one_entry_of_the_list(
     monkeypatch.setenv("AECORE_SWEEP_RUNS", "2")
     keys = [toggle.key for toggle in open_page("train.py", variant="vae").toggle]
     assert "three-seeds" not in keys
+
+
+def test_three_seeds_on_data_larger_than_memory_train_one_after_another_and_the_switch_says_so(
+    open_page, submitted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "ui.train.start.estimate_choice_seconds", lambda choice, place, seeds=1: 100.0 * seeds
+    )
+    monkeypatch.setattr("aecore.data.memory.allowed_data_bytes", lambda: 50_000)
+    app = open_page("train.py", variant="vae", data=OWN_PATH, path=str(save_numbered(tmp_path)))
+    switch = app.toggle(key="three-seeds")
+    assert "Runs on data larger than memory train one after another." in switch.help
+    switch.set_value(True).run()
+    find_button(app, "Start").click().run()
+    assert not app.exception
+    kept = [app.session_state[f"{ESTIMATE_KEY}-{run.id}"] for run in submitted]
+    assert kept == [100.0, 100.0, 100.0]
 
 
 def test_where_a_run_can_train_says_why_not_and_what_it_costs(open_page, submitted, monkeypatch):

@@ -71,6 +71,22 @@ def test_a_run_is_watched_to_its_end_across_a_reload(trained, page, app):
     page.get_by_role("img", name=re.compile("Test inputs")).first.wait_for()
 
 
+def test_back_and_forward_change_the_lesson(page, app):
+    go(page, f"{app}/learn")
+    previous = page.get_by_role("button", name="Previous")
+    page.get_by_role("button", name="Next").click()
+    previous.and_(page.locator("button:enabled")).wait_for()
+    page.wait_for_url("**lesson=**")
+    settle(page)
+    page.go_back()
+    previous.and_(page.locator("button:disabled")).wait_for()
+    settle(page)
+    assert "lesson=" not in page.url
+    page.go_forward()
+    previous.and_(page.locator("button:enabled")).wait_for()
+    assert "lesson=" in page.url
+
+
 @pytest.mark.parametrize(
     "path, heading", [("latent?run=mnist-vae", "Latent space"), ("train?run=mnist-vae", "Train")]
 )

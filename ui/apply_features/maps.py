@@ -7,10 +7,11 @@ import streamlit as st
 import torch
 from torch import Tensor
 
-from aecore.analysis.array_maps import place_arrays
+from aecore.analysis.array_maps import AbandonedMapsError, place_arrays
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca
 from aecore.data.splits import Dataset, as_float
+from aecore.errors import RunError
 from aecore.limits import is_public
 from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES
@@ -20,7 +21,7 @@ from ui.kit.figures import draw_small_map
 from ui.kit.inputs import Inputs
 from ui.kit.jobs import forget_jobs, poll_job, start_job
 from ui.kit.memory import ExamplesKey, keep_in_memory
-from ui.kit.sessions import get_session_id, is_session_alive
+from ui.kit.sessions import GRACE_SECONDS, get_session_id, is_session_alive
 
 MAP_EXAMPLES = 1000  # on each map
 SLOW_MAPS_MESSAGE = "Placing the points by t-SNE and UMAP"
@@ -76,18 +77,22 @@ def load_quick_maps(
 
 
 def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
-    """Returns t-SNE and UMAP of codes and values, once they were asked for and are there."""
+    """Returns t-SNE and UMAP of codes and values, once they were asked for and are there.
+
+    Offers them where they are not, also below the reason why they failed.
+    """
     outcome = poll_job(key, SLOW_MAPS_MESSAGE)
     if outcome.state == "failed":
-        forget_jobs([key])  # the next run of the page offers them again
-    if outcome.state == "idle":
+        forget_jobs([key])  # the reason is shown once
+    if outcome.state in ("idle", "failed"):
         session_id = get_session_id()
         st.button(
             "Add t-SNE and UMAP",
             icon=":material/play_arrow:",
             key="slow",
             on_click=lambda: start_job(key, lambda: compute_slow_maps(z, x, session_id)),
-            help="Of the codes and of the raw features: half a minute, beside this page.",
+            help="Of the codes and of the raw features: half a minute, beside this page."
+            + (" They are given up when you leave." if is_public() else ""),
         )
     return outcome.result or {}
 
@@ -95,12 +100,19 @@ def show_slow_maps(key: str, z: Tensor, x: Tensor) -> dict[str, np.ndarray]:
 def compute_slow_maps(z: Tensor, x: Tensor, session_id: str) -> dict[str, np.ndarray]:
     """Returns maps (N, 2) of codes and values by t-SNE and UMAP.
 
-    Among strangers they are given up when the session has ended.
+    Among strangers they are given up when the session has ended: RunError with a sentence for the
+    visitor who comes back to it.
     """
-    return place_arrays(
-        {"The code": z, "Raw features": x.flatten(1)},
-        is_wanted=lambda: not is_public() or is_session_alive(session_id),
-    )
+    try:
+        return place_arrays(
+            {"The code": z, "Raw features": x.flatten(1)},
+            is_wanted=lambda: not is_public() or is_session_alive(session_id),
+        )
+    except AbandonedMapsError:
+        raise RunError(
+            f"t-SNE and UMAP were given up: this page had no connection for {GRACE_SECONDS:.0f} "
+            "seconds. Add them again."
+        ) from None
 
 
 @keep_in_memory()

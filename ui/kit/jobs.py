@@ -32,6 +32,7 @@ POLL_SECONDS = 1.0
 VISITOR_JOBS, MAX_JOBS = 4, 16  # that run at a time on a public Space, of one visitor and of all
 SESSION_KEY = "visitor"  # of the session state: the name of this session in the registry
 RERUN_KEY, NEXT_RERUN_KEY = "is-rerun-by-job", "is-next-rerun-by-job"  # of the session state
+DRAWN_KEY = "jobs-drawn-as-running"  # of the session state: names that this run has asked for
 
 
 class BusyError(AecoreError):
@@ -67,20 +68,32 @@ def start_job(name: str, call: Callable[[], Any]) -> None:
 
 
 def is_job_running(name: str) -> bool:
-    """Returns True while this session's job of that name runs."""
-    return get_job_registry().look(make_job_key(name)).state == "running"
+    """Returns True while this session's job of that name runs.
+
+    A page that draws something by this answer calls `poll_job` below it, which sees to it that what
+    was drawn does not outlast the job.
+    """
+    is_running = get_job_registry().is_running(make_job_key(name))
+    if is_running:
+        st.session_state.setdefault(DRAWN_KEY, set()).add(name)
+    return is_running
 
 
 def poll_job(name: str, message: str, seconds: float = POLL_SECONDS) -> JobOutcome:
     """Returns the outcome of a job; shows its error, or how far it is, and then looks again.
 
     While it runs, a bar with the message is drawn, unless that is empty. It moves where the call
-    reports its progress (`aecore.progress`), and the page is run once more when it ends. The
-    outcome of a job that has ended is kept for the session, until `start_job` or `forget_jobs`.
+    reports its progress (`aecore.progress`), and the page is run once more when it ends, also where
+    it has ended since this run of the page asked `is_job_running`. The outcome of a job that has
+    ended is kept for the session, until `start_job` or `forget_jobs`.
     """
     outcome = read_job_outcome(name)
+    is_drawn_as_running = name in st.session_state.get(DRAWN_KEY, ())
+    st.session_state.get(DRAWN_KEY, set()).discard(name)
     if outcome.state == "running":
         st.fragment(lambda: wait_for_job(name, message), run_every=seconds)()
+    elif is_drawn_as_running:
+        rerun_by_job()
     elif outcome.error:
         show_error(outcome.error)
     return outcome
@@ -119,7 +132,7 @@ def has_room_for_job() -> bool:
 
 def wait_for_job(name: str, message: str) -> None:
     """Show how far a job is; run the page once more when it has ended."""
-    if not is_job_running(name):
+    if not get_job_registry().is_running(make_job_key(name)):
         rerun_by_job()
     if message:
         draw_job_bar(message, get_job_registry().clocks.get(make_job_key(name)))
@@ -134,6 +147,7 @@ def rerun_by_job() -> None:
 def note_page_run() -> None:
     """Note whether this run of a page was asked for; to be called once where it begins."""
     st.session_state[RERUN_KEY] = st.session_state.pop(NEXT_RERUN_KEY, False)
+    st.session_state.pop(DRAWN_KEY, None)
 
 
 def is_rerun_by_job() -> bool:
@@ -176,7 +190,7 @@ class JobRegistry:
         """
         starter = starter or JobStarter()
         with self.guard:
-            if self.look(key).state == "running":
+            if self.is_running(key):
                 return
             self.check_room(starter.owner)
             self.outcomes[key], self.starters[key] = RUNNING, starter
@@ -226,10 +240,14 @@ class JobRegistry:
         """Returns the outcome so far."""
         return self.outcomes.get(key, IDLE)
 
+    def is_running(self, key: str) -> bool:
+        """Returns True while a job runs."""
+        return self.look(key).state == "running"
+
     def take(self, key: str) -> JobOutcome:
         """Returns the outcome of a job that has ended, once; idle before and after."""
         with self.guard:
-            if self.look(key).state == "running":
+            if self.is_running(key):
                 return IDLE
             self.starters.pop(key, None)
             return self.outcomes.pop(key, IDLE)

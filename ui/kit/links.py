@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 
 def select_linked(
@@ -21,6 +22,8 @@ def select_linked(
 ) -> str:
     """Show a select box of names that keeps the options in the address, which `bind` would not.
 
+    It follows the browser's Back and Forward.
+
     Args:
         container: Where it is shown; None is the page.
         key: Of the widget, and of the query parameter.
@@ -30,9 +33,11 @@ def select_linked(
 
     Returns the option.
     """
-    linked = st.query_params.get(key) or st.session_state.get(f"kept-{key}", "")
+    is_back = is_rerun_by_history()
+    kept = "" if is_back else st.session_state.get(f"kept-{key}", "")
+    linked = st.query_params.get(key) or kept
     start = linked if linked in options else default if default in options else options[0]
-    if st.session_state.get(key, start) not in options:
+    if is_back or st.session_state.get(key, start) not in options:
         st.session_state[key] = (
             start  # if it were deleted, the browser would still show the old one
         )
@@ -52,6 +57,14 @@ def select_linked(
     if keeps:
         st.session_state[f"kept-{key}"] = option
     return option
+
+
+def is_rerun_by_history() -> bool:
+    """Returns True where the browser's Back or Forward has changed the address, and nothing else.
+
+    The widgets still have the values of the page that was left.
+    """
+    return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))
 
 
 def set_linked(key: str, option: str) -> None:

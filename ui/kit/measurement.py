@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
+from aecore.errors import AecoreError, ConfigError, DataError, RoomError
 from ui.kit.jobs import (
     POLL_SECONDS,
     BusyError,
     drop_jobs,
     has_room_for_job,
-    is_job_running,
     is_rerun_by_job,
     poll_job,
     read_job_outcome,
@@ -43,8 +43,8 @@ def wait_for_measurement(
 ) -> Measurement | None:
     """Return what `measure` returned in a thread; None, and show how far it is, until then.
 
-    It may be of an earlier version. Where it failed, shows why and a button that tries again; where
-    too many jobs are running, tries again by itself.
+    It may be of an earlier version. Where it failed, shows why, and a button that tries again if
+    that can help; where too many jobs are running, tries again by itself.
 
     Args:
         name: What is measured, whatever its version.
@@ -62,7 +62,7 @@ def wait_for_measurement(
     if isinstance(outcome.error, BusyError):
         forget_measurement(name)
         st.fragment(wait_for_room, run_every=POLL_SECONDS)()
-    elif outcome.error:
+    elif outcome.error and may_succeed_later(outcome.error):
         st.button(
             "Try again",
             icon=":material/refresh:",
@@ -77,6 +77,11 @@ def is_outdated(last: Measurement, version: Any) -> bool:
     return last.is_shown and last.version != version and not is_rerun_by_job()
 
 
+def may_succeed_later(error: AecoreError) -> bool:
+    """Returns False for what is wrong with the data or options, and fails each time."""
+    return isinstance(error, RoomError) or not isinstance(error, (DataError, ConfigError))
+
+
 def start_measuring(name: str, measure: Callable[[], Any]) -> None:
     """Let a thread measure; wait for it for a moment."""
     is_over = threading.Event()
@@ -88,7 +93,7 @@ def start_measuring(name: str, measure: Callable[[], Any]) -> None:
             is_over.set()
 
     start_job(name, work)
-    if is_job_running(name):
+    if read_job_outcome(name).state == "running":
         is_over.wait(PATIENCE)
 
 

@@ -25,7 +25,8 @@ def estimate_choice_seconds(
     speed = read_machine_speed()
     if not is_here or speed is None or pick_device("auto").type != "cpu":
         return None
-    return estimate_training_seconds(choice.config, choice.about.count, speed, seeds)
+    about = choice.about
+    return estimate_training_seconds(choice.config, about.count, speed, seeds, about.is_on_disk)
 
 
 def describe_training_time(choice: TrainingChoice, seconds: float | None, runs: int) -> str:

@@ -53,6 +53,11 @@ class DataDescription:
     traits: RowTraits = field(default_factory=RowTraits)
     dataset: Dataset | None = None  # of one's own, which was read
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Returns True for data larger than memory, which trainings read from the disk."""
+        return self.dataset is not None and self.dataset.stored is not None
+
 
 class TrainingChoice(NamedTuple):
     """What the form describes."""

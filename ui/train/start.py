@@ -63,7 +63,8 @@ def show_start_button(
         except AecoreError as error:
             show_error(error)
             return
-        seeds = sweep.seeds if sweep and explain_apart(config) is None else 1
+        obstacle = explain_apart(config, choice.about.is_on_disk)
+        seeds = sweep.seeds if sweep and obstacle is None else 1
         seconds = estimate_choice_seconds(choice, place, seeds)  # of those that train together
         for run in runs:
             keep_training_estimate(run, seconds)
@@ -78,7 +79,7 @@ def choose_seeds(
     """Show a switch for three seeds with what they take; return them where it is on."""
     seconds = estimate_choice_seconds(choice, place, SEEDS)
     price = "" if seconds is None else f", about {format_rough_time(seconds)}"
-    obstacle = explain_apart(choice.config)
+    obstacle = explain_apart(choice.config, choice.about.is_on_disk)
     how = f"Runs {obstacle} train one after another." if obstacle else "They train together."
     is_on = row.toggle(
         f"Three seeds{price}",
