@@ -15,7 +15,12 @@ from aecore.backends.trainers import limit_run_minutes, take_output
 from aecore.cli.parser import main as run_command
 from aecore.files import LOG_FILE
 
-TRAINER_MODULES = ("aecore.cli.foreground", "aecore.training.trainer", "aecore.training.together")
+TRAINER_MODULES = (
+    "aecore.cli.foreground",
+    "aecore.training.trainer",
+    "aecore.training.together",
+    "sklearn.decomposition",  # for networks that begin as PCA
+)
 
 
 def main(root: Path, pipe: int) -> int:
