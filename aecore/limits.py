@@ -29,6 +29,9 @@ LIMITS = {
     "run_minutes": Limit("AECORE_RUN_MINUTES", 30, "minutes that a run may train"),
     "slots": Limit("AECORE_SLOTS", 1, "runs that train at a time", home=1),
     "run_nice": Limit("AECORE_RUN_NICE", 5, "niceness of a run", home=0),
+    "spare_minutes": Limit(
+        "AECORE_SPARE_MINUTES", 5, "minutes that a trainer waits for a run to start", home=5
+    ),
     "run_memory_gb": Limit("AECORE_RUN_MEMORY_GB", 3, "GB of memory that a run may use"),
     "parameters": Limit("AECORE_MAX_PARAMETERS", 20_000_000, "parameters of a model"),
     "visitor_mb": Limit("AECORE_VISITOR_MB", 300, "MB that are kept for one visitor"),

@@ -7,7 +7,8 @@ beside a second run of the same way:
   passive    two threads (or all), which sleep while they wait: OMP_WAIT_POLICY=PASSIVE
   ours       what the trainer chooses when it starts
 
-By itself, `python -m bench.threads` prints the figures and writes nothing.
+By itself, `python -m bench.threads [--turns N] [--situation NAME ...]` prints the figures and
+writes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -45,17 +46,19 @@ BUSY_LOOP = "while True: pass"
 
 Situation = Callable[[str], AbstractContextManager[object]]  # what runs beside a way, until its end
 
+SITUATIONS: dict[str, Situation] = {
+    "alone": lambda way: nullcontext(),
+    "beside a busy loop": lambda way: running([sys.executable, "-c", BUSY_LOOP], {}),
+    "beside a second run": lambda way: running(*make_command(way, endless=True)),
+}
 
-def measure_threads(turns: int = THREAD_TURNS) -> str:
-    """Returns a section of Markdown: seconds of an epoch, each way in each situation."""
-    situations: dict[str, Situation] = {
-        "alone": lambda way: nullcontext(),
-        "beside a busy loop": lambda way: running([sys.executable, "-c", BUSY_LOOP], {}),
-        "beside a second run": lambda way: running(*make_command(way, endless=True)),
-    }
+
+def measure_threads(turns: int = THREAD_TURNS, situations: Sequence[str] = ()) -> str:
+    """Returns a section of Markdown: seconds of an epoch, each way in each situation, or some."""
     lines = ["| |" + "".join(f" {way} |" for way in WAYS) + " ours / best |"]
     lines.append("|---" * (len(WAYS) + 2) + "|")
-    for situation, begin in situations.items():
+    for situation in situations or SITUATIONS:
+        begin = SITUATIONS[situation]
         ways = {way: partial(time_epochs_in, begin, way) for way in WAYS}
         times = repeat_in_turns(ways, turns)
         cells = "".join(f" {statistics.median(values):.2f} |" for values in times.values())
@@ -140,13 +143,15 @@ def main() -> None:
     """Print the figures; with --train, train in this process and print its epochs."""
     parser = argparse.ArgumentParser(prog="python -m bench.threads")
     parser.add_argument("--train", nargs=2, metavar=("THREADS", "EPOCHS"), help=argparse.SUPPRESS)
+    parser.add_argument("--turns", type=int, default=THREAD_TURNS, help="default: %(default)s")
+    parser.add_argument("--situation", action="append", choices=SITUATIONS, help="default: all")
     options = parser.parse_args()
     load_mnist()
     if options.train:
         count, epochs = options.train
         print(json.dumps(train(count, int(epochs))))
     else:
-        print(measure_threads())
+        print(measure_threads(options.turns, options.situation or ()))
 
 
 if __name__ == "__main__":

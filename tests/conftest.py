@@ -23,6 +23,7 @@ os.environ.update(
     HF_HOME=tempfile.mkdtemp(prefix="aecore-hf-"),
     OMP_WAIT_POLICY="PASSIVE",
     OMP_NUM_THREADS="1",  # the threads of scikit-learn are lost in forks, which would wait for them
+    AECORE_SPARE_MINUTES="0",  # no trainer for a run that most tests do not start
     STREAMLIT_BROWSER_GATHER_USAGE_STATS="false",
 )
 os.environ.pop("HF_TOKEN", None)

@@ -18,7 +18,7 @@ from aecore.backends.base import Order
 from aecore.backends.local import open_supervisor_lock, submit_local
 from aecore.backends.package import pack_run
 from aecore.backends.registry import open_backend
-from aecore.backends.supervisor import trainer_command
+from aecore.backends.trainers import trainer_command
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run, find_run

@@ -21,6 +21,7 @@ from aecore.backends.local import (
     submit_together,
     write_queued,
 )
+from aecore.backends.trainers import limit_run_minutes, limit_run_resources
 from aecore.backends.waiting import list_waiting, lock_file
 from aecore.errors import RunError
 from aecore.files import REMOTE_FILE
@@ -478,7 +479,8 @@ def run_limits():
     reader, writer = os.pipe()
 
     def work():
-        supervisor.apply_run_limits()
+        limit_run_resources()
+        limit_run_minutes()
         size = resource.getrlimit(resource.RLIMIT_DATA)[0]
         os.write(writer, f"{signal.alarm(0)} {size} {os.getpriority(os.PRIO_PROCESS, 0)}".encode())
 

@@ -28,7 +28,7 @@ from aecore.backends.package import (
     encode_file_lines,
     is_wanted_file,
 )
-from aecore.backends.supervisor import RESTARTS, trainer_command
+from aecore.backends.trainers import RESTARTS, trainer_command
 from aecore.files import LOG_FILE, METRICS_FILE, PREVIEWS_FOLDER
 from aecore.runs.previews import is_preview_name
 from aecore.runs.run import Run

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aecore.backends.base import Device, JobStatus, Order
+from aecore.backends.spare import request_spare
 from aecore.backends.waiting import SLOTS_FOLDER, SUPERVISOR_LOCK, list_waiting
 from aecore.files import LOG_FILE, REMOTE_FILE
 from aecore.limits import read_slot_limit
@@ -103,6 +104,13 @@ def continue_queue(folder: Path | None = None) -> None:
     """
     folder = (folder or runs_folder()).resolve()
     if folder.is_dir() and not open_supervisor_lock(folder).is_held() and list_waiting(folder):
+        start_supervisor(folder)
+
+
+def expect_run(folder: Path | None = None) -> None:
+    """Keeps a trainer ready for a few minutes: a run is about to be started, perhaps."""
+    folder = (folder or runs_folder()).resolve()
+    if request_spare(folder / SLOTS_FOLDER) and not open_supervisor_lock(folder).is_held():
         start_supervisor(folder)
 
 

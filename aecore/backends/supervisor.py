@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
 
+from aecore.backends.spare import Spare, read_spare_request, start_spare
+from aecore.backends.trainers import become_trainer
 from aecore.backends.waiting import (
     LOCK_TRIES,
     SERVED_FILE,
@@ -32,17 +31,13 @@ from aecore.backends.waiting import (
     read_served,
     read_start,
 )
-from aecore.files import LOCK_FILE, LOG_FILE, STATE_FILE, open_plain_file, write_text_file
-from aecore.limits import read_limit, read_slot_limit
+from aecore.files import LOCK_FILE, LOG_FILE, STATE_FILE, write_text_file
+from aecore.limits import read_slot_limit
 
-POLL_SECONDS = 0.2
+POLL_SECONDS, SPARE_POLL_SECONDS = 0.2, 0.05  # the latter while a trainer waits
 REREAD_SECONDS = 5.0  # between two looks at the runs while nobody says that one was queued
 MAX_SERVED = 1000  # owners whose last turn is remembered
 MAX_LOG_END = 1500  # bytes of a log that are shown with its failure
-NO_LIMIT = 1e7  # minutes or gigabytes from which on there is none
-# without it, ranks that are started again look for the address of the dead ones
-RESTARTS = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "2"]
 
 
 def main(root: Path, lock: int | None = None) -> None:
@@ -73,6 +68,8 @@ class Supervisor:
         self.root, self.folder = root, root / SLOTS_FOLDER
         self.given: dict[Path, Start] = {}  # by slot
         self.touched, self.read_at = 0, 0.0
+        self.spare: Spare | None = None
+        self.vain_request = 0.0  # whose spare trainer died
 
     def work(self) -> None:
         """Looks again and again until there is nothing left to do."""
@@ -83,23 +80,25 @@ class Supervisor:
             except OSError:  # a full disk, or no room for a process: later, perhaps
                 is_busy = self.folder.is_dir()
             if is_busy:
-                time.sleep(POLL_SECONDS)
+                time.sleep(SPARE_POLL_SECONDS if self.spare else POLL_SECONDS)
 
     def look(self) -> bool:
-        """Fills the free slots; returns False where nothing waits and nothing trains.
+        """Fills the free slots; returns False where nothing waits and nothing trains or may soon.
 
         The runs are read only where there is a free slot, and may be one to take it.
         """
         usable = [self.folder / f"{number}.lock" for number in range(read_slot_limit())]
         others = [slot for slot in self.folder.glob("[0-9]*.lock") if slot not in usable]
         free = [slot for slot in (*others, *usable) if self.is_free(slot) and slot in usable]
+        free.sort(key=lambda slot: not self.spare or slot != self.spare.slot)
         if free and self.is_time_to_read():
             waiting = list_startable(self.root, self.given.values())
             for slot in free[: len(waiting)]:
                 run = self.choose_next(waiting)
                 waiting.remove(run)
                 self.start(run, slot)
-        return bool(self.given)
+        self.keep_spare([slot for slot in free if slot not in self.given])
+        return bool(self.given or self.spare)
 
     def is_free(self, slot: Path) -> bool:
         """Returns True for a slot that no trainer holds; the last one's end is looked into."""
@@ -119,7 +118,7 @@ class Supervisor:
         """Returns True where a run may have been queued since the runs were read."""
         touched = (self.folder / SUPERVISOR_LOCK).stat().st_mtime_ns
         is_due = time.monotonic() - self.read_at > REREAD_SECONDS
-        if touched == self.touched and self.given and not is_due:
+        if touched == self.touched and (self.given or self.spare) and not is_due:
             return False
         self.touched, self.read_at = touched, time.monotonic()
         return True
@@ -134,63 +133,63 @@ class Supervisor:
         served = [owner for owner in read_served(self.folder) if owner != run.owner]
         served = [*served, run.owner][-MAX_SERVED:]
         write_text_file(self.folder / SERVED_FILE, json.dumps(served))
-        lock = lock_file(slot)
+        is_spare = self.spare is not None and self.spare.slot == slot and run.processes == 1
+        start = self.start_in_spare(run) if is_spare else fork_trainer(self.root, run, slot)
+        if start is None:
+            self.touched = 0  # at the next look
+        else:
+            self.given[slot] = start
+
+    def start_in_spare(self, run: WaitingRun) -> Start | None:
+        """Lets the spare trainer begin with a run; None where that is impossible."""
+        assert self.spare is not None
+        spare, self.spare = self.spare, None
+        lock = spare.begin(run.name)
         if lock is None:
-            return
-        try:
-            os.write(lock, json.dumps([run.name, run.since]).encode())
-            pid = os.fork()
-            if not pid:
-                become_trainer(self.root / run.name, run.processes, lock)
-        finally:
-            os.close(lock)
-        self.given[slot] = Start(run.name, run.since, pid)
+            return None
+        # after it has its run: killed in between, this leaves none that never begins
+        name_run(lock, run)
+        os.close(lock)
+        return Start(run.name, run.since, spare.pid)
+
+    def keep_spare(self, free: list[Path]) -> None:
+        """Keeps a spare trainer while one is asked for, once there is a slot that nobody needs."""
+        asked = read_spare_request(self.folder)
+        if self.spare is not None and self.spare.has_died():
+            self.spare, self.vain_request = None, asked
+        if self.spare is not None and not asked:
+            self.spare.end()
+            self.spare = None
+        elif self.spare is None and asked > self.vain_request and free:
+            self.spare = start_spare(self.root, free[0])
 
 
-# -- a trainer
-
-
-def become_trainer(path: Path, processes: int, slot: int) -> NoReturn:
-    """Executes the trainer of a run in this process, in a session of its own."""
+def fork_trainer(root: Path, run: WaitingRun, slot: Path) -> Start | None:
+    """Starts a trainer in a free slot; None where somebody looks at that."""
+    lock = lock_file(slot)
+    if lock is None:
+        return None
     try:
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDONLY)
-        log = open_plain_file(path / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for number, file in enumerate((null, log, log)):
-            os.dup2(file, number)
-        os.set_inheritable(slot, True)
-        apply_run_limits()
-        os.environ.update(RESTARTS)
-        os.execv(sys.executable, trainer_command(path, processes))
+        name_run(lock, run)
+        pid = os.fork()
+        if not pid:
+            become_trainer(root / run.name, run.processes, lock)
     finally:
-        os._exit(127)
+        os.close(lock)
+    return Start(run.name, run.since, pid)
 
 
-def trainer_command(path: Path, processes: int) -> list[str]:
-    """Returns the command that trains a run: one process, or several under torchrun.
-
-    torchrun starts all of them again where one dies.
-    """
-    torchrun = [*TORCHRUN, "--nproc-per-node", str(processes)] if processes > 1 else []
-    resume = ["-m", "aecore", "resume", str(path), "--queued"]
-    return [sys.executable, "-X", "faulthandler", *torchrun, *resume]
+def name_run(slot: int, run: WaitingRun) -> None:
+    """Writes into a slot which run has it."""
+    os.write(slot, json.dumps([run.name, run.since]).encode())
 
 
-def apply_run_limits() -> None:
-    """Sets the limits of a run, which the trainer inherits: memory, minutes, and niceness."""
-    gigabytes, minutes = read_limit("run_memory_gb"), read_limit("run_minutes")
-    if 0 < gigabytes < NO_LIMIT:
-        size = int(gigabytes * 1e9)
-        # of data, not of addresses: torch reserves more addresses than it uses
-        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
-    if 0 < minutes < NO_LIMIT:
-        signal.alarm(max(1, round(minutes * 60)))  # the trainer takes it as a request to stop
-    os.nice(int(min(read_limit("run_nice"), 19)))
+# -- the end of a trainer
 
 
 def conclude_run(root: Path, start: Start) -> None:
     """Marks a run as failed whose trainer ended without a word: it would be started for ever."""
-    end = describe_end(start.pid)
+    end = describe_trainer_end(start.pid)
     path = root / start.name
     if not is_unchanged(path, start):
         return
@@ -213,7 +212,7 @@ def is_unchanged(path: Path, start: Start) -> bool:
     return state.get("state") == "queued" and state.get("since") == start.since
 
 
-def describe_end(pid: int) -> str:
+def describe_trainer_end(pid: int) -> str:
     """Waits for a child that has ended; returns how, or nothing for another's child."""
     try:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if pid else None

@@ -34,7 +34,7 @@ from ui.train.run_buttons import show_run_buttons
 from ui.train.run_progress import describe_run_progress
 
 RUN_POLL_SECONDS = 1.0
-FIRST_POLL_SECONDS = 0.3  # while the first epoch is awaited
+FIRST_POLL_SECONDS = 0.15  # while the first epoch is awaited
 METRIC_WIDTH = 150  # pixels
 PREVIEW_COLUMNS = 8
 
@@ -156,18 +156,17 @@ def show_progress(run: Run, state: State) -> None:
 def show_training(run: Run, config: RunConfig, state: State) -> None:
     """Show the loss by epoch; before the first epoch, how far pretraining is."""
     records = run.epochs()
-    if records:
+    if not records and (pretraining := run.pretraining()):
+        last = pretraining[-1]
+        st.caption(f"Pretraining layer {last.layer or 1}, loss {last.loss or 0:.4g}")
+    elif records or state.state in LIVE_STATES:  # axes at first: the browser loads what draws them
         spec = draw_live_curve(records, config.model.variant, state.epochs, run.knob_moves())
         st.echarts_chart(
             spec, key="curve", height=320, alt="Loss by epoch, training and validation"
         )
+    if records:
         show_last_epoch(records[-1])
         show_prior_training(run, config)
-    elif pretraining := run.pretraining():
-        last = pretraining[-1]
-        st.caption(f"Pretraining layer {last.layer or 1}, loss {last.loss or 0:.4g}")
-    elif state.state in LIVE_STATES:
-        st.skeleton(height=320)
 
 
 def show_prior_training(run: Run, config: RunConfig) -> None:

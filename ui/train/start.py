@@ -6,6 +6,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.backends.admission import admit_runs, describe_run_limits, read_start_limit
+from aecore.backends.local import expect_run
+from aecore.backends.registry import BACKENDS
 from aecore.errors import AecoreError
 from aecore.limits import is_public
 from aecore.model.config import RunConfig
@@ -57,6 +59,8 @@ def show_start_button(
     )
     if sweep is None and read_start_limit() >= SEEDS:
         sweep = choose_seeds(row, choice, place)
+    if place is not None and not BACKENDS[place.engine].is_remote:
+        expect_run()
     if is_clicked:
         try:
             runs = start_runs(config, sweep, place, published)
