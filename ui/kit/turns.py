@@ -71,6 +71,11 @@ class Turns:
                 self.charge(turn, time.monotonic())
                 self.changed.notify_all()
 
+    def wait_for_quiet(self) -> None:
+        """Waits until no page is being made."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.turns)
+
     def is_next(self, turn: Turn, now: float) -> bool:
         """Returns True where there is room, and nobody waits who has used less or waits longer."""
         running = [other for other in self.turns if other.started <= now]
