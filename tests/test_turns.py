@@ -87,7 +87,7 @@ def test_what_waits_for_quiet_goes_on_when_no_page_is_made():
         turns.wait_for_quiet()
         is_quiet.set()
 
-    with turns.take("a"), turns.take("b"):
+    with turns.announce_page(), turns.announce_page():
         thread = threading.Thread(target=wait)
         thread.start()
         assert not is_quiet.is_set()
