@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.kit.contrast import mend_contrast
 from ui.kit.late import import_late
+from ui.kit.turns import TURNS
 
 
 def make_page(file: str, title: str, icon: str) -> st.Page:
@@ -58,7 +59,8 @@ st.set_page_config(page_icon=ICON, layout="wide")
 page = st.navigation(NAVIGATION, expanded=True)  # whatever else is in the sidebar
 st.set_page_config(page_title=name_tab(page))
 mend_contrast()
-if page.url_path == "":
-    page.run()  # Home draws its explorer before PyTorch is imported
-else:
-    import_late("ui.kit.visit:run_visit")(page.run, page.url_path)
+with TURNS.announce_page():
+    if page.url_path == "":
+        page.run()  # Home draws its explorer before PyTorch is imported
+    else:
+        import_late("ui.kit.visit:run_visit")(page.run, page.url_path)

@@ -15,6 +15,7 @@ from aecore.analysis.manifold import (
     compute_encoder_jacobians,
     compute_image_tangents,
     compute_jacobian_norms,
+    compute_local_dimensions,
     compute_tangents,
     decompose_jacobian,
     draw_orthogonal_noise,
@@ -139,6 +140,12 @@ def test_the_local_dimension_counts_equal_directions(values, dimension):
     assert estimate_local_dimension(
         torch.tensor(values, dtype=torch.float64)
     ).item() == pytest.approx(dimension)
+
+
+def test_the_local_dimension_of_jacobians_is_that_of_their_singular_values():
+    jacobians = torch.randn(5, 7, 3, dtype=torch.float64)
+    expected = estimate_local_dimension(torch.linalg.svdvals(jacobians))
+    torch.testing.assert_close(compute_local_dimensions(jacobians), expected)
 
 
 def test_noise_off_the_manifold_has_no_part_along_it_and_keeps_the_rest():

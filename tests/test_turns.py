@@ -78,3 +78,18 @@ def test_a_waiting_page_is_made_when_one_before_it_ends():
             time.sleep(0.001)
     thread.join()
     assert made.is_set()
+
+
+def test_what_waits_for_quiet_goes_on_when_no_page_is_made():
+    turns, is_quiet = Turns(2), threading.Event()
+
+    def wait() -> None:
+        turns.wait_for_quiet()
+        is_quiet.set()
+
+    with turns.announce_page(), turns.announce_page():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not is_quiet.is_set()
+    thread.join()
+    assert is_quiet.is_set()

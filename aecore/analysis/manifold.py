@@ -137,6 +137,16 @@ def estimate_local_dimension(strengths: Tensor) -> Tensor:
     return energy.sum(-1).square() / energy.square().sum(-1).clamp(min=1e-30)
 
 
+def compute_local_dimensions(jacobians: Tensor) -> Tensor:
+    """Returns `estimate_local_dimension` of each Jacobian J (N, features, latent_dim), sooner.
+
+    No singular values are needed: sum s^2 is the trace of J^T J, and sum s^4 its squared norm.
+    """
+    products = jacobians.mT @ jacobians
+    trace = products.diagonal(dim1=1, dim2=2).sum(1)
+    return trace.square() / products.square().sum((1, 2)).clamp(min=1e-30)
+
+
 def draw_orthogonal_noise(like: Tensor, basis: Tensor, sigma: float, seed: int = 0) -> Tensor:
     """Draws Gaussian noise (N, d) of deviation sigma, orthogonal to the columns of a basis (d, k).
 

@@ -22,6 +22,7 @@ from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES
 from aecore.runs.storage_probe import check_storage
 from aecore.tasks.apply import choose_output
+from ui.kit.cache import DEFAULT_RUN
 from ui.kit.messages import show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
@@ -63,7 +64,7 @@ def list_usable_runs() -> list[Run]:
 
 
 def choose_run(
-    fits: Callable[[Run], bool] = lambda run: True, first: str = "mnist-vae", label: str = "Run"
+    fits: Callable[[Run], bool] = lambda run: True, first: str = DEFAULT_RUN, label: str = "Run"
 ) -> Run:
     """Show a select box over the runs that fit, bound to ?run=, and return the chosen one.
 

@@ -51,6 +51,7 @@ class Turns:
     at_once: int
     turns: list[Turn] = field(default_factory=list)  # in the order in which they came
     accounts: dict[str, Account] = field(default_factory=dict)
+    announced: int = 0  # pages whose scripts run, also while they wait for imports
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     @contextmanager
@@ -70,6 +71,23 @@ class Turns:
                 self.turns.remove(turn)
                 self.charge(turn, time.monotonic())
                 self.changed.notify_all()
+
+    @contextmanager
+    def announce_page(self) -> Iterator[None]:
+        """Counts a page within the block, which begins before it can ask for a turn."""
+        with self.changed:
+            self.announced += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.announced -= 1
+                self.changed.notify_all()
+
+    def wait_for_quiet(self) -> None:
+        """Waits until no page is announced."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.announced)
 
     def is_next(self, turn: Turn, now: float) -> bool:
         """Returns True where there is room, and nobody waits who has used less or waits longer."""

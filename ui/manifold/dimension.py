@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aecore.analysis.chunks import encode_in_chunks
 from aecore.analysis.latent import project_by_pca
-from aecore.analysis.manifold import compute_decoder_jacobians, estimate_local_dimension
+from aecore.analysis.manifold import compute_decoder_jacobians, compute_local_dimensions
 from aecore.data.splits import as_float
 from aecore.names import escape_name
 from aecore.runs.run import Run
@@ -56,7 +56,7 @@ def load_local_dimensions(
     model = get_model(_run)
     z = encode_in_chunks(model, _x)
     dimensions = [
-        estimate_local_dimension(torch.linalg.svdvals(compute_decoder_jacobians(model, chunk)))
+        compute_local_dimensions(compute_decoder_jacobians(model, chunk))
         for chunk in z.split(JACOBIAN_CHUNK)
     ]
     return z.numpy(), torch.cat(dimensions).numpy()

@@ -40,11 +40,13 @@ class PretrainedNetwork(NetworkBase):
     shift_factor: float = Field(0.0, description="See scaling_factor.")
     source: str = Field(
         "",
-        pattern=r"^([\w.-]{1,96}/[\w.-]{1,96})?$",
+        pattern=r"^([A-Za-z0-9_.-]{1,96}/[A-Za-z0-9_.-]{1,96})?$",
         description="Repository of the Hub that the weights are from.",
     )
     revision: str = Field("", pattern=r"^[0-9a-f]{0,64}$", description="The commit there.")
-    license: str = Field("", pattern=r"^[\w.+-]{0,80}$", description="Licence of the weights.")
+    license: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.+-]{0,80}$", description="Licence of the weights."
+    )
 
     is_pretrained: ClassVar[bool] = True
     is_offered: ClassVar[bool] = False
