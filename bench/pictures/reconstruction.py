@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,13 +24,15 @@ from bench.pictures.part import PicturePart
 from bench.pictures.photographs import PICTURE_SETS, load_pictures, measure_mean_psnr
 from bench.pictures.tutorial import train_tutorial_net
 
-MODELS = ("pca", "tutorial", "conv", "residual")
+MODELS = ("pca", "tutorial", "conv", "residual", "augmented")
 MODEL_LABELS = {
     "pca": "PCA",
     "tutorial": "a plain tutorial net",
     "conv": "conv without residual blocks (the former default)",
     "residual": "conv with the residual network (the default)",
+    "augmented": "the same, its pictures flipped and shifted afresh at every step",
 }
+AUGMENTATION = ("flip", "shift")
 SHORT, LONG = 10, 40  # epochs
 
 
@@ -74,12 +77,14 @@ def measure_model(path: str, model: str, units: int, epochs: int, device: str) -
 
 def plan_reconstruction(path: str, model: str, units: int, epochs: int, device: str) -> RunConfig:
     """Return the run of `conv` as it was, or as it is."""
-    settings = {
+    settings: dict[str, Any] = {
         "data.validation_fraction": 0,  # the others have all pictures too
         "training.epochs": epochs,
         "training.previews": 0,
         "training.device": device,
     }
+    if model == "augmented":
+        settings["training.augment"] = AUGMENTATION
     is_former = model == "conv"
     return plan_run("conv", path, latent_dim=units, settings=settings, as_published=is_former)
 
