@@ -122,3 +122,39 @@ def test_a_run_is_trained_by_another_process_where_the_spare_trainer_cannot(queu
     wait_for(lambda: queue.look() and queue.given, "it is given away")
     (start,) = queue.given.values()
     assert start.name == run.id
+
+
+def test_a_form_is_shown_though_nothing_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("AECORE_SPARE_MINUTES", "5")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AECORE_RUNS", str(tmp_path / "file"))
+    expect_run()
+
+
+def test_without_room_for_a_process_no_file_stays_open(queue, slots, monkeypatch):
+    def refuse():
+        raise BlockingIOError("no room for a process")
+
+    ask_for_spare(slots)
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as context:
+        context.setattr(os, "fork", refuse)
+        for _ in range(3):
+            with pytest.raises(BlockingIOError):
+                queue.look()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert queue.look() and queue.spare is not None
+
+
+def test_a_run_is_known_though_its_slot_cannot_be_written(queue, slots, monkeypatch):
+    def refuse(*_):
+        raise OSError("the disk is full")
+
+    ask_for_spare(slots)
+    assert queue.look()
+    pid = queue.spare.pid
+    run = create_run(tiny())
+    write_queued(run, 1)
+    monkeypatch.setattr("aecore.backends.supervisor.name_run", refuse)
+    wait_for(lambda: queue.look() and queue.given, "it is given away")
+    assert [start.pid for start in queue.given.values()] == [pid]

@@ -108,10 +108,14 @@ def continue_queue(folder: Path | None = None) -> None:
 
 
 def expect_run(folder: Path | None = None) -> None:
-    """Keeps a trainer ready for a few minutes: a run is about to be started, perhaps."""
+    """Keeps a trainer ready for a few minutes: a run is about to be started, perhaps.
+
+    Nothing is ready where files cannot be written, which the start of a run will tell.
+    """
     folder = (folder or runs_folder()).resolve()
-    if request_spare(folder / SLOTS_FOLDER) and not open_supervisor_lock(folder).is_held():
-        start_supervisor(folder)
+    with suppress(OSError):
+        if request_spare(folder / SLOTS_FOLDER) and not open_supervisor_lock(folder).is_held():
+            start_supervisor(folder)
 
 
 def wake_supervisor(folder: Path) -> None:

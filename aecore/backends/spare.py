@@ -73,7 +73,12 @@ def start_spare(root: Path, slot: Path) -> Spare:
     """Starts a spare trainer for runs of a folder, beside a free slot."""
     lock = open_plain_file(slot, os.O_RDWR | os.O_CREAT)
     reader, writer = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:  # no room for a process: it is tried again and again
+        for file in (lock, reader, writer):
+            os.close(file)
+        raise
     if not pid:
         become_spare(root, slot, lock, reader)
     os.close(reader)

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from aecore.backends.spare import Spare, read_spare_request, start_spare
@@ -148,7 +149,8 @@ class Supervisor:
         if lock is None:
             return None
         # after it has its run: killed in between, this leaves none that never begins
-        name_run(lock, run)
+        with suppress(OSError):  # a full disk: the run is known here all the same
+            name_run(lock, run)
         os.close(lock)
         return Start(run.name, run.since, spare.pid)
 
