@@ -1,8 +1,8 @@
 """How soon pages come to rest, and how soon the sidebar changes them; a part of `bench.app`.
 
 By itself, `python -m bench.pages [--before FOLDER]` prints the figures, and keeps no more than
-their cells. FOLDER is another checkout of the project, whose pages are opened in turns with those
-of this one.
+their cells; with --changes it only prints those of the sidebar. FOLDER is another checkout of the
+project, whose pages are opened in turns with those of this one.
 """
 
 from __future__ import annotations
@@ -37,18 +37,24 @@ CONTENT = ", ".join(  # of a page that shows more than its title
         "input",
     )
 )
+LOADING = "[data-testid=stMain] [data-testid=stSkeleton]"
 ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 SIDEBAR_LINKS = "[data-testid=stSidebarNavLink]"
 
 
 def measure_pages(browser: Browser, before: Path | None, cells: CellStore) -> list[str]:
     """Returns the lines of two sections: pages by their links, and by the sidebar."""
-    folders = {"now": PROJECT, **({"before": before} if before else {})}
+    folders = list_checkouts(before)
     return [
         *measure_rest(browser, folders, cells),
         "",
         *cells.measure("pages by the sidebar", lambda: measure_changes(browser, folders)),
     ]
+
+
+def list_checkouts(before: Path | None) -> dict[str, Path]:
+    """Returns the folders of the checkouts that are measured, by their names."""
+    return {"now": PROJECT, **({"before": before} if before else {})}
 
 
 def open_page_cells(before: Path | None) -> CellStore:
@@ -141,9 +147,21 @@ def time_heading(browser: Browser, address: str) -> float:
 
 
 def wait_for_rest(page: Page) -> None:
-    """Wait until the page's script has ended and something of its own is there."""
+    """Wait until the page's script has ended and something of its own is there, charts drawn."""
     page.locator(IDLE).wait_for(timeout=120_000)
     page.locator(CONTENT).first.wait_for(timeout=120_000)
+    wait_for_charts(page)
+
+
+def wait_for_charts(page: Page) -> None:
+    """Wait until the page's script has ended and every chart is drawn.
+
+    Until the browser has read Plotly, Streamlit holds a chart's place with a grey box.
+    """
+    page.locator(IDLE).wait_for(timeout=120_000)
+    page.wait_for_function(
+        "(box) => !document.querySelector(box)", arg=LOADING, polling=10, timeout=120_000
+    )
     page.locator(IDLE).wait_for(timeout=120_000)
 
 
@@ -201,7 +219,7 @@ def change_page(page: Page, i: int) -> tuple[float, float]:
         timeout=120_000,
     )
     heading = time.perf_counter() - started
-    wait_for_rest(page)
+    wait_for_charts(page)  # no more than that: one without runs holds only text
     return heading, time.perf_counter() - started
 
 
@@ -228,10 +246,15 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.pages")
     parser.add_argument("--before", type=Path, help="another checkout of the project")
+    parser.add_argument("--changes", action="store_true", help="only pages by the sidebar")
     options = parser.parse_args()
     with sync_playwright() as playwright:
-        cells = open_page_cells(options.before)
-        print("\n".join(measure_pages(launch_chromium(playwright), options.before, cells)))
+        browser = launch_chromium(playwright)
+        if options.changes:
+            lines = measure_changes(browser, list_checkouts(options.before))
+        else:
+            lines = measure_pages(browser, options.before, open_page_cells(options.before))
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from aecore.errors import AecoreError
+from aecore.runs.run import Run
 from ui.generate.interpolation import show_interpolation
 from ui.generate.samples import show_samples
 from ui.generate.walk import show_walk
@@ -25,12 +26,22 @@ SHOW_SECTION = {
     "Walk": show_walk,
 }
 
+
+@st.fragment  # a control of a section draws the section anew, not the page
+def show_section(mode: str, run: Run) -> None:
+    """Show one of the page's sections for a run."""
+    try:
+        SHOW_SECTION[mode](run, get_model(run), get_dataset(run)[0])
+    except AecoreError as error:
+        show_error(error)
+
+
 st.title("Generate")
-mode = choose_section("What to do", SENTENCES, "Samples")
-run = choose_run()
+chosen_mode = choose_section("What to do", SENTENCES, "Samples")
+chosen_run = choose_run()
 try:
-    dataset, remark = get_dataset(run)
-    show_data_remark(run, remark)
-    SHOW_SECTION[mode](run, get_model(run), dataset)
+    show_data_remark(chosen_run, get_dataset(chosen_run)[1])
 except AecoreError as error:
     show_error(error)
+else:
+    show_section(chosen_mode, chosen_run)
