@@ -11,9 +11,9 @@ and steps with terms that are costly when written as their formula stands: a con
 many samples; and runs that train together (bench/seeds.py). Only ratios within one run mean
 something: machines drift.
 
-On a processor also what a run's threads cost alone and beside others (bench/threads.py), and how
-soon commands answer (bench/commands.py; with `--before FOLDER` in turns with those of another
-checkout of the project).
+On a processor also what the updates spend their time on (bench/update_parts.py), what a run's
+threads cost alone and beside others (bench/threads.py), and how soon commands answer
+(bench/commands.py; with `--before FOLDER` in turns with those of another checkout of the project).
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ from bench.timing import (
     run_one_epoch,
     time_interleaved,
 )
+from bench.update_parts import measure_update_parts
 
 LARGE_BATCH, EXAMPLES = 1024, 60_000
 LOSS_STEPS = 20  # of one measurement of a costly term
@@ -338,7 +339,7 @@ def main() -> None:
         sections += measure_gpu(device, options.rounds)
     if device.type == "cpu":
         sections += measure_seeds(options.rounds)
-        sections += [measure_threads(), measure_commands(options.before)]
+        sections += [measure_update_parts(), measure_threads(), measure_commands(options.before)]
     head = ["# Speed of training", describe_measurement(device, options.rounds)]
     text = "\n\n".join([*head, *sections])
     write_result("gpu.md" if device.type == "cuda" else "speed.md", [text, ""])

@@ -123,6 +123,7 @@ def train(count: str, epochs: int) -> list[float]:
     settings = {
         "data.validation_fraction": 0,
         "network.activation": "relu",
+        "network.linear_path": False,
         "training.device": "cpu",
         "training.epochs": 1000,
     }

@@ -44,7 +44,7 @@ def build_trainer(
 def plan_mnist_run(
     device: torch.device, batch: int = BATCH, variant: str = "vae", **options: object
 ) -> RunConfig:
-    """Returns a run on all of MNIST, with ReLU networks as in the tutorial.
+    """Returns a run on all of MNIST, with ReLU networks as in the tutorial, no linear path beside.
 
     `options` are settings with dotted names, such as {"training.precision": "bfloat16"}.
     """
@@ -53,7 +53,8 @@ def plan_mnist_run(
         "training.device": device.type,
         "training.epochs": 1000,
     }
-    settings |= {"network.activation": "relu", "training.batch_size": batch, **options}
+    settings |= {"network.activation": "relu", "network.linear_path": False}
+    settings |= {"training.batch_size": batch, **options}
     return plan_run(variant, "mnist", settings=settings)
 
 
