@@ -26,6 +26,16 @@ def test_each_kind_changes_pictures_and_keeps_their_shape_and_range(kind, channe
     assert is_changed.sum() > 5, "of 40 pictures, in five draws"
 
 
+def test_a_shifted_picture_has_the_same_pixels_at_other_places():
+    x = torch.rand(1, 3, 10, 20).expand(64, -1, -1, -1).contiguous()
+    shifted = build_augmentation(["shift"], (3, 10, 20))(x)
+    framed = torch.nn.functional.pad(x[:1], (2, 2, 1, 1), "replicate")[0]
+    places = framed.unfold(1, 10, 1).unfold(2, 20, 1)  # (3, 3, 5, 10, 20): every crop of it
+    crops = places.permute(1, 2, 0, 3, 4).flatten(0, 1)
+    found = [[torch.equal(crop, picture) for crop in crops].index(True) for picture in shifted]
+    assert len(set(found)) > 3, "in eight draws"
+
+
 def test_many_channels_are_turned_together_but_have_no_colour():
     x = torch.rand(1, 1, 12, 12).expand(16, 5, -1, -1).contiguous()
     changed = build_augmentation(["rotation", "crop", "flip", "shift"], (5, 12, 12))(x)

@@ -19,7 +19,7 @@ from aecore.model.parts.bottlenecks import BottleneckOptions
 from aecore.model.parts.networks.residual import Residual
 from aecore.model.parts.networks.residual_blocks import cut_blocks
 from aecore.model.parts.penalties import Penalty
-from aecore.model.variants.fitting import configure
+from aecore.model.variants.fitting import AUGMENTATION, configure
 from aecore.model.variants.overrides import override_config
 from aecore.tasks.anomaly import plan_detector
 from aecore.tasks.compress import plan_compressor
@@ -196,6 +196,16 @@ def test_pictures_beyond_digits_get_a_residual_network_that_starts_as_pca(varian
     assert configure(variant, shape, latent_dim=17).model.code_grid is None
 
 
+def test_few_photographs_are_augmented_many_and_digits_and_a_detectors_are_not():
+    def read_augment(shape, examples):
+        return configure("conv", shape, examples=examples).training.augment
+
+    assert read_augment((3, 32, 32), 500) == read_augment((3, 64, 64), 19_999) == AUGMENTATION
+    assert read_augment((3, 32, 32), 50_000) == read_augment((1, 28, 28), 500) == ()
+    published = configure("conv", (3, 32, 32), examples=500, as_published=True)
+    assert published.training.augment == ()
+
+
 def test_a_part_that_forbids_the_path_switches_it_off():
     config = configure("conv", (3, 32, 32), examples=500)
     sparse = override_config(config, {"bottleneck.kind": "top_k", "bottleneck.k": 2})
@@ -209,6 +219,7 @@ def test_recipes_choose_a_residual_network_for_pictures(plan, tmp_path):
     made = plan(path, {"training.epochs": 1})
     assert made.model.network.kind == "residual" and made.model.network.has_linear_path
     assert made.training.epochs == 1
+    assert bool(made.training.augment) == (plan is not plan_detector)
     assert plan(path, {"network.kind": "mlp"}).model.network.kind == "mlp"
     assert plan("digits").model.network.kind == "mlp"
 

@@ -17,9 +17,10 @@ from aecore.cli.parser import main
 from aecore.errors import RunError
 from aecore.model.autoencoder import Autoencoder
 from aecore.runs.listing import create_run
+from aecore.runs.records import EpochRecord
 from aecore.runs.run import Run
 from aecore.training.run_writer import RunWriter
-from aecore.training.trainer import fit
+from aecore.training.trainer import Trainer, fit
 
 
 def test_stop_keeps_the_best_model_and_resume_goes_on_to_the_same_end():
@@ -34,6 +35,17 @@ def test_stop_keeps_the_best_model_and_resume_goes_on_to_the_same_end():
     list(fit(run))
     assert weights_of(run) == weights_of(whole)
     assert [r.loss for r in run.epochs()] == [r.loss for r in whole.epochs()]
+
+
+def test_the_state_names_the_epoch_whose_weights_are_kept(monkeypatch):
+    held_out = iter([5.0, 3.0, 4.0, 2.0, 6.0, 7.0, 1.0, 1.0])
+    monkeypatch.setattr(Trainer, "validate", lambda self: next(held_out))
+    config = tiny(**VAE, training={"epochs": 6}, data={"validation_fraction": 0.2})
+    run = create_run(config)
+    kept = [run.state().kept_epoch for r in fit(run) if isinstance(r, EpochRecord)]
+    assert kept == [1, 2, 2, 4, 4, 4]
+    averaged = trained(tiny(**VAE, training={"epochs": 2, "averaged": 0.5}))
+    assert averaged.state().kept_epoch is None
 
 
 def test_a_learned_noise_variance_is_trained_kept_and_resumed():

@@ -18,7 +18,7 @@ SHIFT = 0.1  # of a side
 CROP_AREA = (0.6, 1.0)
 CROP_SHAPE = (3 / 4, 4 / 3)  # width by height
 LIGHT, HUE = 0.2, 0.05
-BORDER = 0.25  # of the longer side, around a picture while it is turned and moved
+BORDER = 0.25  # of the longer side, around a picture while it is turned
 
 
 def build_augmentation(kinds: Sequence[Augmentation], shape: tuple[int, ...]) -> Augment:
@@ -53,17 +53,13 @@ def list_transforms(kinds: Sequence[Augmentation], side: tuple[int, int]) -> lis
     transforms: list[torch.nn.Module] = []
     if "crop" in kinds:
         transforms.append(v2.RandomResizedCrop(side, CROP_AREA, CROP_SHAPE, antialias=True))
-    if "shift" in kinds or "rotation" in kinds:
+    if "rotation" in kinds:
         border = math.ceil(BORDER * max(side))
-        moves = v2.RandomAffine(
-            degrees=TURN if "rotation" in kinds else 0,
-            # of the picture with its border
-            translate=tuple(SHIFT * length / (length + 2 * border) for length in side[::-1])
-            if "shift" in kinds
-            else None,
-            interpolation=v2.InterpolationMode.BILINEAR,
-        )
-        transforms += [v2.Pad(border, padding_mode="edge"), moves, v2.CenterCrop(side)]
+        turn = v2.RandomAffine(degrees=TURN, interpolation=v2.InterpolationMode.BILINEAR)
+        transforms += [v2.Pad(border, padding_mode="edge"), turn, v2.CenterCrop(side)]
+    if "shift" in kinds:  # by whole pixels, which stay as they are
+        border_y, border_x = (math.ceil(SHIFT * length) for length in side)
+        transforms += [v2.Pad([border_x, border_y], padding_mode="edge"), v2.RandomCrop(side)]
     if "flip" in kinds:
         transforms.append(v2.RandomHorizontalFlip())
     if "colour" in kinds:

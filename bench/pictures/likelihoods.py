@@ -50,6 +50,7 @@ def measure_likelihood(path: str, options: dict[str, Any], device: str) -> list[
     settings = {
         "training.epochs": VAE_EPOCHS,
         "training.previews": 0,
+        "training.augment": (),
         "training.device": device,
         **{f"likelihood.{name}": value for name, value in options.items()},
     }

@@ -16,7 +16,7 @@ from aecore.limits import is_public
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS
-from aecore.model.variants.fitting import configure
+from aecore.model.variants.fitting import configure, is_beyond_digits
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
 from ui.kit.links import select_linked
@@ -35,6 +35,7 @@ PRESETS = {
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
 FIRST_VARIANT, VARIANT_KEY = "vae", "variant"
+PICTURE_VARIANTS = ("conv", "conv-vae")
 OWN_PATH = "a path of your own"  # an option of the select box of data
 DATA_HELP = (
     "Sets marked for download come from the network on first use. "
@@ -91,6 +92,7 @@ def choose_training(
         )
         with head:
             config = apply_address_settings(apply_preset(default, preset))
+        suggest_picture_variants(left, config, about)
         # of a set that is read anew, what was kept of the form does not hold
         key = f"{variant}-{data.name}-{preset}-{about.count}-{about.shape}"
         key += read_address_settings()
@@ -115,6 +117,19 @@ def choose_trained_variant(column: DeltaGenerator) -> str:
     )
     column.caption(VARIANTS[variant].summary)
     return variant
+
+
+def suggest_picture_variants(
+    column: DeltaGenerator, config: RunConfig, about: DataDescription
+) -> None:
+    """Name the variants for photographs where a fully connected one is chosen for these."""
+    if (
+        about.kind == "image"
+        and is_beyond_digits(about.shape)
+        and config.model.network.kind == "mlp"
+    ):
+        names = " and ".join(f"**{VARIANTS[name].label}**" for name in PICTURE_VARIANTS)
+        column.caption(f":material/lightbulb: Made for photographs: {names}.")
 
 
 def choose_preset(column: DeltaGenerator) -> str:

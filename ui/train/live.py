@@ -136,7 +136,7 @@ def watch_run(run: Run, config: RunConfig, poll_seconds: float | None) -> None:
     with left:
         show_training(run, config, state)
     with right:
-        show_previews(run)
+        show_previews(run, state)
     show_test_metrics(run)
     if choose_poll_seconds(run, state) != poll_seconds:
         st.rerun()  # once more, whole: when it has ended, the buttons change too
@@ -166,6 +166,7 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
         )
     if records:
         show_last_epoch(records[-1])
+        show_kept_epoch(state)
         show_prior_training(run, config)
 
 
@@ -194,13 +195,24 @@ def show_last_epoch(record: EpochRecord) -> None:
             row.metric(label, format_figure(value), width="content")
 
 
-def show_previews(run: Run) -> None:
-    """Show the same test inputs as reconstructed at a chosen epoch, the latest by default."""
+def show_kept_epoch(state: State) -> None:
+    """Say whose weights the model has where these are not those of the last epoch."""
+    if state.kept_epoch is not None and state.kept_epoch < state.epoch:
+        kept = f"the weights of epoch {state.kept_epoch}" if state.kept_epoch else "its start"
+        st.caption(f"The model keeps {kept}, where the validation loss is lowest.")
+
+
+def show_previews(run: Run, state: State) -> None:
+    """Show the same test inputs as reconstructed at a chosen epoch.
+
+    By default that is the latest, and of a finished run the one nearest to the model's own.
+    """
     paths = dict(run.previews())
     if not paths:
         st.caption("Reconstructions appear after the first epoch.")
         return
-    epoch = choose_preview_epoch(list(paths))
+    kept = None if state.state in LIVE_STATES else state.kept_epoch
+    epoch = choose_preview_epoch(list(paths), kept)
     try:
         preview = read_preview(paths[epoch], run.config().model.input_shape)
     except CheckpointError:
@@ -209,12 +221,16 @@ def show_previews(run: Run) -> None:
     show_preview_pairs(as_float(preview.x), as_float(preview.reconstruction), epoch)
 
 
-def choose_preview_epoch(epochs: list[int]) -> int:
-    """Show a slider over the epochs where there are several; return the chosen one."""
+def choose_preview_epoch(epochs: list[int], kept: int | None) -> int:
+    """Show a slider over the epochs where there are several; return the chosen one.
+
+    It begins at the one nearest to `kept`, or at the last.
+    """
     if len(epochs) == 1:
         return epochs[0]
-    key = f"preview-{len(epochs)}"  # a new one becomes the default
-    return st.select_slider("Epoch", epochs, epochs[-1], key=key)
+    first = epochs[-1] if kept is None else min(epochs, key=lambda epoch: abs(epoch - kept))
+    key = f"preview-{len(epochs)}-{first}"  # a new one becomes the default
+    return st.select_slider("Epoch", epochs, first, key=key)
 
 
 def show_preview_pairs(x: Tensor, rebuilt: Tensor, epoch: int) -> None:

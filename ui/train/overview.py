@@ -12,7 +12,7 @@ from aecore.data.catalog import CATALOG
 from aecore.data.splits import Dataset, as_float
 from aecore.errors import AecoreError
 from aecore.model.autoencoder import Autoencoder
-from aecore.model.config import DataConfig, ModelConfig
+from aecore.model.config import DataConfig, ModelConfig, TrainConfig
 from aecore.model.parts.bottlenecks.deterministic import Deterministic
 from aecore.model.parts.networks.mlp import Mlp
 from ui.kit.cache import load_cached_data
@@ -56,7 +56,7 @@ def show_training_inputs(choice: TrainingChoice) -> None:
     if is_point_cloud(dataset):
         show_point_inputs(dataset, model)
     else:
-        show_input_strip(dataset, model)
+        show_input_strip(dataset, model, choice.config.training)
 
 
 def load_first_examples(name: str) -> Dataset | None:
@@ -88,7 +88,7 @@ def corrupt_as_in_training(model: Autoencoder, x: Tensor) -> Tensor:
         return model.from_scaled(model.corrupt(model.to_scaled(x)))
 
 
-def show_input_strip(dataset: Dataset, model: Autoencoder) -> None:
+def show_input_strip(dataset: Dataset, model: Autoencoder, training: TrainConfig | None) -> None:
     """Show examples in two lines: with a corruption the second one is the first, corrupted."""
     is_corrupted = model.config.corruption is not None
     count = STRIP_COLUMNS * (1 if is_corrupted else STRIP_LINES)
@@ -97,6 +97,8 @@ def show_input_strip(dataset: Dataset, model: Autoencoder) -> None:
     text = "Training examples"
     if is_corrupted:
         text += ", above what the encoder gets of them"
+    if training is not None and training.augment:
+        text += f", changed afresh at every step ({', '.join(training.augment)})"
     image = draw_grid(make_example_tiles(model, shown), STRIP_COLUMNS)
     st.image(image, width="stretch", alt=text)
     st.caption(f"{text}." if x.dim() == 4 else f"{text}: a tile is a row of the table.")

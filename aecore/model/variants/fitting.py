@@ -21,6 +21,7 @@ from aecore.model.parts.column_heads import Head
 from aecore.model.parts.networks import Network
 from aecore.model.parts.networks.base import NetworkBase
 from aecore.model.scaling import CLIP, RowTraits
+from aecore.model.training import Augmentation
 from aecore.model.variants.base import Variant
 from aecore.model.variants.table import find_variant
 
@@ -33,6 +34,8 @@ ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
 BETA_FEATURES = 28 * 28  # from which on the beta of a variant is as its paper has it
 LEAST_BETA = 1.5  # of fewer features
+FEW_PICTURES = 20_000  # below it a residual network would learn the training pictures by heart
+AUGMENTATION: tuple[Augmentation, ...] = ("flip", "shift")
 PICTURE_SIDE = 32  # pixels from which on grey pictures are more than digits
 WIDE = 64  # units; codes of variants above it are meant to be wider than others
 
@@ -102,8 +105,11 @@ def _fit_training(
     batch_size = choose_batch_size(training, examples, model)
     if as_published:
         return fit_published_training(training, examples, batch_size)
-    most_steps = PICTURE_STEPS if model.network.kind == "residual" else STEPS
-    return fit_training_to_size(training, examples, batch_size, most_steps)
+    if model.network.kind != "residual":
+        return fit_training_to_size(training, examples, batch_size)
+    if examples < FEW_PICTURES and not training.augment:
+        training = training.model_copy(update={"augment": AUGMENTATION})
+    return fit_training_to_size(training, examples, batch_size, PICTURE_STEPS)
 
 
 def fit_network(

@@ -1,0 +1,40 @@
+"""The Train page and photographs: the variant to begin with, and the epoch that is shown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aecore.model.variants.fitting import AUGMENTATION
+from tests.app.test_data_page import bring_data, read_texts
+from tests.test_data_images import encode_picture, pack_zip
+from ui.train.form import OWN_PATH
+
+HINT = "Made for photographs"
+
+
+def test_photographs_are_first_trained_on_by_convolutions(open_page):
+    pictures = {f"{i}.png": encode_picture("RGB", (40, 40), (i, 90, 20 * i)) for i in range(12)}
+    one = bring_data("photos.zip", pack_zip(pictures))
+    app = open_page("data.py")
+    button = next(button for button in app.button if button.label == "Train on this")
+    button.click().run()
+    assert dict(app.query_params) == {"data": one.token, "variant": "conv"}
+
+
+def test_a_fully_connected_variant_names_those_for_photographs(open_page, tmp_path):
+    path = str(tmp_path / "photos.npz")
+    np.savez(path, x=np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), np.uint8))
+    assert HINT in read_texts(open_page("train.py", variant="vae", data=OWN_PATH, path=path))
+    texts = read_texts(open_page("train.py", variant="conv", data=OWN_PATH, path=path))
+    assert HINT not in texts and ", ".join(AUGMENTATION) in texts
+    assert HINT not in read_texts(open_page("train.py", variant="vae", data="digits"))
+
+
+def test_a_finished_run_shows_the_epoch_that_it_keeps(open_page, trained):
+    run = trained()
+    run.write_state(kept_epoch=1)
+    app = open_page("train.py", run=run.id)
+    assert app.select_slider[0].value == 1 and "keeps the weights of epoch 1" in read_texts(app)
+    run.write_state(kept_epoch=2)
+    app = open_page("train.py", run=run.id)
+    assert app.select_slider[0].value == 2 and "keeps the weights" not in read_texts(app)
