@@ -339,7 +339,9 @@ def main() -> None:
         sections += measure_gpu(device, options.rounds)
     if device.type == "cpu":
         sections += measure_seeds(options.rounds)
-        sections += [measure_update_parts(), measure_threads(), measure_commands(options.before)]
+        turns = max(1, options.rounds // 2)  # each takes minutes
+        sections += [measure_update_parts(), measure_threads(turns)]
+        sections.append(measure_commands(options.before))
     head = ["# Speed of training", describe_measurement(device, options.rounds)]
     text = "\n\n".join([*head, *sections])
     write_result("gpu.md" if device.type == "cuda" else "speed.md", [text, ""])
