@@ -58,6 +58,7 @@ DISCRETE_VARIANTS: dict[str, Variant] = {
             "network": {**DEEP_NETWORK, "code_activation": "tanh"},
             "bottleneck": {"kind": "finite_scalar"},
         },
+        pictures={"network": {**RESIDUAL_NETWORK, "code_activation": "tanh"}},
         latent_dim=16,
     ),
     "codec": Variant(
