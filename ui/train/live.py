@@ -166,7 +166,7 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
         )
     if records:
         show_last_epoch(records[-1])
-        show_kept_epoch(state)
+        show_kept_epoch(state, records[-1])
         show_prior_training(run, config)
 
 
@@ -195,11 +195,12 @@ def show_last_epoch(record: EpochRecord) -> None:
             row.metric(label, format_figure(value), width="content")
 
 
-def show_kept_epoch(state: State) -> None:
+def show_kept_epoch(state: State, last: EpochRecord) -> None:
     """Say whose weights the model has where these are not those of the last epoch."""
     if state.kept_epoch is not None and state.kept_epoch < state.epoch:
         kept = f"the weights of epoch {state.kept_epoch}" if state.kept_epoch else "its start"
-        st.caption(f"The model keeps {kept}, where the validation loss is lowest.")
+        measure = "training" if last.validation_loss is None else "validation"
+        st.caption(f"The model keeps {kept}: the {measure} loss is lowest there.")
 
 
 def show_previews(run: Run, state: State) -> None:
