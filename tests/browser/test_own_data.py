@@ -73,8 +73,11 @@ def train_on_this(page, variant: str, name: str) -> str:
     page.get_by_role("button", name="Train on this").click()
     page.wait_for_url("**/train?**")
     settle(page)
-    page.get_by_role("combobox", name="Variant").click()
-    page.get_by_role("option", name=VARIANTS[variant].label, exact=True).click()
+    option = page.get_by_role("option", name=VARIANTS[variant].label, exact=True)
+    while not option.count():  # a form that is drawn anew closes the list
+        page.get_by_role("combobox", name="Variant").click()
+        page.wait_for_timeout(500)
+    option.click()
     page.get_by_text("Quick", exact=True).click()
     settle(page)
     page.get_by_role("button", name="Start").first.click()
