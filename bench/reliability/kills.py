@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from aecore.backends.launch import resume_run, start_run
 from aecore.backends.local import continue_queue, open_supervisor_lock
@@ -128,9 +130,12 @@ def use_two_cores() -> Iterator[None]:
     """Trains on at most two cores, where a run of the queue has one thread.
 
     On more it takes the number of threads that it measures to be the best, and sums differ in the
-    last bit between numbers of threads.
+    last bit between numbers of threads: of torch, and of the library that finds the PCA it begins
+    as.
     """
     torch.set_num_threads(1)
+    importlib.import_module("sklearn.decomposition")  # what is loaded later has no limit
+    threadpool_limits(1, user_api="blas")
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
