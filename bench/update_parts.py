@@ -1,4 +1,7 @@
-"""What the updates of an epoch spend their time on; a part of `python -m bench.speed`."""
+"""Milliseconds of an epoch by part: matrix products, Adam, the loss, the rest.
+
+A part of `python -m bench.speed`; `python -m bench.update_parts` prints it alone.
+"""
 
 from __future__ import annotations
 

@@ -198,8 +198,8 @@ def test_pictures_beyond_digits_get_a_residual_network_that_starts_as_pca(varian
 
 def test_quantised_codes_of_photographs_lie_on_a_grid():
     for variant in ("vq-vae", "fsq", "codec"):
-        made = configure(variant, (3, 32, 32), examples=500).model
-        assert made.network.kind == "residual" and made.code_grid is not None
+        model = configure(variant, (3, 32, 32), examples=500).model
+        assert model.network.kind == "residual" and model.code_grid is not None
 
 
 def test_few_photographs_are_augmented_many_and_digits_and_a_detectors_are_not():

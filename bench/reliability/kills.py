@@ -130,17 +130,23 @@ def use_two_cores() -> Iterator[None]:
     """Trains on at most two cores, where a run of the queue has one thread.
 
     On more it takes the number of threads that it measures to be the best, and sums differ in the
-    last bit between numbers of threads: of torch, and of the library that finds the PCA it begins
-    as.
+    last bit between numbers of threads. So do those of BLAS, by which it starts as PCA: BLAS has
+    one thread, too.
     """
     torch.set_num_threads(1)
     importlib.import_module("sklearn.decomposition")  # what is loaded later has no limit
-    threadpool_limits(1, user_api="blas")
+    with threadpool_limits(1, user_api="blas"), use_first_cores(2):
+        yield
+
+
+@contextlib.contextmanager
+def use_first_cores(count: int) -> Iterator[None]:
+    """Computes on so many cores at most, where the system can hold a process to some."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:2])
+    os.sched_setaffinity(0, sorted(before)[:count])
     try:
         yield
     finally:

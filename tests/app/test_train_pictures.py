@@ -14,11 +14,11 @@ HINT = "Made for photographs"
 
 def test_photographs_are_first_trained_on_by_convolutions(open_page):
     pictures = {f"{i}.png": encode_picture("RGB", (40, 40), (i, 90, 20 * i)) for i in range(12)}
-    one = bring_data("photos.zip", pack_zip(pictures))
+    photos = bring_data("photos.zip", pack_zip(pictures))
     app = open_page("data.py")
     button = next(button for button in app.button if button.label == "Train on this")
     button.click().run()
-    assert dict(app.query_params) == {"data": one.token, "variant": "conv"}
+    assert dict(app.query_params) == {"data": photos.token, "variant": "conv"}
 
 
 def test_a_fully_connected_variant_names_those_for_photographs(open_page, tmp_path):

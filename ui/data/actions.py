@@ -25,11 +25,14 @@ TABLE_TASKS = (
 
 
 def show_set_actions(upload: UploadedData, variant: str = "") -> None:
-    """Offer to train (a `variant`) on a set and to delete it; say where else it can be used."""
+    """Offer to train on a set and to delete it, and say where else it can be used.
+
+    The form of Train opens with `variant`; without one, as it was left.
+    """
     row = st.container(horizontal=True, vertical_alignment="center")
     if row.button("Train on this", type="primary", icon=":material/model_training:"):
-        chosen = {"variant": variant} if variant else {}
-        st.switch_page("train.py", query_params={"data": upload.token, **chosen})
+        form = {"data": upload.token, **({"variant": variant} if variant else {})}
+        st.switch_page("train.py", query_params=form)
     with row:
         if holds_table(Path(upload.config().name)):
             offer_table_tasks(upload)

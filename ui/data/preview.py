@@ -18,7 +18,7 @@ from aecore.errors import AecoreError
 from aecore.model.columns import LEFT_OUT_KINDS
 from aecore.model.config import DataConfig
 from aecore.model.scaling import measure_missing_share
-from aecore.model.variants.fitting import is_beyond_digits
+from aecore.model.variants.fitting import PICTURE_VARIANTS, is_beyond_digits
 from aecore.names import escape_name
 from aecore.runs.uploads import UploadedData
 from ui.data.actions import offer_deletion, show_set_actions
@@ -82,7 +82,8 @@ def show_pictures(upload: UploadedData, config: DataConfig, dataset: Dataset) ->
     with right:
         show_set_numbers(dataset)
         show_reading_controls(upload, config, dataset)
-        show_set_actions(upload, "conv" if is_beyond_digits(dataset.input_shape) else "")
+        is_photograph = is_beyond_digits(dataset.input_shape)
+        show_set_actions(upload, PICTURE_VARIANTS[0] if is_photograph else "")
 
 
 def show_table(upload: UploadedData, config: DataConfig, dataset: Dataset) -> None:

@@ -16,7 +16,7 @@ from aecore.limits import is_public
 from aecore.model.config import DataConfig, RunConfig, TrainConfig
 from aecore.model.scaling import RowTraits
 from aecore.model.variants import VARIANTS
-from aecore.model.variants.fitting import configure, is_beyond_digits
+from aecore.model.variants.fitting import PICTURE_VARIANTS, configure, is_beyond_digits
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
 from ui.kit.links import select_linked
@@ -35,7 +35,6 @@ PRESETS = {
     "Thorough": "Three times the epochs, with a cosine schedule.",
 }
 FIRST_VARIANT, VARIANT_KEY = "vae", "variant"
-PICTURE_VARIANTS = ("conv", "conv-vae")
 OWN_PATH = "a path of your own"  # an option of the select box of data
 DATA_HELP = (
     "Sets marked for download come from the network on first use. "

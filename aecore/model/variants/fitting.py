@@ -34,6 +34,7 @@ ORDINARY_BATCH, ORDINARY_EPOCHS = 128, 10
 ORDINARY = RowTraits()
 BETA_FEATURES = 28 * 28  # from which on the beta of a variant is as its paper has it
 LEAST_BETA = 1.5  # of fewer features
+PICTURE_VARIANTS = ("conv", "conv-vae")  # to begin with on photographs
 FEW_PICTURES = 20_000  # below it a residual network would learn the training pictures by heart
 AUGMENTATION: tuple[Augmentation, ...] = ("flip", "shift")
 PICTURE_SIDE = 32  # pixels from which on grey pictures are more than digits
