@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 
 import pytest
+from playwright.sync_api import expect
 
 from aecore.explorer.static_page import export_static_page
 from aecore.runs.listing import find_run
@@ -95,6 +96,7 @@ def test_ten_drawings_become_a_model_by_keys_alone(keyed_page):
     tab_to(page, "Push to the Hub")
     hit(page, "Enter", "Tab")
     page.keyboard.type("no token")
+    expect(panel.get_by_label("Repository")).to_have_value("drawings-beta-vae")  # a task later
     tab_to(page, "Repository")
     hit(page, "End", *"-2")
     assert panel.get_by_label("Repository").input_value() == "drawings-beta-vae-2"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from aecore.explorer.static_page import export_static_page
 from aecore.explorer.trainable import HUB
@@ -47,6 +48,7 @@ def open_trained(lone_page, tmp_path, hub, monkeypatch):
             press(panel, "Train")
             wait_for_state(panel, "done")
             panel.get_by_text("Push to the Hub").click()
+            expect(panel.get_by_label("Repository")).to_have_value("shapes-vae")  # a task later
             yield panel, asked
 
     return open_page
@@ -69,7 +71,6 @@ def test_a_model_is_pushed_and_python_takes_it_from_the_hub(
     lone_page, open_trained, hub, monkeypatch, tmp_path
 ):
     with open_trained() as (panel, asked):
-        assert panel.get_by_label("Repository").input_value() == "shapes-vae"
         before = set(asked)
         assert not any(url.startswith("http") for url in before)
         push(panel, TOKEN, "shapes-vae")
