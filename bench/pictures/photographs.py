@@ -24,6 +24,7 @@ CROP_SIDE = 64
 CROPS = {"train": 8000, "val": 1000}
 CODEC_SIDE, CODEC_CROPS = 96, {"train": 5000, "val": 500}
 CIFAR_OF_CLASS = {"train": 1000, "test": 100}  # a fifth of the training pictures: time is short
+CIFAR_WHOLE = {"train": 5000, "test": 1000}
 
 
 class PictureSet(NamedTuple):
@@ -66,19 +67,24 @@ def iterate_crops(part: str, count: int, side: int, rng: np.random.Generator) ->
                 yield photo[:, top : top + side, left : left + side]
 
 
-def make_small_pictures() -> tuple[Pixels, Pixels]:
-    """Return the first pictures of each class of CIFAR-10."""
-    train, test = (np.stack(list(iterate_classes(part))) for part in CIFAR_OF_CLASS)
+def make_small_pictures(counts: Mapping[str, int] = CIFAR_OF_CLASS) -> tuple[Pixels, Pixels]:
+    """Return the first pictures of each class of CIFAR-10, as many of each."""
+    train, test = (np.stack(list(iterate_classes(part, n))) for part, n in counts.items())
     return train, test
 
 
-def iterate_classes(part: str) -> Iterator[Pixels]:
-    """Yield the pictures (3, 32, 32) of one folder, class by class."""
+def make_all_small_pictures() -> tuple[Pixels, Pixels]:
+    """Return CIFAR-10."""
+    return make_small_pictures(CIFAR_WHOLE)
+
+
+def iterate_classes(part: str, count: int) -> Iterator[Pixels]:
+    """Yield the first `count` pictures (3, 32, 32) of each class of one folder."""
     with zipfile.ZipFile(find_data_file(CIFAR)) as archive:
         names = list_jpegs(archive, f"{part}/")
         for folder in sorted({name.rpartition("/")[0] for name in names}):
             of_class = [name for name in names if name.startswith(f"{folder}/")]
-            for name in of_class[: CIFAR_OF_CLASS[part]]:
+            for name in of_class[:count]:
                 yield read_picture(archive, name)
 
 
@@ -109,6 +115,9 @@ def measure_mean_psnr(pictures: Tensor, rebuilt: Tensor) -> float:
 
 PICTURE_SETS = {
     "bsds": PictureSet("Crops of 64 pixels, 256 numbers a picture", make_crops, 256),
-    "cifar": PictureSet("CIFAR-10, 32 pixels, 64 numbers a picture", make_small_pictures, 64),
+    "cifar": PictureSet(
+        "A fifth of CIFAR-10, 32 pixels, 64 numbers a picture", make_small_pictures, 64
+    ),
 }
+WHOLE_CIFAR = PictureSet("CIFAR-10, 32 pixels, 64 numbers a picture", make_all_small_pictures, 64)
 CODEC_SET = PictureSet("Crops of 96 pixels, for the codec", make_codec_crops, 0)

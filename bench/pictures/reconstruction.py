@@ -21,7 +21,12 @@ from aecore.runs.records import EpochRecord
 from aecore.training.trainer import fit
 from bench.fidelity.cells import CellStore
 from bench.pictures.part import PicturePart
-from bench.pictures.photographs import PICTURE_SETS, load_pictures, measure_mean_psnr
+from bench.pictures.photographs import (
+    PICTURE_SETS,
+    WHOLE_CIFAR,
+    load_pictures,
+    measure_mean_psnr,
+)
 from bench.pictures.tutorial import train_tutorial_net
 
 MODELS = ("pca", "tutorial", "conv", "unaugmented", "residual")
@@ -33,19 +38,22 @@ MODEL_LABELS = {
     "residual": "conv with the residual network (the default)",
 }
 SHORT, LONG = 10, 40  # epochs
+SETS = {**PICTURE_SETS, "cifar-whole": WHOLE_CIFAR}
+LONG_SETS = ("bsds", "cifar-whole")
 
 
 def list_cells() -> Iterator[tuple[str, str, int]]:
-    """Yield set, model and epochs of each cell; the long one last."""
-    for name in PICTURE_SETS:
-        yield from ((name, model, SHORT) for model in MODELS)
-    yield "bsds", "residual", LONG
+    """Yield set, model and epochs of each cell; the long ones last."""
+    for name, pictures in SETS.items():
+        augments = pictures is not WHOLE_CIFAR  # so many are not augmented by default
+        yield from ((name, m, SHORT) for m in MODELS if augments or m != "unaugmented")
+    yield from ((name, "residual", LONG) for name in LONG_SETS)
 
 
 def measure_reconstruction(store: CellStore, device: str) -> None:
     """Train the cells that are missing: PSNR on the test pictures, seconds per epoch, weights."""
     for name, model, epochs in list_cells():
-        path, units = PICTURE_SETS[name].place(name), PICTURE_SETS[name].units
+        path, units = SETS[name].place(name), SETS[name].units
         key = name_reconstruction_cell(name, model, epochs)
         store.measure(
             key, lambda p=path, m=model, u=units, e=epochs: measure_model(p, m, u, e, device)
@@ -111,7 +119,7 @@ def rebuild_by_pca(train: Tensor, test: Tensor, units: int) -> Tensor:
 def report_reconstruction(store: CellStore) -> list[str]:
     """Return a table for each set of the cells that are kept."""
     lines = []
-    for name, pictures in PICTURE_SETS.items():
+    for name, pictures in SETS.items():
         rows = [
             format_cell(store, cell)
             for cell in list_cells()

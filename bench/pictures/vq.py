@@ -129,7 +129,7 @@ def report_codebooks(store: CellStore) -> list[str]:
         return []
     lines = [
         "",
-        f"## Codebooks: CIFAR-10, {CODES} codes, {BITS} bits a picture, {EPOCHS} epochs",
+        f"## Codebooks: a fifth of CIFAR-10, {CODES} codes, {BITS} bits a picture, {EPOCHS} epochs",
         "",
         f"| model | {' | '.join(FIGURES)} |",
         "|---|" + "---:|" * len(FIGURES),
