@@ -315,8 +315,21 @@ def test_a_model_without_a_prior_says_what_to_do_instead():
         model().sample(3)
 
 
+def test_numbers_of_another_precision_are_taken_and_what_are_none_is_refused():
+    found = model()
+    x = torch.rand(2, *found.config.input_shape, dtype=torch.float64)
+    assert torch.equal(found.encode(x), found.encode(x.float()))
+    for wrong, word in ((x.numpy(), "as_tensor"), ((x * 255).byte(), "x / 255"), ([1.0], "list")):
+        with pytest.raises(ConfigError, match=word):
+            found.encode(wrong)
+        with pytest.raises(ConfigError, match=word):
+            found.decode(wrong)
+    with pytest.raises(ConfigError, match="got -1"):
+        model(bottleneck={"kind": "gaussian"}).sample(-1)
+
+
 def test_wrong_shapes_are_named_with_the_right_ones():
-    with pytest.raises(ConfigError, match=r"\(6,\), got \(5,\)"):
+    with pytest.raises(ConfigError, match=r"\(N, 6\), got shape \(2, 5\)"):
         model().encode(torch.zeros(2, 5))
     with pytest.raises(ConfigError, match=r"\(N, 3\), got \(2, 4\)"):
         model().decode(torch.zeros(2, 4))

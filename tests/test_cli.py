@@ -179,11 +179,33 @@ def test_evaluate_prints_what_the_metrics_say_as_text_and_as_json(call, vae):
     assert train["se"] != values["se"]
 
 
+def test_evaluate_measures_what_the_trainer_measured(call):
+    run = trained(tiny(data={"limit": 1400, "validation_fraction": 0.2}, training={"seed": 3}))
+    assert "classifier_frechet" in run.test_metrics()
+    values = json.loads(call("evaluate", run.id, "--json"))
+    for name, value in run.test_metrics().items():
+        assert values[name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_a_model_of_photographs_is_shown_on_others(capsys, tmp_path):
+    out = tmp_path / "walk.png"
+    assert main(["interpolate", "photos-codec", "--steps", "2", "--out", str(out)]) == 0
+    assert "photographs that the model was trained on are not" in capsys.readouterr().err
+
+
+def test_data_that_are_lost_are_named(refused, tmp_path):
+    own = tmp_path / "own.npz"
+    numpy.savez(own, x=numpy.random.rand(40, 8, 8).astype("float32"))
+    run = trained(tiny(data={"name": str(own)}))
+    own.unlink()
+    assert f"The data of {run.id}, {own}, are not on this" in refused("evaluate", run.id)
+
+
 def test_evaluate_takes_other_data_of_the_same_shape(call, refused, plain, tmp_path):
     numpy.savez(tmp_path / "own.npz", x=numpy.random.rand(40, 8, 8).astype("float32"))
     values = json.loads(call("evaluate", plain.path, "--json", "--data", tmp_path / "own.npz"))
     assert values["se"] > 1.3 * plain.test_metrics()["se"]
-    assert "(1, 8, 8), got (4,)" in refused("evaluate", plain.path, "--data", "iris")
+    assert "(N, 1, 8, 8), got shape (30, 4)" in refused("evaluate", plain.path, "--data", "iris")
 
 
 def test_samples_come_as_a_picture_or_as_arrays(call, vae, plain, tmp_path):
@@ -200,7 +222,7 @@ def test_samples_come_from_the_density_that_is_asked_for(call, refused, vae, pla
     options = ("-n", 2, "--out", tmp_path / "two.npz", "--from")
     assert "a Gaussian fitted" in call("sample", vae.path, *options, "gaussian")
     assert "a normalising flow fitted" in call("sample", plain.path, *options, "flow")
-    assert "no density 'fog'" in refused("sample", plain.path, *options, "fog")
+    assert "drawn from 'fog'" in refused("sample", plain.path, *options, "fog")
     assert "no prior to sample from" in refused("sample", plain.path, *options, "prior")
 
 
@@ -263,6 +285,13 @@ def test_an_interpolation_begins_and_ends_with_the_two_examples(call, plain, tmp
         (["train", "conv", "--set", "training.pretrain_epochs=2"], "pretrain_epochs"),
         (["train", "vae", "--out", "/dev/null/run"], "cannot be made"),
         (["train", "vae", "--device", "mps"], "no mps device"),
+        (["train", "k-sparse", "--set", "bottleneck.k=999"], "at most latent_dim, 128, got 999"),
+        (["train", "vae", "--set", "bottleneck.bata=2"], "one can set: kind, beta"),
+        (["train", "vae", "--set", "bottleneck.kind=foo"], "bottleneck.kind must be one of"),
+        (["train", "vae", "--set", "network.hidden=abc"], "a list, such as [512, 256], got"),
+        (["train", "vae", "--seeds", "0"], "1 or more, got 0"),
+        (["sample", "mnist-vae", "--from", "prioor"], "prior, gaussian, mixture, flow, best"),
+        (["evaluate", "/"], "is a folder without config.json"),
         (["resume", "nowhere"], "no run 'nowhere'"),
         (["stop", "nowhere"], "no run 'nowhere'"),
         (["evaluate", "n" * 5000], "no run"),

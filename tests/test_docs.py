@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from aecore.cli.parser import main
+from aecore.model.parts.bottlenecks.base import BottleneckBase
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -57,6 +61,19 @@ def own_files(tmp_path, monkeypatch):
 def test_every_command_on_your_own_data_does_what_is_said(line, own_files, capsys):
     assert main(shlex.split(line)[3:]) == 0, capsys.readouterr().err
     assert "--to" not in line or Path(line.split()[-1]).stat().st_size > 0
+
+
+def test_the_bottleneck_of_the_guide_is_one_as_it_stands(monkeypatch):
+    guide = (ROOT / "CONTRIBUTING.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    module = ModuleType("binary")
+    monkeypatch.setitem(sys.modules, "binary", module)
+    exec(next(block for block in blocks if "class Binary(" in block), module.__dict__)
+    options = module.Binary()
+    expected = inspect.signature(BottleneckBase.build)
+    assert inspect.signature(type(options).build) == expected
+    code = options.build(3)(torch.tensor([[-2.0, 0.5, 3.0]]), options.sample_count)
+    assert code.z.tolist() == [[[-1, 1, 1]]] and code.cost.tolist() == [[0]]
 
 
 def test_every_file_that_the_readme_names_is_there():

@@ -147,6 +147,12 @@ def test_a_loss_that_rises_because_a_knob_was_moved_is_no_divergence(collapsed, 
     assert measure_rise(patient) == pytest.approx(rise)
 
 
+def test_a_run_without_a_record_of_its_losses_is_not_told_of_them(collapsed):
+    model, dataset = Autoencoder.load(collapsed.path), load_dataset(collapsed.config().data)
+    assert "divergence" in {finding.name for finding in examine(model, dataset, collapsed)}
+    assert "divergence" not in {finding.name for finding in examine(model, dataset)}
+
+
 def test_the_prior_distance_of_a_wide_code_needs_no_matrix_between_its_units(monkeypatch):
     codes = torch.randn(100, 16_384, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(torch, "cov", lambda *_: pytest.fail("a matrix of 2 GB"))

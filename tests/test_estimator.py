@@ -67,6 +67,21 @@ def test_pandas_go_in_and_out_with_their_names(iris):
     assert list(filled.columns) == list(x.columns) and not filled.isna().any(axis=None)
 
 
+@pytest.mark.parametrize("kind", [AutoencoderTransformer, AutoencoderDetector])
+@pytest.mark.parametrize("variant", ["linear", "vae"])
+def test_rows_may_miss_cells_where_rows_of_the_training_did(iris, kind, variant):
+    x = iris[0].to_numpy(copy=True)
+    whole = kind(variant, 2, **ONCE).fit(x)
+    x[3, 1] = x[70, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN, and no cell was missing in training"):
+        whole.predict(x) if kind is AutoencoderDetector else whole.transform(x)
+    found = kind(variant, 2, **ONCE).fit(x)
+    if kind is AutoencoderDetector:
+        assert np.isfinite(found.score_samples(x)).all()
+    else:
+        assert np.isfinite(found.transform(x)).all() and found.score(x) > 0.5
+
+
 def test_a_grid_search_over_a_pipeline_chooses_the_size_of_the_code(iris):
     x, y = iris
     transformer = AutoencoderTransformer(
@@ -197,7 +212,7 @@ def test_a_folder_without_an_estimator_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="not what save wrote"):
         AutoencoderTransformer.load(tmp_path)
     (tmp_path / "estimator.json").unlink()
-    with pytest.raises(CheckpointError, match="not what save wrote"):
+    with pytest.raises(CheckpointError, match="has no estimator"):
         AutoencoderTransformer.load(tmp_path)
 
 

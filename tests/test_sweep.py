@@ -77,6 +77,14 @@ def test_a_sweep_too_large_or_too_small_or_with_no_name_makes_nothing():
     assert not list_sweeps() and not (runs_folder().exists() and list(runs_folder().iterdir()))
 
 
+def test_a_config_that_is_there_twice_is_no_other_seed():
+    with pytest.raises(ConfigError, match="vanilla with a code of 2 twice"):
+        create_sweep([tiny(latent_dim=2), tiny(latent_dim=3), tiny(latent_dim=2)], seeds=1)
+    with pytest.raises(ConfigError, match="seeds must be 1 or more, got 0"):
+        create_sweep([tiny()], seeds=0)
+    assert not list_sweeps()
+
+
 def test_runs_of_no_sweep_are_in_none():
     trained()
     assert list_sweeps() == [] == list_sweep_runs("grid")

@@ -247,6 +247,9 @@ def fit_code_source(
     `source` is "prior", a kind of density, or "best": that with the highest log density of codes
     held out. By default it is the prior, or a mixture where the model has none.
     """
+    if source not in ("", PRIOR_SOURCE, BEST_SOURCE, *DENSITIES):
+        known = ", ".join((PRIOR_SOURCE, *DENSITIES, BEST_SOURCE))
+        raise ConfigError(f"Nothing is drawn from {source[:80]!r}. Choose one of: {known}.")
     if source in ("", PRIOR_SOURCE) and model.has_prior:
         return None, PRIOR_NAME if model.prior is None else LEARNED_PRIOR_NAME
     if source == PRIOR_SOURCE:

@@ -74,6 +74,7 @@ def run_train(options: argparse.Namespace) -> None:
 
     from aecore.cli.foreground import print_progress, train_here, train_seeds
     from aecore.runs.plan import plan_run
+    from aecore.training.devices import pick_device
 
     config = plan_run(
         options.variant,
@@ -90,6 +91,7 @@ def run_train(options: argparse.Namespace) -> None:
     if is_one_of_several():
         train_here(create_shared_run(config, options.out, first=os.environ["RANK"] == "0"))
         return
+    pick_device(config.training.device if config.training else "auto")  # before there is a folder
     run = create_run(config, options.out)
     print(f"{run.id}: {config.model.variant} on {options.data}, in {run.path}", flush=True)
     train_here(run)
@@ -193,12 +195,13 @@ def run_evaluate(options: argparse.Namespace) -> None:
     from aecore import Autoencoder
     from aecore.analysis.doctor import examine
     from aecore.analysis.metrics import evaluate_model
-    from aecore.runs.plan import load_matching_data
+    from aecore.cli.run_data import load_run_data, read_training_examples
 
-    model, dataset = Autoencoder.load(run.path), load_matching_data(run.config(), options.data)
+    model, dataset = Autoencoder.load(run.path), load_run_data(run, options.data)
     x = (dataset.train if options.split == "train" else dataset.test).x
     model.check_input(x)
-    metrics = evaluate_model(model, x, options.samples, training_x=dataset.train.x)
+    training_x, seed = read_training_examples(run, dataset)
+    metrics = evaluate_model(model, x, options.samples, seed, training_x)
     findings = [] if options.data else examine(model, dataset, run)
     if options.json:
         print(json.dumps({**metrics, "doctor": [finding.to_row() for finding in findings]}))
@@ -213,14 +216,14 @@ def run_sample(options: argparse.Namespace) -> None:
 
     from aecore import Autoencoder
     from aecore.analysis.latent import sample_examples
-    from aecore.runs.plan import load_matching_data
+    from aecore.cli.run_data import load_run_data
 
     model = Autoencoder.load(run.path)
     x, source = sample_examples(
         model,
         options.n,
         options.seed,
-        lambda: load_matching_data(run.config()).train.x,
+        lambda: load_run_data(run).train.x,
         options.source,
     )
     print(f"{options.n} examples from {source}, in {write_examples(options.out, x)}")
@@ -233,14 +236,12 @@ def run_interpolate(options: argparse.Namespace) -> None:
     from aecore import Autoencoder
     from aecore.analysis.chunks import decode_in_chunks, encode_in_chunks
     from aecore.analysis.latent import interpolate_codes
-    from aecore.runs.plan import load_matching_data
+    from aecore.cli.run_data import load_run_data
 
-    model, x = Autoencoder.load(run.path), load_matching_data(run.config()).test.x
-    missing = [i for i in options.between if not 0 <= i < len(x)]
-    if missing:
-        raise ConfigError(
-            f"There are {len(x)} test examples, got number {missing[0]}. Count from 0."
-        )
+    model, x = Autoencoder.load(run.path), load_run_data(run).test.x
+    for i in options.between:
+        if not 0 <= i < len(x):
+            raise ConfigError(f"There are {len(x)} test examples, got number {i}. Count from 0.")
     start, end = encode_in_chunks(model, x[list(options.between)])
     x = decode_in_chunks(model, interpolate_codes(start, end, options.steps, options.path))
     path = write_examples(options.out, x)

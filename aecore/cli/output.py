@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ def write_examples(path: Path, x: Tensor) -> Path:
 
     try:
         if path.suffix == ".npz" or x.dim() != 4:
+            if path.suffix != ".npz":
+                print(f"Rows are no picture: {path.name} becomes an array.", file=sys.stderr)
             path = path.with_suffix(".npz")
             numpy.savez(path, x=x.numpy())
         else:

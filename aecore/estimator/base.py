@@ -43,7 +43,7 @@ class AutoencoderEstimator(BaseEstimator):
     Autoencoder, in double precision and on the CPU.
     """
 
-    _allows_missing: ClassVar[bool] = False  # cells may be NaN
+    _expects_missing: ClassVar[bool] = False  # cells may be NaN, though none is in training
     _fitted_numbers: ClassVar[tuple[str, ...]] = ()  # attributes that `save` writes
 
     def __init__(
@@ -67,7 +67,7 @@ class AutoencoderEstimator(BaseEstimator):
         """Train on rows X (N, features); ConfigError if a parameter is not possible."""
         rows = self._check_rows(X, is_fitting=True)
         self._check_parameters()
-        self.model_ = self._train(rows)
+        self.model_ = self._train(rows, self._expects_missing or bool(np.isnan(rows).any()))
         self._finish_fit(rows)
         return self
 
@@ -82,7 +82,10 @@ class AutoencoderEstimator(BaseEstimator):
         return plan_run(self.variant, path, settings=settings)
 
     def _check_rows(self, X: ArrayLike, is_fitting: bool = False) -> Rows:
-        """Return X as floating numbers; ValueError by scikit-learn says what is wrong."""
+        """Return X as floating numbers, NaN where cells are missing; ValueError says what is wrong.
+
+        Later rows may miss cells if training rows did.
+        """
         if not is_fitting:
             check_is_fitted(self, "model_")
         check_numeric_columns(X)
@@ -91,17 +94,25 @@ class AutoencoderEstimator(BaseEstimator):
             X,
             reset=is_fitting,
             dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if self._allows_missing else True,
+            ensure_all_finite="allow-nan",
             ensure_min_samples=2 if is_fitting else 1,
         )
+        if not is_fitting and not self.model_.config.missing and np.isnan(rows).any():
+            raise ValueError(
+                "X contains NaN, and no cell was missing in training. Fit on rows with missing "
+                'cells, or with settings={"data.missing": "keep"}.'
+            )
         return np.ascontiguousarray(rows)  # a tensor cannot be a view that runs backwards
 
-    def _train(self, rows: Rows) -> Autoencoder:
-        """Train a model on rows in a temporary run folder."""
+    def _train(self, rows: Rows, may_miss: bool) -> Autoencoder:
+        """Train a model on rows, whose cells may be missing, in a temporary run folder."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.npz"
             np.savez(path, x=rows, x_test=rows[:1])  # test figures are not used
-            run = create_run(self._plan(str(path), self._training_settings()), Path(folder) / "run")
+            settings = self._training_settings()
+            if may_miss:
+                settings["data.missing"] = "keep"
+            run = create_run(self._plan(str(path), settings), Path(folder) / "run")
             for _ in fit(run):
                 pass
             return Autoencoder.load(run.path).double()
@@ -118,10 +129,7 @@ class AutoencoderEstimator(BaseEstimator):
             settings["latent_dim"] = self.latent_dim
         if self.epochs is not None:
             settings["training.epochs"] = self.epochs
-        settings |= self.settings or {}
-        if self._allows_missing:
-            settings["data.missing"] = "keep"
-        return settings
+        return settings | dict(self.settings or {})
 
     def save(self, folder: str | Path) -> None:
         """Write the model and estimator.json into `folder`, which is created if missing."""
@@ -165,7 +173,7 @@ class AutoencoderEstimator(BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self._allows_missing
+        tags.input_tags.allow_nan = True
         return tags
 
 

@@ -106,7 +106,7 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
             return score_anomalies(self.model_, torch.tensor(rows))
         order = np.random.default_rng(0).permutation(len(rows))
         count = max(1, len(rows) // CALIBRATION_PART)
-        model = self._train(rows[order[count:]])
+        model = self._train(rows[order[count:]], self.model_.config.missing)
         return score_anomalies(model, torch.tensor(rows[order[:count]]))
 
     @property

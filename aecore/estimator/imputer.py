@@ -23,7 +23,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, AutoencoderEsti
     without a number 1,000, and fewer where rows are many.
     """
 
-    _allows_missing: ClassVar[bool] = True
+    _expects_missing: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -36,14 +36,17 @@ class AutoencoderTransformer(
         """Return 1 - |x - x^|^2 / |x - mean|^2 over all of X, in the network's units.
 
         1 is perfect, 0 no better than the mean. For a linear model with scaled columns it is the
-        share of variance that so many principal components explain.
+        share of variance that so many principal components explain. Missing cells count for
+        nothing.
         """
         x = torch.tensor(self._check_rows(X)).double()
         with torch.no_grad():
             scaled = self.model_.to_scaled(x)
             rebuilt = self.model_.to_scaled(self.model_.reconstruct(x))
-        variation = (scaled - scaled.mean(0)).square().sum()
-        return 1 - ((scaled - rebuilt).square().sum() / variation).item()
+        known = ~x.isnan()
+        mean = scaled.sum(0) / known.sum(0).clamp(min=1)  # missing cells are zero
+        variation = ((scaled - mean).square() * known).sum()
+        return 1 - (((scaled - rebuilt).square() * known).sum() / variation).item()
 
     @property
     def _n_features_out(self) -> int:

@@ -11,6 +11,7 @@ from aecore.errors import ConfigError
 from aecore.files import find_model_folder
 from aecore.model.calibration import make_stretches
 from aecore.model.config import ModelConfig, RunConfig
+from aecore.model.inputs import check_numbers, check_shape
 from aecore.model.loss import Loss
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.bottlenecks.gaussian import bound_log_variances
@@ -74,10 +75,12 @@ class Autoencoder(nn.Module):
 
         These are the means of variational codes, and the valid codes of other bottlenecks.
         """
-        return self.bottleneck.snap(self.encode_scaled(self.to_scaled(self.check_input(x))))
+        x = self.check_input(check_numbers(x, self.shift.dtype))
+        return self.bottleneck.snap(self.encode_scaled(self.to_scaled(x)))
 
     def decode(self, z: Tensor) -> Tensor:
         """z (N, latent_dim) -> x^ (N, *input_shape)."""
+        z = check_numbers(z, self.shift.dtype)
         if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
             raise ConfigError(
                 f"Codes must have shape (N, {self.config.latent_dim}), got {tuple(z.shape)}."
@@ -100,6 +103,8 @@ class Autoencoder(nn.Module):
                 f"{self.config.variant} has no prior to sample from. "
                 "Fit a density to its codes: aecore.analysis.latent.fit_density(codes).sample(n)."
             )
+        if n < 0:
+            raise ConfigError(f"The number of codes must be 0 or more, got {n}.")
         generator = torch.Generator().manual_seed(seed)
         if self.prior is None:
             return torch.randn(n, self.config.latent_dim, generator=generator).to(self.shift.device)
@@ -112,12 +117,7 @@ class Autoencoder(nn.Module):
 
     def check_input(self, x: Tensor) -> Tensor:
         """Return x if its shape is (N, *input_shape); ConfigError otherwise."""
-        if tuple(x.shape[1:]) != self.config.input_shape:
-            raise ConfigError(
-                f"This model takes examples of shape {self.config.input_shape}, got "
-                f"{tuple(x.shape[1:])}. Give a tensor of shape (N, *model.config.input_shape)."
-            )
-        return x
+        return check_shape(x, self.config.input_shape)
 
     # -- in the network's units
 

@@ -49,7 +49,8 @@ def read_config_values(folder: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path.parent} has no {path.name}. Is it a run folder of aecore?"
+            f"{path.parent} has no {path.name}. Give the path of a run's folder, or the name of a "
+            "model that comes with aecore."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+NEEDED = {  # what an option must be, by the type of the complaint
+    "tuple_type": "a list, such as [512, 256]",
+    "list_type": "a list",
+    "dict_type": "a group of options",
+    "model_type": "a group of options",
+    "model_attributes_type": "a group of options, which are set one by one",
+}
+
 
 def describe_validation_error(error: ValidationError) -> str:
     """Return the first complaint of a validation as one sentence, of bounded length."""
@@ -15,8 +23,13 @@ def describe_validation_error(error: ValidationError) -> str:
             return f"{path}: {message}."
         return f"{message[0].upper()}{message[1:]}".rstrip(".") + "."
     if complaint["type"] == "extra_forbidden":
-        return f"There is no option {path}."
+        return f"There is no option {path.removeprefix('model.')}."
+    if complaint["type"] == "union_tag_invalid":
+        expected, tag = complaint["ctx"]["expected_tags"], complaint["ctx"]["tag"]
+        return f"{path}.kind must be one of {expected}, got {shorten_text(repr(tag))}."
     value = shorten_text(repr(complaint["input"]))
+    if needed := NEEDED.get(complaint["type"]):
+        return f"{path or 'It'} must be {needed}, got {value}."
     return f"{path}: {message[0].lower()}{message[1:300]}, got {value}."
 
 

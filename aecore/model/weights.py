@@ -153,7 +153,8 @@ def open_tensors(path: Path) -> Iterator[Any]:
             yield file
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"{path.parent} has no {path.name}. Was the run stopped before it began?"
+            f"{path.parent} has no {path.name}: its training has kept no model yet, or the file is "
+            "lost. Resume the run, or copy it again."
         ) from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(

@@ -71,6 +71,10 @@ def read_estimator_state(folder: Path, estimator: str, fitted: Sequence[str]) ->
             _check_feature_names(values["feature_names_in_"], int(values["n_features_in_"])),
             {attribute: _check_finite_number(values[attribute]) for attribute in fitted},
         )
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{folder} has no {ESTIMATOR_FILE}. Give a folder that an estimator was saved into."
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise refuse_estimator_file(folder, error) from error
 

@@ -111,6 +111,9 @@ def find_run(name: str | Path) -> Run:
             if (path / CONFIG_FILE).is_file():
                 return Run(path)
     known = ", ".join(run.id for run in list_runs()[:8]) or "none yet"
+    with suppress(OSError, ValueError):
+        if Path(name).is_dir():
+            raise RunError(f"{name} is a folder without {CONFIG_FILE}, so no run. Known: {known}.")
     raise RunError(f"There is no run {str(name)[:80]!r} in {runs_folder()}. Known: {known}.")
 
 

@@ -67,15 +67,29 @@ def create_sweep(configs: Sequence[RunConfig], seeds: int, name: str = "") -> li
         raise ConfigError(
             f"A sweep's name has letters, digits, dots and dashes, got {name[:80]!r}."
         )
+    if seeds < 1:
+        raise ConfigError(f"The number of seeds must be 1 or more, got {seeds}.")
     count = len(configs) * seeds
     if not 1 <= count <= MAX_SWEEP_RUNS:
         raise ConfigError(
             f"A sweep has 1 to {MAX_SWEEP_RUNS} runs, got {count}. "
-            "Use fewer sizes, variants or seeds."
+            f"Use {'fewer' if count else 'at least some'} sizes, variants or seeds."
         )
+    check_different(configs)
     return [
         create_run(with_seed(config, seed, name)) for seed in range(seeds) for config in configs
     ]
+
+
+def check_different(configs: Sequence[RunConfig]) -> None:
+    """Raises ConfigError for a config that is there twice: its runs would count as other seeds."""
+    for i, config in enumerate(configs):
+        if config in configs[:i]:
+            model = config.model
+            raise ConfigError(
+                f"The sweep has {model.variant} with a code of {model.latent_dim} twice. "
+                "Name each variant and size once."
+            )
 
 
 def with_seed(config: RunConfig, number: int, sweep: str) -> RunConfig:

@@ -71,7 +71,8 @@ def check_any_size(model: Autoencoder, run_id: str) -> None:
     """Raise ConfigError where the model does not code pictures of any size."""
     if not codes_any_size(model):
         raise ConfigError(
-            f"{run_id} does not code pictures of any size. Choose a run of the variant codec."
+            f"{run_id} does not code pictures of any size: its code is no grid of bits. Choose "
+            "photos-codec, or train the variant codec on photographs."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from aecore.errors import ConfigError
@@ -11,6 +12,11 @@ from aecore.model.config import RunConfig, parse_options
 PATH_OPTION = "network.linear_path"
 SECTIONS = ("model", "training", "data")  # of a run's config
 FIXED_OPTIONS = ("variant", "input_shape", "data.name")  # what all others are fitted to
+KEPT_UNITS = "bottleneck.k"
+
+
+class NewPart(dict[str, Any]):
+    """A part of which only some fields are set yet: validation knows the others."""
 
 
 def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
@@ -31,8 +37,23 @@ def override_config(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig
         keys = path.split(".")
         options = values if keys[0] in SECTIONS else values["model"]
         set_option(options, keys, value, path)
-    is_asked_for = any(path.removeprefix("model.") == PATH_OPTION for path in settings)
-    return parse_options(RunConfig, values) if is_asked_for else keep_possible_path(values)
+    asked = {path.removeprefix("model.") for path in settings}
+    config = (
+        parse_options(RunConfig, values) if PATH_OPTION in asked else keep_possible_path(values)
+    )
+    if KEPT_UNITS in asked:
+        check_kept_units(config)
+    return config
+
+
+def check_kept_units(config: RunConfig) -> None:
+    """Raise ConfigError where more units are to be kept than the code has.
+
+    No fault of an old run, which keeps all of them.
+    """
+    k, units = getattr(config.model.bottleneck, "k", 0), config.model.latent_dim
+    if k > units:
+        raise ConfigError(f"{KEPT_UNITS} must be at most latent_dim, {units}, got {k}.")
 
 
 def keep_possible_path(values: dict[str, Any]) -> RunConfig:
@@ -60,13 +81,13 @@ def set_option(options: dict[str, Any], keys: list[str], value: Any, path: str) 
     elif name == "penalties" and isinstance(part, list):
         set_penalty_option(part, rest, value, path)
     elif rest == ["kind"] and _is_other_kind(part, value):
-        options[name] = {"kind": value}
+        options[name] = NewPart(kind=value)
     elif part is None:
         raise ConfigError(f"{path} has no meaning while {name} is off. Set {name}.kind first.")
     elif not isinstance(part, dict):
         raise ConfigError(f"There is no option {path}: {name} is a value, {part!r}.")
-    elif len(rest) == 1 and rest[0] not in part and "kind" in part:
-        part[rest[0]] = value  # a new part holds only its kind yet; validation knows its fields
+    elif len(rest) == 1 and isinstance(part, NewPart):
+        part[rest[0]] = value
     else:
         set_option(part, rest, value, path)
 
