@@ -244,8 +244,7 @@ def run_interpolate(options: argparse.Namespace) -> None:
             raise ConfigError(f"There are {len(x)} test examples, got number {i}. Count from 0.")
     start, end = encode_in_chunks(model, x[list(options.between)])
     x = decode_in_chunks(model, interpolate_codes(start, end, options.steps, options.path))
-    path = write_examples(options.out, x)
-    first, last = options.between
+    path, (first, last) = write_examples(options.out, x), options.between
     print(f"{options.steps} steps between test examples {first} and {last}, in {path}")
 
 
