@@ -87,7 +87,7 @@ PICTURE_RECIPE = TaskRecipe(
     pictures=PictureRecipe(
         {
             "corruption.kind": "gaussian",
-            "corruption.sigma": 0.1,
+            "corruption.sigma": 0.05,
             "data.validation_fraction": 0,
             "training.augment": (),  # a picture the wrong way round may be what is odd
             "anomaly_score": "relative",
