@@ -18,6 +18,7 @@ from aecore.data.batches import Batch, BatchedData, open_batches
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import Array
 from aecore.data.splits import Dataset
+from aecore.data.tables.csv_format import PLAIN_CSV
 from aecore.data.tables.filled_cells import FilledFeatures, make_probability_columns
 from aecore.data.tables.filling import make_written_frame
 from aecore.errors import AecoreError, ConfigError, DataError
@@ -108,7 +109,8 @@ class FileApplication:
                 for batch in self.data.read(self.apply.batch_rows):
                     arrays = self.apply(batch.x)
                     if write_table is not None:
-                        write_table(self.tabulate(batch, arrays))
+                        layout = PLAIN_CSV if batch.table is None else batch.table.csv
+                        write_table(self.tabulate(batch, arrays), layout)
                     if write_arrays is not None:
                         write_arrays(arrays)
                     rows += len(batch.x)

@@ -58,6 +58,7 @@ def show_ranking(
         f"{run.id}-anomalies.csv",
         row,
         help="Every example that was scored, with score, p-value and verdict.",
+        layout=inputs.csv,
     )
     if scored.x.dim() == 2:
         offer_csv(
@@ -67,6 +68,7 @@ def show_ranking(
             row,
             help="The rows above the threshold, the oddest first, with the columns that make them "
             "so.",
+            layout=inputs.csv,
         )
     show_explanation(run, dataset, inputs, scored, int(order[rank or 0]), threshold)
 

@@ -49,7 +49,9 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     st.dataframe(cells, hide_index=True, column_config=PROBABILITY, alt="Filled cells")
     row = st.container(horizontal=True)
     stem = f"{run.id}-filled"
-    offer_csv("Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary")
+    offer_csv(
+        "Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary", layout=inputs.csv
+    )
     offer_csv("Filled cells as CSV", lambda: cells, f"{stem}-cells.csv", row)
     offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
 

@@ -19,7 +19,8 @@ from aecore.data.images.fitting import resize_images
 from aecore.data.splits import Dataset
 from aecore.data.tables.column_values import Table
 from aecore.data.tables.columns import describe_new_columns, make_schema, match_columns
-from aecore.data.tables.filling import make_frame
+from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat
+from aecore.data.tables.filling import make_written_page_frame
 from aecore.data.tables.labels import compute_labels
 from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
@@ -66,6 +67,11 @@ class Inputs(NamedTuple):
         if self.brought:
             return None
         return row if self.rows is None else int(self.rows[row])
+
+    @property
+    def csv(self) -> CsvFormat:
+        """Returns how files that hold their columns are written: as the one they came in."""
+        return PLAIN_CSV if self.table is None else self.table.csv
 
     def label(self, row: int) -> str:
         """Returns an example's name: that of its file, or its number in these inputs."""
@@ -254,4 +260,4 @@ def load_fitted_rows(
     y, classes = compute_labels(table)
     remark = " ".join(describe_new_columns(table, schema))
     labels = None if y is None else torch.from_numpy(y)
-    return Inputs(name, x, labels, classes, (), make_frame(table), remark, table=table)
+    return Inputs(name, x, labels, classes, (), make_written_page_frame(table), remark, table=table)

@@ -18,6 +18,7 @@ from aecore.data.tables.columns import (
     list_schema_features,
     match_columns,
 )
+from aecore.data.tables.csv_format import choose_csv_format
 from aecore.data.tables.earlier_kinds import infer_earlier_options
 from aecore.data.tables.files import open_table
 from aecore.data.tables.filling import fill_table
@@ -31,6 +32,8 @@ from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
 from aecore.names import list_few
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from aecore.data.tables.files import RawTable
     from aecore.model.config import DataConfig
 
@@ -108,7 +111,8 @@ def understand_table(
     check_table_size(rows, len(known), file_name)  # lists, taken apart, are more columns
     if not is_further:
         check_column_names(set(chosen) - set(known), known, file_name)
-    return finish_table(known, raw.notes, config)
+    table = finish_table(known, raw.notes, config)
+    return table._replace(csv=choose_csv_format(raw.separator, raw.decimal))
 
 
 def understand_column(
@@ -133,11 +137,17 @@ def gather_cells(column: ReadColumn) -> ReadColumn:
 
     In many they lie between the texts that they were read from, whose memory stays taken then.
     """
-    if column.values.num_chunks < 2 or column.values.nbytes > MAX_PIECE_BYTES:
-        return column
+    texts = None if column.texts is None else gather_chunks(column.texts)
+    return column._replace(values=gather_chunks(column.values), texts=texts)
+
+
+def gather_chunks(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells in one piece, unless they are too many for one."""
+    if values.num_chunks < 2 or values.nbytes > MAX_PIECE_BYTES:
+        return values
     import pyarrow as pa
 
-    return column._replace(values=pa.chunked_array([column.values.combine_chunks()]))
+    return pa.chunked_array([values.combine_chunks()])
 
 
 def collect_missing_marks(columns: Iterable[ReadColumn | None]) -> frozenset[str]:
