@@ -89,7 +89,12 @@ def test_a_mixed_table_is_judged_by_kind_and_its_words_come_with_probabilities(o
     by_itself = open_page("apply_impute.py", run=run.id)  # not only the rows of the test set
     assert "cells of people.csv are filled" in read_texts(by_itself)
     assert counts.index.name == "truth" and list(hidden.columns) == ["age", "city", "height"]
+    marked = app.dataframe[2].value
+    assert marked.index.name == hidden.index.name == "row (from 0)"
     words = cells[cells.column == "city"]
+    shown = words[words.row.isin(marked.index)]
+    assert len(shown) and marked.city[shown.row].tolist() == shown.filled.tolist()
+    assert shown.row.min() == 0 and LINES[1].split(",")[1] == ""
     assert len(words) and set(words.filled) <= {"Rome", "Oslo"}
     assert words.probability.between(0.5, 1).all() and (words["from"] == "").all()
     numbers = cells[cells.column == "age"]

@@ -136,7 +136,7 @@ def show_odd_rows(
     )
     st.caption(
         "Under each column that makes a row odd: what it is, what the other columns let expect, "
-        "and its share of the score."
+        "and its share of the score. Rows count from 0, in files too."
     )
 
 

@@ -23,7 +23,7 @@ from ui.apply_impute.hidden_rows import (
     compute_column_deviations,
     fill_hidden_rows,
 )
-from ui.apply_impute.missing_cells import FILLED_STYLE, show_missing_cells
+from ui.apply_impute.missing_cells import FILLED_STYLE, ROW_TITLE, show_missing_cells
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs, widen_to_own_set
 
@@ -169,7 +169,7 @@ def show_first_rows(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     schema = dataset.schema or make_schema(dataset.columns)
     slices = list_column_slices(schema)
     cells = [format_filled_row(schema, filled, run, row) for row in rows]
-    frame = pd.DataFrame(cells, columns=list(slices), index=pd.Index(rows, name="row"))
+    frame = pd.DataFrame(cells, columns=list(slices), index=pd.Index(rows, name=ROW_TITLE))
     firsts = [part.start for part in slices.values()]
     marks = pd.DataFrame(
         np.where(filled.hidden[rows][:, firsts].numpy(), FILLED_STYLE, ""),
