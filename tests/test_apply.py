@@ -136,7 +136,8 @@ def test_codes_of_a_table_stand_beside_it_and_never_over_a_column(
     names = ["z0", "codes_z1", *(f"z{i}" for i in range(2, 128))]
     assert np.allclose(found[names], expected, atol=1e-5)
     assert (found.z1 == "mine").all()
-    assert f"column's mean in training: {int(x.isnan().sum()):,}." in said
+    cells = f"{int(x.isnan().sum()):,} missing cells"
+    assert f"{cells} are taken as their column's mean in training." in said
 
 
 def test_reconstructions_of_rows_are_columns_under_their_names(cancer, tmp_path, capsys):
@@ -206,7 +207,12 @@ def test_a_run_on_a_table_with_words_finds_its_columns_again(tmp_path, capsys):
     run = trained(plan_run("iwae", str(path), settings=settings | {"missing": True}))
     holes = frame[["more", "colour", "size"]].astype(object)
     holes.loc[3, "colour"], holes.loc[5, "size"] = None, None
-    apply(capsys, run.path, write_table(tmp_path / "holes.csv", holes), "--to", tmp_path / "o.csv")
+    source = write_table(tmp_path / "holes.csv", holes)
+    said = apply(capsys, run.path, source, "--to", tmp_path / "o.csv")
+    assert "Missing cells filled in: 2." in said  # a word is one cell and several inputs
+    said = apply(capsys, run.path, source, "--to", tmp_path / "z.csv", "--what", "codes")
+    assert "- 1 missing cell is taken as its column's mean in training." in said
+    assert "1 missing cell is taken as its column's shares of words in training." in said
     found = read_table(tmp_path / "o.csv")
     assert list(found.columns) == ["more", "colour", "size", "colour_probability"]
     assert not found[["more", "colour", "size"]].isna().any().any()

@@ -21,6 +21,7 @@ from aecore.data.splits import Dataset
 from aecore.data.tables.csv_format import PLAIN_CSV
 from aecore.data.tables.filled_cells import FilledFeatures, make_probability_columns
 from aecore.data.tables.filling import make_written_frame
+from aecore.data.tables.missing_cells import count_missing_cells, describe_replaced_cells
 from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.files import replace_file
 from aecore.model.autoencoder import Autoencoder
@@ -129,15 +130,16 @@ class FileApplication:
 
     def describe_cells(self) -> Iterator[str]:
         """Yields a sentence on cells that were filled, or taken as their column's mean."""
-        if self.apply.missing:
-            yield f"Missing cells taken as their column's mean in training: {self.apply.missing:,}."
+        if self.apply.missing.any():
+            yield describe_replaced_cells(self.apply.missing.numpy(), self.schema)
         if self.apply.known and not self.apply.trained_on_normal:
             yield (
                 "Rows that every network of the run was trained on, and that score low: "
                 f"{self.apply.known:,}."
             )
         if self.output == "filled":
-            yield f"Missing cells filled in: {self.apply.filled:,}."
+            filled = count_missing_cells(self.apply.filled.numpy(), self.schema)
+            yield f"Missing cells filled in: {sum(filled.values()):,}."
 
     # -- as a table
 

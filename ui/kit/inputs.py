@@ -22,6 +22,7 @@ from aecore.data.tables.columns import describe_new_columns, make_schema, match_
 from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat
 from aecore.data.tables.filling import make_written_page_frame
 from aecore.data.tables.labels import compute_labels
+from aecore.data.tables.missing_cells import describe_replaced_cells
 from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
@@ -200,7 +201,8 @@ def fill_missing_inputs(inputs: Inputs, dataset: Dataset) -> Inputs:
     x = fill_with_means(inputs.x, dataset)
     if x is inputs.x:
         return inputs
-    remark = f"{int(inputs.x.isnan().sum()):,} missing cells are taken as their column's mean."
+    gaps = inputs.x.isnan().flatten(1).sum(0).numpy()
+    remark = describe_replaced_cells(gaps, dataset.schema or make_schema(dataset.columns))
     return inputs._replace(x=x, remark=f"{inputs.remark} {remark}".strip())
 
 
