@@ -32,6 +32,7 @@ class Split(NamedTuple):
     x: Tensor  # (N, *input_shape): uint8 for images stored as bytes, else float32
     y: Tensor | None  # (N,) int64 class indices
     groups: Tensor | None = None  # (N,) int64: examples of one group are not divided
+    rows: Tensor | None = None  # (N,) int64: places in the source, from 0; None if it came divided
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split
             f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
             "one to train with, one to test with."
         )
-    held_out, whole = count_held_out(count, config), _to_tensors(raw)
+    held_out, whole = count_held_out(count, config), _number_rows(_to_tensors(raw))
     if raw.groups is not None:
         train, test = draw_whole_groups(raw.groups, held_out, config.split_seed)
         if not len(test):
@@ -167,16 +168,24 @@ def _to_tensors(raw: RawData) -> Split:
     return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y, groups)
 
 
+def _number_rows(split: Split) -> Split:
+    import torch
+
+    return split._replace(rows=torch.arange(len(split.x)))
+
+
 def _reorder_rows(split: Split, order: Tensor) -> Split:
     """Return all rows in another order, in the memory in which they are."""
     for columns in split.x.split(REORDERED_COLUMNS, dim=1):
         columns.copy_(columns[order])
-    return split._replace(y=None if split.y is None else split.y[order])
+    return split._replace(y=None if split.y is None else split.y[order], rows=order)
 
 
 def _take_rows(split: Split, rows: Tensor | slice) -> Split:
-    y, groups = (None if part is None else part[rows] for part in (split.y, split.groups))
-    return Split(split.x[rows], y, groups)
+    y, groups, places = (
+        None if part is None else part[rows] for part in (split.y, split.groups, split.rows)
+    )
+    return Split(split.x[rows], y, groups, places)
 
 
 def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> Split:

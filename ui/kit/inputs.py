@@ -62,6 +62,7 @@ class Inputs(NamedTuple):
     brought: bool = False  # by the visitor: not a part of the run's own data
     rows: np.ndarray | None = None  # of the test set, where these are only some of it
     short_name: str = ""  # before an example's number: "test set"; empty where it is the name
+    file_rows: np.ndarray | None = None  # (N,) places in the file or set they are of, from 0
 
     def test_row(self, row: int) -> int | None:
         """Returns an example's row of the test set; None where it is not of the test set."""
@@ -146,6 +147,7 @@ def make_whole_inputs(dataset: Dataset) -> Inputs:
     """Returns all rows of a data set, those for training first."""
     parts = (dataset.train, dataset.test)
     labels = [part.y for part in parts if part.y is not None]
+    places = [part.rows.numpy() for part in parts if part.rows is not None]
     return Inputs(
         f"all rows of {dataset.name}",
         torch.cat([part.x for part in parts]),
@@ -156,6 +158,7 @@ def make_whole_inputs(dataset: Dataset) -> Inputs:
         "",
         brought=True,
         short_name="row",
+        file_rows=np.concatenate(places) if len(places) == len(parts) else None,
     )
 
 
@@ -177,6 +180,7 @@ def list_linked_selections(dataset: Dataset) -> dict[str, Inputs]:
                 "",
                 brought=split != "test",
                 rows=rows,
+                file_rows=None if part.rows is None else part.rows.numpy()[rows],
             )
     return selections
 
@@ -190,7 +194,17 @@ def take_split(dataset: Dataset, split: str) -> Inputs:
     """Returns the "test" or "train" examples of a data set as they are."""
     part, name = getattr(dataset, split), SPLIT_NAMES[split]
     full_name = f"{name} of {dataset.name}"
-    return Inputs(full_name, part.x, part.y, dataset.classes, (), None, "", short_name=name)
+    return Inputs(
+        full_name,
+        part.x,
+        part.y,
+        dataset.classes,
+        (),
+        None,
+        "",
+        short_name=name,
+        file_rows=None if part.rows is None else part.rows.numpy(),
+    )
 
 
 # -- missing cells
@@ -243,7 +257,8 @@ def load_fitted_examples(run: Run, config: DataConfig, name: str) -> Inputs:
             " Choose another run."
         )
     y = None if raw.y is None else torch.from_numpy(raw.y)
-    return Inputs(name, x, y, raw.classes, raw.names, None, remark)
+    places = np.arange(len(x))
+    return Inputs(name, x, y, raw.classes, raw.names, None, remark, file_rows=places)
 
 
 @keep_in_memory("Reading your data ...")
