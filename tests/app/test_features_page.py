@@ -157,6 +157,7 @@ def test_data_without_classes_are_not_judged(open_page, trained, no_shipped):
     assert "these data have none" in open_page("apply_features.py", mode="Accuracy").info[0].value
     app = open_page("apply_features.py", mode="Map", inputs=one.token)
     assert not app.exception and not app.error and "class right" not in read_texts(app)
+    assert "inputs. Trustworthiness: 1" in read_texts(app) and "class of a" not in read_texts(app)
 
 
 def test_the_line_of_components_falls_and_every_run_is_a_point(open_page, trained, no_shipped):
