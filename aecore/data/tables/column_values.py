@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+EMPTY_NOTE = "Empty, left out."
 LEFT_OUT_NOTES = {
     "text": "Text, left out.",
     "id": "A key or an index, left out.",

@@ -11,7 +11,7 @@ from aecore.data.raw import RawData, format_count
 from aecore.data.tables.bounds import check_table_size
 from aecore.data.tables.column_kinds import infer_column, infer_words
 from aecore.data.tables.column_reading import read_column, read_target
-from aecore.data.tables.column_values import ReadColumn, Table, join_notes
+from aecore.data.tables.column_values import EMPTY_NOTE, ReadColumn, Table, join_notes
 from aecore.data.tables.columns import (
     compute_features,
     describe_new_columns,
@@ -213,9 +213,11 @@ def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData
     inputs = [column for column in table.columns if column.is_input]
     notes = (*table.notes, *describe_columns_briefly(table))
     if not inputs:
+        if all(EMPTY_NOTE in column.note for column in table.columns):
+            raise DataError(f"{file_name} has no values: all its columns are empty. Add values.")
         raise DataError(
             f"{file_name} has no column of use as input. {' '.join(notes[:3])} "
-            "Choose with data.columns.NAME=KIND how one is read, or add columns of numbers."
+            "Add columns of numbers, or choose what else one of these is read as."
         )
     y, classes = compute_labels(table)
     pixels = find_pixel_columns({column.name: column for column in inputs})
