@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from aecore.data.arrays.column_notes import check_varied_rows
 from aecore.data.division import describe_copies, describe_groups
 from aecore.data.groups import draw_whole_groups
 from aecore.data.raw import DataKind, RawData, format_count
@@ -94,6 +95,8 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     Splits by a seeded permutation, of whole groups where there are such, unless the set has a split
     of its own; then keeps one class, applies the limit and binarises. Raises DataError.
     """
+    if not raw.schema:  # columns of a table file were looked at when they were read
+        check_varied_rows(raw.x, name)
     if raw.train_count is None or raw.groups is not None:
         train, test = _split_at_random(name, raw, config)
     else:
