@@ -55,7 +55,7 @@ def show_ranking(
     offer_csv(
         "Scores as CSV",
         lambda: tabulate_verdicts(inputs, scored, threshold),
-        f"{run.id}-anomalies.csv",
+        f"{run.id}-{inputs.file_stem}-anomalies.csv",
         row,
         help="Every example that was scored, with score, p-value and verdict.",
         layout=inputs.csv,
@@ -64,7 +64,7 @@ def show_ranking(
         offer_csv(
             "Suspicious rows as CSV",
             lambda: tabulate_suspicious(run, dataset, inputs, scored, threshold),
-            f"{run.id}-suspicious.csv",
+            f"{run.id}-{inputs.file_stem}-suspicious.csv",
             row,
             help="The rows above the threshold, the oddest first, with the columns that make them "
             "so.",

@@ -29,7 +29,7 @@ def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     )
     st.dataframe(table.head(SHOWN_CODE_ROWS), height=420, alt="The first codes")
     row = st.container(horizontal=True)
-    stem = f"{run.id}-codes"
+    stem = f"{run.id}-{inputs.file_stem}-codes"
     offer_csv("CSV", lambda: table, f"{stem}.csv", row, type="primary", layout=inputs.csv)
     offer_download("Parquet", lambda: encode_parquet(table), f"{stem}.parquet", row)
 

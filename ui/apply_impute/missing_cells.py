@@ -53,7 +53,7 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     cells = list_cells(run, dataset, inputs, x)
     st.dataframe(cells, hide_index=True, column_config=CELL_COLUMNS, alt="Filled cells")
     row = st.container(horizontal=True)
-    stem = f"{run.id}-filled"
+    stem = f"{run.id}-{inputs.file_stem}-filled"
     offer_csv(
         "Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary", layout=inputs.csv
     )

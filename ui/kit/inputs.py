@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -36,11 +37,12 @@ from ui.kit.links import (
     select_linked,
 )
 from ui.kit.memory import keep_in_memory
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error, show_note, show_warning
 from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
 TEST_SPLIT = "test set"  # an option of the select box, and its name on pages
 ALL_ROWS = "all"
+FILE_STEM_LETTERS = 60
 SPLIT_NAMES = {"test": TEST_SPLIT, "train": "training set"}
 INPUTS_HELP = (
     "What to work on: the run's own test examples, a selection that you named on the "
@@ -74,6 +76,11 @@ class Inputs(NamedTuple):
     def csv(self) -> CsvFormat:
         """Returns how files that hold their columns are written: as the one they came in."""
         return PLAIN_CSV if self.table is None else self.table.csv
+
+    @property
+    def file_stem(self) -> str:
+        """Returns the name as a part of the names of files."""
+        return re.sub(r"\W+", "-", self.name).strip("-")[:FILE_STEM_LETTERS]
 
     def label(self, row: int) -> str:
         """Returns an example's name: that of its file, or its number in these inputs."""
@@ -115,7 +122,7 @@ def choose_inputs(
             inputs = inputs._replace(brought=True)
         except AecoreError as error:
             show_error(error)
-            st.caption("The test set is shown instead.")
+            show_warning(f"All figures and files below are of the {inputs.name} instead.")
     if not keep_missing:
         inputs = fill_missing_inputs(inputs, dataset)
     show_note(inputs.remark)
