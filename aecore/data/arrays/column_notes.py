@@ -58,10 +58,11 @@ def check_varied_rows(x: Array, name: str) -> None:
 
 def _describe_gaps(x: Array, columns: Sequence[str]) -> list[str]:
     """Return sentences on missing values, and on columns with one value only."""
-    missing, notes = np.isnan(x).sum(0), []
-    if missing.any():
-        which = _name_columns(columns, (missing > 0).tolist())
-        notes.append(f"{format_count(int(missing.sum()), 'missing value')}, in {which}.")
+    has_gaps, notes = np.isnan(np.minimum.reduce(x)), []
+    if has_gaps.any():
+        count = sum(int(np.isnan(x[:, i]).sum()) for i in np.flatnonzero(has_gaps))
+        which = _name_columns(columns, has_gaps.tolist())
+        notes.append(f"{format_count(count, 'missing value')}, in {which}.")
     is_constant = np.fmin.reduce(x) == np.fmax.reduce(x)
     if is_constant.any():
         notes.append(
