@@ -36,7 +36,7 @@ try:
     kind = choose_anomaly_score(run, left)
     scored = score_inputs(run, dataset, inputs, kind)
     threshold = choose_threshold(scored)
-    show_verdicts(scored, threshold)
+    show_verdicts(inputs, scored, threshold)
     show_detection_curves(scored, threshold.score)
     show_ranking(run, dataset, inputs, scored, threshold.score)
 except AecoreError as error:

@@ -23,6 +23,7 @@ from aecore.data.datasets import load_dataset
 from aecore.data.images.fitting import resize_images
 from aecore.data.tables.batches import iterate_raw_tables
 from aecore.data.tables.files import open_table
+from aecore.data.tables.reading import fill_table, make_table_data, read_columns
 from aecore.files import SHIPPED_FOLDER
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import DataConfig
@@ -31,6 +32,7 @@ from aecore.runs.run import Run
 from aecore.tasks.anomaly import score_anomalies
 from aecore.tasks.apply import choose_output
 from aecore.tasks.impute import FILLING_DRAWS
+from ui.kit.downloads import format_csv
 
 IMPUTER, DETECTOR = (SHIPPED_FOLDER / f"breast-cancer-{name}" for name in ("imputer", "detector"))
 
@@ -134,7 +136,8 @@ def test_codes_of_a_table_stand_beside_it_and_never_over_a_column(
     names = ["z0", "codes_z1", *(f"z{i}" for i in range(2, 128))]
     assert np.allclose(found[names], expected, atol=1e-5)
     assert (found.z1 == "mine").all()
-    assert f"column's mean in training: {int(x.isnan().sum()):,}." in said
+    cells = f"{int(x.isnan().sum()):,} missing cells"
+    assert f"{cells} are taken as their column's mean in training." in said
 
 
 def test_reconstructions_of_rows_are_columns_under_their_names(cancer, tmp_path, capsys):
@@ -204,7 +207,12 @@ def test_a_run_on_a_table_with_words_finds_its_columns_again(tmp_path, capsys):
     run = trained(plan_run("iwae", str(path), settings=settings | {"missing": True}))
     holes = frame[["more", "colour", "size"]].astype(object)
     holes.loc[3, "colour"], holes.loc[5, "size"] = None, None
-    apply(capsys, run.path, write_table(tmp_path / "holes.csv", holes), "--to", tmp_path / "o.csv")
+    source = write_table(tmp_path / "holes.csv", holes)
+    said = apply(capsys, run.path, source, "--to", tmp_path / "o.csv")
+    assert "Missing cells filled in: 2." in said  # a word is one cell and several inputs
+    said = apply(capsys, run.path, source, "--to", tmp_path / "z.csv", "--what", "codes")
+    assert "- 1 missing cell is taken as its column's mean in training." in said
+    assert "1 missing cell is taken as its column's shares of words in training." in said
     found = read_table(tmp_path / "o.csv")
     assert list(found.columns) == ["more", "colour", "size", "colour_probability"]
     assert not found[["more", "colour", "size"]].isna().any().any()
@@ -310,3 +318,33 @@ def test_pixels_are_no_columns_and_cells_of_pictures_are_not_filled(tmp_path, ca
     for output, words in {"reconstructions": "ends in .npz or .npy", "filled": "in tables"}.items():
         assert main(["apply", str(run), "digits", "--to", out, "--what", output]) == 1
         assert words in capsys.readouterr().err
+
+
+SENSORS = [
+    "Zeit;Temperatur;Druck;Soll;Sonde",
+    *(f"2024-01-01T00:{i:02d}:57+01:00;{i % 7},{i % 10};{i % 5},25;7,5;-999,0" for i in range(60)),
+]
+
+
+def test_what_was_brought_is_written_as_its_file_has_it(tmp_path, capsys):
+    source, out = tmp_path / "sensors.csv", tmp_path / "out.csv"
+    source.write_text("\n".join(SENSORS))
+    run = trained(plan_run("vanilla", str(source), settings={"training.epochs": 1}))
+    for what in ("codes", "scores"):
+        apply(capsys, run.path, source, "--to", out, "--what", what)
+        lines = out.read_text().splitlines()
+        assert all(a.startswith(f"{b};") for a, b in zip(lines, SENSORS, strict=True))
+    assert read_columns(out, DataConfig(name="out")).schema["score"].kind == "number"
+
+
+def test_filled_dates_are_written_as_the_others_of_their_file(tmp_path):
+    whole, holes = tmp_path / "whole.csv", tmp_path / "holes.csv"
+    lines = [*SENSORS[:3], ";;1,25;7,5;-999,0", *SENSORS[4:]]
+    whole.write_text("\n".join(SENSORS))
+    holes.write_text("\n".join(lines))
+    known = read_columns(whole, DataConfig(name="whole"))
+    x = make_table_data(known, DataConfig(name="whole"), "whole.csv").x
+    table = read_columns(holes, DataConfig(name="holes"))
+    filled = format_csv(fill_table(table, known.schema, x), table.csv).splitlines()
+    assert filled[3].startswith(SENSORS[3][:22]) and "+01:00;" in filled[3]
+    assert [a for a, b in zip(filled, lines, strict=True) if a != b] == [filled[3]]

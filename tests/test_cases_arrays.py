@@ -11,6 +11,11 @@ import pytest
 from picture_files import encode_image
 from reading import check_refusal, join_all_notes, read_and_write, read_file, run_data_command
 
+from aecore.data.datasets import load_dataset
+from aecore.data.describe import describe_data
+from aecore.errors import DataError
+from aecore.model.config import DataConfig
+
 DRAW = np.random.default_rng(6)
 X = DRAW.integers(0, 256, (48, 8, 8)).astype(np.uint8)
 Y = np.arange(48) % 4
@@ -90,7 +95,7 @@ def test_pixels_of_another_range_are_scaled_with_a_note(tmp_path, name):
 
 @pytest.mark.parametrize("kind", [">f4", ">f8", "float16", "bool", "int16"])
 def test_rows_keep_their_units_and_their_order(tmp_path, kind):
-    x = (ROWS * 4).astype(kind)
+    x = (ROWS > 0 if kind == "bool" else ROWS * 4).astype(kind)
     np.save(tmp_path / "x.npy", np.asfortranarray(x))
     report, written = read_and_write(tmp_path / "x.npy")
     assert report.kind == "rows" and report.shape == (5,)
@@ -176,3 +181,21 @@ def test_a_torn_file_is_refused_by_its_name(file, content, tmp_path, capsys):
 def test_one_picture_is_no_set(tmp_path, capsys):
     np.save(tmp_path / "photo.npy", np.zeros((64, 64, 3), np.uint8))
     check_refusal(capsys, "one picture of 64 x 64", tmp_path / "photo.npy")
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_gaps_and_constant_columns_of_rows_have_a_note(tmp_path, ending):
+    x, path = ROWS.copy(), tmp_path / f"part.{ending}"
+    x[3, 1], x[:, 4] = np.nan, 7
+    np.save(path, x) if ending == "npy" else save_arrays(path, x=x)
+    notes = describe_data(DataConfig(name=str(path), missing="keep")).notes
+    assert "1 missing value, in x1." in notes and "One value only in every row: x4." in notes
+
+
+@pytest.mark.parametrize(("value", "words"), [(np.nan, "all of them are NaN"), (7, "one value")])
+def test_rows_that_are_all_missing_or_all_alike_are_refused(tmp_path, value, words):
+    path = tmp_path / "part.npy"
+    np.save(path, np.full((60, 5), value, np.float32))
+    for read in (describe_data, load_dataset):
+        with pytest.raises(DataError, match=words):
+            read(DataConfig(name=str(path), missing="keep"))

@@ -199,6 +199,7 @@ def test_a_npy_whose_header_is_none_is_refused(header, version, tmp_path):
 @pytest.mark.parametrize("name", ["array.npy", "array.npz"])
 def test_arrays_that_grow_when_they_are_read_count_as_they_will_be(name, tmp_path, public):
     values = np.zeros((100_000, 10), bool)  # 1 MB, 4 MB as float32
+    values[0, 0] = True
     np.save(tmp_path / "array.npy", values)
     np.savez_compressed(tmp_path / "array.npz", x=values)
     with pytest.MonkeyPatch.context() as patch:

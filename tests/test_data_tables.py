@@ -185,6 +185,13 @@ def test_a_table_of_words_alone_is_refused_with_the_reason(tmp_path):
         read_dataset(DataConfig(name=str(tmp_path / "t.csv")))
 
 
+def test_a_table_of_empty_columns_is_refused_without_an_option_that_could_not_help(tmp_path):
+    frame = pd.DataFrame({"a": [np.nan] * 9, "b": [np.nan] * 9})
+    frame.to_csv(tmp_path / "t.csv", index=False, na_rep="NaN")
+    with pytest.raises(DataError, match=r"^t.csv has no values: all its columns are empty. Add"):
+        read_dataset(DataConfig(name=str(tmp_path / "t.csv")))
+
+
 def test_training_with_one_class_keeps_all_classes_in_the_test_set():
     found = load_dataset(DataConfig(name="breast-cancer", train_class="benign"))
     assert found.train.y.unique().tolist() == [1] and found.test.y.unique().tolist() == [0, 1]

@@ -179,10 +179,10 @@ def test_filled_cells_are_told_with_probability_or_interval():
     low, high = filled - 0.5, filled + 1
     cells = list_filled_cells(SCHEMA, FilledFeatures(x, filled, low, high))
     assert cells[["row", "column", "filled", "from", "to"]].to_numpy().tolist() == [
-        [2, "load", "2.5", "2", "3.5"],
-        [2, "state", "idle", "", ""],
-        [2, "paid", "no", "", ""],
-        [2, "size", "large", "small", "large"],
+        [1, "load", "2.5", "2", "3.5"],
+        [1, "state", "idle", "", ""],
+        [1, "paid", "no", "", ""],
+        [1, "size", "large", "small", "large"],
     ]
     assert cells.probability.tolist() == pytest.approx([np.nan, 0.7, 0.8, np.nan], nan_ok=True)
 

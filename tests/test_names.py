@@ -14,6 +14,7 @@ import yaml
 
 from aecore.analysis.card import format_card
 from aecore.data.raw import index_labels
+from aecore.data.tables.csv_format import CsvFormat
 from aecore.model.config import DataConfig
 from aecore.model.variants.fitting import configure
 from aecore.names import JOINER, clean_name, clean_text, escape_markdown, escape_name
@@ -67,6 +68,12 @@ def test_no_cell_of_an_export_is_a_formula(text):
 def test_numbers_in_words_stay_numbers_and_formulas_keep_their_text():
     frame = pd.DataFrame({"=a": pd.Categorical(["-5", "+1e3", "-1+2", "@x", "\tx"])})
     assert format_csv(frame).splitlines() == ["'=a", "-5", "+1e3", "'-1+2", "'@x", "'\tx"]
+
+
+def test_negative_numbers_with_a_decimal_comma_are_no_formulas():
+    frame = pd.DataFrame({"a": ["-999,0", "-1.234,5", "-2,5%", "-A1"]})
+    lines = format_csv(frame, CsvFormat(";", ",")).splitlines()
+    assert lines == ["a", "-999,0", "-1.234,5", "-2,5%", "'-A1"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -9,6 +9,7 @@ import pytest
 
 from aecore.errors import DataError
 from aecore.model.config import DataConfig
+from aecore.runs.keeping import open_thing
 from aecore.runs.listing import list_runs
 from aecore.runs.uploads import (
     SETTINGS_FILE,
@@ -154,3 +155,12 @@ def test_a_deleted_set_is_gone():
     one = bring_data()
     one.delete()
     assert find_upload(one.token) is None and list_uploads() == []
+
+
+def test_a_set_keeps_the_time_it_was_brought_when_its_settings_change():
+    one = create_upload()
+    with one.receiving("t.csv") as file:
+        file.write(b"a,b\n1,2\n3,4\n")
+    os.utime(one.source, (1e9, 1e9))
+    one.save(one.config().model_copy(update={"label": "a"}))
+    assert open_thing(one.path, False).made_at() == one.brought_at() == 1e9

@@ -130,7 +130,7 @@ def test_rows_on_both_sides_are_counted_and_said(tmp_path):
 
 def test_a_large_set_is_not_compared_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("aecore.data.division.COMPARED_ROWS", 50)
-    np.savez(tmp_path / "rows.npz", x=np.zeros((100, 3), np.float32))
+    np.savez(tmp_path / "rows.npz", x=np.arange(300, dtype=np.float32).reshape(100, 3))
     assert "too large to count" in read_set(tmp_path / "rows.npz").notes[-1]
 
 

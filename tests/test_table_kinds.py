@@ -423,4 +423,4 @@ def test_texts_of_more_than_arrow_holds_in_one_piece_stay_in_several(monkeypatch
     column = ReadColumn("notes", ColumnOptions(kind="category"), texts, 0, "")
     assert reading.gather_cells(column).values.num_chunks == 1
     monkeypatch.setattr(reading, "MAX_PIECE_BYTES", 15)
-    assert reading.gather_cells(column) is column
+    assert reading.gather_cells(column).values is texts

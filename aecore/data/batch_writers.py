@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from aecore.data.raw import Array
+from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat, write_csv
 from aecore.data.written_files import simplify_cells
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 TABLE_ENDINGS, ARRAY_ENDINGS = (".csv", ".parquet"), (".npz", ".npy")
 
-WriteTable = Callable[["pd.DataFrame"], None]
-"""Takes the rows of a table, some at a time."""
+WriteTable = Callable[["pd.DataFrame", CsvFormat], None]
+"""Takes the rows of a table, some at a time, and how they are written as .csv."""
 
 WriteArrays = Callable[[Mapping[str, Array]], None]
 """Takes arrays by their names, some rows at a time."""
@@ -34,8 +35,8 @@ def open_csv_writer(path: Path) -> Iterator[WriteTable]:
     """Give what writes rows to a .csv. Raises OSError."""
     with path.open("w", encoding="utf-8", newline="") as file:
 
-        def write(frame: pd.DataFrame) -> None:
-            frame.to_csv(file, index=False, header=file.tell() == 0)
+        def write(frame: pd.DataFrame, layout: CsvFormat = PLAIN_CSV) -> None:
+            write_csv(frame, file, layout, header=file.tell() == 0)
 
         yield write
 
@@ -48,7 +49,7 @@ def open_parquet_writer(path: Path) -> Iterator[WriteTable]:
     """
     growing = GrowingParquet(path)
 
-    def write(frame: pd.DataFrame) -> None:
+    def write(frame: pd.DataFrame, layout: CsvFormat = PLAIN_CSV) -> None:
         import pyarrow as pa
 
         table = pa.Table.from_pandas(frame, preserve_index=False)

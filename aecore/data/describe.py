@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from aecore.data.arrays.column_notes import check_varied_rows
 from aecore.data.datasets import find_data_path, open_dataset
 from aecore.data.images.parquet import holds_encoded_images
 from aecore.data.on_disk import DiskArray
@@ -12,8 +14,6 @@ from aecore.data.tables.files import is_table_file
 from aecore.names import drop_unprintable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
 
     from aecore.data.tables.reading import ReadColumn, Table
@@ -63,7 +63,10 @@ def describe_data(config: DataConfig, report: ReportProgress | None = None) -> D
     path = find_data_path(config)
     if path is not None and holds_table(path):
         return _describe_table(path, config)
-    return _describe_examples(open_dataset(config, report))
+    examples = open_dataset(config, report)
+    if isinstance(examples, RawData):
+        check_varied_rows(examples.x, Path(config.name).name)
+    return _describe_examples(examples)
 
 
 def holds_table(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from aecore.data.arrays.column_notes import check_varied_rows
 from aecore.data.division import describe_copies, describe_groups
 from aecore.data.groups import draw_whole_groups
 from aecore.data.raw import DataKind, RawData, format_count
@@ -32,6 +33,7 @@ class Split(NamedTuple):
     x: Tensor  # (N, *input_shape): uint8 for images stored as bytes, else float32
     y: Tensor | None  # (N,) int64 class indices
     groups: Tensor | None = None  # (N,) int64: examples of one group are not divided
+    rows: Tensor | None = None  # (N,) int64: places in the source, from 0; None if it came divided
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ def make_dataset(name: str, raw: RawData, config: DataConfig) -> Dataset:
     Splits by a seeded permutation, of whole groups where there are such, unless the set has a split
     of its own; then keeps one class, applies the limit and binarises. Raises DataError.
     """
+    if not raw.schema:  # columns of a table file were looked at when they were read
+        check_varied_rows(raw.x, name)
     if raw.train_count is None or raw.groups is not None:
         train, test = _split_at_random(name, raw, config)
     else:
@@ -141,7 +145,7 @@ def _split_at_random(name: str, raw: RawData, config: DataConfig) -> tuple[Split
             f"{name} has {format_count(count, 'example')}, but a data set needs at least 2: "
             "one to train with, one to test with."
         )
-    held_out, whole = count_held_out(count, config), _to_tensors(raw)
+    held_out, whole = count_held_out(count, config), _number_rows(_to_tensors(raw))
     if raw.groups is not None:
         train, test = draw_whole_groups(raw.groups, held_out, config.split_seed)
         if not len(test):
@@ -167,16 +171,24 @@ def _to_tensors(raw: RawData) -> Split:
     return Split(torch.from_numpy(np.ascontiguousarray(raw.x)), y, groups)
 
 
+def _number_rows(split: Split) -> Split:
+    import torch
+
+    return split._replace(rows=torch.arange(len(split.x)))
+
+
 def _reorder_rows(split: Split, order: Tensor) -> Split:
     """Return all rows in another order, in the memory in which they are."""
     for columns in split.x.split(REORDERED_COLUMNS, dim=1):
         columns.copy_(columns[order])
-    return split._replace(y=None if split.y is None else split.y[order])
+    return split._replace(y=None if split.y is None else split.y[order], rows=order)
 
 
 def _take_rows(split: Split, rows: Tensor | slice) -> Split:
-    y, groups = (None if part is None else part[rows] for part in (split.y, split.groups))
-    return Split(split.x[rows], y, groups)
+    y, groups, places = (
+        None if part is None else part[rows] for part in (split.y, split.groups, split.rows)
+    )
+    return Split(split.x[rows], y, groups, places)
 
 
 def _keep_one_class(name: str, raw: RawData, split: Split, train_class: str) -> Split:

@@ -73,8 +73,10 @@ class KeptThing:
         """Returns when it was made, in seconds since 1970."""
         if self.record.made:
             return self.record.made
+        if not self.is_run:
+            return UploadedData(self.path).brought_at()
         try:
-            return (self.path / CONFIG_FILE if self.is_run else self.path).stat().st_mtime
+            return (self.path / CONFIG_FILE).stat().st_mtime
         except OSError:
             return 0.0
 

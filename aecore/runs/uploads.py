@@ -84,6 +84,13 @@ class UploadedData:
         """Returns its bytes on disk."""
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
 
+    def brought_at(self) -> float:
+        """Returns when its data came, in seconds since 1970; 0 where they were deleted."""
+        try:
+            return (self.source or self.path).stat().st_mtime
+        except OSError:  # a moment ago
+            return 0.0
+
     def config(self) -> DataConfig:
         """Returns how it is read: as it was last saved, or leaving out what cannot be used."""
         source = str((self.source or self.path).resolve())
@@ -192,14 +199,7 @@ def list_uploads() -> list[UploadedData]:
         for upload in list_filled_uploads()
         if upload.source and upload.source.suffix != PACKED_SUFFIXES
     ]
-    return sorted(filled, key=_time_changed, reverse=True)
-
-
-def _time_changed(upload: UploadedData) -> float:
-    try:
-        return upload.path.stat().st_mtime
-    except OSError:  # deleted a moment ago
-        return 0.0
+    return sorted(filled, key=UploadedData.brought_at, reverse=True)
 
 
 def list_filled_uploads() -> list[UploadedData]:

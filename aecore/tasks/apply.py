@@ -68,8 +68,9 @@ class Application:
         self.model, self.output, self.means = model, output, means
         self.trained_on_normal = trained_on_normal
         self.known = 0  # rows that every member of an ensemble was trained on
-        self.missing = 0  # cells that were taken as their column's mean
-        self.filled = 0
+        gaps = torch.zeros(model.config.features, dtype=torch.int64)
+        self.missing = gaps.clone()  # (features,) rows in which one was taken as usual in training
+        self.filled = gaps  # (features,) rows in which one was filled
         self.randomness = torch.Generator().manual_seed(0).get_state()
         model.eval()
 
@@ -111,7 +112,7 @@ class Application:
         """Return x with its missing cells filled in."""
         if not x.is_floating_point():
             return x
-        self.filled += int(x.isnan().sum())
+        self.filled += x.isnan().flatten(1).sum(0)
         with self.continue_randomness():
             return impute_cells(self.model, x, FILLING_DRAWS, seed=None)
 
@@ -119,7 +120,7 @@ class Application:
         """Return x with missing cells as their column's mean, which are counted."""
         if not x.is_floating_point() or not x.isnan().any():
             return x
-        self.missing += int(x.isnan().sum())
+        self.missing += x.isnan().flatten(1).sum(0)
         return torch.where(x.isnan(), self.means(), x)
 
     @contextmanager

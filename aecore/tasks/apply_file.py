@@ -18,8 +18,10 @@ from aecore.data.batches import Batch, BatchedData, open_batches
 from aecore.data.datasets import load_dataset
 from aecore.data.raw import Array
 from aecore.data.splits import Dataset
+from aecore.data.tables.csv_format import PLAIN_CSV
 from aecore.data.tables.filled_cells import FilledFeatures, make_probability_columns
 from aecore.data.tables.filling import make_written_frame
+from aecore.data.tables.missing_cells import count_missing_cells, describe_replaced_cells
 from aecore.errors import AecoreError, ConfigError, DataError
 from aecore.files import replace_file
 from aecore.model.autoencoder import Autoencoder
@@ -108,7 +110,8 @@ class FileApplication:
                 for batch in self.data.read(self.apply.batch_rows):
                     arrays = self.apply(batch.x)
                     if write_table is not None:
-                        write_table(self.tabulate(batch, arrays))
+                        layout = PLAIN_CSV if batch.table is None else batch.table.csv
+                        write_table(self.tabulate(batch, arrays), layout)
                     if write_arrays is not None:
                         write_arrays(arrays)
                     rows += len(batch.x)
@@ -127,15 +130,16 @@ class FileApplication:
 
     def describe_cells(self) -> Iterator[str]:
         """Yields a sentence on cells that were filled, or taken as their column's mean."""
-        if self.apply.missing:
-            yield f"Missing cells taken as their column's mean in training: {self.apply.missing:,}."
+        if self.apply.missing.any():
+            yield describe_replaced_cells(self.apply.missing.numpy(), self.schema)
         if self.apply.known and not self.apply.trained_on_normal:
             yield (
                 "Rows that every network of the run was trained on, and that score low: "
                 f"{self.apply.known:,}."
             )
         if self.output == "filled":
-            yield f"Missing cells filled in: {self.apply.filled:,}."
+            filled = count_missing_cells(self.apply.filled.numpy(), self.schema)
+            yield f"Missing cells filled in: {sum(filled.values()):,}."
 
     # -- as a table
 

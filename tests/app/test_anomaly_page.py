@@ -21,7 +21,7 @@ from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
 from ui.apply_anomaly.ranking import tabulate_suspicious, tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
-from ui.kit.inputs import fill_missing_inputs, load_fitted_inputs
+from ui.kit.inputs import fill_missing_inputs, load_fitted_inputs, take_split
 
 
 def read_metrics(app):
@@ -329,3 +329,14 @@ def test_pictures_are_scored_by_what_one_chooses_with_maps_of_their_errors(
 def test_rows_are_offered_no_other_score(open_page):
     app = open_page("apply_anomaly.py", scored_by="region")
     assert not app.exception and "Score" not in [box.label for box in app.selectbox]
+
+
+def test_where_inputs_lack_a_column_what_is_shown_instead_is_named(open_page, machines):
+    run, _ = machines
+    other = bring_data("lacking.csv", b"load,temp\n" + b"1.5,2\n2.5,3\n3.5,4\n" * 9)
+    app = open_page("apply_anomaly.py", run=run.id, inputs=other.token)
+    assert not app.exception and "lacks 2 columns" in app.error[0].value
+    assert "are of the test set of machines.csv instead" in app.warning[0].value
+    assert "scores of test set of machines.csv" in read_texts(app)
+    shown = take_split(load_dataset(run.config().data), "test")
+    assert shown._replace(name="test set of a b.csv").file_stem == "test-set-of-a-b-csv"

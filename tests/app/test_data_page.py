@@ -92,6 +92,15 @@ def test_a_table_is_shown_by_what_its_columns_are_read_as(open_page):
     assert [metric.value for metric in app.metric] == ["48", "12", "3", "2", "none"]
 
 
+def test_a_long_note_on_a_column_is_below_the_table_in_full(open_page):
+    bring_data("people.csv", PEOPLE.encode())
+    app = open_page("data.py")
+    notes = app.dataframe[0].value.set_index("column")["note"]
+    below = read_texts(app).replace("\\", "")
+    assert len(notes["note"]) > 50 and f"'note': {notes['note']}" in below
+    assert f"'one': {notes['one']}" not in below
+
+
 def test_another_kind_is_kept_and_the_other_columns_stay_as_they_are(open_page):
     one = bring_data("people.csv", PEOPLE.encode())
     app = edit_kinds(open_page("data.py"), city="ignored", one="number")

@@ -119,6 +119,20 @@ def test_the_table_of_codes_is_offered(open_page, trained, no_shipped):
     assert {"CSV", "Parquet"} <= {b.label for b in app.get("download_button")}
 
 
+def test_codes_of_a_test_set_have_their_row_of_the_file(open_page, trained, no_shipped):
+    x = np.random.default_rng(0).random((40, 4), np.float32)
+    buffer = io.BytesIO()
+    np.save(buffer, x)
+    one = bring_data("embeddings.npy", buffer.getvalue())
+    run = trained("vanilla", one.config().name)
+    app = open_page("apply_features.py", mode="Codes", run=run.id)
+    assert not app.exception and "file_row is their place in the whole data" in read_texts(app)
+    table = app.dataframe[0].value
+    rows = torch.from_numpy(x[table["file_row"]])
+    z = encode_in_chunks(Autoencoder.load(run.path), rows).numpy()
+    assert 0 < len(table) < 40 and np.allclose(table[[f"z{i}" for i in range(z.shape[1])]], z)
+
+
 def test_codes_are_judged_beside_bare_values_and_components(open_page, trained, no_shipped):
     one, other = trained("vanilla", **{"data.limit": None}), trained("vae", **{"data.limit": None})
     app = open_page("apply_features.py", mode="Accuracy", run=one.id)
@@ -143,6 +157,7 @@ def test_data_without_classes_are_not_judged(open_page, trained, no_shipped):
     assert "these data have none" in open_page("apply_features.py", mode="Accuracy").info[0].value
     app = open_page("apply_features.py", mode="Map", inputs=one.token)
     assert not app.exception and not app.error and "class right" not in read_texts(app)
+    assert "inputs. Trustworthiness: 1" in read_texts(app) and "class of a" not in read_texts(app)
 
 
 def test_the_line_of_components_falls_and_every_run_is_a_point(open_page, trained, no_shipped):

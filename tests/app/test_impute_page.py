@@ -89,13 +89,35 @@ def test_a_mixed_table_is_judged_by_kind_and_its_words_come_with_probabilities(o
     by_itself = open_page("apply_impute.py", run=run.id)  # not only the rows of the test set
     assert "cells of people.csv are filled" in read_texts(by_itself)
     assert counts.index.name == "truth" and list(hidden.columns) == ["age", "city", "height"]
+    marked = app.dataframe[2].value
+    assert marked.index.name == hidden.index.name == "row (from 0)"
     words = cells[cells.column == "city"]
+    shown = words[words.row.isin(marked.index)]
+    assert len(shown) and marked.city[shown.row].tolist() == shown.filled.tolist()
+    assert shown.row.min() == 0 and LINES[1].split(",")[1] == ""
     assert len(words) and set(words.filled) <= {"Rome", "Oslo"}
     assert words.probability.between(0.5, 1).all() and (words["from"] == "").all()
     numbers = cells[cells.column == "age"]
     low, filled, high = (numbers[name].astype(float) for name in ("from", "filled", "to"))
     assert (low < high).all() and (low <= filled).mean() > 0.8 and (filled <= high).mean() > 0.8
     assert any("Filled cells as CSV" in b.label for b in app.get("download_button"))
+
+
+def test_a_column_with_real_gaps_comes_first_and_time_has_its_unit(open_page, no_shipped):
+    lines = ["day,whole,holes"] + [
+        f"2024-01-{1 + i % 28:02d},{i % 7},{i % 5 + 0.5 if i % 6 else ''}" for i in range(60)
+    ]
+    one = bring_data("days.csv", "\n".join(lines).encode())
+    settings = {
+        f"data.{k}": v
+        for k, v in one.config().model_dump(exclude={"name"}, exclude_unset=True).items()
+    }
+    run = create_run(plan_imputer(one.config().name, {"training.epochs": 2, **settings}))
+    list(fit(run))
+    app = open_page("apply_impute.py", run=run.id)
+    assert not app.exception and app.selectbox(key="column").value == "holes"
+    app.selectbox(key="column").set_value("day").run()
+    assert "day, days since 2024-01-01: truth" in app.get_by_key("truth").proto.spec
 
 
 def test_a_table_without_holes_says_so(open_page, trained, no_shipped):

@@ -179,7 +179,7 @@ def test_a_private_run_has_its_owner_in_the_key_and_a_public_one_nobody(
         assert find_origin(named) == Origin((alice,), (run.path,))
     change_owner_record(run.path, published=True)
     assert find_origin([run]).owners == ()
-    upload = bring_data("rows.npz", npz(x=np.zeros((20, 3))))
+    upload = bring_data("rows.npz", npz(x=np.eye(20, 3)))
     claim_folder(upload.path, alice)
     assert find_origin([upload.config()]) == Origin((alice,), (upload.path.resolve(),))
 
@@ -205,7 +205,7 @@ def test_rows_of_equal_numbers_keep_their_own_words(trained, no_shipped):
 
 
 def test_what_was_made_of_a_deleted_run_or_set_goes_with_it(trained, no_shipped):
-    upload = bring_data("rows.npz", npz(x=np.zeros((60, 5))))
+    upload = bring_data("rows.npz", npz(x=np.eye(60, 5)))
     run = trained("vanilla", str(upload.source.resolve()))
     get_model(run), get_dataset(run)
 

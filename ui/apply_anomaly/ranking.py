@@ -55,18 +55,20 @@ def show_ranking(
     offer_csv(
         "Scores as CSV",
         lambda: tabulate_verdicts(inputs, scored, threshold),
-        f"{run.id}-anomalies.csv",
+        f"{run.id}-{inputs.file_stem}-anomalies.csv",
         row,
         help="Every example that was scored, with score, p-value and verdict.",
+        layout=inputs.csv,
     )
     if scored.x.dim() == 2:
         offer_csv(
             "Suspicious rows as CSV",
             lambda: tabulate_suspicious(run, dataset, inputs, scored, threshold),
-            f"{run.id}-suspicious.csv",
+            f"{run.id}-{inputs.file_stem}-suspicious.csv",
             row,
             help="The rows above the threshold, the oddest first, with the columns that make them "
             "so.",
+            layout=inputs.csv,
         )
     show_explanation(run, dataset, inputs, scored, int(order[rank or 0]), threshold)
 
@@ -134,7 +136,7 @@ def show_odd_rows(
     )
     st.caption(
         "Under each column that makes a row odd: what it is, what the other columns let expect, "
-        "and its share of the score."
+        "and its share of the score. Rows count from 0, in files too."
     )
 
 

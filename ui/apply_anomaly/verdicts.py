@@ -6,11 +6,13 @@ import numpy as np
 import streamlit as st
 
 from aecore.analysis.anomaly_scores import SCORE_TEXTS
+from aecore.names import escape_name
 from aecore.tasks.detection import Confusion, count_confusion
 from aecore.tasks.thresholds import average_over_draws
 from ui.apply_anomaly.charts import draw_score_histogram
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.apply_anomaly.threshold import Threshold
+from ui.kit.inputs import Inputs
 
 FEW_NORMAL = 500  # examples behind a threshold, up to which another draw of them matters
 NO_CLASSES_NOTE = "These data have no classes, so mistakes cannot be counted."
@@ -28,7 +30,7 @@ CONFUSION_CSS = """<style>
 RIGHT_RGB, WRONG_RGB = "68,119,170", "238,102,119"
 
 
-def show_verdicts(scored: ScoredInputs, threshold: Threshold) -> None:
+def show_verdicts(inputs: Inputs, scored: ScoredInputs, threshold: Threshold) -> None:
     """Show the scores beside the threshold, and the verdicts on them."""
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -40,6 +42,7 @@ def show_verdicts(scored: ScoredInputs, threshold: Threshold) -> None:
             alt=f"Histogram of {len(scored.scores):,} scores; "
             f"the threshold is {threshold.score:.3g}",
         )
+        st.caption(f"{len(scored.scores):,} scores of {escape_name(inputs.name)}.")
     with right:
         if scored.anomalous is not None and scored.anomalous.any():
             show_confusion(count_confusion(scored.scores, scored.anomalous, threshold.score))

@@ -17,6 +17,7 @@ from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
 SHOWN_CODE_ROWS = 200
+FILE_ROW = "file_row"  # the name of a column
 
 
 def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
@@ -24,17 +25,26 @@ def show_code_table(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     table = make_input_table(run, inputs)
     st.caption(
         f"{len(table):,} rows of {escape_name(inputs.name)}: "
-        f"{get_model(run).config.latent_dim} numbers each, beside what you brought."
+        f"{get_model(run).config.latent_dim} numbers each{describe_neighbours(inputs)}."
     )
     st.dataframe(table.head(SHOWN_CODE_ROWS), height=420, alt="The first codes")
     row = st.container(horizontal=True)
-    stem = f"{run.id}-codes"
-    offer_csv("CSV", lambda: table, f"{stem}.csv", row, type="primary")
+    stem = f"{run.id}-{inputs.file_stem}-codes"
+    offer_csv("CSV", lambda: table, f"{stem}.csv", row, type="primary", layout=inputs.csv)
     offer_download("Parquet", lambda: encode_parquet(table), f"{stem}.parquet", row)
 
 
+def describe_neighbours(inputs: Inputs) -> str:
+    """Returns what stands beside the codes, as the end of a sentence."""
+    if inputs.frame is not None:
+        return ", beside the columns of your file"
+    if inputs.file_rows is not None:
+        return f"; {FILE_ROW} is their place in the whole data, counted from 0"
+    return ", in the order of these inputs"
+
+
 def make_input_table(run: Run, inputs: Inputs) -> pd.DataFrame:
-    """Returns the codes of inputs, beside the columns that the visitor brought with them."""
+    """Returns the codes of inputs, beside the columns that the visitor brought or their row."""
     digest = digest_examples(inputs.x)
     z = load_code_of_inputs(str(run.path), run.version(), digest, run, inputs.x)
     if inputs.frame is not None:
@@ -42,6 +52,8 @@ def make_input_table(run: Run, inputs: Inputs) -> pd.DataFrame:
     table = tabulate_codes(z, inputs.y, inputs.classes)
     if inputs.names:
         table.insert(0, "name", list(inputs.names))
+    if inputs.file_rows is not None:
+        table.insert(0, FILE_ROW, inputs.file_rows)
     return table
 
 

@@ -58,11 +58,13 @@ def show_feature_maps(run: Run, dataset: Dataset, inputs: Inputs) -> None:
             st.markdown(f"**{name}**")
             st.plotly_chart(draw_small_map(positions, groups), key=f"map-{i}", alt=f"Map: {name}")
             st.caption(format_map_trust(load_map_trust((*key, labels), name, values, positions, y)))
-    st.caption(
+    text = (
         f"{len(x):,} inputs. Trustworthiness: 1 where all {TRUST_NEIGHBOURS} neighbours on the map "
-        "are near in truth, too (Venna & Kaski, 2001). The class of a point is guessed by the "
-        "majority of its neighbours on the map."
+        "are near in truth, too (Venna & Kaski, 2001)."
     )
+    if y is not None:
+        text += " The class of a point is guessed by the majority of its neighbours on the map."
+    st.caption(text)
 
 
 @keep_in_memory("Placing the points ...")

@@ -33,11 +33,13 @@ def draw_truth_against_filling(
     filling: np.ndarray,
     ends: tuple[np.ndarray, np.ndarray] | None,
     name: str,
+    unit: str,
     colour: str,
 ) -> go.Figure:
     """Draws fillings (N,) over the truth (N,), and the line on which both are equal.
 
-    `ends` are the lower and upper ends of prediction intervals, where there are some.
+    `ends` are the lower and upper ends of prediction intervals, where there are some. `unit` is
+    that of both, such as kg or days since 2024-01-01; empty where there is none.
     """
     figure = go.Figure()
     low, high = float(min(truth.min(), filling.min())), float(max(truth.max(), filling.max()))
@@ -67,6 +69,6 @@ def draw_truth_against_filling(
         marker={"color": colour, "size": 7},
         showlegend=False,
     )
-    title = escape_label(shorten_label(name, TITLE_LETTERS))
+    title = escape_label(shorten_label(name, TITLE_LETTERS) + (f", {unit}" if unit else ""))
     figure.update_layout(xaxis_title=f"{title}: truth", yaxis_title=f"{title}: filled")
     return finish_figure(figure, 320)

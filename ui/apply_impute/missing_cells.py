@@ -24,7 +24,11 @@ from ui.kit.inputs import Inputs
 from ui.kit.memory import ExamplesKey, keep_in_memory
 
 SHOWN_MISSING_ROWS = 50
-PROBABILITY = {"probability": st.column_config.NumberColumn(format="percent")}
+ROW_TITLE = "row (from 0)"
+CELL_COLUMNS = {
+    "row": st.column_config.NumberColumn(ROW_TITLE),
+    "probability": st.column_config.NumberColumn(format="percent"),
+}
 FILLED_STYLE = "background-color: rgba(204, 187, 68, 0.45); font-weight: 600"
 
 
@@ -42,14 +46,17 @@ def show_missing_cells(run: Run, dataset: Dataset, inputs: Inputs) -> None:
     result = fill_inputs(inputs, dataset, x)
     st.caption(
         f"{int(frame.isna().sum().sum() - result.isna().sum().sum()):,} cells of "
-        f"{escape_name(inputs.name)} are filled; all else is as it was. Filled cells are marked."
+        f"{escape_name(inputs.name)} are filled; all else is as it was. Filled cells are marked; "
+        "rows count from 0."
     )
     show_marked_rows(frame, result)
     cells = list_cells(run, dataset, inputs, x)
-    st.dataframe(cells, hide_index=True, column_config=PROBABILITY, alt="Filled cells")
+    st.dataframe(cells, hide_index=True, column_config=CELL_COLUMNS, alt="Filled cells")
     row = st.container(horizontal=True)
-    stem = f"{run.id}-filled"
-    offer_csv("Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary")
+    stem = f"{run.id}-{inputs.file_stem}-filled"
+    offer_csv(
+        "Filled table as CSV", lambda: result, f"{stem}.csv", row, type="primary", layout=inputs.csv
+    )
     offer_csv("Filled cells as CSV", lambda: cells, f"{stem}-cells.csv", row)
     offer_download("Parquet", lambda: encode_parquet(result), f"{stem}.parquet", row)
 
@@ -109,7 +116,7 @@ def load_imputed_rows(
 def show_marked_rows(frame: pd.DataFrame, result: pd.DataFrame) -> None:
     """Show the first rows of `result` that had a missing cell in `frame`, those cells marked."""
     rows = frame.isna().any(axis=1).to_numpy().nonzero()[0][:SHOWN_MISSING_ROWS]
-    shown = result.iloc[rows]
+    shown = result.iloc[rows].rename_axis(ROW_TITLE)
     marks = pd.DataFrame(
         np.where(frame.iloc[rows].isna(), FILLED_STYLE, ""), shown.index, shown.columns
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from aecore.data.splits import Dataset
 from aecore.data.tables.cells import describe_cells
-from aecore.data.tables.columns import list_column_slices, make_schema
+from aecore.data.tables.columns import list_column_slices, list_features, make_schema
 from aecore.model.columns import ColumnOptions
 from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES
@@ -23,7 +23,7 @@ from ui.apply_impute.hidden_rows import (
     compute_column_deviations,
     fill_hidden_rows,
 )
-from ui.apply_impute.missing_cells import FILLED_STYLE, show_missing_cells
+from ui.apply_impute.missing_cells import FILLED_STYLE, ROW_TITLE, show_missing_cells
 from ui.kit.figures import get_variant_colour
 from ui.kit.inputs import Inputs, widen_to_own_set
 
@@ -132,7 +132,9 @@ def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     """Show truth against filling of one column's hidden cells, with intervals."""
     schema = dataset.schema or make_schema(dataset.columns)
     slices = list_column_slices(schema)
+    gaps = dataset.train.x.isnan().any(0) | filled.x.isnan().any(0)
     names = [name for name, part in slices.items() if filled.hidden[:, part.start].any()]
+    names.sort(key=lambda name: not gaps[slices[name].start])  # what has real gaps comes first
     if st.session_state.get("column", names[0]) not in names:
         st.session_state["column"] = names[0]
     name = st.selectbox("Column", names, key="column", bind="query-params")
@@ -149,10 +151,17 @@ def show_column_truth(dataset: Dataset, filled: FilledRows, run: Run) -> None:
         filled.x[rows, column].numpy(),
         filled.fillings[run.id][rows, column].numpy(),
         ends,
-        name,
+        *name_first_feature(name, schema[name]),
         get_variant_colour(run.config().model.variant),
     )
     st.plotly_chart(figure, key="truth", alt=f"Truth against filling of hidden cells of {name}")
+
+
+def name_first_feature(name: str, options: ColumnOptions) -> tuple[str, str]:
+    """Returns the name and the unit of the first input that a column becomes."""
+    if options.kind == "date" and options.parts and options.parts[0] != "time":
+        return list_features(name, options)[0], ""
+    return name, options.unit
 
 
 def show_word_truth(options: ColumnOptions, x: Tensor, filling: Tensor, part: slice) -> None:
@@ -169,7 +178,7 @@ def show_first_rows(dataset: Dataset, filled: FilledRows, run: Run) -> None:
     schema = dataset.schema or make_schema(dataset.columns)
     slices = list_column_slices(schema)
     cells = [format_filled_row(schema, filled, run, row) for row in rows]
-    frame = pd.DataFrame(cells, columns=list(slices), index=pd.Index(rows, name="row"))
+    frame = pd.DataFrame(cells, columns=list(slices), index=pd.Index(rows, name=ROW_TITLE))
     firsts = [part.start for part in slices.values()]
     marks = pd.DataFrame(
         np.where(filled.hidden[rows][:, firsts].numpy(), FILLED_STYLE, ""),

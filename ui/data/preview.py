@@ -36,6 +36,7 @@ SHOWN_PICTURES = 32
 SHOWN_ROWS = 8
 SHOWN_COLUMNS = 200
 SHOWN_NOTES = 5  # further ones are folded
+SHORT_NOTE = 50  # letters that the table of columns shows
 NAMED_COLUMNS = 5  # in a sentence
 NUMBER_WIDTH = 140  # pixels
 
@@ -184,9 +185,11 @@ def describe_use(table: Table) -> str:
 
 
 def choose_file_notes(table: Table, dataset: Dataset) -> list[str]:
-    """Returns the notes on a table as a whole: those on its columns stand beside them."""
+    """Returns the notes on a table as a whole, and those too long to be read beside a column."""
     known = set(describe_columns_briefly(table))
+    long = [column for column in table.columns if len(column.note) > SHORT_NOTE]
     notes = [note for note in dataset.notes if note not in known]
+    notes += describe_columns_briefly(table._replace(columns=tuple(long)))
     return [note for note in notes if not note.endswith(PIXEL_HINT)]  # there is a button for it
 
 

@@ -12,6 +12,9 @@ import streamlit as st
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from streamlit.delta_generator import DeltaGenerator
 
+from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat, write_csv
+from aecore.data.tables.separators import NUMBER_LIKE
+
 # By suffix: the media type and the name of a Material icon.
 DOWNLOAD_TYPES = {
     ".csv": ("text/csv", "table"),
@@ -62,15 +65,17 @@ def offer_csv(
     help: str | None = None,
     type: Literal["primary", "secondary", "tertiary"] = "secondary",
     disabled: bool = False,
+    layout: CsvFormat = PLAIN_CSV,
 ) -> None:
     """Show a button that downloads a table as CSV without its index.
 
     No cell is one that a spreadsheet would run as a formula. The table is made when the button is
-    pressed. `container` is where it is shown, None the page.
+    pressed. `container` is where it is shown, None the page; `layout` is that of the file that the
+    table was brought in.
     """
     offer_download(
         label,
-        lambda: format_csv(make_table()),
+        lambda: format_csv(make_table(), layout),
         file_name,
         container,
         help=help,
@@ -79,24 +84,22 @@ def offer_csv(
     )
 
 
-def format_csv(frame: pd.DataFrame) -> str:
+def format_csv(frame: pd.DataFrame, layout: CsvFormat = PLAIN_CSV) -> str:
     """Returns a table without its index as CSV, texts that are formulas behind an apostrophe."""
     frame = frame.rename(columns=disarm_formula)
     for i, dtype in enumerate(frame.dtypes):
         if not (is_numeric_dtype(dtype) or is_datetime64_any_dtype(dtype)):
             frame.isetitem(i, [disarm_formula(cell) for cell in frame.iloc[:, i]])
-    return frame.to_csv(index=False)
+    buffer = io.StringIO(newline="")
+    write_csv(frame, buffer, layout)
+    return buffer.getvalue()
 
 
 def disarm_formula(cell: Any) -> Any:
     """Returns a cell behind an apostrophe if a spreadsheet would run it; numbers as they are."""
     if not isinstance(cell, str) or not cell.startswith(FORMULA_STARTS):
         return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell
+    return cell if NUMBER_LIKE.fullmatch(cell) else f"'{cell}"
 
 
 def encode_parquet(frame: pd.DataFrame) -> bytes:

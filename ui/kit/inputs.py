@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +20,10 @@ from aecore.data.images.fitting import resize_images
 from aecore.data.splits import Dataset
 from aecore.data.tables.column_values import Table
 from aecore.data.tables.columns import describe_new_columns, make_schema, match_columns
-from aecore.data.tables.filling import make_frame
+from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat
+from aecore.data.tables.filling import make_written_page_frame
 from aecore.data.tables.labels import compute_labels
+from aecore.data.tables.missing_cells import describe_replaced_cells
 from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
 from aecore.model.config import DataConfig
@@ -34,11 +37,12 @@ from ui.kit.links import (
     select_linked,
 )
 from ui.kit.memory import keep_in_memory
-from ui.kit.messages import show_error, show_note
+from ui.kit.messages import show_error, show_note, show_warning
 from ui.kit.visitor import get_visitor, map_own_sets, name_own_sets
 
 TEST_SPLIT = "test set"  # an option of the select box, and its name on pages
 ALL_ROWS = "all"
+FILE_STEM_LETTERS = 60
 SPLIT_NAMES = {"test": TEST_SPLIT, "train": "training set"}
 INPUTS_HELP = (
     "What to work on: the run's own test examples, a selection that you named on the "
@@ -60,12 +64,23 @@ class Inputs(NamedTuple):
     brought: bool = False  # by the visitor: not a part of the run's own data
     rows: np.ndarray | None = None  # of the test set, where these are only some of it
     short_name: str = ""  # before an example's number: "test set"; empty where it is the name
+    file_rows: np.ndarray | None = None  # (N,) places in the file or set they are of, from 0
 
     def test_row(self, row: int) -> int | None:
         """Returns an example's row of the test set; None where it is not of the test set."""
         if self.brought:
             return None
         return row if self.rows is None else int(self.rows[row])
+
+    @property
+    def csv(self) -> CsvFormat:
+        """Returns how files that hold their columns are written: as the one they came in."""
+        return PLAIN_CSV if self.table is None else self.table.csv
+
+    @property
+    def file_stem(self) -> str:
+        """Returns the name as a part of the names of files."""
+        return re.sub(r"\W+", "-", self.name).strip("-")[:FILE_STEM_LETTERS]
 
     def label(self, row: int) -> str:
         """Returns an example's name: that of its file, or its number in these inputs."""
@@ -107,7 +122,7 @@ def choose_inputs(
             inputs = inputs._replace(brought=True)
         except AecoreError as error:
             show_error(error)
-            st.caption("The test set is shown instead.")
+            show_warning(f"All figures and files below are of the {inputs.name} instead.")
     if not keep_missing:
         inputs = fill_missing_inputs(inputs, dataset)
     show_note(inputs.remark)
@@ -139,6 +154,7 @@ def make_whole_inputs(dataset: Dataset) -> Inputs:
     """Returns all rows of a data set, those for training first."""
     parts = (dataset.train, dataset.test)
     labels = [part.y for part in parts if part.y is not None]
+    places = [part.rows.numpy() for part in parts if part.rows is not None]
     return Inputs(
         f"all rows of {dataset.name}",
         torch.cat([part.x for part in parts]),
@@ -149,6 +165,7 @@ def make_whole_inputs(dataset: Dataset) -> Inputs:
         "",
         brought=True,
         short_name="row",
+        file_rows=np.concatenate(places) if len(places) == len(parts) else None,
     )
 
 
@@ -170,6 +187,7 @@ def list_linked_selections(dataset: Dataset) -> dict[str, Inputs]:
                 "",
                 brought=split != "test",
                 rows=rows,
+                file_rows=None if part.rows is None else part.rows.numpy()[rows],
             )
     return selections
 
@@ -183,7 +201,17 @@ def take_split(dataset: Dataset, split: str) -> Inputs:
     """Returns the "test" or "train" examples of a data set as they are."""
     part, name = getattr(dataset, split), SPLIT_NAMES[split]
     full_name = f"{name} of {dataset.name}"
-    return Inputs(full_name, part.x, part.y, dataset.classes, (), None, "", short_name=name)
+    return Inputs(
+        full_name,
+        part.x,
+        part.y,
+        dataset.classes,
+        (),
+        None,
+        "",
+        short_name=name,
+        file_rows=None if part.rows is None else part.rows.numpy(),
+    )
 
 
 # -- missing cells
@@ -194,7 +222,8 @@ def fill_missing_inputs(inputs: Inputs, dataset: Dataset) -> Inputs:
     x = fill_with_means(inputs.x, dataset)
     if x is inputs.x:
         return inputs
-    remark = f"{int(inputs.x.isnan().sum()):,} missing cells are taken as their column's mean."
+    gaps = inputs.x.isnan().flatten(1).sum(0).numpy()
+    remark = describe_replaced_cells(gaps, dataset.schema or make_schema(dataset.columns))
     return inputs._replace(x=x, remark=f"{inputs.remark} {remark}".strip())
 
 
@@ -235,7 +264,8 @@ def load_fitted_examples(run: Run, config: DataConfig, name: str) -> Inputs:
             " Choose another run."
         )
     y = None if raw.y is None else torch.from_numpy(raw.y)
-    return Inputs(name, x, y, raw.classes, raw.names, None, remark)
+    places = np.arange(len(x))
+    return Inputs(name, x, y, raw.classes, raw.names, None, remark, file_rows=places)
 
 
 @keep_in_memory("Reading your data ...")
@@ -254,4 +284,4 @@ def load_fitted_rows(
     y, classes = compute_labels(table)
     remark = " ".join(describe_new_columns(table, schema))
     labels = None if y is None else torch.from_numpy(y)
-    return Inputs(name, x, labels, classes, (), make_frame(table), remark, table=table)
+    return Inputs(name, x, labels, classes, (), make_written_page_frame(table), remark, table=table)

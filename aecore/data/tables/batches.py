@@ -111,7 +111,7 @@ def examine_long_text(source: TableSource) -> LongText | None:
     head = head[: head.rfind(b"\n") + 1] or head
     first = source._replace(open=lambda: io.BytesIO(head))
     facts = examine_text(first)
-    _, decimal, _ = read_text_table(first)
+    decimal = read_text_table(first).decimal
     return LongText(source, facts, find_layout(first, facts), decimal)
 
 
@@ -138,9 +138,8 @@ def _iterate_text(text: LongText, rows: int) -> Iterator[RawTable]:
         cells = fitter.fit_rows(iterate_rows(lines, text.layout.dialect, name))
         while part := list(islice(cells, rows)):
             columns = [pa.array(column, pa.string()) for column in zip(*part, strict=True)]
-            yield RawTable(
-                make_raw_frame(pa.Table.from_arrays(columns, names=names)), text.decimal, ()
-            )
+            frame = make_raw_frame(pa.Table.from_arrays(columns, names=names))
+            yield RawTable(frame, text.decimal, (), text.layout.dialect.separator)
 
 
 def _cut_frame(table: RawTable, rows: int) -> Iterator[RawTable]:

@@ -41,6 +41,7 @@ def read_dates(
 ) -> ReadColumn:
     """Return a column of dates; `parts` and the first day (`unit`) are completed."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     parsed = _parse_dates(name, cells, options, decimal)
     values = parsed if isinstance(parsed, pa.ChunkedArray) else None
@@ -57,7 +58,11 @@ def read_dates(
         parts=options.parts or choose_date_parts(dates),
         unit=options.unit or f"days since {first}",
     )
-    return ReadColumn(name, options, values, values.null_count, note)
+    texts = None
+    if pa.types.is_string(cells.values.type):
+        known, lost = cells.values, pa.scalar(None, pa.string())
+        texts = pc.if_else(values.is_valid(), known, lost)
+    return ReadColumn(name, options, values, values.null_count, note, texts)
 
 
 def _parse_dates(

@@ -21,7 +21,7 @@ from aecore.data.tables.column_numbers import (
     read_number_words,
 )
 from aecore.data.tables.column_reading import read_column
-from aecore.data.tables.column_values import ReadColumn, join_notes, leave_out
+from aecore.data.tables.column_values import EMPTY_NOTE, ReadColumn, join_notes, leave_out
 from aecore.data.tables.column_words import Words, count_words, drop_empty_cells, quote_few
 from aecore.data.tables.number_cells import (
     LONG_KEY,
@@ -64,7 +64,7 @@ def infer_column(name: str, cells: PlainCells, decimal: str) -> ReadColumn | Non
 
     kind, known = cells.values.type, len(cells.values) - cells.values.null_count
     if known == 0:
-        return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
+        return leave_out(name, cells, ColumnOptions(kind="ignored"), EMPTY_NOTE)
     if pa.types.is_string(kind):
         return infer_from_texts(name, cells, decimal)
     if pa.types.is_boolean(kind):
@@ -89,7 +89,7 @@ def infer_from_texts(name: str, cells: PlainCells, decimal: str) -> ReadColumn |
     if plain is None:  # a column of numbers alone has no empty cells to look for
         texts = drop_empty_cells(texts)
         if texts.null_count == len(texts):
-            return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
+            return leave_out(name, cells, ColumnOptions(kind="ignored"), EMPTY_NOTE)
         plain = read_plain_numbers(texts, decimal) if texts.null_count else None
     if plain is not None:
         if plain.type == "double" and are_long_keys(texts):
@@ -208,7 +208,7 @@ def infer_words(
     missing, note = find_missing_words(words, missing_marks)
     listed = [word for word in words.list_all() if word not in missing]
     if not listed:
-        return leave_out(name, cells, ColumnOptions(kind="ignored"), "Empty, left out.")
+        return leave_out(name, cells, ColumnOptions(kind="ignored"), EMPTY_NOTE)
     if len(listed) == 1:
         note = f"One word only, {quote_few(listed)}: left out."
         return leave_out(name, cells, ColumnOptions(kind="ignored"), note)

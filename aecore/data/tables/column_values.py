@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aecore.data.tables.column_words import drop_empty_cells
+from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat
 from aecore.data.tables.typed_cells import PlainCells
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+EMPTY_NOTE = "Empty, left out."
 LEFT_OUT_NOTES = {
     "text": "Text, left out.",
     "id": "A key or an index, left out.",
@@ -28,6 +30,7 @@ class ReadColumn(NamedTuple):
     values: pa.ChunkedArray  # double, int64, string, bool or timestamp; left out: as they were
     missing: int
     note: str
+    texts: pa.ChunkedArray | None = None  # of dates that are written as text: as the file has them
 
     @property
     def is_input(self) -> bool:
@@ -40,6 +43,7 @@ class Table(NamedTuple):
 
     columns: tuple[ReadColumn, ...]  # in the file's order, those left out too
     notes: tuple[str, ...]  # on the file as a whole
+    csv: CsvFormat = PLAIN_CSV  # how its file is written, as what is made of it will be
 
     @property
     def rows(self) -> int:

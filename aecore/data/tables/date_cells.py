@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 ISO = "ISO8601"
 SECONDS = "s"  # since 1970, as computers count
@@ -31,6 +32,7 @@ OTHERS = (
 )
 TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 MAX_SAMPLE = 200
+MAX_ISO_TEXTS = 100_000  # that tell how dates are written
 DATE_SHARE = 0.95  # of the words of a column of dates
 
 
@@ -109,6 +111,26 @@ def list_zones(words: pd.Series) -> set[str]:
     """Return the zones that stand behind the times of dates."""
     times = words[words.str.len() > 10]
     return set(times.str.extract(ZONE_SHAPE, expand=False).dropna())
+
+
+def find_iso_format(texts: pa.ChunkedArray) -> str:
+    """Return the format of Python that writes dates as the longest of the first ISO texts is.
+
+    Times are in the zone that they are read in: the one of all texts, or UTC where they differ.
+    """
+    import pandas as pd
+
+    known = pd.Series(texts.slice(0, MAX_ISO_TEXTS).drop_null().to_pylist(), dtype=object)
+    longest = max(known, key=len, default="")
+    if len(longest) < len("2024-01-01"):
+        return "%Y-%m"
+    clock = longest[11:]
+    if not clock:
+        return "%Y-%m-%d"
+    zones = list_zones(known)
+    zone = "+00:00" if len(zones) > 1 else next(iter(zones), "")
+    seconds = ":%S" if clock.removesuffix(zone).count(":") > 1 else ""
+    return f"%Y-%m-%d{longest[10]}%H:%M{seconds}{zone}"
 
 
 def _describe_zones(words: pd.Series) -> str:

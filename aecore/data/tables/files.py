@@ -39,6 +39,7 @@ class RawTable(NamedTuple):
     frame: pd.DataFrame  # columns in the file's order, names unique, without blanks around them
     decimal: str  # "." or ",": the mark before decimals, inferred over the whole file
     notes: tuple[str, ...]  # what was guessed or changed about the file as a whole
+    separator: str = ""  # of the cells of a text
 
 
 def open_table(path: Path) -> RawTable:
@@ -47,10 +48,11 @@ def open_table(path: Path) -> RawTable:
     Cells of text are text without the blanks around them, empty ones ""; those of workbooks and
     Parquet keep their types. All columns are of `pd.ArrowDtype`. Raises DataError.
     """
+    separator = ""
     try:
         source = find_table_source(path)
         if source.format == "text":
-            table, decimal, notes = read_text_table(source)
+            table, decimal, separator, notes = read_text_table(source)
         elif source.format == "workbook":
             table, decimal, notes = read_workbook(source)
         else:
@@ -59,7 +61,7 @@ def open_table(path: Path) -> RawTable:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path.name} cannot be read ({reason}). Make it again.") from error
     table, more = drop_nameless_columns(table, source.name)
-    return RawTable(make_raw_frame(table), decimal, (*notes, *more))
+    return RawTable(make_raw_frame(table), decimal, (*notes, *more), separator)
 
 
 def is_table_file(path: Path) -> bool:

@@ -31,7 +31,7 @@ class FilledFeatures(NamedTuple):
 def list_filled_cells(schema: Mapping[str, ColumnOptions], rows: FilledFeatures) -> pd.DataFrame:
     """Return a row for each cell that was filled, by column and row.
 
-    `row` counts from 1. Words and flags have their `probability`, others `from` and `to`, where
+    `row` counts from 0. Words and flags have their `probability`, others `from` and `to`, where
     the interval ends, if there are intervals.
     """
     import pandas as pd
@@ -52,7 +52,7 @@ def list_filled_column(
     missing = np.isnan(rows.x[:, part]).all(1)
     features = rows.filled[missing, part]
     columns: dict[str, object] = {
-        "row": np.flatnonzero(missing) + 1,
+        "row": np.flatnonzero(missing),
         "column": name,
         "filled": describe_values(options, features),
         "probability": compute_probabilities(options, features),

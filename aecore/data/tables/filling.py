@@ -10,7 +10,14 @@ import numpy as np
 from aecore.data.raw import Array
 from aecore.data.tables.column_values import ReadColumn, Table
 from aecore.data.tables.columns import list_features, parse_first_day, simplify_name
-from aecore.data.tables.date_cells import ISO, MILLISECONDS, SECONDS, WHOLE_DAYS, list_date_features
+from aecore.data.tables.date_cells import (
+    ISO,
+    MILLISECONDS,
+    SECONDS,
+    WHOLE_DAYS,
+    find_iso_format,
+    list_date_features,
+)
 from aecore.model.columns import ColumnOptions
 
 if TYPE_CHECKING:
@@ -23,25 +30,25 @@ MAX_SHOWN = 200  # letters of a cell that is no number, word or date
 
 def make_frame(table: Table, rows: int | None = None) -> pd.DataFrame:
     """Return the first rows, or all, of a table for pages; bytes, lists and the like as texts."""
-    import pandas as pd
-    import pyarrow as pa
-
-    frame = {}
-    for column in table.columns:
-        values = column.values.slice(0, rows)
-        kind = values.type
-        if pa.types.is_nested(kind) or pa.types.is_null(kind) or "binary" in str(kind):
-            texts = [None if cell is None else str(cell)[:MAX_SHOWN] for cell in values.to_pylist()]
-            values = pa.chunked_array([pa.array(texts, pa.string())])
-        frame[column.name] = pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
-    return pd.DataFrame(frame)
+    cells = {c.name: show_nested_cells(c.values.slice(0, rows)) for c in table.columns}
+    return make_arrow_frame(cells)
 
 
 def make_written_frame(table: Table) -> pd.DataFrame:
     """Return a table in the kinds and the spelling of its file, with Arrow types."""
+    return make_arrow_frame({c.name: write_cells(c, c.values) for c in table.columns})
+
+
+def make_written_page_frame(table: Table) -> pd.DataFrame:
+    """Return a table in the spelling of its file for pages; bytes, lists and the like as texts."""
+    cells = {c.name: show_nested_cells(write_cells(c, c.values)) for c in table.columns}
+    return make_arrow_frame(cells)
+
+
+def make_arrow_frame(cells: Mapping[str, pa.ChunkedArray]) -> pd.DataFrame:
+    """Return columns as a frame that keeps their Arrow types."""
     import pandas as pd
 
-    cells = {c.name: write_cells(c.values, c.options) for c in table.columns}
     return pd.DataFrame(
         {
             name: pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
@@ -50,14 +57,23 @@ def make_written_frame(table: Table) -> pd.DataFrame:
     )
 
 
+def show_nested_cells(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return bytes, lists and the like as texts, cut where they are long; others as they are."""
+    import pyarrow as pa
+
+    kind = values.type
+    if not (pa.types.is_nested(kind) or pa.types.is_null(kind) or "binary" in str(kind)):
+        return values
+    texts = [None if cell is None else str(cell)[:MAX_SHOWN] for cell in values.to_pylist()]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
 def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> pd.DataFrame:
     """Return the table with its missing cells taken from x (N, F), the features of `schema`.
 
     Known cells, and columns that the model does not know, stay as they are: words, flags, whole
     numbers and dates come back as such.
     """
-    import pandas as pd
-
     places: dict[str, tuple[int, str]] = {}
     start = 0
     for name, options in schema.items():
@@ -73,22 +89,31 @@ def fill_table(table: Table, schema: Mapping[str, ColumnOptions], x: Array) -> p
             options = schema[name]
             features = x[:, start : start + len(list_features(name, options))]
             values = fill_column(column, options, features)
-        values = write_cells(values, column.options)
-        filled[column.name] = pd.Series(pd.array(values, pd.ArrowDtype(values.type)))
-    return pd.DataFrame(filled)
+        filled[column.name] = write_cells(column, values)
+    return make_arrow_frame(filled)
 
 
-def write_cells(values: pa.ChunkedArray, options: ColumnOptions) -> pa.ChunkedArray:
-    """Return cells as their file had them: flags in its words, dates as it writes them."""
+def write_cells(column: ReadColumn, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column's cells, or those with gaps filled, as its file has them.
+
+    Flags are in its words, dates letter by letter as it has them, and filled ones written alike.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    pair = options.categories
+    pair, written = column.options.categories, column.options.written
     if pa.types.is_boolean(values.type) and len(pair) == 2:
         return pc.if_else(values, pair[1], pair[0])
-    if pa.types.is_timestamp(values.type) and options.written:
-        return write_dates(values, options.written)
-    return values
+    if not pa.types.is_timestamp(values.type) or not written:
+        return values
+    if column.texts is None:
+        return write_dates(values, written)
+    if values.null_count == column.texts.null_count:
+        return column.texts
+    if written == ISO:
+        written = find_iso_format(column.texts)
+    dates = write_dates(values, written)
+    return pc.coalesce(column.texts, dates.cast(pa.string()))
 
 
 def write_dates(dates: pa.ChunkedArray, written: str) -> pa.ChunkedArray:

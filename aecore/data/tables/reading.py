@@ -11,13 +11,14 @@ from aecore.data.raw import RawData, format_count
 from aecore.data.tables.bounds import check_table_size
 from aecore.data.tables.column_kinds import infer_column, infer_words
 from aecore.data.tables.column_reading import read_column, read_target
-from aecore.data.tables.column_values import ReadColumn, Table, join_notes
+from aecore.data.tables.column_values import EMPTY_NOTE, ReadColumn, Table, join_notes
 from aecore.data.tables.columns import (
     compute_features,
     describe_new_columns,
     list_schema_features,
     match_columns,
 )
+from aecore.data.tables.csv_format import choose_csv_format
 from aecore.data.tables.earlier_kinds import infer_earlier_options
 from aecore.data.tables.files import open_table
 from aecore.data.tables.filling import fill_table
@@ -31,6 +32,8 @@ from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
 from aecore.names import list_few
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from aecore.data.tables.files import RawTable
     from aecore.model.config import DataConfig
 
@@ -108,7 +111,8 @@ def understand_table(
     check_table_size(rows, len(known), file_name)  # lists, taken apart, are more columns
     if not is_further:
         check_column_names(set(chosen) - set(known), known, file_name)
-    return finish_table(known, raw.notes, config)
+    table = finish_table(known, raw.notes, config)
+    return table._replace(csv=choose_csv_format(raw.separator, raw.decimal))
 
 
 def understand_column(
@@ -133,11 +137,17 @@ def gather_cells(column: ReadColumn) -> ReadColumn:
 
     In many they lie between the texts that they were read from, whose memory stays taken then.
     """
-    if column.values.num_chunks < 2 or column.values.nbytes > MAX_PIECE_BYTES:
-        return column
+    texts = None if column.texts is None else gather_chunks(column.texts)
+    return column._replace(values=gather_chunks(column.values), texts=texts)
+
+
+def gather_chunks(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells in one piece, unless they are too many for one."""
+    if values.num_chunks < 2 or values.nbytes > MAX_PIECE_BYTES:
+        return values
     import pyarrow as pa
 
-    return column._replace(values=pa.chunked_array([column.values.combine_chunks()]))
+    return pa.chunked_array([values.combine_chunks()])
 
 
 def collect_missing_marks(columns: Iterable[ReadColumn | None]) -> frozenset[str]:
@@ -203,9 +213,11 @@ def make_table_data(table: Table, config: DataConfig, file_name: str) -> RawData
     inputs = [column for column in table.columns if column.is_input]
     notes = (*table.notes, *describe_columns_briefly(table))
     if not inputs:
+        if all(EMPTY_NOTE in column.note for column in table.columns):
+            raise DataError(f"{file_name} has no values: all its columns are empty. Add values.")
         raise DataError(
             f"{file_name} has no column of use as input. {' '.join(notes[:3])} "
-            "Choose with data.columns.NAME=KIND how one is read, or add columns of numbers."
+            "Add columns of numbers, or choose what else one of these is read as."
         )
     y, classes = compute_labels(table)
     pixels = find_pixel_columns({column.name: column for column in inputs})

@@ -43,8 +43,17 @@ class Layout(NamedTuple):
     skipped: list[str]  # lines up to the first row
 
 
-def read_text_table(source: TableSource) -> tuple[pa.Table, str, list[str]]:
-    """Return a table of text, the mark before decimals in it, and notes.
+class TextTable(NamedTuple):
+    """A table of text as its file has it."""
+
+    table: pa.Table
+    decimal: str  # the mark before decimals
+    separator: str  # of cells; empty where there is none
+    notes: list[str]
+
+
+def read_text_table(source: TableSource) -> TextTable:
+    """Return a table of text, how it is written, and notes.
 
     Raises DataError, and what decompression raises.
     """
@@ -65,7 +74,7 @@ def read_text_table(source: TableSource) -> tuple[pa.Table, str, list[str]]:
     is_sure = separator != ";" and (not facts.commas or (separator == "," and not facts.quotes))
     texts = [chunk for column in table.columns for chunk in column.chunks if not is_sure]
     decimal, decimal_notes = infer_decimal(texts, separator, source.name)
-    return table, decimal, notes + end_notes + decimal_notes
+    return TextTable(table, decimal, separator, notes + end_notes + decimal_notes)
 
 
 def find_layout(source: TableSource, facts: TextFacts) -> Layout:
