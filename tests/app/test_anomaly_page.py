@@ -285,6 +285,19 @@ def test_a_set_with_wrong_rows_in_it_is_scored_whole_and_its_odd_rows_are_explai
     )
 
 
+def test_the_nearest_normal_rows_are_neither_the_row_itself_nor_above_the_threshold(
+    open_page, machines
+):
+    app = open_page("apply_anomaly.py", run=machines[0].id, threshold="By share", odd="5.0")
+    assert not app.exception and not app.error
+    table = app.dataframe[-1].value
+    nearest = table[["nearest 1", "nearest 2", "nearest 3"]]
+    assert all((nearest[name] != table["value"]).any() for name in nearest)
+    loads = nearest.loc["load"].astype(float)
+    usual = {"active": loads > 30, "idle": loads == 10, "off": loads == 0}
+    assert all(usual[state][name] for name, state in nearest.loc["state"].items())
+
+
 def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_page, machines):
     run, one = machines
     app = open_page("apply_anomaly.py", run=run.id, threshold="By share", odd="2.0")
