@@ -19,6 +19,7 @@ from aecore.tasks.thresholds import draw_calibration_rows, find_outlier_threshol
 from aecore.training.trainer import fit
 from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
+from ui.apply_anomaly.charts import UNSIGNED_COLOUR
 from ui.apply_anomaly.ranking import tabulate_suspicious, tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.inputs import fill_missing_inputs, load_fitted_inputs
@@ -298,6 +299,24 @@ def test_the_nearest_normal_rows_are_neither_the_row_itself_nor_above_the_thresh
     assert all(usual[state][name] for name, state in nearest.loc["state"].items())
 
 
+def test_a_word_that_the_run_does_not_know_is_said_and_shown_as_the_file_has_it(
+    open_page, machines
+):
+    run, one = machines
+    frame = pd.read_csv(one.source)
+    frame.loc[frame.index[-5:], "state"] = "broken"
+    new = bring_data("new.csv", frame[300:].to_csv(index=False).encode())
+    said = "'state': 'broken' (5 rows) was not in training"
+    for page in ("apply_anomaly.py", "apply_features.py"):
+        app = open_page(page, run=run.id, inputs=new.token)
+        assert not app.exception and not app.error and said in read_texts(app)
+    app = open_page("apply_anomaly.py", run=run.id, inputs=new.token)
+    assert "state: broken (new), expected" in read_texts(app)
+    assert app.dataframe[-1].value.loc["state", "value"] == "broken (new)"
+    assert "grey are dates and words" in read_texts(app)
+    assert UNSIGNED_COLOUR in app.get_by_key("why").proto.spec
+
+
 def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_page, machines):
     run, one = machines
     app = open_page("apply_anomaly.py", run=run.id, threshold="By share", odd="2.0")
@@ -316,7 +335,7 @@ def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_
     assert list(table.columns)[:5] == ["row", "state", "load", "on", "temp"]
     assert (table["state"] == inputs.frame["state"][table["row"]].tolist()).all()
     assert {"odd_1", "odd_1_share", "odd_1_why"} <= {*table.columns}
-    assert set(table["odd_1"]) <= {"state", "load", "on", "temp"}
+    assert set(table["odd_1"]) <= {"state", "load", "on", "temp", ""}  # or none more than others
 
 
 def test_pictures_are_scored_by_what_one_chooses_with_maps_of_their_errors(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid
+from aecore.data.raw import Array
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import AnomalyScore
@@ -50,6 +51,7 @@ class ExplainedExample(NamedTuple):
     x: Tensor  # (1, *input_shape)
     rebuilt: Tensor  # (1, *input_shape): what was expected
     residual: Tensor  # (1, *input_shape), in scaled units
+    new_words: dict[str, Array]  # (1,) by column: a word of it that the run does not know
 
 
 def show_explanation(
@@ -63,7 +65,8 @@ def show_explanation(
     """Show what was expected of a scored example, where it differs, and its nearest normal ones."""
     model, x = get_model(run), as_float(scored.x[index : index + 1])
     residual = compute_scaled_residuals(model, x, not scored.contaminated)
-    example = ExplainedExample(x, expect_example(run, dataset, x), residual)
+    new_words = inputs.take_new_words(scored.rows[index : index + 1])
+    example = ExplainedExample(x, expect_example(run, dataset, x), residual, new_words)
     show_example_score(inputs, scored, index, threshold)
     if x.dim() == 4 or is_point_cloud(dataset):
         left, right = (column.container() for column in st.columns([3, 2], gap="large"))
@@ -130,17 +133,22 @@ def show_pixel_residuals(model: Autoencoder, example: ExplainedExample, kind: An
 def show_column_residuals(model: Autoencoder, dataset: Dataset, example: ExplainedExample) -> None:
     """Show the columns that contribute most to the score, the largest first."""
     odd = list_column_features(dataset).find_oddest(
-        model, example.residual, example.x, RESIDUAL_BARS
+        model, example.residual, example.x, RESIDUAL_BARS, example.new_words
     )
-    names, texts = odd.names[0].tolist(), spell_odd_columns(odd, 0)
-    figure = draw_residual_bars(names, odd.by[0], texts)
+    texts = spell_odd_columns(odd, 0)
+    if not texts:
+        st.caption("No column is other than the other columns let expect.")
+        return
+    names = odd.names[0, : len(texts)].tolist()
+    figure = draw_residual_bars(names, odd.by[0, : len(texts)], odd.signed[0], texts)
     st.plotly_chart(
         figure, key="why", alt=f"Residuals by column. {texts[0]}", config={"displayModeBar": False}
     )
     st.markdown("; ".join(escape_name(text) for text in texts[:ODD_COLUMNS]))
     st.caption(
-        f"The {len(names)} columns that make {odd.shares[0].sum():.0%} of the score; red is more "
-        "than expected, blue less. Expected is what the other columns let expect."
+        "Each bar is the distance by which the row would come nearer to what is usual if that "
+        "column were as the other columns let expect. Numbers are red where more than expected, "
+        "blue where less; grey are dates and words, which are neither."
     )
 
 
@@ -152,7 +160,8 @@ def list_column_features(dataset: Dataset) -> ColumnFeatures:
 
 def spell_odd_columns(odd: OddColumns, row: int) -> list[str]:
     """Returns texts such as "state: idle, expected active (97 %)", the oddest column first."""
-    return [f"{name}: {why}" for name, why in zip(odd.names[row], odd.why[row], strict=True)]
+    pairs = zip(odd.names[row], odd.why[row], strict=True)
+    return [f"{name}: {why}" for name, why in pairs if name]
 
 
 def expect_example(run: Run, dataset: Dataset, x: Tensor) -> Tensor:
@@ -211,6 +220,9 @@ def show_nearest_rows(dataset: Dataset, example: ExplainedExample, nearest: Tens
     if columns.has_words:
         texts = columns.spell_rows(torch.stack(list(rows.values())).numpy())
         index = pd.Index(list(columns.places), name="column")
+        for name, words in example.new_words.items():
+            if words[0] is not None:
+                texts[list(columns.places).index(name), 0] = f"{words[0]} (new)"
         table = pd.DataFrame(texts, index, list(rows)).iloc[order]
         st.dataframe(table, height=min(300, 38 + 35 * len(table)))
     else:

@@ -16,9 +16,17 @@ from torch import Tensor
 from aecore.data.datasets import read_dataset
 from aecore.data.describe import holds_table
 from aecore.data.images.fitting import resize_images
+from aecore.data.raw import Array
 from aecore.data.splits import Dataset
 from aecore.data.tables.column_values import Table
-from aecore.data.tables.columns import describe_new_columns, make_schema, match_columns
+from aecore.data.tables.columns import (
+    count_new_words,
+    describe_new_columns,
+    describe_new_words,
+    find_new_words,
+    make_schema,
+    match_columns,
+)
 from aecore.data.tables.filling import make_frame
 from aecore.data.tables.labels import compute_labels
 from aecore.data.tables.reading import is_read_alike
@@ -59,6 +67,7 @@ class Inputs(NamedTuple):
     table: Table | None = None  # the same, as it was understood
     brought: bool = False  # by the visitor: not a part of the run's own data
     rows: np.ndarray | None = None  # of the test set, where these are only some of it
+    new_words: Mapping[str, Array] = {}  # (N,) by column: words that the run does not know, or None
     short_name: str = ""  # before an example's number: "test set"; empty where it is the name
 
     def test_row(self, row: int) -> int | None:
@@ -70,6 +79,10 @@ class Inputs(NamedTuple):
     def label(self, row: int) -> str:
         """Returns an example's name: that of its file, or its number in these inputs."""
         return self.names[row] if self.names else f"{self.short_name or self.name} {row}"
+
+    def take_new_words(self, rows: Tensor) -> dict[str, Array]:
+        """Returns the words of these rows (n,) that the run does not know, by column."""
+        return {name: words[rows.numpy()] for name, words in self.new_words.items()}
 
 
 # -- choosing
@@ -252,6 +265,9 @@ def load_fitted_rows(
     table = own if is_alike else load_table_as(further, version, is_further=True)
     x = torch.from_numpy(match_columns(table, schema, name))
     y, classes = compute_labels(table)
-    remark = " ".join(describe_new_columns(table, schema))
+    new_words = find_new_words(table, schema)
+    remarks = describe_new_words(count_new_words(new_words), schema)
+    remark = " ".join((*describe_new_columns(table, schema), *remarks))
     labels = None if y is None else torch.from_numpy(y)
-    return Inputs(name, x, labels, classes, (), make_frame(table), remark, table=table)
+    frame = make_frame(table)
+    return Inputs(name, x, labels, classes, (), frame, remark, table=table, new_words=new_words)
