@@ -24,7 +24,7 @@ from aecore.data.tables.filling import fill_table
 from aecore.data.tables.labels import compute_labels
 from aecore.data.tables.number_cells import MISSING_MARKS
 from aecore.data.tables.pixel_columns import describe_pixels, find_pixel_columns, make_pictures
-from aecore.data.tables.targets import find_target
+from aecore.data.tables.targets import describe_likely_labels, find_target
 from aecore.data.tables.typed_cells import PlainCells, split_columns
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
@@ -62,7 +62,8 @@ def read_columns(path: Path, config: DataConfig) -> Table:
             f"{path.name} has {format_count(len(raw.frame), 'row')}; "
             "a data set needs at least 2 rows."
         )
-    return understand_table(raw, config, path.name)
+    table = understand_table(raw, config, path.name)
+    return table._replace(notes=(*table.notes, *describe_likely_labels(table)))
 
 
 def is_read_alike(table: Table, config: DataConfig) -> bool:
