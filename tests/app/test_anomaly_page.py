@@ -299,6 +299,18 @@ def test_the_nearest_normal_rows_are_neither_the_row_itself_nor_above_the_thresh
     assert all(usual[state][name] for name, state in nearest.loc["state"].items())
 
 
+def test_the_label_of_the_run_judges_a_further_file_that_has_it(open_page, trained, no_shipped):
+    frame = write_people(60)
+    frame["is_fraud"] = [int(i % 12 == 0) for i in range(60)]
+    run, _ = own_run(trained, frame, **{"data.label": "is_fraud", "data.columns": {}})
+    assert run.config().data.columns["is_fraud"].kind == "target"
+    new = bring_data("new.csv", frame[::-1].to_csv(index=False).encode())
+    app = open_page("apply_anomaly.py", run=run.id, inputs=new.token)
+    assert not app.exception and not app.error and "have no classes" not in read_texts(app)
+    passed, alarms, missed, found = read_counts(app)
+    assert (passed + alarms, missed + found) == (55, 5)
+
+
 def test_a_word_that_the_run_does_not_know_is_said_and_shown_as_the_file_has_it(
     open_page, machines
 ):

@@ -26,11 +26,13 @@ from aecore.data.tables.columns import (
     find_new_words,
     make_schema,
     match_columns,
+    simplify_name,
 )
 from aecore.data.tables.filling import make_frame
 from aecore.data.tables.labels import compute_labels
 from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
+from aecore.model.columns import ColumnOptions
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
 from aecore.runs.uploads import UploadedData, find_upload_of_path
@@ -251,6 +253,12 @@ def load_fitted_examples(run: Run, config: DataConfig, name: str) -> Inputs:
     return Inputs(name, x, y, raw.classes, raw.names, None, remark)
 
 
+def find_run_label(table: Table, schema: Mapping[str, ColumnOptions]) -> str | None:
+    """Returns the column of a table that is the label of a run, by the run's schema."""
+    labels = {simplify_name(name) for name, options in schema.items() if options.kind == "target"}
+    return next((c.name for c in table.columns if simplify_name(c.name) in labels), None)
+
+
 @keep_in_memory("Reading your data ...")
 def load_fitted_rows(
     run: Run, columns: tuple[str, ...], config: DataConfig, name: str, _dataset: Dataset
@@ -258,9 +266,10 @@ def load_fitted_rows(
     """Returns the rows of a table, their columns found by name and read as those of the run."""
     schema = dict(_dataset.schema) or make_schema(columns)
     inputs = {name: options for name, options in schema.items() if options.kind != "target"}
-    further = DataConfig(name=config.name, label=config.label, columns=inputs)
     version = Path(config.name).stat().st_mtime
     own = load_cached_table(config)
+    label = config.label or (None if own.target else find_run_label(own, schema))
+    further = DataConfig(name=config.name, label=label, columns=inputs)
     is_alike = is_read_alike(own, further)
     table = own if is_alike else load_table_as(further, version, is_further=True)
     x = torch.from_numpy(match_columns(table, schema, name))
