@@ -135,4 +135,4 @@ def draw_residual_bars(
     )
     figure.update_xaxes(title="standard deviations from the expected value")
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
-    return finish_figure(figure, 80 + 24 * len(columns))
+    return finish_figure(figure, 80 + 24 * max(3, len(columns)))  # lower, its axis has no room
