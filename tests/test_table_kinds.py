@@ -15,6 +15,7 @@ from helpers import trained
 
 from aecore.cli.commands import parse_setting
 from aecore.data.datasets import load_dataset, read_dataset
+from aecore.data.describe import describe_data
 from aecore.data.tables import reading
 from aecore.data.tables.column_reading import ReadColumn
 from aecore.data.tables.columns import (
@@ -197,6 +198,24 @@ def test_the_label_is_found_by_its_name_and_its_cells(columns, target, classes):
     assert table.target == target
     found = next((c for c in table.columns if c.name == target), None)
     assert len(found.options.categories if found else ()) == classes
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "is_said"),
+    [
+        ("is_fraud", [0, 1] * 30, True),
+        ("Outlier", ["yes", "no"] * 30, True),
+        ("attack_label", [0.0, 1.0, None] * 20, True),
+        ("member", [0, 1] * 30, False),
+        ("is_fraud", [0, 1, 2] * 20, False),
+        ("label", [0, 1] * 30, False),  # it is taken for the label
+    ],
+)
+def test_a_column_of_two_values_that_is_named_like_a_label_is_said(name, cells, is_said, tmp_path):
+    frame = pd.DataFrame({"a": [i * 0.5 for i in ROWS], name: cells})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    notes = describe_data(DataConfig(name=str(tmp_path / "rows.csv"))).notes
+    assert any(f"{name!r} looks like a label" in note for note in notes) == is_said
 
 
 def test_how_a_column_is_read_can_be_chosen(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from aecore.data.datasets import find_data_path, open_dataset
 from aecore.data.describe import holds_table
 from aecore.data.on_disk import DiskArray
-from aecore.data.raw import RawData
+from aecore.data.raw import Array, RawData
 from aecore.data.tables.batches import count_table_rows, iterate_tables
 from aecore.errors import DataError
 from aecore.model.columns import ColumnOptions
@@ -29,6 +29,7 @@ class Batch(NamedTuple):
     x: Tensor  # (n, *input_shape): uint8 or float32, NaN where a cell of a table is missing
     table: Table | None  # the rows as they were brought, with all their columns; None without
     labels: dict[str, list[str]]  # `name` and `class` of what is no table, where there are such
+    new_words: Mapping[str, Array] = {}  # of a table: words (n,) that the model does not know
 
 
 class BatchedData(NamedTuple):
@@ -58,14 +59,14 @@ def open_table_batches(
     path: Path, config: DataConfig, schema: Mapping[str, ColumnOptions]
 ) -> BatchedData:
     """Open a table of any length by the schema of a model."""
-    from aecore.data.tables.reading import match_columns
+    from aecore.data.tables.columns import find_new_words, match_columns
 
     def read(rows: int) -> Iterator[Batch]:
         import torch
 
         for table in iterate_tables(path, config, schema, rows):
             x = torch.from_numpy(match_columns(table, schema, path.name))
-            yield Batch(x, table, {})
+            yield Batch(x, table, {}, find_new_words(table, schema))
 
     return BatchedData(path.name, count_table_rows(path), (), read)
 

@@ -204,9 +204,29 @@ def compute_scaled_residuals(
     x = as_float(check_scorable(model, x)).to("cpu", model.scale.dtype)
     model.eval()  # a layer that normalises must use what it learned, not this batch
     if isinstance(model.config.network, Ensemble):
-        return torch.cat(list(_iterate_ensemble_residuals(model, x, trained_on_normal)))
+        residuals = torch.cat(list(_iterate_ensemble_residuals(model, x, trained_on_normal)))
+        return add_unknown_words(model, x, residuals)
     residuals = (x - reconstruct_in_chunks(model, x)) / model.scale.cpu()
-    return residuals.masked_fill(x.isnan(), 0) if model.config.missing else residuals
+    if model.config.missing:
+        residuals = residuals.masked_fill(x.isnan(), 0)
+    return add_unknown_words(model, x, residuals)
+
+
+def add_unknown_words(model: Autoencoder, x: Tensor, residuals: Tensor) -> Tensor:
+    """Return residuals (N, features) to which 1 is added, in squares, for each unknown word.
+
+    It is the squared error of a word that the model expects with no probability, and that has no
+    feature of its own: x (N, features) has zeros in all of its column.
+    """
+    if x.dim() > 2:
+        return residuals
+    for part in model.config.word_slices:
+        count = part.stop - part.start
+        if count > 1:  # a flag is one feature
+            steps, is_unknown = residuals[:, part], (x[:, part] == 0).all(1, keepdim=True)
+            grown = (steps.square() + 1 / count).sqrt().copysign(steps)
+            residuals[:, part] = torch.where(is_unknown, grown, steps)
+    return residuals
 
 
 @torch.no_grad()

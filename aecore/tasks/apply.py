@@ -30,7 +30,7 @@ from aecore.tasks.anomaly import (
     score_model_residuals,
 )
 from aecore.tasks.impute import FILLING_DRAWS, IMPUTER_VARIANT
-from aecore.tasks.odd_columns import ColumnFeatures
+from aecore.tasks.odd_columns import OddColumns
 
 Output = Literal["codes", "reconstructions", "scores", "filled"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
@@ -141,16 +141,12 @@ def check_output(output: Output, config: RunConfig) -> None:
         )
 
 
-def name_odd_columns(
-    model: Autoencoder, columns: ColumnFeatures, x: Tensor, residuals: Array
-) -> dict[str, Array]:
-    """Return which columns make rows x (n, features) odd, the oddest first, how far off, and why.
+def name_odd_columns(odd: OddColumns) -> dict[str, Array]:
+    """Return which columns make rows odd, the oddest first, how far off, and why.
 
-    `residuals` (n, features) are in the network's units. Keys are `odd_1`, `odd_1_by`, `odd_1_why`,
-    `odd_2` and so on: names (n,) of columns; how far each is off, above 0 more than expected; and
-    what it is and was expected to be.
+    Keys are `odd_1`, `odd_1_by`, `odd_1_why`, `odd_2` and so on: names (n,) of columns; how far
+    each is off, above 0 more than expected; and what it is and was expected to be.
     """
-    odd = columns.find_oddest(model, torch.from_numpy(residuals), x)
     found: dict[str, Array] = {}
     for place in range(odd.names.shape[1]):
         found[f"odd_{place + 1}"] = odd.names[:, place]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import Tensor
 
 from aecore.data.batch_writers import (
@@ -57,6 +59,8 @@ class FileApplication:
         model = Autoencoder.load(run.path)
         self.apply = Application(model, output, self.compute_means, trained_on_normal=is_clean)
         reading = self.config.data or DataConfig()
+        self.new_columns: tuple[str, ...] = ()
+        self.new_words: dict[str, Counter[str]] = {}
         changes = {"name": resolve_data_path(source), "missing": "keep", "split_by": None}
         self.data: BatchedData = open_batches(
             reading.model_copy(update=changes), self.schema, self.config.model.input_shape
@@ -109,6 +113,7 @@ class FileApplication:
             with open_writers(draft, out.suffix.lower()) as (write_table, write_arrays):
                 for batch in self.data.read(self.apply.batch_rows):
                     arrays = self.apply(batch.x)
+                    self.note_news(batch)
                     if write_table is not None:
                         layout = PLAIN_CSV if batch.table is None else batch.table.csv
                         write_table(self.tabulate(batch, arrays), layout)
@@ -128,8 +133,21 @@ class FileApplication:
             ) from error
         return AppliedFile(rows, (*self.data.notes, *self.describe_cells()))
 
+    def note_news(self, batch: Batch) -> None:
+        """Counts the words of a batch that the model does not know; its columns alike."""
+        from aecore.data.tables.columns import count_new_words, describe_new_columns
+
+        if batch.table is not None:
+            self.new_columns = describe_new_columns(batch.table, self.schema)
+        for name, counts in count_new_words(batch.new_words).items():
+            self.new_words.setdefault(name, Counter()).update(counts)
+
     def describe_cells(self) -> Iterator[str]:
-        """Yields a sentence on cells that were filled, or taken as their column's mean."""
+        """Yields a sentence on what is new, and on cells that were filled or taken as a mean."""
+        from aecore.data.tables.columns import describe_new_words
+
+        yield from self.new_columns
+        yield from describe_new_words(self.new_words, self.schema)
         if self.apply.missing.any():
             yield describe_replaced_cells(self.apply.missing.numpy(), self.schema)
         if self.apply.known and not self.apply.trained_on_normal:
@@ -157,7 +175,7 @@ class FileApplication:
             filled = fill_table(batch.table, self.schema, arrays["filled"])
             rows = FilledFeatures(batch.x.numpy(), arrays["filled"])
             return self.add_columns(filled, make_probability_columns(self.schema, rows))
-        columns = self.make_columns(batch.x, arrays)
+        columns = self.make_columns(batch, arrays)
         if self.output in ("filled", "reconstructions"):
             return pd.DataFrame(columns)
         if batch.table is not None:
@@ -174,8 +192,8 @@ class FileApplication:
             brought[name] = values
         return brought
 
-    def make_columns(self, x: Tensor, arrays: dict[str, Array]) -> dict[str, Array]:
-        """Returns the output of examples x (n, *input_shape) as columns (n,); words as words."""
+    def make_columns(self, batch: Batch, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Returns the output of examples as columns (n,); words as words."""
         from aecore.data.tables.cells import decode_columns, has_described_cells
 
         if self.output == "codes":
@@ -185,8 +203,13 @@ class FileApplication:
             if arrays["residuals"].ndim > 2:
                 return scores
             columns = ColumnFeatures(self.schema, self.columns)
-            odd = name_odd_columns(self.apply.model, columns, x, arrays["residuals"])
-            return scores | odd
+            odd = columns.find_oddest(
+                self.apply.model,
+                torch.from_numpy(arrays["residuals"]),
+                batch.x,
+                new_words=batch.new_words,
+            )
+            return scores | name_odd_columns(odd)
         if has_described_cells(self.schema):
             return decode_columns(self.schema, arrays[self.output])
         return dict(zip(self.columns, arrays[self.output].T, strict=True))

@@ -19,6 +19,7 @@ from aecore.tasks.thresholds import draw_calibration_rows, find_outlier_threshol
 from aecore.training.trainer import fit
 from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
+from ui.apply_anomaly.charts import UNSIGNED_COLOUR
 from ui.apply_anomaly.ranking import tabulate_suspicious, tabulate_verdicts
 from ui.apply_anomaly.scoring import ScoredInputs
 from ui.kit.inputs import fill_missing_inputs, load_fitted_inputs, take_split
@@ -285,6 +286,49 @@ def test_a_set_with_wrong_rows_in_it_is_scored_whole_and_its_odd_rows_are_explai
     )
 
 
+def test_the_nearest_normal_rows_are_neither_the_row_itself_nor_above_the_threshold(
+    open_page, machines
+):
+    app = open_page("apply_anomaly.py", run=machines[0].id, threshold="By share", odd="5.0")
+    assert not app.exception and not app.error
+    table = app.dataframe[-1].value
+    nearest = table[["nearest 1", "nearest 2", "nearest 3"]]
+    assert all((nearest[name] != table["value"]).any() for name in nearest)
+    loads = nearest.loc["load"].astype(float)
+    usual = {"active": loads > 30, "idle": loads == 10, "off": loads == 0}
+    assert all(usual[state][name] for name, state in nearest.loc["state"].items())
+
+
+def test_the_label_of_the_run_judges_a_further_file_that_has_it(open_page, trained, no_shipped):
+    frame = write_people(60)
+    frame["is_fraud"] = [int(i % 12 == 0) for i in range(60)]
+    run, _ = own_run(trained, frame, **{"data.label": "is_fraud", "data.columns": {}})
+    assert run.config().data.columns["is_fraud"].kind == "target"
+    new = bring_data("new.csv", frame[::-1].to_csv(index=False).encode())
+    app = open_page("apply_anomaly.py", run=run.id, inputs=new.token)
+    assert not app.exception and not app.error and "have no classes" not in read_texts(app)
+    passed, alarms, missed, found = read_counts(app)
+    assert (passed + alarms, missed + found) == (55, 5)
+
+
+def test_a_word_that_the_run_does_not_know_is_said_and_shown_as_the_file_has_it(
+    open_page, machines
+):
+    run, one = machines
+    frame = pd.read_csv(one.source)
+    frame.loc[frame.index[-5:], "state"] = "broken"
+    new = bring_data("new.csv", frame[300:].to_csv(index=False).encode())
+    said = "'state': 'broken' (5 rows) was not in training"
+    for page in ("apply_anomaly.py", "apply_features.py"):
+        app = open_page(page, run=run.id, inputs=new.token)
+        assert not app.exception and not app.error and said in read_texts(app)
+    app = open_page("apply_anomaly.py", run=run.id, inputs=new.token)
+    assert "state: broken (new), expected" in read_texts(app)
+    assert app.dataframe[-1].value.loc["state", "value"] == "broken (new)"
+    assert "grey are dates and words" in read_texts(app)
+    assert UNSIGNED_COLOUR in app.get_by_key("why").proto.spec
+
+
 def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_page, machines):
     run, one = machines
     app = open_page("apply_anomaly.py", run=run.id, threshold="By share", odd="2.0")
@@ -303,7 +347,7 @@ def test_the_share_that_is_odd_sets_the_threshold_and_the_list_to_download(open_
     assert list(table.columns)[:5] == ["row", "state", "load", "on", "temp"]
     assert (table["state"] == inputs.frame["state"][table["row"]].tolist()).all()
     assert {"odd_1", "odd_1_share", "odd_1_why"} <= {*table.columns}
-    assert set(table["odd_1"]) <= {"state", "load", "on", "temp"}
+    assert set(table["odd_1"]) <= {"state", "load", "on", "temp", ""}  # or none more than others
 
 
 def test_pictures_are_scored_by_what_one_chooses_with_maps_of_their_errors(

@@ -128,6 +128,18 @@ def test_another_label_makes_the_former_one_an_input_again(open_page):
     assert find_upload(one.token).config().label == "class"
 
 
+def test_a_column_that_looks_like_a_label_is_said_before_one_trains_until_it_is_chosen(open_page):
+    flags = [int(i % 20 == 0) for i in range(60)]
+    rows = "".join(f"{i**1.5},{flag}\n" for i, flag in enumerate(flags))
+    one = bring_data("payments.csv", f"amount,is_fraud\n{rows}".encode())
+    app = open_page("data.py", own=one.token)
+    assert not app.exception and not app.error
+    assert "'is_fraud' looks like a label" in app.warning[0].value
+    assert read_texts(app).count("looks like a label") == 1
+    app = next(box for box in app.selectbox if box.label == "Label").set_value(1).run()
+    assert not app.exception and not app.error and not app.warning
+
+
 def test_a_kind_that_cannot_be_is_refused_in_a_sentence_and_the_former_one_kept(open_page):
     one = bring_data("people.csv", PEOPLE.encode())
     before = one.config()

@@ -82,3 +82,11 @@ def test_the_curve_marks_what_was_moved():
     moves = [KnobRecord(3, 0, {"training.lr": 0.01}), KnobRecord(4, 7, {"bottleneck.beta": 4.0})]
     marks = draw_live_curve(records, "vae", 5, moves)["series"][0]["markLine"]["data"]
     assert [(mark["xAxis"], mark["name"]) for mark in marks] == [(2.0, "lr 0.01"), (3.5, "beta 4")]
+
+
+def test_the_curve_has_a_line_for_the_validation_loss_only_where_there_is_one():
+    def list_lines(loss):
+        records = [EpochRecord(epoch=e, loss=1.0, validation_loss=loss) for e in (1, 2)]
+        return [line["name"] for line in draw_live_curve(records, "vae", 2)["series"]]
+
+    assert list_lines(None) == ["training"] and list_lines(0.9) == ["training", "validation"]

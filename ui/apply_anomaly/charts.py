@@ -17,6 +17,7 @@ from ui.kit.figures import (
 )
 
 NORMAL_COLOUR, ANOMALOUS_COLOUR = CLASS_COLOURS[0], CLASS_COLOURS[1]
+UNSIGNED_COLOUR = "#888888"  # of columns that are neither less nor more than expected
 
 
 def draw_score_histogram(
@@ -112,13 +113,16 @@ def draw_rate_curve(
 
 
 def draw_residual_bars(
-    columns: Sequence[str], residuals: np.ndarray, texts: Sequence[str]
+    columns: Sequence[str], residuals: np.ndarray, signed: np.ndarray, texts: Sequence[str]
 ) -> go.Figure:
-    """Draws residuals of columns in deviations: blue is too low, red too high.
+    """Draws residuals of columns in deviations: blue is too low, red too high, grey neither.
 
-    `texts` are shown on hover.
+    `signed` says of each column whether it can be too low or too high. `texts` are shown on hover.
     """
-    colours = ["#b2182b" if value > 0 else "#2166ac" for value in residuals]
+    colours = [
+        UNSIGNED_COLOUR if not has_sign else "#b2182b" if value > 0 else "#2166ac"
+        for value, has_sign in zip(residuals, signed, strict=False)
+    ]
     figure = go.Figure(
         go.Bar(
             x=residuals,
@@ -131,4 +135,4 @@ def draw_residual_bars(
     )
     figure.update_xaxes(title="standard deviations from the expected value")
     figure.update_yaxes(type="category", autorange="reversed", automargin=True)
-    return finish_figure(figure, 80 + 24 * len(columns))
+    return finish_figure(figure, 80 + 24 * max(3, len(columns)))  # lower, its axis has no room

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aecore.analysis.chunks import encode_in_chunks, reconstruct_in_chunks
 from aecore.analysis.pictures import colour_signed, draw_grid
+from aecore.data.raw import Array
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.config import AnomalyScore
@@ -19,10 +20,10 @@ from aecore.names import escape_name
 from aecore.runs.run import Run
 from aecore.tasks.anomaly import compute_scaled_residuals, map_anomalies
 from aecore.tasks.odd_columns import ODD_COLUMNS, ColumnFeatures, OddColumns
-from aecore.tasks.search import SearchIndex, build_index
+from aecore.tasks.search import Neighbours, SearchIndex, build_index
 from ui.apply_anomaly.charts import draw_residual_bars
 from ui.apply_anomaly.normal_classes import list_own_normal_classes, mark_normal, spell_class
-from ui.apply_anomaly.scoring import ScoredInputs
+from ui.apply_anomaly.scoring import ScoredInputs, get_anomaly_scores, is_contaminated
 from ui.kit.cache import get_codes, get_model
 from ui.kit.examples import (
     enlarge_examples,
@@ -32,10 +33,11 @@ from ui.kit.examples import (
     show_cloud,
     show_example_table,
 )
-from ui.kit.inputs import Inputs, make_split_inputs
+from ui.kit.inputs import Inputs, fill_with_means, make_split_inputs, take_split
 from ui.kit.memory import keep_in_memory
 
 NEAREST_PICTURES, NEAREST_ROWS = 8, 3
+MAX_COPIES = 100  # of the example itself among those that are nearest
 RESIDUAL_BARS = 12
 MAX_EXPECTED = 300  # columns whose values are expected one by one
 P_VALUE_HELP = (
@@ -49,6 +51,7 @@ class ExplainedExample(NamedTuple):
     x: Tensor  # (1, *input_shape)
     rebuilt: Tensor  # (1, *input_shape): what was expected
     residual: Tensor  # (1, *input_shape), in scaled units
+    new_words: dict[str, Array]  # (1,) by column: a word of it that the run does not know
 
 
 def show_explanation(
@@ -62,7 +65,8 @@ def show_explanation(
     """Show what was expected of a scored example, where it differs, and its nearest normal ones."""
     model, x = get_model(run), as_float(scored.x[index : index + 1])
     residual = compute_scaled_residuals(model, x, not scored.contaminated)
-    example = ExplainedExample(x, expect_example(run, dataset, x), residual)
+    new_words = inputs.take_new_words(scored.rows[index : index + 1])
+    example = ExplainedExample(x, expect_example(run, dataset, x), residual, new_words)
     show_example_score(inputs, scored, index, threshold)
     if x.dim() == 4 or is_point_cloud(dataset):
         left, right = (column.container() for column in st.columns([3, 2], gap="large"))
@@ -74,7 +78,7 @@ def show_explanation(
         else:
             show_column_residuals(model, dataset, example)
     with right:
-        show_nearest_normal(run, dataset, example, scored.normal)
+        show_nearest_normal(run, dataset, example, scored.normal, threshold)
 
 
 def show_example_score(inputs: Inputs, scored: ScoredInputs, index: int, threshold: float) -> None:
@@ -129,17 +133,22 @@ def show_pixel_residuals(model: Autoencoder, example: ExplainedExample, kind: An
 def show_column_residuals(model: Autoencoder, dataset: Dataset, example: ExplainedExample) -> None:
     """Show the columns that contribute most to the score, the largest first."""
     odd = list_column_features(dataset).find_oddest(
-        model, example.residual, example.x, RESIDUAL_BARS
+        model, example.residual, example.x, RESIDUAL_BARS, example.new_words
     )
-    names, texts = odd.names[0].tolist(), spell_odd_columns(odd, 0)
-    figure = draw_residual_bars(names, odd.by[0], texts)
+    texts = spell_odd_columns(odd, 0)
+    if not texts:
+        st.caption("No column is other than the other columns let expect.")
+        return
+    names = odd.names[0, : len(texts)].tolist()
+    figure = draw_residual_bars(names, odd.by[0, : len(texts)], odd.signed[0], texts)
     st.plotly_chart(
         figure, key="why", alt=f"Residuals by column. {texts[0]}", config={"displayModeBar": False}
     )
     st.markdown("; ".join(escape_name(text) for text in texts[:ODD_COLUMNS]))
     st.caption(
-        f"The {len(names)} columns that make {odd.shares[0].sum():.0%} of the score; red is more "
-        "than expected, blue less. Expected is what the other columns let expect."
+        "Each bar is the distance by which the row would come nearer to what is usual if that "
+        "column were as the other columns let expect. Numbers are red where more than expected, "
+        "blue where less; grey are dates and words, which are neither."
     )
 
 
@@ -151,7 +160,8 @@ def list_column_features(dataset: Dataset) -> ColumnFeatures:
 
 def spell_odd_columns(odd: OddColumns, row: int) -> list[str]:
     """Returns texts such as "state: idle, expected active (97 %)", the oddest column first."""
-    return [f"{name}: {why}" for name, why in zip(odd.names[row], odd.why[row], strict=True)]
+    pairs = zip(odd.names[row], odd.why[row], strict=True)
+    return [f"{name}: {why}" for name, why in pairs if name]
 
 
 def expect_example(run: Run, dataset: Dataset, x: Tensor) -> Tensor:
@@ -170,17 +180,23 @@ def expect_example(run: Run, dataset: Dataset, x: Tensor) -> Tensor:
 
 
 def show_nearest_normal(
-    run: Run, dataset: Dataset, example: ExplainedExample, names: tuple[str, ...]
+    run: Run,
+    dataset: Dataset,
+    example: ExplainedExample,
+    names: tuple[str, ...],
+    threshold: float,
 ) -> None:
-    """Show the training examples of the normal classes `names` with the nearest codes."""
+    """Show the training examples of the normal classes `names` with the nearest codes.
+
+    Not the example itself; of rows none that scores above the threshold.
+    """
     model, names = get_model(run), list_own_normal_classes(run, dataset, names)
-    index, normal_rows = load_normal_codes(
-        str(run.path), run.version(), dataset.name, names, run, dataset
-    )
     count = NEAREST_PICTURES if example.x.dim() == 4 else NEAREST_ROWS
-    near = index.find_nearest(encode_in_chunks(model, example.x), count)
-    rows = normal_rows[near.rows[0]]
-    nearest = make_split_inputs(dataset, "train").x[rows]
+    near = find_nearest_normal(run, dataset, example.x, names, threshold)
+    rows, train = near.rows[0], make_split_inputs(dataset, "train").x
+    is_other = ~mark_copies(train[rows[: count + MAX_COPIES]], fill_with_means(example.x, dataset))
+    rows, distances = (part[0, : len(is_other)][is_other][:count] for part in near)
+    nearest = train[rows]
     text = f"the {len(rows)} nearest normal training examples"
     if is_point_cloud(dataset):
         groups = {"nearest": nearest, "input": example.x, "expected": example.rebuilt}
@@ -190,8 +206,8 @@ def show_nearest_normal(
         st.caption(f"In the data's units, beside {text}, by code.")
     else:
         names_of_rows = [f"No. {row}" for row in rows.tolist()]
-        distances = [f"{distance:.3g}" for distance in near.distances[0].tolist()]
-        st.html(format_cards(model, as_float(nearest), names_of_rows, distances))
+        details = [f"{distance:.3g}" for distance in distances.tolist()]
+        st.html(format_cards(model, as_float(nearest), names_of_rows, details))
         st.caption(f"{text[0].upper()}{text[1:]}, by code, with the distance to each.")
 
 
@@ -204,10 +220,37 @@ def show_nearest_rows(dataset: Dataset, example: ExplainedExample, nearest: Tens
     if columns.has_words:
         texts = columns.spell_rows(torch.stack(list(rows.values())).numpy())
         index = pd.Index(list(columns.places), name="column")
+        for name, words in example.new_words.items():
+            if words[0] is not None:
+                texts[list(columns.places).index(name), 0] = f"{words[0]} (new)"
         table = pd.DataFrame(texts, index, list(rows)).iloc[order]
         st.dataframe(table, height=min(300, 38 + 35 * len(table)))
     else:
         show_example_table(make_example_table(dataset, rows).iloc[order])
+
+
+def find_nearest_normal(
+    run: Run, dataset: Dataset, x: Tensor, names: tuple[str, ...], threshold: float
+) -> Neighbours:
+    """Returns the rows (1, k) of all normal training examples, those nearest to x (1, ...) first.
+
+    A run on a table may have been trained on rows that it calls odd: those are left out.
+    """
+    index, normal_rows = load_normal_codes(
+        str(run.path), run.version(), dataset.name, names, run, dataset
+    )
+    near = index.find_nearest(encode_in_chunks(get_model(run), x), len(normal_rows))
+    rows = normal_rows[near.rows[0]]
+    if x.dim() == 2:
+        train = (take_split if is_contaminated(run) else make_split_inputs)(dataset, "train")
+        is_usual = get_anomaly_scores(run, train.x)[rows] <= threshold
+        return Neighbours(rows[is_usual][None], near.distances[:, is_usual])
+    return Neighbours(rows[None], near.distances)
+
+
+def mark_copies(examples: Tensor, x: Tensor) -> Tensor:
+    """Returns bool (N,): which of examples (N, ...) equal x (1, ...)."""
+    return (as_float(examples) == as_float(x)).flatten(1).all(1)
 
 
 @keep_in_memory("Encoding normal examples ...")

@@ -115,7 +115,7 @@ def show_odd_rows(
     run: Run, dataset: Dataset, inputs: Inputs, scored: ScoredInputs, order: Tensor
 ) -> None:
     """Show rows in this order, each with the columns that make it odd."""
-    odd = find_odd_columns(run, dataset, scored, order)
+    odd = find_odd_columns(run, dataset, inputs, scored, order)
     table = pd.DataFrame(
         {
             "row": [name_example(inputs, scored, i) for i in order.tolist()],
@@ -125,7 +125,9 @@ def show_odd_rows(
     for place in range(odd.names.shape[1]):
         title = "most odd" if place == 0 else f"odd {place + 1}"
         pairs = zip(odd.names[:, place], odd.why[:, place], odd.shares[:, place], strict=True)
-        table[title] = [f"{name}: {why} · {share:.0%}" for name, why, share in pairs]
+        table[title] = [
+            f"{name}: {why} · {share:.0%}" if name else "" for name, why, share in pairs
+        ]
     if any(name_class(inputs, scored, i) for i in order.tolist()):
         table["class"] = [name_class(inputs, scored, i).lstrip(", ") for i in order.tolist()]
     st.dataframe(
@@ -135,16 +137,20 @@ def show_odd_rows(
         column_config={"score": st.column_config.NumberColumn(format="%.4g", width="small")},
     )
     st.caption(
-        "Under each column that makes a row odd: what it is, what the other columns let expect, "
-        "and its share of the score. Rows count from 0, in files too."
+        "The columns that make a row odd: what each is, what the other columns let expect, and the "
+        "share by which the score would fall if it were as expected. Rows count from 0, in files "
+        "too."
     )
 
 
-def find_odd_columns(run: Run, dataset: Dataset, scored: ScoredInputs, order: Tensor) -> OddColumns:
+def find_odd_columns(
+    run: Run, dataset: Dataset, inputs: Inputs, scored: ScoredInputs, order: Tensor
+) -> OddColumns:
     """Returns which columns make scored rows odd, in this order."""
     model, x = get_model(run), as_float(scored.x[order])
     residuals = compute_scaled_residuals(model, x, not scored.contaminated)
-    return list_column_features(dataset).find_oddest(model, residuals, x)
+    new_words = inputs.take_new_words(scored.rows[order])
+    return list_column_features(dataset).find_oddest(model, residuals, x, new_words=new_words)
 
 
 def tabulate_suspicious(
@@ -159,7 +165,7 @@ def tabulate_suspicious(
         table.insert(0, "row", scored.rows[order].numpy())
     if not len(order):
         return table
-    odd = find_odd_columns(run, dataset, scored, order)
+    odd = find_odd_columns(run, dataset, inputs, scored, order)
     for place in range(odd.names.shape[1]):
         table[f"odd_{place + 1}"] = odd.names[:, place]
         table[f"odd_{place + 1}_share"] = odd.shares[:, place].round(4)

@@ -14,6 +14,7 @@ from aecore.data.splits import Dataset, as_float
 from aecore.data.tables.filling import make_frame
 from aecore.data.tables.pixel_columns import PIXEL_HINT
 from aecore.data.tables.reading import Table, describe_columns_briefly
+from aecore.data.tables.targets import LABEL_HINT, describe_likely_labels
 from aecore.errors import AecoreError
 from aecore.model.columns import LEFT_OUT_KINDS
 from aecore.model.config import DataConfig
@@ -29,7 +30,7 @@ from ui.data.reading import show_reading_controls
 from ui.data.shipped import show_shipped_sets
 from ui.kit.cache import load_cached_data, load_cached_table
 from ui.kit.links import select_linked
-from ui.kit.messages import show_error
+from ui.kit.messages import show_error, show_warning
 from ui.kit.visitor import map_own_sets, name_own_sets
 
 SHOWN_PICTURES = 32
@@ -101,6 +102,8 @@ def show_table(upload: UploadedData, config: DataConfig, dataset: Dataset) -> No
     st.caption(describe_use(table))
     show_columns(upload, config)
     show_column_details(upload, config)
+    for note in describe_likely_labels(table):
+        show_warning(note, icon="label")
     show_set_actions(upload)
     show_notes(choose_file_notes(table, dataset))
     show_first_cells(table)
@@ -190,7 +193,7 @@ def choose_file_notes(table: Table, dataset: Dataset) -> list[str]:
     long = [column for column in table.columns if len(column.note) > SHORT_NOTE]
     notes = [note for note in dataset.notes if note not in known]
     notes += describe_columns_briefly(table._replace(columns=tuple(long)))
-    return [note for note in notes if not note.endswith(PIXEL_HINT)]  # there is a button for it
+    return [note for note in notes if not note.endswith((PIXEL_HINT, LABEL_HINT))]  # shown above
 
 
 def show_notes(notes: Sequence[str]) -> None:

@@ -17,12 +17,20 @@ from torch import Tensor
 from aecore.data.datasets import read_dataset
 from aecore.data.describe import holds_table
 from aecore.data.images.fitting import resize_images
+from aecore.data.raw import Array
 from aecore.data.splits import Dataset
 from aecore.data.tables.column_values import Table
-from aecore.data.tables.columns import describe_new_columns, make_schema, match_columns
+from aecore.data.tables.columns import (
+    count_new_words,
+    describe_new_columns,
+    describe_new_words,
+    find_new_words,
+    make_schema,
+    match_columns,
+)
 from aecore.data.tables.csv_format import PLAIN_CSV, CsvFormat
 from aecore.data.tables.filling import make_written_page_frame
-from aecore.data.tables.labels import compute_labels
+from aecore.data.tables.labels import compute_labels, find_run_label
 from aecore.data.tables.missing_cells import describe_replaced_cells
 from aecore.data.tables.reading import is_read_alike
 from aecore.errors import AecoreError, DataError
@@ -63,6 +71,7 @@ class Inputs(NamedTuple):
     table: Table | None = None  # the same, as it was understood
     brought: bool = False  # by the visitor: not a part of the run's own data
     rows: np.ndarray | None = None  # of the test set, where these are only some of it
+    new_words: Mapping[str, Array] = {}  # (N,) by column: words that the run does not know, or None
     short_name: str = ""  # before an example's number: "test set"; empty where it is the name
     file_rows: np.ndarray | None = None  # (N,) places in the file or set they are of, from 0
 
@@ -85,6 +94,10 @@ class Inputs(NamedTuple):
     def label(self, row: int) -> str:
         """Returns an example's name: that of its file, or its number in these inputs."""
         return self.names[row] if self.names else f"{self.short_name or self.name} {row}"
+
+    def take_new_words(self, rows: Tensor) -> dict[str, Array]:
+        """Returns the words of these rows (n,) that the run does not know, by column."""
+        return {name: words[rows.numpy()] for name, words in self.new_words.items()}
 
 
 # -- choosing
@@ -201,16 +214,9 @@ def take_split(dataset: Dataset, split: str) -> Inputs:
     """Returns the "test" or "train" examples of a data set as they are."""
     part, name = getattr(dataset, split), SPLIT_NAMES[split]
     full_name = f"{name} of {dataset.name}"
+    rows = None if part.rows is None else part.rows.numpy()
     return Inputs(
-        full_name,
-        part.x,
-        part.y,
-        dataset.classes,
-        (),
-        None,
-        "",
-        short_name=name,
-        file_rows=None if part.rows is None else part.rows.numpy(),
+        full_name, part.x, part.y, dataset.classes, (), None, "", short_name=name, file_rows=rows
     )
 
 
@@ -275,13 +281,16 @@ def load_fitted_rows(
     """Returns the rows of a table, their columns found by name and read as those of the run."""
     schema = dict(_dataset.schema) or make_schema(columns)
     inputs = {name: options for name, options in schema.items() if options.kind != "target"}
-    further = DataConfig(name=config.name, label=config.label, columns=inputs)
     version = Path(config.name).stat().st_mtime
     own = load_cached_table(config)
+    label = config.label or (None if own.target else find_run_label(own, schema))
+    further = DataConfig(name=config.name, label=label, columns=inputs)
     is_alike = is_read_alike(own, further)
     table = own if is_alike else load_table_as(further, version, is_further=True)
     x = torch.from_numpy(match_columns(table, schema, name))
     y, classes = compute_labels(table)
-    remark = " ".join(describe_new_columns(table, schema))
-    labels = None if y is None else torch.from_numpy(y)
-    return Inputs(name, x, labels, classes, (), make_written_page_frame(table), remark, table=table)
+    new_words = find_new_words(table, schema)
+    news = describe_new_words(count_new_words(new_words), schema)
+    remark = " ".join((*describe_new_columns(table, schema), *news))
+    labels, frame = None if y is None else torch.from_numpy(y), make_written_page_frame(table)
+    return Inputs(name, x, labels, classes, (), frame, remark, table=table, new_words=new_words)

@@ -42,6 +42,7 @@ def draw_live_curve(
             "animation": False,
         }
 
+    validation = series("validation", [record.validation_loss for record in records], "dashed")
     return {
         "grid": {"left": 60, "right": 20, "top": 40, "bottom": 40},
         "legend": {"top": 0},
@@ -61,7 +62,7 @@ def draw_live_curve(
                 **series("training", [record.loss for record in records], "solid"),
                 "markLine": mark_moves(moves),
             },
-            series("validation", [record.validation_loss for record in records], "dashed"),
+            *([validation] if validation["data"] else []),  # few rows are all for training
         ],
     }
 

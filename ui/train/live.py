@@ -161,9 +161,7 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
         st.caption(f"Pretraining layer {last.layer or 1}, loss {last.loss or 0:.4g}")
     elif records or state.state in LIVE_STATES:  # axes at first: the browser loads what draws them
         spec = draw_live_curve(records, config.model.variant, state.epochs, run.knob_moves())
-        st.echarts_chart(
-            spec, key="curve", height=320, alt="Loss by epoch, training and validation"
-        )
+        st.echarts_chart(spec, key="curve", height=320, alt="Loss by epoch")
     if records:
         show_last_epoch(records[-1])
         show_kept_epoch(state, records[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -148,8 +149,7 @@ def match_columns(
     `schema` is how the columns of the model's own table are read; they are found by name, in any
     order. Raises DataError with the names of those that are absent.
     """
-    found = {simplify_name(column.name): column for column in reversed(table.columns)}
-    found |= {column.name: column for column in table.columns}
+    found = _find_columns(table)
     inputs = {name: options for name, options in schema.items() if list_features(name, options)}
     absent = [repr(n) for n in inputs if n not in found and simplify_name(n) not in found]
     if absent:
@@ -162,6 +162,12 @@ def match_columns(
         for name, options in inputs.items()
     ]
     return compute_features(columns)[0]
+
+
+def _find_columns(table: Table) -> dict[str, ReadColumn]:
+    """Return the columns of a table by their names, and by these as they are compared."""
+    found = {simplify_name(column.name): column for column in reversed(table.columns)}
+    return found | {column.name: column for column in table.columns}
 
 
 def simplify_name(name: str) -> str:
@@ -208,3 +214,49 @@ def describe_new_columns(table: Table, schema: Mapping[str, ColumnOptions]) -> t
         return ()
     verb = "is" if len(new) == 1 else "are"
     return (f"{list_few(new)} {verb} new to the model and not used.",)
+
+
+def find_new_words(table: Table, schema: Mapping[str, ColumnOptions]) -> dict[str, Array]:
+    """Return the words (N,) of a table that a model does not know, None in other cells.
+
+    They are by the name of their column, in the schema; columns without such words are left out.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found, new_words = _find_columns(table), {}
+    for name, options in schema.items():
+        column = found.get(name) or found.get(simplify_name(name))
+        if options.kind not in ("category", "ordered") or column is None:
+            continue
+        texts = read_again(column, name, options).values
+        is_known = pc.is_in(texts, pa.array(options.categories, pa.string()))
+        words = pc.if_else(is_known, None, texts)
+        if words.null_count < len(words):
+            new_words[name] = words.to_numpy()
+    return new_words
+
+
+def count_new_words(new_words: Mapping[str, Array]) -> dict[str, Counter[str]]:
+    """Return in how many rows each new word is, by the name of its column."""
+    return {
+        name: Counter(word for word in words if word is not None)
+        for name, words in new_words.items()
+    }
+
+
+def describe_new_words(
+    counts: Mapping[str, Mapping[str, int]], schema: Mapping[str, ColumnOptions]
+) -> tuple[str, ...]:
+    """Return a sentence on each column with words that a model does not know.
+
+    `counts` are the rows of each word, by the name of its column.
+    """
+    sentences = []
+    for name, rows in counts.items():
+        words = [f"{word!r} ({format_count(count, 'row')})" for word, count in rows.items()]
+        verb = "was" if len(words) == 1 else "were"
+        is_ordered = schema[name].kind == "ordered"
+        reading = "read as missing" if is_ordered else "counted as none of the known words"
+        sentences.append(f"{name!r}: {list_few(words)} {verb} not in training: {reading}.")
+    return tuple(sentences)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +34,7 @@ OTHERS = (
 TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 MAX_SAMPLE = 200
 MAX_ISO_TEXTS = 100_000  # that tell how dates are written
+LEAST_LENGTH = 0.5  # of the sine and cosine of an hour: means of many hours are shorter
 DATE_SHARE = 0.95  # of the words of a column of dates
 
 
@@ -167,6 +169,37 @@ def list_date_features(name: str, parts: tuple[str, ...]) -> list[str]:
         features += [f"{name}[{part} {wave}]" for wave in ("sin", "cos")] if turns else []
         features += [] if turns else [f"{name}[{part}]"]
     return features
+
+
+def list_part_slices(parts: tuple[str, ...]) -> dict[str, slice]:
+    """Return the places of each part's features among those of a date."""
+    slices, start = {}, 0
+    for part in parts:
+        slices[part] = slice(start, start + len(list_date_features("", (part,))))
+        start = slices[part].stop
+    return slices
+
+
+def spell_date_part(part: str, features: np.ndarray[Any, Any]) -> list[str | None]:
+    """Return one part of dates, other than the time, in words: `14:30`, `Monday`.
+
+    features (n, 1 or 2). None where sine and cosine are both small, as the mean of all hours is.
+    """
+    if part == "year":
+        return [f"{year:.0f}" for year in features[:, 0]]
+    turns = np.nan_to_num(np.arctan2(features[:, 0], features[:, 1]) / (2 * np.pi)) % 1
+    is_vague = ~(np.hypot(features[:, 0], features[:, 1]) >= LEAST_LENGTH)
+    texts = [_spell_turn(part, turn) for turn in turns.tolist()]
+    return [None if vague else text for vague, text in zip(is_vague, texts, strict=True)]
+
+
+def _spell_turn(part: str, turn: float) -> str:
+    if part == "weekday":
+        return calendar.day_name[round(7 * turn) % 7]
+    if part == "hour":
+        minutes = round(24 * 60 * turn) % (24 * 60)
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+    return str(np.datetime64("2023-01-01") + round(365.25 * turn) % 365)[5:]
 
 
 def compute_date_features(

@@ -19,6 +19,7 @@ from aecore.data.tables.contents import (
     holds_tables,
     identify_format,
 )
+from aecore.data.tables.csv_format import CsvFormat, choose_csv_format
 from aecore.data.tables.headers import NAMELESS_PREFIX
 from aecore.data.tables.parquet import read_parquet_table
 from aecore.data.tables.separators import choose_dialect
@@ -40,6 +41,11 @@ class RawTable(NamedTuple):
     decimal: str  # "." or ",": the mark before decimals, inferred over the whole file
     notes: tuple[str, ...]  # what was guessed or changed about the file as a whole
     separator: str = ""  # of the cells of a text
+
+    @property
+    def csv(self) -> CsvFormat:
+        """How what is made of the table is written."""
+        return choose_csv_format(self.separator, self.decimal)
 
 
 def open_table(path: Path) -> RawTable:

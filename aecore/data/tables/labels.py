@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from aecore.data.raw import Array
 from aecore.data.tables.column_values import Table, make_texts
+from aecore.data.tables.columns import simplify_name
+from aecore.model.columns import ColumnOptions
 from aecore.names import drop_unprintable
 
 MISSING_CLASS = "missing"
@@ -33,3 +37,9 @@ def compute_labels(table: Table) -> tuple[Array | None, tuple[str, ...]]:
     names: dict[str, int] = {}  # two words that look alike are one class
     merged = [names.setdefault(drop_unprintable(word), len(names)) for word in words]
     return np.array(merged, np.int64)[y], tuple(names)
+
+
+def find_run_label(table: Table, schema: Mapping[str, ColumnOptions]) -> str | None:
+    """Return the column of a table that is the label of a run, by the run's schema."""
+    labels = {simplify_name(name) for name, options in schema.items() if options.kind == "target"}
+    return next((c.name for c in table.columns if simplify_name(c.name) in labels), None)

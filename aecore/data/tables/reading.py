@@ -18,14 +18,13 @@ from aecore.data.tables.columns import (
     list_schema_features,
     match_columns,
 )
-from aecore.data.tables.csv_format import choose_csv_format
 from aecore.data.tables.earlier_kinds import infer_earlier_options
 from aecore.data.tables.files import open_table
 from aecore.data.tables.filling import fill_table
 from aecore.data.tables.labels import compute_labels
 from aecore.data.tables.number_cells import MISSING_MARKS
 from aecore.data.tables.pixel_columns import describe_pixels, find_pixel_columns, make_pictures
-from aecore.data.tables.targets import find_target
+from aecore.data.tables.targets import describe_likely_labels, find_target
 from aecore.data.tables.typed_cells import PlainCells, split_columns
 from aecore.errors import DataError
 from aecore.model.columns import LEFT_OUT_KINDS, ColumnOptions
@@ -65,7 +64,8 @@ def read_columns(path: Path, config: DataConfig) -> Table:
             f"{path.name} has {format_count(len(raw.frame), 'row')}; "
             "a data set needs at least 2 rows."
         )
-    return understand_table(raw, config, path.name)
+    table = understand_table(raw, config, path.name)
+    return table._replace(notes=(*table.notes, *describe_likely_labels(table)))
 
 
 def is_read_alike(table: Table, config: DataConfig) -> bool:
@@ -111,8 +111,7 @@ def understand_table(
     check_table_size(rows, len(known), file_name)  # lists, taken apart, are more columns
     if not is_further:
         check_column_names(set(chosen) - set(known), known, file_name)
-    table = finish_table(known, raw.notes, config)
-    return table._replace(csv=choose_csv_format(raw.separator, raw.decimal))
+    return finish_table(known, raw.notes, config)._replace(csv=raw.csv)
 
 
 def understand_column(
