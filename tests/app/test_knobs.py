@@ -60,6 +60,20 @@ def test_only_who_may_stop_a_run_may_move_its_knobs(open_page, training, visit_a
     assert "belongs to somebody else" in app.toast[0].value and not read_wanted(training)
 
 
+def test_a_stopped_run_tells_with_which_values_it_goes_on_and_they_can_be_moved_back(open_page):
+    run = create_run(tiny(**VAE, training={"epochs": 9, "lr": 0.002}))
+    run.append(EpochRecord(epoch=1, seconds=1.0, loss=1.0))
+    run.append(KnobRecord(2, 0, {"training.lr": 0.7}))
+    run.write_state(state="stopped", epoch=2, epochs=9)
+    told = "*Resume* goes on with learning rate 0.7 (it began with 0.002)."
+    app = open_page("train.py", run=run.id)
+    assert not app.exception and any(told in caption.value for caption in app.caption)
+    assert "Resume" in [button.label for button in app.button]
+    find_slider(app, "Learning rate").set_value(0.002).run()
+    assert read_wanted(run) == {"training.lr": 0.002}
+    assert not any("goes on with" in caption.value for caption in app.caption)
+
+
 def test_a_run_that_ended_has_no_sliders(open_page, training):
     training.write_state(state="done")
     assert "Beta" not in [s.label for s in open_page("train.py", run=training.id).select_slider]

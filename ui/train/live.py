@@ -29,7 +29,7 @@ from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
-from ui.train.knobs import show_knobs
+from ui.train.knobs import show_knobs, show_moved_knobs
 from ui.train.run_buttons import show_run_buttons
 from ui.train.run_progress import describe_run_progress
 
@@ -75,6 +75,7 @@ def show_live_run(run: Run) -> None:
     data_name = name_data(config.data) if config.data else "unknown data"
     title = escape_name(f"{get_variant_label(run)} on {data_name}")
     st.subheader(title, anchor=False)
+    show_moved_knobs(run, config)
     show_run_buttons(run)
     show_read_only(config)
     st.fragment(lambda: watch_run(run, config, poll_seconds), run_every=poll_seconds)()
