@@ -96,3 +96,19 @@ def test_the_curve_marks_what_was_moved():
     moves = [KnobRecord(3, 0, {"training.lr": 0.01}), KnobRecord(4, 7, {"bottleneck.beta": 4.0})]
     marks = draw_live_curve(records, "vae", 5, moves)["series"][0]["markLine"]["data"]
     assert [(mark["xAxis"], mark["name"]) for mark in marks] == [(2.0, "lr 0.01"), (3.5, "beta 4")]
+
+
+def test_losses_of_many_decades_have_a_logarithmic_axis_which_says_so():
+    losses = [30.0, 20.0, 2e13]
+    records = [EpochRecord(epoch=i + 1, loss=loss) for i, loss in enumerate(losses)]
+    spec = draw_live_curve(records, "vae", 3, unit="nats")
+    assert spec["yAxis"]["name"] == "loss per example, nats, logarithmic"
+    assert spec["yAxis"]["axisLabel"] == {"formatter": "10^{value}"}
+    (_, exponent, loss) = spec["series"][0]["data"][-1]
+    assert exponent == pytest.approx(13.3, abs=0.01) and loss == 2e13
+    assert spec["series"][0]["encode"]["tooltip"] == 2, "the loss itself, not its logarithm"
+    linear = draw_live_curve(records[:2], "vae", 3, unit="nats")
+    assert linear["yAxis"]["name"] == "loss per example, nats"
+    assert linear["series"][0]["data"] == [[1, 30.0], [2, 20.0]]
+    below_zero = [EpochRecord(epoch=1, loss=-1.0), *records]
+    assert "logarithmic" not in draw_live_curve(below_zero, "vae", 3)["yAxis"]["name"]
