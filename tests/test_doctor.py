@@ -96,6 +96,8 @@ def test_losing_to_pca_is_a_note_where_the_kl_explains_it(collapsed):
     findings = examine_run(collapsed)
     underfit = next(f for f in findings if f.name == "underfitting")
     assert underfit.kind == "note" and "KL" in underfit.meaning and not underfit.cure
+    count = len(load_dataset(collapsed.config().data).test.x)
+    assert f"({count} test examples)" in underfit.text, "the run page has those of its own data"
 
 
 def test_the_doctor_takes_a_model_without_a_run(collapsed):

@@ -131,10 +131,11 @@ def compare_with_pca(patient: Patient) -> float:
 def describe_pca(patient: Patient, ratio: float) -> str:
     """Names both errors."""
     own, count = float(patient.test.errors.mean()), patient.code_width
+    error = f"Squared error {own:.3g} ({len(patient.test.errors):,} test examples)"
     if count >= patient.features:
-        return f"Squared error {own:.3g}; PCA with {count:,} components leaves none."
+        return f"{error}; PCA with {count:,} components leaves none."
     components = f"{count:,} component{'' if count == 1 else 's'}"
-    return f"Squared error {own:.3g}, that of PCA with {components} {patient.pca_error:.3g}."
+    return f"{error}, that of PCA with {components} {patient.pca_error:.3g}."
 
 
 def explain_underfit(patient: Patient) -> str:
