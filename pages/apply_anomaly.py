@@ -16,7 +16,7 @@ from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.run_data import show_data_remark
-from ui.kit.runs import choose_run
+from ui.kit.runs import DETECTING, choose_run
 from ui.kit.task_page import offer_training
 
 st.title("Anomaly")
@@ -26,7 +26,7 @@ st.markdown(
 )
 left, right = st.columns(2)
 with left:
-    run = choose_run(first="breast-cancer-detector")
+    run = choose_run(first="breast-cancer-detector", task=DETECTING)
 try:
     dataset, remark = get_dataset(run)
     show_data_remark(run, remark)

@@ -15,7 +15,7 @@ from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.run_data import show_data_remark
-from ui.kit.runs import choose_runs, takes_pictures
+from ui.kit.runs import DENOISING, choose_runs, takes_pictures
 from ui.kit.task_page import offer_training
 
 st.title("Denoise")
@@ -23,7 +23,8 @@ st.markdown(
     "**Corrupt pictures, then clean them:** does a model know better than a filter what was there?"
 )
 left, right = st.columns([3, 2])
-runs = choose_runs(takes_pictures, ["mnist-denoising-gaussian", "mnist-vanilla"], container=left)
+first = ["mnist-denoising-gaussian", "mnist-vanilla"]
+runs = choose_runs(takes_pictures, first, container=left, task=DENOISING)
 try:
     dataset, remark = get_dataset(runs[0])
     show_data_remark(runs[0], remark)

@@ -12,7 +12,7 @@ from ui.kit.cache import get_dataset
 from ui.kit.inputs import choose_inputs
 from ui.kit.messages import show_error
 from ui.kit.run_data import show_data_remark
-from ui.kit.runs import choose_run, takes_pictures
+from ui.kit.runs import IMPUTING, choose_run, takes_pictures
 from ui.kit.task_page import offer_training
 
 st.title("Impute")
@@ -22,7 +22,7 @@ st.markdown(
 )
 left, right = st.columns(2)
 with left:
-    run = choose_run(first="breast-cancer-imputer")
+    run = choose_run(first="breast-cancer-imputer", task=IMPUTING)
 try:
     dataset, remark = get_dataset(run)
     show_data_remark(run, remark)

@@ -96,6 +96,8 @@ def test_losing_to_pca_is_a_note_where_the_kl_explains_it(collapsed):
     findings = examine_run(collapsed)
     underfit = next(f for f in findings if f.name == "underfitting")
     assert underfit.kind == "note" and "KL" in underfit.meaning and not underfit.cure
+    count = len(load_dataset(collapsed.config().data).test.x)
+    assert f"({count} test examples)" in underfit.text, "the run page has those of its own data"
 
 
 def test_the_doctor_takes_a_model_without_a_run(collapsed):
@@ -145,6 +147,35 @@ def test_a_loss_that_rises_because_a_knob_was_moved_is_no_divergence(collapsed, 
         [KnobRecord(3, 2, {path: 50.0})],
     )
     assert measure_rise(patient) == pytest.approx(rise)
+
+
+@pytest.mark.parametrize(
+    ("last", "text"),
+    [
+        (1.7, "The last training loss lies 70.0% above the lowest one."),
+        (7.389e12, "The training loss rose from 1, its lowest, to 7.39 x 10^12."),
+    ],
+)
+def test_a_learning_rate_raised_by_hand_is_named_and_the_cure_is_the_one_before(
+    collapsed, last, text
+):
+    x = torch.rand(40, 1, 8, 8)
+    specimen = draw_specimen(Dataset("few", "image", Split(x, None), Split(x, None)))
+    history = [EpochRecord(epoch=i + 1, loss=loss) for i, loss in enumerate([2.0, 1.0, last])]
+    model, config = Autoencoder.load(collapsed.path), collapsed.config()
+    config = override_config(config, {"training.lr": 0.002})
+    moves = [
+        KnobRecord(1, 3, {"training.lr": 0.003}),  # with which the loss fell
+        KnobRecord(3, 1, {"training.lr": 0.1}),
+        KnobRecord(3, 2, {"training.lr": 0.7}),
+    ]
+    (divergence,) = (disease for disease in DISEASES if disease.name == "divergence")
+    finding = divergence.check(Patient(model, specimen, config, history, moves))
+    moved = "The learning rate was moved from 0.003 to 0.7 in epoch 3."
+    assert finding.text == f"{moved} {text}"
+    assert finding.cure == {"training.lr": 0.003}
+    unmoved = divergence.check(Patient(model, specimen, config, history))
+    assert unmoved.text == text and unmoved.cure != {"training.lr": 0.002}
 
 
 def test_a_run_without_a_record_of_its_losses_is_not_told_of_them(collapsed):

@@ -241,7 +241,7 @@ def test_only_a_run_that_trains_here_can_be_moved_and_only_within_bounds():
     (run.path / REMOTE_FILE).write_text("{}")
     with pytest.raises(RunError, match="trains elsewhere"):
         request_knobs(run, {"bottleneck.k": 3})
-    with pytest.raises(RunError, match="is not training"):
+    with pytest.raises(RunError, match="is done"):
         request_knobs(trained(), {"training.lr": 0.5})
 
 

@@ -11,7 +11,7 @@ from aecore.errors import ConfigError
 from aecore.files import find_model_folder
 from aecore.model.calibration import make_stretches
 from aecore.model.config import ModelConfig, RunConfig
-from aecore.model.inputs import check_numbers, check_shape
+from aecore.model.inputs import check_floats, check_shape
 from aecore.model.loss import Loss
 from aecore.model.parts.bottlenecks.base import Bottleneck, Code
 from aecore.model.parts.bottlenecks.gaussian import bound_log_variances
@@ -75,12 +75,12 @@ class Autoencoder(nn.Module):
 
         These are the means of variational codes, and the valid codes of other bottlenecks.
         """
-        x = self.check_input(check_numbers(x, self.shift.dtype))
+        x = self.check_input(check_floats(x, self.shift.dtype))
         return self.bottleneck.snap(self.encode_scaled(self.to_scaled(x)))
 
     def decode(self, z: Tensor) -> Tensor:
         """z (N, latent_dim) -> x^ (N, *input_shape)."""
-        z = check_numbers(z, self.shift.dtype)
+        z = check_floats(z, self.shift.dtype)
         if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
             raise ConfigError(
                 f"Codes must have shape (N, {self.config.latent_dim}), got {tuple(z.shape)}."

@@ -10,7 +10,7 @@ from torch import Tensor
 from aecore.errors import ConfigError
 
 
-def check_numbers(x: Tensor, dtype: torch.dtype) -> Tensor:
+def check_floats(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return x in that precision; ConfigError for what is no tensor of floating numbers."""
     if not isinstance(x, Tensor):
         raise ConfigError(

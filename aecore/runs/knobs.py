@@ -17,7 +17,7 @@ from aecore.model.config import RunConfig
 from aecore.model.knobs import list_knobs, turn_knobs
 from aecore.runs.records import KnobRecord
 from aecore.runs.run import Run
-from aecore.runs.state import LIVE_STATES
+from aecore.runs.state import LIVE_STATES, RESUMABLE_STATES
 
 MAX_KNOBS_BYTES = 10_000
 
@@ -25,11 +25,12 @@ MAX_KNOBS_BYTES = 10_000
 def request_knobs(run: Run, values: Mapping[str, float]) -> None:
     """Asks the trainer of a run to move knobs, {path: value}; others stay where they were wanted.
 
-    ConfigError for what is no knob of the run or out of bounds, RunError for a run that does not
-    train here. Who asks must be allowed to stop the run: that is the caller's to check.
+    One that was stopped moves them when it is resumed. ConfigError for what is no knob of the run
+    or out of bounds, RunError for a run that is done or does not train here. Who asks must be
+    allowed to stop the run: that is the caller's to check.
     """
-    if run.state().state not in LIVE_STATES:
-        raise RunError(f"{run.id} is not training, so nothing can be moved.")
+    if run.state().state not in LIVE_STATES + RESUMABLE_STATES:
+        raise RunError(f"{run.id} is done, so nothing can be moved.")
     if (run.path / REMOTE_FILE).exists():
         raise RunError(f"{run.id} trains elsewhere. Only runs on this machine can be changed.")
     turn_knobs(run.config(), values)

@@ -10,6 +10,7 @@ from aecore.model.parts.base import Options
 
 Status = Literal["queued", "running", "done", "stopped", "failed", "lost"]
 LIVE_STATES, FINAL_STATES = ("queued", "running"), ("done", "stopped", "failed")
+RESUMABLE_STATES = ("stopped", "lost", "failed")
 Count = Annotated[int, Field(ge=0, le=10**9)]
 
 

@@ -28,7 +28,7 @@ from aecore.tasks.anomaly import LEAST_SCORE, compute_scaled_residuals
 
 ODD_COLUMNS = 3
 SPARE_COLUMNS = 2  # examined beyond those that are named: some turn out to be as expected
-LEAST_SHARE = 0.01  # of the score: columns that make less of it are no reason
+LEAST_REASON = 0.01  # of the score: columns that make less of it are no reason
 SIGNED_KINDS = ("number", "count", "ordered")
 ROUNDS = 10  # in which a hidden cell is rebuilt
 LIKELY = 0.995  # above it a probability is written as more than 99 %
@@ -97,7 +97,7 @@ class ColumnFeatures:
             examined = self.examine_columns(model, x, columns, new_words)
             is_odd = (examined.why != "") & (errors[rows, columns] > 0)
             fall = np.nan_to_num(1 - examined.scores / whole).clip(0, 1)
-            shares[:, k] = np.where(is_odd & (fall >= LEAST_SHARE), fall, 0)
+            shares[:, k] = np.where(is_odd & (fall >= LEAST_REASON), fall, 0)
             signs[:, k], why[:, k] = examined.signs, examined.why
         order = np.argsort(-shares, axis=1, kind="stable")[:, :count]
         shares, signs, why, places = (

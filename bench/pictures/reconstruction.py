@@ -38,13 +38,13 @@ MODEL_LABELS = {
     "residual": "conv with the residual network (the default)",
 }
 SHORT, LONG = 10, 40  # epochs
-SETS = {**PICTURE_SETS, "cifar-whole": WHOLE_CIFAR}
+COMPARED_SETS = {**PICTURE_SETS, "cifar-whole": WHOLE_CIFAR}
 LONG_SETS = ("bsds", "cifar-whole")
 
 
 def list_cells() -> Iterator[tuple[str, str, int]]:
     """Yield set, model and epochs of each cell; the long ones last."""
-    for name, pictures in SETS.items():
+    for name, pictures in COMPARED_SETS.items():
         augments = pictures is not WHOLE_CIFAR  # so many are not augmented by default
         yield from ((name, m, SHORT) for m in MODELS if augments or m != "unaugmented")
     yield from ((name, "residual", LONG) for name in LONG_SETS)
@@ -53,7 +53,7 @@ def list_cells() -> Iterator[tuple[str, str, int]]:
 def measure_reconstruction(store: CellStore, device: str) -> None:
     """Train the cells that are missing: PSNR on the test pictures, seconds per epoch, weights."""
     for name, model, epochs in list_cells():
-        path, units = SETS[name].place(name), SETS[name].units
+        path, units = COMPARED_SETS[name].place(name), COMPARED_SETS[name].units
         key = name_reconstruction_cell(name, model, epochs)
         store.measure(
             key, lambda p=path, m=model, u=units, e=epochs: measure_model(p, m, u, e, device)
@@ -119,7 +119,7 @@ def rebuild_by_pca(train: Tensor, test: Tensor, units: int) -> Tensor:
 def report_reconstruction(store: CellStore) -> list[str]:
     """Return a table for each set of the cells that are kept."""
     lines = []
-    for name, pictures in SETS.items():
+    for name, pictures in COMPARED_SETS.items():
         rows = [
             format_cell(store, cell)
             for cell in list_cells()

@@ -50,8 +50,7 @@ def no_shipped(tmp_path, monkeypatch):
     """As if the checkpoints that come with the code were not there."""
     empty = tmp_path / "shipped"
     empty.mkdir()
-    for module in ("aecore.runs.listing", "ui.kit.runs"):
-        monkeypatch.setattr(f"{module}.SHIPPED_FOLDER", empty)
+    monkeypatch.setattr("aecore.runs.listing.SHIPPED_FOLDER", empty)
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ import pytest
 from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.runs.listing import runs_folder
 from aecore.runs.plan import plan_run
+from aecore.runs.records import EpochRecord
 from tests.app.conftest import finish_jobs
+from ui.compare.chosen_runs import choose_first_runs
 from ui.compare.curves import explain_different_losses
 from ui.compare.differences import tabulate_differences
-from ui.compare.tables import mark_best
+from ui.compare.tables import list_lacking_metrics, mark_best, tabulate_metrics
 
 
 def read_messages(app):
@@ -85,6 +87,36 @@ def forget_sample_metrics(run):
     path = run.path / "metrics.jsonl"
     path.write_text(re.sub(r', ?"classifier_\w+": ?[-\d.e]+', "", path.read_text()))
     assert "se" in run.test_metrics() and "classifier_frechet" not in run.test_metrics()
+
+
+@pytest.mark.parametrize("page", ["apply_impute.py", "apply_denoise.py", "latent.py"])
+def test_a_page_begins_with_a_finished_run_that_was_made_for_its_task(page, open_page, trained):
+    stopped = trained("denoising-gaussian")
+    stopped.write_state(state="stopped")
+    if page != "latent.py":  # finished, but made for nothing of that kind
+        trained("vanilla")
+    app = open_page(page)
+    own = {path.name for path in runs_folder().iterdir()}
+    begun = app.get_by_key("runs").value if page == "apply_denoise.py" else [app.selectbox[0].value]
+    assert not app.exception and not own & set(begun)
+    stopped.write_state(state="done")
+    expected = stopped.id if page != "apply_impute.py" else "breast-cancer-imputer"
+    app = open_page(page)
+    begun = app.get_by_key("runs").value if page == "apply_denoise.py" else [app.selectbox[0].value]
+    assert begun == [expected]
+
+
+def test_a_run_that_was_not_trained_for_the_task_of_a_page_is_said_to_be_none(open_page, trained):
+    run = trained("vanilla")
+    text = read_messages(open_page("apply_denoise.py", runs=[run.id]))
+    assert f"{run.id} was not trained to remove noise." in text.replace("\\", "")
+
+
+def test_the_first_runs_that_are_compared_have_finished(trained, no_shipped):
+    done, stopped = trained("vanilla"), trained("vae")
+    stopped.write_state(state="stopped")
+    assert choose_first_runs([stopped, done]) == [done.id]
+    assert choose_first_runs([stopped]) == [stopped.id]
 
 
 def test_without_any_run_the_page_offers_to_train_one(open_page, no_shipped):
@@ -221,6 +253,28 @@ def test_best_values_are_marked_only_where_runs_are_comparable():
         axis=None
     )  # a density and a probability; no direction
     assert not mark_best(frame, [vanilla, iris]).any(axis=None)
+
+
+def test_no_best_is_marked_where_a_run_that_could_have_the_value_lacks_it(trained, monkeypatch):
+    runs = [trained("vae"), trained("beta-vae"), trained("vanilla")]
+    shown = [{"se": 2.0, "psnr": 10.0}, {"se": 1.0, "psnr": 12.0}, {"se": 3.0}]
+    metrics = dict(zip([run.id for run in runs], shown, strict=True))
+    monkeypatch.setattr("ui.compare.tables.get_test_metrics", lambda run: metrics[run.id])
+    frame, _ = tabulate_metrics(runs)
+    frame["cross_entropy"] = [3.0, 4.0, float("nan")]  # for which they have no probabilities
+    lacking = list_lacking_metrics(frame, runs)
+    assert lacking == ["psnr"]
+    marks = mark_best(frame, [run.config() for run in runs], lacking)
+    assert list(marks["se"]) == [False, True, False] and not marks["psnr"].any()
+    assert list(marks["cross_entropy"]) == [True, False, False]
+
+
+def test_losses_of_many_decades_begin_on_a_log_scale(open_page, trained, no_shipped):
+    run = trained("vanilla")
+    assert not open_page("compare.py", runs=[run.id]).toggle[0].value
+    run.append(EpochRecord(epoch=3, loss=1e15, validation_loss=1e15))
+    app = open_page("compare.py", runs=[run.id])
+    assert not app.exception and app.toggle[0].value
 
 
 def test_a_loss_with_another_variance_is_another_unit():

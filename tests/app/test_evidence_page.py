@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ui.evidence import experiments
-from ui.evidence.charts import draw_verdicts
+from ui.evidence.charts import FIRST_FIGURE_SIZE, TITLE_LETTERS, draw_verdicts
 from ui.evidence.experiments import (
     EVIDENCE_COMMAND,
     EVIDENCE_FOLDER,
@@ -167,7 +167,10 @@ def test_a_picture_that_is_missing_or_torn_is_named(open_page, rows, damage):
         ([1.0, None], [3.0, None], 0.0, -0.5),  # missed
         ([88.9, 90.4], None, 89.0, None),
         ([88.9, 90.4], [None, 88.7], 89.0, None),
-        ([1.0, None], [0.5, None], 0.7, None),  # the moonshot is no higher
+        ([1.0, None], [0.5, None], 1.7, None),  # the moonshot is no higher
+        ([80.0, None], None, 79.2, -0.01),  # missed, without a moonshot: a share of the bar
+        ([80.0, None], None, 81.0, None),
+        ([None, 80.0], None, 84.0, -0.05),
         (None, None, 3.0, None),
     ],
 )
@@ -193,6 +196,18 @@ def test_the_overview_draws_each_figure_by_its_verdict_and_keeps_the_far_ones_on
     assert {"1 of 1 reached", "2 of 3 reached", "no stretch goal"} <= {
         note.text for note in drawn.layout.annotations
     }
+
+
+def test_the_overview_draws_a_missed_figure_that_has_no_moonshot_and_titles_keep_left_of_the_bar(
+    rows,
+):
+    only_bar = {**CHECK, "bar": [3.0, None], "moonshot": None}
+    rows("E9", title="A deep autoencoder beats PCA four times over", checks=[CHECK, only_bar])
+    drawn = draw_verdicts(make_verdict_rows(read_experiments()[0]))
+    (missed,) = [trace for trace in drawn.data if trace.name == "miss"]
+    assert missed.x[0] == pytest.approx(-0.1 / 3) and missed.marker.size[0] == FIRST_FIGURE_SIZE
+    title = drawn.layout.annotations[2].text.rpartition("</span>")[2]
+    assert max(map(len, title.split("<br>"))) <= TITLE_LETTERS
 
 
 def test_without_any_row_the_command_that_makes_them_is_told(open_page, rows):

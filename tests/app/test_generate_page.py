@@ -85,6 +85,12 @@ def test_a_model_without_a_prior_is_sampled_from_the_density_that_describes_its_
     assert f"This model has no prior: codes are drawn from a {best} fitted" in text
 
 
+def test_of_a_codec_the_learned_density_is_named_and_what_is_sampled_instead(open_page):
+    text = read_texts(finish_jobs(open_page("generate.py", run="digits-codec")))
+    assert "no prior" not in text
+    assert "learned density of its codes counts bits, and is not sampled here: codes are" in text
+
+
 def test_each_source_of_codes_gives_other_samples_and_says_what_it_is(
     open_page, trained, no_shipped
 ):
@@ -185,6 +191,7 @@ def test_a_walk_offers_the_most_varying_dimension_first_and_moves_with_the_slide
     app = open_page("generate.py", mode="Walk")
     assert "its standard deviation over the test inputs is" in read_texts(app)
     still = list_pictures(app)[0]
+    assert app.slider(key="offset").label == "Value, in deviations from its mean"
     app.slider(key="offset").set_value(3.0).run()
     assert not app.exception
     assert list_pictures(app)[0] != still

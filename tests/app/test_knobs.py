@@ -60,6 +60,20 @@ def test_only_who_may_stop_a_run_may_move_its_knobs(open_page, training, visit_a
     assert "belongs to somebody else" in app.toast[0].value and not read_wanted(training)
 
 
+def test_a_stopped_run_tells_with_which_values_it_goes_on_and_they_can_be_moved_back(open_page):
+    run = create_run(tiny(**VAE, training={"epochs": 9, "lr": 0.002}))
+    run.append(EpochRecord(epoch=1, seconds=1.0, loss=1.0))
+    run.append(KnobRecord(2, 0, {"training.lr": 0.7}))
+    run.write_state(state="stopped", epoch=2, epochs=9)
+    told = "*Resume* goes on with learning rate 0.7 (it began with 0.002)."
+    app = open_page("train.py", run=run.id)
+    assert not app.exception and any(told in caption.value for caption in app.caption)
+    assert "Resume" in [button.label for button in app.button]
+    find_slider(app, "Learning rate").set_value(0.002).run()
+    assert read_wanted(run) == {"training.lr": 0.002}
+    assert not any("goes on with" in caption.value for caption in app.caption)
+
+
 def test_a_run_that_ended_has_no_sliders(open_page, training):
     training.write_state(state="done")
     assert "Beta" not in [s.label for s in open_page("train.py", run=training.id).select_slider]
@@ -90,3 +104,19 @@ def test_the_curve_has_a_line_for_the_validation_loss_only_where_there_is_one():
         return [line["name"] for line in draw_live_curve(records, "vae", 2)["series"]]
 
     assert list_lines(None) == ["training"] and list_lines(0.9) == ["training", "validation"]
+
+
+def test_losses_of_many_decades_have_a_logarithmic_axis_which_says_so():
+    losses = [30.0, 20.0, 2e13]
+    records = [EpochRecord(epoch=i + 1, loss=loss) for i, loss in enumerate(losses)]
+    spec = draw_live_curve(records, "vae", 3, unit="nats")
+    assert spec["yAxis"]["name"] == "loss per example, nats, logarithmic"
+    assert spec["yAxis"]["axisLabel"] == {"formatter": "10^{value}"}
+    (_, exponent, loss) = spec["series"][0]["data"][-1]
+    assert exponent == pytest.approx(13.3, abs=0.01) and loss == 2e13
+    assert spec["series"][0]["encode"]["tooltip"] == 2, "the loss itself, not its logarithm"
+    linear = draw_live_curve(records[:2], "vae", 3, unit="nats")
+    assert linear["yAxis"]["name"] == "loss per example, nats"
+    assert linear["series"][0]["data"] == [[1, 30.0], [2, 20.0]]
+    below_zero = [EpochRecord(epoch=1, loss=-1.0), *records]
+    assert "logarithmic" not in draw_live_curve(below_zero, "vae", 3)["yAxis"]["name"]

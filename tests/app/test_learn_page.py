@@ -12,7 +12,14 @@ from ui.learn.copying import SHARES, measure_copy_errors
 from ui.learn.course import LESSONS
 from ui.learn.denoising import follow_points, measure_distance
 from ui.learn.distributions import measure_rate_and_error
-from ui.learn.elbo import WIDTHS, integrate_posterior, load_changed_posterior, measure_terms
+from ui.learn.elbo import (
+    WIDTHS,
+    Terms,
+    draw_terms,
+    integrate_posterior,
+    load_changed_posterior,
+    measure_terms,
+)
 from ui.learn.generation import measure_data_distance
 from ui.learn.linear import fit_learned_line
 from ui.learn.manifold import COUNTS, measure_neighbourhood
@@ -156,6 +163,11 @@ def test_the_posterior_collapses_at_a_high_beta_and_lives_at_a_low_one():
     (rate, error), (collapsed_rate, collapsed_error) = map(measure_rate_and_error, ("0.3", "4"))
     assert rate > 2 and error < 60
     assert collapsed_rate < 0.1 and collapsed_error > 95
+
+
+def test_the_name_of_the_likelihood_stands_above_the_bar_which_may_be_longer():
+    (name,) = draw_terms(Terms(30.0, 10.0), 20.0).layout.annotations
+    assert (name.y, name.yanchor) == (1, "bottom")
 
 
 def test_the_elbo_never_exceeds_the_likelihood_and_is_best_near_the_encoders_posterior():

@@ -8,8 +8,9 @@ import pytest
 from helpers import tiny
 
 from aecore.runs import file_cache, ownership, run
-from aecore.runs.listing import create_run
+from aecore.runs.listing import SHIPPED_FOLDER, create_run
 from aecore.runs.ownership import OwnerRecord, claim_folder
+from ui.train.run_table import describe_older_runs
 
 RUNS = 12
 
@@ -57,3 +58,12 @@ def test_a_click_parses_no_file_that_has_not_changed(page, open_page, parses, mo
     published.write_state(state="failed")
     app.run()
     assert list(parses) == [published.path / "state.json"]
+
+
+def test_older_runs_are_counted_apart_from_the_shipped_models():
+    own = create_run(tiny())
+    shipped = run.Run(SHIPPED_FOLDER / "digits-codec")
+    text = describe_older_runs([own, own, shipped])
+    assert text.startswith("and 2 older ones, in ")
+    assert text.endswith(", and 1 that come with the app")
+    assert describe_older_runs([shipped]) == "and 1 that come with the app"

@@ -133,3 +133,10 @@ def test_a_second_run_that_does_not_fit_any_more_is_taken_back_in_the_browser_to
     second_run = app.selectbox(key="beside")
     assert second_run.value == "no other"
     assert second_run.proto.set_value  # else the browser goes on showing the old one
+
+
+def test_the_surface_of_a_run_on_pictures_offers_runs_that_have_one(open_page):
+    app = open_page("manifold.py", run="mnist-vae", mode="Surface")
+    assert not app.exception
+    links = [link.proto for link in app.get("page_link")]
+    assert {link.label for link in links} >= {"swiss-roll-vanilla", "circles-denoising"}

@@ -38,7 +38,7 @@ def test_a_first_visit_finds_like_digits_in_milliseconds(open_page):
     )
     assert app.metric[0].value.endswith("ms") and whole in read_texts(app)
     assert (
-        count_pictures(app) == [15, 8, 8]
+        count_pictures(app) == [15, 15, 15]
         and app.image
         and app.get_by_key("by-class").proto.spec
         and app.get_by_key("precision").proto.spec
@@ -76,7 +76,7 @@ def test_a_drawing_is_searched_for(trained, no_shipped, open_page):
     state.id = app.get_by_key("drawing").proto.id
     state.json_value = json.dumps({"ink": ink})
     app = app._run(states)
-    assert not app.exception and not app.info and count_pictures(app) == [15, 8, 8]
+    assert not app.exception and not app.info and count_pictures(app) == [15, 15, 15]
 
 
 @pytest.mark.parametrize("ink", ["x", [1, 2], [256] * 783 + ["a"], None])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from aecore.data.datasets import load_dataset
+from aecore.data.splits import as_float
+from aecore.model.autoencoder import Autoencoder
 from aecore.runs.unit_names import read_unit_names, write_unit_names
 from tests.app.conftest import finish_jobs
 
@@ -84,3 +87,12 @@ def test_a_visitor_names_units_of_others_for_themself_alone(
     assert "Unit z2: a loop" in read_all(app)
     app.text_input(key=f"name-{run.id}-2").set_value("mine").run()
     assert "Unit z2: mine" in read_all(app) and read_unit_names(run.path) == {2: "a loop"}
+
+
+def test_the_inputs_that_excite_a_unit_least_have_its_values_too(open_page, trained, no_shipped):
+    run = trained("vanilla")
+    app = open_units(open_page, run=run.id)
+    cards = [e.proto.body for e in app.get("html") if "<figure" in e.proto.body]
+    model, x = Autoencoder.load(run.path), load_dataset(run.config().data).test.x
+    lowest = model.encode(as_float(x)).min(0).values
+    assert any(f"{value:.3g}" in cards[-1] for value in lowest.tolist())

@@ -32,7 +32,7 @@ from ui.kit.downloads import offer_csv
 from ui.kit.examples import is_point_cloud
 from ui.kit.inputs import Inputs
 
-SHOWN_RESULTS, BASELINE_RESULTS = 15, 8
+SHOWN_RESULTS = 15  # by code, and by each baseline
 
 
 def show_search(run: Run, dataset: Dataset, inputs: Inputs) -> None:
@@ -100,9 +100,9 @@ def show_baseline_results(
     collection_values = to_comparable_values(model, collection.examples.x)
     results = {
         f"By {describe_comparable_values(query.x)}": scan_nearest(
-            collection_values, values, BASELINE_RESULTS + 1
+            collection_values, values, SHOWN_RESULTS + 1
         ),
-        "By PCA": collection.component_index.find_nearest(pca.encode(values), BASELINE_RESULTS + 1),
+        "By PCA": collection.component_index.find_nearest(pca.encode(values), SHOWN_RESULTS + 1),
     }
     if is_point_cloud(dataset):
         containers = [column.container() for column in st.columns(2)]
@@ -112,5 +112,5 @@ def show_baseline_results(
         containers, results.items(), pca.basis.shape, strict=True
     ):
         with container:
-            near = drop_query(near, query.own_row, BASELINE_RESULTS)
+            near = drop_query(near, query.own_row, SHOWN_RESULTS)
             show_results(run, dataset, collection, near, query, method, f"{size:,}")

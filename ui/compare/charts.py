@@ -69,5 +69,5 @@ def draw_loss_curves(
         xaxis_title="epoch", yaxis_title=LOSS_LABEL, showlegend=True, hovermode="x unified"
     )
     figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0})
-    figure.update_yaxes(type="log" if log else "linear")
+    figure.update_yaxes(type="log" if log else "linear", exponentformat="power")
     return finish_figure(figure, 360 + 22 * len(runs))

@@ -9,7 +9,7 @@ import streamlit as st
 from aecore.model.variants import VARIANTS
 from aecore.runs.run import Run
 from ui.kit.messages import show_warning
-from ui.kit.runs import has_same_inputs, list_usable_runs, offer_train_page
+from ui.kit.runs import has_same_inputs, is_finished, list_usable_runs, offer_train_page
 
 MAX_COMPARED = 8  # runs at a time
 FIRST_COMPARED = 4  # runs that a first visit shows
@@ -50,10 +50,11 @@ def warn_of_unknown_runs(names: Sequence[str]) -> None:
 
 
 def choose_first_runs(runs: Sequence[Run]) -> list[str]:
-    """Returns the ids of up to four runs with the newest one's shape and data.
+    """Returns the ids of up to four finished runs with the newest one's shape and data.
 
     They are of different families where there are any.
     """
+    runs = [run for run in runs if is_finished(run)] or runs
     configs = {run.id: run.config() for run in runs}
     newest = configs[runs[0].id]
     alike = [run_id for run_id, config in configs.items() if has_same_inputs(config, newest)]

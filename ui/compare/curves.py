@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import streamlit as st
 
 from aecore.model.config import RunConfig
-from aecore.model.parts.likelihoods import LikelihoodOptions
-from aecore.model.parts.likelihoods.gaussian import Gaussian
 from aecore.runs.run import Run
 from ui.compare.charts import draw_loss_curves
 from ui.compare.chosen_runs import join_words
+from ui.kit.losses import name_loss_unit, spans_decades
 from ui.kit.messages import show_note
 
 LOSS_NAMES = {"validation_loss": "Validation", "loss": "Training"}
@@ -31,11 +30,16 @@ def show_loss_curves(runs: list[Run]) -> None:
         bind="query-params",
         help="With the KL and the penalties.",
     )
-    log = right.toggle(
-        "Log scale", key="log", bind="query-params", help="For losses of different orders."
-    )
     records = {run.id: (run.config().model.variant, run.epochs()) for run in runs}
-    if all(getattr(row, key) is None for _, rows in records.values() for row in rows):
+    losses = [getattr(row, key) for _, rows in records.values() for row in rows]
+    log = right.toggle(
+        "Log scale",
+        spans_decades(losses),
+        key="log",
+        bind="query-params",
+        help="For losses of different orders.",
+    )
+    if all(loss is None for loss in losses):
         st.caption("None of these runs has a record of this loss.")
         return
     figure = draw_loss_curves(records, key, log)
@@ -56,14 +60,3 @@ def explain_different_losses(configs: Mapping[str, RunConfig]) -> str:
         f"These losses have different units: {join_words(parts)}. "
         "Compare their shapes here, their sizes in the table."
     )
-
-
-def name_loss_unit(likelihood: LikelihoodOptions) -> str:
-    """Returns the unit of a loss.
-
-    A Gaussian decoder of another variance than 1/2 weights the squared error.
-    """
-    if not isinstance(likelihood, Gaussian) or likelihood.learned:
-        return "nats" if likelihood.is_density else "MS-SSIM distance"
-    weight = 1 / (2 * likelihood.variance)
-    return "squared error" if weight == 1 else f"{weight:.3g} x squared error"

@@ -14,6 +14,7 @@ from ui.compare.differences import tabulate_differences
 from ui.compare.sample_metrics import offer_sample_metrics
 from ui.compare.tables import (
     NO_BEST,
+    list_lacking_metrics,
     mark_best,
     style_metrics,
     tabulate_curves,
@@ -39,7 +40,7 @@ def show_metrics(runs: list[Run], measured: Mapping[str, Mapping[str, float]]) -
     for problem in problems:
         show_warning(problem)
     configs = [run.config() for run in runs]
-    marks = mark_best(frame, configs)
+    marks = mark_best(frame, configs, list_lacking_metrics(frame, runs))
     help_texts = {
         name: st.column_config.Column(METRICS[name].label, help=METRICS[name].help)
         for name in frame.columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,13 +13,13 @@ from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
 from aecore.runs.foreign import name_data
 from aecore.runs.run import Run
-from ui.kit.cache import get_test_metrics
+from ui.kit.cache import get_model, get_test_metrics
 from ui.kit.figures import choose_text_colour, get_variant_colour
 from ui.kit.runs import get_variant_label
 
 NO_BEST = (
     "No best values are marked: with one run, or on different data, splits or scaling, "
-    "there is none."
+    "or where some of these runs lack the value, there is none."
 )
 BEST_STYLE = "background-color: #22883355"
 # bounds of a density or of a probability: comparable within a likelihood only
@@ -51,15 +51,40 @@ def tabulate_metrics(
     return frame.dropna(axis="columns", how="all"), problems
 
 
-def mark_best(frame: pd.DataFrame, configs: Sequence[RunConfig]) -> pd.DataFrame:
+def list_lacking_metrics(frame: pd.DataFrame, runs: Sequence[Run]) -> list[str]:
+    """Returns the metrics that some run of the table could have, but lacks."""
+    return [
+        name
+        for name in frame.columns
+        if name in METRICS
+        and any(
+            lacks_metric(run, name)
+            for run, is_missing in zip(runs, frame[name].isna(), strict=True)
+            if is_missing
+        )
+    ]
+
+
+def lacks_metric(run: Run, metric: str) -> bool:
+    """Returns whether a metric without a value could be measured of a run."""
+    try:
+        return METRICS[metric].applies(get_model(run))
+    except AecoreError:  # its weights cannot be read: it is not compared
+        return False
+
+
+def mark_best(
+    frame: pd.DataFrame, configs: Sequence[RunConfig], lacking: Collection[str] = ()
+) -> pd.DataFrame:
     """Returns True where a run is the best of its column.
 
-    Nothing is marked where no direction is better, or the runs are not comparable.
+    Nothing is marked where no direction is better, or the runs are not comparable, nor of metrics
+    that some run lacks: it may be the best.
     """
     marks = pd.DataFrame(False, frame.index, frame.columns)
     if len({make_comparison_key(config) for config in configs}) != 1:
         return marks
-    for name in filter(metric_direction, frame.columns):
+    for name in (name for name in frame.columns if name not in lacking and metric_direction(name)):
         column = frame[name].astype(float)
         kinds = {
             config.model.likelihood.kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -18,7 +19,9 @@ VERDICT_STYLES = {  # symbol, colour, and the symbol as text: they differ withou
 VERDICT_NAMES = {"moonshot": "stretch goal", "pass": "pass", "miss": "miss"}  # that are shown
 PAPER_STYLE = ("diamond-open", "#888888", "")
 SCALE_RANGE = (-0.75, 2.0)  # that is drawn; the threshold is at 0, the stretch goal at 1
-ROW_HEIGHT = 40  # pixels of an experiment
+ROW_HEIGHT = 54  # pixels of an experiment: a title of two lines above its marks
+TITLE_SHIFT = 6  # pixels from the middle of the marks up to the title
+LINE_LETTERS = 30  # of a line, which ends before the threshold
 FIRST_FIGURE_SIZE, FIGURE_SIZE, PAPER_SIZE = 15, 8, 12  # pixels of the marks
 
 
@@ -86,10 +89,18 @@ def add_row_texts(figure: go.Figure, row: VerdictRow, y: int) -> None:
     """Add the title and the detail of an experiment, and a line from the paper's figure to ours."""
     low, high = SCALE_RANGE
     _, colour, symbol = VERDICT_STYLES[row.verdict]
-    title = f'<span style="color:{colour}">{symbol}</span> {html.escape(row.title)}'
+    lines = "<br>".join(map(html.escape, wrap(row.title, LINE_LETTERS)))
+    title = f'<span style="color:{colour}">{symbol}</span> {lines}'
     for x, side, text in ((low, "left", title), (high, "right", row.detail)):
         figure.add_annotation(
-            x=x, y=y, xanchor=side, yshift=0.4 * ROW_HEIGHT, text=text, showarrow=False
+            x=x,
+            y=y,
+            xanchor=side,
+            yanchor="bottom",
+            yshift=TITLE_SHIFT,
+            align=side,
+            text=text,
+            showarrow=False,
         )
     if not row.figures:
         figure.add_annotation(x=0.5, y=y, text="no stretch goal", showarrow=False)

@@ -43,8 +43,8 @@ class EvidenceCheck(EvidenceOptions):
     def scale(self, value: float) -> float | None:
         """Returns a value on the scale from the bar (0) to the moonshot (1).
 
-        None where they do not point the same way. Outside a bar with two ends it is negative: the
-        distance in widths of the bar.
+        Without such a goal a value that misses its bar is negative all the same: the distance in
+        widths of the bar, or as a share of it where it has one end. None for one that reaches it.
         """
         match self.bar, self.moonshot:
             case (None, float(bar)), (None, float(aim)) if aim < bar:
@@ -53,6 +53,9 @@ class EvidenceCheck(EvidenceOptions):
                 return (value - bar) / (aim - bar)
             case (float(low), float(high)), _ if high > low and not low <= value <= high:
                 return -max(low - value, value - high) / (high - low)
+            case ((None, float(bar)) | (float(bar), None)) as bounds, _:
+                is_missed = not is_within(value, bounds)
+                return -abs(value - bar) / (abs(bar) or 1) if is_missed else None
         return None
 
 

@@ -11,7 +11,7 @@ from ui.evidence.charts import draw_verdicts
 from ui.evidence.experiments import EVIDENCE_COMMAND, Experiment, read_experiments
 from ui.evidence.tables import make_verdict_rows, tabulate_overview
 
-COLUMN_WIDTHS = {"Ours": 76, "Paper": 76, "Threshold": 116, "Time": 76}  # pixels
+COLUMN_WIDTHS = {"Ours": 64, "Paper": 64, "Threshold": 108, "Time": 64}  # pixels
 
 
 def load_experiments() -> list[Experiment]:

@@ -83,7 +83,6 @@ def tabulate_overview(experiments: Sequence[Experiment]) -> Styler:
             "Paper": [format_figure(check.paper) for check in checks],
             "Threshold": [format_bounds(check.bar) for check in checks],
             "Time": [format_duration(experiment.seconds) for experiment in experiments],
-            "Claim": [experiment.title for experiment in experiments],
             "Figure": [check.what for check in checks],
         }
     )

@@ -27,6 +27,9 @@ DENSITY_HELP = (
     "density of codes that they were not fitted to: higher is better."
 )
 NO_PRIOR = "This model has no prior: codes"
+BIT_DENSITY = (  # of a codec
+    "This model's learned density of its codes counts bits, and is not sampled here: codes"
+)
 
 
 def name_code_source(source: str) -> str:
@@ -87,11 +90,19 @@ def show_passing_source(run: Run) -> Density | None:
         show_prior_source(run)
     else:
         st.caption(
-            f"{NO_PRIOR} are drawn from a mixture of Gaussians fitted to {name_fitted_codes(run)}, "
+            f"{name_drawn_codes(run)} are drawn from a mixture of Gaussians fitted to "
+            f"{name_fitted_codes(run)}, "
             "until the densities are compared.",
             help=DENSITY_HELP,
         )
     return density
+
+
+def name_drawn_codes(run: Run) -> str:
+    """Returns the beginning of a sentence on what codes are drawn from."""
+    if get_model(run).has_prior:
+        return "Codes"
+    return BIT_DENSITY if run.config().model.bottleneck.kind == "rate" else NO_PRIOR
 
 
 def name_fitted_codes(run: Run) -> str:
@@ -103,13 +114,12 @@ def name_fitted_codes(run: Run) -> str:
 
 def describe_code_source(run: Run, fitted: FittedDensities, kind: str) -> str:
     """Returns a sentence on what codes are drawn from, and the scores of all sources."""
-    subject = "Codes" if get_model(run).has_prior else NO_PRIOR
     name = "the prior N(0, I)"
     if kind != PRIOR_SOURCE:
         name = f"a {name_code_source(kind)} fitted to {name_fitted_codes(run)}"
     in_order = sorted(fitted.held_out, key=fitted.held_out.__getitem__, reverse=True)
     scores = ", ".join(f"{name_code_source(one)} {fitted.held_out[one]:.1f}" for one in in_order)
     return (
-        f"{subject} are drawn from {name}, and decoded. "
+        f"{name_drawn_codes(run)} are drawn from {name}, and decoded. "
         f"Log density of codes held out, in nats: {scores}."
     )

@@ -53,16 +53,16 @@ def show_walk(run: Run, model: Autoencoder, dataset: Dataset) -> None:
     z = choose_base_code(model, dataset, scale, row)
     unit = choose_unit(row, "Dimension", "dimension", scale.order, 0, UNIT_HELP)
     offset = row.slider(
-        "Offset",
+        "Value, in deviations from its mean",
         -WALK_REACH,
         WALK_REACH,
         0.0,
         0.1,
         key="offset",
         bind="query-params",
-        width=240,
-        help="From the centre of this dimension: in standard deviations of the codes, or of the "
-        "prior where there is one.",
+        width=260,
+        help="What this dimension is set to, in standard deviations from its mean over the test "
+        "inputs, or of the prior where there is one.",
     )
     value = scale.centre[unit] + offset * scale.steps[unit]
     label = f"z{unit} = {value:.3g}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from cachetools import TTLCache, cached
@@ -16,14 +17,14 @@ from aecore.model.config import RunConfig
 from aecore.model.variants import VARIANTS
 from aecore.names import escape_name
 from aecore.runs.foreign import strip_local_paths
-from aecore.runs.listing import SHIPPED_FOLDER, has_sound_config, is_shipped_run, runs_folder
+from aecore.runs.listing import has_sound_config, is_shipped_run, runs_folder
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES
 from aecore.runs.storage_probe import check_storage
 from aecore.tasks.apply import choose_output
 from ui.kit.cache import DEFAULT_RUN
-from ui.kit.messages import show_warning
+from ui.kit.messages import show_note, show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
 STORAGE_SECONDS = 300  # between two looks at whether runs can be kept
@@ -55,6 +56,18 @@ STATE_BADGES = {
 }
 
 
+class Task(NamedTuple):
+    """What a page uses runs for."""
+
+    name: str  # in a sentence: "to fill missing cells"
+    suits: Callable[[RunConfig], bool]  # returns whether a run was trained for it
+
+
+DENOISING = Task("to remove noise", lambda config: config.model.corruption is not None)
+IMPUTING = Task("to fill missing cells", lambda config: choose_output(config) == "filled")
+DETECTING = Task("to find anomalies", lambda config: choose_output(config) == "scores")
+
+
 # -- choosing
 
 
@@ -64,12 +77,15 @@ def list_usable_runs() -> list[Run]:
 
 
 def choose_run(
-    fits: Callable[[Run], bool] = lambda run: True, first: str = DEFAULT_RUN, label: str = "Run"
+    fits: Callable[[Run], bool] = lambda run: True,
+    first: str = DEFAULT_RUN,
+    label: str = "Run",
+    task: Task | None = None,
 ) -> Run:
     """Show a select box over the runs that fit, bound to ?run=, and return the chosen one.
 
-    It begins with the newest of the user's own, else with the shipped run `first`. Stops the page
-    where no run fits.
+    It begins with the newest of the user's own that is finished and made for the task, else with
+    the shipped run `first`. Stops the page where no run fits.
     """
     runs = list_fitting_runs(fits, "No run has a model yet. Train one, or pull one from the Hub.")
     linked = st.query_params.get("run")
@@ -81,9 +97,14 @@ def choose_run(
     if st.session_state.get("run", ids[0]) not in ids:  # the last page took other runs
         del st.session_state["run"]
     run_id = st.selectbox(
-        label, ids, index=ids.index(pick_default_run(ids, first)), key="run", bind="query-params"
+        label,
+        ids,
+        index=ids.index(pick_default_runs(runs, [first], task)[0]),
+        key="run",
+        bind="query-params",
     )
     run = runs[run_id or ids[0]]
+    show_other_task([run], task)
     if title := read_owner_record(run.path).title:  # no option: the address holds what is shown
         st.caption(f":material/label: {escape_name(title)}")
     return run
@@ -94,22 +115,23 @@ def choose_runs(
     first: list[str],
     limit: int = 4,
     container: DeltaGenerator | None = None,
+    task: Task | None = None,
 ) -> list[Run]:
     """Show a list of the runs that fit, bound to ?runs=, and return up to `limit` chosen ones.
 
-    It begins with the newest of the user's own, else with the shipped runs `first`. Stops the page
-    where no run fits.
+    It begins with the newest of the user's own that is finished and made for the task, else with
+    the shipped runs `first`. Stops the page where no run fits.
     """
     runs = list_fitting_runs(fits, "No run fits this page. Train one.")
     ids = list(runs)
-    start = ids[:1]
-    if is_shipped_run(runs[ids[0]].path):
-        start = [run_id for run_id in first if run_id in runs] or start
+    start = pick_default_runs(runs, first, task)
     multiselect = st.multiselect if container is None else container.multiselect
     chosen_ids = multiselect(
         "Runs", ids, start, key="runs", bind="query-params", max_selections=limit
     )
-    return [runs[run_id] for run_id in chosen_ids or start]
+    chosen = [runs[run_id] for run_id in chosen_ids or start]
+    show_other_task(chosen, task)
+    return chosen
 
 
 def list_fitting_runs(fits: Callable[[Run], bool], advice: str) -> dict[str, Run]:
@@ -127,9 +149,34 @@ def offer_train_page() -> None:
     st.page_link("train.py", label="Train a model", icon=":material/model_training:")
 
 
-def pick_default_run(ids: list[str], first: str) -> str:
-    """Returns the newest of the user's own runs, else the shipped run `first`."""
-    return first if first in ids and is_shipped_run(SHIPPED_FOLDER / ids[0]) else ids[0]
+def pick_default_runs(
+    runs: Mapping[str, Run], first: Sequence[str], task: Task | None = None
+) -> list[str]:
+    """Returns with which of the runs {id: run}, the newest first, a page begins.
+
+    That is the newest of the user's own that is finished and made for the task, else those of the
+    shipped runs `first` that are there, else the first that is finished, else the first.
+    """
+    own = [run for run in runs.values() if not is_shipped_run(run.path)]
+    for run in own:
+        if is_finished(run) and (task is None or task.suits(run.config())):
+            return [run.id]
+    shipped = [run_id for run_id in first if run_id in runs and is_shipped_run(runs[run_id].path)]
+    finished = (run_id for run_id, run in runs.items() if is_finished(run))
+    return shipped or [next(finished, next(iter(runs)))]
+
+
+def is_finished(run: Run) -> bool:
+    """Returns True for a run that trained to its end: it was neither stopped nor did it diverge."""
+    return run.state().state == "done"
+
+
+def show_other_task(runs: Sequence[Run], task: Task | None) -> None:
+    """Say which runs were not trained for the task of a page."""
+    others = [run.id for run in runs if task and not task.suits(run.config())]
+    if task and others:
+        verb = "was" if len(others) == 1 else "were"
+        show_note(f"{', '.join(others)} {verb} not trained {task.name}.")
 
 
 def takes_pictures(run: Run) -> bool:

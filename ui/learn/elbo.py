@@ -165,13 +165,16 @@ def draw_terms(terms: Terms, cost: float) -> go.Figure:
             marker={"color": colour},
         )
     figure.add_vline(
-        x=cost, line={"color": PROBABILITY_COLOUR, "width": 4}, annotation_text="−ln p(x)"
+        x=cost,
+        line={"color": PROBABILITY_COLOUR, "width": 4},
+        annotation_text="−ln p(x)",
+        annotation_position="top",  # above the bar, which may be longer
     )
     figure.update_xaxes(title="nats", range=[0, max(36.0, 1.05 * sum(terms))])
     figure.update_layout(
         barmode="stack", legend=LEGEND_BELOW | {"y": -0.75, "traceorder": "normal"}
     )
-    return finish_figure(figure, 170)
+    return finish_figure(figure, 180).update_layout(margin_t=30)
 
 
 ELBO = Lesson(

@@ -17,6 +17,7 @@ from ui.kit.surface_chart import LearnedSurface, PointTangents, draw_surface
 from ui.manifold.geometry import get_point_geometry, has_countable_codes, show_run_columns
 
 SURFACE_EXAMPLES = 1000  # training examples that are drawn, and that the codes' range is of
+DRAWABLE_RUNS = ("swiss-roll-vanilla", "s-curve-vae", "circles-denoising")  # shipped ones
 ARROW_SIDE, ARROW_EXAMPLES = 14, 250  # arrows along a side in 2-D, and in 3-D
 
 
@@ -24,10 +25,13 @@ def show_surface(runs: list[Run], dataset: Dataset, x: Tensor) -> None:
     """Show each run's manifold among the data, its tangents at x, and where the model pulls."""
     if not is_point_cloud(dataset):
         st.info(
-            "Only data of two or three columns can be drawn as they are. Try the runs "
-            "swiss-roll-vanilla, s-curve-vae or circles-denoising.",
+            "Only data of two or three columns can be drawn as they are. Such are those of:",
             icon=":material/info:",
         )
+        for run_id in DRAWABLE_RUNS:
+            st.page_link(
+                "manifold.py", label=run_id, query_params={"run": run_id, "mode": "Surface"}
+            )
         return
     show_run_columns(runs, lambda run: show_run_surface(run, dataset, x))
     st.caption(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from aecore.names import clean_name
 from aecore.runs.records import EpochRecord, KnobRecord, PriorRecord
 from ui.kit.figures import LOSS_LABEL, get_variant_colour, thin_records
+from ui.kit.losses import spans_decades
 
 MARK_COLOUR = "#888888"  # seen on both themes
 MAX_MARKS = 30  # the latest ones: more cannot be read
@@ -18,16 +20,19 @@ def draw_live_curve(
     variant: str,
     total: int,
     moves: Sequence[KnobRecord] = (),
+    unit: str = "",
 ) -> dict[str, Any]:
-    """Returns training and validation loss over epochs as an ECharts spec.
+    """Returns training and validation loss over epochs as an ECharts spec, `unit` on its axis.
 
-    Upright lines mark the knobs that were moved.
+    Upright lines mark the knobs that were moved. Losses of many decades have a logarithmic axis.
     """
     records = thin_records(records)
+    losses = [loss for record in records for loss in (record.loss, record.validation_loss)]
+    log = spans_decades(losses)
 
     def series(name: str, losses: Sequence[float | None], style: str) -> dict[str, Any]:
         points = [
-            [record.epoch, loss]
+            [record.epoch, math.log10(loss), float(f"{loss:.6g}")] if log else [record.epoch, loss]
             for record, loss in zip(records, losses, strict=True)
             if loss is not None
         ]
@@ -40,6 +45,7 @@ def draw_live_curve(
             "lineStyle": line,
             "itemStyle": {"color": get_variant_colour(variant)},
             "animation": False,
+            **({"encode": {"x": 0, "y": 1, "tooltip": 2}} if log else {}),
         }
 
     validation = series("validation", [record.validation_loss for record in records], "dashed")
@@ -56,7 +62,7 @@ def draw_live_curve(
             "max": max(2, total),
             "minInterval": 1,
         },
-        "yAxis": {"type": "value", "name": LOSS_LABEL, "scale": True},
+        "yAxis": make_loss_axis(unit, log),
         "series": [
             {
                 **series("training", [record.loss for record in records], "solid"),
@@ -65,6 +71,18 @@ def draw_live_curve(
             *([validation] if validation["data"] else []),  # few rows are all for training
         ],
     }
+
+
+def make_loss_axis(unit: str, log: bool) -> dict[str, Any]:
+    """Returns the axis of the loss; a logarithmic one is that of the exponent of 10.
+
+    ECharts writes the values of its own logarithmic axis out, with all their zeros.
+    """
+    name = f"{LOSS_LABEL}{f', {unit}' if unit else ''}{', logarithmic' if log else ''}"
+    # begins at the left edge, for it is longer than the space beside the axis
+    style = {"nameTextStyle": {"align": "left"}}
+    axis: dict[str, Any] = {"type": "value", "name": name, "scale": True, **style}
+    return axis | ({"minInterval": 1, "axisLabel": {"formatter": "10^{value}"}} if log else {})
 
 
 def mark_moves(moves: Sequence[KnobRecord]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sliders of a run that trains: weights of the loss, noise, k and the learning rate.
+"""Sliders of a run that trains or can be resumed: loss weights, noise, k and the learning rate.
 
 Every option that is marked as live has one, so a new part's knob appears by itself.
 """
@@ -17,7 +17,7 @@ from aecore.model.config import RunConfig
 from aecore.model.knobs import Knob, list_knobs, turn_knobs
 from aecore.runs.knobs import apply_moves, read_wanted_knobs, request_knobs
 from aecore.runs.run import Run
-from aecore.runs.state import LIVE_STATES
+from aecore.runs.state import LIVE_STATES, RESUMABLE_STATES
 from ui.kit.fields import format_field_name, get_field_limits
 from ui.kit.messages import show_error_toast
 from ui.kit.visitor import check_may_change, may_change
@@ -27,15 +27,48 @@ MANTISSAS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)  # of the steps of a logarithmic slid
 REACH = 2  # decades to each side of the value that the run began with
 
 
-@st.fragment
-def show_knobs(run: Run, config: RunConfig) -> None:
-    """Show a slider for each knob of a run that trains here, to those who may stop it."""
-    if run.state().state not in LIVE_STATES or read_order(run) is not None or not may_change(run):
+def can_move_knobs(run: Run) -> bool:
+    """Returns whether a run trains here or can be resumed, and the visitor may stop it."""
+    can_train = run.state().state in LIVE_STATES + RESUMABLE_STATES
+    return can_train and read_order(run) is None and may_change(run)
+
+
+def show_moved_knobs(run: Run, config: RunConfig) -> None:
+    """Say with which values a run is resumed, where these are not those that it began with."""
+    if run.state().state in LIVE_STATES or not can_move_knobs(run):
         return
+    began, present = list_knobs(config), list_knobs(find_present_config(run, config))
+    moved = [
+        f"{name_knob(path).lower()} {format_step(present[path].value)} "
+        f"(it began with {format_step(knob.value)})"
+        for path, knob in began.items()
+        if present[path].value != knob.value
+    ]
+    if moved:
+        st.caption(
+            f":material/info: *Resume* goes on with {', '.join(moved)}. "
+            "The sliders below change that."
+        )
+
+
+def show_knobs(run: Run, config: RunConfig) -> None:
+    """Show a slider for each knob of a run that trains here or can be, to those who may stop it.
+
+    Of a run that trains they are a fragment; of another the page says what they will do.
+    """
+    if not can_move_knobs(run):
+        return
+    is_live = run.state().state in LIVE_STATES
+    show = st.fragment(show_sliders) if is_live else show_sliders
+    show(run, config, is_live)
+
+
+def show_sliders(run: Run, config: RunConfig, is_live: bool) -> None:
+    """Show a slider for each knob."""
     present = list_knobs(find_present_config(run, config))
     with st.container(border=True):
         st.markdown(
-            "**Change while it trains**",
+            "**Change while it trains**" if is_live else "**Change before it is resumed**",
             help="A change acts within half a second, at the next step; with several processes at "
             "the next epoch. It is marked on the curve and kept with the run, which a resumed run "
             "repeats. The config keeps the values that the run began with.",

@@ -24,12 +24,13 @@ from aecore.runs.state import LIVE_STATES, State
 from ui.kit.doctor import show_diagnosis
 from ui.kit.examples import show_image
 from ui.kit.figures import format_figure
+from ui.kit.losses import name_loss_unit
 from ui.kit.messages import hide_folders, show_error, show_note
 from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
 from ui.kit.visitor import find_visible_run
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
-from ui.train.knobs import show_knobs
+from ui.train.knobs import show_knobs, show_moved_knobs
 from ui.train.run_buttons import show_run_buttons
 from ui.train.run_progress import describe_run_progress
 
@@ -75,6 +76,7 @@ def show_live_run(run: Run) -> None:
     data_name = name_data(config.data) if config.data else "unknown data"
     title = escape_name(f"{get_variant_label(run)} on {data_name}")
     st.subheader(title, anchor=False)
+    show_moved_knobs(run, config)
     show_run_buttons(run)
     show_read_only(config)
     st.fragment(lambda: watch_run(run, config, poll_seconds), run_every=poll_seconds)()
@@ -160,7 +162,8 @@ def show_training(run: Run, config: RunConfig, state: State) -> None:
         last = pretraining[-1]
         st.caption(f"Pretraining layer {last.layer or 1}, loss {last.loss or 0:.4g}")
     elif records or state.state in LIVE_STATES:  # axes at first: the browser loads what draws them
-        spec = draw_live_curve(records, config.model.variant, state.epochs, run.knob_moves())
+        unit, moves = name_loss_unit(config.model.likelihood), run.knob_moves()
+        spec = draw_live_curve(records, config.model.variant, state.epochs, moves, unit)
         st.echarts_chart(spec, key="curve", height=320, alt="Loss by epoch")
     if records:
         show_last_epoch(records[-1])
@@ -174,7 +177,7 @@ def show_prior_training(run: Run, config: RunConfig) -> None:
     if not records or config.model.prior is None:
         return
     st.markdown("**Prior of the indices**", help="Learned after the model, by its codes.")
-    spec = draw_live_curve(records, config.model.variant, config.model.prior.epochs)
+    spec = draw_live_curve(records, config.model.variant, config.model.prior.epochs, unit="nats")
     st.echarts_chart(
         spec, key="prior_curve", height=240, alt="Loss of the prior by epoch, in nats per example"
     )

@@ -10,7 +10,7 @@ from aecore.backends.launch import resume_run, stop_run
 from aecore.errors import AecoreError
 from aecore.names import escape_name
 from aecore.runs.run import Run
-from aecore.runs.state import LIVE_STATES
+from aecore.runs.state import LIVE_STATES, RESUMABLE_STATES
 from ui.kit.hub_account import get_hub_token
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error_toast
@@ -52,7 +52,7 @@ def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
             args=(run,),
             help="The best model so far is kept.",
         )
-    elif state in ("stopped", "lost", "failed") and run.config().data:
+    elif state in RESUMABLE_STATES and run.config().data:
         row.button(
             "Resume",
             icon=":material/play_arrow:",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from aecore.limits import is_public, read_slot_limit
 from aecore.names import escape_markdown, escape_name
-from aecore.runs.listing import runs_folder
+from aecore.runs.listing import is_shipped_run, runs_folder
 from aecore.runs.ownership import read_owner_record
 from aecore.runs.run import Run
 from aecore.runs.sweep import read_sweep_name
@@ -31,8 +31,16 @@ def show_run_table() -> None:
     for alike in group_by_sweep(runs[:LISTED_RUNS]):
         show_run_entry(alike)
     if len(runs) > LISTED_RUNS:
-        where = "" if is_public() else f", in {escape_markdown(str(runs_folder()))}"
-        st.caption(f"and {len(runs) - LISTED_RUNS} older ones{where}")
+        st.caption(describe_older_runs(runs[LISTED_RUNS:]))
+
+
+def describe_older_runs(runs: Sequence[Run]) -> str:
+    """Returns how many runs are not listed: those in the folder of runs, and the shipped ones."""
+    shipped = sum(is_shipped_run(run.path) for run in runs)
+    where = "" if is_public() else f", in {escape_markdown(str(runs_folder()))}"
+    older = f"{len(runs) - shipped} older ones{where}" if len(runs) > shipped else ""
+    models = f"{shipped} that come with the app" if shipped else ""
+    return f"and {', and '.join(filter(None, [older, models]))}"
 
 
 def group_by_sweep(runs: Sequence[Run]) -> list[list[Run]]:

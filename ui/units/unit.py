@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from aecore.analysis.pictures import SheetBlock, choose_tile_width, draw_grid, draw_strip
-from aecore.analysis.units import BINS, UnitEffect, UnitStatistics, decode_atoms, switch_unit
+from aecore.analysis.units import (
+    BINS,
+    UnitEffect,
+    UnitStatistics,
+    decode_atoms,
+    iterate_codes,
+    switch_unit,
+)
 from aecore.data.splits import Dataset, as_float
 from aecore.model.autoencoder import Autoencoder
 from aecore.names import escape_name
@@ -67,8 +74,7 @@ def show_unit(
         show_values(model, statistics, unit)
     show_exciting_inputs(model, inputs, statistics, unit)
     show_switched_unit(run, inputs, statistics, unit)
-    st.markdown("**Inputs that excite it least**")
-    show_input_cards(model, inputs, statistics.least[unit][:SHOWN_INPUTS])
+    show_least_exciting_inputs(model, inputs, statistics, unit)
 
 
 def show_atom(model: Autoencoder, dataset: Dataset, statistics: UnitStatistics, unit: int) -> None:
@@ -133,16 +139,28 @@ def show_exciting_inputs(
         st.caption(f"None: the unit is 0 with all {statistics.count:,} inputs. It is dead.")
 
 
-def show_input_cards(
-    model: Autoencoder, inputs: Inputs, rows: np.ndarray, values: list[str] | None = None
+def show_least_exciting_inputs(
+    model: Autoencoder, inputs: Inputs, statistics: UnitStatistics, unit: int
 ) -> None:
-    """Show inputs as cards, with the unit's values or else their numbers as heads."""
-    labels = [inputs.label(int(row)) for row in rows]
-    details = [""] * len(rows) if values is None else labels
+    """Show the inputs for which the encoder gives the unit the smallest values, in their order."""
+    st.markdown(
+        "**Inputs that excite it least**",
+        help="Above each is what the encoder gives, before the bottleneck makes a code of it.",
+    )
+    rows = statistics.least[unit][:SHOWN_INPUTS]
+    h = torch.cat([h for h, _ in iterate_codes(model, as_float(inputs.x[rows]))])
+    show_input_cards(model, inputs, rows, [f"{value:.3g}" for value in h[:, unit].tolist()])
+
+
+def show_input_cards(
+    model: Autoencoder, inputs: Inputs, rows: np.ndarray, values: list[str]
+) -> None:
+    """Show inputs as cards, with the unit's values as heads."""
+    details = [inputs.label(int(row)) for row in rows]
     if inputs.y is not None and inputs.classes:
         classes = [inputs.classes[int(inputs.y[int(row)])] for row in rows]
         details = [" · ".join(filter(None, pair)) for pair in zip(classes, details, strict=True)]
-    st.html(format_cards(model, as_float(inputs.x[rows]), values or labels, details))
+    st.html(format_cards(model, as_float(inputs.x[rows]), values, details))
 
 
 # -- switched

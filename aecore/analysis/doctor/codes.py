@@ -10,7 +10,7 @@ from torch import Tensor
 
 from aecore.analysis.doctor.base import Disease, Settings
 from aecore.analysis.doctor.patient import Patient, divide
-from aecore.analysis.doctor.retraining import train_at_default_rate
+from aecore.analysis.doctor.retraining import train_at_former_rate
 from aecore.model.parts.bottlenecks.gaussian import GaussianCode
 from aecore.model.parts.bottlenecks.vector_quantized import CodebookBottleneck, VectorQuantized
 
@@ -79,10 +79,10 @@ def revive_units(patient: Patient) -> Settings:
     """Begins with all units on where k are kept; else trains more slowly, without dying ReLUs."""
     model = patient.model.config
     if model.bottleneck.kind == "top_k":
-        return {"bottleneck.start": model.latent_dim, **train_at_default_rate(patient)}
+        return {"bottleneck.start": model.latent_dim, **train_at_former_rate(patient)}
     if penalties := weaken_penalties(patient):
         return penalties
-    return {**use_gelu(patient), **train_at_default_rate(patient)}
+    return {**use_gelu(patient), **train_at_former_rate(patient)}
 
 
 def use_gelu(patient: Patient) -> dict[str, object]:
@@ -132,10 +132,10 @@ def revive_codebook(patient: Patient) -> Settings:
     """
     options = patient.model.config.bottleneck
     if isinstance(options, VectorQuantized) and options.update != "ema":
-        return {"bottleneck.update": "ema", **train_at_default_rate(patient)}
+        return {"bottleneck.update": "ema", **train_at_former_rate(patient)}
     levels = patient.model.bottleneck.levels or 2
     used = round(levels * (1 - measure_unused_share(patient)))
-    return {"bottleneck.codes": max(2, used), **train_at_default_rate(patient)}
+    return {"bottleneck.codes": max(2, used), **train_at_former_rate(patient)}
 
 
 # -- codes that ignore the input
@@ -159,7 +159,7 @@ def describe_constant(patient: Patient, share: float) -> str:
 
 def let_code_vary(patient: Patient) -> Settings:
     """Weakens the penalties that hold the code still, else trains again at a usual rate."""
-    return weaken_penalties(patient) or {**use_gelu(patient), **train_at_default_rate(patient)}
+    return weaken_penalties(patient) or {**use_gelu(patient), **train_at_former_rate(patient)}
 
 
 # -- a prior that does not match

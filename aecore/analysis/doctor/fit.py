@@ -13,13 +13,15 @@ from aecore.analysis.doctor.base import Disease
 from aecore.analysis.doctor.patient import Observation, Patient, divide
 from aecore.analysis.doctor.retraining import (
     corrupt,
+    find_raised_rate,
     hold_out_and_corrupt,
-    train_at_default_rate,
+    train_at_former_rate,
     train_longer,
 )
 from aecore.runs.records import KnobRecord
 
 MAX_RISE = 0.5  # of the loss above its lowest value
+READABLE_RISE = 10  # as a percentage; of a larger one both losses are named
 LEAST_GAP = 0.06  # of the data's variance; a smaller one between test and training is no matter
 NOT_SQUARED = ("laplace", "logistic_mixture", "mixed", "ms_ssim", "student_t")  # likelihoods
 EASY_AUC = 0.99  # of the distance to the mean, beyond which no detector can gain
@@ -60,10 +62,22 @@ def moves_loss(move: KnobRecord) -> bool:
 
 
 def describe_rise(patient: Patient, rise: float) -> str:
-    """Says by how much the loss rose."""
+    """Says by how much the loss rose, and after which move of the learning rate."""
+    raised = find_raised_rate(patient) if rise > MAX_RISE else None
+    cause = f"{raised} " if raised else ""
     if math.isinf(rise):
-        return "The training ended with a loss that is not finite any more."
-    return f"The last training loss lies {rise:.1%} above the lowest one."
+        return f"{cause}The training ended with a loss that is not finite any more."
+    if rise < READABLE_RISE:
+        return f"{cause}The last training loss lies {rise:.1%} above the lowest one."
+    losses = list_final_losses(patient)
+    lowest, last = format_power(min(losses)), format_power(losses[-1])
+    return f"{cause}The training loss rose from {lowest}, its lowest, to {last}."
+
+
+def format_power(value: float) -> str:
+    """Returns three digits, of a large number as `7.39 x 10^12`."""
+    digits, _, power = f"{value:.3g}".partition("e+")
+    return f"{digits} x 10^{int(power)}" if power else digits
 
 
 # -- copying
@@ -117,10 +131,11 @@ def compare_with_pca(patient: Patient) -> float:
 def describe_pca(patient: Patient, ratio: float) -> str:
     """Names both errors."""
     own, count = float(patient.test.errors.mean()), patient.code_width
+    error = f"Squared error {own:.3g} ({len(patient.test.errors):,} test examples)"
     if count >= patient.features:
-        return f"Squared error {own:.3g}; PCA with {count:,} components leaves none."
+        return f"{error}; PCA with {count:,} components leaves none."
     components = f"{count:,} component{'' if count == 1 else 's'}"
-    return f"Squared error {own:.3g}, that of PCA with {components} {patient.pca_error:.3g}."
+    return f"{error}, that of PCA with {components} {patient.pca_error:.3g}."
 
 
 def explain_underfit(patient: Patient) -> str:
@@ -198,7 +213,7 @@ FIT_DISEASES = (
         applies=lambda patient: bool(patient.history) or math.isinf(measure_rise(patient)),
         measure=measure_rise,
         describe=describe_rise,
-        cure=train_at_default_rate,
+        cure=train_at_former_rate,
     ),
     Disease(
         name="underfitting",

@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aecore.analysis.doctor.patient import Patient
 from aecore.model.config import TrainConfig
 from aecore.model.variants import VARIANTS
 
+RATE = "training.lr"
 LONGER = 4  # times the epochs
 HELD_OUT = 0.1  # of the training examples
+
+
+class RaisedRate(NamedTuple):
+    """A learning rate that was raised while the run trained."""
+
+    before: float
+    after: float
+    epoch: int
+
+    def __str__(self) -> str:
+        return (
+            f"The learning rate was moved from {self.before:.3g} to {self.after:.3g} in epoch "
+            f"{self.epoch}."
+        )
+
+
+def find_raised_rate(patient: Patient) -> RaisedRate | None:
+    """Returns the highest rate that a run was moved to after its lowest loss, if any.
+
+    `before` is the rate with which the loss was lowest.
+    """
+    losses = [(record.loss, record.epoch) for record in patient.history if record.loss is not None]
+    best = min(losses)[1] if losses else 0
+    before, raised = (patient.config.training or TrainConfig()).lr, None
+    for move in patient.moves:
+        rate = move.knobs.get(RATE)
+        if rate is None:
+            continue
+        if (move.epoch, move.step) <= (best, 0):
+            before = rate
+        elif rate > (raised.after if raised else before):
+            raised = RaisedRate(before, rate, move.epoch)
+    return raised
+
+
+def train_at_former_rate(patient: Patient) -> dict[str, Any]:
+    """Returns the rate that a run had before it was raised by hand, else another than it had."""
+    raised = find_raised_rate(patient)
+    return {RATE: raised.before} if raised else train_at_default_rate(patient)
 
 
 def train_at_default_rate(patient: Patient) -> dict[str, Any]:
@@ -17,8 +57,8 @@ def train_at_default_rate(patient: Patient) -> dict[str, Any]:
     training = patient.config.training or TrainConfig()
     rate = find_default_rate(patient)
     if training.optimizer == "adam" and training.lr == rate:
-        return {"training.lr": rate / 4}
-    changes: dict[str, Any] = {"training.lr": rate}
+        return {RATE: rate / 4}
+    changes: dict[str, Any] = {RATE: rate}
     if training.optimizer == "sgd":
         changes["training.optimizer"] = "adam"
     return changes

@@ -8,21 +8,21 @@ from aecore.data.raw import Array, format_count
 from aecore.data.tables.columns import list_column_slices
 from aecore.model.columns import ColumnOptions
 
-MEANS, SHARES = "column's mean", "column's shares of words"
+MEAN, WORDS = "column's mean", "column's shares of words"
 
 
 def count_missing_cells(gaps: Array, schema: Mapping[str, ColumnOptions]) -> dict[str, int]:
-    """Return the number of missing cells by what stands for them: MEANS, or SHARES of a category.
+    """Return the number of missing cells by what stands for them: MEAN, or WORDS of a category.
 
     `gaps` (features,) counts the rows in which a feature is missing; without a schema that fits,
     every feature is a column of numbers.
     """
     slices = list_column_slices(schema)
     if not slices or max(part.stop for part in slices.values()) != len(gaps):
-        return {MEANS: int(gaps.sum())}
-    counts = {MEANS: 0, SHARES: 0}
+        return {MEAN: int(gaps.sum())}
+    counts = {MEAN: 0, WORDS: 0}
     for name, part in slices.items():
-        counts[SHARES if schema[name].kind == "category" else MEANS] += int(gaps[part.start])
+        counts[WORDS if schema[name].kind == "category" else MEAN] += int(gaps[part.start])
     return counts
 
 
