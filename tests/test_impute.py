@@ -226,7 +226,7 @@ def test_a_model_without_a_distribution_fills_in_its_reconstruction_and_gives_no
 
 
 def test_wrong_shapes_are_named():
-    with pytest.raises(ConfigError, match=r"\(6,\), got \(5,\)"):
+    with pytest.raises(ConfigError, match=r"\(N, 6\), got shape \(2, 5\)"):
         impute_cells(model(**VAE), torch.zeros(2, 5))
 
 

@@ -209,7 +209,7 @@ def test_naming_the_same_kind_keeps_the_options_of_a_part(config):
     [
         ("nonsense", 1, "no option nonsense"),
         ("training.nonsense", 1, "no option training.nonsense"),
-        ("network.nonsense", 1, "no option model.network.nonsense"),
+        ("network.nonsense", 1, "no option network.nonsense"),
         ("training.lr", -1, "training.lr: input should be greater than 0, got -1"),
         ("training.lr", "fast", "training.lr.*got 'fast'"),
         ("training", 5, "training.*got 5"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from ui.evidence import experiments
-from ui.evidence.charts import FIRST_FIGURE_SIZE, TITLE_LETTERS, draw_verdicts
+from ui.evidence.charts import FIRST_FIGURE_SIZE, LINE_LETTERS, draw_verdicts
 from ui.evidence.experiments import (
     EVIDENCE_COMMAND,
     EVIDENCE_FOLDER,
@@ -207,7 +207,7 @@ def test_the_overview_draws_a_missed_figure_that_has_no_moonshot_and_titles_keep
     (missed,) = [trace for trace in drawn.data if trace.name == "miss"]
     assert missed.x[0] == pytest.approx(-0.1 / 3) and missed.marker.size[0] == FIRST_FIGURE_SIZE
     title = drawn.layout.annotations[2].text.rpartition("</span>")[2]
-    assert max(map(len, title.split("<br>"))) <= TITLE_LETTERS
+    assert max(map(len, title.split("<br>"))) <= LINE_LETTERS
 
 
 def test_without_any_row_the_command_that_makes_them_is_told(open_page, rows):

@@ -24,6 +24,7 @@ from aecore.runs.state import LIVE_STATES
 from aecore.runs.storage_probe import check_storage
 from aecore.tasks.apply import choose_output
 from ui.kit.cache import DEFAULT_RUN
+from ui.kit.links import select_linked
 from ui.kit.messages import show_note, show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
@@ -82,7 +83,7 @@ def choose_run(
     label: str = "Run",
     task: Task | None = None,
 ) -> Run:
-    """Show a select box over the runs that fit, bound to ?run=, and return the chosen one.
+    """Show a select box over the runs that fit, kept in ?run=, and return the chosen one.
 
     It begins with the newest of the user's own that is finished and made for the task, else with
     the shipped run `first`. Stops the page where no run fits.
@@ -94,16 +95,8 @@ def choose_run(
             f"There is no run {linked[:80]!r} with a model here. Choose another.", "search_off"
         )
     ids = list(runs)
-    if st.session_state.get("run", ids[0]) not in ids:  # the last page took other runs
-        del st.session_state["run"]
-    run_id = st.selectbox(
-        label,
-        ids,
-        index=ids.index(pick_default_runs(runs, [first], task)[0]),
-        key="run",
-        bind="query-params",
-    )
-    run = runs[run_id or ids[0]]
+    start = pick_default_runs(runs, [first], task)[0]
+    run = runs[select_linked(None, label, ids, "run", {}, default=start)]
     show_other_task([run], task)
     if title := read_owner_record(run.path).title:  # no option: the address holds what is shown
         st.caption(f":material/label: {escape_name(title)}")
