@@ -67,6 +67,11 @@ def is_rerun_by_history() -> bool:
     return bool(getattr(get_script_run_ctx(), "is_history_navigation", False))
 
 
+def forget_kept(key: str) -> None:
+    """Let other pages begin with what they mean by default, not with the option chosen here."""
+    st.session_state.pop(f"kept-{key}", None)
+
+
 def set_linked(key: str, option: str) -> None:
     """Let the linked select box of that key show an option, before it is drawn."""
     st.session_state[key] = option

@@ -24,7 +24,7 @@ from aecore.runs.state import LIVE_STATES
 from aecore.runs.storage_probe import check_storage
 from aecore.tasks.apply import choose_output
 from ui.kit.cache import DEFAULT_RUN
-from ui.kit.links import select_linked
+from ui.kit.links import forget_kept, select_linked
 from ui.kit.messages import show_note, show_warning
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
@@ -96,7 +96,10 @@ def choose_run(
         )
     ids = list(runs)
     start = pick_default_runs(runs, [first], task)[0]
-    run = runs[select_linked(None, label, ids, "run", {}, default=start)]
+    run_id = select_linked(None, label, ids, "run", {}, default=start, keeps=True)
+    if run_id == start:
+        forget_kept("run")
+    run = runs[run_id]
     show_other_task([run], task)
     if title := read_owner_record(run.path).title:  # no option: the address holds what is shown
         st.caption(f":material/label: {escape_name(title)}")
