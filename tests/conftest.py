@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
 import functools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,11 +18,13 @@ import sklearn.datasets
 import torch
 from forked import ForkedPython
 
+hub_home = tempfile.mkdtemp(prefix="aecore-hf-")
+atexit.register(shutil.rmtree, hub_home, ignore_errors=True)
 os.environ.update(
     HF_HUB_DISABLE_XET="1",
     HF_HUB_DISABLE_TELEMETRY="1",
     HF_HUB_DISABLE_PROGRESS_BARS="1",
-    HF_HOME=tempfile.mkdtemp(prefix="aecore-hf-"),
+    HF_HOME=hub_home,
     OMP_WAIT_POLICY="PASSIVE",
     OMP_NUM_THREADS="1",  # the threads of scikit-learn are lost in forks, which would wait for them
     AECORE_SPARE_MINUTES="0",  # no trainer for a run that most tests do not start

@@ -330,6 +330,7 @@ def test_a_filled_table_gives_back_what_it_was_in_the_kinds_that_it_had():
     assert filled["code"].tolist() == whole["code"]
     assert filled["when"].tolist() == whole["when"]
     assert filled["share"][4] == pytest.approx(2.0, abs=0.02) and filled["share"][5] == 2.5
+    assert repr(float(filled["share"][4])) == str(x[4, -1])  # 2.01, and no digits of a double
 
 
 def test_a_table_of_which_only_the_features_are_known_is_matched_by_their_names():

@@ -146,6 +146,8 @@ def fill_column(column: ReadColumn, options: ColumnOptions, features: Array) -> 
         guesses = np.array(options.categories or ("False", "True"), object)[guesses.astype(int)]
     if pa.types.is_timestamp(values.type) and _holds_days(column.values):
         guesses = guesses.astype("datetime64[D]").astype("datetime64[s]")
+    if pa.types.is_floating(values.type) and guesses.dtype.kind == "f":
+        guesses = guesses.astype(np.float32).astype(str).astype(np.float64)  # .1, not .10000000149
     filling = pa.array(guesses, from_pandas=True)
     if pa.types.is_string(values.type) and not pa.types.is_string(filling.type):
         return values
