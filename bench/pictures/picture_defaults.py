@@ -1,16 +1,24 @@
-"""Defaults on pictures: variants and the recipes of tasks, each beside PCA of as many numbers."""
+"""Defaults on pictures: variants and the recipes of tasks, each beside PCA of as many numbers.
+
+A codebook is beside PCA of as many bits: components in steps, by the same coder.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
+import torch
+from torch import Tensor
+
 from aecore.analysis.chunks import reconstruct_in_chunks
+from aecore.analysis.latent import fit_pca
 from aecore.model.config import RunConfig
 from aecore.runs.plan import plan_run
 from aecore.tasks.anomaly import plan_detector
-from aecore.tasks.compress import plan_compressor
+from aecore.tasks.compress import compress_examples, plan_compressor
 from aecore.tasks.denoise import plan_denoiser
+from aecore.tasks.range_coder import pack_codes, unpack_codes
 from aecore.tasks.recipes import Settings
 from bench.fidelity.cells import CellStore
 from bench.pictures.part import PicturePart
@@ -19,9 +27,12 @@ from bench.pictures.reconstruction import rebuild_by_pca, train_run
 
 DEFAULT_PICTURES = 2000  # to train with: the defaults make as many steps of them as of 8,000
 COPYING_UNITS = 2000  # from which on PCA has more components than pictures
+CODED_UNITS = 512  # components that PCA may spend its bits on
+HALVINGS = 12  # of the range in which the step lies that gives as many bits
 PLANS: dict[str, Callable[[str, Settings], RunConfig]] = {
     "conv": lambda path, settings: plan_run("conv", path, settings=settings),
     "conv-vae": lambda path, settings: plan_run("conv-vae", path, settings=settings),
+    "vq-vae": lambda path, settings: plan_run("vq-vae", path, settings=settings),
     "compressor": plan_compressor,
     "denoiser": plan_denoiser,
     "detector": plan_detector,
@@ -43,16 +54,37 @@ def measure_picture_defaults(store: CellStore, device: str) -> None:
 
 
 def measure_default(path: str, config: RunConfig) -> list[float]:
-    """Return PSNR, PCA's PSNR, the numbers of a code and the seconds of the training."""
+    """Return PSNR, PCA's PSNR, the numbers (or bits) of a code and the seconds of the training."""
     train, test = load_pictures(path)
     model, seconds = train_run(config)
-    units = config.model.latent_dim
-    by_pca = math.nan
-    if units < COPYING_UNITS:
-        by_pca = measure_mean_psnr(test, rebuild_by_pca(train[:DEFAULT_PICTURES], test, units))
     assert config.training is not None
     psnr = measure_mean_psnr(test, reconstruct_in_chunks(model, test))
-    return [psnr, by_pca, float(units), seconds * config.training.epochs]
+    size, rebuilt = float(config.model.latent_dim), None
+    if model.bottleneck.levels is not None:
+        size = 8 * len(compress_examples(model, test)) / len(test)
+        rebuilt = rebuild_by_coded_pca(train[:DEFAULT_PICTURES], test, size)
+    elif size < COPYING_UNITS:
+        rebuilt = rebuild_by_pca(train[:DEFAULT_PICTURES], test, config.model.latent_dim)
+    by_pca = math.nan if rebuilt is None else measure_mean_psnr(test, rebuilt)
+    return [psnr, by_pca, size, seconds * config.training.epochs]
+
+
+def rebuild_by_coded_pca(train: Tensor, test: Tensor, bits: float) -> Tensor:
+    """Return test pictures from components in the finest steps that take at most so many bits.
+
+    The bits are those of a picture, in the coder's file of all.
+    """
+    pca = fit_pca(train.flatten(1).numpy(), CODED_UNITS)
+    z = torch.from_numpy(pca.transform(test.flatten(1).numpy())).float()
+    fine, coarse = 1e-2, 1e2
+    for _ in range(HALVINGS):
+        step = math.sqrt(fine * coarse)
+        if 8 * len(pack_codes(z, torch.full((CODED_UNITS,), step))) / len(test) > bits:
+            fine = step
+        else:
+            coarse = step
+    coded = unpack_codes(pack_codes(z, torch.full((CODED_UNITS,), coarse)))
+    return torch.from_numpy(pca.inverse_transform(coded.numpy())).view_as(test)
 
 
 def report_picture_defaults(store: CellStore) -> list[str]:
@@ -65,7 +97,7 @@ def report_picture_defaults(store: CellStore) -> list[str]:
             if f"defaults {name} {plan}" in store.figures
         ]
         if rows:
-            head = ["| what | numbers | PSNR, dB | PCA, dB | s of training |"]
+            head = ["| what | code, numbers | PSNR, dB | PCA, dB | s of training |"]
             head += ["|---|---:|---:|---:|---:|"]
             lines += ["", f"## Defaults: {pictures.label.split(',')[0]}", "", *head, *rows]
     return lines
@@ -73,9 +105,10 @@ def report_picture_defaults(store: CellStore) -> list[str]:
 
 def format_default(name: str, figures: list[float]) -> str:
     """Return the line of a cell."""
-    psnr, by_pca, units, seconds = figures
+    psnr, by_pca, size, seconds = figures
+    code = f"{size:.0f} bits" if name == "vq-vae" else f"{size:.0f}"
     pca = "" if math.isnan(by_pca) else f"{by_pca:.2f}"
-    return f"| {name} | {units:.0f} | {psnr:.2f} | {pca} | {seconds:.0f} |"
+    return f"| {name} | {code} | {psnr:.2f} | {pca} | {seconds:.0f} |"
 
 
 PICTURE_DEFAULTS = PicturePart("defaults", measure_picture_defaults, report_picture_defaults)
