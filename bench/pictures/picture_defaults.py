@@ -1,6 +1,7 @@
 """Defaults on pictures: variants and the recipes of tasks, each beside PCA of as many numbers.
 
-A codebook is beside PCA of as many bits: components in steps, by the same coder.
+A codebook is beside PCA of as many bits: components in steps, by the same coder. A denoiser is
+given noisy pictures, and so is PCA, with at most as many components as it saw pictures.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bench.pictures.photographs import PICTURE_SETS, load_pictures, measure_mean
 from bench.pictures.reconstruction import rebuild_by_pca, train_run
 
 DEFAULT_PICTURES = 2000  # to train with: the defaults make as many steps of them as of 8,000
-COPYING_UNITS = 2000  # from which on PCA has more components than pictures
+NOISE = {"denoiser": 0.1}  # deviation
 CODED_UNITS = 512  # components that PCA may spend its bits on
 HALVINGS = 12  # of the range in which the step lies that gives as many bits
 PLANS: dict[str, Callable[[str, Settings], RunConfig]] = {
@@ -49,24 +50,34 @@ def measure_picture_defaults(store: CellStore, device: str) -> None:
                 "training.previews": 0,
                 "training.device": device,
             }
-            key = f"defaults {name} {plan_name}"
-            store.measure(key, lambda p=path, c=plan, s=settings: measure_default(p, c(p, s)))
+            noise = NOISE.get(plan_name, 0.0)
+            store.measure(
+                name_default_cell(name, plan_name),
+                lambda p=path, c=plan, s=settings, n=noise: measure_default(p, c(p, s), n),
+            )
 
 
-def measure_default(path: str, config: RunConfig) -> list[float]:
+def name_default_cell(name: str, plan: str) -> str:
+    """Return the key of a cell."""
+    noise = f" {NOISE[plan]}" if plan in NOISE else ""
+    return f"defaults {name} {plan}{noise}"
+
+
+def measure_default(path: str, config: RunConfig, noise: float) -> list[float]:
     """Return PSNR, PCA's PSNR, the numbers (or bits) of a code and the seconds of the training."""
     train, test = load_pictures(path)
     model, seconds = train_run(config)
     assert config.training is not None
-    psnr = measure_mean_psnr(test, reconstruct_in_chunks(model, test))
-    size, rebuilt = float(config.model.latent_dim), None
+    seen = train[:DEFAULT_PICTURES]
+    given = test + noise * torch.randn(test.shape, generator=torch.Generator().manual_seed(0))
+    size = float(config.model.latent_dim)
     if model.bottleneck.levels is not None:
         size = 8 * len(compress_examples(model, test)) / len(test)
-        rebuilt = rebuild_by_coded_pca(train[:DEFAULT_PICTURES], test, size)
-    elif size < COPYING_UNITS:
-        rebuilt = rebuild_by_pca(train[:DEFAULT_PICTURES], test, config.model.latent_dim)
-    by_pca = math.nan if rebuilt is None else measure_mean_psnr(test, rebuilt)
-    return [psnr, by_pca, size, seconds * config.training.epochs]
+        by_pca = rebuild_by_coded_pca(seen, given, size)
+    else:
+        by_pca = rebuild_by_pca(seen, given, min(config.model.latent_dim, len(seen) - 1))
+    psnrs = (measure_mean_psnr(test, x) for x in (reconstruct_in_chunks(model, given), by_pca))
+    return [*psnrs, size, seconds * config.training.epochs]
 
 
 def rebuild_by_coded_pca(train: Tensor, test: Tensor, bits: float) -> Tensor:
@@ -92,9 +103,9 @@ def report_picture_defaults(store: CellStore) -> list[str]:
     lines = []
     for name, pictures in PICTURE_SETS.items():
         rows = [
-            format_default(plan, store.figures[f"defaults {name} {plan}"])
+            format_default(plan, store.figures[name_default_cell(name, plan)])
             for plan in PLANS
-            if f"defaults {name} {plan}" in store.figures
+            if name_default_cell(name, plan) in store.figures
         ]
         if rows:
             head = ["| what | code, numbers | PSNR, dB | PCA, dB | s of training |"]
@@ -107,8 +118,8 @@ def format_default(name: str, figures: list[float]) -> str:
     """Return the line of a cell."""
     psnr, by_pca, size, seconds = figures
     code = f"{size:.0f} bits" if name == "vq-vae" else f"{size:.0f}"
-    pca = "" if math.isnan(by_pca) else f"{by_pca:.2f}"
-    return f"| {name} | {code} | {psnr:.2f} | {pca} | {seconds:.0f} |"
+    what = f"{name}, noise of deviation {NOISE[name]}" if name in NOISE else name
+    return f"| {what} | {code} | {psnr:.2f} | {by_pca:.2f} | {seconds:.0f} |"
 
 
 PICTURE_DEFAULTS = PicturePart("defaults", measure_picture_defaults, report_picture_defaults)
