@@ -88,7 +88,6 @@ PICTURE_RECIPE = TaskRecipe(
         {
             "corruption.kind": "gaussian",
             "corruption.sigma": 0.05,
-            "data.validation_fraction": 0,
             "training.augment": (),  # a picture the wrong way round may be what is odd
             "anomaly_score": "relative",
         }
