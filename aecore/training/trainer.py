@@ -237,7 +237,7 @@ class Trainer:
         if number in choose_preview_epochs(self.training):
             self.writer.save_preview(number, self.model, self.test, self.device)
         kept = None if self.training.averaged else self.epoch - self.since_best
-        self.writer.write_state(epoch=self.epoch, kept_epoch=kept, progress=0.0)
+        self.writer.write_state(epoch=self.epoch, kept_epoch=kept, best=self.best, progress=0.0)
         return record
 
     def make_epoch_record(self, means: Sequence[float], seconds: float) -> EpochRecord:

@@ -84,6 +84,12 @@ def list_bars(app: AppTest) -> list[str]:
     return [str(bar.proto) for name in ("progress", "status") for bar in app.get(name)]
 
 
+def let_the_doctor_look(app: AppTest) -> AppTest:
+    """Wait for the doctor, then run the page, which shows what it found."""
+    wait_for(lambda: RUNNING not in get_job_registry().outcomes.values(), "the doctor has looked")
+    return app.run()
+
+
 def finish_jobs(app: AppTest) -> AppTest:
     """Wait for the page's threads, then run it, as its fragment would, until no bar moves."""
     before: list[str] = []

@@ -7,11 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import wait_for
 from large_sets import save_numbered
 from safetensors.torch import save_file
 
-from aecore.data.catalog import CatalogEntry
 from aecore.model.autoencoder import Autoencoder
 from aecore.model.variants import VARIANTS
 from aecore.model.variants.overrides import override_config
@@ -20,19 +18,13 @@ from aecore.runs.ownership import claim_folder, read_owner_record
 from aecore.runs.plan import plan_run
 from aecore.runs.records import MetricsRecord
 from aecore.runs.uploads import create_upload, guess_settings
-from tests.app.conftest import finish_jobs
-from ui.kit.jobs import RUNNING, get_job_registry
+from tests.app.conftest import finish_jobs, let_the_doctor_look
 from ui.train.estimate import ESTIMATE_KEY
 from ui.train.form import OWN_PATH
 
 
 def find_button(app, label):
     return next(b for b in app.button if b.label == label)
-
-
-def let_the_doctor_look(app):
-    wait_for(lambda: RUNNING not in get_job_registry().outcomes.values(), "the doctor has looked")
-    return app.run()
 
 
 @pytest.fixture
@@ -179,17 +171,6 @@ def test_a_disease_is_named_and_its_cure_opens_the_form_with_all_settings(
     assert not app.exception and not app.error
     find_button(app, "Start").click().run()
     assert submitted[0].config() == override_config(run.config(), {"bottleneck.free_bits": 0.25})
-
-
-def test_the_doctor_looks_again_when_the_data_have_come(open_page, trained, monkeypatch):
-    run = trained("vanilla")
-    with monkeypatch.context() as patch:
-        patch.setattr(CatalogEntry, "is_local", lambda entry: False)
-        app = let_the_doctor_look(open_page("train.py", run=run.id))
-        assert any("it was not examined" in c.value for c in app.caption)
-    app = let_the_doctor_look(app.run())
-    assert not app.exception
-    assert any("Compared with PCA" in c.value for c in app.caption)
 
 
 def test_a_link_that_is_opened_anew_keeps_its_settings_for_another_variant(open_page):

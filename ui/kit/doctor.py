@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from aecore.analysis.doctor import Finding, examine
+from aecore.analysis.doctor import MIN_ROWS, Finding, examine
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
@@ -73,6 +73,20 @@ def find_or_skip(run: Run) -> tuple[Finding, ...]:
         return ()
 
 
+def explain_no_findings(run: Run) -> str:
+    """Returns why the doctor found nothing to say of a run, as a sentence."""
+    try:
+        dataset, remark = get_dataset(run)
+        is_here = not remark or has_own_sample(run)
+    except AecoreError:
+        is_here = False
+    if not is_here:
+        return "The model was not examined: its own data are not here."
+    if (count := len(dataset.test.x)) < MIN_ROWS:
+        return f"The model was not examined: that needs {MIN_ROWS} test examples, not {count}."
+    return "The model was not examined: its weights cannot be read."
+
+
 # -- one run
 
 
@@ -87,7 +101,7 @@ def show_diagnosis(run: Run) -> None:
     if findings is None:
         return
     if not findings:
-        show_note("The model's own data are not here, or too few: it was not examined.")
+        show_note(explain_no_findings(run))
         return
     sick = [finding for finding in findings if finding.kind == "sick"]
     for finding in sick:

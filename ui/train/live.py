@@ -199,9 +199,13 @@ def show_last_epoch(record: EpochRecord) -> None:
 def show_kept_epoch(state: State, last: EpochRecord) -> None:
     """Say whose weights the model has where these are not those of the last epoch."""
     if state.kept_epoch is not None and state.kept_epoch < state.epoch:
-        kept = f"the weights of epoch {state.kept_epoch}" if state.kept_epoch else "its start"
         measure = "training" if last.validation_loss is None else "validation"
-        st.caption(f"The model keeps {kept}: the {measure} loss is lowest there.")
+        kept = f"the weights of epoch {state.kept_epoch}: the {measure} loss is lowest there"
+        if not state.kept_epoch:
+            kept = f"its start: the {measure} loss before the first epoch is lower than after any"
+            if state.best is not None:
+                kept += f", {format_figure(state.best)}"
+        st.caption(f"The model keeps {kept}.")
 
 
 def show_previews(run: Run, state: State) -> None:

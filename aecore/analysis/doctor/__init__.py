@@ -16,6 +16,7 @@ from aecore.runs.run import Run
 
 __all__ = [
     "DISEASES",
+    "MIN_ROWS",
     "Disease",
     "Finding",
     "draw_specimen",
