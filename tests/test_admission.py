@@ -7,7 +7,7 @@ import threading
 import pytest
 from helpers import tiny
 
-from aecore.backends.admission import admit_runs, describe_run_limits
+from aecore.backends.admission import admit_runs, describe_run_limits, explain_refusal
 from aecore.errors import RunError
 from aecore.limits import read_slot_limit
 from aecore.runs.listing import create_run
@@ -40,6 +40,15 @@ def test_a_visitor_has_two_runs_at_a_time_and_is_told_what_to_do(own_runs):
     begin(BOB)
     first.stop()
     begin(ALICE)
+
+
+def test_a_refusal_is_told_before_anything_is_asked_and_ends_with_its_cause():
+    first, _ = begin(ALICE, 2)
+    assert "You have 2, and asked for 1 more" in explain_refusal(ALICE, [tiny()])
+    assert "at most 2 runs here, got 3" in explain_refusal(BOB, [tiny()] * 3)
+    assert not explain_refusal(BOB, [tiny()] * 2)
+    first.stop()
+    assert not explain_refusal(ALICE, [tiny()])
 
 
 def test_runs_of_the_account_and_of_the_cookie_count_together():

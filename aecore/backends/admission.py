@@ -30,10 +30,8 @@ def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]
 
     Others wait until the block has ended, so that two clicks at once do not take the same place.
     """
-    check_sweep_size(len(configs))
-    for config in configs:
-        check_model_size(config)
-    if read_limit("visitor_runs") == read_limit("runs") == UNLIMITED:
+    check_sizes(configs)
+    if not are_places_limited():
         yield
         return
     folder = runs_folder() / SLOTS_FOLDER
@@ -41,6 +39,32 @@ def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]
     with LockFile(folder / ADMISSION_LOCK).hold(wait=True):
         check_places(visitor, len(configs))
         yield
+
+
+def explain_refusal(visitor: Visitor, configs: Sequence[RunConfig]) -> str:
+    """Returns why `admit_runs` would refuse these runs now, as a sentence; empty where it admits.
+
+    For a page, before the click: nothing is held, so another may yet take the place.
+    """
+    try:
+        check_sizes(configs)
+        if are_places_limited():
+            check_places(visitor, len(configs))
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+def are_places_limited() -> bool:
+    """Returns True where the number of runs that wait or train has a limit."""
+    return not read_limit("visitor_runs") == read_limit("runs") == UNLIMITED
+
+
+def check_sizes(configs: Sequence[RunConfig]) -> None:
+    """Raises RunError where there are too many runs for a sweep, or a model is too large."""
+    check_sweep_size(len(configs))
+    for config in configs:
+        check_model_size(config)
 
 
 def read_start_limit() -> float:
