@@ -10,15 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from aecore.backends.waiting import SLOTS_FOLDER
+from aecore.data.raw import format_count
 from aecore.errors import RunError
-from aecore.limits import LIMITS, read_limit
+from aecore.limits import read_limit
 from aecore.model.config import RunConfig
 from aecore.runs.listing import list_runs, runs_folder
 from aecore.runs.ownership import Visitor
 from aecore.runs.process import LockFile
 from aecore.runs.state import LIVE_STATES
 
-RUN_LIMITS = ("visitor_runs", "runs", "sweep_runs", "run_minutes", "run_memory_gb", "parameters")
+RUN_SIZES = {  # limits of one run, with their units
+    "run_minutes": "minutes",
+    "run_memory_gb": "GB of memory",
+    "parameters": "parameters",
+}
 ADMISSION_LOCK = "admission.lock"
 UNLIMITED = float("inf")
 SHARE_FOR_MORE = 3 / 4  # of all places; the others are left to visitors who have no run yet
@@ -114,7 +119,29 @@ def check_places(visitor: Visitor, count: int) -> None:
 
 
 def describe_run_limits() -> str:
-    """Returns the limits of runs as a sentence; empty where there are none."""
-    limits = [(read_limit(name), LIMITS[name].text) for name in RUN_LIMITS]
-    parts = [f"{value:,.10g} {text}" for value, text in limits if value != UNLIMITED]
-    return f"At most {'; '.join(parts)}." if parts else ""
+    """Returns what a visitor may train as a sentence; empty where nothing limits it."""
+    count = read_limit("visitor_runs")
+    runs = "" if count == UNLIMITED else f"{format_count(int(count), 'run')} at a time"
+    sizes = [(read_limit(name), unit) for name, unit in RUN_SIZES.items()]
+    parts = [f"{format_size(size)} {unit}" for size, unit in sizes if size != UNLIMITED]
+    each = " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    if runs and each:
+        return f"You may have {runs}, each of up to {each}."
+    return f"You may have {runs}." if runs else f"A run may have up to {each}." if each else ""
+
+
+def describe_shared_limits() -> str:
+    """Returns the limits of a sweep and of all visitors as sentences; empty without any."""
+    sweep, total = read_limit("sweep_runs"), read_limit("runs")
+    sentences = [
+        f"A sweep has at most {format_count(int(sweep), 'run')}." if sweep != UNLIMITED else "",
+        f"At most {format_count(int(total), 'run')} of all visitors wait or train at a time."
+        if total != UNLIMITED
+        else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def format_size(size: float) -> str:
+    """Returns a number in words where it is large: `30`, `1,000`, `20 million`."""
+    return f"{size / 1e6:.4g} million" if size >= 1e6 else f"{size:,.10g}"

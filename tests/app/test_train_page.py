@@ -411,7 +411,7 @@ def test_a_stranger_reads_the_limits_and_is_stopped_by_them(open_page, queued, v
     visit_as("alice")
     for count in (1, 2):
         app = open_page("train.py", variant="vae", preset="Quick")
-        assert [c.value for c in app.caption if "At most 2 runs of one visitor" in c.value]
+        assert [c.value for c in app.caption if "You may have 2 runs at a time" in c.value]
         find_button(app, "Start").click().run()
         assert not app.exception and not app.error
         assert count_runs() == count
@@ -487,7 +487,7 @@ def test_a_run_on_brought_data_is_not_shown_unless_its_owner_says_so(
 def test_at_home_nothing_is_asked_or_limited(open_page, submitted):
     app = open_page("train.py", variant="vae")
     assert "Show to everybody" not in [t.label for t in app.toggle]
-    assert not [c.value for c in app.caption if "At most 2 runs" in c.value]
+    assert not [c.value for c in app.caption if "You may have" in c.value]
 
 
 def test_rows_of_ones_own_table_are_shown_as_they_will_be_read(open_page, submitted, tmp_path):

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from aecore.backends.admission import (
     admit_runs,
     describe_run_limits,
+    describe_shared_limits,
     explain_refusal,
     read_start_limit,
 )
@@ -51,8 +52,7 @@ def show_start_button(
 
     It is disabled where there is no place to train, and where a limit forbids the runs: says why.
     """
-    if limits := describe_run_limits():
-        st.caption(limits)
+    show_run_limits()
     config = choice.config
     published = choose_publishing(config)
     label = "Start" if sweep is None else f"Start {sweep.count} runs"
@@ -87,6 +87,13 @@ def show_start_button(
         if sweep is not None:
             st.switch_page("compare.py", query_params={"sweep": runs[0].config().sweep})
         st.switch_page("train.py", query_params={"run": runs[0].id})
+
+
+def show_run_limits() -> None:
+    """Show what a visitor may train in small type, and on hover the limits that all share."""
+    own, shared = describe_run_limits(), describe_shared_limits()
+    if own or shared:
+        st.caption(own or shared, help=shared if own and shared else None)
 
 
 @st.fragment(run_every=REFUSAL_POLL_SECONDS)
