@@ -19,7 +19,7 @@ from aecore.model.variants import VARIANTS
 from aecore.model.variants.fitting import PICTURE_VARIANTS, configure, is_beyond_digits
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
-from ui.kit.links import select_linked
+from ui.kit.links import NO_SUCH_DATA, drop_unknown_links, select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
 from ui.train.address_settings import (
@@ -157,6 +157,8 @@ def choose_training_data(column: DeltaGenerator) -> DataConfig:
     sets = map_own_sets()
     options = [*CATALOG, *sets, *([] if is_public() else [OWN_PATH])]
     names = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
+    with column:
+        drop_unknown_links("data", options, NO_SUCH_DATA)
     option = select_linked(column, "Data", options, "data", names, DATA_HELP, keeps=True)
     if option in sets:
         return sets[option].config()
