@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.data.catalog import CATALOG
+from aecore.data.raw import spell_shape
 from aecore.data.splits import Dataset
 from aecore.errors import AecoreError
 from aecore.limits import is_public
@@ -191,7 +192,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
         dataset = load_cached_data(data)
         column.caption(
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
-            f" of {dataset.input_shape}."
+            f" of {spell_shape(dataset.input_shape)}."
         )
         return DataDescription(
             dataset.input_shape,

@@ -210,7 +210,7 @@ def show_last_epoch(record: EpochRecord) -> None:
 def show_kept_epoch(state: State, last: EpochRecord) -> None:
     """Say whose weights the model has where these are not those of the last epoch."""
     if state.kept_epoch is not None and state.kept_epoch < state.epoch:
-        kept = f"the weights of epoch {state.kept_epoch}" if state.kept_epoch else "its start"
+        kept = f"the weights of epoch {state.kept_epoch:,}" if state.kept_epoch else "its start"
         measure = "training" if last.validation_loss is None else "validation"
         st.caption(f"The model keeps {kept}: the {measure} loss is lowest there.")
 
@@ -252,9 +252,9 @@ def show_preview_pairs(x: Tensor, rebuilt: Tensor, epoch: int) -> None:
     pairs = torch.cat([part for row in rows for part in row])
     show_image(
         draw_grid(make_tiles(pairs, float(x.abs().max())), PREVIEW_COLUMNS),
-        f"Test inputs above their reconstructions, epoch {epoch}",
+        f"Test inputs above their reconstructions, epoch {epoch:,}",
     )
-    st.caption(f"Test inputs, each row above its reconstructions at epoch {epoch}.")
+    st.caption(f"Test inputs, each row above its reconstructions at epoch {epoch:,}.")
 
 
 def show_test_metrics(run: Run) -> None:
