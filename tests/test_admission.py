@@ -7,7 +7,12 @@ import threading
 import pytest
 from helpers import tiny
 
-from aecore.backends.admission import admit_runs, describe_run_limits
+from aecore.backends.admission import (
+    admit_runs,
+    describe_run_limits,
+    describe_shared_limits,
+    explain_refusal,
+)
 from aecore.errors import RunError
 from aecore.limits import read_slot_limit
 from aecore.runs.listing import create_run
@@ -40,6 +45,15 @@ def test_a_visitor_has_two_runs_at_a_time_and_is_told_what_to_do(own_runs):
     begin(BOB)
     first.stop()
     begin(ALICE)
+
+
+def test_a_refusal_is_told_before_anything_is_asked_and_ends_with_its_cause():
+    first, _ = begin(ALICE, 2)
+    assert "You have 2, and asked for 1 more" in explain_refusal(ALICE, [tiny()])
+    assert "at most 2 runs here, got 3" in explain_refusal(BOB, [tiny()] * 3)
+    assert not explain_refusal(BOB, [tiny()] * 2)
+    first.stop()
+    assert not explain_refusal(ALICE, [tiny()])
 
 
 def test_runs_of_the_account_and_of_the_cookie_count_together():
@@ -107,17 +121,23 @@ def test_at_home_there_is_no_limit_but_those_that_are_set(own_runs, monkeypatch)
     begin(HOME_USER, 30)
     assert not (own_runs / ".slots").exists()
     monkeypatch.setenv("AECORE_MAX_RUNS", "30")
-    assert describe_run_limits() == "At most 30 runs of all visitors, waiting or training."
+    assert not describe_run_limits()
+    assert describe_shared_limits() == "At most 30 runs of all visitors wait or train at a time."
     with pytest.raises(RunError, match="There are 30"):
         begin(HOME_USER)
 
 
-def test_the_limits_are_said_in_one_sentence():
-    sentence = describe_run_limits()
-    assert (
-        sentence.startswith("At most 2 runs of one visitor") and "20,000,000 parameters" in sentence
-    )
-    assert "30 minutes" in sentence and "3 GB" in sentence and "inf" not in sentence
+def test_the_limits_are_said_in_one_sentence_and_the_shared_ones_apart(monkeypatch):
+    own = "You may have 2 runs at a time, each of up to 30 minutes, 3 GB of memory and 20 million "
+    assert describe_run_limits() == own + "parameters."
+    shared = "A sweep has at most 2 runs. At most 20 runs of all visitors wait or train at a time."
+    assert describe_shared_limits() == shared
+    for name in ("RUN_MINUTES", "RUN_MEMORY_GB"):
+        monkeypatch.setenv(f"AECORE_{name}", "inf")
+    monkeypatch.setenv("AECORE_VISITOR_RUNS", "1")
+    monkeypatch.setenv("AECORE_MAX_PARAMETERS", "5000")
+    sentence = "You may have 1 run at a time, each of up to 5,000 parameters."
+    assert describe_run_limits() == sentence
 
 
 def test_there_are_as_many_slots_as_the_environment_says(monkeypatch):

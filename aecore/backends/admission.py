@@ -10,15 +10,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from aecore.backends.waiting import SLOTS_FOLDER
+from aecore.data.raw import format_count
 from aecore.errors import RunError
-from aecore.limits import LIMITS, read_limit
+from aecore.limits import read_limit
 from aecore.model.config import RunConfig
 from aecore.runs.listing import list_runs, runs_folder
 from aecore.runs.ownership import Visitor
 from aecore.runs.process import LockFile
 from aecore.runs.state import LIVE_STATES
 
-RUN_LIMITS = ("visitor_runs", "runs", "sweep_runs", "run_minutes", "run_memory_gb", "parameters")
+RUN_SIZES = {  # limits of one run, with their units
+    "run_minutes": "minutes",
+    "run_memory_gb": "GB of memory",
+    "parameters": "parameters",
+}
 ADMISSION_LOCK = "admission.lock"
 UNLIMITED = float("inf")
 SHARE_FOR_MORE = 3 / 4  # of all places; the others are left to visitors who have no run yet
@@ -30,10 +35,8 @@ def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]
 
     Others wait until the block has ended, so that two clicks at once do not take the same place.
     """
-    check_sweep_size(len(configs))
-    for config in configs:
-        check_model_size(config)
-    if read_limit("visitor_runs") == read_limit("runs") == UNLIMITED:
+    check_sizes(configs)
+    if not are_places_limited():
         yield
         return
     folder = runs_folder() / SLOTS_FOLDER
@@ -41,6 +44,32 @@ def admit_runs(visitor: Visitor, configs: Sequence[RunConfig]) -> Iterator[None]
     with LockFile(folder / ADMISSION_LOCK).hold(wait=True):
         check_places(visitor, len(configs))
         yield
+
+
+def explain_refusal(visitor: Visitor, configs: Sequence[RunConfig]) -> str:
+    """Returns why `admit_runs` would refuse these runs now, as a sentence; empty where it admits.
+
+    For a page, before the click: nothing is held, so another may yet take the place.
+    """
+    try:
+        check_sizes(configs)
+        if are_places_limited():
+            check_places(visitor, len(configs))
+    except RunError as error:
+        return str(error)
+    return ""
+
+
+def are_places_limited() -> bool:
+    """Returns True where the number of runs that wait or train has a limit."""
+    return not read_limit("visitor_runs") == read_limit("runs") == UNLIMITED
+
+
+def check_sizes(configs: Sequence[RunConfig]) -> None:
+    """Raises RunError where there are too many runs for a sweep, or a model is too large."""
+    check_sweep_size(len(configs))
+    for config in configs:
+        check_model_size(config)
 
 
 def read_start_limit() -> float:
@@ -90,7 +119,29 @@ def check_places(visitor: Visitor, count: int) -> None:
 
 
 def describe_run_limits() -> str:
-    """Returns the limits of runs as a sentence; empty where there are none."""
-    limits = [(read_limit(name), LIMITS[name].text) for name in RUN_LIMITS]
-    parts = [f"{value:,.10g} {text}" for value, text in limits if value != UNLIMITED]
-    return f"At most {'; '.join(parts)}." if parts else ""
+    """Returns what a visitor may train as a sentence; empty where nothing limits it."""
+    count = read_limit("visitor_runs")
+    runs = "" if count == UNLIMITED else f"{format_count(int(count), 'run')} at a time"
+    sizes = [(read_limit(name), unit) for name, unit in RUN_SIZES.items()]
+    parts = [f"{format_size(size)} {unit}" for size, unit in sizes if size != UNLIMITED]
+    each = " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    if runs and each:
+        return f"You may have {runs}, each of up to {each}."
+    return f"You may have {runs}." if runs else f"A run may have up to {each}." if each else ""
+
+
+def describe_shared_limits() -> str:
+    """Returns the limits of a sweep and of all visitors as sentences; empty without any."""
+    sweep, total = read_limit("sweep_runs"), read_limit("runs")
+    sentences = [
+        f"A sweep has at most {format_count(int(sweep), 'run')}." if sweep != UNLIMITED else "",
+        f"At most {format_count(int(total), 'run')} of all visitors wait or train at a time."
+        if total != UNLIMITED
+        else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def format_size(size: float) -> str:
+    """Returns a number in words where it is large: `30`, `1,000`, `20 million`."""
+    return f"{size / 1e6:.4g} million" if size >= 1e6 else f"{size:,.10g}"

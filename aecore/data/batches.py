@@ -11,7 +11,7 @@ import numpy as np
 from aecore.data.datasets import find_data_path, open_dataset
 from aecore.data.describe import holds_table
 from aecore.data.on_disk import DiskArray
-from aecore.data.raw import Array, RawData
+from aecore.data.raw import Array, RawData, spell_shape
 from aecore.data.tables.batches import count_table_rows, iterate_tables
 from aecore.errors import DataError
 from aecore.model.columns import ColumnOptions
@@ -82,7 +82,8 @@ def open_array_batches(config: DataConfig, shape: tuple[int, ...]) -> BatchedDat
     if example_shape != shape:
         if not (len(shape) == 3 and raw.kind == "image"):
             raise DataError(
-                f"{name} holds examples of {example_shape}, but this run takes {shape}. "
+                f"{name} holds examples of {spell_shape(example_shape)}, but this run takes "
+                f"{spell_shape(shape)}. "
                 "Choose another run."
             )
         first = next(iter(iterate_examples(examples, 1)))

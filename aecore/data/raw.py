@@ -45,6 +45,16 @@ def format_count(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
+def spell_shape(shape: tuple[int, ...]) -> str:
+    """Return the shape of an example in words: `15 columns`, `32 x 32 pixels in colour`."""
+    if len(shape) == 1:
+        return format_count(shape[0], "column")
+    if len(shape) != 3:
+        return f"{' x '.join(map(str, shape))} values"
+    channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
+    return f"{shape[2]} x {shape[1]} pixels in {channels}"
+
+
 def index_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
     """Convert (N,) ints or strings to (N,) int64 indices into the sorted class names."""
     if labels.dtype.kind == "S":

@@ -238,7 +238,7 @@ def test_train_on_this_leads_to_the_form_with_the_set_chosen(open_page):
     app = open_page("train.py", data=one.token)
     assert not app.exception and not app.error
     assert app.selectbox(key="data").value == one.token
-    assert "48 training and 12 test examples of (3,)" in read_texts(app)
+    assert "48 training and 12 test examples of 3 columns" in read_texts(app)
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ def test_the_curve_has_a_line_for_the_validation_loss_only_where_there_is_one():
     assert list_lines(None) == ["training"] and list_lines(0.9) == ["training", "validation"]
 
 
+def test_training_and_validation_are_told_apart_by_width_and_depth_at_any_density():
+    records = [EpochRecord(epoch=e, loss=1.0, validation_loss=1.0) for e in range(1, 5001)]
+    spec = draw_live_curve(records, "vae", 5000)
+    training, validation = (line["lineStyle"] for line in spec["series"])
+    assert training["width"] >= 3 * validation["width"]
+    assert training["opacity"] <= 0.5 and validation["opacity"] == 1
+    assert spec["legend"]["lineStyle"] == {"width": "inherit"}, "its samples look like the lines"
+
+
 def test_losses_of_many_decades_have_a_logarithmic_axis_which_says_so():
     losses = [30.0, 20.0, 2e13]
     records = [EpochRecord(epoch=i + 1, loss=loss) for i, loss in enumerate(losses)]

@@ -278,12 +278,33 @@ def test_the_map_begins_with_the_projection_that_suits_the_code(
     assert control.value == projection
 
 
-def test_an_unknown_run_in_the_link_is_named_and_another_shown(open_page, trained, no_shipped):
+@pytest.mark.parametrize(
+    ("page", "key", "noun"),
+    [
+        ("latent.py", "run", "run"),
+        ("apply_denoise.py", "runs", "run"),
+        ("compare.py", "runs", "run"),
+        ("train.py", "data", "data set"),
+        ("data.py", "own", "data set"),
+    ],
+)
+def test_what_a_link_names_and_is_not_there_is_named_and_another_shown(
+    open_page, trained, no_shipped, page, key, noun
+):
     trained()
-    app = open_page("latent.py", run="no-such-run")
+    app = open_page(page, **{key: "no-such-thing"})
     assert not app.exception
-    assert "no-such-run" in app.warning[0].value
-    assert app.get_by_key("explorer")
+    (warning,) = app.warning
+    assert f"There is no {noun} 'no-such-thing'" in warning.value
+    assert "no-such-thing" not in app.query_params.get(key, []), "the address is as the page"
+    assert not app.run().warning
+    assert page != "latent.py" or app.get_by_key("explorer")
+
+
+def test_runs_of_a_link_that_are_there_stay_in_it(open_page, trained, no_shipped):
+    run = trained()
+    app = open_page("compare.py", runs=[run.id, "none"])
+    assert "'none'" in app.warning[0].value and app.get_by_key("runs").value == [run.id]
 
 
 def test_an_input_beyond_another_runs_data_is_brought_into_range(open_page, trained, no_shipped):

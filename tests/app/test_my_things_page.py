@@ -124,6 +124,24 @@ def test_a_name_is_shown_as_text(open_page, visit_as):
     assert not re.search(r"(?<!\\)\]\(", texts)  # no link, no picture
 
 
+def test_the_page_of_a_run_shows_its_name_as_text_and_its_note_to_the_owner_alone(
+    open_page, visit_as
+):
+    alice = visit_as("alice")
+    run = make_run(alice, title="Best *one*", note="[a](b) for Bob")
+    run.write_state(state="stopped")
+    app = open_page("train.py", run=run.id)
+    assert not app.exception
+    assert app.subheader[0].value == r"Best \*one\*"
+    assert r"*\[a\](b) for Bob*" in [caption.value for caption in app.caption]
+    assert r"Delete **Best \*one\*** with its weights?" in [text.value for text in app.markdown]
+    change_owner_record(run.path, published=True)
+    visit_as("mallory")
+    app = open_page("train.py", run=run.id)
+    assert app.subheader[0].value == r"Best \*one\*"
+    assert "for Bob" not in " ".join(caption.value for caption in app.caption)
+
+
 def test_selections_are_listed_with_their_rows(open_page, visit_as):
     visit_as("alice")
     app = open_page(PAGE)

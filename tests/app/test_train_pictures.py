@@ -8,6 +8,8 @@ from aecore.model.variants.fitting import AUGMENTATION
 from tests.app.test_data_page import bring_data, read_texts
 from tests.test_data_images import encode_picture, pack_zip
 from ui.train.form import OWN_PATH
+from ui.train.network import DrawnLayer, label_layer
+from ui.train.run_progress import describe_run_progress
 
 HINT = "Made for photographs"
 
@@ -37,7 +39,28 @@ def test_a_finished_run_shows_the_epoch_that_it_keeps(open_page, trained):
     assert app.select_slider[0].value == 1 and "keeps the weights of epoch 1" in read_texts(app)
     run.write_state(kept_epoch=0, best=12.25)
     texts = read_texts(open_page("train.py", run=run.id))
-    assert "keeps its start" in texts and "lower than after any, 12.25" in texts
+    assert "keeps its start" in texts and "before training, 12.25, is lower" in texts
     run.write_state(kept_epoch=2)
     app = open_page("train.py", run=run.id)
     assert app.select_slider[0].value == 2 and "keeps the weights" not in read_texts(app)
+
+
+def test_shapes_of_brought_data_are_in_words_and_labels_of_layers_break_between_sides(
+    open_page, tmp_path
+):
+    pictures, rows = tmp_path / "photos.npz", tmp_path / "rows.npz"
+    np.savez(pictures, x=np.zeros((40, 3, 32, 32), np.uint8) + np.arange(40)[:, None, None, None])
+    np.savez(rows, x=np.random.default_rng(0).random((60, 15)))
+    app = open_page("train.py", variant="conv", data=OWN_PATH, path=str(pictures))
+    assert "test examples of 32 x 32 pixels in colour." in read_texts(app)
+    app = open_page("train.py", variant="vanilla", data=OWN_PATH, path=str(rows))
+    assert "test examples of 15 columns." in read_texts(app)
+    assert label_layer(DrawnLayer((3, 32, 32))) == "3<br>x&nbsp;32 x&nbsp;32"
+
+
+def test_many_epochs_are_counted_with_separators(trained):
+    run = trained()
+    state = run.state().model_copy(update={"state": "running", "epoch": 2478, "epochs": 40000})
+    assert describe_run_progress(run, state).startswith("Epoch 2,479 of 40,000")
+    ended = state.model_copy(update={"state": "done"})
+    assert describe_run_progress(run, ended) == "2,478 of 40,000 epochs"

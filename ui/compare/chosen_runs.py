@@ -8,12 +8,11 @@ import streamlit as st
 
 from aecore.model.variants import VARIANTS
 from aecore.runs.run import Run
-from ui.kit.messages import show_warning
+from ui.kit.links import NO_SUCH_RUN, drop_unknown_links
 from ui.kit.runs import has_same_inputs, is_finished, list_usable_runs, offer_train_page
 
 MAX_COMPARED = 8  # runs at a time
 FIRST_COMPARED = 4  # runs that a first visit shows
-NAMED_UNKNOWN = 3  # runs of the address that are not here
 
 
 def choose_compared_runs() -> list[Run]:
@@ -26,7 +25,7 @@ def choose_compared_runs() -> list[Run]:
         st.info("No run has a model yet. Train two, and compare them here.", icon=":material/info:")
         offer_train_page()
         st.stop()
-    warn_of_unknown_runs([name for name in st.query_params.get_all("runs") if name not in runs])
+    drop_unknown_links("runs", runs, NO_SUCH_RUN)
     ids = st.multiselect(
         "Runs",
         list(runs),
@@ -40,13 +39,6 @@ def choose_compared_runs() -> list[Run]:
         st.info("Choose a run above.", icon=":material/arrow_upward:")
         st.stop()
     return [runs[run_id] for run_id in ids]
-
-
-def warn_of_unknown_runs(names: Sequence[str]) -> None:
-    """Name runs of the address that are not here."""
-    if names:
-        listed = join_words([repr(name[:80]) for name in names[:NAMED_UNKNOWN]])
-        show_warning(f"Not here, or without a model: {listed}.", "search_off")
 
 
 def choose_first_runs(runs: Sequence[Run]) -> list[str]:

@@ -75,4 +75,5 @@ def delete_set(upload: UploadedData) -> None:
     upload.delete()
     forget_deleted()
     forget_linked(OWN_SET_KEY)
+    st.query_params.pop(OWN_SET_KEY, None)
     st.toast(f"{name} is deleted.")

@@ -29,7 +29,7 @@ from ui.data.columns import NOTE_LETTERS, show_column_details, show_columns
 from ui.data.reading import show_reading_controls
 from ui.data.shipped import show_shipped_sets
 from ui.kit.cache import load_cached_data, load_cached_table
-from ui.kit.links import select_linked
+from ui.kit.links import NO_SUCH_DATA, drop_unknown_links, select_linked
 from ui.kit.messages import show_error, show_warning
 from ui.kit.visitor import map_own_sets, name_own_sets
 
@@ -48,6 +48,7 @@ NUMBER_WIDTH = 140  # pixels
 def show_own_sets() -> None:
     """Show one of the visitor's sets; where there is none, some that come with the app."""
     sets = map_own_sets()
+    drop_unknown_links(OWN_SET_KEY, sets, NO_SUCH_DATA)
     if not sets:
         show_shipped_sets()
         return

@@ -17,7 +17,7 @@ from torch import Tensor
 from aecore.data.datasets import read_dataset
 from aecore.data.describe import holds_table
 from aecore.data.images.fitting import resize_images
-from aecore.data.raw import Array
+from aecore.data.raw import Array, spell_shape
 from aecore.data.splits import Dataset
 from aecore.data.tables.column_values import Table
 from aecore.data.tables.columns import (
@@ -266,8 +266,8 @@ def load_fitted_examples(run: Run, config: DataConfig, name: str) -> Inputs:
     example_shape = tuple(x.shape[1:])
     if example_shape != shape:
         raise DataError(
-            f"{name} holds examples of {example_shape}, but this run takes {shape}."
-            " Choose another run."
+            f"{name} holds examples of {spell_shape(example_shape)}, but this run takes "
+            f"{spell_shape(shape)}. Choose another run."
         )
     y = None if raw.y is None else torch.from_numpy(raw.y)
     places = np.arange(len(x))

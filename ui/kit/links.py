@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from aecore.names import list_few
+from ui.kit.messages import show_warning
+
+NO_SUCH_RUN = "There is no run {} with a model here. Choose another."
+NO_SUCH_DATA = "There is no data set {} here. Choose another."
+MAX_LINKED = 80  # letters of an unknown value that are shown
+NAMED_UNKNOWN = 3  # unknown values that are named
 
 
 def select_linked(
@@ -57,6 +65,24 @@ def select_linked(
     if keeps:
         st.session_state[f"kept-{key}"] = option
     return option
+
+
+def drop_unknown_links(key: str, options: Collection[str], sentence: str) -> None:
+    """Take values that are no options out of a parameter of the address, and say so.
+
+    Call it before the parameter's widget. `sentence` is the one that is shown, with {} for the
+    values: the same for what is not there and for what is somebody else's.
+    """
+    linked = st.query_params.get_all(key)
+    unknown = [value for value in linked if value and value not in options]
+    if unknown:
+        listed = list_few([repr(value[:MAX_LINKED]) for value in unknown], NAMED_UNKNOWN)
+        show_warning(sentence.format(listed), "search_off")
+        known = [value for value in linked if value in options]
+        if known:
+            st.query_params[key] = known
+        else:
+            del st.query_params[key]
 
 
 def is_rerun_by_history() -> bool:

@@ -24,8 +24,8 @@ from aecore.runs.state import LIVE_STATES
 from aecore.runs.storage_probe import check_storage
 from aecore.tasks.apply import choose_output
 from ui.kit.cache import DEFAULT_RUN
-from ui.kit.links import forget_kept, select_linked
-from ui.kit.messages import show_note, show_warning
+from ui.kit.links import NO_SUCH_RUN, drop_unknown_links, forget_kept, select_linked
+from ui.kit.messages import show_note
 from ui.kit.visitor import list_own_runs, list_visible_runs
 
 STORAGE_SECONDS = 300  # between two looks at whether runs can be kept
@@ -89,11 +89,7 @@ def choose_run(
     the shipped run `first`. Stops the page where no run fits.
     """
     runs = list_fitting_runs(fits, "No run has a model yet. Train one, or pull one from the Hub.")
-    linked = st.query_params.get("run")
-    if linked and linked not in runs:
-        show_warning(
-            f"There is no run {linked[:80]!r} with a model here. Choose another.", "search_off"
-        )
+    drop_unknown_links("run", runs, NO_SUCH_RUN)
     ids = list(runs)
     start = pick_default_runs(runs, [first], task)[0]
     run_id = select_linked(None, label, ids, "run", {}, default=start, keeps=True)
@@ -119,6 +115,7 @@ def choose_runs(
     the shipped runs `first`. Stops the page where no run fits.
     """
     runs = list_fitting_runs(fits, "No run fits this page. Train one.")
+    drop_unknown_links("runs", runs, NO_SUCH_RUN)
     ids = list(runs)
     start = pick_default_runs(runs, first, task)
     multiselect = st.multiselect if container is None else container.multiselect

@@ -13,6 +13,9 @@ from ui.kit.losses import spans_decades
 
 MARK_COLOUR = "#888888"  # seen on both themes
 MAX_MARKS = 30  # the latest ones: more cannot be read
+# told apart by width and depth, for many dashes look solid; the thin line lies on the broad one
+TRAINING_STYLE = {"width": 5, "opacity": 0.4}
+VALIDATION_STYLE = {"width": 1.5, "opacity": 1}
 
 
 def draw_live_curve(
@@ -24,34 +27,38 @@ def draw_live_curve(
 ) -> dict[str, Any]:
     """Returns training and validation loss over epochs as an ECharts spec, `unit` on its axis.
 
-    Upright lines mark the knobs that were moved. Losses of many decades have a logarithmic axis.
+    Training is a broad pale line, validation a thin dark one on it. Upright lines mark the knobs
+    that were moved. Losses of many decades have a logarithmic axis.
     """
     records = thin_records(records)
     losses = [loss for record in records for loss in (record.loss, record.validation_loss)]
     log = spans_decades(losses)
 
-    def series(name: str, losses: Sequence[float | None], style: str) -> dict[str, Any]:
+    def series(
+        name: str, losses: Sequence[float | None], style: dict[str, float]
+    ) -> dict[str, Any]:
         points = [
             [record.epoch, math.log10(loss), float(f"{loss:.6g}")] if log else [record.epoch, loss]
             for record, loss in zip(records, losses, strict=True)
             if loss is not None
         ]
-        line = {"color": get_variant_colour(variant), "type": style, "width": 2}
         return {
             "name": name,
             "type": "line",
             "data": points,
             "showSymbol": len(points) < 30,
-            "lineStyle": line,
-            "itemStyle": {"color": get_variant_colour(variant)},
+            "lineStyle": {"color": get_variant_colour(variant), **style},
+            "itemStyle": {"color": get_variant_colour(variant), "opacity": style["opacity"]},
             "animation": False,
             **({"encode": {"x": 0, "y": 1, "tooltip": 2}} if log else {}),
         }
 
-    validation = series("validation", [record.validation_loss for record in records], "dashed")
+    validation = series(
+        "validation", [record.validation_loss for record in records], VALIDATION_STYLE
+    )
     return {
         "grid": {"left": 60, "right": 20, "top": 40, "bottom": 40},
-        "legend": {"top": 0},
+        "legend": {"top": 0, "lineStyle": {"width": "inherit"}, "itemStyle": {"opacity": 0}},
         "tooltip": {"trigger": "axis"},
         "xAxis": {
             "type": "value",
@@ -65,7 +72,7 @@ def draw_live_curve(
         "yAxis": make_loss_axis(unit, log),
         "series": [
             {
-                **series("training", [record.loss for record in records], "solid"),
+                **series("training", [record.loss for record in records], TRAINING_STYLE),
                 "markLine": mark_moves(moves),
             },
             *([validation] if validation["data"] else []),  # few rows are all for training

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.data.catalog import CATALOG
+from aecore.data.raw import spell_shape
 from aecore.data.splits import Dataset
 from aecore.errors import AecoreError
 from aecore.limits import is_public
@@ -19,7 +20,7 @@ from aecore.model.variants import VARIANTS
 from aecore.model.variants.fitting import PICTURE_VARIANTS, configure, is_beyond_digits
 from aecore.runs.plan import complete_data_config
 from ui.kit.cache import load_cached_data
-from ui.kit.links import select_linked
+from ui.kit.links import NO_SUCH_DATA, drop_unknown_links, select_linked
 from ui.kit.messages import show_error
 from ui.kit.visitor import map_own_sets, name_own_sets
 from ui.train.address_settings import (
@@ -157,6 +158,8 @@ def choose_training_data(column: DeltaGenerator) -> DataConfig:
     sets = map_own_sets()
     options = [*CATALOG, *sets, *([] if is_public() else [OWN_PATH])]
     names = {token: f"{name} (yours)" for token, name in name_own_sets().items()}
+    with column:
+        drop_unknown_links("data", options, NO_SUCH_DATA)
     option = select_linked(column, "Data", options, "data", names, DATA_HELP, keeps=True)
     if option in sets:
         return sets[option].config()
@@ -189,7 +192,7 @@ def describe_training_data(data: DataConfig, column: DeltaGenerator) -> DataDesc
         dataset = load_cached_data(data)
         column.caption(
             f"{dataset.count:,} training and {len(dataset.test.x):,} test examples"
-            f" of {dataset.input_shape}."
+            f" of {spell_shape(dataset.input_shape)}."
         )
         return DataDescription(
             dataset.input_shape,

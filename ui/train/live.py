@@ -14,8 +14,9 @@ from aecore.data.splits import as_float
 from aecore.errors import AecoreError, CheckpointError
 from aecore.model.config import RunConfig
 from aecore.model.parts.networks.pretrained import PretrainedNetwork
-from aecore.names import escape_name
+from aecore.names import escape_markdown, escape_name
 from aecore.runs.foreign import name_data
+from aecore.runs.ownership import read_owner_record
 from aecore.runs.previews import read_preview
 from aecore.runs.recipe import format_train_command, infer_data_kind
 from aecore.runs.records import EpochRecord
@@ -27,7 +28,7 @@ from ui.kit.figures import format_figure
 from ui.kit.losses import name_loss_unit
 from ui.kit.messages import hide_folders, show_error, show_note
 from ui.kit.runs import format_state_badge, get_shown_config, get_variant_label
-from ui.kit.visitor import find_visible_run
+from ui.kit.visitor import find_visible_run, may_change
 from ui.train.backend_form import describe_place
 from ui.train.curve import draw_live_curve
 from ui.train.knobs import show_knobs, show_moved_knobs
@@ -73,9 +74,7 @@ def show_live_run(run: Run) -> None:
         show_error(error)
         return
     poll_seconds = choose_poll_seconds(run, run.state())
-    data_name = name_data(config.data) if config.data else "unknown data"
-    title = escape_name(f"{get_variant_label(run)} on {data_name}")
-    st.subheader(title, anchor=False)
+    show_run_name(run, config)
     show_moved_knobs(run, config)
     show_run_buttons(run)
     show_read_only(config)
@@ -83,6 +82,18 @@ def show_live_run(run: Run) -> None:
     show_knobs(run, config)
     show_diagnosis(run)
     show_run_details(run, config)
+
+
+def show_run_name(run: Run, config: RunConfig) -> None:
+    """Show the name that its owner gave a run, else its variant and data; to the owner the note."""
+    record = read_owner_record(run.path)
+    data_name = name_data(config.data) if config.data else "unknown data"
+    kind = escape_name(f"{get_variant_label(run)} on {data_name}")
+    st.subheader(escape_name(record.title) or kind, anchor=False)
+    if record.title:
+        st.caption(f"{kind} · {escape_name(run.id)}")
+    if record.note and may_change(run):  # of a published run, too, it is for its owner
+        st.caption(f"*{escape_markdown(record.note)}*")
 
 
 def show_read_only(config: RunConfig) -> None:
@@ -200,11 +211,10 @@ def show_kept_epoch(state: State, last: EpochRecord) -> None:
     """Say whose weights the model has where these are not those of the last epoch."""
     if state.kept_epoch is not None and state.kept_epoch < state.epoch:
         measure = "training" if last.validation_loss is None else "validation"
-        kept = f"the weights of epoch {state.kept_epoch}: the {measure} loss is lowest there"
+        kept = f"the weights of epoch {state.kept_epoch:,}: the {measure} loss is lowest there"
         if not state.kept_epoch:
-            kept = f"its start: the {measure} loss before the first epoch is lower than after any"
-            if state.best is not None:
-                kept += f", {format_figure(state.best)}"
+            figure = "" if state.best is None else f", {format_figure(state.best)},"
+            kept = f"its start: the {measure} loss before training{figure} is lower than after it"
         st.caption(f"The model keeps {kept}.")
 
 
@@ -245,9 +255,9 @@ def show_preview_pairs(x: Tensor, rebuilt: Tensor, epoch: int) -> None:
     pairs = torch.cat([part for row in rows for part in row])
     show_image(
         draw_grid(make_tiles(pairs, float(x.abs().max())), PREVIEW_COLUMNS),
-        f"Test inputs above their reconstructions, epoch {epoch}",
+        f"Test inputs above their reconstructions, epoch {epoch:,}",
     )
-    st.caption(f"Test inputs, each row above its reconstructions at epoch {epoch}.")
+    st.caption(f"Test inputs, each row above its reconstructions at epoch {epoch:,}.")
 
 
 def show_test_metrics(run: Run) -> None:

@@ -19,7 +19,9 @@ NETWORK_CSS = """<style>
   transform: translate(-50%, -50%); top: 50%
 }
 .net-labels {display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; padding-top: .3rem}
-.net-labels span {font-size: .75rem; line-height: 1.25; text-align: center}
+.net-labels span {
+  font-size: .75rem; line-height: 1.25; text-align: center; min-width: 0; padding: 0 .15rem
+}
 .net-labels strong {font-weight: 600}
 </style>"""
 
@@ -81,8 +83,8 @@ def outline_layers(places: Sequence[float], shares: Sequence[float]) -> str:
 def label_layer(layer: DrawnLayer) -> str:
     """Returns the shape of a layer and its role as HTML, the channels above height and width."""
     channels, *sides = (f"{side:,}" for side in layer.shape)
-    size = " x ".join(sides)
-    text = size if size and channels == "1" else "<br>x ".join(filter(None, (channels, size)))
+    size = " x&nbsp;".join(sides)  # where it is too wide, the line breaks before the x
+    text = size if size and channels == "1" else "<br>x&nbsp;".join(filter(None, (channels, size)))
     return f"{text}<br><strong>{layer.role}</strong>" if layer.role else text
 
 

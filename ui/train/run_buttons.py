@@ -9,6 +9,7 @@ from aecore.backends.admission import admit_runs
 from aecore.backends.launch import resume_run, stop_run
 from aecore.errors import AecoreError
 from aecore.names import escape_name
+from aecore.runs.keeping import open_thing
 from aecore.runs.run import Run
 from aecore.runs.state import LIVE_STATES, RESUMABLE_STATES
 from ui.kit.hub_account import get_hub_token
@@ -38,8 +39,13 @@ def show_run_buttons(run: Run) -> None:
         st.switch_page("train.py")
     if is_own and state not in LIVE_STATES:
         with row.popover("Delete", icon=":material/delete:"):
-            st.markdown(f"Delete **{escape_name(run.id)}** with its weights?")
+            st.markdown(f"Delete **{format_run_name(run)}** with its weights?")
             st.button("Delete for good", on_click=delete_shown_run, args=(run,), type="primary")
+
+
+def format_run_name(run: Run) -> str:
+    """Returns the name that its owner gave a run, else its id, as Markdown that shows text."""
+    return escape_name(open_thing(run.path, is_run=True).name)
 
 
 def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
@@ -86,9 +92,10 @@ def delete_shown_run(run: Run) -> None:
     """Delete a run and leave its address; say why where it cannot be."""
     try:
         check_may_change(run)
+        name = format_run_name(run)
         run.delete()
         forget_deleted()
         st.query_params.pop("run", None)
-        st.toast(f"{escape_name(run.id)} is deleted.")
+        st.toast(f"{name} is deleted.")
     except AecoreError as error:
         show_error_toast(error)

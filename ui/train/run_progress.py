@@ -15,8 +15,8 @@ def describe_run_progress(run: Run, state: State) -> str:
     if state.state == "queued":
         return describe_wait(run)
     if state.state != "running":
-        return f"{state.epoch} of {state.epochs} epochs"
-    text = f"Epoch {min(state.epoch + 1, state.epochs)} of {state.epochs}"
+        return f"{state.epoch:,} of {state.epochs:,} epochs"
+    text = f"Epoch {min(state.epoch + 1, state.epochs):,} of {state.epochs:,}"
     left = estimate_training_left(run.epochs(), state)
     if left is None:
         return text + describe_kept_estimate(run)

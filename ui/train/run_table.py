@@ -79,4 +79,5 @@ def show_run_row(run: Run) -> None:
         st.switch_page("train.py", query_params={"run": run.id})
     if title := read_owner_record(run.path).title:
         row.caption(escape_name(title), width="content")
-    row.caption(f"epoch {state.epoch} of {state.epochs}" if state.epochs else "", width="content")
+    epochs = f"epoch {state.epoch:,} of {state.epochs:,}" if state.epochs else ""
+    row.caption(epochs, width="content")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from aecore.backends.admission import read_start_limit
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError, ConfigError
 from aecore.model.config import RunConfig, TrainConfig
@@ -18,6 +19,8 @@ from aecore.runs.run import Run
 from aecore.runs.sweep import create_sweep, with_equal_steps, with_latent_dim
 from ui.kit.cache import load_cached_data
 from ui.kit.messages import show_error
+
+MAX_SEEDS = 20
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,15 @@ def show_grid_inputs(config: RunConfig) -> tuple[list[str], str, int]:
         help="Separated by commas, for example 2, 8, 20.",
         persist_state="session",
     )
+    most_seeds = int(max(1, min(MAX_SEEDS, read_start_limit())))
     seeds = right.number_input(
         "Seeds",
         1,
-        20,
+        most_seeds,
         1,
         key="sweep-seeds",
         help="How many seeds each setting is trained with; Compare shows mean and standard "
-        "deviation.",
+        f"deviation. At most {most_seeds} here.",
         persist_state="session",
     )
     return variants, sizes, int(seeds)

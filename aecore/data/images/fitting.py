@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aecore.data.raw import spell_shape
 from aecore.data.splits import as_float
 from aecore.errors import DataError
 
@@ -40,9 +41,3 @@ def resize_chunk(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x.shape[2:] != shape[1:]:
         x = F.interpolate(x, size=shape[1:], mode="bilinear", antialias=True, align_corners=False)
     return x.clamp(0, 1).mul(255).round().byte().expand(-1, shape[0], -1, -1)
-
-
-def spell_shape(shape: tuple[int, ...]) -> str:
-    """Return an image shape (C, H, W) in words."""
-    channels = {1: "grey", 3: "colour"}.get(shape[0], f"{shape[0]} channels")
-    return f"{shape[2]} x {shape[1]} pixels in {channels}"
