@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from aecore.model.variants.fitting import AUGMENTATION
-from tests.app.test_data_page import bring_data, read_texts
+from tests.app.conftest import finish_jobs
+from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
+from ui.kit.memory import forget_deleted
 from ui.train.form import OWN_PATH
 
 HINT = "Made for photographs"
@@ -28,6 +30,18 @@ def test_a_fully_connected_variant_names_those_for_photographs(open_page, tmp_pa
     texts = read_texts(open_page("train.py", variant="conv", data=OWN_PATH, path=path))
     assert HINT not in texts and ", ".join(AUGMENTATION) in texts
     assert HINT not in read_texts(open_page("train.py", variant="vae", data="digits"))
+
+
+def test_a_run_of_few_test_examples_says_how_many_the_doctor_needs(open_page, trained):
+    rows = bring_data("rows.npz", npz(x=np.random.default_rng(0).random((60, 8))))
+    path = str(rows.source.resolve())
+    run = trained("vanilla", path)
+    app = finish_jobs(open_page("train.py", run=run.id))
+    assert "at least 20 test examples are needed, got 12." in read_texts(app)
+    rows.delete()
+    forget_deleted()
+    app = finish_jobs(open_page("train.py", run=run.id))
+    assert "The model's own data are not here: it was not" in read_texts(app)
 
 
 def test_a_finished_run_shows_the_epoch_that_it_keeps(open_page, trained):

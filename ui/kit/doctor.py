@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from aecore.analysis.doctor import Finding, examine
+from aecore.analysis.doctor.patient import MIN_ROWS, draw_specimen
 from aecore.data.catalog import CATALOG
 from aecore.errors import AecoreError
 from aecore.model.config import RunConfig
@@ -73,6 +74,20 @@ def find_or_skip(run: Run) -> tuple[Finding, ...]:
         return ()
 
 
+def explain_no_findings(run: Run) -> str:
+    """Returns a sentence on why nothing was found in a run: what its examination lacked."""
+    try:
+        dataset, remark = get_dataset(run)
+    except AecoreError:
+        return "The model's own data are not here: it was not examined."
+    if remark and not has_own_sample(run):
+        return "The model's own data are not here: it was not examined."
+    count = len(draw_specimen(dataset, run.config().data).test)
+    if count < MIN_ROWS:
+        return f"Not examined: at least {MIN_ROWS} test examples are needed, got {count}."
+    return "The model's weights cannot be read: it was not examined."
+
+
 # -- one run
 
 
@@ -87,7 +102,7 @@ def show_diagnosis(run: Run) -> None:
     if findings is None:
         return
     if not findings:
-        show_note("The model's own data are not here, or too few: it was not examined.")
+        show_note(explain_no_findings(run))
         return
     sick = [finding for finding in findings if finding.kind == "sick"]
     for finding in sick:
