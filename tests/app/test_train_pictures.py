@@ -49,6 +49,9 @@ def test_a_finished_run_shows_the_epoch_that_it_keeps(open_page, trained):
     run.write_state(kept_epoch=1)
     app = open_page("train.py", run=run.id)
     assert app.select_slider[0].value == 1 and "keeps the weights of epoch 1" in read_texts(app)
+    run.write_state(kept_epoch=0)
+    texts = read_texts(open_page("train.py", run=run.id))
+    assert "keeps its start, which is PCA" in texts and "begins after it, at epoch 1" in texts
     run.write_state(kept_epoch=2)
     app = open_page("train.py", run=run.id)
     assert app.select_slider[0].value == 2 and "keeps the weights" not in read_texts(app)

@@ -198,10 +198,19 @@ def show_last_epoch(record: EpochRecord) -> None:
 
 def show_kept_epoch(state: State, last: EpochRecord) -> None:
     """Say whose weights the model has where these are not those of the last epoch."""
-    if state.kept_epoch is not None and state.kept_epoch < state.epoch:
-        kept = f"the weights of epoch {state.kept_epoch}" if state.kept_epoch else "its start"
-        measure = "training" if last.validation_loss is None else "validation"
-        st.caption(f"The model keeps {kept}: the {measure} loss is lowest there.")
+    if state.kept_epoch is None or state.kept_epoch >= state.epoch:
+        return
+    if state.kept_epoch == 0:  # of networks alone that begin as PCA: start_from_examples
+        st.caption(
+            "The model keeps its start, which is PCA of the training examples: its validation loss "
+            "was lower than that of every epoch. The curve begins after it, at epoch 1."
+        )
+        return
+    measure = "training" if last.validation_loss is None else "validation"
+    st.caption(
+        f"The model keeps the weights of epoch {state.kept_epoch}: the {measure} loss is lowest "
+        "there."
+    )
 
 
 def show_previews(run: Run, state: State) -> None:
