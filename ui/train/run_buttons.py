@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.backends.admission import admit_runs
-from aecore.backends.launch import resume_run, stop_run
+from aecore.backends.launch import read_order, resume_run, stop_run
 from aecore.errors import AecoreError
 from aecore.names import escape_name
 from aecore.runs.run import Run
@@ -53,7 +53,8 @@ def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
             help="The best model so far is kept.",
         )
     elif state in RESUMABLE_STATES and run.config().data:
-        is_deleted = is_own_set_deleted(run)
+        is_followed = state == "lost" and read_order(run) is not None  # its job has the data
+        is_deleted = is_own_set_deleted(run) and not is_followed
         row.button(
             "Resume",
             icon=":material/play_arrow:",
