@@ -116,9 +116,9 @@ def test_data_that_is_gone_or_has_changed_is_named(tmp_path):
     with pytest.raises(RunError, match=r"\(7,\).*\(6,\)"):
         list(fit(run))
     path.unlink()
-    with pytest.raises(DataError, match="no data set or path"):
+    with pytest.raises(DataError, match="are not here"):
         list(fit(run))
-    assert run.state().state == "failed" and "no data set" in run.state().error
+    assert run.state().state == "failed" and "are not here" in run.state().error
 
 
 def test_a_very_long_error_still_fits_the_state():

@@ -21,7 +21,7 @@ from aecore.errors import DataError
 from aecore.runs.ownership import HOME_USER, Visitor, read_owner_record
 from aecore.runs.uploads import PACKED_SUFFIXES, UPLOAD_SUFFIXES, guess_settings, uploads_folder
 from ui.kit import uploader
-from ui.kit.routes import UPLOAD_ROUTE
+from ui.kit.routes import CLEAR_ROUTE, UPLOAD_ROUTE
 from ui.kit.upload_tickets import upload_desk
 from ui.kit.visitor_cookie import VISITOR_COOKIE
 
@@ -35,7 +35,7 @@ def _own_runs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def client():
-    return TestClient(Starlette(routes=[UPLOAD_ROUTE]))
+    return TestClient(Starlette(routes=[UPLOAD_ROUTE, CLEAR_ROUTE]))
 
 
 class Pending:
@@ -247,6 +247,7 @@ def test_a_ticket_is_of_use_to_the_browser_alone_that_was_given_it(client, alice
     assert put_file(client, one, "1.png", b"x").status_code == 403
     stolen = {"cookie": f"{VISITOR_COOKIE}=of mallory"}
     assert put_file(client, one, "1.png", b"x", **stolen).status_code == 403
+    assert client.delete(f"/own/{one.secret}", headers=stolen).status_code == 403
     own = {"cookie": f"{VISITOR_COOKIE}=of alice"}
     assert put_file(client, one, "1.png", b"x", **own).status_code == 200
 

@@ -62,6 +62,8 @@ def _read_examples(
     if entry is not None:
         return _read_catalog_entry(entry, report)
     path = find_data_path(config)
+    if path is None and os.path.isabs(config.name):
+        raise DataError(f"The data {config.name!r} are not here. Were they deleted or moved?")
     if path is None:
         raise DataError(
             f"There is no data set or path {config.name!r}. Known sets: {', '.join(CATALOG)}. "

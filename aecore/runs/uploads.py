@@ -184,12 +184,17 @@ def find_upload(token: str) -> UploadedData | None:
     return UploadedData(path) if path.is_dir() else None
 
 
+def is_upload_path(name: str) -> bool:
+    """Returns True where a data set's name is a path of brought data, which may be deleted."""
+    path, root = Path(name), uploads_folder().resolve()
+    return path != root and path.is_relative_to(root)
+
+
 def find_upload_of_path(name: str) -> UploadedData | None:
     """Returns the set that a data set's name, a path, lies in; None for any other data."""
-    path, root = Path(name), uploads_folder().resolve()
-    if path == root or not path.is_relative_to(root):
+    if not is_upload_path(name):
         return None
-    return find_upload(path.relative_to(root).parts[0])
+    return find_upload(Path(name).relative_to(uploads_folder().resolve()).parts[0])
 
 
 def list_uploads() -> list[UploadedData]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
 
+from aecore.data.datasets import load_dataset
+from aecore.errors import DataError
+from aecore.runs.keeping import open_thing
 from aecore.runs.ownership import claim_folder
 from aecore.runs.uploads import create_upload, find_upload, guess_settings
 from aecore.tasks.apply import choose_output
 from tests.app.conftest import finish_jobs
+from tests.app.test_my_things_page import tick
 from tests.hub.loopback import LoopbackHub
 from tests.hub.test_hub_data import encode_table
 from tests.test_data_images import encode_picture, pack_zip
@@ -301,6 +306,32 @@ def npz(**arrays):
     from ui.kit.examples import encode_npz
 
     return encode_npz(**arrays)
+
+
+def test_deleting_a_set_names_the_runs_that_need_it_and_these_cannot_be_resumed(
+    open_page, trained, visit_as
+):
+    upload = bring_data("rows.npz", npz(x=np.random.default_rng(0).random((60, 8))))
+    run = trained("vanilla", str(upload.source.resolve()))
+    other = trained("vanilla", str(upload.source.resolve()))
+    alice = visit_as("alice").owner
+    claim_folder(upload.path, alice)
+    claim_folder(run.path, alice)
+    claim_folder(other.path, "bob")
+    assert "of your runs" not in read_texts(open_page("data.py", own=upload.token))
+    for each in (run, other):
+        each.write_state(state="queued", processes=1, since=time.time())
+    app = open_page("data.py", own=upload.token)
+    assert "1 of your runs waits for these data or trains on them" in read_texts(app)
+    things = tick(open_page("my_things.py"), open_thing(upload.path, is_run=False))
+    assert "1 of your runs waits" in read_texts(things)
+    next(button for button in app.button if button.label == "Delete for good").click().run()
+    with pytest.raises(DataError, match="are not here"):
+        load_dataset(run.config().data)
+    run.write_state(state="failed")
+    app = open_page("train.py", run=run.id)
+    assert next(button for button in app.button if button.label == "Resume").disabled
+    assert "The data of this run were deleted" in read_texts(app)
 
 
 @pytest.mark.parametrize("token", ["../../..", "x", "%00"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from aecore.data.catalog import CatalogEntry
 from tests.app.conftest import let_the_doctor_look
 
@@ -17,10 +15,3 @@ def test_the_doctor_looks_again_when_the_data_have_come(open_page, trained, monk
     app = let_the_doctor_look(app.run())
     assert not app.exception
     assert any("Compared with PCA" in c.value for c in app.caption)
-
-
-def test_the_doctor_says_how_many_test_examples_it_needs(open_page, trained, tmp_path):
-    np.savez(tmp_path / "few.npz", x=np.random.default_rng(0).normal(size=(60, 5)))
-    run = trained("vanilla", str(tmp_path / "few.npz"))
-    app = let_the_doctor_look(open_page("train.py", run=run.id))
-    assert any("that needs 20 test examples, not 12." in c.value for c in app.caption)

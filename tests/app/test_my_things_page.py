@@ -236,6 +236,7 @@ def test_several_things_are_deleted_and_a_run_under_way_is_stopped(open_page, vi
     upload, live, kept = bring(alice), make_run(alice), make_run(alice)
     live.write_state(state="queued", processes=1, since=time.time())
     app = tick(open_page(PAGE), upload, live)
+    assert "of your runs" not in read_texts(app)
     assert "2 ticked" in read_texts(app) and "What trains is stopped" in read_texts(app)
     find_button(app, "Delete for good").click().run()
     app = finish_jobs(app)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from aecore.model.variants.fitting import AUGMENTATION
-from tests.app.test_data_page import bring_data, read_texts
+from tests.app.conftest import finish_jobs
+from tests.app.test_data_page import bring_data, npz, read_texts
 from tests.test_data_images import encode_picture, pack_zip
+from ui.kit.memory import forget_deleted
 from ui.train.form import OWN_PATH
 from ui.train.network import DrawnLayer, label_layer
 from ui.train.run_progress import describe_run_progress
@@ -32,6 +34,18 @@ def test_a_fully_connected_variant_names_those_for_photographs(open_page, tmp_pa
     assert HINT not in read_texts(open_page("train.py", variant="vae", data="digits"))
 
 
+def test_a_run_of_few_test_examples_says_how_many_the_doctor_needs(open_page, trained):
+    rows = bring_data("rows.npz", npz(x=np.random.default_rng(0).random((60, 8))))
+    path = str(rows.source.resolve())
+    run = trained("vanilla", path)
+    app = finish_jobs(open_page("train.py", run=run.id))
+    assert "that needs 20 test examples, not 12." in read_texts(app)
+    rows.delete()
+    forget_deleted()
+    app = finish_jobs(open_page("train.py", run=run.id))
+    assert "examined: its own data are not here" in read_texts(app)
+
+
 def test_a_finished_run_shows_the_epoch_that_it_keeps(open_page, trained):
     run = trained()
     run.write_state(kept_epoch=1)
@@ -39,7 +53,7 @@ def test_a_finished_run_shows_the_epoch_that_it_keeps(open_page, trained):
     assert app.select_slider[0].value == 1 and "keeps the weights of epoch 1" in read_texts(app)
     run.write_state(kept_epoch=0, best=12.25)
     texts = read_texts(open_page("train.py", run=run.id))
-    assert "keeps its start" in texts and "before training, 12.25, is lower" in texts
+    assert "keeps its start" in texts and "before training, 12.25, is the lowest" in texts
     run.write_state(kept_epoch=2)
     app = open_page("train.py", run=run.id)
     assert app.select_slider[0].value == 2 and "keeps the weights" not in read_texts(app)

@@ -68,6 +68,32 @@ def bring(page, app, path: Path) -> None:
     assert not page.get_by_text("Reading ...", exact=True).count()
 
 
+def test_several_tables_are_refused_before_they_are_sent_and_one_alone_is_taken(
+    page, app, tmp_path
+):
+    tables = [cancer(tmp_path / f"s{i}.csv") for i in range(3)]
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "/own/" in request.url else None)
+    go(page, f"{app}/data")
+    page.locator(DROP_ZONE).locator("input[type=file]").set_input_files(tables)
+    page.get_by_text("s0.csv is a data set of its own").wait_for()
+    assert not sent
+    page.locator(DROP_ZONE).locator("input[type=file]").set_input_files(tables[1])
+    page.get_by_text("Training examples").wait_for()
+
+
+def test_after_a_connection_that_broke_the_next_choice_works_at_once(page, app, tmp_path):
+    go(page, f"{app}/data")
+    page.route("**/own/**/2.png", lambda route: route.abort())
+    for name in ("1.png", "2.png"):
+        Image.new("RGB", (16, 16)).save(tmp_path / name)
+    field = page.locator(DROP_ZONE).locator("input[type=file]")
+    field.set_input_files([tmp_path / "1.png", tmp_path / "2.png"])
+    page.get_by_text("The connection broke off").wait_for()
+    field.set_input_files(cancer(tmp_path / "next.csv"))
+    page.get_by_text("Training examples").wait_for()
+
+
 def train_on_this(page, variant: str, name: str) -> str:
     """From the Data page through the form to a finished run; its id."""
     page.get_by_role("button", name="Train on this").click()

@@ -16,6 +16,7 @@ from ui.data.bringing import OWN_SET_KEY
 from ui.kit.links import forget_linked
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error
+from ui.kit.run_data import describe_waiting_runs
 from ui.kit.task_page import start_task_run
 
 TABLE_TASKS = (
@@ -58,7 +59,7 @@ def offer_deletion(upload: UploadedData) -> None:
     with st.popover("Delete", icon=":material/delete:"):
         st.markdown(
             f"Delete **{escape_name(upload.name)}** from this server? Runs that were trained on it "
-            "stay."
+            f"stay. {describe_waiting_runs([upload.path])}"
         )
         st.button(
             "Delete for good",

@@ -30,6 +30,7 @@ def make_late_route(path: str, endpoint: str, method: str = "GET") -> Route:
     return Route(path, answer, methods=[method])
 
 
+CLEAR_ROUTE = make_late_route("/own/{ticket}", "ui.kit.uploader:clear_set", "DELETE")
 UPLOAD_ROUTE = make_late_route("/own/{ticket}/{name}", "ui.kit.uploader:receive_file", "PUT")
 ZIP_ROUTE = make_late_route("/things/{token}", "ui.kit.zip_link:send_zip")
 PACK_ROUTE = make_late_route("/explorer/{token}", "ui.kit.explorer:send_pack")
@@ -38,6 +39,7 @@ SHIPPED_PACK_ROUTE = Route("/explorer/shipped/{name}/{digest}", send_shipped_pac
 HEALTH_ROUTE = Route("/healthz", answer_health)
 ROUTES = [
     HEALTH_ROUTE,
+    CLEAR_ROUTE,
     UPLOAD_ROUTE,
     SHIPPED_PACK_ROUTE,
     PACK_ROUTE,

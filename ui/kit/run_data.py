@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,8 +15,11 @@ from aecore.data.sample_inputs import PHOTOGRAPHS_CREDIT
 from aecore.data.stand_in import PHOTOGRAPHS_REMARK, is_own_sample
 from aecore.model.config import DataConfig
 from aecore.runs.run import Run
+from aecore.runs.state import LIVE_STATES
+from aecore.runs.uploads import find_upload_of_path, is_upload_path
 from ui.kit.jobs import is_job_running, poll_job, start_job
 from ui.kit.messages import show_warning
+from ui.kit.visitor import list_own_runs
 
 fetch_lock = threading.Lock()  # one download at a time: several visitors may want the same files
 
@@ -44,6 +49,30 @@ def is_data_missing(run: Run) -> bool:
     config = run.config()
     entry = CATALOG.get(config.data.name) if config.data else None
     return entry is not None and not entry.is_local()
+
+
+def is_own_set_deleted(run: Run) -> bool:
+    """Returns True where the run's data were brought to this server and are not there any more."""
+    data = run.config().data
+    return data is not None and is_upload_path(data.name) and not Path(data.name).exists()
+
+
+def describe_waiting_runs(deleted: Collection[Path]) -> str:
+    """Returns a sentence on the visitor's live runs whose data lie in folders that are deleted.
+
+    Empty where there are none. Runs that are deleted as well do not count.
+    """
+    live = [run for run in list_own_runs() if run.state().state in LIVE_STATES]
+    names = [run.config().data for run in live if run.path not in deleted]
+    uploads = [find_upload_of_path(data.name) for data in names if data]
+    count = sum(upload is not None and upload.path in deleted for upload in uploads)
+    if not count:
+        return ""
+    if count == 1:
+        words = "1 of your runs waits for these data or trains on them: it"
+    else:
+        words = f"{count} of your runs wait for these data or train on them: they"
+    return f"**{words} will fail, or cannot be resumed.**"
 
 
 def show_sample_note(entry: CatalogEntry, remark: str) -> None:

@@ -18,7 +18,7 @@ from typing import IO
 from aecore.errors import DataError
 from aecore.limits import read_limit
 from aecore.runs.ownership import Visitor, claim_folder
-from aecore.runs.storage import Reservation, format_bytes, reserve_storage
+from aecore.runs.storage import Reservation, format_bytes, ledger, reserve_storage
 from aecore.runs.uploads import (
     UploadedData,
     check_upload_name,
@@ -100,6 +100,17 @@ class UploadDesk:
         with self.guard:
             ticket = self.tickets.get(secret)
         return ticket if ticket and is_same_cookie(ticket.cookie, cookie) else None
+
+    def start_over(self, secret: str) -> None:
+        """Removes what a ticket has brought so far: its secret stands for a new one, of no set."""
+        with self.guard:
+            ticket = self.tickets.get(secret)
+            if ticket is None:
+                return
+            self.tickets[secret] = UploadTicket(ticket.visitor, ticket.cookie, ticket.accept)
+        if upload := ticket.close():
+            upload.delete()
+            ledger.forget_measurement()
 
     def redeem(self, secret: str) -> UploadedData | None:
         """Ends a ticket; returns the set that it filled, None where nothing has come."""

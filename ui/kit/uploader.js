@@ -1,7 +1,8 @@
 // A drop zone: sends files one after the other to PUT own/{ticket}/{name}, then tells the page that all have come.
+// Where one does not come, DELETE own/{ticket} removes those before it.
 // Folders may be dropped too: a file is sent with the path of its folder.
 
-// data: {ticket, limit in bytes of all files, how many files or null, advice, accept: suffixes, hint}
+// data: {ticket, limit in bytes of all files, how many files or null, advice, accept and images: suffixes, hint}
 export default function ({ data, parentElement, setTriggerValue }) {
   const [zone, input, bar, status, hint] = [".zone", "input", ".bar", ".said", ".small"].map((name) =>
     parentElement.querySelector(name),
@@ -38,9 +39,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     bar.hidden = false;
     input.disabled = true;
     try {
+      await clearSet(data.ticket); // of a choice that broke off while the server was out of reach
       await sendAll(found, leftOut);
     } catch (reason) {
       show(reason, true);
+      await clearSet(data.ticket).catch(() => {}); // or before the next choice
     }
     bar.hidden = true;
     input.disabled = false;
@@ -102,7 +105,7 @@ function chooseFiles(all, accept) {
 }
 
 // Why files cannot be sent, as a sentence; null where they can.
-function findProblem(found, { limit, files: count, advice }) {
+function findProblem(found, { limit, files: count, advice, images }) {
   const files = found.map(({ file }) => file);
   const total = sumSizes(found);
   if (total > limit) {
@@ -112,24 +115,40 @@ function findProblem(found, { limit, files: count, advice }) {
   if (count !== null && files.length > count) {
     return `A data set has at most ${count.toLocaleString("en")} files. Pack them in one .zip.`;
   }
+  const isImage = ({ file }) => images.some((suffix) => file.name.toLowerCase().endsWith(suffix));
+  const single = found.find((one) => !one.folder && !isImage(one));
+  if (found.length > 1 && single) {
+    return (
+      `${single.file.name} is a data set of its own. Bring one file at a time, pictures alone, or a ` +
+      "folder or .zip of pictures with the table of their classes."
+    );
+  }
   const empty = files.find((file) => !file.size);
   return empty ? `${empty.name} is empty. Choose another file.` : null;
 }
 
-// A promise that is rejected with a sentence; onProgress(bytes) is called meanwhile.
 function sendFile({ file, folder }, ticket, onProgress) {
+  const query = folder ? `?folder=${encodeURIComponent(folder)}` : "";
+  return ask("PUT", `own/${ticket}/${encodeURIComponent(file.name)}${query}`, file, onProgress);
+}
+
+// Removes what has come for the ticket's set.
+function clearSet(ticket) {
+  return ask("DELETE", `own/${ticket}`);
+}
+
+// A promise that is rejected with a sentence; onProgress(bytes sent) is called meanwhile.
+function ask(method, path, body = null, onProgress = null) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const path = `own/${ticket}/${encodeURIComponent(file.name)}`;
-    const query = folder ? `?folder=${encodeURIComponent(folder)}` : "";
-    request.open("PUT", new URL(`${path}${query}`, location.href.split("?")[0]));
-    request.upload.onprogress = (event) => onProgress(event.loaded);
+    request.open(method, new URL(path, location.href.split("?")[0]));
+    if (onProgress) request.upload.onprogress = (event) => onProgress(event.loaded);
     request.onload = () => {
       if (request.status === 200) resolve();
       else reject(readError(request.response) || `The server answered ${request.status}.`);
     };
     request.onerror = () => reject("The connection broke off. Try again.");
-    request.send(file);
+    request.send(body);
   });
 }
 

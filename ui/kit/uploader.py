@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
+from aecore.data.images.formats import IMAGE_SUFFIXES
 from aecore.errors import AecoreError, DataError
 from aecore.limits import is_public, read_limit
 from aecore.runs.storage import ledger
@@ -33,6 +34,7 @@ from ui.kit.visitor import get_visitor
 SILENCE_SECONDS = 60.0  # after which an upload that sends nothing is given up
 PIECES_A_SECOND = 40  # of up to 256 kB, of all uploads together; each holds up every other answer
 
+OLD_PAGE = "This page is too old to take files. Reload it."
 LEFT_OUT_KEY = "own_left_out"  # of what is said of files that were not sent
 OWN_KINDS = (
     "Pictures (also .heic), a folder or .zip of them; a table: .csv, .tsv, .xlsx, .parquet; "
@@ -93,6 +95,7 @@ def describe_upload_limits(kinds: str) -> dict[str, Any]:
     return {
         "limit": limit,
         "files": None if files == float("inf") else int(files),
+        "images": list(IMAGE_SUFFIXES),
         "advice": advice,
         "hint": f"{kinds}; up to {limit / 1e6:,.0f} MB in all",
     }
@@ -112,14 +115,24 @@ async def receive_file(request: Request) -> JSONResponse:
     body = read_slowly(request.stream())
     if ticket is None:
         await discard_body(body)
-        return JSONResponse({"error": "This page is too old to take files. Reload it."}, 403)
+        return JSONResponse({"error": OLD_PAGE}, 403)
     try:
         await run_in_threadpool(write_body, request, body, ticket)
-    except (ClientDisconnect, TimeoutError):
+    except (ClientDisconnect, TimeoutError):  # nobody may be there to clear the set away
+        await run_in_threadpool(upload_desk.start_over, request.path_params["ticket"])
         return JSONResponse({"error": "The connection broke off. Try again."}, 400)
     except AecoreError as error:
         await discard_body(body)
         return JSONResponse({"error": hide_folders(str(error))}, 400)
+    return JSONResponse({})
+
+
+def clear_set(request: Request) -> JSONResponse:
+    """DELETE /own/{ticket}: removes what has come for the ticket's set, which may be begun anew."""
+    secret = request.path_params["ticket"]
+    if upload_desk.find(secret, read_request_cookie(request)) is None:
+        return JSONResponse({"error": OLD_PAGE}, 403)
+    upload_desk.start_over(secret)
     return JSONResponse({})
 
 

@@ -16,6 +16,7 @@ from aecore.runs.storage import ledger
 from ui.kit.jobs import forget_jobs, is_job_running, poll_job, start_job
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error
+from ui.kit.run_data import describe_waiting_runs
 from ui.kit.visitor import get_visitor
 
 REMOVAL_JOB = "delete-things"
@@ -28,7 +29,8 @@ def offer_removal(things: Sequence[KeptThing]) -> None:
         what = "this" if len(things) == 1 else f"these {len(things)} things"
         st.markdown(
             f"Delete {what} from this server?{' What trains is stopped.' if live else ''} "
-            "Runs that were trained on a deleted data set stay, for those who may see them now."
+            "Runs that were trained on a deleted data set stay, for those who may see them now. "
+            f"{describe_waiting_runs([thing.path for thing in things])}"
         )
         st.button(
             "Delete for good",

@@ -214,7 +214,7 @@ def show_kept_epoch(state: State, last: EpochRecord) -> None:
         kept = f"the weights of epoch {state.kept_epoch:,}: the {measure} loss is lowest there"
         if not state.kept_epoch:
             figure = "" if state.best is None else f", {format_figure(state.best)},"
-            kept = f"its start: the {measure} loss before training{figure} is lower than after it"
+            kept = f"its start, PCA: the {measure} loss before training{figure} is the lowest"
         st.caption(f"The model keeps {kept}.")
 
 

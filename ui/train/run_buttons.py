@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from aecore.backends.admission import admit_runs
-from aecore.backends.launch import resume_run, stop_run
+from aecore.backends.launch import read_order, resume_run, stop_run
 from aecore.errors import AecoreError
 from aecore.names import escape_name
 from aecore.runs.keeping import open_thing
@@ -15,7 +15,7 @@ from aecore.runs.state import LIVE_STATES, RESUMABLE_STATES
 from ui.kit.hub_account import get_hub_token
 from ui.kit.memory import forget_deleted
 from ui.kit.messages import show_error_toast
-from ui.kit.run_data import is_data_missing
+from ui.kit.run_data import is_data_missing, is_own_set_deleted
 from ui.kit.runs import show_run_links
 from ui.kit.visitor import check_may_change, get_visitor, may_change
 from ui.train.backend_form import check_payer
@@ -59,13 +59,18 @@ def show_stop_or_resume(row: DeltaGenerator, run: Run, state: str) -> None:
             help="The best model so far is kept.",
         )
     elif state in RESUMABLE_STATES and run.config().data:
+        is_followed = state == "lost" and read_order(run) is not None  # its job has the data
+        is_deleted = is_own_set_deleted(run) and not is_followed
         row.button(
             "Resume",
             icon=":material/play_arrow:",
             on_click=resume_shown_run,
             args=(run,),
             type="primary",
+            disabled=is_deleted,
         )
+        if is_deleted:
+            row.caption("The data of this run were deleted: it cannot be resumed.", width="content")
 
 
 def stop_shown_run(run: Run) -> None:
