@@ -27,10 +27,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
       sent += one.file.size;
     }
     show("Reading ...");
+    zone.dataset.complete = data.ticket;
     setTriggerValue("done", { ticket: data.ticket, leftOut: leftOut.length, names: leftOut.slice(0, 3) });
   };
   const takeFiles = async (all) => {
     if (!all.length) return;
+    if (zone.dataset.complete === data.ticket) {
+      return show("The last choice is being read. Choose again in a moment.", true);
+    }
     const [found, leftOut] = chooseFiles(all, data.accept);
     if (!found.length) return show("Nothing in it is of a kind that is read here.", true);
     const problem = findProblem(found, data);
