@@ -43,7 +43,7 @@ def test_a_run_goes_on_when_its_server_is_killed_and_the_page_finds_it_again(pag
                 server = serve(port)
             page.goto(address)
             page.get_by_text("running").first.wait_for()
-            before = page.get_by_text("of 90000").first.inner_text()
+            before = page.get_by_text("of 90,000").first.inner_text()
             page.get_by_text(before, exact=True).wait_for(state="hidden")  # it moves
             page.get_by_role("button", name="Stop").click()
             wait_for(
