@@ -21,7 +21,8 @@ class State(Options):
     epoch: Count = 0
     epochs: Count = 0
     kept_epoch: Count | None = None  # whose weights are the model's; 0 is the start, None unknown
-    best: float | None = None  # its loss, of validation where examples are held out
+    # its loss, of validation where examples are held out; infinite while losses do not compare
+    best: float | None = Field(None, allow_inf_nan=True)
     progress: float = Field(0.0, ge=0, le=1)  # of the epoch that is under way
     device: str = Field("", max_length=200)
     note: str = Field("", max_length=200)  # what it is doing before the first epoch
