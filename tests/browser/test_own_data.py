@@ -65,7 +65,7 @@ def bring(page, app, path: Path) -> None:
     page.locator(DROP_ZONE).locator("input[type=file]").set_input_files(path)
     page.get_by_text("Training examples").wait_for()
     settle(page)
-    assert not page.get_by_text("Reading ...", exact=True).count()
+    page.get_by_text("Reading ...", exact=True).wait_for(state="hidden")
 
 
 def test_several_tables_are_refused_before_they_are_sent_and_one_alone_is_taken(

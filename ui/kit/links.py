@@ -30,7 +30,7 @@ def select_linked(
 ) -> str:
     """Show a select box of names that keeps the options in the address, which `bind` would not.
 
-    It follows the browser's Back and Forward.
+    It follows links, and the browser's Back and Forward.
 
     Args:
         container: Where it is shown; None is the page.
@@ -43,25 +43,27 @@ def select_linked(
     """
     is_back = is_rerun_by_history()
     kept = "" if is_back else st.session_state.get(f"kept-{key}", "")
-    linked = st.query_params.get(key) or kept
+    address = st.query_params.get(key, "")
+    linked = address or kept
     start = linked if linked in options else default if default in options else options[0]
-    if is_back or st.session_state.get(key, start) not in options:
-        st.session_state[key] = (
-            start  # if it were deleted, the browser would still show the old one
-        )
+    is_link = bool(address) and address != st.session_state.get(f"written-{key}", "")
+    chosen = start if is_back or is_link else st.session_state.get(key, start)
+    # always set: a box that is drawn again after another view would show its first option
+    st.session_state[key] = chosen if chosen in options else start
     selectbox = st.selectbox if container is None else container.selectbox
     option = selectbox(
         label,
         options,
-        0 if key in st.session_state else options.index(start),
         key=key,
         help=help or None,
         format_func=lambda option: names.get(option, option),
     )
-    if option != (default or options[0]):
-        st.query_params[key] = option
+    written = "" if option == (default or options[0]) else option
+    if written:
+        st.query_params[key] = written
     else:
         st.query_params.pop(key, None)
+    st.session_state[f"written-{key}"] = written
     if keeps:
         st.session_state[f"kept-{key}"] = option
     return option
