@@ -22,34 +22,34 @@ def client(tmp_path, monkeypatch):
 
 
 def test_a_choice_that_failed_leaves_nothing_and_the_next_one_works(client):
-    one = Pending(Visitor(("alice",)))
-    put_file(client, one, "s0.csv", b"a,b\n1,2\n3,4\n")
-    assert put_file(client, one, "s1.csv", b"a\n1\n").status_code == 400
-    assert client.delete(f"/own/{one.secret}").status_code == 200 and list_left() == []
-    assert put_file(client, one, "s1.csv", b"a,b\n1,2\n").status_code == 200
-    upload = upload_desk.redeem(one.secret)
+    pending = Pending(Visitor(("alice",)))
+    put_file(client, pending, "s0.csv", b"a,b\n1,2\n3,4\n")
+    assert put_file(client, pending, "s1.csv", b"a\n1\n").status_code == 400
+    assert client.delete(f"/own/{pending.secret}").status_code == 200 and list_left() == []
+    assert put_file(client, pending, "s1.csv", b"a,b\n1,2\n").status_code == 200
+    upload = upload_desk.redeem(pending.secret)
     assert upload.name == "s1.csv" and read_owner_record(upload.path).owner == "alice"
-    assert client.delete(f"/own/{one.secret}").status_code == 403 and upload.path.is_dir()
+    assert client.delete(f"/own/{pending.secret}").status_code == 403 and upload.path.is_dir()
 
 
 def test_an_upload_that_is_under_way_when_its_set_is_cleared_leaves_nothing(client):
-    one = Pending()
+    pending = Pending()
 
     def body():
         yield b"x"
-        client.delete(f"/own/{one.secret}")
+        client.delete(f"/own/{pending.secret}")
         yield b"x"
 
-    assert put_file(client, one, "1.png", body()).status_code == 400 and list_left() == []
-    assert upload_desk.find(one.secret, "").count == 0
+    assert put_file(client, pending, "1.png", body()).status_code == 400 and list_left() == []
+    assert upload_desk.find(pending.secret, "").count == 0
 
 
 def test_a_connection_that_breaks_takes_the_files_before_with_it(client):
-    one = Pending()
-    put_file(client, one, "1.png", b"x")
+    pending = Pending()
+    put_file(client, pending, "1.png", b"x")
 
     async def talk():
-        upload = SlowUpload(one, "2.png", 1000, asyncio.Event())
+        upload = SlowUpload(pending, "2.png", 1000, asyncio.Event())
         parts = [{"type": "http.request", "body": b"x", "more_body": True}]
 
         async def give_part():

@@ -69,14 +69,14 @@ def measure_default(path: str, config: RunConfig, noise: float) -> list[float]:
     model, seconds = train_run(config)
     assert config.training is not None
     seen = train[:DEFAULT_PICTURES]
-    given = test + noise * torch.randn(test.shape, generator=torch.Generator().manual_seed(0))
+    noisy = test + noise * torch.randn(test.shape, generator=torch.Generator().manual_seed(0))
     size = float(config.model.latent_dim)
     if model.bottleneck.levels is not None:
         size = 8 * len(compress_examples(model, test)) / len(test)
-        by_pca = rebuild_by_coded_pca(seen, given, size)
+        by_pca = rebuild_by_coded_pca(seen, noisy, size)
     else:
-        by_pca = rebuild_by_pca(seen, given, min(config.model.latent_dim, len(seen) - 1))
-    psnrs = (measure_mean_psnr(test, x) for x in (reconstruct_in_chunks(model, given), by_pca))
+        by_pca = rebuild_by_pca(seen, noisy, min(config.model.latent_dim, len(seen) - 1))
+    psnrs = (measure_mean_psnr(test, x) for x in (reconstruct_in_chunks(model, noisy), by_pca))
     return [*psnrs, size, seconds * config.training.epochs]
 
 

@@ -458,3 +458,15 @@ def test_epochs_are_shown_over_the_sample_and_not_over_other_data(open_page, dat
     app = open_page("latent.py", run=run.id)
     assert "was not made for these pictures" in app.warning[0].value
     assert "epochs" not in read_pack(app)[0]
+
+
+def test_the_box_of_a_link_follows_links_within_the_page_and_is_told_what_it_shows(open_page):
+    app = open_page("train.py", variant="k-sparse")
+    box = app.get_by_key("variant")
+    box.set_value("linear").run()
+    assert app.query_params["variant"] == "linear"
+    app.query_params["variant"] = "vae"  # as the doctor's cure does
+    app.run()
+    box = app.get_by_key("variant")
+    # a browser that draws it anew after another view knows no value of its own
+    assert box.value == "vae" and box.proto.set_value

@@ -46,10 +46,11 @@ def select_linked(
     address = st.query_params.get(key, "")
     linked = address or kept
     start = linked if linked in options else default if default in options else options[0]
+    # a link has changed the address: it is not as this box wrote it
     is_link = bool(address) and address != st.session_state.get(f"written-{key}", "")
-    chosen = start if is_back or is_link else st.session_state.get(key, start)
+    shown = start if is_back or is_link else st.session_state.get(key, start)
     # always set: a box that is drawn again after another view would show its first option
-    st.session_state[key] = chosen if chosen in options else start
+    st.session_state[key] = shown if shown in options else start
     selectbox = st.selectbox if container is None else container.selectbox
     option = selectbox(
         label,
